@@ -1,0 +1,286 @@
+"""
+The vocabulary of a task's log: what an event is, and how it is written and read as JSON.
+
+Field names are the wire (api.md section 4): to rename one is to break other people's code. Times are unix seconds,
+durations end in `_s`, texts never hold a lone surrogate.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+import orjson
+from pydantic import TypeAdapter
+
+
+class State(StrEnum):
+    """Where a task is. Declared in the order in which a task can go: never back, and never out of the last four."""
+
+    SUBMITTING = "submitting"
+    HELD = "held"
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    FINISHING = "finishing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    LOST = "lost"
+
+    @property
+    def ended(self) -> bool:
+        return self in ENDED
+
+
+ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED, State.LOST})
+
+Verdict = Literal["succeeded", "failed", "canceled", "lost"]
+
+
+class Source(StrEnum):
+    """Where we learnt it."""
+
+    LIVE = "live"
+    """The task's own socket."""
+    RECONCILED = "reconciled"
+    """Worked out from the task's detail after a gap."""
+    CALLBACK = "callback"
+    POLLED = "polled"
+    RELAY = "relay"
+    """The relay's own doing."""
+
+
+class Stage(StrEnum):
+    """The upstream's stages, in its order. Each is an event of its own, at most once a task."""
+
+    QUEUE = "queue"
+    ACCEPT = "accept"
+    PREPROCESS_START = "preprocess_start"
+    PREPROCESS_END = "preprocess_end"
+    ASSIGN = "assign"
+    START = "start"
+    END = "end"
+    POSTPROCESS_START = "postprocess_start"
+    POSTPROCESS_END = "postprocess_end"
+
+
+STAGE_ORDER = {stage: rank for rank, stage in enumerate(Stage)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eta:
+    """What is left, as a range. `n` is how many earlier runs it is drawn from, null when the upstream said it."""
+
+    low_s: float
+    high_s: float
+    n: int | None
+    basis: Literal["upstream", "history"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a task is. `percent` never goes back within a task; `step`, `label` and `speed` are of the phase."""
+
+    percent: float | None = None
+    basis: Literal["measured", "estimated"] = "measured"
+    step: int | None = None
+    steps: int | None = None
+    label: str | None = None
+    speed: float | None = None
+    unit: str | None = None
+    eta: Eta | None = None
+
+
+Stream = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """Text that the model wrote on one stream. stderr is not failure."""
+
+    stream: Stream
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """`text` replaces everything of segment number `segment` from `offset` (UTF-16 units) on."""
+
+    segment: int
+    kind: str
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One result: a file with its `url`, or `content_type: "raw"` with its `content`."""
+
+    content_type: str
+    name: str | None = None
+    size: int | None = None
+    url: str | None = None
+    content: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    amount: float
+    unit: Literal["usd", "credits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a task failed: the upstream's own code where it gave one, and a sentence."""
+
+    code: int | str | None
+    message: str
+
+
+# What an event carries, one class for each shape of `data`.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """The relay took the task: always seq 1."""
+
+    model: str
+    provider: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """The upstream is at its limit; the relay waits for a place."""
+
+    reason: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """The upstream took the task."""
+
+    upstream_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Began:
+    """A stage began (or ended): the event's type says which. Written as `{}`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressOutput:
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOutput:
+    log: Log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendOutput:
+    append: Append
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """`postprocess_end`: the results are there; show them now."""
+
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Somebody asked to stop it; `done` says what came of it."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """No news for longer than is normal (`stall`), or news again (`stall_end`); `checked` says what asking found."""
+
+    silent_s: float
+    checked: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The one end of a task, with its evidence. `inferred` marks a verdict that the upstream did not spell out."""
+
+    verdict: Verdict
+    exit_code: int | None = None
+    cost: Cost | None = None
+    elapsed_s: float | None = None
+    billed: bool | None = None
+    inferred: bool = False
+    evidence: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: Fault | None = None
+
+
+OutputData = ProgressOutput | LogOutput | AppendOutput
+Data = Submit | Hold | Submitted | Began | OutputData | Results | Cancel | Stall | Done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """
+    One entry of a task's log.
+
+    `seq` starts at 1 and has no gaps: it is the order of learning. `at` is when it happened, upstream where that is
+    known, so a stage learnt late comes late in the log with an early `at`. `state` is the task's after the event.
+    """
+
+    type: str
+    task: str
+    seq: int
+    state: State
+    at: float
+    source: Source
+    data: Data
+
+
+_DATA_OF_TYPE: dict[str, TypeAdapter[Any]] = {
+    "submit": TypeAdapter(Submit),
+    "hold": TypeAdapter(Hold),
+    "submitted": TypeAdapter(Submitted),
+    **{stage.value: TypeAdapter(Began) for stage in Stage},
+    "output": TypeAdapter(OutputData),
+    "postprocess_end": TypeAdapter(Results),
+    "cancel": TypeAdapter(Cancel),
+    "stall": TypeAdapter(Stall),
+    "stall_end": TypeAdapter(Stall),
+    "done": TypeAdapter(Done),
+}
+
+EVENT_TYPES = tuple(_DATA_OF_TYPE)
+
+
+def encode_event(event: Event) -> bytes:
+    """Write an event as the JSON that the journal keeps and every viewer gets, byte for byte."""
+    return orjson.dumps(event)
+
+
+def decode_event(body: bytes) -> Event:
+    """
+    Read back what `encode_event` wrote.
+
+    Raises:
+        ValueError: it is no event of ours.
+    """
+    raw = orjson.loads(body)
+    try:
+        return Event(
+            type=raw["type"],
+            task=raw["task"],
+            seq=raw["seq"],
+            state=State(raw["state"]),
+            at=raw["at"],
+            source=Source(raw["source"]),
+            data=_DATA_OF_TYPE[raw["type"]].validate_python(raw["data"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not an event: {error!r}") from error

@@ -1,0 +1,152 @@
+"""
+The vocabulary of what a provider understood: its dialect is gone, its claims are not yet believed.
+
+A signal is a hint or a finding. The lifecycle makes events of it, or nothing. Times are unix seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from relay.core.events import Cost, Fault, Output, Progress, Source, Stage, Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The upstream took the task and gave it an id."""
+
+    upstream_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The upstream refused to start the task: nothing runs, nothing is billed."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSeen:
+    """A stage was announced."""
+
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressSeen:
+    """How far the current phase is, as the upstream said it: it may go back, the lifecycle sees to that."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSeen:
+    """The model wrote a piece of text, line ends as they came."""
+
+    stream: Stream
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of an answer so far."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSeen:
+    """The whole answer so far, in parts; each replaces what was said before (cumulative upstream output)."""
+
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSeen:
+    """
+    A frame said that the task is over. A hint: the detail has the last word.
+
+    `success` and `exit_code` are what a gen-2 frame claims, else null. `outputs` is null when it said nothing of them.
+    """
+
+    how: Literal["finished", "canceled"]
+    outputs: tuple[Output, ...] | None = None
+    success: bool | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamLost:
+    """The upstream's socket is gone, or is back: frames may have been missed in between."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """
+    What the upstream's record of the task says at this moment: the truth, as far as there is one.
+
+    `phase` is its status in our words: `open` (not ended), `finished`, `canceled`, or `error` (Wiro's `task_error`:
+    a failure before the run that may be put right, so not an end). `stages` is the stage clock.
+    """
+
+    phase: Literal["open", "finished", "canceled", "error"]
+    status: str
+    """The upstream's own word, for evidence."""
+    upstream_id: str | None = None
+    stages: Mapping[Stage, float] = field(default_factory=lambda: MappingProxyType({}))
+    exit_code: int | None = None
+    outputs: tuple[Output, ...] = ()
+    cancel_at: float | None = None
+    ended_at: float | None = None
+    elapsed_s: float | None = None
+    cost: Cost | None = None
+    stdout: str = ""
+    stderr: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailSeen:
+    """The record was read; `detail` is null when the upstream does not have it (yet)."""
+
+    detail: Detail | None
+    source: Literal[Source.RECONCILED, Source.CALLBACK, Source.POLLED] = Source.RECONCILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailFailed:
+    """The record could not be read; `why` is a sentence without secrets."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAsked:
+    """Somebody with the right to do so asked to stop the task."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """The relay stops looking for the task: nobody knows how it ended."""
+
+    evidence: tuple[str, ...]
+
+
+Signal = (
+    Accepted
+    | Refused
+    | StageSeen
+    | ProgressSeen
+    | LogSeen
+    | TextSeen
+    | EndSeen
+    | StreamLost
+    | DetailSeen
+    | DetailFailed
+    | CancelAsked
+    | GivenUp
+)

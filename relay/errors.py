@@ -1,0 +1,116 @@
+"""
+The tree of our errors, by whose fault it is.
+
+RelayError
+├── ConfigError            the operator: a setting, the store, a port
+├── RequestError           the caller of our API: a problem code and the fields that are wrong
+└── UpstreamError          the platform
+    ├── UpstreamRejected   it understood and said no: nothing was started
+    ├── UpstreamUnavailable  it was not reached: nothing was started
+    └── UpstreamUnclear    it may have acted: the answer is missing or makes no sense
+
+Every text here can reach a person. It says what was wrong and what to do, and never holds a secret.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RelayError(Exception):
+    """The root: catching it catches every error that is meant to be shown, and no bug of ours."""
+
+
+class ConfigError(RelayError):
+    """The operator can mend it: one line that names the setting and what it takes."""
+
+
+class Code(StrEnum):
+    """The `code` of a problem answer (api.md section 8)."""
+
+    INVALID_REQUEST = "invalid_request"
+    UNAUTHORIZED = "unauthorized"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    CONFLICT = "conflict"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    INVALID_INPUT = "invalid_input"
+    RATE_LIMITED = "rate_limited"
+    INTERNAL = "internal"
+    UPSTREAM_REJECTED = "upstream_rejected"
+    UPSTREAM_UNAVAILABLE = "upstream_unavailable"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldError:
+    """One field that is wrong: its dotted path in the body, and what it takes."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamFault:
+    """What the platform itself said: its own code, where it gave one, and its words."""
+
+    code: int | str | None
+    message: str
+
+
+class RequestError(RelayError):
+    """The caller can mend it."""
+
+    def __init__(self, code: Code, detail: str, *, fields: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.fields = fields
+
+
+class UpstreamError(RelayError):
+    """
+    The platform's doing.
+
+    `code` is the problem code that the caller of our API gets; `fault` is what the platform said, if it said anything.
+    """
+
+    default_code = Code.UPSTREAM_REJECTED
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: Code | None = None,
+        fault: UpstreamFault | None = None,
+        fields: tuple[FieldError, ...] = (),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code or self.default_code
+        self.detail = detail
+        self.fault = fault
+        self.fields = fields
+        self.retry_after_s = retry_after_s
+
+
+class UpstreamRejected(UpstreamError):
+    """The platform understood and refused: surely nothing was started or changed."""
+
+
+class UpstreamUnavailable(UpstreamError):
+    """The platform was not reached: surely nothing was started or changed."""
+
+    default_code = Code.UPSTREAM_UNAVAILABLE
+
+
+class UpstreamUnclear(UpstreamError):
+    """
+    The platform may have acted, and we do not know: no answer, or one that makes no sense.
+
+    A billable call that ends so is never sent again.
+    """
+
+    default_code = Code.UPSTREAM_UNAVAILABLE

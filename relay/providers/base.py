@@ -1,0 +1,86 @@
+"""
+The contract of a provider: our side of one upstream platform.
+
+A provider translates and carries; it does not decide. It never sends a billable call twice, parses every answer once
+into the typed values below and in `core.signals`, and lets only `relay.errors.UpstreamError` out. Its socket token is
+the power over a task: it is in no repr, error or log line.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+from relay.core.signals import Detail, Signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A billable wish: `input` as the caller gave it, by the names of the model's own inputs."""
+
+    model: str
+    input: Mapping[str, object]
+    callback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamTask:
+    """How the upstream knows a task. Either may be unknown."""
+
+    upstream_id: str | None
+    socket_token: str | None = field(repr=False)
+
+
+class Provider(Protocol):
+    """One upstream platform. Every call has a time limit of its own and may be cancelled."""
+
+    name: str
+
+    async def run(self, run: Run) -> UpstreamTask:
+        """
+        Start a task. Billable, not idempotent: it is sent once.
+
+        Raises:
+            UpstreamRejected: the upstream said no; nothing was started.
+            UpstreamUnavailable: it was not reached; nothing was started.
+            UpstreamUnclear: it may have been started.
+        """
+
+    async def detail(self, task: UpstreamTask) -> Detail | None:
+        """
+        Read the upstream's record of the task; null when it has none (yet).
+
+        Raises:
+            UpstreamError: it could not be read.
+        """
+
+    async def stop(self, task: UpstreamTask, *, started: bool) -> None:
+        """
+        Ask the upstream to cancel a waiting task or kill a running one; `started` is our best knowledge of which.
+
+        Raises:
+            UpstreamRejected: it cannot be stopped (any more); the text says why.
+            UpstreamError: it could not be asked.
+        """
+
+    def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
+        """
+        Open the task's live stream: once entered, the upstream is subscribed and every later frame comes as signals.
+
+        The iterator ends when the upstream closes the stream, for whatever reason; nothing is replayed on the next.
+
+        Raises:
+            UpstreamUnavailable: on entering, when the stream could not be opened.
+        """
+
+    async def check(self) -> None:
+        """
+        Reach for the upstream and see that it takes our credentials, at no cost.
+
+        Raises:
+            UpstreamError: it cannot be reached, or it refuses them.
+        """
+
+    async def close(self) -> None:
+        """Let go of every connection."""
