@@ -78,8 +78,13 @@ class EndSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOpened:
+    """The task's stream is subscribed: what was said before is not repeated there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLost:
-    """The upstream's socket is gone, or is back: frames may have been missed in between."""
+    """The task's stream is gone: frames may be missed from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +149,7 @@ Signal = (
     | LogSeen
     | TextSeen
     | EndSeen
+    | StreamOpened
     | StreamLost
     | DetailSeen
     | DetailFailed

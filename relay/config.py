@@ -1,0 +1,189 @@
+"""
+The settings: the only reader of the environment. Everything else is handed what it needs.
+
+Names and meanings are api.md section 2 for operators: the README has them in one table, and a test holds the two
+together. Secrets are in no repr.
+"""
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from relay.errors import ConfigError
+
+MIN_KEY_CHARS = 24
+"""A management key or token secret shorter than this can be guessed."""
+
+
+class Config(BaseModel):
+    """What the operator decided. Durations are seconds, sizes bytes."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", alias="RELAY_HOST", description="the address it listens on")
+    port: int = Field(8080, alias="RELAY_PORT", ge=0, le=65535, description="the port it listens on; 0: a free one")
+    api_keys: tuple[SecretStr, ...] = Field(
+        (),
+        alias="RELAY_API_KEYS",
+        description="comma-separated keys for the management API, 24 characters or more each. With none, one is made "
+        "once on a loopback address, kept in the store and printed; on any other address `serve` refuses to start",
+    )
+    token_secret: SecretStr | None = Field(
+        None,
+        alias="RELAY_TOKEN_SECRET",
+        description="signs viewer tokens (HS256), 32 characters or more; set it so that other backends can mint them. "
+        "Without it one is made once and kept in the store",
+    )
+    token_ttl_s: int = Field(86_400, alias="RELAY_TOKEN_TTL", ge=1, description="seconds that a minted token lives")
+    store: str = Field("sqlite:///relay.db", alias="RELAY_STORE", description="`sqlite:///PATH`, or `memory:`")
+    public_url: AnyHttpUrl | None = Field(
+        None, alias="RELAY_PUBLIC_URL", description="the address that the outside sees; makes links absolute"
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (),
+        alias="RELAY_ALLOWED_ORIGINS",
+        description="comma-separated origins whose pages may use the API; with none, only pages of the same origin",
+    )
+    frame_ancestors: str = Field("'self'", alias="RELAY_FRAME_ANCESTORS", description="who may embed `/embed/…`")
+    media_sources: str = Field(
+        "https:", alias="RELAY_MEDIA_SOURCES", description="CSP sources of pictures and videos, besides our own"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        alias="RELAY_TRUSTED_PROXIES",
+        description="comma-separated addresses whose X-Forwarded-For and X-Forwarded-Proto count",
+    )
+    log_format: Literal["console", "json"] | None = Field(
+        None, alias="RELAY_LOG_FORMAT", description="`console` or `json`; by default console on a terminal"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", alias="RELAY_LOG_LEVEL", description="`debug`, `info`, `warning` or `error`"
+    )
+    body_limit_bytes: int = Field(
+        2 * 1024 * 1024, alias="RELAY_BODY_LIMIT", ge=1024, description="the largest JSON body, in bytes"
+    )
+    connection_limit: int = Field(
+        10_000, alias="RELAY_CONNECTION_LIMIT", ge=1, description="viewers that may be connected at once"
+    )
+    subscription_limit: int = Field(
+        200, alias="RELAY_SUBSCRIPTION_LIMIT", ge=1, description="tasks that one connection may subscribe to"
+    )
+    history_events: int = Field(
+        10_000, alias="RELAY_HISTORY_EVENTS", ge=500, description="events kept of each task besides its state"
+    )
+    request_timeout_s: float = Field(
+        30.0, alias="RELAY_REQUEST_TIMEOUT", gt=0, description="seconds that an upstream call may take"
+    )
+    task_deadline_s: float = Field(
+        86_400.0, alias="RELAY_TASK_DEADLINE", gt=0, description="seconds after which a task without an end is `lost`"
+    )
+    silence_s: float = Field(
+        60.0, alias="RELAY_SILENCE", gt=0, description="seconds without news, checked, that count as a stall"
+    )
+    drain_s: float = Field(20.0, alias="RELAY_DRAIN", ge=0, description="seconds that shutting down may take")
+
+    wiro_api_key: SecretStr | None = Field(None, alias="WIRO_API_KEY", description="the key of your Wiro project")
+    wiro_api_secret: SecretStr | None = Field(
+        None, alias="WIRO_API_SECRET", description="with it every call is signed; without, the key alone is sent"
+    )
+    wiro_api_url: str = Field("https://api.wiro.ai/v1", alias="WIRO_API_URL", description="Wiro's REST address")
+    wiro_socket_url: str = Field(
+        "wss://socket.wiro.ai/v1", alias="WIRO_SOCKET_URL", description="Wiro's socket address"
+    )
+
+    @field_validator("api_keys", "allowed_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < MIN_KEY_CHARS for key in keys):
+            raise ValueError(f"each key needs at least {MIN_KEY_CHARS} characters")
+        return keys
+
+    @field_validator("token_secret")
+    @classmethod
+    def _strong_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < 32:  # RFC 7518 section 3.2
+            raise ValueError("HS256 needs at least 32 characters")
+        return secret
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        if value != "memory:" and not (value.startswith("sqlite:///") and len(value) > len("sqlite:///")):
+            raise ValueError("use sqlite:///PATH or memory:")
+        return value
+
+    @field_validator("wiro_api_key", "wiro_api_secret", "public_url", "token_secret", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _open_address_needs_keys(self) -> Self:
+        if not self.api_keys and not self.loopback:
+            raise ValueError(
+                f"RELAY_HOST={self.host} is open to others, so RELAY_API_KEYS must be set "
+                f"({MIN_KEY_CHARS} characters or more each)"
+            )
+        return self
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """Where the SQLite store is; null for a store in memory."""
+        return None if self.store == "memory:" else Path(self.store.removeprefix("sqlite:///"))
+
+
+def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Config:
+    """
+    Read the settings.
+
+    Args:
+        environ: the environment; null is the process's own.
+        dotenv: a file of `NAME=value` lines that the environment overrides; null is `.env` here, if it is there.
+
+    Raises:
+        ConfigError: one line for each setting that is wrong, or unknown.
+    """
+    given = {name: value for name, value in dotenv_values(dotenv or Path(".env")).items() if value is not None}
+    given |= dict(os.environ if environ is None else environ)
+    known = {field.alias for field in Config.model_fields.values()}
+    unknown = sorted(name for name in given if name.startswith("RELAY_") and name not in known)
+    wrong = [f"{name}: there is no such setting (the README lists them all)" for name in unknown]
+    try:
+        config = Config.model_validate({name: value for name, value in given.items() if name in known})
+    except ValidationError as error:
+        wrong += [
+            ": ".join([*(str(part) for part in problem["loc"][:1]), problem["msg"].removeprefix("Value error, ")])
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return config

@@ -1,0 +1,346 @@
+"""
+The lifecycle of one task: signals in, events out.
+
+Two rules that the rest of this file follows:
+
+1. Everything that decides which state follows which stands in `transitions`. What has no row there is not an event.
+2. A lifecycle knows no clock and no socket. It is told `now`, and it says when it wants to be woken
+   (`next_deadline`) and when the upstream's record should be read (`check_at`).
+
+Its state is the snapshot, the fold of the events that it returned, and beside it only what no viewer sees: the merged
+output that waits for its moment, and when to look again. So after a restart the snapshot is all it needs.
+
+Theory of operation: the socket is a hint, the detail is the truth. Frames become events at once, but only a detail
+ends a task; when a terminal frame stays unconfirmed for SETTLE_S, the frame is believed and the verdict marked.
+"""
+
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from relay.core.events import (
+    STAGE_ORDER,
+    AppendOutput,
+    Began,
+    Cancel,
+    Data,
+    Done,
+    Event,
+    Log,
+    LogOutput,
+    Output,
+    Progress,
+    ProgressOutput,
+    Results,
+    Source,
+    Stage,
+    Stall,
+    State,
+    Submit,
+    Submitted,
+)
+from relay.core.progress import advance
+from relay.core.signals import (
+    Accepted,
+    CancelAsked,
+    Detail,
+    DetailFailed,
+    DetailSeen,
+    EndSeen,
+    GivenUp,
+    LogSeen,
+    Part,
+    ProgressSeen,
+    Refused,
+    Signal,
+    StageSeen,
+    StreamLost,
+    StreamOpened,
+    TextSeen,
+)
+from relay.core.snapshot import LOG_UNITS, Snapshot, apply, begin
+from relay.core.text import chunks
+from relay.core.transcript import appends
+from relay.core.transitions import TRANSITIONS
+from relay.core.verdict import infer, judge
+
+MERGE_S: Final = 0.1
+"""At most one progress and one append per task in this time: what no eye can see is neither stored nor sent."""
+
+SETTLE_S: Final = 120.0
+"""How long a terminal frame may stay unconfirmed by the detail before it is believed."""
+
+BLANK_CHECKS_S: Final = (2.0, 5.0)
+"""When to read a detail again that is finished but has neither exit code nor outputs."""
+
+UNCONFIRMED_CHECK_S: Final = 1.0
+"""How soon to read the detail again while a terminal frame is unconfirmed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for what, in seconds."""
+
+    silence_s: float = 60.0
+    """No news for so long, and a check without news after it, is a stall."""
+    watch_s: float = 60.0
+    """The detail is read this often while the stream is open: frames can be lost on a healthy socket too."""
+    poll_s: float = 5.0
+    """The same while there is no stream."""
+    deadline_s: float = 86_400.0
+    """A task without an end is lost after so long."""
+
+
+class Lifecycle:
+    """
+    One task's way from `submit` to `done`.
+
+    Feed it with `receive` and `handle_deadline`; each returns the new events, in order, to be committed.
+    """
+
+    def __init__(self, snapshot: Snapshot, now: float, patience: Patience | None = None) -> None:
+        """Take up a task where `snapshot` has it: at its beginning, or after a restart."""
+        self.snapshot = snapshot
+        self.patience = patience or Patience()
+        self._check_at: float | None = None
+        self._events: list[Event] = []
+        self._heard_at = now
+        self._streaming = False
+        self._end: EndSeen | None = None
+        self._settle_at: float | None = None
+        self._blank_since: float | None = None
+        self._last_status: str | None = None
+        self._progress: Progress | None = None
+        self._progress_after = now
+        self._parts: tuple[Part, ...] | None = None
+        self._parts_after = now
+
+    def __repr__(self) -> str:
+        return f"<Lifecycle {self.snapshot.id} {self.snapshot.state} seq={self.snapshot.seq}>"
+
+    def receive(self, signal: Signal, now: float) -> list[Event]:
+        """Take in what a provider or the relay understood, and return what it means. After `done`: nothing."""
+        if self.snapshot.done is None:
+            self._receive(signal, now)
+        return self._drain()
+
+    @property
+    def check_at(self) -> float | None:
+        """When the upstream's record should be read: as planned, or when the silence gets long. Null: not at all."""
+        if self._check_at is None or self.snapshot.stall is not None:
+            return self._check_at
+        return min(self._check_at, self._heard_at + self.patience.silence_s)
+
+    def next_deadline(self) -> float | None:
+        """Return when `handle_deadline` wants to be called; null after `done`."""
+        if self.snapshot.done is not None:
+            return None
+        times = [self.snapshot.created_at + self.patience.deadline_s]
+        if self._progress is not None:
+            times.append(self._progress_after)
+        if self._parts is not None:
+            times.append(self._parts_after)
+        if self._settle_at is not None:
+            times.append(self._settle_at)
+        return min(times)
+
+    def handle_deadline(self, now: float) -> list[Event]:
+        """Do what is due by `now`; calling it early or twice does no harm."""
+        if self.snapshot.done is None:
+            if self._progress is not None and now >= self._progress_after:
+                self._flush_progress(now)
+            if self._parts is not None and now >= self._parts_after:
+                self._flush_parts(now)
+            if self._end is not None and self._settle_at is not None and now >= self._settle_at:
+                if self._end.how == "finished":
+                    self._results(self._end.outputs or (), now, Source.LIVE)
+                waited = f"detail: did not confirm it within {SETTLE_S:.0f} s"
+                self._done(infer(self._end, self.snapshot.outputs, waited), now, Source.LIVE)
+            elif now >= self.snapshot.created_at + self.patience.deadline_s:
+                evidence = (f"relay: no end within {self.patience.deadline_s:.0f} s", f"state: {self.snapshot.state}")
+                self._done(Done(verdict="lost", inferred=True, evidence=evidence), now, Source.RELAY)
+        return self._drain()
+
+    # What each signal means
+
+    def _receive(self, signal: Signal, now: float) -> None:
+        match signal:
+            case Accepted(upstream_id=upstream_id):
+                self._submitted(upstream_id, now, Source.RELAY)
+            case Refused(fault=fault):
+                evidence = (f"upstream: refused the run: {fault.message}",)
+                self._done(Done(verdict="failed", billed=False, evidence=evidence, error=fault), now, Source.RELAY)
+            case StageSeen(stage=stage):
+                self._heard(now)
+                if stage is Stage.POSTPROCESS_END:  # said without its outputs: the detail has them
+                    self._check_at = now
+                else:
+                    self._stage(stage, now, Source.LIVE)
+            case ProgressSeen(progress=progress):
+                self._heard(now)
+                self._progress = advance(self._progress or self.snapshot.progress, progress)
+                if now >= self._progress_after:
+                    self._flush_progress(now)
+            case LogSeen(stream=stream, text=text):
+                self._heard(now)
+                for piece in chunks(text, LOG_UNITS):  # no event outweighs all that a snapshot keeps
+                    self._emit("output", LogOutput(log=Log(stream=stream, text=piece)), now, Source.LIVE)
+            case TextSeen(parts=parts):
+                self._heard(now)
+                self._parts = parts
+                if now >= self._parts_after:
+                    self._flush_parts(now)
+            case EndSeen():
+                self._heard(now)
+                self._end_seen(signal, now)
+            case StreamOpened():
+                self._streaming = True
+                self._check_at = now
+            case StreamLost():
+                self._streaming = False
+                self._check_at = now
+            case DetailSeen(detail=detail, source=source):
+                self._detail_seen(detail, source, now)
+            case DetailFailed(why=why):
+                self._checked(now, f"the upstream could not be asked: {why}")
+            case CancelAsked(by=by):
+                if self.snapshot.cancel is None:
+                    self._emit("cancel", Cancel(by=by), now, Source.RELAY)
+                self._check_at = now
+            case GivenUp(evidence=evidence):
+                self._done(Done(verdict="lost", inferred=True, evidence=evidence), now, Source.RELAY)
+            case _:
+                assert_never(signal)
+
+    def _end_seen(self, end: EndSeen, now: float) -> None:
+        self._end = self._end or end
+        self._settle_at = self._settle_at or now + SETTLE_S
+        if end.outputs:  # show them now; an empty list may be filled by the detail
+            self._results(end.outputs, now, Source.LIVE)
+        self._check_at = now
+
+    def _detail_seen(self, detail: Detail | None, source: Source, now: float) -> None:
+        if detail is None:
+            self._checked(now, "the upstream has no record of the task yet")
+            return
+        if detail.upstream_id is not None:
+            self._submitted(detail.upstream_id, now, source)
+        if detail.status != self._last_status and detail.phase != "error":
+            self._heard(now)
+        self._last_status = detail.status
+        for stage, at in sorted(detail.stages.items(), key=lambda reached: STAGE_ORDER[reached[0]]):
+            if stage is not Stage.POSTPROCESS_END:
+                self._stage(stage, now, source, at=at)
+        if (done := judge(detail, self._end, detail.outputs or self.snapshot.outputs)) is None:
+            problem = "; it waits to be put right" if detail.phase == "error" else ""
+            self._checked(now, f"the upstream says {detail.status}{problem}", stalled=detail.phase == "error")
+        elif self._blank(done, detail, now):
+            self._checked(now, "the upstream says it finished, with neither exit code nor outputs")
+        else:
+            if detail.phase == "finished":
+                self._results(detail.outputs, now, source, at=detail.stages.get(Stage.POSTPROCESS_END))
+            self._done(done, now, Source.LIVE if self._end else source, at=detail.ended_at)
+
+    def _blank(self, done: Done, detail: Detail, now: float) -> bool:
+        """Say whether a failure is drawn only from what is missing in a detail that may still be filled in."""
+        if not (done.verdict == "failed" and done.inferred and detail.phase == "finished"):
+            return False
+        self._blank_since = now if self._blank_since is None else self._blank_since
+        return now < self._blank_since + BLANK_CHECKS_S[-1]
+
+    def _checked(self, now: float, found: str, *, stalled: bool = False) -> None:
+        """Take note of a check that did not end the task: plan the next one, and call a long silence a stall."""
+        if self._blank_since is not None:
+            later = [self._blank_since + delay for delay in BLANK_CHECKS_S if self._blank_since + delay > now]
+            self._check_at = later[0] if later else now + UNCONFIRMED_CHECK_S
+        elif self._end is not None:
+            self._check_at = now + UNCONFIRMED_CHECK_S
+        else:
+            self._check_at = now + (self.patience.watch_s if self._streaming else self.patience.poll_s)
+        silent_s = now - self._heard_at
+        if self.snapshot.stall is None and (stalled or silent_s >= self.patience.silence_s):
+            self._emit("stall", Stall(silent_s=round(silent_s, 3), checked=found), now, Source.RELAY)
+
+    def _heard(self, now: float) -> None:
+        """Take note of news. It ends a stall."""
+        if self.snapshot.stall is not None:
+            silent_s = round(now - self._heard_at, 3)
+            self._emit("stall_end", Stall(silent_s=silent_s, checked="news from the upstream"), now, Source.RELAY)
+        self._heard_at = now
+
+    # What is written
+
+    def _submitted(self, upstream_id: str, now: float, source: Source) -> None:
+        if self.snapshot.upstream_id is None:
+            self._emit("submitted", Submitted(upstream_id=upstream_id), now, source)
+
+    def _stage(self, stage: Stage, now: float, source: Source, *, at: float | None = None) -> None:
+        if not self._reached(stage):
+            if source is not Source.LIVE:
+                self._heard(now)
+            self._emit(stage.value, Began(), now, source, at=at)
+
+    def _results(self, outputs: tuple[Output, ...], now: float, source: Source, *, at: float | None = None) -> None:
+        if not self._reached(Stage.POSTPROCESS_END):
+            self._emit("postprocess_end", Results(outputs=outputs), now, source, at=at)
+
+    def _done(self, done: Done, now: float, source: Source, *, at: float | None = None) -> None:
+        self._emit("done", done, now, source, at=at)
+        self._check_at = None
+
+    def _reached(self, stage: Stage) -> bool:
+        return any(mark.type is stage for mark in self.snapshot.stages)
+
+    def _flush_progress(self, now: float) -> None:
+        progress, self._progress = self._progress, None
+        if progress is not None and progress != self.snapshot.progress:
+            self._progress_after = now + MERGE_S
+            self._write("output", ProgressOutput(progress=progress), now, Source.LIVE)
+
+    def _flush_parts(self, now: float) -> None:
+        parts, self._parts = self._parts, None
+        for append in appends(self.snapshot.segments, parts) if parts is not None else ():
+            self._parts_after = now + MERGE_S
+            self._write("output", AppendOutput(append=append), now, Source.LIVE)
+
+    def _emit(self, event_type: str, data: Data, now: float, source: Source, *, at: float | None = None) -> None:
+        """Write an event, and before it whatever was waiting to be merged; `at` is when it happened, if not now."""
+        self._flush_progress(now)
+        self._flush_parts(now)
+        self._write(event_type, data, now if at is None else at, source)
+
+    def _write(self, event_type: str, data: Data, at: float, source: Source) -> None:
+        trigger = data.verdict if isinstance(data, Done) else event_type
+        state = TRANSITIONS.get((self.snapshot.state, trigger))
+        if state is None:
+            return
+        event = Event(
+            type=event_type,
+            task=self.snapshot.id,
+            seq=self.snapshot.seq + 1,
+            state=state,
+            at=at,
+            source=source,
+            data=data,
+        )
+        self.snapshot = apply(self.snapshot, event)
+        self._events.append(event)
+
+    def _drain(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+
+def submit(
+    *, task: str, model: str, provider: str, tags: tuple[str, ...], epoch: str, now: float
+) -> tuple[Event, Snapshot]:
+    """Return the first event of a new task, and its snapshot."""
+    event = Event(
+        type="submit",
+        task=task,
+        seq=1,
+        state=State.SUBMITTING,
+        at=now,
+        source=Source.RELAY,
+        data=Submit(model=model, provider=provider, tags=tags),
+    )
+    return event, begin(event, epoch)

@@ -1,0 +1,114 @@
+"""
+Progress: what is read out of text, and the rule that a percent never goes back.
+
+Upstreams restart their percentage with every phase, say it as text, or leave it out. A viewer sees one number that
+only grows; the step, the label and the speed are those of the phase that runs.
+"""
+
+import math
+import re
+from dataclasses import replace
+
+from relay.core.events import Eta, Progress
+
+_PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,4})?)$")
+_AFTER_PERCENT = re.compile(
+    r"\|[^|\r\n]{0,400}\|"  # the bar
+    r"(?: {0,8}(?P<step>\d{1,15})/(?P<steps>\d{1,15})(?![\d.kMGTP])"
+    r"(?: {0,8}\[(?P<elapsed>[\d:]{1,12})<(?P<left>[\d:]{1,12}|\?)"
+    r"(?:, {0,16}(?P<speed>\d{1,12}(?:\.\d{1,12})?|\?)(?P<unit>[^\s\],]{1,20}))?)?)?"
+)
+_CLOCK = re.compile(r"\d{1,9}(?::[0-5]?\d){1,2}")
+_UNIT_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "min": 60.0, "s": 1.0, "sec": 1.0, "ms": 0.001}
+_UNITS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|min|sec|[dhms])(?![a-z])\s*", re.IGNORECASE)
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+LABEL_CHARS = 200
+
+
+def from_text(text: str) -> Progress | None:
+    """
+    Read the last progress bar of tqdm's shape (`Label:  10%|█ | 1/10 [00:05<00:45,  1.20it/s]`) out of `text`.
+
+    A bare percentage is no bar: models write those about many things.
+    """
+    at = text.rfind("%|")
+    while at >= 0:
+        percent = _PERCENT.search(text, max(0, at - 8), at)
+        bar = _AFTER_PERCENT.match(text, at + 1)
+        if percent and bar:
+            speed, unit = _per_second(bar["speed"], bar["unit"])
+            left_s = seconds(bar["left"] or "")
+            return Progress(
+                percent=float(percent[1]),
+                step=int(bar["step"]) if bar["step"] else None,
+                steps=int(bar["steps"]) if bar["steps"] else None,
+                label=_label(text, percent.start()),
+                speed=speed,
+                unit=unit,
+                eta=None if left_s is None else upstream_eta(left_s),
+            )
+        at = text.rfind("%|", 0, at)
+    return None
+
+
+def seconds(text: str) -> float | None:
+    """Read a duration: `3s`, `1m 5s`, `00:45`, `1:02:03`, or bare seconds; null when it is none."""
+    text = text.strip()
+    if _CLOCK.fullmatch(text):
+        total = 0.0
+        for part in text.split(":"):
+            total = total * 60 + int(part)
+        return total
+    if re.fullmatch(r"\d{1,9}(?:\.\d{1,9})?", text):
+        return float(text)
+    total, at = 0.0, 0
+    while part_of := _UNITS.match(text, at):
+        total += float(part_of[1]) * _UNIT_S[part_of[2].lower()]
+        at = part_of.end()
+    return total if text and at == len(text) else None
+
+
+def upstream_eta(left_s: float) -> Eta:
+    """Wrap what the upstream said is left: a range without width, drawn from no history of ours."""
+    return Eta(low_s=left_s, high_s=left_s, n=None, basis="upstream")
+
+
+def advance(previous: Progress | None, new: Progress) -> Progress:
+    """
+    Return what a viewer sees after `new`.
+
+    The percent is the highest so far, within 0 and 100, with the basis it had then; where `new` has none it is worked
+    out from the step. Everything else is the new phase's own.
+    """
+    before = _percent(previous) if previous else None
+    percent = _percent(new)
+    if before is not None and (percent is None or percent < before):
+        return replace(new, percent=before, basis=previous.basis if previous else new.basis)
+    return replace(new, percent=percent)
+
+
+def _percent(progress: Progress) -> float | None:
+    percent = progress.percent
+    if percent is None and progress.step is not None and progress.steps and progress.steps > 0:
+        percent = 100 * (min(max(progress.step, 0), progress.steps) / progress.steps)
+    if percent is None or math.isnan(percent):
+        return None
+    return min(100.0, max(0.0, percent))
+
+
+def _label(text: str, end: int) -> str | None:
+    """Return what stands before the bar on its line; a carriage return begins a new one, as on a terminal."""
+    line = max(text.rfind("\n", 0, end), text.rfind("\r", 0, end)) + 1
+    label = _ANSI.sub("", text[max(line, end - LABEL_CHARS) : end]).strip().removesuffix(":").rstrip()
+    return label or None
+
+
+def _per_second(speed: str | None, unit: str | None) -> tuple[float | None, str | None]:
+    """Turn tqdm's `s/it`, which it writes below one a second, into `it/s`."""
+    if speed is None or unit is None or speed == "?":
+        return None, None
+    value = float(speed)
+    if unit.startswith("s/"):
+        return (1 / value, f"{unit[2:]}/s") if value else (None, None)
+    return value, unit

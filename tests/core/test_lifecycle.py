@@ -1,0 +1,366 @@
+"""The lifecycle: what every task can rely on whatever comes, and what single signals mean."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.core.events import (
+    AppendOutput,
+    Done,
+    Event,
+    Fault,
+    LogOutput,
+    Output,
+    Progress,
+    ProgressOutput,
+    Results,
+    Source,
+    Stage,
+    Stall,
+    State,
+    decode_event,
+    encode_event,
+)
+from relay.core.lifecycle import MERGE_S, SETTLE_S, Lifecycle, Patience, submit
+from relay.core.signals import (
+    Accepted,
+    CancelAsked,
+    Detail,
+    DetailFailed,
+    DetailSeen,
+    EndSeen,
+    GivenUp,
+    LogSeen,
+    Part,
+    ProgressSeen,
+    Refused,
+    Signal,
+    StageSeen,
+    StreamLost,
+    StreamOpened,
+    TextSeen,
+)
+from relay.core.snapshot import LOG_UNITS, begin, decode_snapshot, encode_snapshot, fold
+from relay.core.text import utf16_len
+
+T0 = 1_700_000_000.0
+PICTURE = Output(content_type="image/png", name="0.png", size=7, url="https://cdn.example/0.png")
+
+stages = st.sampled_from(list(Stage))
+texts = st.text(st.characters(codec="utf-8"), max_size=40)
+outputs = st.sampled_from([(), (PICTURE,)])
+times = st.floats(T0 - 100, T0 + 100)
+details = st.builds(
+    Detail,
+    phase=st.sampled_from(["open", "open", "open", "finished", "canceled", "error"]),
+    status=st.sampled_from(["task_queue", "task_start", "task_postprocess_end", "task_error", "odd"]),
+    upstream_id=st.sampled_from([None, "7"]),
+    stages=st.dictionaries(stages, times),
+    exit_code=st.sampled_from([None, 0, 1]),
+    outputs=outputs,
+    cancel_at=st.sampled_from([None, None, None, T0]),
+    ended_at=st.sampled_from([None, T0]),
+    stderr=texts,
+)
+progresses = st.builds(
+    Progress,
+    percent=st.one_of(st.none(), st.floats(-10, 200), st.just(float("nan"))),
+    step=st.sampled_from([None, 1, 6]),
+    steps=st.sampled_from([None, 0, 10]),
+    label=st.sampled_from([None, "Load", "Generate"]),
+)
+signals: st.SearchStrategy[Signal] = st.one_of(
+    st.builds(Accepted, upstream_id=st.sampled_from(["7", "8"])),
+    st.builds(Refused, fault=st.just(Fault(code=97, message="no"))),
+    st.builds(StageSeen, stage=stages),
+    st.builds(StageSeen, stage=stages),
+    st.builds(ProgressSeen, progress=progresses),
+    st.builds(LogSeen, stream=st.sampled_from(["stdout", "stderr"]), text=texts),
+    st.builds(TextSeen, parts=st.lists(st.builds(Part, kind=st.just("answer"), text=texts), max_size=2).map(tuple)),
+    st.builds(
+        EndSeen,
+        how=st.sampled_from(["finished", "canceled"]),
+        outputs=st.one_of(st.none(), outputs),
+        success=st.sampled_from([None, True, False]),
+        exit_code=st.sampled_from([None, 0, 1]),
+    ),
+    st.just(StreamOpened()),
+    st.just(StreamLost()),
+    st.builds(DetailSeen, detail=st.one_of(st.none(), details, details)),
+    st.builds(DetailFailed, why=st.just("no answer")),
+    st.builds(CancelAsked, by=st.just("key")),
+    st.builds(GivenUp, evidence=st.just(("relay: gave up",))),
+)
+steps = st.lists(st.tuples(signals, st.sampled_from([0.0, 0.01, 0.2, 3.0, 61.0, 500.0])), max_size=40)
+RANK = {state: rank for rank, state in enumerate(State)}
+
+
+def begun(now: float = T0, patience: Patience | None = None) -> tuple[Lifecycle, Event]:
+    event, snapshot = submit(task="t1", model="a/b", provider="wiro", tags=("x",), epoch="e1", now=now)
+    return Lifecycle(snapshot, now, patience), event
+
+
+def followed(*seen: Signal) -> tuple[Lifecycle, list[Event]]:
+    """Return a lifecycle that has received these, a second apart, and all its events."""
+    lifecycle, first = begun()
+    events = [first]
+    for number, signal in enumerate(seen):
+        events += lifecycle.receive(signal, T0 + number)
+    return lifecycle, events
+
+
+def played(script: list[tuple[Signal, float]]) -> tuple[Lifecycle, list[Event]]:
+    """Play a script to its end, and on until the task has ended."""
+    lifecycle, first = begun()
+    events, now = [first], T0
+    for signal, wait_s in script:
+        now += wait_s
+        events += lifecycle.receive(signal, now)
+        if (deadline := lifecycle.next_deadline()) is not None and deadline <= now:
+            events += lifecycle.handle_deadline(now)
+    while (deadline := lifecycle.next_deadline()) is not None:
+        now = max(now, deadline)
+        events += lifecycle.handle_deadline(now)
+    return lifecycle, events
+
+
+@settings(max_examples=400)
+@given(steps)
+def test_whatever_comes_the_log_is_whole_and_ends_once(script: list[tuple[Signal, float]]) -> None:
+    """Gapless seq, stages at most once, state never back, exactly one `done`, last, and nothing after it."""
+    lifecycle, events = played(script)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    seen = [event.type for event in events if event.type in set(Stage)]
+    assert len(seen) == len(set(seen))
+    ranks = [RANK[event.state] for event in events]
+    assert ranks == sorted(ranks)
+    assert [event.type for event in events].count("done") == 1
+    assert events[-1].type == "done"
+    assert lifecycle.receive(GivenUp(evidence=()), T0 + 1e9) == []
+    assert lifecycle.handle_deadline(T0 + 1e9) == []
+    assert lifecycle.check_at is None
+
+
+@given(steps)
+def test_the_fold_of_the_events_is_the_state_that_the_lifecycle_holds(script: list[tuple[Signal, float]]) -> None:
+    """Written to JSON and read back, the events fold to the very snapshot, and so does the snapshot itself."""
+    lifecycle, events = played(script)
+    read = [decode_event(encode_event(event)) for event in events]
+    assert read == events
+    assert fold(begin(read[0], "e1"), read[1:]) == lifecycle.snapshot
+    assert decode_snapshot(encode_snapshot(lifecycle.snapshot)) == lifecycle.snapshot
+
+
+@given(steps, st.integers(0, 40))
+def test_a_restart_anywhere_breaks_nothing(script: list[tuple[Signal, float]], at: int) -> None:
+    """A lifecycle taken up from its snapshot goes on with the same promises."""
+    lifecycle, first = begun()
+    events, now = [first], T0
+    for number, (signal, wait_s) in enumerate(script):
+        now += wait_s
+        if number == at:
+            lifecycle = Lifecycle(lifecycle.snapshot, now)
+        events += lifecycle.receive(signal, now)
+    events += lifecycle.receive(GivenUp(evidence=()), now)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert [event.type for event in events].count("done") == 1
+    seen = [event.type for event in events if event.type in set(Stage)]
+    assert len(seen) == len(set(seen))
+
+
+@given(steps)
+def test_percent_never_goes_back(script: list[tuple[Signal, float]]) -> None:
+    """Phases begin again at 0, what viewers see does not."""
+    _, events = played(script)
+    shown = [event.data.progress.percent for event in events if isinstance(event.data, ProgressOutput)]
+    known = [percent for percent in shown if percent is not None]
+    assert known == sorted(known)
+    assert all(0 <= percent <= 100 for percent in known)
+    assert None not in shown[shown.index(known[0]) :] if known else True
+
+
+@given(st.lists(st.lists(texts, max_size=3), max_size=12))
+def test_appends_rebuild_the_answer(says: list[list[str]]) -> None:
+    """Whatever the upstream rewrites, the segments end as it said last (a part that it took back is empty)."""
+    lifecycle, _ = begun()
+    for number, parts in enumerate(says):
+        lifecycle.receive(TextSeen(parts=tuple(Part(kind="answer", text=text) for text in parts)), T0 + number)
+    shown = [segment.text for segment in lifecycle.snapshot.segments]
+    last = says[-1] if says else []
+    assert shown[: len(last)] == last
+    assert not any(shown[len(last) :])
+
+
+def test_a_run_as_it_should_be() -> None:
+    """From submission to success, in order, with the outputs before the end."""
+    _, events = followed(
+        Accepted(upstream_id="7"),
+        StageSeen(stage=Stage.QUEUE),
+        StageSeen(stage=Stage.START),
+        EndSeen(how="finished", outputs=(PICTURE,)),
+        DetailSeen(detail=Detail(phase="finished", status="task_postprocess_end", exit_code=0, outputs=(PICTURE,))),
+    )
+    assert [event.type for event in events] == ["submit", "submitted", "queue", "start", "postprocess_end", "done"]
+    assert isinstance(events[-2].data, Results)
+    assert events[-2].data.outputs == (PICTURE,)
+    assert isinstance(events[-1].data, Done)
+    assert events[-1].data.verdict == "succeeded"
+    assert not events[-1].data.inferred
+
+
+def test_end_is_not_the_end_and_stderr_is_not_failure() -> None:
+    """`task_end` and stderr leave the task open."""
+    lifecycle, events = followed(
+        Accepted(upstream_id="7"), LogSeen(stream="stderr", text="warning\n"), StageSeen(stage=Stage.END)
+    )
+    assert lifecycle.snapshot.state is State.FINISHING
+    assert events[-1].type == "end"
+
+
+def test_missed_stages_are_filled_in_with_their_true_times() -> None:
+    """The detail's clock gives what no frame said, marked, and does not repeat what was live."""
+    clock = {Stage.QUEUE: T0 - 5, Stage.ACCEPT: T0 - 4, Stage.START: T0 - 1}
+    _, events = followed(
+        Accepted(upstream_id="7"),
+        StageSeen(stage=Stage.START),
+        DetailSeen(detail=Detail(phase="open", status="task_start", stages=clock)),
+    )
+    learnt = [(event.type, event.at, event.source) for event in events[3:]]
+    assert learnt == [("queue", T0 - 5, Source.RECONCILED), ("accept", T0 - 4, Source.RECONCILED)]
+
+
+def test_progress_is_merged_and_flushed_before_any_other_event() -> None:
+    """The first at once, the latest of the later ones before the log line, the rest at the deadline."""
+    lifecycle, _ = begun()
+    first = lifecycle.receive(ProgressSeen(progress=Progress(percent=1)), T0)
+    silent = lifecycle.receive(ProgressSeen(progress=Progress(percent=2)), T0 + 0.01)
+    silent += lifecycle.receive(ProgressSeen(progress=Progress(percent=3)), T0 + 0.02)
+    flushed = lifecycle.receive(LogSeen(stream="stdout", text="x"), T0 + 0.03)
+    assert [event.data for event in first] == [ProgressOutput(progress=Progress(percent=1.0))]
+    assert silent == []
+    assert [type(event.data) for event in flushed] == [ProgressOutput, LogOutput]
+    assert isinstance(flushed[0].data, ProgressOutput)
+    assert flushed[0].data.progress.percent == 3
+    lifecycle.receive(ProgressSeen(progress=Progress(percent=4)), T0 + 0.04)
+    deadline = lifecycle.next_deadline()
+    assert deadline == T0 + 0.03 + MERGE_S
+    assert len(lifecycle.handle_deadline(deadline)) == 1
+
+
+def test_cumulative_text_becomes_appends() -> None:
+    """What was said before is not said again."""
+    lifecycle, _ = begun()
+    says = ["Hel", "Hello", "Hello 😀", "Help"]
+    events = [
+        event
+        for number, text in enumerate(says)
+        for event in lifecycle.receive(TextSeen(parts=(Part(kind="answer", text=text),)), T0 + number)
+    ]
+    appended = [
+        (event.data.append.offset, event.data.append.text) for event in events if isinstance(event.data, AppendOutput)
+    ]
+    assert appended == [(0, "Hel"), (3, "lo"), (5, " 😀"), (3, "p")]
+
+
+def test_no_event_outweighs_the_snapshots_log() -> None:
+    """Eight megabytes of log come as pieces, and nothing is lost of them."""
+    lifecycle, _ = begun()
+    events = lifecycle.receive(LogSeen(stream="stdout", text="😀" * 100_000), T0)
+    pieces = [event.data.log.text for event in events if isinstance(event.data, LogOutput)]
+    assert "".join(pieces) == "😀" * 100_000
+    assert max(utf16_len(piece) for piece in pieces) <= LOG_UNITS
+    assert lifecycle.snapshot.log_dropped == 200_000 - LOG_UNITS
+
+
+def test_a_refused_run_ends_failed_and_unbilled() -> None:
+    """It exists, it has ended, and it says why."""
+    _, events = followed(Refused(fault=Fault(code=97, message="Insufficient balance")))
+    done = events[-1].data
+    assert isinstance(done, Done)
+    assert (done.verdict, done.billed, done.error) == (
+        "failed",
+        False,
+        Fault(code=97, message="Insufficient balance"),
+    )
+
+
+def test_an_unconfirmed_terminal_frame_is_believed_in_the_end() -> None:
+    """The detail lags for ever: the frame's word counts, and the verdict says so."""
+    lifecycle, _ = begun()
+    lifecycle.receive(EndSeen(how="finished", outputs=(PICTURE,)), T0)
+    lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_start")), T0 + 1)
+    assert lifecycle.next_deadline() == T0 + SETTLE_S
+    done = lifecycle.handle_deadline(T0 + SETTLE_S)[-1].data
+    assert isinstance(done, Done)
+    assert (done.verdict, done.inferred) == ("succeeded", True)
+
+
+def test_a_blank_finish_is_read_again_before_it_is_called_failed() -> None:
+    """No exit code and no outputs: looked at again after 2 and 5 seconds."""
+    lifecycle, _ = begun()
+    blank = DetailSeen(detail=Detail(phase="finished", status="task_postprocess_end"))
+    assert lifecycle.receive(blank, T0) == []
+    assert lifecycle.check_at == T0 + 2
+    assert lifecycle.receive(blank, T0 + 2) == []
+    assert lifecycle.check_at == T0 + 5
+    done = lifecycle.receive(blank, T0 + 5)[-1].data
+    assert isinstance(done, Done)
+    assert (done.verdict, done.inferred) == ("failed", True)
+
+
+def test_outputs_that_come_late_turn_a_blank_finish_into_success() -> None:
+    """The second look finds them."""
+    lifecycle, _ = begun()
+    lifecycle.receive(DetailSeen(detail=Detail(phase="finished", status="task_postprocess_end")), T0)
+    found = Detail(phase="finished", status="task_postprocess_end", outputs=(PICTURE,))
+    events = lifecycle.receive(DetailSeen(detail=found), T0 + 2)
+    assert [event.type for event in events] == ["postprocess_end", "done"]
+    assert events[-1].state is State.SUCCEEDED
+
+
+def test_silence_is_checked_and_then_called_a_stall_until_there_is_news() -> None:
+    """The check comes first; the stall says what it found; news ends it."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StreamOpened(), T0)
+    lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_start")), T0)
+    assert lifecycle.check_at == T0 + 60
+    events = lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_start")), T0 + 60)
+    assert [event.data for event in events] == [Stall(silent_s=60.0, checked="the upstream says task_start")]
+    news = lifecycle.receive(LogSeen(stream="stdout", text="x"), T0 + 70)
+    assert [event.type for event in news] == ["stall_end", "output"]
+    assert lifecycle.snapshot.stall is None
+
+
+def test_task_error_in_the_detail_is_a_stall_and_no_end() -> None:
+    """It may be put right and run after all."""
+    lifecycle, _ = begun()
+    events = lifecycle.receive(DetailSeen(detail=Detail(phase="error", status="task_error")), T0)
+    assert [event.type for event in events] == ["stall"]
+    requeued = lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_queue")), T0 + 5)
+    assert [event.type for event in requeued] == ["stall_end"]
+
+
+def test_a_task_without_an_end_is_lost_at_its_deadline() -> None:
+    """Nobody waits for ever."""
+    lifecycle, _ = begun(patience=Patience(deadline_s=3600))
+    assert lifecycle.next_deadline() == T0 + 3600
+    done = lifecycle.handle_deadline(T0 + 3600)[-1].data
+    assert isinstance(done, Done)
+    assert done.verdict == "lost"
+
+
+def test_a_cancelled_task_is_canceled_only_when_the_upstream_says_so() -> None:
+    """Asking is an event of its own, once however often it is asked."""
+    lifecycle, events = followed(Accepted(upstream_id="7"), CancelAsked(by="key"), CancelAsked(by="key"))
+    assert [event.type for event in events] == ["submit", "submitted", "cancel"]
+    done = lifecycle.receive(DetailSeen(detail=Detail(phase="canceled", status="task_cancel")), T0 + 9)
+    assert done[-1].state is State.CANCELED
+
+
+def test_an_empty_list_in_the_terminal_frame_waits_for_the_detail() -> None:
+    """The outputs are shown once, so not before somebody has them."""
+    lifecycle, events = followed(EndSeen(how="finished", outputs=()))
+    assert [event.type for event in events] == ["submit"]
+    found = Detail(phase="finished", status="x", exit_code=0, outputs=(PICTURE,))
+    events = lifecycle.receive(DetailSeen(detail=found), T0 + 1)
+    assert isinstance(events[0].data, Results)
+    assert events[0].data.outputs == (PICTURE,)

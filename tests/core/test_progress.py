@@ -1,0 +1,134 @@
+"""Progress: reading bars out of text, durations, and a percent that never goes back."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.core.events import Progress
+from relay.core.progress import advance, from_text, seconds, upstream_eta
+
+PERCENTS = st.none() | st.floats()
+STEPS = st.none() | st.integers()
+
+
+def progresses() -> st.SearchStrategy[Progress]:
+    return st.builds(
+        Progress,
+        percent=PERCENTS,
+        basis=st.sampled_from(["measured", "estimated"]),
+        step=STEPS,
+        steps=STEPS,
+        label=st.none() | st.text(),
+    )
+
+
+def test_a_whole_bar_is_read_with_all_it_says() -> None:
+    """Label, percent, step, speed and what is left come out of tqdm's own shape."""
+    bar = from_text("Sampling:  10%|█         | 1/10 [00:05<00:45,  1.20it/s]")
+
+    assert bar == Progress(
+        percent=10.0, step=1, steps=10, label="Sampling", speed=1.2, unit="it/s", eta=upstream_eta(45.0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10%|█| 1/10", Progress(percent=10.0, step=1, steps=10)),
+        ("0%|          | 0/10 [00:00<?, ?it/s]", Progress(percent=0.0, step=0, steps=10)),
+        (
+            "50%|#####     | 5/10 [00:10<00:10,  2.00s/it]",
+            Progress(percent=50.0, step=5, steps=10, speed=0.5, unit="it/s", eta=upstream_eta(10.0)),
+        ),
+        ("25%|██▌  | 1.5G/6.0G", Progress(percent=25.0)),
+        ("45.5%|████ |", Progress(percent=45.5)),
+        (
+            "a: 10%|█ | 1/10\rb: 20%|██ | 2/10\r",
+            Progress(percent=20.0, step=2, steps=10, label="b"),
+        ),
+        ("10%|█| 1/10\nconfidence 60%| high", Progress(percent=10.0, step=1, steps=10)),
+        ("done\n\x1b[Ainner: 30%|███| 3/10", Progress(percent=30.0, step=3, steps=10, label="inner")),
+    ],
+)
+def test_every_variant_of_a_bar_is_read_and_the_last_one_wins(text: str, expected: Progress) -> None:
+    """Short bars, unknown rates, slow rates, scaled units, carriage returns and cursor codes all occur."""
+    assert from_text(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "60%", "accuracy 60% | loss 3", "60%|", "step 3/10", "%|bar| 1/2"])
+def test_text_that_only_mentions_a_percent_is_no_progress(text: str) -> None:
+    """Models write percentages about many things; only tqdm's shape counts."""
+    assert from_text(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3s", 3.0),
+        ("1m 5s", 65.0),
+        ("1m5s", 65.0),
+        ("2h 3m", 7380.0),
+        ("1.5s", 1.5),
+        ("250ms", 0.25),
+        ("00:45", 45.0),
+        ("1:02:03", 3723.0),
+        ("7", 7.0),
+        ("", None),
+        ("?", None),
+        ("soon", None),
+        ("3s?", None),
+        ("NaN", None),
+    ],
+)
+def test_durations_are_read_in_every_spelling(text: str, expected: float | None) -> None:
+    """Words, clocks and bare seconds; what is no duration is null."""
+    assert seconds(text) == expected
+
+
+def test_a_new_phase_keeps_the_percent_and_brings_the_rest() -> None:
+    """When a phase starts over at 0, only the percent stays where it was."""
+    before = Progress(percent=80.0, basis="estimated", step=8, steps=10, label="Encode", speed=2.0, unit="it/s")
+
+    after = advance(before, Progress(percent=0.0, step=0, steps=5, label="Decode"))
+
+    assert after == Progress(percent=80.0, basis="estimated", step=0, steps=5, label="Decode")
+
+
+@pytest.mark.parametrize(
+    ("new", "percent"),
+    [
+        (Progress(percent=130.0), 100.0),
+        (Progress(percent=-5.0), 40.0),
+        (Progress(percent=math.nan), 40.0),
+        (Progress(percent=None), 40.0),
+        (Progress(step=3, steps=4), 75.0),
+        (Progress(step=3, steps=0), 40.0),
+        (Progress(percent=55.5, step=1, steps=100), 55.5),
+    ],
+)
+def test_a_percent_is_clipped_worked_out_or_kept(new: Progress, percent: float) -> None:
+    """Out of range it is clipped, absent it is worked out from the step, unreadable it stays."""
+    assert advance(Progress(percent=40.0), new).percent == percent
+
+
+@given(st.lists(progresses(), max_size=8))
+def test_the_percent_never_goes_back_nor_leaves_its_range(news: list[Progress]) -> None:
+    """Whatever an upstream says, a viewer sees a number that only grows within 0 and 100."""
+    shown: Progress | None = None
+    for new in news:
+        before = shown.percent if shown else None
+        shown = advance(shown, new)
+        assert shown.percent is None or 0 <= shown.percent <= 100
+        assert before is None or (shown.percent is not None and shown.percent >= before)
+        assert (shown.step, shown.steps, shown.label) == (new.step, new.steps, new.label)
+
+
+@given(st.text() | st.text(alphabet="0123456789%|:/[]<,. its\r\n█", max_size=60))
+def test_any_text_is_read_without_an_error(text: str) -> None:
+    """Reading text is total: a bar or null, a duration or null."""
+    bar = from_text(text)
+    assert bar is None or bar.percent is not None
+    duration = seconds(text)
+    assert duration is None or duration >= 0
