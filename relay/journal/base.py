@@ -1,0 +1,166 @@
+"""
+The contract of a journal: each task's append-only log, and what else must survive a restart.
+
+Guarantees, the same for every backend (tests/contract/):
+
+- What `append` was given is either committed whole, in order, or it raised and nothing of it is there.
+- A tail listener hears of an entry after its commit, never before, once, in the order of `seq` within a task.
+- `snapshot` and `read` answer from what is committed at that moment, so whoever listens first and reads second
+  misses nothing.
+- `epoch` stays the same as long as nothing that was ever committed can have been lost.
+
+A journal stores; it does not judge. Which event may follow which is the lifecycle's business.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from relay.core.events import Event, State, decode_event, encode_event
+from relay.core.snapshot import Snapshot
+from relay.providers.base import UpstreamTask
+
+SNAPSHOT_EVERY = 500
+"""A task's stored snapshot is renewed after this many events, and at its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is kept of a task besides its log: no viewer ever sees it as it is."""
+
+    id: str
+    provider: str
+    model: str
+    created_at: float
+    tags: tuple[str, ...] = ()
+    input: Mapping[str, object] = field(repr=False)
+    metadata: Mapping[str, object] = field(repr=False)
+    upstream: UpstreamTask | None = None
+    """Null until the upstream has taken the task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One event as it was committed. `body` is its JSON, byte for byte what every viewer gets."""
+
+    task: str
+    seq: int
+    body: bytes
+
+    @classmethod
+    def of(cls, event: Event) -> "Entry":
+        return cls(task=event.task, seq=event.seq, body=encode_event(event))
+
+    @property
+    def final(self) -> bool:
+        """Whether it is the task's last: told by how `encode_event` begins, for it is asked of every entry."""
+        return self.body.startswith(b'{"type":"done"')
+
+    @property
+    def event(self) -> Event:
+        """The event, decoded anew at each call: most entries are only ever passed on."""
+        return decode_event(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """A stretch of a task's log. `first_seq` is the oldest that is still kept (0 for an unknown task)."""
+
+    entries: tuple[Entry, ...]
+    first_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a task stands in the list, newest first: a page ends at one and the next begins after it."""
+
+    created_at: float
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which tasks a list shows; null takes all."""
+
+    state: State | None = None
+    tag: str | None = None
+    provider: str | None = None
+
+
+Tail = Callable[[Sequence[Entry]], None]
+"""Called on the event loop with what one commit brought. It must return at once and not raise."""
+
+
+class Journal(Protocol):
+    """
+    The durable log of all tasks. Open it before use, close it after; both may be called once.
+
+    Reading raises OSError when the store fails; a call before `open` or after `close` is a RuntimeError.
+    """
+
+    @property
+    def epoch(self) -> str:
+        """A random word: it changes only when something that a viewer saw may have been lost."""
+
+    async def open(self, *, lock: bool) -> None:
+        """
+        Make the journal ready; with `lock`, keep every other process from doing the same until `close`.
+
+        Raises:
+            ConfigError: it cannot be opened, or somebody else holds the lock.
+        """
+
+    async def close(self) -> None:
+        """Commit what waits, then let go. Idempotent."""
+
+    async def create(self, record: Record, event: Event) -> None:
+        """
+        Add a task with its first event. Synced to the disk when it returns: it is the intent before money is spent.
+
+        Raises:
+            ValueError: there is a task of that id, or the event is not seq 1.
+            OSError: the store failed; nothing was committed.
+        """
+
+    async def append(
+        self, events: Sequence[Event], *, snapshot: Snapshot | None = None, upstream: UpstreamTask | None = None
+    ) -> None:
+        """
+        Commit events of one task, in order, each the next of its log; without events nothing is done.
+
+        Args:
+            events: what happened.
+            snapshot: the fold after the last of them, to be stored in the same commit; events that the journal need
+                not keep any longer are then trimmed.
+            upstream: how the upstream knows the task, stored in the same commit.
+
+        Raises:
+            ValueError: the task is unknown, an event is not the next of its log, or the snapshot is not the fold after
+                the last of them; nothing was committed.
+            OSError: the store failed; nothing was committed, and the same call may be made again.
+        """
+
+    async def record(self, task: str) -> Record | None:
+        """Return what is kept of a task besides its log."""
+
+    async def snapshot(self, task: str) -> Snapshot | None:
+        """Return the fold of all committed events of a task; null for an unknown one."""
+
+    async def read(self, task: str, *, after: int, limit: int) -> History:
+        """Return committed entries with seq > `after`, oldest first, at most `limit`."""
+
+    async def page(self, where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
+        """Return tasks newest first, beginning behind `after`; state is as of the last committed event."""
+
+    async def unended(self) -> tuple[str, ...]:
+        """Return the ids of all tasks that have not ended, oldest first."""
+
+    def listen(self, tail: Tail) -> Callable[[], None]:
+        """Have `tail` called with everything that is committed from now on; call the answer to stop that."""
+
+    async def keep(self, name: str, value: str) -> str:
+        """
+        Keep a secret under a name, if there is none yet; return the one that is kept. Synced when it returns.
+
+        So a key is made once however many processes come to need it.
+        """

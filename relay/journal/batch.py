@@ -1,0 +1,80 @@
+"""
+One append as a value: checked as far as can be seen without the store, and encoded. Every backend begins with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from relay.core.events import Event, State
+from relay.core.snapshot import Snapshot, encode_snapshot
+from relay.journal.base import Entry
+from relay.providers.base import UpstreamTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """At least one event of one task, without a gap, and what is to be stored in the same commit."""
+
+    task: str
+    entries: tuple[Entry, ...]
+    state: State
+    """The task's after the last event."""
+    snapshot: bytes | None
+    """The fold after the last event, as JSON."""
+    upstream: bytes | None = field(repr=False)
+    """How the upstream knows the task, as JSON."""
+
+    @property
+    def last_seq(self) -> int:
+        return self.entries[-1].seq
+
+    @classmethod
+    def of(
+        cls, events: Sequence[Event], *, snapshot: Snapshot | None = None, upstream: UpstreamTask | None = None
+    ) -> "Batch":
+        """
+        Check and encode.
+
+        Raises:
+            ValueError: the events are not one stretch of one log, or the snapshot is not the fold at its end.
+        """
+        first, last = events[0], events[-1]
+        for seq, event in enumerate(events, first.seq):
+            if (event.task, event.seq) != (first.task, seq):
+                raise ValueError(f"seq {seq} of task {first.task} expected, got seq {event.seq} of {event.task}")
+        if snapshot is not None and (snapshot.id, snapshot.seq) != (last.task, last.seq):
+            raise ValueError(
+                f"the snapshot is of {snapshot.id} at seq {snapshot.seq}, the log of {last.task} at {last.seq}"
+            )
+        return cls(
+            task=first.task,
+            entries=tuple(Entry.of(event) for event in events),
+            state=last.state,
+            snapshot=None if snapshot is None else encode_snapshot(snapshot),
+            upstream=None if upstream is None else orjson.dumps(upstream),
+        )
+
+    def check_next(self, seq: int | None) -> None:
+        """
+        Check that this continues a log that ends at `seq`; null stands for a task that is not there.
+
+        Raises:
+            ValueError: it does not.
+        """
+        if seq is None:
+            raise ValueError(f"there is no task {self.task}")
+        if self.entries[0].seq != seq + 1:
+            raise ValueError(f"the log of {self.task} is at seq {seq}: {self.entries[0].seq} is not the next")
+
+
+def check_first(task: str, event: Event) -> None:
+    """
+    Check that `event` can begin the log of `task`.
+
+    Raises:
+        ValueError: it is another task's, or not at seq 1.
+    """
+    if (event.task, event.seq) != (task, 1):
+        raise ValueError(f"the log of {task} begins at its seq 1, not at seq {event.seq} of {event.task}")

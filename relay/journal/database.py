@@ -1,0 +1,156 @@
+"""
+The journal's file: made private, locked, of our schema, with an epoch. What its tables hold is tables.py's business.
+
+Everything here blocks: it is called in a thread.
+"""
+
+import fcntl
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from uuid import uuid4
+
+from relay.errors import ConfigError
+
+SCHEMA_VERSION = 1
+
+_APPLICATION_ID = 0x72656C79
+"""How our file differs from every other SQLite database: "rely", the four bytes SQLite has room for."""
+
+_BUSY_S = 10.0
+"""How long a write waits for another process. Those that share the file (`relay token`) write for milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """An open file: one connection to write, one that can only read."""
+
+    writes: sqlite3.Connection
+    reads: sqlite3.Connection
+    epoch: str
+    locked: bool
+    opened: ExitStack
+
+    def close(self) -> None:
+        """Put everything on the disk and let go."""
+        with self.opened:
+            if not self.locked:
+                return
+            with suppress(sqlite3.Error):  # a full disk: to the next start it looks killed, which loses nothing
+                self.writes.execute("PRAGMA synchronous = FULL")
+                self.writes.execute("DELETE FROM meta WHERE name = 'running'")
+
+
+def open_database(path: Path, *, lock: bool) -> Database:
+    """
+    Open the file, and make it where there is none; with `lock`, for as long as no other process has it so.
+
+    Raises:
+        ConfigError: it cannot be had, or it is no journal that this version understands.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"the folder of the journal {path} does not exist: make it, or let RELAY_STORE name another")
+    with ExitStack() as opened:
+        try:
+            if lock:
+                opened.enter_context(_lock(path))
+            if not path.exists():
+                path.touch(mode=0o600)  # SQLite gives its -wal and -shm files the mode of this one
+            writes = opened.enter_context(closing(_connect(path, "rw")))
+            _check_ours(path, writes)
+            # From here on there are secrets in it. A file that was brought from elsewhere may be open to others.
+            if path.stat().st_mode & 0o077:
+                path.chmod(0o600)
+            _prepare(writes)
+            epoch = _settle_epoch(writes, running=lock)
+            reads = opened.enter_context(closing(_connect(path, "ro")))
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(f"cannot open the journal {path}: {error}") from error
+        return Database(writes=writes, reads=reads, epoch=epoch, locked=lock, opened=opened.pop_all())
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the lock beside the file. The lock's file stays: to remove it would let two hold one each."""
+    descriptor = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"the journal {path} is in use by another relay: stop that one, or give this one a file of its own"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,  # opened in one thread, used in another: never in two at once
+    )
+
+
+def _check_ours(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse another program's database, and one of a later version of ours."""
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if tables and application_id != _APPLICATION_ID:
+        raise ConfigError(f"{path} is another program's database, not a journal")
+    if version > SCHEMA_VERSION:
+        raise ConfigError(
+            f"the journal {path} was written by a later relay (schema {version}, this one knows {SCHEMA_VERSION})"
+        )
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise sqlite3.OperationalError("its file system has no shared memory, which SQLite's WAL needs")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    if connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
+        return
+    schema = files("relay.journal").joinpath("schema.sql").read_text(encoding="utf-8")
+    connection.executescript(
+        f"BEGIN IMMEDIATE;\n{schema}\n"
+        f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+    )
+
+
+def _settle_epoch(connection: sqlite3.Connection, *, running: bool) -> str:
+    """
+    Return the file's epoch: made once, and made anew when commits may have been lost.
+
+    A commit that is not synced survives the death of the process, not that of the machine. So a relay that was
+    running under another boot of the machine, and did not close, may have shown what is not here.
+    """
+    boot = _boot()
+    connection.execute("BEGIN IMMEDIATE")
+    meta: dict[str, str] = dict(connection.execute("SELECT name, value FROM meta"))
+    epoch = meta.get("epoch")
+    if epoch is None or (running and meta.get("running", boot) != boot):
+        epoch = secrets.token_hex(8)
+        connection.execute("REPLACE INTO meta (name, value) VALUES ('epoch', ?)", (epoch,))
+    if running:
+        connection.execute("REPLACE INTO meta (name, value) VALUES ('running', ?)", (boot,))
+    connection.execute("COMMIT")
+    return epoch
+
+
+def _boot() -> str:
+    """Return what names this boot of the machine; where nothing does, each start counts as one."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return str(uuid4())

@@ -1,0 +1,154 @@
+"""
+A journal that lasts as long as its process, for trying things and for tests. It keeps every promise but the disk's.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from relay.core.events import Event, State
+from relay.core.snapshot import Snapshot, begin, fold
+from relay.journal.base import Entry, Filter, History, Place, Record, Tail
+from relay.journal.batch import Batch, check_first
+from relay.journal.tails import Tails
+from relay.providers.base import UpstreamTask
+
+
+@dataclass(slots=True, kw_only=True)
+class _Task:
+    """One task: `entries` are those from `first_seq` on."""
+
+    record: Record
+    state: State
+    entries: list[Entry]
+    first_seq: int = 1
+    snapshot: Snapshot | None = None
+
+    @property
+    def seq(self) -> int:
+        return self.first_seq + len(self.entries) - 1
+
+    def after(self, seq: int) -> list[Entry]:
+        return self.entries[max(seq + 1 - self.first_seq, 0) :]
+
+
+class MemoryJournal:
+    """
+    The log in this process alone, so with a new epoch each time.
+
+    Writes happen before the first suspension and suspend once after, so that whoever awaits one meets the same
+    interleavings as with a journal on disk, and a cancelled caller has its commit all the same.
+    """
+
+    def __init__(self, *, history_events: int = 10_000) -> None:
+        self._history_events = history_events
+        self._epoch = secrets.token_hex(8)
+        self._tails = Tails()
+        self._is_open = False
+        self._tasks: dict[str, _Task] = {}
+        self._secrets: dict[str, str] = {}
+
+    @property
+    def epoch(self) -> str:
+        self._check_open()
+        return self._epoch
+
+    async def open(self, *, lock: bool) -> None:
+        self._is_open = True
+
+    async def close(self) -> None:
+        self._is_open = False
+
+    async def create(self, record: Record, event: Event) -> None:
+        self._check_open()
+        check_first(record.id, event)
+        batch = Batch.of([event])
+        if record.id in self._tasks:
+            raise ValueError(f"there is a task {record.id} already")
+        self._tasks[record.id] = _Task(record=record, state=batch.state, entries=list(batch.entries))
+        self._tails.publish(batch.entries)
+        await asyncio.sleep(0)
+
+    async def append(
+        self, events: Sequence[Event], *, snapshot: Snapshot | None = None, upstream: UpstreamTask | None = None
+    ) -> None:
+        self._check_open()
+        if not events:
+            return
+        batch = Batch.of(events, snapshot=snapshot, upstream=upstream)
+        task = self._tasks.get(batch.task)
+        if task is None:
+            raise ValueError(f"there is no task {batch.task}")
+        batch.check_next(task.seq)
+        task.entries.extend(batch.entries)
+        task.state = batch.state
+        if upstream is not None:
+            task.record = replace(task.record, upstream=upstream)
+        if snapshot is not None:
+            task.snapshot = snapshot
+            self._trim(task, snapshot.seq - self._history_events)
+        self._tails.publish(batch.entries)
+        await asyncio.sleep(0)
+
+    async def record(self, task: str) -> Record | None:
+        self._check_open()
+        known = self._tasks.get(task)
+        return None if known is None else known.record
+
+    async def snapshot(self, task: str) -> Snapshot | None:
+        self._check_open()
+        known = self._tasks.get(task)
+        if known is None:
+            return None
+        if known.snapshot is None:
+            first, *rest = (entry.event for entry in known.entries)
+            return fold(begin(first, self._epoch), rest)
+        return fold(known.snapshot, (entry.event for entry in known.after(known.snapshot.seq)))
+
+    async def read(self, task: str, *, after: int, limit: int) -> History:
+        self._check_open()
+        known = self._tasks.get(task)
+        if known is None:
+            return History(entries=(), first_seq=0)
+        return History(entries=tuple(known.after(after)[:limit]), first_seq=known.first_seq)
+
+    async def page(self, where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
+        self._check_open()
+        found = (
+            Place(created_at=task.record.created_at, id=task.record.id)
+            for task in sorted(self._tasks.values(), key=_age, reverse=True)
+            if (where.state is None or where.state is task.state)
+            and (where.provider is None or where.provider == task.record.provider)
+            and (where.tag is None or where.tag in task.record.tags)
+            and (after is None or _age(task) < (after.created_at, after.id))
+        )
+        return tuple(islice(found, limit))
+
+    async def unended(self) -> tuple[str, ...]:
+        self._check_open()
+        tasks = sorted(self._tasks.values(), key=_age)
+        return tuple(task.record.id for task in tasks if not task.state.ended)
+
+    def listen(self, tail: Tail) -> Callable[[], None]:
+        return self._tails.listen(tail)
+
+    async def keep(self, name: str, value: str) -> str:
+        self._check_open()
+        return self._secrets.setdefault(name, value)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise RuntimeError("the journal is not open")
+
+    @staticmethod
+    def _trim(task: _Task, seq: int) -> None:
+        """Let go of the events up to `seq`."""
+        gone = max(seq + 1 - task.first_seq, 0)
+        del task.entries[:gone]
+        task.first_seq += gone
+
+
+def _age(task: _Task) -> tuple[float, str]:
+    return task.record.created_at, task.record.id

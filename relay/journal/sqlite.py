@@ -1,0 +1,130 @@
+"""
+The journal in one SQLite file: the log of one relay on one machine.
+
+Puts the parts together: database.py opens the file, tables.py knows what is in it, writer.py commits. SQLite is never
+touched on the event loop: writes have their thread, reads have another, so that they do not wait for writes.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from relay.core.events import Event
+from relay.core.snapshot import Snapshot
+from relay.journal import tables
+from relay.journal.base import Filter, History, Place, Record, Tail
+from relay.journal.batch import Batch, check_first
+from relay.journal.database import Database, open_database
+from relay.journal.tails import Tails
+from relay.journal.writer import Writer
+from relay.providers.base import UpstreamTask
+
+T = TypeVar("T")
+
+
+class SQLiteJournal:
+    """
+    The durable log in the file at `path`.
+
+    An append survives the death of the process (WAL, synchronous=NORMAL); `create` and `keep` that of the machine.
+    A caller that is cancelled while it waits has its commit all the same. Of each task the last `history_events`
+    before its stored snapshot are kept.
+    """
+
+    def __init__(self, path: Path, *, history_events: int = 10_000) -> None:
+        self._path = path
+        self._history_events = history_events
+        self._tails = Tails()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
+        self._database: Database | None = None
+        self._writer: Writer | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def epoch(self) -> str:
+        return self._opened()[0].epoch
+
+    async def open(self, *, lock: bool) -> None:
+        open_file = partial(open_database, self._path, lock=lock)
+        self._database = await asyncio.get_running_loop().run_in_executor(self._reader, open_file)
+        append = partial(tables.add_events, history_events=self._history_events)
+        self._writer = Writer(self._database.writes, append=append, publish=self._tails.publish)
+
+    async def close(self) -> None:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def create(self, record: Record, event: Event) -> None:
+        _, writer = self._opened()
+        check_first(record.id, event)
+        batch = Batch.of([event])
+        await writer.do(partial(tables.add_task, record=record, batch=batch), brings=batch)
+
+    async def append(
+        self, events: Sequence[Event], *, snapshot: Snapshot | None = None, upstream: UpstreamTask | None = None
+    ) -> None:
+        _, writer = self._opened()
+        if not events:
+            return
+        await writer.append(Batch.of(events, snapshot=snapshot, upstream=upstream))
+
+    async def record(self, task: str) -> Record | None:
+        return await self._read(partial(tables.load_record, task=task))
+
+    async def snapshot(self, task: str) -> Snapshot | None:
+        return await self._read(partial(tables.load_snapshot, task=task, epoch=self.epoch))
+
+    async def read(self, task: str, *, after: int, limit: int) -> History:
+        return await self._read(partial(tables.load_history, task=task, after=after, limit=limit))
+
+    async def page(self, where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
+        return await self._read(partial(tables.load_page, where=where, after=after, limit=limit))
+
+    async def unended(self) -> tuple[str, ...]:
+        return await self._read(tables.load_unended)
+
+    def listen(self, tail: Tail) -> Callable[[], None]:
+        return self._tails.listen(tail)
+
+    async def keep(self, name: str, value: str) -> str:
+        _, writer = self._opened()
+        return await writer.do(partial(tables.keep_secret, name=name, value=value))
+
+    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """
+        Answer from what is committed at one moment, however many statements the query takes.
+
+        Raises:
+            OSError: the store failed.
+        """
+        database, _ = self._opened()
+
+        def read() -> T:
+            try:
+                database.reads.execute("BEGIN")
+                try:
+                    return query(database.reads)
+                finally:
+                    database.reads.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise OSError(f"the journal could not be read: {error}") from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._reader, read)
+
+    async def _close(self) -> None:
+        database, writer = self._database, self._writer
+        self._database = self._writer = None
+        if database is not None and writer is not None:
+            await writer.close()
+            await asyncio.get_running_loop().run_in_executor(self._reader, database.close)
+        self._reader.shutdown(wait=False)
+
+    def _opened(self) -> tuple[Database, Writer]:
+        if self._database is None or self._writer is None:
+            raise RuntimeError(f"the journal {self._path} is not open")
+        return self._database, self._writer

@@ -1,0 +1,199 @@
+"""
+What is written to and read from the tables of schema.sql: plain functions on a connection, in the caller's thread.
+
+No transaction begins or ends here.
+"""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from relay.core.events import State, decode_event
+from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
+from relay.journal.base import Entry, Filter, History, Place, Record
+from relay.journal.batch import Batch
+from relay.providers.base import UpstreamTask
+
+_UNENDED = tuple(state for state in State if not state.ended)
+
+_ROWS = 1000
+"""Rows in one INSERT: SQLite takes 32766 values."""
+
+
+def add_task(connection: sqlite3.Connection, record: Record, batch: Batch) -> None:
+    """
+    Add a task with its first event.
+
+    Raises:
+        ValueError: there is a task of that id.
+    """
+    if connection.execute("SELECT 1 FROM tasks WHERE id = ?", (record.id,)).fetchone():
+        raise ValueError(f"there is a task {record.id} already")
+    connection.execute(
+        "INSERT INTO tasks (id, provider, model, created_at, state, upstream, tags, metadata, input)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            record.id,
+            record.provider,
+            record.model,
+            record.created_at,
+            batch.state,
+            None if record.upstream is None else orjson.dumps(record.upstream),
+            orjson.dumps(record.tags),
+            orjson.dumps(dict(record.metadata)),
+            orjson.dumps(dict(record.input)),
+        ),
+    )
+    tags = [(tag, record.id) for tag in set(record.tags)]
+    connection.executemany("INSERT INTO task_tags (tag, task) VALUES (?, ?)", tags)
+    _add_entries(connection, batch.entries)
+
+
+def add_events(
+    connection: sqlite3.Connection, batches: Sequence[Batch], *, history_events: int
+) -> list[ValueError | None]:
+    """
+    Continue many logs at once, and trim those to `history_events` whose batch brings a snapshot.
+
+    Returns, for each batch, why it was refused (it is not what comes next), or null.
+
+    A commit of many appends takes hardly more statements than one of one: the thread lets go of the interpreter's
+    lock at every statement, and beside a busy event loop it waits up to 5 ms to have it back.
+    """
+    ends = _load_ends(connection, {batch.task for batch in batches})
+    states = {task: end.state for task, end in ends.items()}
+    refusals: list[ValueError | None] = []
+    taken: list[Batch] = []
+    for batch in batches:
+        try:
+            batch.check_next(ends[batch.task].seq if batch.task in ends else None)
+        except ValueError as error:
+            refusals.append(error)
+        else:
+            ends[batch.task] = _End(state=batch.state, seq=batch.last_seq)
+            refusals.append(None)
+            taken.append(batch)
+    _add_entries(connection, [entry for batch in taken for entry in batch.entries])
+    changed = [(end.state, task) for task, end in ends.items() if end.state != states[task]]
+    connection.executemany("UPDATE tasks SET state = ? WHERE id = ?", changed)
+    for batch in taken:
+        if batch.upstream is not None:
+            connection.execute("UPDATE tasks SET upstream = ? WHERE id = ?", (batch.upstream, batch.task))
+        if batch.snapshot is not None:
+            stored = (batch.snapshot, batch.last_seq, batch.task)
+            connection.execute("UPDATE tasks SET snapshot = ?, snapshot_seq = ? WHERE id = ?", stored)
+            trimmed = (batch.task, batch.last_seq - history_events)
+            connection.execute("DELETE FROM events WHERE task = ? AND seq <= ?", trimmed)
+    return refusals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """Where a log stands."""
+
+    state: str
+    seq: int
+
+
+def _load_ends(connection: sqlite3.Connection, tasks: Collection[str]) -> dict[str, _End]:
+    """Return the ends of those logs that there are: in one row, for each row of an answer is a statement's step."""
+    (ends,) = connection.execute(
+        "SELECT json_group_array(json_array("
+        "  id, state, coalesce((SELECT max(seq) FROM events WHERE task = id), snapshot_seq)"
+        ")) FROM tasks WHERE id IN (SELECT value FROM json_each(?))",
+        (orjson.dumps(list(tasks)).decode(),),
+    ).fetchone()
+    return {task: _End(state=state, seq=seq) for task, state, seq in orjson.loads(ends)}
+
+
+def _add_entries(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    for start in range(0, len(entries), _ROWS):
+        rows = entries[start : start + _ROWS]
+        values = ", ".join(["(?, ?, ?)"] * len(rows))
+        connection.execute(
+            f"INSERT INTO events (task, seq, body) VALUES {values}",  # noqa: S608 - placeholders only
+            [value for entry in rows for value in (entry.task, entry.seq, entry.body)],
+        )
+
+
+def keep_secret(connection: sqlite3.Connection, name: str, value: str) -> str:
+    """Keep a secret if there is none of that name; return the one that is kept."""
+    connection.execute("INSERT OR IGNORE INTO secrets (name, value) VALUES (?, ?)", (name, value))
+    (kept,) = connection.execute("SELECT value FROM secrets WHERE name = ?", (name,)).fetchone()
+    return str(kept)
+
+
+def load_record(connection: sqlite3.Connection, task: str) -> Record | None:
+    """Return what is kept of a task besides its log."""
+    row = connection.execute(
+        "SELECT provider, model, created_at, tags, input, metadata, upstream FROM tasks WHERE id = ?", (task,)
+    ).fetchone()
+    if row is None:
+        return None
+    provider, model, created_at, tags, input_, metadata, upstream = row
+    return Record(
+        id=task,
+        provider=provider,
+        model=model,
+        created_at=created_at,
+        tags=tuple(orjson.loads(tags)),
+        input=orjson.loads(input_),
+        metadata=orjson.loads(metadata),
+        upstream=None if upstream is None else UpstreamTask(**orjson.loads(upstream)),
+    )
+
+
+def load_snapshot(connection: sqlite3.Connection, task: str, epoch: str) -> Snapshot | None:
+    """Return the stored snapshot with all later events folded in."""
+    row = connection.execute("SELECT snapshot, snapshot_seq FROM tasks WHERE id = ?", (task,)).fetchone()
+    if row is None:
+        return None
+    stored, seq = row
+    bodies = connection.execute("SELECT body FROM events WHERE task = ? AND seq > ? ORDER BY seq", (task, seq or 0))
+    events = (decode_event(body) for (body,) in bodies)
+    return fold(begin(next(events), epoch) if stored is None else decode_snapshot(stored), events)
+
+
+def load_history(connection: sqlite3.Connection, task: str, after: int, limit: int) -> History:
+    """Return the entries behind `after`, oldest first."""
+    first = connection.execute(
+        "SELECT coalesce((SELECT min(seq) FROM events WHERE task = id), snapshot_seq + 1) FROM tasks WHERE id = ?",
+        (task,),
+    ).fetchone()
+    rows = connection.execute(
+        "SELECT seq, body FROM events WHERE task = ? AND seq > ? ORDER BY seq LIMIT ?", (task, after, limit)
+    )
+    entries = tuple(Entry(task=task, seq=seq, body=body) for seq, body in rows)
+    return History(entries=entries, first_seq=first[0] if first else 0)
+
+
+def load_page(connection: sqlite3.Connection, where: Filter, after: Place | None, limit: int) -> tuple[Place, ...]:
+    """Return tasks newest first."""
+    wanted: list[tuple[str, tuple[object, ...]]] = []
+    if where.state is not None:
+        wanted.append(("state = ?", (where.state,)))
+    if where.provider is not None:
+        wanted.append(("provider = ?", (where.provider,)))
+    if where.tag is not None:
+        wanted.append(("id IN (SELECT task FROM task_tags WHERE tag = ?)", (where.tag,)))
+    if after is not None:
+        wanted.append(("(created_at, id) < (?, ?)", (after.created_at, after.id)))
+    conditions = " AND ".join(condition for condition, _ in wanted) or "TRUE"
+    rows = connection.execute(
+        f"SELECT created_at, id FROM tasks WHERE {conditions}"  # noqa: S608 - put together from the literals above
+        " ORDER BY created_at DESC, id DESC LIMIT ?",
+        (*(value for _, values in wanted for value in values), limit),
+    )
+    return tuple(Place(created_at=created_at, id=id_) for created_at, id_ in rows)
+
+
+def load_unended(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the ids of the tasks that have not ended, oldest first."""
+    rows = connection.execute(
+        f"SELECT id FROM tasks WHERE state IN ({', '.join('?' * len(_UNENDED))})"  # noqa: S608 - placeholders only
+        " ORDER BY created_at, id",
+        _UNENDED,
+    )
+    return tuple(id_ for (id_,) in rows)

@@ -1,0 +1,616 @@
+"""What every journal promises (relay/journal/base.py), asked of every backend."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from relay.core.events import (
+    Data,
+    Done,
+    Event,
+    Log,
+    LogOutput,
+    Progress,
+    ProgressOutput,
+    Source,
+    State,
+    Submit,
+    encode_event,
+)
+from relay.core.snapshot import Snapshot, begin, fold
+from relay.journal.base import Entry, Filter, Journal, Place, Record
+from relay.journal.memory import MemoryJournal
+from relay.journal.sqlite import SQLiteJournal
+from relay.providers.base import UpstreamTask
+
+HISTORY_EVENTS = 10
+
+Make = Callable[[int], Journal]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """Make an unopened journal that keeps that many events behind a snapshot."""
+
+    def make_one(history_events: int) -> Journal:
+        if request.param == "memory":
+            return MemoryJournal(history_events=history_events)
+        return SQLiteJournal(tmp_path / "relay.db", history_events=history_events)
+
+    return make_one
+
+
+@pytest.fixture
+async def start(make: Make) -> AsyncIterator[Callable[[int], Awaitable[Journal]]]:
+    """Open journals, and close them in the end."""
+    async with AsyncExitStack() as opened:
+
+        async def start_one(history_events: int) -> Journal:
+            journal = make(history_events)
+            await journal.open(lock=True)
+            opened.push_async_callback(journal.close)
+            return journal
+
+        yield start_one
+
+
+@pytest.fixture
+async def journal(start: Callable[[int], Awaitable[Journal]]) -> Journal:
+    return await start(HISTORY_EVENTS)
+
+
+def event(task: str, seq: int, data: Data, *, type: str = "output", state: State = State.RUNNING) -> Event:  # noqa: A002
+    return Event(type=type, task=task, seq=seq, state=state, at=100.0 + seq, source=Source.LIVE, data=data)
+
+
+def submit(task: str, *, tags: tuple[str, ...] = (), provider: str = "wiro") -> Event:
+    data = Submit(model="o/m", provider=provider, tags=tags)
+    return event(task, 1, data, type="submit", state=State.SUBMITTING)
+
+
+def logs(task: str, first: int, last: int) -> list[Event]:
+    """Return log lines with seq `first` to `last`."""
+    return [event(task, seq, LogOutput(log=Log(stream="stdout", text=f"{seq}é\n"))) for seq in range(first, last + 1)]
+
+
+def done(task: str, seq: int) -> Event:
+    return event(task, seq, Done(verdict="succeeded"), type="done", state=State.SUCCEEDED)
+
+
+def record(task: str, *, tags: tuple[str, ...] = (), provider: str = "wiro", created_at: float = 1.5) -> Record:
+    return Record(
+        id=task,
+        provider=provider,
+        model="o/m",
+        created_at=created_at,
+        tags=tags,
+        input={"prompt": "ä", "nested": [1, {"deep": None}]},
+        metadata={},
+    )
+
+
+async def create(
+    journal: Journal, task: str, *, tags: tuple[str, ...] = (), provider: str = "wiro", created_at: float = 1.5
+) -> None:
+    given = record(task, tags=tags, provider=provider, created_at=created_at)
+    await journal.create(given, submit(task, tags=tags, provider=provider))
+
+
+async def seqs(journal: Journal, task: str) -> list[int]:
+    return [entry.seq for entry in (await journal.read(task, after=0, limit=10_000)).entries]
+
+
+def snapshot_of(journal: Journal, events: Sequence[Event]) -> Snapshot:
+    return fold(begin(events[0], journal.epoch), events[1:])
+
+
+def hear(journal: Journal) -> list[Entry]:
+    heard: list[Entry] = []
+    journal.listen(heard.extend)
+    return heard
+
+
+# Writing
+
+
+async def test_a_created_task_is_there_with_its_first_event(journal: Journal) -> None:
+    """`create` adds the task, and its log begins with the event."""
+    given = record("a", tags=("z", "b", "z"))
+    first = submit("a", tags=("z", "b", "z"))
+    await journal.create(given, first)
+
+    assert await journal.record("a") == given
+    assert (await journal.read("a", after=0, limit=10)).entries == (Entry.of(first),)
+    assert await journal.snapshot("a") == begin(first, journal.epoch)
+
+
+async def test_an_id_is_taken_once(journal: Journal) -> None:
+    """A second `create` of an id is refused and changes nothing."""
+    await create(journal, "a", tags=("one",))
+    heard = hear(journal)
+
+    with pytest.raises(ValueError, match="already"):
+        await create(journal, "a", tags=("two",))
+
+    assert await journal.record("a") == record("a", tags=("one",))
+    assert await seqs(journal, "a") == [1]
+    assert await journal.page(Filter(tag="two"), after=None, limit=10) == ()
+    assert heard == []
+
+
+@pytest.mark.parametrize("first", [logs("a", 2, 2)[0], submit("b")], ids=["not seq 1", "another task's"])
+async def test_a_task_begins_with_its_own_first_event(journal: Journal, first: Event) -> None:
+    """A log begins at seq 1 of its own task, or there is no task."""
+    with pytest.raises(ValueError, match="begins"):
+        await journal.create(record("a"), first)
+
+    assert await journal.record("a") is None
+    assert await seqs(journal, "a") == []
+
+
+async def test_of_concurrent_creates_of_one_id_one_succeeds(journal: Journal) -> None:
+    """However many want the same id at once, one has it and the others are told."""
+    results = await asyncio.gather(*(create(journal, "a") for _ in range(10)), return_exceptions=True)
+
+    assert sum(result is None for result in results) == 1
+    assert sum(isinstance(result, ValueError) for result in results) == 9
+
+
+async def test_events_are_kept_in_order_byte_for_byte(journal: Journal) -> None:
+    """What is read is what was appended, in the encoding that viewers get."""
+    await create(journal, "a")
+    await journal.append(logs("a", 2, 4))
+    await journal.append([done("a", 5)])
+
+    history = await journal.read("a", after=0, limit=10)
+
+    given = [submit("a"), *logs("a", 2, 4), done("a", 5)]
+    assert [entry.body for entry in history.entries] == [encode_event(one) for one in given]
+    assert [entry.event for entry in history.entries] == given
+    assert history.first_seq == 1
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        logs("a", 3, 4),
+        logs("a", 1, 2),
+        [*logs("a", 2, 2), *logs("a", 4, 4)],
+        [*logs("a", 2, 2), *logs("b", 3, 3)],
+        [*logs("a", 2, 3), *logs("a", 3, 3)],
+        logs("unknown", 1, 2),
+        logs("unknown", 2, 2),
+    ],
+    ids=["gap before", "seq taken", "gap inside", "two tasks", "repeat inside", "unknown at 1", "unknown at 2"],
+)
+async def test_an_append_that_is_not_the_next_leaves_nothing(journal: Journal, events: list[Event]) -> None:
+    """An event out of its place refuses the whole append: no event, upstream or state of it is there."""
+    await create(journal, "a")
+    await create(journal, "b")
+    heard = hear(journal)
+
+    with pytest.raises(ValueError):
+        await journal.append(events, upstream=UpstreamTask(upstream_id="7", socket_token="s"))
+
+    assert [await seqs(journal, task) for task in ("a", "b", "unknown")] == [[1], [1], []]
+    assert await journal.record("a") == record("a")
+    assert len(await journal.page(Filter(state=State.SUBMITTING), after=None, limit=10)) == 2
+    assert heard == []
+
+
+@pytest.mark.parametrize("last", [2, 4])
+async def test_a_snapshot_is_of_the_last_event(journal: Journal, last: int) -> None:
+    """A snapshot of another seq would trim or repeat events: it is refused with the whole append."""
+    await create(journal, "a")
+
+    with pytest.raises(ValueError, match="snapshot"):
+        await journal.append(logs("a", 2, 3), snapshot=snapshot_of(journal, [submit("a"), *logs("a", 2, last)]))
+
+    assert await seqs(journal, "a") == [1]
+
+
+async def test_an_append_that_cannot_be_written_leaves_nothing(journal: Journal) -> None:
+    """A text that is no text (a lone surrogate) refuses the events before it too."""
+    await create(journal, "a")
+    broken = event("a", 3, LogOutput(log=Log(stream="stdout", text="\ud800")))
+
+    with pytest.raises((TypeError, ValueError)):
+        await journal.append([*logs("a", 2, 2), broken])
+
+    assert await seqs(journal, "a") == [1]
+    await journal.append(logs("a", 2, 2))
+    assert await seqs(journal, "a") == [1, 2]
+
+
+async def test_events_go_with_what_came_with_them(journal: Journal) -> None:
+    """Where the snapshot or the upstream cannot be written, the events are not either."""
+    await create(journal, "a")
+    events = [submit("a"), *logs("a", 2, 2)]
+    broken = replace(snapshot_of(journal, events), log=(Log(stream="stdout", text="\ud800"),))
+
+    with pytest.raises((TypeError, ValueError)):
+        await journal.append(events[1:], snapshot=broken)
+    with pytest.raises((TypeError, ValueError)):
+        await journal.append(events[1:], upstream=UpstreamTask(upstream_id="\ud800", socket_token=None))
+
+    assert await seqs(journal, "a") == [1]
+    assert await journal.snapshot("a") == snapshot_of(journal, events[:1])
+
+
+async def test_nothing_appended_is_nothing(journal: Journal) -> None:
+    """An empty append neither writes nor is heard of."""
+    await create(journal, "a")
+    heard = hear(journal)
+
+    await journal.append([], upstream=UpstreamTask(upstream_id="7", socket_token=None))
+
+    assert heard == []
+    assert await journal.record("a") == record("a")
+
+
+async def test_an_append_is_seen_whole_or_not_at_all(journal: Journal) -> None:
+    """A reader beside an append of many events never sees some of them."""
+    await create(journal, "a")
+    appending = asyncio.create_task(journal.append(logs("a", 2, 201)))
+    seen = set()
+    while not appending.done():
+        seen.add(len(await seqs(journal, "a")))
+        await asyncio.sleep(0)
+    seen.add(len(await seqs(journal, "a")))
+
+    assert 201 in seen
+    assert seen <= {1, 201}
+
+
+async def test_the_upstream_is_stored_with_the_events(journal: Journal) -> None:
+    """`upstream` is of the same commit, and a later one replaces it."""
+    await create(journal, "a")
+    for seq, upstream in [
+        (2, UpstreamTask(upstream_id="7", socket_token=None)),
+        (3, UpstreamTask(upstream_id="7", socket_token="secret")),
+        (4, UpstreamTask(upstream_id=None, socket_token=None)),
+    ]:
+        await journal.append(logs("a", seq, seq), upstream=upstream)
+        kept = await journal.record("a")
+        assert kept is not None
+        assert kept.upstream == upstream
+        assert "secret" not in repr(kept)
+
+
+async def test_a_cancelled_caller_has_its_commit(journal: Journal) -> None:
+    """To stop waiting for an append is not to take it back."""
+    await create(journal, "a")
+    heard = hear(journal)
+    appending = asyncio.create_task(journal.append(logs("a", 2, 3)))
+    await asyncio.sleep(0)
+    appending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await appending
+
+    await journal.append(logs("a", 4, 4))
+
+    assert await seqs(journal, "a") == [1, 2, 3, 4]
+    assert [entry.seq for entry in heard] == [2, 3, 4]
+
+
+# The tail
+
+
+async def test_a_listener_has_heard_when_the_append_returns(journal: Journal) -> None:
+    """Whoever has its append answered knows that every listener has been told, once and in order."""
+    one, two = hear(journal), hear(journal)
+    await create(journal, "a")
+    assert [entry.seq for entry in one] == [1]
+
+    await journal.append(logs("a", 2, 4))
+
+    expected = [Entry.of(each) for each in (submit("a"), *logs("a", 2, 4))]
+    assert one == expected
+    assert two == expected
+
+
+async def test_what_a_listener_hears_is_committed(journal: Journal) -> None:
+    """A read that begins when the tail is called finds what the tail was called with."""
+    reads: list[tuple[Entry, asyncio.Task[list[int]]]] = []
+
+    def tail(entries: Sequence[Entry]) -> None:
+        reads.extend((entry, asyncio.create_task(seqs(journal, entry.task))) for entry in entries)
+
+    journal.listen(tail)
+    await create(journal, "a")
+    for seq in range(2, 20):
+        await journal.append(logs("a", seq, seq))
+
+    assert len(reads) == 19
+    for entry, read in reads:
+        assert entry.seq in await read
+
+
+async def test_a_hundred_appenders_at_once(journal: Journal) -> None:
+    """Many tasks that write at the same time each have their whole log, and each is heard in its order, once."""
+    heard = hear(journal)
+
+    async def write(task: str) -> None:
+        await create(journal, task)
+        for seq in range(2, 12, 2):
+            await journal.append(logs(task, seq, seq + 1))
+
+    tasks = [f"t{n}" for n in range(100)]
+    await asyncio.gather(*map(write, tasks))
+
+    for task in tasks:
+        assert await seqs(journal, task) == list(range(1, 12))
+        assert [entry.seq for entry in heard if entry.task == task] == list(range(1, 12))
+
+
+async def test_who_listens_first_and_reads_second_misses_nothing(journal: Journal) -> None:
+    """At whatever moment one comes, what was read and what is then heard make the whole log."""
+    await create(journal, "a")
+    came = asyncio.Event()
+
+    async def write() -> None:
+        for seq in range(2, 302):
+            await journal.append(logs("a", seq, seq))
+            came.set()
+
+    async def view() -> tuple[list[int], list[Entry]]:
+        heard = hear(journal)
+        return await seqs(journal, "a"), heard
+
+    writing = asyncio.create_task(write())
+    views = []
+    while not writing.done():
+        came.clear()  # no append is lost on us: the writer sets it again, its last time in the step in which it ends
+        views.append(await view())
+        await came.wait()
+
+    assert len(views) > 3
+    for read, heard in views:
+        live = [entry.seq for entry in heard]
+        assert live == sorted(set(live))
+        assert read + [seq for seq in live if seq > read[-1]] == list(range(1, 302))
+
+
+async def test_who_stopped_listening_hears_no_more(journal: Journal) -> None:
+    """Unlistening is for that listener alone, and may be done twice."""
+    heard: list[Entry] = []
+    stay = hear(journal)
+    unlisten = journal.listen(heard.extend)
+    again = journal.listen(heard.extend)
+    await create(journal, "a")
+    assert len(heard) == 2, "the same function listens twice"
+    unlisten()
+    unlisten()
+    await journal.append(logs("a", 2, 2))
+    again()
+    await journal.append(logs("a", 3, 3))
+
+    assert [entry.seq for entry in heard] == [1, 1, 2]
+    assert [entry.seq for entry in stay] == [1, 2, 3]
+
+
+async def test_a_listener_may_take_another_away(journal: Journal) -> None:
+    """One who is taken away while a commit is told does not hear of it any more."""
+    heard: list[Entry] = []
+    journal.listen(lambda _: unlisten())
+    unlisten = journal.listen(heard.extend)
+
+    await create(journal, "a")
+
+    assert heard == []
+
+
+# Reading
+
+
+async def test_an_unknown_task_is_nothing(journal: Journal) -> None:
+    """Reads of a task that is not there say so without an error."""
+    assert await journal.record("a") is None
+    assert await journal.snapshot("a") is None
+    history = await journal.read("a", after=0, limit=10)
+    assert (history.entries, history.first_seq) == ((), 0)
+
+
+async def test_a_read_begins_after_a_seq_and_ends_at_its_limit(journal: Journal) -> None:
+    """`after` is not included, `limit` is the most, and beyond the end there is nothing."""
+    await create(journal, "a")
+    await journal.append(logs("a", 2, 9))
+
+    async def read(after: int, limit: int) -> list[int]:
+        return [entry.seq for entry in (await journal.read("a", after=after, limit=limit)).entries]
+
+    assert await read(0, 3) == [1, 2, 3]
+    assert await read(3, 3) == [4, 5, 6]
+    assert await read(8, 3) == [9]
+    assert await read(9, 3) == []
+    assert await read(50, 3) == []
+
+
+async def test_a_snapshot_is_the_fold_of_all_events(journal: Journal) -> None:
+    """Whether one is stored or not, before, at and behind it, the answer is the fold of the whole log."""
+    events = [
+        submit("a", tags=("x",)),
+        *logs("a", 2, 3),
+        event("a", 4, ProgressOutput(progress=Progress(percent=12.5))),
+        *logs("a", 5, 39),
+        done("a", 40),
+    ]
+    await journal.create(record("a", tags=("x",)), events[0])
+    for end in range(2, 41):
+        stored = snapshot_of(journal, events[:end]) if end in {5, 20, 40} else None
+        await journal.append([events[end - 1]], snapshot=stored)
+        assert await journal.snapshot("a") == snapshot_of(journal, events[:end])
+
+
+async def test_trimming_keeps_the_last_events_that_a_snapshot_covers(journal: Journal) -> None:
+    """A snapshot lets the events go that lie `history_events` behind it; none go without one."""
+    events = [submit("a"), *logs("a", 2, 60)]
+    await create(journal, "a")
+    await journal.append(events[1:30])
+    assert (await journal.read("a", after=0, limit=1)).first_seq == 1
+
+    await journal.append(events[30:31], snapshot=snapshot_of(journal, events[:31]))
+    assert await seqs(journal, "a") == list(range(31 - HISTORY_EVENTS + 1, 32))
+    assert (await journal.read("a", after=40, limit=1)).first_seq == 22
+
+    await journal.append(events[31:])
+    assert await seqs(journal, "a") == list(range(22, 61))
+    assert await journal.snapshot("a") == snapshot_of(journal, events)
+
+
+async def test_a_young_log_is_not_trimmed(journal: Journal) -> None:
+    """A snapshot of a log that is not longer than what is kept takes nothing away."""
+    events = [submit("a"), *logs("a", 2, HISTORY_EVENTS)]
+    await create(journal, "a")
+    await journal.append(events[1:], snapshot=snapshot_of(journal, events))
+
+    assert await seqs(journal, "a") == list(range(1, HISTORY_EVENTS + 1))
+
+
+async def test_a_log_without_history_goes_on(start: Callable[[int], Awaitable[Journal]]) -> None:
+    """Where no event is kept, the snapshot still says where the log is and what comes next."""
+    journal = await start(0)
+    events = [submit("a"), *logs("a", 2, 5)]
+    await create(journal, "a")
+    await journal.append(events[1:3], snapshot=snapshot_of(journal, events[:3]))
+    history = await journal.read("a", after=0, limit=10)
+    assert (history.entries, history.first_seq) == ((), 4)
+
+    with pytest.raises(ValueError):
+        await journal.append(events[4:])
+    await journal.append(events[3:])
+
+    assert await seqs(journal, "a") == [4, 5]
+    assert await journal.snapshot("a") == snapshot_of(journal, events)
+
+
+# Lists
+
+
+async def test_a_list_is_newest_first_in_pages(journal: Journal) -> None:
+    """Pages follow on each other without gap or repeat, even among tasks of the very same moment."""
+    ages = {"a": 3.25, "b": 1.0, "c": 3.25, "d": 3.25, "e": 2.0, "f": 9.0}
+    for task, created_at in ages.items():
+        await create(journal, task, created_at=created_at)
+
+    for limit in range(1, 8):
+        found: list[Place] = []
+        after: Place | None = None
+        while page := await journal.page(Filter(), after=after, limit=limit):
+            assert len(page) <= limit
+            found.extend(page)
+            after = page[-1]
+        assert found == [Place(created_at=ages[task], id=task) for task in ("f", "d", "c", "a", "e", "b")]
+
+
+async def test_a_page_may_begin_where_no_task_is(journal: Journal) -> None:
+    """A cursor is a place, not a task: it need not be there."""
+    await create(journal, "a", created_at=1.0)
+    await create(journal, "c", created_at=1.0)
+
+    page = await journal.page(Filter(), after=Place(created_at=1.0, id="b"), limit=10)
+
+    assert [place.id for place in page] == ["a"]
+
+
+async def test_a_list_takes_what_its_filter_says(journal: Journal) -> None:
+    """State is as of the last event; filters are joined; a tag of many is enough, and none is matched in part."""
+    await create(journal, "a", created_at=1.0, tags=("x", "y"))
+    await create(journal, "b", created_at=2.0, tags=("x",), provider="apikley")
+    await create(journal, "c", created_at=3.0, tags=("y", "y"))
+    await create(journal, "d", created_at=4.0)
+    await journal.append(logs("b", 2, 2))
+    await journal.append([*logs("c", 2, 2), done("c", 3)])
+
+    async def ids(where: Filter) -> str:
+        return "".join(place.id for place in await journal.page(where, after=None, limit=10))
+
+    assert await ids(Filter()) == "dcba"
+    assert await ids(Filter(tag="x")) == "ba"
+    assert await ids(Filter(tag="y")) == "ca"
+    assert await ids(Filter(tag="")) == ""
+    assert await ids(Filter(provider="wiro")) == "dca"
+    assert await ids(Filter(state=State.SUBMITTING)) == "da"
+    assert await ids(Filter(state=State.RUNNING)) == "b"
+    assert await ids(Filter(state=State.SUCCEEDED)) == "c"
+    assert await ids(Filter(state=State.SUBMITTING, tag="x", provider="wiro")) == "a"
+    assert await ids(Filter(state=State.FAILED, tag="x")) == ""
+
+
+async def test_the_unended_are_listed_oldest_first(journal: Journal) -> None:
+    """Of all tasks, those whose last event has not ended them."""
+    for task, created_at in [("a", 5.0), ("b", 2.0), ("c", 9.0), ("d", 2.0), ("e", 3.0)]:
+        await create(journal, task, created_at=created_at)
+    await journal.append([done("e", 2)])
+    await journal.append(logs("c", 2, 2))
+
+    assert await journal.unended() == ("b", "d", "a", "c")
+
+
+# What is kept besides
+
+
+async def test_a_secret_is_kept_once(journal: Journal) -> None:
+    """However many come with a value of their own, all go with the first; names do not touch each other."""
+    epoch = journal.epoch
+    values = await asyncio.gather(*(journal.keep("key", f"v{n}") for n in range(20)))
+
+    assert len(set(values)) == 1
+    assert await journal.keep("key", "later") == values[0]
+    assert await journal.keep("epoch", "another") == "another"
+    assert journal.epoch == epoch
+
+
+async def test_the_epoch_is_a_word(journal: Journal) -> None:
+    """It can stand before the colon of a cursor."""
+    assert journal.epoch.isalnum()
+
+
+async def test_a_journal_that_is_not_open_says_so(make: Make) -> None:
+    """Before `open` and after `close` every call is a clear error; `close` may be called again."""
+    journal = make(HISTORY_EVENTS)
+
+    async def check() -> None:
+        for call in (
+            journal.create(record("z"), submit("z")),
+            journal.append(logs("a", 2, 2)),
+            journal.record("a"),
+            journal.snapshot("a"),
+            journal.read("a", after=0, limit=1),
+            journal.page(Filter(), after=None, limit=1),
+            journal.unended(),
+            journal.keep("key", "value"),
+        ):
+            with pytest.raises(RuntimeError, match="not open"):
+                await call
+        with pytest.raises(RuntimeError, match="not open"):
+            _ = journal.epoch
+
+    await check()
+    await journal.open(lock=True)
+    await create(journal, "a")
+    await asyncio.gather(journal.close(), journal.close())
+    await check()
+    await journal.close()
+
+
+async def test_a_journal_that_was_never_opened_can_be_closed(make: Make) -> None:
+    """Whoever cleans up need not know how far it came."""
+    await make(HISTORY_EVENTS).close()
+
+
+async def test_close_commits_what_waits(journal: Journal) -> None:
+    """Appends that were made before `close` are answered and heard, not dropped."""
+    await create(journal, "a")
+    heard = hear(journal)
+    appending = [asyncio.create_task(journal.append(logs("a", seq, seq))) for seq in range(2, 50)]
+    await asyncio.sleep(0)
+
+    await journal.close()
+
+    assert [entry.seq for entry in heard] == list(range(2, 50))
+    await asyncio.gather(*appending)

@@ -1,0 +1,514 @@
+"""What only the journal in a file can promise: it outlives its process, is one relay's, and private."""
+
+import asyncio
+import os
+import resource
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from relay.core.events import Event, Log, LogOutput, Source, State, Submit
+from relay.core.snapshot import begin, fold
+from relay.errors import ConfigError
+from relay.journal.base import Entry, Filter, Record
+from relay.journal.sqlite import SQLiteJournal
+from relay.journal.tables import keep_secret
+from relay.providers.base import UpstreamTask
+
+
+@asynccontextmanager
+async def opened(path: Path, *, lock: bool = True) -> AsyncIterator[SQLiteJournal]:
+    journal = SQLiteJournal(path)
+    try:
+        await journal.open(lock=lock)
+        yield journal
+    finally:
+        await journal.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "relay.db"
+
+
+@pytest.fixture
+async def journal(path: Path) -> AsyncIterator[SQLiteJournal]:
+    async with opened(path) as journal:
+        yield journal
+
+
+@contextmanager
+def held_up(path: Path) -> Iterator[None]:
+    """Keep every other connection from writing, as a slow disk would."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+def submit(task: str) -> Event:
+    data = Submit(model="o/m", provider="wiro")
+    return Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=1.0, source=Source.RELAY, data=data)
+
+
+def line(task: str, seq: int, text: str = "x") -> Event:
+    data = LogOutput(log=Log(stream="stdout", text=text))
+    return Event(type="output", task=task, seq=seq, state=State.RUNNING, at=1.0, source=Source.LIVE, data=data)
+
+
+async def create(journal: SQLiteJournal, task: str) -> None:
+    record = Record(
+        id=task, provider="wiro", model="o/m", created_at=1.0, tags=("x",), input={"a": [1.5]}, metadata={"b": "ü"}
+    )
+    await journal.create(record, submit(task))
+
+
+async def seqs(journal: SQLiteJournal, task: str) -> list[int]:
+    return [entry.seq for entry in (await journal.read(task, after=0, limit=100_000)).entries]
+
+
+# It lasts
+
+
+async def test_a_reopened_file_has_everything(path: Path) -> None:
+    """Log, record, snapshot, secrets, lists and epoch are what they were."""
+    events = [submit("a"), line("a", 2), line("a", 3)]
+    async with opened(path) as journal:
+        await create(journal, "a")
+        upstream = UpstreamTask(upstream_id="7", socket_token="token")
+        stored = fold(begin(events[0], journal.epoch), events[1:2])
+        await journal.append(events[1:2], snapshot=stored, upstream=upstream)
+        await journal.append(events[2:])
+        await journal.keep("key", "secret")
+        before = [
+            journal.epoch,
+            await journal.record("a"),
+            await journal.read("a", after=0, limit=10),
+            await journal.snapshot("a"),
+            await journal.page(Filter(tag="x", state=State.RUNNING), after=None, limit=10),
+            await journal.unended(),
+        ]
+
+    async with opened(path) as journal:
+        after = [
+            journal.epoch,
+            await journal.record("a"),
+            await journal.read("a", after=0, limit=10),
+            await journal.snapshot("a"),
+            await journal.page(Filter(tag="x", state=State.RUNNING), after=None, limit=10),
+            await journal.unended(),
+        ]
+        assert await journal.keep("key", "another") == "secret"
+    assert after == before
+    assert before[3] == fold(begin(events[0], str(before[0])), events[1:])
+
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from relay.core.events import Event, Log, LogOutput, Source, State, Submit
+from relay.journal.base import Record
+from relay.journal.sqlite import SQLiteJournal
+
+def event(task, seq, type, data):
+    return Event(type=type, task=task, seq=seq, state=State.RUNNING, at=1.0, source=Source.LIVE, data=data)
+
+async def write(journal, task):
+    record = Record(id=task, provider="wiro", model="o/m", created_at=1.0, input={}, metadata={})
+    await journal.create(record, event(task, 1, "submit", Submit(model="o/m", provider="wiro")))
+    seq = 1
+    while True:
+        print(task, seq, flush=True)
+        seq += 1
+        await journal.append([event(task, seq, "output", LogOutput(log=Log(stream="stdout", text="x" * 200)))])
+
+async def main():
+    journal = SQLiteJournal(Path(sys.argv[1]))
+    await journal.open(lock=True)
+    print("epoch", journal.epoch, flush=True)
+    await asyncio.gather(*(write(journal, f"t{n}") for n in range(8)))
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_loses_nothing_that_was_answered(path: Path) -> None:
+    """After SIGKILL amid appends, every seq whose append had returned is there, under the same epoch."""
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, str(path), stdout=asyncio.subprocess.PIPE)
+    assert child.stdout is not None
+    epoch = (await child.stdout.readline()).split()[1].decode()
+    answered: dict[str, int] = {}
+    for number in range(100_000):
+        if number == 2000:
+            child.send_signal(signal.SIGKILL)
+        if not (said := await child.stdout.readline()).endswith(b"\n"):
+            break
+        task, seq = said.split()
+        answered[task.decode()] = int(seq)
+    assert await child.wait() == -signal.SIGKILL
+
+    async with opened(path) as journal:
+        assert journal.epoch == epoch
+        assert len(answered) == 8
+        for name, last in answered.items():
+            kept = await seqs(journal, name)
+            assert kept == list(range(1, len(kept) + 1))
+            assert len(kept) >= last
+            snapshot = await journal.snapshot(name)
+            assert snapshot is not None
+            assert snapshot.seq == len(kept)
+
+
+@pytest.mark.parametrize("ending", ["closed", "killed"])
+async def test_the_epoch_changes_when_the_machine_went_down_under_a_running_relay(path: Path, ending: str) -> None:
+    """Commits that were not synced may be lost then; a relay that had closed had synced them."""
+    async with opened(path) as journal:
+        epoch = journal.epoch
+    if ending == "killed":
+        with sqlite3.connect(path) as connection:
+            connection.execute("INSERT INTO meta VALUES ('running', 'another boot')")
+        connection.close()
+
+    async with opened(path, lock=False) as beside:
+        assert beside.epoch == epoch, "who does not run the journal does not judge it"
+    async with opened(path) as journal:
+        assert (journal.epoch == epoch) == (ending == "closed")
+        later = journal.epoch
+    async with opened(path) as journal:
+        assert journal.epoch == later
+
+
+# One relay's, and private
+
+
+async def test_a_second_relay_is_told_who_is_there(path: Path, journal: SQLiteJournal) -> None:
+    """The lock is had by one at a time: the next is told in one line, and has it after the first is closed."""
+    second = SQLiteJournal(path)
+    with pytest.raises(ConfigError) as caught:
+        await second.open(lock=True)
+    await second.close()
+    assert f"{path} is in use by another relay" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+    await journal.close()
+    async with opened(path) as third:
+        assert third.epoch
+
+
+async def test_without_the_lock_several_may_open(path: Path, journal: SQLiteJournal) -> None:
+    """A command beside a running relay sees its tasks, and all agree on one key."""
+    await create(journal, "a")
+    async with opened(path, lock=False) as one, opened(path, lock=False) as two:
+        assert await seqs(one, "a") == [1]
+        assert one.epoch == two.epoch == journal.epoch
+        kept = await asyncio.gather(*(each.keep("key", f"of {n}") for n, each in enumerate((journal, one, two))))
+        assert len(set(kept)) == 1
+
+
+async def test_the_first_openers_of_a_new_file_make_it_once(path: Path) -> None:
+    """Those that come to a missing file at the same moment end up in the same journal."""
+    journals = [SQLiteJournal(path) for _ in range(8)]
+    await asyncio.gather(*(journal.open(lock=False) for journal in journals))
+    kept = await asyncio.gather(*(journal.keep("key", f"of {n}") for n, journal in enumerate(journals)))
+
+    assert len({journal.epoch for journal in journals}) == 1
+    assert len(set(kept)) == 1
+    await asyncio.gather(*(journal.close() for journal in journals))
+
+
+@pytest.mark.parametrize("before", ["missing", "empty and readable"])
+async def test_nobody_else_can_read_the_file(path: Path, before: str) -> None:
+    """All files of the journal are their owner's alone, whatever the umask and whoever made the first."""
+    umask = os.umask(0)
+    try:
+        if before != "missing":
+            await asyncio.to_thread(path.touch, 0o644)
+        async with opened(path) as journal:
+            await journal.keep("key", "secret")
+            modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    finally:
+        os.umask(umask)
+
+    assert modes == dict.fromkeys(["relay.db", "relay.db-wal", "relay.db-shm", "relay.db.lock"], 0o600)
+
+
+def no_folder(path: Path) -> Path:
+    return path / "missing" / "relay.db"
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def folder_is_a_file(path: Path) -> Path:
+    path.touch()
+    return path / "relay.db"
+
+
+def no_database(path: Path) -> Path:
+    path.write_text("Dear diary, today I wrote much more than the hundred bytes of a header. " * 40)
+    return path
+
+
+def another_database(path: Path) -> Path:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    connection.close()
+    return path
+
+
+def from_the_future(path: Path) -> Path:
+    asyncio.run(_make(path))
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    return path
+
+
+async def _make(path: Path) -> None:
+    async with opened(path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        (no_folder, "folder"),
+        (folder, "cannot open"),
+        (folder_is_a_file, "folder"),
+        (no_database, "not a database"),
+        (another_database, "another program's"),
+        (from_the_future, "schema 99"),
+    ],
+)
+@pytest.mark.parametrize("lock", [True, False])
+async def test_what_cannot_be_opened_is_told_in_one_line(
+    path: Path, prepare: Callable[[Path], Path], reason: str, lock: bool
+) -> None:
+    """The operator reads which file it is and what is wrong; the file is as it was and nobody holds it."""
+    place = await asyncio.to_thread(prepare, path)
+    before = place.stat() if place.is_file() else None
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=reason) as caught:
+            async with opened(place, lock=lock):
+                pass
+        assert str(place) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    after = place.stat() if place.is_file() else None
+    assert (before and (before.st_mode, before.st_size)) == (after and (after.st_mode, after.st_size))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+async def test_a_folder_that_cannot_be_written_is_told(path: Path) -> None:
+    """A new file in such a folder is a ConfigError, not a traceback."""
+    path.parent.chmod(0o500)
+    with pytest.raises(ConfigError, match="cannot open"):
+        async with opened(path):
+            pass
+
+
+# The writer
+
+
+async def test_what_waits_is_committed_together(path: Path, journal: SQLiteJournal) -> None:
+    """A hundred appends that pile up behind a busy disk make two commits: the one under way and all the others."""
+    for n in range(100):
+        await create(journal, f"t{n}")
+    commits: list[Sequence[Entry]] = []
+    journal.listen(commits.append)
+    with held_up(path):
+        appending = [asyncio.create_task(journal.append([line(f"t{n}", 2)])) for n in range(100)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*appending)
+
+    assert len(commits) <= 2
+    assert sorted(entry.task for commit in commits for entry in commit) == sorted(f"t{n}" for n in range(100))
+
+
+async def test_one_bad_job_of_a_commit_fails_alone(path: Path, journal: SQLiteJournal) -> None:
+    """What is committed together with a wrong job is not harmed by it."""
+    await create(journal, "a")
+    await create(journal, "b")
+    with held_up(path):
+        calls = [
+            journal.append([line("a", 2)]),
+            journal.append([line("a", 5)]),
+            journal.append([line("a", 3), line("a", 4)]),
+            journal.keep("key", "\ud800"),
+            create(journal, "b"),
+            journal.append([line("b", 2)]),
+        ]
+        waiting = [asyncio.create_task(call) for call in calls]
+        await asyncio.sleep(0)
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+
+    errors = [type(result) for result in results if result is not None]
+    assert errors == [ValueError, UnicodeEncodeError, ValueError]
+    assert [results[0], results[2], results[5]] == [None] * 3
+    assert await seqs(journal, "a") == [1, 2, 3, 4]
+    assert await seqs(journal, "b") == [1, 2]
+
+
+async def test_work_that_breaks_off_is_undone_alone(path: Path, journal: SQLiteJournal) -> None:
+    """What a job wrote before its mistake goes; what others wrote in the same commit stays."""
+    await create(journal, "a")
+    writer = journal._writer
+    assert writer is not None
+
+    def break_off(connection: sqlite3.Connection) -> None:
+        keep_secret(connection, "half", "written")
+        raise LookupError
+
+    with held_up(path):
+        broken = writer.do(break_off)
+        appending = asyncio.create_task(journal.append([line("a", 2)]))
+        await asyncio.sleep(0)
+    with pytest.raises(LookupError):
+        await broken
+    await appending
+
+    assert await journal.keep("half", "anew") == "anew"
+    assert await seqs(journal, "a") == [1, 2]
+
+
+async def test_what_must_be_on_disk_is_synced(journal: SQLiteJournal) -> None:
+    """Commits with a `create` or a `keep` are synced before they are answered; appends alone are not."""
+    assert journal._database is not None
+    statements: list[str] = []
+    journal._database.writes.set_trace_callback(statements.append)
+
+    async def synchronous(call: object) -> list[str]:
+        statements.clear()
+        await call  # type: ignore[misc]
+        return [each.rpartition(" ")[2] for each in statements if each.startswith("PRAGMA synchronous")]
+
+    assert await synchronous(create(journal, "a")) == ["FULL"]
+    assert await synchronous(journal.append([line("a", 2)])) == ["NORMAL"]
+    assert await synchronous(journal.keep("key", "value")) == ["FULL"]
+    assert await synchronous(journal.append([line("a", 3)])) == ["NORMAL"]
+
+
+async def test_reads_do_not_wait_for_writes(path: Path, journal: SQLiteJournal) -> None:
+    """While a write is held up, reads are answered from what is committed, and the loop runs."""
+    await create(journal, "a")
+    with held_up(path):
+        appending = asyncio.create_task(journal.append([line("a", 2)]))
+        assert await seqs(journal, "a") == [1]
+        assert await journal.unended() == ("a",)
+        assert not appending.done()
+    await appending
+    assert await seqs(journal, "a") == [1, 2]
+
+
+async def test_a_caller_that_is_cancelled_behind_a_slow_disk_has_its_commit(path: Path, journal: SQLiteJournal) -> None:
+    """The commit is made and heard of though nobody waits for its answer any more."""
+    await create(journal, "a")
+    heard: list[Entry] = []
+    journal.listen(heard.extend)
+    with held_up(path):
+        appending = asyncio.create_task(journal.append([line("a", 2)]))
+        wrong = asyncio.create_task(journal.append([line("a", 9)]))
+        await asyncio.sleep(0)
+        appending.cancel()
+        wrong.cancel()
+        await asyncio.wait({appending, wrong})
+        assert heard == []
+    await journal.append([line("a", 3)])
+
+    assert appending.cancelled()
+    assert [entry.seq for entry in heard] == [2, 3]
+
+
+async def test_close_waits_for_a_slow_disk(path: Path) -> None:
+    """What was appended before `close` is in the file when it returns, even if the closer lost its patience once."""
+    journal = SQLiteJournal(path)
+    await journal.open(lock=True)
+    await create(journal, "a")
+    with held_up(path):
+        appending = asyncio.create_task(journal.append([line("a", 2)]))
+        closing = asyncio.create_task(journal.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        with pytest.raises(RuntimeError, match="not open"):
+            await journal.append([line("a", 3)])
+    await journal.close()
+    await appending
+
+    async with opened(path) as again:
+        assert await seqs(again, "a") == [1, 2]
+
+
+async def test_a_full_disk_is_an_os_error_and_the_append_can_be_made_again(path: Path, journal: SQLiteJournal) -> None:
+    """Nothing of a failed commit is there or heard of; when there is room again the same call succeeds."""
+    await create(journal, "a")
+    await journal.append([line("a", 2)])
+    heard: list[Entry] = []
+    journal.listen(heard.extend)
+    events = [line("a", 3), line("a", 4, "y" * 300_000)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    wal_bytes = path.with_name("relay.db-wal").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal_bytes + 100_000, hard))
+    try:
+        with pytest.raises(OSError, match="journal"):
+            await journal.append(events)
+        assert await seqs(journal, "a") == [1, 2]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert heard == []
+
+    await journal.append(events)
+
+    assert await seqs(journal, "a") == [1, 2, 3, 4]
+    assert [entry.seq for entry in heard] == [3, 4]
+
+
+async def test_a_listener_that_breaks_its_word_does_not_hang_the_writers(journal: SQLiteJournal) -> None:
+    """If a tail raises, the loop's handler is told, and the append is answered all the same."""
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    def tail(entries: Sequence[Entry]) -> None:
+        raise LookupError(entries[0].task)
+
+    journal.listen(tail)
+    await create(journal, "a")
+
+    assert isinstance(told[0]["exception"], LookupError)
+    assert await seqs(journal, "a") == [1]
+
+
+def test_a_loop_that_ends_without_closing_leaves_a_sound_file(path: Path) -> None:
+    """What the loop left behind is committed; the journal's thread neither crashes nor keeps the process."""
+
+    async def leave(stack: ExitStack) -> SQLiteJournal:
+        journal = SQLiteJournal(path)
+        await journal.open(lock=False)
+        await create(journal, "a")
+        stack.enter_context(held_up(path))
+        task = asyncio.create_task(journal.append([line("a", 2)]))
+        await asyncio.sleep(0)
+        assert not task.done()
+        return journal
+
+    async def look() -> None:
+        async with opened(path) as journal:
+            # The writer whose loop is closed can tell nobody when it is done.
+            while await seqs(journal, "a") != [1, 2]:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    with ExitStack() as stack:
+        left = asyncio.run(leave(stack))
+    asyncio.run(look())
+    assert left._database is not None
+    left._database.close()
