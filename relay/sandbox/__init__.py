@@ -1,0 +1,11 @@
+"""
+The simulated upstream: a Wiro on loopback with real sockets, and a switch for each of its known oddities.
+
+It shares nothing with our provider, on purpose: both would make the same mistake.
+"""
+
+from relay.sandbox.auth import API_KEY, API_SECRET
+from relay.sandbox.faults import Faults
+from relay.sandbox.server import Sandbox, serve
+
+__all__ = ["API_KEY", "API_SECRET", "Faults", "Sandbox", "serve"]

@@ -1,0 +1,63 @@
+"""What the made-up language model says: pure, seeded, and growing a few words at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One stretch of an answer: the model thinking, or the model answering."""
+
+    type: Literal["thinking", "answer"]
+    text: str
+
+
+_THOUGHTS = (
+    "The question is about {topic}. I should say what matters first, and keep it short.",
+    "Let me break this into parts: what {topic} means, why it is asked, and what would help.",
+    "First the plain meaning of {topic}, then an example, then what to be careful about.",
+)
+_OPENINGS = (
+    "Here is a short answer about {topic}.",
+    "Let us look at {topic} from two sides.",
+    "{topic} is easier to grasp with a picture in mind. 🎨",
+)
+_BODIES = (
+    (
+        "Think of a river seen from a bridge: the water never stops, yet the shape stays the same. What we call the "
+        "result is only the shape, and the work is all in the water."
+    ),
+    (
+        "A good first step is small enough to be finished today and plain enough to be judged tomorrow. Most of the "
+        "rest follows from looking closely at what that step shows."
+    ),
+    (
+        "Three things usually decide it: how much light there is, how much time is left, and who will look at it in "
+        "the end. Change one of them and the other two have to move."
+    ),
+    (
+        "Naïve approaches do surprisingly well here — 日本語 and accents included — as long as nothing is thrown away "
+        "too early."
+    ),
+)
+_CLOSINGS = (
+    "In short: begin with the simplest version, and let what you see tell you what comes next.",
+    "To sum up: keep what works, name what does not, and try once more.",
+)
+
+
+def stream(random: Random, prompt: str) -> Iterator[tuple[Segment, ...]]:
+    """Yield every state of an answer to the prompt, from its first words to the whole, a few words further each."""
+    topic = " ".join(prompt.split()[:6]).strip("[].,:;?!") or "this"
+    thought = Segment(type="thinking", text=random.choice(_THOUGHTS).format(topic=topic))
+    middle = "\n\n".join(random.sample(_BODIES, 2))
+    opening, closing = random.choice(_OPENINGS).format(topic=topic), random.choice(_CLOSINGS)
+    parts = (thought, Segment(type="answer", text=f"{opening}\n\n{middle}\n\n{closing}"))
+    for position, part in enumerate(parts):
+        words = part.text.split(" ")
+        at = 0
+        while at < len(words):
+            at += random.randint(1, 4)
+            yield (*parts[:position], Segment(type=part.type, text=" ".join(words[:at])))

@@ -1,0 +1,206 @@
+"""
+The switchboard: every way in which the sandbox can be made to behave like the upstream at its worst.
+
+One field is one switch, and its docstring says what it does. A switch is set as `name=value`: in a directive inside any
+text input (`[sandbox: early_close=task_start:1006, exit=1]`), over `POST /sandbox/faults` for the next Run, or as the
+server's default. This module parses and holds; what a switch does is done where that part of the upstream is played.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, get_args, get_type_hints
+
+from relay.errors import ConfigError
+from relay.sandbox import switches
+from relay.sandbox.switches import (
+    Close,
+    Dialect,
+    HttpFault,
+    OddFrame,
+    OutputsShape,
+    Refusal,
+    WebhookShape,
+)
+
+_DIRECTIVE = re.compile(r"\[sandbox:([^\]]*)\]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """The position of every switch; the defaults are the upstream in good health."""
+
+    # The socket and its frames.
+    dialect: Annotated[Dialect | None, switches.one_of(*get_args(Dialect))] = None
+    """The generation of the documents that the frames follow; the server's own unless set."""
+    welcome: Annotated[bool, switches.flag] = True
+    """A `connected` frame greets each connection. Only as the server's default: no task is known yet."""
+    ack: Annotated[bool, switches.flag] = False
+    """A `task_info` is answered with a `task_subscribed` frame, which is documented for agents alone."""
+    unknown_subscription: Annotated[
+        Literal["silent", "error", "close"], switches.one_of("silent", "error", "close")
+    ] = "silent"
+    """What a token that belongs to no task gets. Only as the server's default."""
+    tasktoken_missing: Annotated[bool, switches.flag] = False
+    """Frames name neither their token nor their id: only the connection tells whose they are."""
+    result_missing: Annotated[bool, switches.flag] = False
+    """Frames have no `result`."""
+    null_message: Annotated[Literal["null", "empty", "absent"] | None, switches.one_of("null", "empty", "absent")] = (
+        None
+    )
+    """How a stage frame says that it has no message; by the dialect unless set."""
+    verdict_fields: Annotated[Literal["all", "terminal", "none"], switches.one_of("all", "terminal", "none")] = "all"
+    """Which gen-2 frames carry `success`, `terminal` and `exitCode`: its table and its samples disagree."""
+    message_json_string: Annotated[bool, switches.flag] = False
+    """Every object message comes as a string of JSON."""
+    preprocess_skipped: Annotated[bool, switches.flag] = False
+    """No preprocessing: it is optional."""
+    stage_order: Annotated[Literal["old", "new"] | None, switches.one_of("old", "new")] = None
+    """`old` assigns before it preprocesses; by the dialect unless set."""
+    tqdm: Annotated[bool, switches.flag] = False
+    """Progress comes as tqdm's text with carriage returns instead of objects."""
+    percentages: Annotated[tuple[str, ...], switches.many(switches.any_text)] = ()
+    """The raw percentages to send, over and over: `percentages=100|0|NaN||>100`."""
+    stderr_lines: Annotated[int | None, switches.count] = None
+    """How many lines the model writes to stderr; a few, by the seed, unless set."""
+    duplicate_every: Annotated[int, switches.count] = 0
+    """Every so many frames, one is sent twice; 0 is never."""
+    reorder_every: Annotated[int, switches.count] = 0
+    """Every so many frames, one is sent after its successor; 0 is never."""
+    straggler: Annotated[bool, switches.flag] = False
+    """A log frame comes after the terminal one."""
+    early_close: Annotated[Close | None, switches.close_at] = None
+    """Close the task's sockets once, after a stage: `early_close=task_start:1006`."""
+    silent: Annotated[bool, switches.flag] = False
+    """The socket never sends a frame for the task."""
+    no_terminal: Annotated[bool, switches.flag] = False
+    """The socket never sends the terminal frame: only the detail knows."""
+    odd_frames: Annotated[tuple[OddFrame, ...], switches.many(switches.one_of(*get_args(OddFrame)))] = ()
+    """Frames nobody should have to expect, sent in the middle of the run: `odd_frames=not_json|binary`."""
+    huge_bytes: Annotated[int, switches.count] = 8 * 1024 * 1024
+    """The size of the text in the `huge` frame."""
+    finish_reason: Annotated[str, switches.one_of("stop", "length", "content_filter", "error", "tool_calls")] = "stop"
+    """Why a streamed answer ended, in gen-2."""
+
+    # The course of the task.
+    hold_at: Annotated[tuple[str, ...], switches.many(switches.stage_name)] = ()
+    """Wait after each of these stages until released: `hold_at=task_queue|task_start`."""
+    await_subscriber: Annotated[bool, switches.flag] = False
+    """Begin when the first socket has subscribed to the task: no frame is missed, and no clock is involved."""
+    persisted_error: Annotated[Literal["", "recovers", "stays"], switches.one_of("", "recovers", "stays")] = ""
+    """The status becomes `task_error` before the run; then the task is queued again, or never moves on."""
+    exit: Annotated[int, switches.count] = 0
+    """The exit code of the model; not 0 is a failure, with a traceback and without outputs."""
+
+    # The record, as Task/Detail shows it.
+    detail_lag_s: Annotated[float, switches.seconds] = 0.0
+    """The detail learns of the end so many real seconds after the terminal frame."""
+    detail_lag_polls: Annotated[int, switches.count] = 0
+    """The detail learns of the end only after it was asked so many times since."""
+    detail_empty_polls: Annotated[int, switches.count] = 0
+    """The first so many details answer with an empty `tasklist`."""
+    pexit_missing: Annotated[bool, switches.flag] = False
+    """The detail has no `pexit` at all."""
+    outputs: Annotated[OutputsShape, switches.one_of(*get_args(OutputsShape))] = "list"
+    """How outputs are shown: `holes` puts empty objects between them, `json` is one string."""
+    stage_clock: Annotated[bool, switches.flag] = True
+    """Whether the detail has the time of each stage; without, only start and end."""
+    timestamps: Annotated[Literal["s", "ms", "date"], switches.one_of("s", "ms", "date")] = "s"
+    """How times are written."""
+    parameters_json: Annotated[bool, switches.flag] = False
+    """The echoed parameters are a string of JSON."""
+    aliases: Annotated[bool, switches.flag] = False
+    """`taskid` and `output` instead of `id` and `outputs`."""
+
+    # The calls.
+    run_error: Annotated[Refusal | None, switches.refusal] = None
+    """Run answers with an error envelope: `run_error=97:Insufficient balance`."""
+    run_http: Annotated[HttpFault | None, switches.http_fault] = None
+    """Run's HTTP answer goes wrong: `run_http=502:html`, `run_http=drop`."""
+    run_http_started: Annotated[bool | None, switches.flag] = None
+    """Whether the task was started all the same; by the kind of `run_http` unless set."""
+    run_envelope: Annotated[Literal["flat", "data"], switches.one_of("flat", "data")] = "flat"
+    """`data` wraps Run's answer as some of the documents' samples have it."""
+    run_taskid: Annotated[Literal["string", "number"], switches.one_of("string", "number")] = "string"
+    """How Run writes the task's id."""
+    run_token_missing: Annotated[bool, switches.flag] = False
+    """Run's `socketaccesstoken` is null."""
+    detail_http: Annotated[HttpFault | None, switches.http_fault] = None
+    """Detail's HTTP answer goes wrong: `detail_http=500*3`."""
+    detail_error: Annotated[Refusal | None, switches.refusal] = None
+    """Detail answers with an error envelope."""
+    retry_after_s: Annotated[int | None, switches.count] = None
+    """The `Retry-After` of wrong HTTP answers."""
+    stop_http: Annotated[HttpFault | None, switches.http_fault] = None
+    """Cancel's and Kill's HTTP answer goes wrong."""
+    cancel_by: Annotated[Literal["taskid", "tasktoken", "both"], switches.one_of("taskid", "tasktoken", "both")] = (
+        "taskid"
+    )
+    """What Cancel takes: production wants the id, gen-1's documents the token."""
+    stop_gap: Annotated[Literal["neither", "cancel", "kill"], switches.one_of("neither", "cancel", "kill")] = "kill"
+    """Which call stops a task between accept and assign, where neither is clearly meant to."""
+    kill_error: Annotated[str, switches.any_text] = ""
+    """Kill is refused with this reason."""
+
+    # The callback and the files.
+    webhook: Annotated[WebhookShape, switches.one_of(*get_args(WebhookShape))] = "tasklist"
+    """The body of the callback: the whole envelope, the bare task, or `{taskid,status,outputs}`."""
+    webhook_times: Annotated[int, switches.count] = 1
+    """How often the callback is sent."""
+    webhook_early: Annotated[bool, switches.flag] = False
+    """The callback is sent before the terminal frame."""
+    webhook_delay_s: Annotated[float, switches.seconds] = 0.0
+    """The callback is late by so many real seconds."""
+    cdn_status: Annotated[int, switches.count] = 200
+    """What a file answers with: `cdn_status=403`."""
+    cdn_delay_s: Annotated[float, switches.seconds] = 0.0
+    """A file's answer begins so many real seconds late."""
+    cdn_expires_s: Annotated[float | None, switches.seconds] = None
+    """A file's address answers 403 so many real seconds after the task's end."""
+
+    def with_switches(self, positions: Mapping[str, str]) -> "Faults":
+        """
+        Return these faults with some switches in another position.
+
+        Raises:
+            ConfigError: there is no such switch, or it takes another kind of value.
+        """
+        changes: dict[str, object] = {}
+        for name, value in positions.items():
+            if name not in _PARSERS:
+                raise ConfigError(f"sandbox: there is no switch {name!r}")
+            try:
+                changes[name] = _PARSERS[name](value.strip())
+            except ValueError as error:
+                raise ConfigError(f"sandbox: {name} takes {error}") from error
+        return replace(self, **changes) if changes else self  # type: ignore[arg-type]
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    name: annotated.__metadata__[0] for name, annotated in get_type_hints(Faults, include_extras=True).items()
+}
+# A value may hold a comma, so only a comma before the name of a switch parts two of them.
+_NEXT_SWITCH = re.compile(rf",\s*(?=(?:{'|'.join(_PARSERS)})\s*(?:=|,|$))")
+
+
+def parse_switches(text: str) -> dict[str, str]:
+    """Split `a=1, b` into its switches; a bare name is switched on."""
+    found = {}
+    for part in filter(str.strip, _NEXT_SWITCH.split(text.strip(" ,"))):
+        name, _, value = part.partition("=")
+        found[name.strip()] = value
+    return found
+
+
+def directives(texts: Iterable[str]) -> dict[str, str]:
+    """Collect the switches of every `[sandbox: …]` in the texts; a later one wins."""
+    positions: dict[str, str] = {}
+    for text in texts:
+        for found in _DIRECTIVE.finditer(text):
+            positions |= parse_switches(found[1])
+    return positions
+
+
+def without_directives(text: str) -> str:
+    """Return a text as its author meant it for the model."""
+    return _DIRECTIVE.sub("", text).strip()

@@ -1,0 +1,240 @@
+"""
+What will happen to a task, written down before it begins: a list of timed steps.
+
+Pure and seeded: the same brief gives the same script, another task's index gives another one. Playing it, keeping the
+record and spelling the frames are done elsewhere; faults that change the course or the order of things are woven in.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from relay.sandbox import chat
+from relay.sandbox.faults import Faults
+from relay.sandbox.models import Model, Phase
+from relay.sandbox.steps import Answer, Body, FullLog, Log, Odd, Outputs, Progress, Step
+from relay.sandbox.switches import Dialect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """All that a script depends on."""
+
+    seed: int
+    index: int
+    model: Model
+    prompt: str
+    images: int
+    dialect: Dialect
+    faults: Faults
+
+
+_STDERR = (
+    "UserWarning: Some weights were not initialized from the model checkpoint\n",
+    "FutureWarning: `torch_dtype` is deprecated, use `dtype` instead\n",
+    "WARNING: xFormers not available, falling back to attention slicing\n",
+    "libpng warning: iCCP: known incorrect sRGB profile\n",
+)
+_TRACEBACK = (
+    "Traceback (most recent call last):\n",
+    '  File "run.py", line 214, in <module>\n    image = pipeline(prompt, steps=steps)\n',
+    "RuntimeError: CUDA out of memory. Tried to allocate 2.50 GiB\n",
+)
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Steps with a jittered clock."""
+
+    random: Random
+    at_s: float = 0.0
+    steps: list[Step] = field(default_factory=list)
+
+    def wait(self, mean_s: float) -> None:
+        self.at_s += mean_s * self.random.uniform(0.7, 1.3)
+
+    def stage(self, name: str, body: Body = None) -> None:
+        self.steps.append(Step(at_s=self.at_s, type=name, status=name, body=body))
+
+    def say(self, name: str, body: Body) -> None:
+        self.steps.append(
+            Step(at_s=self.at_s, type=name, status="task_output" if name == "task_output" else None, body=body)
+        )
+
+
+def write(brief: Brief) -> tuple[Step, ...]:
+    """Return the script of a task, in the order of time."""
+    writer = _Writer(Random(f"{brief.seed}:{brief.index}:{brief.model.slug}"))  # noqa: S311  repeatable, not secret
+    _before_the_run(writer, brief)
+    if brief.faults.persisted_error != "stays":
+        _the_run(writer, brief)
+        _after_the_run(writer, brief)
+    return tuple(_disturbed(writer.steps, brief.faults))
+
+
+def _before_the_run(writer: _Writer, brief: Brief) -> None:
+    faults = brief.faults
+    writer.stage("task_queue")
+    writer.wait(0.6)
+    writer.stage("task_accept")
+    if faults.persisted_error:
+        writer.wait(0.4)
+        writer.stage("task_error", Log(text="Output folder creation failed\n"))
+        if faults.persisted_error == "stays":
+            return
+        writer.wait(2.0)
+        writer.stage("task_queue")
+        writer.wait(0.6)
+        writer.stage("task_accept")
+    old = faults.stage_order == "old" or (faults.stage_order is None and brief.dialect == "gen0")
+    preprocess = () if faults.preprocess_skipped else ("task_preprocess_start", "task_preprocess_end")
+    for name in ("task_assign", *preprocess) if old else (*preprocess, "task_assign"):
+        writer.wait(0.3)
+        writer.stage(name)
+    writer.wait(0.6)
+    writer.stage("task_start")
+
+
+def _the_run(writer: _Writer, brief: Brief) -> None:
+    noise = writer.random.randint(0, 2) if brief.faults.stderr_lines is None else brief.faults.stderr_lines
+    begun = len(writer.steps)
+    if brief.model.kind == "chat":
+        _answer(writer, brief)
+    else:
+        _load(writer)
+        for label, phase in _phases(brief):
+            _progress(writer, brief, label, phase)
+    if brief.faults.exit:
+        _crash(writer, begun)
+    elif brief.model.kind != "chat":
+        writer.say("task_output", Log(text="Done.\n"))
+    for _ in range(noise):
+        _insert(writer, begun, "task_error", Log(text=writer.random.choice(_STDERR)))
+    for kind in brief.faults.odd_frames:
+        _insert(writer, begun, "task_output", Odd(kind=kind, huge_bytes=brief.faults.huge_bytes))
+
+
+def _after_the_run(writer: _Writer, brief: Brief) -> None:
+    writer.wait(0.1)
+    writer.say("task_output_full", FullLog(stream="stdout"))
+    if any(step.type == "task_error" for step in writer.steps):
+        writer.say("task_error_full", FullLog(stream="stderr"))
+    writer.wait(0.1)
+    writer.stage("task_end")
+    writer.wait(0.1)
+    writer.stage("task_postprocess_start")
+    writer.wait(1.6 if brief.model.kind == "video" else 0.5)
+    writer.stage("task_postprocess_end", Outputs())
+
+
+def _phases(brief: Brief) -> Iterator[tuple[str, Phase]]:
+    for image in range(brief.images):
+        for phase in brief.model.phases:
+            yield (f"{phase.label} {image + 1}/{brief.images}" if brief.images > 1 else phase.label), phase
+
+
+def _load(writer: _Writer) -> None:
+    writer.wait(0.2)
+    writer.say("task_output", Log(text="Loading pipeline components...\n"))
+    for done in range(4):
+        writer.wait(0.15)
+        writer.say("task_output", Log(text=_bar("Loading checkpoint shards: ", done, 3, 6.5)))
+    writer.say("task_output", Log(text="\n"))
+
+
+def _bar(label: str, done: int, total: int, per_s: float) -> str:
+    cells = "█" * (10 * done // total)
+    times = f"{_minutes(done / per_s)}<{_minutes((total - done) / per_s)}, {per_s:5.2f}it/s"
+    return f"\r{label}{100 * done // total:3d}%|{cells:<10}| {done}/{total} [{times}]"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
+
+
+def _progress(writer: _Writer, brief: Brief, label: str, phase: Phase) -> None:
+    began_s, odd = writer.at_s, brief.faults.percentages
+    for step in range(phase.steps + 1):
+        if step:
+            writer.wait(phase.step_s)
+        elapsed_s = writer.at_s - began_s
+        per_s = step / elapsed_s if step else 1 / phase.step_s
+        if brief.faults.tqdm:
+            writer.say("task_output", Log(text=_bar("", step, phase.steps, per_s)))
+            continue
+        said = sum(isinstance(earlier.body, Progress) for earlier in writer.steps)
+        writer.say(
+            "task_output",
+            Progress(
+                task=label,
+                percentage=odd[said % len(odd)] if odd else str(100 * step // phase.steps),
+                step=step,
+                total=phase.steps,
+                per_s=per_s,
+                elapsed_s=elapsed_s,
+                remaining_s=(phase.steps - step) / per_s,
+                as_json=writer.random.random() < 0.15,
+            ),
+        )
+
+
+def _answer(writer: _Writer, brief: Brief) -> None:
+    began_s = writer.at_s
+    states = tuple(chat.stream(writer.random, brief.prompt))
+    for position, segments in enumerate(states, start=1):
+        writer.wait(6.0 / len(states))
+        body = Answer(segments=segments, elapsed_s=writer.at_s - began_s, final=position == len(states))
+        writer.say("task_output", body)
+
+
+def _crash(writer: _Writer, begun: int) -> None:
+    del writer.steps[begun + (len(writer.steps) - begun) * 3 // 5 :]
+    writer.at_s = writer.steps[-1].at_s + 0.05
+    for line in _TRACEBACK:
+        writer.say("task_error", Log(text=line))
+
+
+def _insert(writer: _Writer, begun: int, name: str, body: Body) -> None:
+    """Put a step somewhere into the run, at the moment of the one before it."""
+    at = writer.random.randint(begun, len(writer.steps))
+    writer.steps.insert(at, Step(at_s=writer.steps[at - 1].at_s, type=name, body=body))
+
+
+def _disturbed(steps: list[Step], faults: Faults) -> list[Step]:
+    """Apply the faults that change which frames are sent, and in what order; the record stays true."""
+    if faults.straggler:
+        steps = [*steps, replace(steps[-1], type="task_output", status=None, body=Log(text="bye\n"), recorded=False)]
+    if faults.duplicate_every:
+        steps = list(_duplicated(steps, faults.duplicate_every))
+    if faults.reorder_every:
+        steps = list(_reordered(steps, faults.reorder_every))
+    if faults.silent:
+        return [replace(step, announced=False) for step in steps]
+    if faults.no_terminal:
+        return [replace(step, announced=False) if step.terminal else step for step in steps]
+    return steps
+
+
+def _duplicated(steps: list[Step], every: int) -> Iterator[Step]:
+    for position, step in enumerate(steps, start=1):
+        yield step
+        if position % every == 0:
+            yield replace(step, recorded=False)
+
+
+def _reordered(steps: list[Step], every: int) -> Iterator[Step]:
+    late: Step | None = None
+    for position, step in enumerate(steps, start=1):
+        if late is not None and step.terminal:  # nothing comes after the end: that is the straggler's part
+            yield replace(late, at_s=step.at_s)
+            late = None
+        if position % every == 0 and late is None and not step.terminal:
+            yield replace(step, announced=False)
+            late = replace(step, recorded=False)
+            continue
+        yield step
+        if late is not None:
+            yield replace(late, at_s=step.at_s)
+            late = None
+    if late is not None:
+        yield late

@@ -1,0 +1,236 @@
+"""
+The simulated upstream as a whole: REST, task socket, files and desk on one port of loopback.
+
+Puts the parts together and owns their lifetime. Nothing leaves the machine and nothing is stored.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Self
+
+from aiohttp import web
+
+from relay import log
+from relay.errors import ConfigError
+from relay.sandbox import answers, tools
+from relay.sandbox.auth import API_KEY, API_SECRET, Accounts, NotAuthorized
+from relay.sandbox.cdn import Cdn
+from relay.sandbox.desk import Desk
+from relay.sandbox.faults import Faults
+from relay.sandbox.player import Player
+from relay.sandbox.run import Runs
+from relay.sandbox.switches import Dialect
+from relay.sandbox.task_calls import TaskCalls
+from relay.sandbox.task_socket import Audience
+from relay.sandbox.tasks import Ledger, RunRequest, Task
+from relay.sandbox.webhooks import Webhooks
+
+_HOST = "127.0.0.1"
+_MAX_BODY_BYTES = 128 * 1024 * 1024
+_log = log.get("sandbox")
+
+_Call = Callable[[web.Request, str], Awaitable[web.Response]]
+
+
+class Sandbox:
+    """
+    A Wiro of one's own, for as long as the `async with` lasts.
+
+    Args:
+        port: where it listens on loopback; 0 picks a free one.
+        dialect: the generation of the documents that it follows, unless a task's switches say otherwise.
+        speed: 1.0 is a realistic pace, 100.0 a hundred times that.
+        seed: of the scripts; the n-th task of a seed always takes the same course.
+        accounts: API key to secret, null for projects that are authorised by the key alone; the first is the one that
+            `api_key` and `api_secret` show.
+        faults: the position of every switch, unless a task's own say otherwise.
+        concurrency: how many tasks of an account may be live before Run answers with code 96; null is no limit.
+        heartbeat_s: the seconds between two pings on the task socket.
+        nonce_once: refuse a nonce that was used before.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        dialect: Dialect = "gen1",
+        speed: float = 1.0,
+        seed: int = 0,
+        accounts: Mapping[str, str | None] | None = None,
+        faults: Faults | None = None,
+        concurrency: int | None = None,
+        heartbeat_s: float = 30.0,
+        nonce_once: bool = False,
+    ) -> None:
+        if speed <= 0:
+            raise ConfigError("sandbox: speed takes a number above 0")
+        self._asked_port = port
+        self._port = 0
+        secrets = {API_KEY: API_SECRET} if accounts is None else accounts
+        self.api_key, self.api_secret = next(iter(secrets.items()))
+        self._accounts = Accounts(secrets=secrets, nonce_once=nonce_once)
+        faults = faults or Faults()
+        self._closing = asyncio.Event()
+        self._ledger = Ledger()
+        self._audience = Audience(self._ledger, faults, heartbeat_s=heartbeat_s)
+        self._webhooks = Webhooks()
+        self._player = Player(self._audience, self._webhooks, speed=speed)
+        self._runs = Runs(
+            self._ledger,
+            self._player,
+            faults=faults,
+            dialect=dialect,
+            seed=seed,
+            concurrency=concurrency,
+            closing=self._closing,
+        )
+        self._calls = TaskCalls(self._ledger, self._player, closing=self._closing)
+        self._cdn = Cdn(self._ledger, seed)
+        self._desk = Desk(self._ledger, faults)
+        self._stack = AsyncExitStack()
+
+    @property
+    def api_url(self) -> str:
+        """The base of the REST calls, without a slash at its end."""
+        return f"http://{_HOST}:{self._port}/v1"
+
+    @property
+    def socket_url(self) -> str:
+        """The address of the task socket."""
+        return f"ws://{_HOST}:{self._port}/v1"
+
+    @property
+    def cdn_url(self) -> str:
+        """The base of the outputs' addresses."""
+        return f"http://{_HOST}:{self._port}/cdn"
+
+    @property
+    def desk_url(self) -> str:
+        """The base of the calls for people and tests."""
+        return f"http://{_HOST}:{self._port}/sandbox"
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """Every task by its id, as it really is."""
+        return self._ledger.tasks
+
+    @property
+    def runs(self) -> Sequence[RunRequest]:
+        """Every Run that was received, in order, started or not."""
+        return tuple(self._ledger.runs)
+
+    def next_run(self, **switches: object) -> None:
+        """
+        Set switches for the next Run that has none set yet: `next_run(exit=1, hold_at="task_queue")`.
+
+        Raises:
+            ConfigError: there is no such switch, or it takes another kind of value.
+        """
+        self._desk.queue(switches)
+
+    def release(self, task_id: str) -> None:
+        """Let a task go on that holds."""
+        self._ledger.tasks[task_id].gate.set()
+
+    async def until(self, task_id: str, condition: Callable[[Task], object]) -> Task:
+        """Wait until a condition holds for a task: `await sandbox.until(id, lambda task: task.verdict)`."""
+        task = self._ledger.tasks[task_id]
+        await task.until(condition)
+        return task
+
+    async def received(self, count: int) -> None:
+        """Wait until so many Runs were received, whatever became of them."""
+        await self._ledger.received(count)
+
+    async def subscribed(self, task_id: str) -> None:
+        """Wait until some socket has subscribed to a task, now or before."""
+        await self._audience.arrival(self._ledger.tasks[task_id].token)
+
+    def subscribers(self, task_id: str) -> int:
+        """Return how many sockets have subscribed to a task."""
+        return self._audience.subscribers(self._ledger.tasks[task_id].token)
+
+    async def __aenter__(self) -> Self:
+        runner = web.AppRunner(self._app(), handler_cancellation=True, shutdown_timeout=1.0, access_log=None)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        self._stack.push_async_callback(self._webhooks.close)
+        self._stack.push_async_callback(self._player.close)
+        self._stack.push_async_callback(self._audience.close_all)
+        self._stack.callback(self._closing.set)
+        try:
+            site = web.TCPSite(runner, _HOST, self._asked_port)
+            await site.start()
+        except OSError as error:
+            await self._stack.aclose()
+            raise ConfigError(f"sandbox: cannot listen on {_HOST}:{self._asked_port}: {error.strerror}") from error
+        self._port = int(runner.addresses[0][1])
+        _log.info("sandbox.started", api=self.api_url, socket=self.socket_url)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+        _log.info("sandbox.stopped")
+
+    def _app(self) -> web.Application:
+        app = web.Application(client_max_size=_MAX_BODY_BYTES)
+        calls: dict[str, _Call] = {
+            "/v1/Run/{owner}/{model}": self._runs.run,
+            "/v1/Task/Detail": self._calls.detail,
+            "/v1/Task/List": self._calls.list,
+            "/v1/Task/Cancel": self._calls.cancel,
+            "/v1/Task/Kill": self._calls.kill,
+            "/v1/Task/InputOutputDelete": self._calls.delete_files,
+            "/v1/Tool/List": tools.listing,
+            "/v1/Tool/Detail": tools.detail,
+        }
+        for path, call in calls.items():
+            app.router.add_post(path, self._authorized(call))
+        app.router.add_get("/v1", self._socket)
+        app.router.add_get("/cdn/{folder}/{name}", self._cdn.handle)
+        app.router.add_get("/sandbox/tasks", self._desk.tasks)
+        app.router.add_post("/sandbox/faults", self._desk.set_faults)
+        app.router.add_post("/sandbox/release", self._desk.release)
+        app.router.add_route("*", "/{anything:.*}", _unknown)
+        return app
+
+    def _authorized(self, call: _Call) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            try:
+                account = self._accounts.authorize(request.headers)
+            except NotAuthorized as error:
+                return answers.refused(0, str(error), status=401)
+            return await call(request, account)
+
+        return handle
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return await _unknown(request)
+        return await self._audience.handle(request)
+
+
+async def _unknown(_request: web.Request) -> web.Response:
+    return answers.refused(0, "Error parsing url.", status=404)
+
+
+async def serve(
+    *,
+    port: int,
+    dialect: Dialect = "gen1",
+    speed: float = 1.0,
+    seed: int = 0,
+    faults: Faults | None = None,
+    started: Callable[[Sandbox], None] | None = None,
+) -> None:
+    """
+    Run a sandbox until cancelled; `started` is called once it listens.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
+    async with Sandbox(port=port, dialect=dialect, speed=speed, seed=seed, faults=faults) as sandbox:
+        if started:
+            started(sandbox)
+        await asyncio.Event().wait()

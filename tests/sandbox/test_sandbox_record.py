@@ -1,0 +1,77 @@
+"""The record as Task/Detail shows it: the arithmetic of clock and price, apart from any real time."""
+
+import pytest
+
+from relay.sandbox import models
+from relay.sandbox.faults import Faults
+from relay.sandbox.record import Identity, Record, detail
+from relay.sandbox.steps import Log, Step
+
+
+def identity(**switches: str) -> Identity:
+    model = models.find("bytedance", "text-to-image-seedream-v3")
+    assert model is not None
+    return Identity(
+        id="2221",
+        token="aToken",
+        folder="aFolder",
+        index=1,
+        model=model,
+        parameters={"prompt": "a cat"},
+        callback_url="",
+        prompt="a cat",
+        images=1,
+        size=(64, 64),
+        dialect="gen1",
+        faults=Faults().with_switches(switches),
+        cdn_url="http://127.0.0.1/cdn",
+    )
+
+
+def ended(exit_code: int) -> Record:
+    """A task whose documented sample ran from accept ...807 over start ...809 to end ...813."""
+    clock = {"createtime": 1734513807, "accepttime": 1734513807, "starttime": 1734513809, "endtime": 1734513813}
+    return Record(status="task_postprocess_end", clock=clock, exit_code=exit_code)
+
+
+def test_elapsed_runs_from_accept_to_end_and_the_price_follows() -> None:
+    """The numbers of the documented sample: six seconds at 0.000585 a second."""
+    shown = detail(identity(), ended(0))
+
+    assert (shown["elapsedseconds"], shown["cps"]) == ("6.0000", "0.000585000000")
+    assert shown["totalcost"] == "0.003510000000"
+
+
+def test_only_exit_code_0_is_billed() -> None:
+    """A failure took its time and costs nothing."""
+    shown = detail(identity(), ended(1))
+
+    assert (shown["elapsedseconds"], shown["totalcost"]) == ("6.0000", "0.000000000000")
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [("s", "1734513809"), ("ms", "1734513809000"), ("date", "2024-12-18 09:23:29")]
+)
+def test_times_are_written_in_three_ways(kind: str, start: str) -> None:
+    """Whatever the way, a stage not reached is 0."""
+    shown = detail(identity(timestamps=kind), ended(0))
+
+    assert (shown["starttime"], shown["canceltime"]) == (start, "0")
+
+
+def test_a_task_killed_while_it_ran_has_an_end_and_one_cancelled_before_has_none() -> None:
+    """That is how the two are told apart."""
+    step = Step(at_s=0, type="task_cancel", status="task_cancel")
+    waiting = Record(status="task_queue", clock={"createtime": 1.0}).after(step, 5.0, 0)
+    running = Record(status="task_start", clock={"createtime": 1.0, "starttime": 2.0}).after(step, 5.0, 0)
+
+    assert ("endtime" in waiting.clock, "endtime" in running.clock) == (False, True)
+    assert waiting.exit_code is running.exit_code is None
+
+
+def test_a_step_that_is_not_recorded_leaves_no_trace() -> None:
+    """A duplicate changes nothing."""
+    record = ended(0)
+    step = Step(at_s=0, type="task_output", status="task_output", body=Log(text="again\n"), recorded=False)
+
+    assert record.after(step, 9.0, 0) is record

@@ -1,0 +1,181 @@
+"""Scripts: what is repeatable, what differs, and what each switch does to the course of a task."""
+
+from itertools import pairwise
+
+import pytest
+
+from relay.sandbox import models
+from relay.sandbox.faults import Faults, directives
+from relay.sandbox.script import Brief, write
+from relay.sandbox.steps import Answer, Log, Odd, Progress, Step
+from relay.sandbox.switches import Dialect
+
+
+def script(
+    switches: str = "", *, slug: str = "ByteDance/seedream-v4", index: int = 1, seed: int = 7, dialect: Dialect = "gen1"
+) -> tuple[Step, ...]:
+    model = models.find(*slug.split("/"))
+    assert model is not None
+    faults = Faults().with_switches(directives([f"[sandbox: {switches}]"]))
+    return write(Brief(seed=seed, index=index, model=model, prompt="a cat", images=1, dialect=dialect, faults=faults))
+
+
+def stages(steps: tuple[Step, ...]) -> list[str]:
+    return [step.status for step in steps if step.status and step.recorded and step.status != "task_output"]
+
+
+@pytest.mark.parametrize("slug", [model.slug for model in models.MODELS])
+def test_the_same_seed_and_index_give_the_same_script(slug: str) -> None:
+    """A task can be played again, exactly."""
+    assert script(slug=slug) == script(slug=slug)
+
+
+@pytest.mark.parametrize("slug", [model.slug for model in models.MODELS])
+def test_another_index_or_seed_gives_another_script(slug: str) -> None:
+    """Tasks of one model do not march in step."""
+    assert len({script(slug=slug), script(slug=slug, index=2), script(slug=slug, seed=8)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("slug", "least_s", "most_s"),
+    [
+        ("ByteDance/seedream-v4", 8, 14),
+        ("ByteDance/image-to-video-seedance-v1", 32, 48),
+        ("wiro/sandbox-chat", 6, 12),
+    ],
+)
+def test_the_pace_is_that_of_the_real_thing(slug: str, least_s: float, most_s: float) -> None:
+    """A picture takes about 10 s, a video 40, an answer 8, and time never runs backwards."""
+    steps = script(slug=slug)
+
+    assert least_s < steps[-1].at_s < most_s
+    assert [step.at_s for step in steps] == sorted(step.at_s for step in steps)
+
+
+def test_gen_1_preprocesses_before_it_assigns_and_gen_0_after() -> None:
+    """The order of the stages follows the dialect, and a switch overrides it."""
+    new = ["task_preprocess_start", "task_preprocess_end", "task_assign"]
+    old = ["task_assign", "task_preprocess_start", "task_preprocess_end"]
+
+    assert stages(script())[2:5] == new
+    assert stages(script(dialect="gen0"))[2:5] == old
+    assert stages(script("stage_order=old"))[2:5] == old
+    assert stages(script("preprocess_skipped"))[2:4] == ["task_assign", "task_start"]
+
+
+def test_progress_begins_again_with_each_phase() -> None:
+    """The percentage falls back to 0 when the label changes."""
+    progress = [step.body for step in script() if isinstance(step.body, Progress)]
+
+    assert [body.task for body in progress if body.percentage == "0"] == ["Generate", "Decode"]
+    assert [body.task for body in progress if body.percentage == "100"] == ["Generate", "Decode"]
+
+
+def test_odd_percentages_are_sent_over_and_over() -> None:
+    """The raw texts take the place of the true percentages."""
+    progress = [step.body for step in script("percentages=100|0|NaN||>100") if isinstance(step.body, Progress)]
+
+    assert [body.percentage for body in progress[:7]] == ["100", "0", "NaN", "", ">100", "100", "0"]
+
+
+def test_tqdm_writes_text_where_progress_would_be() -> None:
+    """There are carriage returns and percent signs, and no progress objects."""
+    steps = script("tqdm")
+
+    assert not [step for step in steps if isinstance(step.body, Progress)]
+    assert [step for step in steps if isinstance(step.body, Log) and step.body.text.startswith("\r 50%|█████ ")]
+
+
+def test_an_answer_only_grows() -> None:
+    """Each state of a streamed answer contains the one before it, and the last is marked."""
+    answers = [step.body for step in script(slug="wiro/sandbox-chat") if isinstance(step.body, Answer)]
+    texts = ["".join(part.text for part in answer.segments) for answer in answers]
+
+    assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
+    assert [answer.final for answer in answers] == [False] * (len(answers) - 1) + [True]
+    assert {part.type for part in answers[-1].segments} == {"thinking", "answer"}
+
+
+def test_a_failure_writes_a_traceback_and_stops_the_progress_short() -> None:
+    """With an exit code the run breaks off, and still goes through all of its last stages."""
+    steps = script("exit=1, stderr_lines=0")
+    progress = [step.body for step in steps if isinstance(step.body, Progress)]
+    errors = [step.body.text for step in steps if step.type == "task_error" and isinstance(step.body, Log)]
+
+    assert errors[0].startswith("Traceback")
+    assert progress[-1].percentage != "100"
+    assert [step.type for step in steps][-5:] == [
+        "task_output_full",
+        "task_error_full",
+        "task_end",
+        "task_postprocess_start",
+        "task_postprocess_end",
+    ]
+
+
+def test_stderr_is_as_noisy_as_asked() -> None:
+    """Noise is counted, and without any there is no full error log."""
+    noisy, quiet = script("stderr_lines=9"), script("stderr_lines=0")
+
+    assert sum(step.type == "task_error" for step in noisy) == 9
+    assert not [step for step in quiet if step.type in ("task_error", "task_error_full")]
+
+
+def test_a_persisted_error_goes_back_to_the_queue_or_stays() -> None:
+    """`task_error` as a status is not the end, but it may be the last thing that happens."""
+    assert stages(script("persisted_error=recovers"))[:5] == [
+        "task_queue",
+        "task_accept",
+        "task_error",
+        "task_queue",
+        "task_accept",
+    ]
+    assert stages(script("persisted_error=stays")) == ["task_queue", "task_accept", "task_error"]
+
+
+def test_a_duplicate_is_sent_twice_and_recorded_once() -> None:
+    """Every second frame comes again at once."""
+    steps, plain = script("duplicate_every=2"), script()
+
+    assert len(steps) == len(plain) + len(plain) // 2
+    assert [step for step in steps if step.recorded] == list(plain)
+    assert (steps[2].type, steps[2].announced, steps[2].recorded) == (steps[1].type, True, False)
+
+
+def test_reordering_swaps_frames_and_leaves_the_record_true() -> None:
+    """A frame comes after its successor, while the record goes its way."""
+    steps, plain = script("reorder_every=3"), script()
+    sent = [step.body or step.type for step in steps if step.announced]
+    meant = [step.body or step.type for step in plain]
+
+    assert [step.type for step in steps if step.recorded] == [step.type for step in plain]
+    assert sent != meant
+    assert sorted(map(str, sent)) == sorted(map(str, meant))
+    assert steps[-1].terminal
+
+
+def test_a_silent_task_goes_through_everything_and_says_nothing() -> None:
+    """`silent` takes every frame, `no_terminal` the last one; the record does not change."""
+    plain = stages(script())
+
+    assert stages(script("silent")) == stages(script("no_terminal")) == plain
+    assert not [step for step in script("silent") if step.announced]
+    assert [step.type for step in script("no_terminal") if not step.announced] == ["task_postprocess_end"]
+
+
+def test_a_straggler_comes_after_the_end() -> None:
+    """One log frame too late, which the record never sees."""
+    assert [(step.type, step.recorded) for step in script("straggler")[-2:]] == [
+        ("task_postprocess_end", True),
+        ("task_output", False),
+    ]
+
+
+def test_odd_frames_come_in_the_middle_of_the_run() -> None:
+    """They stand between start and end."""
+    steps = script("odd_frames=array|binary")
+    types = [step.type for step in steps]
+    places = [place for place, step in enumerate(steps) if isinstance(step.body, Odd)]
+
+    assert len(places) == 2
+    assert all(types.index("task_start") < place < types.index("task_end") for place in places)
