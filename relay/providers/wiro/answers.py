@@ -1,0 +1,184 @@
+"""
+Wiro's REST answers into typed values, each read once.
+
+A refusal that Wiro spelt out is `UpstreamRejected`. An answer that says nothing we can rely on (a server error, HTML,
+half a JSON) is `UpstreamUnclear`, and its text says which of these it was, never what was in it.
+"""
+
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from relay.core.events import Cost, Stage
+from relay.core.signals import Detail
+from relay.errors import UpstreamRejected, UpstreamUnclear
+from relay.providers.base import UpstreamTask
+from relay.providers.wiro import outputs
+from relay.providers.wiro.refusals import classify, faults, is_unknown_task
+from relay.providers.wiro.values import entries, flag, integer, load, mapping, moment, number, text
+
+Phase = Literal["open", "finished", "canceled", "error"]
+
+_PHASES: Final[dict[str, Phase]] = {
+    "task_postprocess_end": "finished",
+    "task_cancel": "canceled",
+    "task_error": "error",
+}
+"""Every other status, an unknown one included, is open: `task_end` comes before the outputs are there."""
+
+_CLOCK: Final[dict[Stage, str]] = {
+    Stage.QUEUE: "createtime",
+    Stage.ACCEPT: "accepttime",
+    Stage.PREPROCESS_START: "preprocessstarttime",
+    Stage.PREPROCESS_END: "preprocessendtime",
+    Stage.ASSIGN: "assigntime",
+    Stage.START: "starttime",
+    Stage.END: "endtime",
+    Stage.POSTPROCESS_START: "postprocessstarttime",
+    Stage.POSTPROCESS_END: "postprocessendtime",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP answer as it came. `body` is in no repr: it can hold a socket token."""
+
+    status: int
+    content_type: str
+    body: bytes
+    retry_after_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Answer({self.status} {self.content_type}, {len(self.body)} bytes)"
+
+
+def parse_run(answer: Answer) -> UpstreamTask:
+    """
+    Read the answer to a run.
+
+    Raises:
+        UpstreamRejected: Wiro said no.
+        UpstreamUnclear: it cannot be told whether a task was started, or it was and cannot be followed.
+    """
+    fields = _read(answer, "taskid")
+    upstream_id, token = text(fields.get("taskid")).strip(), text(fields.get("socketaccesstoken")).strip()
+    if refusal := _refusal(answer, fields):
+        if upstream_id:
+            raise UpstreamUnclear(f"Wiro refused and yet named a task, {upstream_id[:40]}.", fault=refusal.fault)
+        raise refusal
+    if not upstream_id and not token:
+        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a task.")
+    if not token:
+        raise UpstreamUnclear(f"Wiro started task {upstream_id[:40]} and gave no socket token to follow it with.")
+    return UpstreamTask(upstream_id=upstream_id or None, socket_token=token)
+
+
+def parse_detail(answer: Answer) -> Detail | None:
+    """
+    Read a task's record; null when Wiro does not have it (yet).
+
+    Raises:
+        UpstreamRejected: Wiro said no.
+        UpstreamUnclear: the answer makes no sense.
+    """
+    fields = _read(answer, "tasklist")
+    if refusal := _refusal(answer, fields):
+        if is_unknown_task(refusal):
+            return None
+        raise refusal
+    if "tasklist" in fields:
+        tasks = [mapping(entry) for entry in entries(fields["tasklist"])]
+    elif text(fields.get("status")).startswith("task_"):  # samples show the task itself in `data`
+        tasks = [fields]
+    else:
+        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a task list.")
+    task = next((task for task in tasks if task), None)  # right after a run the list is empty for a moment
+    return None if task is None else _detail(task)
+
+
+def confirm(answer: Answer) -> None:
+    """
+    Read an answer of which only its success matters.
+
+    Raises:
+        UpstreamRejected: Wiro said no.
+        UpstreamUnclear: the answer makes no sense.
+    """
+    fields = _read(answer, "result")
+    if refusal := _refusal(answer, fields):
+        raise refusal
+    if flag(fields.get("result")) is None:
+        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a result.")
+
+
+def _read(answer: Answer, key: str) -> dict[str, object]:
+    """Return the envelope: `key` lies in it, or, as parts of the documentation show it, one level down in `data`."""
+    try:
+        fields = load(answer.body)
+        problem = None if isinstance(fields, dict) else "with JSON that is no object"
+    except ValueError:
+        fields, problem = None, _unreadable(answer)
+    if answer.status >= 500 or answer.status == 408:
+        said = faults(fields.get("errors")) if isinstance(fields, dict) else ()
+        what = f": {said[0].message}" if said else f" {problem}." if problem else "."
+        raise UpstreamUnclear(
+            f"Wiro answered HTTP {answer.status}{what}",
+            fault=said[0] if said else None,
+            retry_after_s=answer.retry_after_s,
+        )
+    if isinstance(fields, dict):
+        inner = mapping(fields.get("data"))
+        return fields if key in fields or not inner else {**fields, **inner}
+    if answer.status >= 400:  # refused, whoever stood in front of Wiro and said so
+        raise classify(answer.status, (), answer.retry_after_s)
+    raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} {problem}.")
+
+
+def _unreadable(answer: Answer) -> str:
+    if not answer.body.strip():
+        return "with an empty body"
+    if not answer.content_type.endswith("json"):
+        kind = re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,40}", answer.content_type)
+        return f"with {kind[0] if kind else 'something'} instead of JSON"
+    return "with JSON that breaks off or makes no sense"
+
+
+def _refusal(answer: Answer, fields: dict[str, object]) -> UpstreamRejected | None:
+    said = faults(fields.get("errors"))
+    if said or answer.status >= 400 or flag(fields.get("result")) is False:
+        return classify(answer.status, said, answer.retry_after_s)
+    if answer.status >= 300:
+        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status}, a redirect: check WIRO_API_URL.")
+    return None
+
+
+def _detail(task: dict[str, object]) -> Detail:
+    status = text(task.get("status")).strip()
+    phase: Phase = _PHASES.get(status.lower(), "open")
+    stages = {stage: at for stage, name in _CLOCK.items() if (at := moment(task.get(name))) is not None}
+    cancel_at = moment(task.get("canceltime"))
+    amount = number(task.get("totalcost"))
+    found = outputs.parse(task.get("outputs") or task.get("output"))
+    return Detail(
+        phase=phase,
+        status=status[:100],
+        upstream_id=text(task.get("id")) or text(task.get("taskid")) or None,
+        stages=MappingProxyType(stages),
+        exit_code=integer(task.get("pexit")),
+        outputs=found,
+        cancel_at=cancel_at,
+        ended_at=_ended_at(phase, stages, cancel_at),
+        elapsed_s=number(task.get("elapsedseconds")),
+        cost=None if amount is None or amount < 0 else Cost(amount=amount, unit="usd"),
+        stdout=text(task.get("debugoutput")),
+        stderr=text(task.get("debugerror")),
+        warnings=outputs.warnings(found),
+    )
+
+
+def _ended_at(phase: Phase, stages: dict[Stage, float], cancel_at: float | None) -> float | None:
+    finished_at = stages.get(Stage.POSTPROCESS_END) or stages.get(Stage.END)
+    if phase == "canceled":
+        return cancel_at or finished_at
+    return finished_at if phase == "finished" else None

@@ -1,0 +1,131 @@
+"""Refusals: what Wiro's codes and words mean for the caller and for the operator."""
+
+import pytest
+
+from relay.errors import Code, FieldError, UpstreamFault
+from relay.providers.wiro.refusals import MESSAGE_CHARS, classify, faults
+
+BUSY = "You have reached your concurrent task limit. With your current balance of $10, you can run up to 1 tasks."
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ([{"code": 97, "message": "Insufficient balance"}], (97, "Insufficient balance")),
+        ([{"code": "97", "message": "Insufficient balance"}], (97, "Insufficient balance")),
+        ([{"code": "task-not-exist"}], ("task-not-exist", "task-not-exist")),
+        (["tool-not-accessible"], (None, "tool-not-accessible")),
+        ("tool-not-accessible", (None, "tool-not-accessible")),
+        ({"code": 1, "message": "no"}, (1, "no")),
+        ([{"message": "two\nlines\x00"}], (None, "two lines")),
+    ],
+)
+def test_errors_are_read_in_every_spelling(errors: object, expected: tuple[int | str | None, str]) -> None:
+    """Objects, bare strings, codes as strings or words, and no list around them."""
+    assert faults(errors) == (UpstreamFault(code=expected[0], message=expected[1]),)
+
+
+@pytest.mark.parametrize("errors", [None, [], "", {}, [None], [[]], [" "]])
+def test_errors_that_say_nothing_are_none(errors: object) -> None:
+    """Null and empty lists are how success looks."""
+    assert faults(errors) == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (97, "Insufficient balance", Code.INSUFFICIENT_BALANCE),
+        (97, "You need at least $10 to train", Code.INSUFFICIENT_BALANCE),
+        (None, "Insufficient balance", Code.INSUFFICIENT_BALANCE),
+        (96, BUSY, Code.RATE_LIMITED),
+        (0, "Request parameter [prompt] required", Code.INVALID_INPUT),
+        (0, "Request parameter [seed] must be integer or float", Code.INVALID_INPUT),
+        (0, "Request files [inputImage] required", Code.INVALID_INPUT),
+        (0, "Request parameters are invalid.", Code.INVALID_INPUT),
+        (1, "tool-not-accessible", Code.INVALID_INPUT),
+        (1, "slug-owner-project-not-exist", Code.INVALID_INPUT),
+        (0, "You don't have any permission for this action.", Code.UPSTREAM_REJECTED),
+        (0, "Your account has been suspended.", Code.UPSTREAM_REJECTED),
+        (98, "sign in to run this model", Code.UPSTREAM_REJECTED),
+    ],
+)
+def test_a_refusal_becomes_a_problem_code_and_keeps_what_wiro_said(
+    code: int | None, message: str, expected: Code
+) -> None:
+    """The code is for the caller; Wiro's own code stays, for 96 is waited out."""
+    refusal = classify(200, (UpstreamFault(code=code, message=message),))
+
+    assert refusal.code is expected
+    assert refusal.fault == UpstreamFault(code=code, message=message)
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ("Request parameter [prompt] required", "input.prompt"),
+        ("Request parameter [seed] must be between 0 and 9", "input.seed"),
+        ("Request files [inputImage] required", "input.inputImage"),
+        ("Request parameters are invalid.", "input"),
+        ("tool-not-accessible", "model"),
+    ],
+)
+def test_a_wrong_input_names_its_field(message: str, field: str) -> None:
+    """The caller sees which of the fields to mend, in Wiro's words."""
+    (wrong,) = classify(200, (UpstreamFault(code=0, message=message),)).fields
+
+    assert wrong.field == field
+    assert message in wrong.message
+
+
+def test_every_wrong_input_is_named() -> None:
+    """Wiro may list several at once."""
+    said = tuple(UpstreamFault(code=0, message=f"Request parameter [{name}] required") for name in ("a", "b"))
+
+    assert classify(200, said).fields == (
+        FieldError(field="input.a", message="Request parameter [a] required"),
+        FieldError(field="input.b", message="Request parameter [b] required"),
+    )
+
+
+@pytest.mark.parametrize("status", [200, 401])
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("Project authorization is not founded.", "WIRO_API_KEY"),
+        (
+            "Project requires signature authentication. x-signature and x-nonce headers are required.",
+            "set WIRO_API_SECRET",
+        ),
+        ("Project authorization is not valid.", "WIRO_API_SECRET belongs to WIRO_API_KEY"),
+        ("Requested ip 203.0.113.7 is not allowed.", "allowed addresses"),
+    ],
+)
+def test_refused_credentials_tell_the_operator_which_setting_to_check(status: int, message: str, words: str) -> None:
+    """Each of the documented sentences has its own cure, with whichever status it comes."""
+    refusal = classify(status, (UpstreamFault(code=0, message=message),))
+
+    assert refusal.code is Code.UPSTREAM_REJECTED
+    assert words in refusal.detail
+
+
+def test_an_unknown_401_still_points_to_the_credentials() -> None:
+    """Wiro's own words come along."""
+    refusal = classify(401, (UpstreamFault(code=99, message="Authorization bearer token expired."),))
+
+    assert "check WIRO_API_KEY and WIRO_API_SECRET" in refusal.detail
+    assert "token expired" in refusal.detail
+
+
+def test_a_429_is_a_rate_limit_with_its_time() -> None:
+    """With or without words; how long to wait is passed on."""
+    bare = classify(429, (), 7.0)
+    spoken = classify(429, (UpstreamFault(code=0, message="Too many requests"),), 7.0)
+
+    assert (bare.code, bare.retry_after_s) == (spoken.code, spoken.retry_after_s) == (Code.RATE_LIMITED, 7.0)
+
+
+def test_a_long_message_is_cut() -> None:
+    """A page of text in an error is not passed on whole."""
+    (fault,) = faults(["x" * 5000])
+
+    assert len(fault.message) == MESSAGE_CHARS

@@ -1,0 +1,372 @@
+"""REST: what is sent, on which connection, and how each way of failing is called."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+
+from relay.errors import Code, UpstreamRejected, UpstreamUnavailable, UpstreamUnclear
+from relay.providers.base import Run, UpstreamTask
+from relay.providers.wiro.provider import WiroProvider
+from relay.providers.wiro.signing import sign
+
+RUN = Run(model="bytedance/seedream-v4", input={"prompt": "a lake", "maxImages": 1})
+TASK = UpstreamTask(upstream_id="2221", socket_token="s0cketT0ken")
+RAN = {"errors": [], "taskid": "2221", "socketaccesstoken": "s0cketT0ken", "result": True}
+DONE = {"errors": [], "tasklist": [{"id": "2221", "status": "task_cancel"}], "result": True}
+NOT_CANCELLABLE = {"errors": [{"code": 1, "message": "Task is not in a cancellable state."}], "result": False}
+NOT_KILLED = {"errors": [{"code": 1, "message": "Task could not be killed: gone"}], "result": False}
+
+Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Scripted:
+    """A Wiro that answers what the test says: one reply for each call, the last one again and again."""
+
+    url: str = ""
+    replies: list[Reply] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    bodies: list[dict[str, object]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    peers: list[object] = field(default_factory=list)
+
+    def says(self, *bodies: object, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        self.replies += [json_reply(body, status, headers) for body in bodies]
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.paths.append(request.raw_path)
+        self.bodies.append(await request.json())
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        self.peers.append(request.transport.get_extra_info("peername") if request.transport else None)
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        return await reply(request)
+
+
+def json_reply(body: object, status: int, headers: dict[str, str] | None) -> Reply:
+    async def reply(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(body, status=status, headers=headers)
+
+    return reply
+
+
+@pytest.fixture
+async def wiro() -> AsyncIterator[Scripted]:
+    scripted = Scripted()
+    app = web.Application()
+    app.router.add_post("/{tail:.*}", scripted.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    scripted.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    yield scripted
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def provider(wiro: Scripted) -> AsyncIterator[WiroProvider]:
+    provider = make(wiro.url)
+    yield provider
+    await provider.close()
+
+
+def make(url: str, *, secret: str | None = "s3cr3t", timeout_s: float = 30.0) -> WiroProvider:
+    return WiroProvider(
+        api_key="k3y", api_secret=secret, api_url=url, socket_url="ws://127.0.0.1:1", request_timeout_s=timeout_s
+    )
+
+
+async def test_a_run_sends_the_input_as_given_and_signed(wiro: Scripted, provider: WiroProvider) -> None:
+    """JSON with the model's own names, the callback beside them, and a signature that fits its nonce."""
+    wiro.says(RAN)
+
+    task = await provider.run(
+        Run(model=RUN.model, input={**RUN.input, "seed": None, "x": "\ud83d"}, callback_url="https://relay.test/hook")
+    )
+
+    assert task == TASK
+    assert wiro.paths == ["/v1/Run/bytedance/seedream-v4"]
+    assert wiro.bodies == [
+        {"prompt": "a lake", "maxImages": 1, "seed": None, "x": "\ufffd", "callbackUrl": "https://relay.test/hook"}
+    ]
+    (headers,) = wiro.headers
+    assert headers["content-type"] == "application/json"
+    assert headers["user-agent"].startswith("relay/")
+    assert headers["x-api-key"] == "k3y"
+    assert headers["x-signature"] == sign("k3y", "s3cr3t", headers["x-nonce"])
+
+
+async def test_a_run_has_a_connection_of_its_own_and_reads_share_one(wiro: Scripted, provider: WiroProvider) -> None:
+    """A kept connection may be dead, and a run that went into it could be anywhere; a read can be sent again."""
+    wiro.says(RAN, RAN, {"tasklist": []})
+
+    for _ in range(2):
+        await provider.run(RUN)
+    for _ in range(2):
+        await provider.detail(TASK)
+
+    assert len(set(wiro.peers[:2])) == 2
+    assert len(set(wiro.peers[2:])) == 1
+    assert wiro.peers[2] not in wiro.peers[:2]
+
+
+async def test_a_model_name_cannot_leave_its_place_in_the_path(wiro: Scripted, provider: WiroProvider) -> None:
+    """Odd characters are quoted; what is no owner/name is refused before anything is sent."""
+    wiro.says(RAN)
+    await provider.run(Run(model="own er/a?b#c%2f", input={}))
+
+    assert wiro.paths == ["/v1/Run/own%20er/a%3Fb%23c%252f"]
+    for model in ("seedream", "a/b/c", "../Task", "a/..", "/x", "x/", ""):
+        with pytest.raises(UpstreamRejected) as caught:
+            await provider.run(Run(model=model, input={}))
+        assert caught.value.code is Code.INVALID_INPUT
+        assert caught.value.fields[0].field == "model"
+    assert len(wiro.paths) == 1
+
+
+async def test_an_input_that_cannot_be_written_is_refused(wiro: Scripted, provider: WiroProvider) -> None:
+    """Nested beyond all reason: the caller can mend it, and nothing is sent."""
+    deep: object = "x"
+    for _ in range(2000):
+        deep = [deep]
+
+    with pytest.raises(UpstreamRejected) as caught:
+        await provider.run(Run(model=RUN.model, input={"prompt": deep}))
+
+    assert caught.value.fields[0].field == "input"
+    assert wiro.paths == []
+
+
+async def test_a_refusal_comes_with_its_code_and_its_field(wiro: Scripted, provider: WiroProvider) -> None:
+    """Wiro answers HTTP 200 for it."""
+    wiro.says({"result": False, "errors": [{"code": 0, "message": "Request parameter [prompt] required"}]})
+
+    with pytest.raises(UpstreamRejected) as caught:
+        await provider.run(RUN)
+
+    assert caught.value.code is Code.INVALID_INPUT
+    assert caught.value.fields[0].field == "input.prompt"
+
+
+@pytest.mark.parametrize("header", ["7", "Fri, 31 Dec 2100 23:59:59 GMT", "soon", None])
+async def test_a_rate_limit_says_how_long_to_wait(wiro: Scripted, provider: WiroProvider, header: str | None) -> None:
+    """Seconds or a date; anything else is as good as none."""
+    wiro.says({}, status=429, headers={"Retry-After": header} if header else None)
+
+    with pytest.raises(UpstreamRejected) as caught:
+        await provider.run(RUN)
+
+    assert caught.value.code is Code.RATE_LIMITED
+    wait_s = caught.value.retry_after_s
+    assert (wait_s is None) == (header in ("soon", None))
+    assert wait_s is None or (wait_s == 7.0 if header == "7" else wait_s > 1e6)
+
+
+async def test_a_wiro_that_is_not_there_is_unavailable(unused_tcp_port: int) -> None:
+    """The connection is refused: surely nothing was started."""
+    provider = make(f"http://127.0.0.1:{unused_tcp_port}/v1")
+
+    with pytest.raises(UpstreamUnavailable, match="could not be reached"):
+        await provider.run(RUN)
+    with pytest.raises(UpstreamUnavailable, match="could not be reached"):
+        await provider.detail(TASK)
+    await provider.close()
+
+
+async def test_a_connection_that_is_not_made_in_time_is_unavailable() -> None:
+    """A listener with a full backlog drops what comes: nothing was sent, so nothing can have begun."""
+    with socket.socket() as listener, ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        provider = make(f"http://127.0.0.1:{address[1]}/v1", timeout_s=0.6)
+
+        with pytest.raises(UpstreamUnavailable, match="no connection within the time limit"):
+            await provider.run(RUN)
+        with pytest.raises(UpstreamUnavailable, match="no connection within the time limit"):
+            await provider.detail(TASK)
+        await provider.close()
+
+
+@pytest.mark.parametrize("url", ["http://name.invalid/v1", "ftp://127.0.0.1/v1"])
+async def test_an_address_that_leads_nowhere_is_unavailable(url: str) -> None:
+    """A name that does not resolve, a scheme that is no http: nothing was sent."""
+    provider = make(url)
+
+    with pytest.raises(UpstreamUnavailable):
+        await provider.run(RUN)
+
+
+async def test_silence_is_unclear(wiro: Scripted) -> None:
+    """The run was sent; that no answer came in time says nothing about it."""
+    asked = asyncio.Event()
+
+    async def never(_request: web.Request) -> web.StreamResponse:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    wiro.replies.append(never)
+    provider = make(wiro.url, timeout_s=0.2)
+
+    with pytest.raises(UpstreamUnclear, match=r"did not answer within 0\.2 s"):
+        await provider.run(RUN)
+    assert asked.is_set()
+
+
+async def hang_up(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
+
+
+async def break_off(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"content-type": "application/json", "content-length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"taskid":"2221"')
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+async def bad_gzip(_request: web.Request) -> web.StreamResponse:
+    return web.Response(body=b"no gzip", headers={"content-encoding": "gzip"})
+
+
+@pytest.mark.parametrize("reply", [hang_up, break_off, bad_gzip])
+async def test_a_connection_that_breaks_after_sending_is_unclear(
+    wiro: Scripted, provider: WiroProvider, reply: Reply
+) -> None:
+    """Closed without an answer, in the middle of one, or with one that cannot be unpacked; and it is sent once."""
+    wiro.replies.append(reply)
+
+    with pytest.raises(UpstreamUnclear, match="broke before its answer was complete"):
+        await provider.run(RUN)
+    assert len(wiro.paths) == 1
+
+
+async def test_an_answer_that_is_too_long_is_unclear(wiro: Scripted, provider: WiroProvider) -> None:
+    """Beyond 16 MiB nothing is read on."""
+
+    async def long(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            for _ in range(17):
+                await response.write(b"x" * 2**20)
+        return response
+
+    wiro.replies.append(long)
+
+    with pytest.raises(UpstreamUnclear, match="more than"):
+        await provider.run(RUN)
+
+
+async def test_a_redirect_is_not_followed(wiro: Scripted, provider: WiroProvider) -> None:
+    """A run is sent once, and our key goes to nobody else."""
+    wiro.says({}, status=307, headers={"location": "/v1/elsewhere"})
+
+    with pytest.raises(UpstreamUnclear, match="a redirect: check WIRO_API_URL"):
+        await provider.run(RUN)
+    assert len(wiro.paths) == 1
+
+
+async def test_a_gateway_page_is_unclear_and_named(wiro: Scripted, provider: WiroProvider) -> None:
+    """The page itself is not shown."""
+
+    async def page(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=502, text="<html>secret", content_type="text/html")
+
+    wiro.replies.append(page)
+
+    with pytest.raises(UpstreamUnclear) as caught:
+        await provider.run(RUN)
+
+    assert caught.value.detail == "Wiro answered HTTP 502 with text/html instead of JSON."
+
+
+async def test_a_detail_is_asked_for_by_what_we_know(wiro: Scripted, provider: WiroProvider) -> None:
+    """By id, else by token; a task of which nothing is known is not asked for."""
+    wiro.says({"tasklist": [{"id": "2221", "status": "task_start"}]})
+
+    found = await provider.detail(TASK)
+    await provider.detail(UpstreamTask(upstream_id=None, socket_token="s0cketT0ken"))
+    with pytest.raises(UpstreamRejected, match="neither an id nor a token"):
+        await provider.detail(UpstreamTask(upstream_id=None, socket_token=None))
+
+    assert found is not None
+    assert found.status == "task_start"
+    assert wiro.paths == ["/v1/Task/Detail"] * 2
+    assert wiro.bodies == [{"taskid": "2221"}, {"tasktoken": "s0cketT0ken"}]
+
+
+@pytest.mark.parametrize(
+    ("started", "replies", "paths"),
+    [
+        (False, [DONE], ["/v1/Task/Cancel"]),
+        (True, [DONE], ["/v1/Task/Kill"]),
+        (False, [NOT_CANCELLABLE, DONE], ["/v1/Task/Cancel", "/v1/Task/Kill"]),
+        (True, [NOT_KILLED, DONE], ["/v1/Task/Kill", "/v1/Task/Cancel"]),
+    ],
+)
+async def test_a_task_is_canceled_or_killed_whichever_is_taken(
+    wiro: Scripted, provider: WiroProvider, started: bool, replies: list[object], paths: list[str]
+) -> None:
+    """Cancel is for waiting tasks, kill for running ones; the other follows a refusal. Cancel is asked in both ways."""
+    wiro.says(*replies)
+
+    await provider.stop(TASK, started=started)
+
+    assert wiro.paths == paths
+    cancel, kill = {"taskid": "2221", "tasktoken": "s0cketT0ken"}, {"taskid": "2221"}
+    assert wiro.bodies == [cancel if path.endswith("Cancel") else kill for path in paths]
+
+
+async def test_a_task_that_cannot_be_stopped_says_why(wiro: Scripted, provider: WiroProvider) -> None:
+    """Both refusals are told."""
+    wiro.says(NOT_CANCELLABLE, NOT_KILLED)
+
+    with pytest.raises(UpstreamRejected, match=r"not in a cancellable state\. .*could not be killed: gone"):
+        await provider.stop(TASK, started=False)
+
+
+async def test_a_task_without_an_id_is_stopped_by_its_token(wiro: Scripted, provider: WiroProvider) -> None:
+    """The token has another name in each of the two calls."""
+    wiro.says(NOT_CANCELLABLE, DONE)
+
+    await provider.stop(UpstreamTask(upstream_id=None, socket_token="s0cketT0ken"), started=False)
+
+    assert wiro.bodies == [{"tasktoken": "s0cketT0ken"}, {"socketaccesstoken": "s0cketT0ken"}]
+
+
+async def test_a_rate_limit_is_not_answered_with_a_second_call(wiro: Scripted, provider: WiroProvider) -> None:
+    """Asking again at once would make it worse."""
+    wiro.says({}, status=429)
+
+    with pytest.raises(UpstreamRejected):
+        await provider.stop(TASK, started=False)
+    assert len(wiro.paths) == 1
+
+
+async def test_the_check_sees_refused_credentials(wiro: Scripted) -> None:
+    """It lists one task, which costs nothing, and passes on what the operator can do."""
+    wiro.says({"result": True, "errors": [], "total": "0", "tasklist": []})
+    provider = make(wiro.url, secret=None)
+    await provider.check()
+
+    wiro.replies.clear()
+    wiro.says({"result": False, "errors": ["Project authorization is not founded."]}, status=401)
+    with pytest.raises(UpstreamRejected, match="check WIRO_API_KEY"):
+        await provider.check()
+
+    assert "x-signature" not in wiro.headers[0]
+    await provider.close()
