@@ -1,0 +1,65 @@
+// @ts-check
+/** The management API, as the dashboard uses it: one key, JSON in and out, refusals as `Problem`. */
+import { Problem, readProblem } from "./problem.js";
+
+/** @typedef {import("./types.js").Snapshot} Snapshot */
+/** @typedef {{self: string, events: string, ws: string, view: string, embed: string}} Links */
+
+export class Api {
+  #key;
+
+  constructor(/** @type {string} */ key) {
+    this.#key = key;
+  }
+
+  /**
+   * @param {string|null} [cursor] `next` of the page before
+   * @returns {Promise<{tasks: Snapshot[], next: string|null}>} newest first
+   */
+  list(cursor = null) {
+    const query = new URLSearchParams({ limit: "25", ...(cursor && { cursor }) });
+    return this.#call("GET", `/v1/tasks?${query}`);
+  }
+
+  /**
+   * Start a task. The same `idempotencyKey` with the same body never starts a second one.
+   *
+   * @param {{model: string, input: Record<string, unknown>}} body
+   * @param {string} idempotencyKey
+   * @returns {Promise<{task: Snapshot, token: string, links: Links}>}
+   */
+  start(body, idempotencyKey) {
+    return this.#call("POST", "/v1/tasks", body, { "Idempotency-Key": idempotencyKey });
+  }
+
+  /**
+   * Mint a viewer token.
+   *
+   * @param {string} task
+   * @returns {Promise<{token: string, expires_at: number, links: Links}>}
+   */
+  token(task) {
+    return this.#call("POST", `/v1/tasks/${encodeURIComponent(task)}/tokens`, {});
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   * @param {Record<string, string>} [more] headers
+   */
+  async #call(method, path, body, more = {}) {
+    const headers = new Headers({ ...more, Accept: "application/json", Authorization: `Bearer ${this.#key}` });
+    if (body) headers.set("Content-Type", "application/json");
+    /** @type {Response} */
+    let response;
+    try {
+      response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // what fetch throws at a lost network
+      throw new Problem(0, "The relay cannot be reached");
+    }
+    if (!response.ok) throw await readProblem(response);
+    return response.json();
+  }
+}

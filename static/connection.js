@@ -1,0 +1,179 @@
+// @ts-check
+/**
+ * Keeps one connection alive: dials, notices silence, backs off, and comes back at once when the browser wakes up.
+ *
+ * It owns the timers and the browser's signals. It knows neither tasks nor wires and never reads a message: its owner
+ * dials for it, and tells it what was heard.
+ *
+ * @typedef {import("./types.js").ConnectionState} ConnectionState
+ * @typedef {import("./types.js").Ending} Ending
+ * @typedef {import("./types.js").Wire} Wire
+ */
+import { Backoff } from "./backoff.js";
+
+/** The server sends something at least every 25 s: past this the wire is dead, whatever the browser thinks of it. */
+const SILENCE_S = 40;
+/** A page that was asleep does not wait for the watchdog: one ping missed is enough. */
+const STALE_S = 27;
+
+export class Connection {
+  #dial;
+  #changed;
+  #backoff;
+  /** @type {Wire|null} */
+  #wire = null;
+  /** @type {ConnectionState} */
+  #state = "connecting";
+  #reason = "";
+  #heardAt_ms = 0;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #retry;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #watchdog;
+  #listening = new AbortController();
+
+  /**
+   * @param {object} parts
+   * @param {(closed: (ending: Ending) => void) => Wire} parts.dial opens a wire; `closed` is to be called at its end
+   * @param {() => void} parts.changed called after each change of `state`
+   * @param {Backoff} [parts.backoff]
+   */
+  constructor({ dial, changed, backoff = new Backoff() }) {
+    this.#dial = dial;
+    this.#changed = changed;
+    this.#backoff = backoff;
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Why it was refused, or was lost and has not come back yet, in words; empty otherwise. */
+  get reason() {
+    return this.#reason;
+  }
+
+  /** Nothing more will come of it: it was stopped, has ended, or was refused. */
+  get stopped() {
+    return this.#listening.signal.aborted;
+  }
+
+  /** Dial, and keep dialling until it is stopped, ended or refused. */
+  start() {
+    const { signal } = this.#listening;
+    const wake = () => this.#wake();
+    // `offline` dials as well: a relay on the loopback stays within reach, and one that does not is soon found out.
+    for (const type of ["online", "offline", "pageshow"]) {
+      globalThis.addEventListener?.(type, (event) => isFirstShow(event) || this.#open(), { signal });
+    }
+    globalThis.document?.addEventListener("visibilitychange", wake, { signal });
+    this.#open();
+  }
+
+  /** Hang up for good and say nothing more. Harmless when repeated. */
+  stop() {
+    this.#listening.abort();
+    this.#hangUp();
+  }
+
+  /** Send on the wire that stands. */
+  send(/** @type {string} */ text) {
+    this.#wire?.send(text);
+  }
+
+  /** Take note that a good message came. */
+  heard() {
+    this.#heardAt_ms = Date.now();
+    this.#backoff.reset();
+  }
+
+  /** Say how far the owner has come. */
+  settle(/** @type {"live"|"catching-up"} */ state) {
+    this.#set(state);
+  }
+
+  /** Give this wire up and dial again after a back-off. */
+  again(/** @type {string} */ reason, retry_s = 0) {
+    if (this.stopped) return;
+    this.#hangUp();
+    this.#retry = setTimeout(() => this.#open(), (retry_s + this.#backoff.next_s()) * 1000);
+    this.#set("offline", reason);
+  }
+
+  /** The story is over: nothing more will come. */
+  end() {
+    this.#finish("ended");
+  }
+
+  /** Somebody has to do something first: coming back would not help. */
+  refuse(/** @type {string} */ reason) {
+    this.#finish("refused", reason);
+  }
+
+  #open() {
+    this.#hangUp();
+    this.#heardAt_ms = Date.now();
+    this.#set("connecting", this.#reason);
+    if (this.stopped) return; // whoever heard of the change may have stopped us
+    this.#wire = this.#dial((ending) => this.#closed(ending));
+    this.#watch();
+  }
+
+  #closed(/** @type {Ending} */ ending) {
+    switch (ending.kind) {
+      case "again":
+        return this.again(ending.reason, ending.retry_s);
+      case "ended":
+        return this.end();
+      case "refused":
+        return this.refuse(ending.reason);
+    }
+  }
+
+  #hangUp() {
+    clearTimeout(this.#retry);
+    clearTimeout(this.#watchdog);
+    this.#wire?.close();
+    this.#wire = null;
+  }
+
+  #watch() {
+    const left_s = SILENCE_S - this.#silent_s();
+    if (left_s <= 0) return this.again("nothing was heard for too long");
+    this.#watchdog = setTimeout(() => this.#watch(), left_s * 1000);
+  }
+
+  #wake() {
+    const waiting = this.#wire === null;
+    if (document.visibilityState === "visible" && (waiting || this.#silent_s() > STALE_S)) this.#open();
+  }
+
+  #silent_s() {
+    return (Date.now() - this.#heardAt_ms) / 1000;
+  }
+
+  #finish(/** @type {ConnectionState} */ state, reason = "") {
+    if (this.stopped) return;
+    this.stop();
+    this.#state = state;
+    this.#reason = reason;
+    this.#changed();
+  }
+
+  #set(/** @type {ConnectionState} */ state, reason = "") {
+    if (this.stopped) return;
+    if (this.#state === state && this.#reason === reason) return;
+    this.#state = state;
+    this.#reason = reason;
+    this.#changed();
+  }
+}
+
+/**
+ * A page is shown once when it loads, which is no waking up; from the back-forward cache it is `persisted`.
+ *
+ * @param {Event} event
+ */
+function isFirstShow(event) {
+  return event.type === "pageshow" && !(/** @type {PageTransitionEvent} */ (event).persisted);
+}

@@ -1,0 +1,116 @@
+// @ts-check
+/** Numbers, times and states in words. Pure; no DOM. */
+
+/** @type {Record<import("./types.js").State, string>} */
+export const STATE_WORDS = {
+  submitting: "Submitting",
+  held: "Waiting",
+  queued: "Queued",
+  preparing: "Preparing",
+  running: "Generating",
+  finishing: "Finishing",
+  succeeded: "Succeeded",
+  failed: "Failed",
+  canceled: "Canceled",
+  lost: "Lost",
+};
+
+/** @type {Record<string, string>} */
+export const STAGE_WORDS = {
+  queue: "Queued",
+  accept: "Accepted",
+  preprocess_start: "Preparing inputs",
+  preprocess_end: "Inputs ready",
+  assign: "Worker assigned",
+  start: "Generating",
+  end: "Generated",
+  postprocess_start: "Storing results",
+  postprocess_end: "Results ready",
+};
+
+/** @type {Record<import("./types.js").ConnectionState, string>} */
+export const CONNECTION_WORDS = {
+  connecting: "connecting",
+  live: "live",
+  "catching-up": "catching up",
+  offline: "offline",
+  ended: "ended",
+  refused: "refused",
+};
+
+/** `0.4 s`, `12 s`, `3 min 05 s`, `1 h 02 min` */
+export function duration(/** @type {number} */ seconds) {
+  const s = Math.max(0, seconds);
+  if (s < 9.95) return `${s.toFixed(1)} s`;
+  const whole = Math.round(s);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${twoDigits(whole % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${twoDigits(minutes % 60)} min`;
+}
+
+/** `512 B`, `203 kB`, `4.2 MB` */
+export function fileSize(/** @type {number} */ bytes) {
+  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const DATE_AND_CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** The reader's own clock time. */
+export function clockTime(/** @type {number} */ at) {
+  return CLOCK.format(at * 1000);
+}
+
+/** Date and clock time, for what may be older than a day. */
+export function dateAndTime(/** @type {number} */ at) {
+  return DATE_AND_CLOCK.format(at * 1000);
+}
+
+/** `60 %`, and never `100 %` of what is not all done. */
+export function percentText(/** @type {number} */ percent) {
+  return `${Math.floor(percent)} %`;
+}
+
+/**
+ * What is known of the progress beside the percent: label, step, speed, what is left, and where the percent comes from.
+ *
+ * @param {import("./types.js").Progress} progress
+ * @returns {string[]}
+ */
+export function progressWords({ percent, basis, label, step, steps, speed, unit, eta }) {
+  const words = [];
+  if (label) words.push(label);
+  if (step !== null) words.push(steps !== null ? `step ${step} of ${steps}` : `step ${step}`);
+  if (speed !== null) words.push(`${Number(speed.toPrecision(3))} ${unit ?? "per s"}`);
+  if (eta) words.push(etaWords(eta));
+  if (percent !== null) words.push(basis);
+  return words;
+}
+
+function etaWords(/** @type {import("./types.js").Eta} */ { low_s, high_s, n, basis }) {
+  const [low, high] = [duration(low_s), duration(high_s)];
+  const left = low === high ? `about ${low} left` : `${low} to ${high} left`;
+  if (basis === "upstream") return `${left}, says the platform`;
+  return n === null ? left : `${left}, from ${n} earlier ${n === 1 ? "run" : "runs"}`;
+}
+
+/** `$0.0035`, `12 credits`; or that nothing was billed, or that nobody said. */
+export function costWords(/** @type {import("./types.js").Done} */ { cost, billed }) {
+  if (billed === false) return "not billed";
+  if (cost === null) return billed ? "billed, the amount is not known" : "cost not known";
+  if (cost.unit === "usd") return `$${Number(cost.amount.toPrecision(4))}`;
+  return `${cost.amount} ${cost.amount === 1 ? "credit" : "credits"}`;
+}
+
+/** The last word or two of a page's title and of a row: percent while it runs, else the state. */
+export function shortStatus(/** @type {import("./types.js").Snapshot} */ { state, progress, done }) {
+  const percent = done ? null : progress?.percent;
+  return percent == null ? STATE_WORDS[state] : percentText(percent);
+}
+
+function twoDigits(/** @type {number} */ number) {
+  return String(number).padStart(2, "0");
+}

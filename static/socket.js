@@ -1,0 +1,73 @@
+// @ts-check
+/** The WebSocket wire: opens one, and reads its close code. It knows nothing of what is said on it. */
+
+/** @typedef {import("./types.js").Ending} Ending */
+
+/** @type {Record<number, string>} */
+const CLOSED_BECAUSE = {
+  1001: "the relay went away",
+  1006: "the relay cannot be reached",
+  4001: "the relay is restarting",
+  4002: "the token has expired",
+  4003: "this connection was too slow",
+  4004: "too many connections",
+  4500: "the token is not valid, or has expired",
+  4501: "the token does not allow this",
+  4504: "there is no such task",
+};
+
+/** What a subprotocol may be made of (RFC 9110 token); a browser throws at anything else. */
+const SUBPROTOCOL = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Can `token` travel as a subprotocol? A viewer token always can, an API key of somebody's own choice perhaps not. */
+export function fitsSubprotocol(/** @type {string} */ token) {
+  return SUBPROTOCOL.test(token);
+}
+
+/**
+ * Open a WebSocket.
+ *
+ * @param {URL} url http or https: the scheme is changed here
+ * @param {string[]} protocols
+ * @param {import("./types.js").WireHandlers} handlers
+ * @returns {import("./types.js").Wire}
+ */
+export function openSocket(url, protocols, { opened: whenOpen, message, closed }) {
+  const address = new URL(url);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(address, protocols);
+  const listening = new AbortController();
+  const { signal } = listening;
+  let opened = false;
+  socket.addEventListener(
+    "open",
+    () => {
+      opened = true;
+      whenOpen?.();
+    },
+    { signal },
+  );
+  socket.addEventListener("message", (event) => message(event.data), { signal });
+  socket.addEventListener("close", (event) => closed(endingOf(event.code, event.reason, opened)), { signal });
+  return {
+    send: (text) => socket.send(text),
+    close() {
+      listening.abort();
+      socket.close();
+    },
+  };
+}
+
+/**
+ * Codes 4500–4999 do not come back; all others do. 1000 too: a client that has seen the end hangs up by itself.
+ *
+ * @param {number} code
+ * @param {string} said
+ * @param {boolean} opened
+ * @returns {Ending}
+ */
+export function endingOf(code, said, opened) {
+  const reason = CLOSED_BECAUSE[code] ?? (said || `the connection was closed (${code})`);
+  if (code >= 4500 && code <= 4999) return { kind: "refused", reason };
+  return { kind: "again", reason, opened };
+}

@@ -1,0 +1,109 @@
+// @ts-check
+/**
+ * The shapes of the wire, for the type checker alone: nothing here runs, and no page needs to load it.
+ * Field names are the relay's contract. Times are unix seconds, durations end in `_s`.
+ */
+
+/** @typedef {"succeeded"|"failed"|"canceled"|"lost"} Verdict */
+/** @typedef {"submitting"|"held"|"queued"|"preparing"|"running"|"finishing"|Verdict} State */
+/** @typedef {"live"|"reconciled"|"callback"|"polled"|"relay"} Source */
+/** @typedef {{type: string, at: number, source: Source}} StageMark */
+/** @typedef {{low_s: number, high_s: number, n: number|null, basis: "upstream"|"history"}} Eta */
+/**
+ * @typedef {object} Progress
+ * @property {number|null} percent
+ * @property {"measured"|"estimated"} basis
+ * @property {number|null} step
+ * @property {number|null} steps
+ * @property {string|null} label
+ * @property {number|null} speed
+ * @property {string|null} unit
+ * @property {Eta|null} eta
+ */
+/** @typedef {{stream: "stdout"|"stderr", text: string}} Log */
+/** @typedef {{segment: number, kind: string, offset: number, text: string}} Append */
+/** @typedef {{kind: string, text: string}} Segment */
+/**
+ * @typedef {object} Output
+ * @property {string} content_type
+ * @property {string|null} [name]
+ * @property {number|null} [size] bytes
+ * @property {string|null} [url]
+ * @property {Record<string, unknown>|null} [content] of `content_type: "raw"`
+ */
+/** @typedef {{reason: string, position: number}} Hold */
+/** @typedef {{by: string}} Cancel */
+/** @typedef {{silent_s: number, checked: string}} Stall */
+/** @typedef {{amount: number, unit: "usd"|"credits"}} Cost */
+/**
+ * @typedef {object} Done
+ * @property {Verdict} verdict
+ * @property {number|null} exit_code
+ * @property {Cost|null} cost
+ * @property {number|null} elapsed_s
+ * @property {boolean|null} billed
+ * @property {boolean} inferred
+ * @property {string[]} evidence
+ * @property {string[]} [warnings]
+ * @property {{code: number|string|null, message: string}|null} error
+ */
+/**
+ * @typedef {object} Snapshot
+ * @property {string} id
+ * @property {string} provider
+ * @property {string} model
+ * @property {string[]} tags
+ * @property {string|null} upstream_id
+ * @property {State} state
+ * @property {string} epoch
+ * @property {number} seq
+ * @property {number} created_at
+ * @property {number} updated_at
+ * @property {number|null} ended_at
+ * @property {StageMark[]} stages in upstream order
+ * @property {Progress|null} progress
+ * @property {Log[]} log
+ * @property {number} log_dropped UTF-16 units that were cut from the front
+ * @property {Segment[]} segments
+ * @property {Output[]} outputs
+ * @property {Hold|null} hold
+ * @property {Cancel|null} cancel
+ * @property {Stall|null} stall
+ * @property {Done|null} done
+ */
+
+/**
+ * An entry of a task's log. `data` has another shape for each `type`; the reducer is where they are told apart.
+ *
+ * @typedef {object} RelayEvent
+ * @property {string} type
+ * @property {string} task
+ * @property {number} seq
+ * @property {State} state
+ * @property {number} at
+ * @property {Source} source
+ * @property {any} data
+ */
+/** @typedef {{type: "snapshot", task: Snapshot, at: number}} SnapshotMessage */
+/** @typedef {{type: "resumed", task: string, seq: number, events: number, at: number}} ResumedMessage */
+/** @typedef {{type: "ping", at: number}} PingMessage */
+/** @typedef {{type: "listed", tag: string}} ListedMessage */
+/** @typedef {{type: "error", task?: string, tag?: string, code: string, detail?: string}} ErrorMessage */
+/** @typedef {SnapshotMessage|ResumedMessage|PingMessage|ListedMessage|ErrorMessage|RelayEvent} Message */
+
+/** @typedef {"connecting"|"live"|"catching-up"|"offline"|"ended"|"refused"} ConnectionState */
+/**
+ * How a wire came to its end: worth coming back (`opened` says whether it ever stood, `retry_s` what the server asks
+ * to wait at least), over for good, or turned away.
+ *
+ * @typedef {{kind: "again", reason: string, opened: boolean, retry_s?: number}} Again
+ * @typedef {Again | {kind: "ended"} | {kind: "refused", reason: string}} Ending
+ */
+/**
+ * One open wire. After `close()` it says nothing more.
+ *
+ * @typedef {{send(text: string): void, close(): void}} Wire
+ */
+/** @typedef {{opened?: () => void, message: (text: string) => void, closed: (ending: Ending) => void}} WireHandlers */
+
+export {};
