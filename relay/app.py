@@ -1,0 +1,139 @@
+"""
+The composition root: the one place that names concrete classes and puts the parts together, and takes them apart.
+
+Everything is let go in the reverse order of its making, so a viewer is told before its channel goes, and a follower
+writes what it has before the journal closes.
+"""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from relay import log
+from relay.config import Config
+from relay.core.lifecycle import Patience
+from relay.errors import ConfigError
+from relay.hub.hub import Hub
+from relay.journal.base import Journal
+from relay.journal.memory import MemoryJournal
+from relay.journal.sqlite import SQLiteJournal
+from relay.providers.base import Provider
+from relay.providers.wiro.provider import WiroProvider
+from relay.tasks import Tasks
+from relay.web.access import Access
+from relay.web.context import Context
+from relay.web.server import application
+
+_log = log.get("relay")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A relay that serves."""
+
+    url: str
+    api_key: str
+    made_key: bool
+    """Whether the key was made by the relay, because none was set."""
+    context: Context
+
+
+def make_journal(config: Config) -> Journal:
+    """Return the journal that the settings name, not yet open."""
+    path = config.sqlite_path
+    return MemoryJournal() if path is None else SQLiteJournal(path, history_events=config.history_events)
+
+
+def make_providers(config: Config) -> Mapping[str, Provider]:
+    """Return the providers that have credentials, by name."""
+    providers: dict[str, Provider] = {}
+    if config.wiro_api_key is not None:
+        secret = config.wiro_api_secret
+        providers["wiro"] = WiroProvider(
+            api_key=config.wiro_api_key.get_secret_value(),
+            api_secret=secret.get_secret_value() if secret is not None else None,
+            api_url=config.wiro_api_url,
+            socket_url=config.wiro_socket_url,
+            request_timeout_s=config.request_timeout_s,
+        )
+    return providers
+
+
+async def token_secret(config: Config, journal: Journal) -> str:
+    """Return what signs viewer tokens: as it is set, else as it is kept in the store, made at first need."""
+    if config.token_secret is not None:
+        return config.token_secret.get_secret_value()
+    return await journal.keep("token_secret", secrets.token_urlsafe(32))
+
+
+async def api_keys(config: Config, journal: Journal) -> list[str]:
+    """Return the management keys: as they are set, else the one that is kept in the store, made at first need."""
+    if config.api_keys:
+        return [key.get_secret_value() for key in config.api_keys]
+    return [await journal.keep("api_key", f"rk_{secrets.token_urlsafe(24)}")]
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[Running]:
+    """
+    Run a relay: everything is up on entering, and drained and closed on leaving.
+
+    Raises:
+        ConfigError: the store or the address cannot be had.
+    """
+    async with AsyncExitStack() as stack:
+        journal = make_journal(config)
+        await journal.open(lock=True)
+        stack.push_async_callback(journal.close)
+        keys = await api_keys(config, journal)
+        providers = make_providers(config)
+        for provider in providers.values():
+            stack.push_async_callback(provider.close)
+        hub = Hub(journal, time.time)
+        stack.callback(hub.close)
+        patience = Patience(silence_s=config.silence_s, deadline_s=config.task_deadline_s)
+        tasks = await stack.enter_async_context(Tasks(journal, providers, time.time, patience))
+        context = Context(
+            config=config,
+            tasks=tasks,
+            hub=hub,
+            journal=journal,
+            access=Access(keys, await token_secret(config, journal), time.time),
+            clock=time.time,
+        )
+        await tasks.take_up()
+        url = await _serve(config, context, stack)
+        stack.push_async_callback(_drain, context)
+        _log.info("relay.started", url=url, providers=list(providers), following=tasks.following)
+        yield Running(url=url, api_key=keys[0], made_key=not config.api_keys, context=context)
+
+
+async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str:
+    runner = web.AppRunner(
+        application(context),
+        handler_cancellation=True,  # without it a stream's handler outlives its peer for ever
+        access_log=None,
+        shutdown_timeout=1.0,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, config.host, config.port, reuse_address=True)
+    try:
+        await site.start()
+    except OSError as error:
+        raise ConfigError(f"RELAY_HOST, RELAY_PORT: cannot listen on {config.host}:{config.port}: {error}") from error
+    port = runner.addresses[0][1]
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"http://{host}:{port}"
+
+
+async def _drain(context: Context) -> None:
+    """Stop taking tasks, see submissions through, and send viewers away to come back to the next process."""
+    context.draining = True
+    _log.info("relay.draining", viewers=context.hub.viewers, following=context.tasks.following)
+    await context.tasks.drain(context.config.drain_s / 2)
+    await context.hub.drain(min(context.config.drain_s / 2, context.hub.viewers / 1000))

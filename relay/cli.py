@@ -1,0 +1,212 @@
+"""
+The commands. Each reads its settings, says in one line what is wrong with them, and hands over.
+
+Exit codes: 0 fine, 1 failed, 2 usage, 130 interrupted.
+"""
+
+import asyncio
+import signal
+import sys
+import time
+import webbrowser
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+from relay import __version__, config, log
+from relay.app import api_keys, make_journal, make_providers, running, token_secret
+from relay.config import Config
+from relay.demo import demo as run_demo
+from relay.errors import ConfigError, RelayError
+from relay.sandbox import Sandbox
+from relay.sandbox import serve as run_sandbox
+from relay.web.access import SCOPES, Access
+from relay.web.links import links
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+cli = typer.Typer(
+    help="Show AI generations live in a browser.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> NoReturn:
+    """Run the command that the arguments name, and exit."""
+    try:
+        sys.exit(cli(standalone_mode=True))
+    except RelayError as error:
+        for line in str(error).splitlines():
+            print(f"relay: {line}", file=sys.stderr)  # noqa: T201 -- the terminal is its user
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """
+    Run until the work is over or somebody asks us to stop, then let it close in order.
+
+    SIGTERM is an ordinary end; Ctrl-C ends with 130, and a second one does not wait.
+    """
+    interrupted = False
+
+    async def supervised() -> None:
+        nonlocal interrupted
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+
+        def stop(by: signal.Signals) -> None:
+            nonlocal interrupted
+            interrupted = by is signal.SIGINT
+            loop.remove_signal_handler(signal.SIGINT)
+            task.cancel()
+
+        for by in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(by, stop, by)
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+
+    asyncio.run(supervised())
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+@cli.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        _say(f"relay {__version__}")
+        raise typer.Exit
+
+
+@cli.command()
+def serve() -> None:
+    """Run the relay. Its settings are environment variables or lines of a .env file; the README lists them."""
+    settings = config.load()
+    log.configure(settings.log_format, settings.log_level)
+    _run(_serve(settings))
+
+
+async def _serve(settings: Config) -> None:
+    async with running(settings) as relay:
+        _say(f"relay listens on {relay.url}")
+        if relay.made_key:
+            _say(f"API key (made for this store, as RELAY_API_KEYS is not set): {relay.api_key}")
+            _say(f"Dashboard: {relay.url}/#key={relay.api_key}")
+        if not make_providers(settings):
+            _say("No provider has credentials: tasks cannot be started until WIRO_API_KEY is set.")
+        await asyncio.Event().wait()
+
+
+@cli.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Where the relay listens; 0 picks a free port.")] = 8080,
+    speed: Annotated[float, typer.Option(help="Pace of the simulated upstream; 1 is a realistic one.")] = 1.0,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
+) -> None:
+    """See the whole thing with no account: a simulated upstream, a relay in front of it, and a few tasks."""
+    log.configure(level="warning")
+
+    def opened(link: str) -> None:
+        _say(f"\n  Watch the tasks here:  {link}\n\n  Ctrl-C ends the demo; nothing is kept.")
+        if not no_open:
+            webbrowser.open(link)
+
+    _run(run_demo(port=port, speed=speed, opened=opened))
+
+
+@cli.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="Where REST and the socket listen.")] = 8090,
+    dialect: Annotated[
+        Literal["gen0", "gen1", "gen2"], typer.Option(help="Which generation of Wiro it speaks.")
+    ] = "gen1",
+    speed: Annotated[float, typer.Option(min=0.01, help="Pace of the tasks; 1 is a realistic one.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Repeats the same tasks.")] = 0,
+) -> None:
+    """Run the simulated upstream alone, for people who develop against it."""
+    log.configure()
+
+    def started(box: Sandbox) -> None:
+        _say("The sandbox listens. Point a relay at it with:\n")
+        _say(f"  WIRO_API_URL={box.api_url} WIRO_SOCKET_URL={box.socket_url} \\")
+        _say(f"  WIRO_API_KEY={box.api_key} WIRO_API_SECRET={box.api_secret} RELAY_MEDIA_SOURCES={box.cdn_url}")
+        _say("")
+
+    _run(run_sandbox(port=port, dialect=dialect, speed=speed, seed=seed, started=started))
+
+
+@cli.command()
+def check() -> None:
+    """Say what the settings resolve to, and see that the store and the upstream can be reached."""
+    settings = config.load()
+    log.configure(settings.log_format, "error")
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        _say(f"{field.alias:26} {_shown(value)}")
+    problems = asyncio.run(_check(settings))
+    if problems:
+        raise RelayError("\n".join(problems))
+    _say("All is well.")
+
+
+def _shown(value: object) -> str:
+    if value is None or value == ():
+        return "-"
+    return ", ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
+
+
+async def _check(settings: Config) -> list[str]:
+    """Return one line for each thing that is wrong."""
+    problems = []
+    journal = make_journal(settings)
+    try:
+        await journal.open(lock=False)
+    except ConfigError as error:
+        problems.append(f"RELAY_STORE: {error}")
+    await journal.close()
+    providers = make_providers(settings)
+    if not providers:
+        problems.append("WIRO_API_KEY: no provider has credentials, so no task can be started")
+    for name, provider in providers.items():
+        try:
+            await provider.check()
+        except RelayError as error:
+            problems.append(f"{name}: {error}")
+        finally:
+            await provider.close()
+    return problems
+
+
+@cli.command()
+def token(
+    task: Annotated[str, typer.Argument(help="The task that the token opens.")],
+    scope: Annotated[str, typer.Option(help="Space-separated: view, cancel, input.")] = "view",
+    ttl: Annotated[int | None, typer.Option(min=1, help="Seconds that it lives.")] = None,
+) -> None:
+    """Mint a viewer token and print it with the link that it opens."""
+    if unknown := set(scope.split()) - set(SCOPES) or ({"an empty scope"} if not scope.split() else set()):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: use {', '.join(SCOPES)}", param_hint="--scope")
+    asyncio.run(_token(config.load(), task, scope, ttl))
+
+
+async def _token(settings: Config, task: str, scope: str, ttl: int | None) -> None:
+    if settings.token_secret is None and settings.sqlite_path is None:
+        raise ConfigError("RELAY_TOKEN_SECRET: set it, or a SQLite store that keeps one")
+    journal = make_journal(settings)
+    await journal.open(lock=False)
+    try:
+        access = Access(await api_keys(settings, journal), await token_secret(settings, journal), time.time)
+        minted, _ = access.mint(task, scope=scope, ttl_s=ttl or settings.token_ttl_s)
+    finally:
+        await journal.close()
+    _say(minted)
+    _say(links(settings, task, minted)["view"])

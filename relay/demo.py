@@ -1,0 +1,72 @@
+"""`relay demo`: a sandbox, a relay in front of it, and a few tasks, all in this process; nothing is kept."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+from relay.app import Running, running
+from relay.config import Config
+from relay.sandbox import Sandbox
+from relay.tasks import Start
+
+TASKS = (
+    (
+        "bytedance/text-to-image-seedream-v4",
+        {"prompt": "A majestic white dragon perched on a snowy mountain peak, epic fantasy artwork.", "maxImages": 2},
+    ),
+    (
+        "bytedance/image-to-video-seedance-v1",
+        {
+            "inputImageUrl": "https://example.com/skier.jpg",
+            "prompt": "A skier glides over fresh snow, the camera moves smoothly alongside.",
+            "resolution": "480p",
+            "duration": "5",
+        },
+    ),
+    (
+        "bytedance/seedream-v4",
+        {"prompt": "A cozy library filled with towering bookshelves, a cat asleep on the books.", "size": "2496x1664"},
+    ),
+    (
+        "bytedance/text-to-image-seedream-v3",
+        {"prompt": "A tranquil mountain lake at dawn, photorealistic scenery.", "size": "1024x1024"},
+    ),
+    ("bytedance/text-to-image-seedream-v4", {"prompt": "A fairytale village in winter. [sandbox: exit=1]"}),
+)
+"""One task of each model, and one that fails."""
+
+
+async def demo(*, port: int, speed: float, opened: Callable[[str], None]) -> None:
+    """
+    Run the demo until cancelled.
+
+    Args:
+        port: where the relay listens; 0 picks a free one.
+        speed: pace of the simulated upstream; 1 is a realistic one.
+        opened: called with the dashboard's link when everything is up.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
+    async with Sandbox(speed=speed) as sandbox:
+        config = Config.model_validate(
+            {
+                "port": port,
+                "store": "memory:",
+                "api_keys": (f"rk_{secrets.token_urlsafe(24)}",),
+                "media_sources": sandbox.cdn_url,
+                "wiro_api_key": sandbox.api_key,
+                "wiro_api_secret": sandbox.api_secret,
+                "wiro_api_url": sandbox.api_url,
+                "wiro_socket_url": sandbox.socket_url,
+            }
+        )
+        async with running(config) as relay:
+            opened(f"{relay.url}/#key={relay.api_key}")
+            await _start_tasks(relay)
+            await asyncio.Event().wait()
+
+
+async def _start_tasks(relay: Running) -> None:
+    for model, given in TASKS:
+        await relay.context.tasks.start(Start(model=model, input=given, tags=("demo",)))

@@ -1,0 +1,234 @@
+"""
+The hub: opens a channel when its first viewer comes, lets it go with the last, and looks after those who fall behind.
+
+One sweep for all, no timers per viewer: every second a twelfth of the viewers is looked at for pings and expired
+rights; while somebody is behind, a second sweep sees every 100 ms who has drained.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+import orjson
+
+from relay import log
+from relay.errors import Code, RequestError
+from relay.hub.channel import RECENT_EVENTS, Channel
+from relay.hub.cursor import Cursor
+from relay.hub.viewer import BEHIND_BYTES, DRAINING, TOO_SLOW, Close, Subscription, Viewer
+from relay.journal.base import Entry, Journal
+
+ROUND_S = 12
+"""Every viewer is looked at once in this time: SSE is pinged each round (15 s are promised), WS each second (25 s)."""
+
+CATCH_UP_S = 0.1
+TOO_SLOW_S = 60.0
+"""A viewer that has not drained for so long is sent away."""
+
+_log = log.get("hub")
+
+
+class Hub:
+    """All channels and viewers of this process."""
+
+    def __init__(self, journal: Journal, clock: Callable[[], float]) -> None:
+        """
+        Args:
+            journal: where the state is read and the tail comes from.
+            clock: gives unix seconds.
+        """
+        self._journal = journal
+        self._clock = clock
+        self._channels: dict[str, Channel] = {}
+        self._loading: dict[str, asyncio.Task[None]] = {}
+        self._viewers: dict[Viewer, int] = {}
+        """Each viewer and the second of the round in which it is looked at."""
+        self._second = 0
+        self._behind: set[Viewer] = set()
+        self._round_timer: asyncio.TimerHandle | None = None
+        self._catch_up_timer: asyncio.TimerHandle | None = None
+        self._stop_listening = journal.listen(self._hear)
+
+    def __repr__(self) -> str:
+        return f"<Hub channels={len(self._channels)} viewers={len(self._viewers)} behind={len(self._behind)}>"
+
+    @property
+    def viewers(self) -> int:
+        return len(self._viewers)
+
+    @property
+    def channels(self) -> int:
+        return len(self._channels)
+
+    def join(self, viewer: Viewer) -> None:
+        """Take in a connection. It sees nothing before it is subscribed."""
+        self._viewers[viewer] = len(self._viewers) % ROUND_S
+        if self._round_timer is None:
+            self._round_timer = asyncio.get_running_loop().call_later(1, self._round)
+
+    def leave(self, viewer: Viewer) -> None:
+        """Forget a connection and all its subscriptions. Idempotent."""
+        viewer.gone = True
+        self._viewers.pop(viewer, None)
+        self._behind.discard(viewer)
+        for task in list(viewer.subscriptions):
+            self.unsubscribe(viewer, task)
+
+    async def subscribe(
+        self, viewer: Viewer, task: str, cursor: Cursor | None = None, *, expires_at: float | None = None
+    ) -> None:
+        """
+        Show a task to a viewer: one message with the whole state or what it missed, then everything that happens.
+
+        Raises:
+            RequestError: there is no such task.
+        """
+        channel = self._channels.get(task)
+        if channel is None:
+            channel = self._channels[task] = Channel(task)  # it hears the tail before the state is read
+            self._loading[task] = asyncio.create_task(self._load(channel), name=f"load {task}")
+        channel.joining += 1
+        try:
+            if (loading := self._loading.get(task)) is not None:
+                await asyncio.shield(loading)  # a viewer that leaves must not take the others' load with it
+            if not channel.opened:
+                raise RequestError(Code.NOT_FOUND, "There is no such task.")
+            missed = await self._missed(channel, cursor)
+            if viewer.gone:
+                return
+            # From here to `enter` nothing is awaited: no event can fall between the state and the first frame.
+            channel.exit(viewer)
+            now = self._clock()
+            if missed is None or cursor is None:
+                opening = channel.state(viewer.form, now)
+            else:
+                opening = channel.resumed(viewer.form, cursor.seq, missed, now)
+            channel.enter(Subscription(viewer, channel, expires_at), opening)
+            if viewer.buffered() > BEHIND_BYTES:
+                self._fell_behind([viewer])
+        finally:
+            channel.joining -= 1
+            self._release(channel)
+
+    def unsubscribe(self, viewer: Viewer, task: str) -> None:
+        """End one subscription. Idempotent."""
+        if (subscription := viewer.subscriptions.get(task)) is not None:
+            subscription.channel.exit(viewer)
+            self._release(subscription.channel)
+
+    async def drain(self, within_s: float) -> None:
+        """Send every viewer away to come back later, in random order and spread out over the time given."""
+        viewers = list(self._viewers)
+        random.shuffle(viewers)
+        batch = max(1, len(viewers) // 20)
+        for start in range(0, len(viewers), batch):
+            for viewer in viewers[start : start + batch]:
+                viewer.close(DRAINING)
+            if start + batch < len(viewers):
+                await asyncio.sleep(within_s / 20)
+
+    def close(self) -> None:
+        """Stop listening and stop every timer. Connections are their owners' to close."""
+        self._stop_listening()
+        for timer in (self._round_timer, self._catch_up_timer):
+            if timer is not None:
+                timer.cancel()
+        for loading in self._loading.values():
+            loading.cancel()
+
+    def _hear(self, entries: Sequence[Entry]) -> None:
+        """Take in what one commit brought, one write per viewer and task."""
+        for task, own in groupby(entries, key=lambda entry: entry.task):
+            if (channel := self._channels.get(task)) is not None:
+                self._fell_behind(channel.hear(list(own)))
+                self._release(channel)
+
+    async def _load(self, channel: Channel) -> None:
+        try:
+            snapshot = await self._journal.snapshot(channel.task)
+            if snapshot is not None:
+                channel.open(snapshot)
+        finally:
+            del self._loading[channel.task]
+            if not channel.opened:  # unknown, or the journal failed: nobody else shall find it
+                del self._channels[channel.task]
+
+    async def _missed(self, channel: Channel, cursor: Cursor | None) -> list[Entry] | None:
+        """Return what the bearer of `cursor` has missed; null when a snapshot is the better answer."""
+        if cursor is None or cursor.epoch != self._journal.epoch:
+            return None
+        if not 0 <= channel.seq - cursor.seq <= RECENT_EVENTS:
+            return None
+        missed: list[Entry] = []
+        after = cursor.seq
+        while (rest := channel.since(after)) is None:
+            history = await self._journal.read(channel.task, after=after, limit=RECENT_EVENTS)
+            # What is committed but not heard yet comes by the tail: here it would come twice.
+            known = [entry for entry in history.entries if entry.seq <= channel.seq]
+            if not known or known[0].seq != after + 1:
+                return None  # trimmed
+            missed += known
+            after = known[-1].seq
+        return missed + rest
+
+    def _release(self, channel: Channel) -> None:
+        if channel.unused and self._channels.get(channel.task) is channel:
+            del self._channels[channel.task]
+
+    def _fell_behind(self, viewers: Sequence[Viewer]) -> None:
+        for viewer in viewers:
+            if viewer.behind_since is None and not viewer.gone:
+                viewer.behind_since = self._clock()
+                self._behind.add(viewer)
+        if self._behind and self._catch_up_timer is None:
+            self._catch_up_timer = asyncio.get_running_loop().call_later(CATCH_UP_S, self._catch_up)
+
+    def _catch_up(self) -> None:
+        self._catch_up_timer = None
+        now = self._clock()
+        for viewer in list(self._behind):
+            if viewer.buffered() == 0:
+                self._bring_up(viewer, now)
+            elif viewer.behind_since is not None and now - viewer.behind_since >= TOO_SLOW_S:
+                _log.info("viewer.too_slow", form=viewer.form.name)
+                self.send_away(viewer, TOO_SLOW)
+        self._fell_behind(())
+
+    def _bring_up(self, viewer: Viewer, now: float) -> None:
+        """Give a drained viewer one snapshot of each task that it missed something of."""
+        for subscription in list(viewer.subscriptions.values()):
+            if subscription.stale:
+                subscription.channel.catch_up(subscription, now)
+                self._release(subscription.channel)
+                if viewer.buffered() > BEHIND_BYTES:  # it drained, so its time begins anew
+                    viewer.behind_since = now
+                    return
+        viewer.behind_since = None
+        self._behind.discard(viewer)
+
+    def send_away(self, viewer: Viewer, why: Close) -> None:
+        """Close a connection from our side; it leaves at once."""
+        self.leave(viewer)
+        viewer.close(why)
+
+    def _round(self) -> None:
+        self._round_timer = None
+        if not self._viewers:
+            return
+        self._round_timer = asyncio.get_running_loop().call_later(1, self._round)
+        self._second = (self._second + 1) % ROUND_S
+        now = self._clock()
+        ping = orjson.dumps({"type": "ping", "at": now})
+        frames: dict[str, bytes] = {}
+        for viewer, second in list(self._viewers.items()):
+            if second != self._second:
+                continue
+            for task, subscription in list(viewer.subscriptions.items()):
+                if subscription.expires_at is not None and now >= subscription.expires_at:
+                    self.unsubscribe(viewer, task)
+                    viewer.expired(task)
+            viewer.ping_round = (viewer.ping_round + 1) % viewer.form.ping_rounds
+            if viewer.ping_round == 0 and viewer.behind_since is None and not viewer.gone:
+                name = viewer.form.name
+                viewer.write(frames.get(name) or frames.setdefault(name, viewer.form.wrap(ping, None)))

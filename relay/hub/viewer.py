@@ -1,0 +1,88 @@
+"""
+One connection, as the hub sees it: something that bytes are written to, which may fall behind, and which leaves.
+
+What a viewer is told when a task has ended or a token expired depends on its wire: `relay.web` says that in a subclass.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from relay.hub.frames import Form
+
+if TYPE_CHECKING:
+    from relay.hub.channel import Channel
+
+BEHIND_BYTES = 32 * 1024
+"""More than this in a viewer's write buffer, and it is behind: nothing more is written until it has drained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """Why the relay ends a connection. Codes 4000-4499 tell a client to come back, 4500-4999 not to."""
+
+    code: int
+    reason: str
+
+
+ENDED = Close(code=1000, reason="the task has ended")
+DRAINING = Close(code=4001, reason="the relay is shutting down; come back soon")
+TOKEN_EXPIRED = Close(code=4002, reason="the token has expired; come back with a fresh one")
+TOO_SLOW = Close(code=4003, reason="too slow even for snapshots")
+TOO_MANY = Close(code=4004, reason="too many connections")
+TOKEN_INVALID = Close(code=4500, reason="the token is invalid or has expired")
+NOT_ALLOWED = Close(code=4501, reason="the token does not allow this")
+NO_SUCH_TASK = Close(code=4504, reason="there is no such task")
+
+
+def protocol_error(reason: str) -> Close:
+    """Return the close for a client that does not speak our protocol; `reason` says what was wrong."""
+    return Close(code=4505, reason=reason)
+
+
+class Subscription:
+    """A viewer's place in one channel."""
+
+    __slots__ = ("channel", "expires_at", "stale", "viewer")
+
+    def __init__(self, viewer: "Viewer", channel: "Channel", expires_at: float | None) -> None:
+        self.viewer = viewer
+        self.channel = channel
+        self.expires_at = expires_at
+        self.stale = False
+        """Something was not written because the viewer is behind: it is owed a snapshot."""
+
+
+class Viewer:
+    """One connection. The hub writes to it; whoever owns the connection reports when it is gone (`Hub.leave`)."""
+
+    __slots__ = ("behind_since", "buffered", "form", "gone", "ping_round", "subscriptions", "write")
+
+    def __init__(self, form: Form, transport: asyncio.WriteTransport) -> None:
+        self.form = form
+        self.write = transport.write
+        self.buffered = transport.get_write_buffer_size
+        self.subscriptions: dict[str, Subscription] = {}
+        self.behind_since: float | None = None
+        self.gone = False
+        self.ping_round = 0
+
+    def __repr__(self) -> str:
+        behind = "" if self.behind_since is None else " behind"
+        return f"<{type(self).__name__} {self.form.name} subscriptions={len(self.subscriptions)}{behind}>"
+
+    def send(self, message: bytes, cursor: str | None = None) -> None:
+        """Write one message to this viewer alone."""
+        self.write(self.form.wrap(message, cursor))
+
+    def ended(self, task: str) -> None:
+        """Take note that the task's last event has been written."""
+        raise NotImplementedError
+
+    def expired(self, task: str) -> None:
+        """Take note that the right to see the task is over."""
+        raise NotImplementedError
+
+    def close(self, why: Close) -> None:
+        """End the connection, without waiting for it."""
+        raise NotImplementedError

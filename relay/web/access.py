@@ -1,0 +1,108 @@
+"""
+Who may do what: management keys, and viewer tokens (JWT, HS256).
+
+A key may do everything. A token opens one task, or the tasks of one tag, for its scopes, until it expires. A bad or
+expired credential is never treated as none.
+"""
+
+import hmac
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import jwt
+
+from relay.errors import Code, RequestError
+
+Scope = Literal["view", "cancel", "input"]
+SCOPES: tuple[Scope, ...] = ("view", "cancel", "input")
+
+
+class TokenExpired(RequestError):
+    """It was valid once: its bearer should come back with a fresh one."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.UNAUTHORIZED, "The token has expired; ask whoever gave it to you for a fresh one.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a credential allows. With neither task nor tag it is a key, and allows everything."""
+
+    task: str | None = None
+    tag: str | None = None
+    scopes: frozenset[str] = frozenset()
+    expires_at: float | None = None
+
+    @property
+    def is_key(self) -> bool:
+        return self.task is None and self.tag is None
+
+    def allows(self, scope: Scope, task: str, tags: Iterable[str] = ()) -> bool:
+        """Say whether it allows `scope` on a task with these tags."""
+        if self.is_key:
+            return True
+        return scope in self.scopes and (self.task == task or (self.tag is not None and self.tag in tags))
+
+
+class Access:
+    """Checks credentials and mints tokens."""
+
+    def __init__(self, keys: Sequence[str], token_secret: str, clock: Callable[[], float]) -> None:
+        """
+        Args:
+            keys: the management keys, several while they are rotated.
+            token_secret: signs tokens; whoever knows it can mint them.
+            clock: gives unix seconds.
+        """
+        self._keys = [key.encode() for key in keys]
+        self._secret = token_secret
+        self._clock = clock
+
+    def check(self, credential: str | None) -> Grant:
+        """
+        Return what a credential allows.
+
+        Raises:
+            TokenExpired: it is a token whose time is over.
+            RequestError: there is none, or it is not valid.
+        """
+        if not credential:
+            raise RequestError(Code.UNAUTHORIZED, "Send an API key or a viewer token as Authorization: Bearer ….")
+        given = credential.encode()
+        matches = [hmac.compare_digest(given, key) for key in self._keys]  # every key, so that time tells nothing
+        return Grant() if any(matches) else self._token(credential)
+
+    def mint(self, task: str, *, scope: str, ttl_s: float) -> tuple[str, float]:
+        """
+        Make a token for one task.
+
+        Returns:
+            The token and when it expires, in unix seconds.
+        """
+        now = self._clock()
+        expires_at = int(now + ttl_s)
+        claims = {"task": task, "scope": scope, "iat": int(now), "exp": expires_at}
+        return jwt.encode(claims, self._secret, algorithm="HS256"), float(expires_at)
+
+    def _token(self, token: str) -> Grant:
+        try:
+            claims = jwt.decode(
+                token,
+                self._secret,
+                algorithms=["HS256"],
+                # The clock is ours to pass in, so that a test can move it: times are checked below.
+                options={"require": ["exp"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
+            )
+        except jwt.InvalidTokenError as error:
+            raise RequestError(Code.UNAUTHORIZED, "The credential is neither an API key nor a valid token.") from error
+        expires_at, task, tag = claims["exp"], claims.get("task"), claims.get("tag")
+        scope = claims.get("scope", "view")
+        named = [name for name in (task, tag) if name is not None]
+        if not isinstance(expires_at, int | float) or not isinstance(scope, str):
+            raise RequestError(Code.UNAUTHORIZED, "The token's `exp` must be a number and its `scope` a text.")
+        if len(named) != 1 or not isinstance(named[0], str) or not named[0]:
+            raise RequestError(Code.UNAUTHORIZED, "The token must name one `task` or one `tag`.")
+        if self._clock() >= expires_at:
+            raise TokenExpired
+        return Grant(task=task, tag=tag, scopes=frozenset(scope.split()), expires_at=float(expires_at))

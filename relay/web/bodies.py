@@ -1,0 +1,117 @@
+"""What callers may send: the bodies and queries of the management API, parsed once, with errors that name the field."""
+
+from typing import Annotated, Any
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from relay.core.events import State
+from relay.errors import Code, RequestError
+from relay.journal.base import Place
+from relay.tasks import Start
+from relay.web.access import SCOPES
+
+Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@/-]{1,64}$")]
+MODEL = r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$"
+MAX_TTL_S = 365 * 86_400
+
+
+class StartBody(BaseModel):
+    """`POST /v1/tasks`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    model: Annotated[str, StringConstraints(pattern=MODEL)]
+    input: dict[str, Any]
+    provider: str | None = None
+    tags: Annotated[list[Tag], Field(max_length=16)] = []
+    metadata: dict[str, Any] = {}
+    ttl: Annotated[int, Field(ge=1, le=MAX_TTL_S)] | None = None
+
+    def wish(self) -> Start:
+        """Return it as the use case takes it; a tag that repeats counts once."""
+        return Start(
+            model=self.model,
+            input=self.input,
+            provider=self.provider,
+            tags=tuple(dict.fromkeys(self.tags)),
+            metadata=self.metadata,
+        )
+
+
+class TokenBody(BaseModel):
+    """`POST /v1/tasks/{id}/tokens`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    scope: Annotated[str, StringConstraints(pattern=rf"^({'|'.join(SCOPES)})( ({'|'.join(SCOPES)}))*$")] = "view"
+    ttl: Annotated[int, Field(ge=1, le=MAX_TTL_S)] | None = None
+
+
+class ListQuery(BaseModel):
+    """`GET /v1/tasks`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: State | None = None
+    tag: str | None = None
+    provider: str | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: str | None = None
+
+    def after(self) -> Place | None:
+        """
+        Return where the page begins.
+
+        Raises:
+            RequestError: the cursor is none of ours.
+        """
+        if self.cursor is None:
+            return None
+        created_at, _, task = self.cursor.partition("~")
+        try:
+            return Place(created_at=float(created_at), id=task)
+        except ValueError:
+            raise RequestError(Code.INVALID_REQUEST, "cursor: use the `next` of an earlier answer.") from None
+
+
+def page_cursor(place: Place) -> str:
+    """Write where a page ends, for `ListQuery.after` to read."""
+    return f"{place.created_at!r}~{place.id}"
+
+
+class EventsQuery(BaseModel):
+    """`GET /v1/tasks/{id}/events`, when it is not a stream."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    after: Annotated[int, Field(ge=0, le=2**53)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 500
+
+
+async def read_object(request: web.Request, *, required: bool = True) -> dict[str, Any]:
+    """
+    Read the body as a JSON object.
+
+    Args:
+        request: whose body.
+        required: when false, no body reads as an empty object.
+
+    Raises:
+        RequestError: it is something else.
+    """
+    raw = await request.read()
+    if not raw and not required:
+        return {}
+    if request.content_type != "application/json":
+        raise RequestError(
+            Code.UNSUPPORTED_MEDIA_TYPE, f"Send the body as application/json, not as {request.content_type}."
+        )
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(Code.INVALID_REQUEST, f"The body is not JSON: {error}.") from None
+    if not isinstance(body, dict):
+        raise RequestError(Code.INVALID_REQUEST, "The body must be a JSON object.")
+    return body

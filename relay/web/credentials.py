@@ -1,0 +1,61 @@
+"""Where a request carries its credential, and what that allows."""
+
+from aiohttp import hdrs, web
+
+from relay.errors import Code, RequestError
+from relay.web.access import Grant, Scope
+from relay.web.context import context
+
+TOKEN_PROTOCOL = "relay.token."  # noqa: S105 -- a prefix
+"""A browser cannot set headers on a WebSocket: it offers the token as a second subprotocol with this prefix."""
+
+
+def credential(request: web.Request) -> str | None:
+    """Find the credential: the header first, then the subprotocol, then `?token=` for tools that can do neither."""
+    if (bearer := _bearer(request)) is not None:
+        return bearer
+    for protocol in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(","):
+        if protocol.strip().startswith(TOKEN_PROTOCOL):
+            return protocol.strip().removeprefix(TOKEN_PROTOCOL)
+    return request.query.get("token")
+
+
+def require_key(request: web.Request) -> None:
+    """
+    Let only a management key pass, and only from the header: a key in an address ends up in logs.
+
+    Raises:
+        RequestError: there is none, or a viewer token in its place.
+    """
+    if not context(request).access.check(_bearer(request)).is_key:
+        raise RequestError(Code.FORBIDDEN, "This needs an API key; a viewer token is not enough.")
+
+
+async def require(request: web.Request, scope: Scope, task: str) -> Grant:
+    """
+    Let pass who may do `scope` on `task`.
+
+    Raises:
+        RequestError: no valid credential, one that does not allow this, or there is no such task.
+    """
+    grant = context(request).access.check(credential(request))
+    await permit(request, grant, scope, task)
+    return grant
+
+
+async def permit(request: web.Request, grant: Grant, scope: Scope, task: str) -> None:
+    """
+    See that a grant covers a task.
+
+    Raises:
+        RequestError: it does not, or there is no such task.
+    """
+    # Only a tag's token needs to look: whether a task exists is nobody's business who may not see it.
+    tags = (await context(request).tasks.snapshot(task)).tags if grant.tag is not None else ()
+    if not grant.allows(scope, task, tags):
+        raise RequestError(Code.FORBIDDEN, f"The token does not allow {scope} on this task.")
+
+
+def _bearer(request: web.Request) -> str | None:
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return token.strip() if token and scheme.lower() == "bearer" else None

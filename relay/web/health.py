@@ -1,0 +1,26 @@
+"""Whether the process lives, and whether it should be sent new requests."""
+
+import orjson
+from aiohttp import web
+
+from relay.web.context import context
+
+
+async def live(_request: web.Request) -> web.Response:
+    """`GET /livez`: the event loop answers."""
+    return web.json_response({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """`GET /readyz`: it takes new tasks, and the store answers."""
+    parts = context(request)
+    status = "ok"
+    if parts.draining:
+        status = "draining"
+    else:
+        try:
+            await parts.journal.read("", after=0, limit=1)
+        except OSError:
+            status = "the store does not answer"
+    body = orjson.dumps({"status": status, "following": parts.tasks.following, "viewers": parts.hub.viewers})
+    return web.Response(status=200 if status == "ok" else 503, body=body, content_type="application/json")

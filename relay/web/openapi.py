@@ -1,0 +1,215 @@
+"""`GET /openapi.json`: the REST contract for tools, drawn from the very types that parse and write it."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import orjson
+from aiohttp import web
+from pydantic import TypeAdapter
+
+from relay import __version__
+from relay.core.events import Event
+from relay.core.snapshot import Snapshot
+from relay.errors import Code, FieldError, UpstreamFault
+from relay.web.bodies import EventsQuery, ListQuery, StartBody, TokenBody
+from relay.web.problems import STATUS
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """One row of the contract."""
+
+    method: Literal["get", "post"]
+    path: str
+    summary: str
+    answers: dict[int, str | Json]
+    """By status: a sentence, or the schema of the JSON answer."""
+    refusals: tuple[Code, ...] = ()
+    body: str | None = None
+    body_required: bool = True
+    query: str | None = None
+    open: bool = False
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_VIEW = (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND)
+_BODY = (Code.INVALID_REQUEST, Code.INVALID_INPUT, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
+_UPSTREAM = (Code.UPSTREAM_REJECTED, Code.RATE_LIMITED, Code.INSUFFICIENT_BALANCE)
+
+_CALLS = (
+    _Call(
+        method="post",
+        path="/v1/tasks",
+        summary="Start a task",
+        body="StartBody",
+        answers={201: _ref("Started"), 202: _ref("Started")},
+        refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, *_UPSTREAM, Code.DRAINING),
+    ),
+    _Call(
+        method="get",
+        path="/v1/tasks",
+        summary="List tasks, newest first, without log and segments",
+        query="ListQuery",
+        answers={200: _ref("TaskList")},
+        refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_REQUEST, Code.INVALID_INPUT),
+    ),
+    _Call(
+        method="get",
+        path="/v1/tasks/{id}",
+        summary="Show a task's state",
+        answers={200: _ref("Snapshot")},
+        refusals=_VIEW,
+    ),
+    _Call(
+        method="get",
+        path="/v1/tasks/{id}/input",
+        summary="Show what a task was started with",
+        answers={200: _ref("Input")},
+        refusals=_VIEW,
+    ),
+    _Call(
+        method="get",
+        path="/v1/tasks/{id}/events",
+        summary="Read a task's log; with Accept: text/event-stream, follow it",
+        query="EventsQuery",
+        answers={200: _ref("History"), 204: "The task has ended and the cursor has it all: stop coming back."},
+        refusals=(*_VIEW, Code.INVALID_INPUT),
+    ),
+    _Call(
+        method="post",
+        path="/v1/tasks/{id}/cancel",
+        summary="Have the upstream stop a task",
+        answers={202: _ref("Snapshot")},
+        refusals=(*_VIEW, Code.CONFLICT, *_UPSTREAM),
+    ),
+    _Call(
+        method="post",
+        path="/v1/tasks/{id}/tokens",
+        summary="Mint a viewer token",
+        body="TokenBody",
+        body_required=False,
+        answers={200: _ref("Token")},
+        refusals=(*_VIEW, *_BODY),
+    ),
+    _Call(method="get", path="/livez", summary="Whether it lives", answers={200: {"type": "object"}}, open=True),
+    _Call(
+        method="get",
+        path="/readyz",
+        summary="Whether it takes new requests",
+        answers={200: {"type": "object"}, 503: {"type": "object"}},
+        open=True,
+    ),
+)
+
+
+async def document(_request: web.Request) -> web.Response:
+    """Answer with the document."""
+    return web.Response(body=_document(), content_type="application/json")
+
+
+@cache
+def _document() -> bytes:
+    paths: dict[str, Json] = {}
+    schemas = _schemas()
+    for call in _CALLS:
+        paths.setdefault(call.path, {})[call.method] = _operation(call, schemas)
+    return orjson.dumps(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "relay", "version": __version__, "license": {"name": "MIT"}},
+            "paths": paths,
+            "components": {
+                "schemas": schemas,
+                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            },
+        }
+    )
+
+
+def _operation(call: _Call, schemas: dict[str, Json]) -> Json:
+    responses: Json = {}
+    for status, schema in call.answers.items():
+        if isinstance(schema, str):
+            responses[str(status)] = {"description": schema}
+        else:
+            responses[str(status)] = {"description": "", "content": {"application/json": {"schema": schema}}}
+    for code in call.refusals:
+        content = {"application/problem+json": {"schema": _ref("Problem")}}
+        responses[str(STATUS[code])] = {"description": code.value, "content": content}
+    operation: Json = {
+        "operationId": f"{call.method} {call.path}",
+        "summary": call.summary,
+        "responses": responses,
+        "security": [] if call.open else [{"bearer": []}],
+        "parameters": _parameters(call, schemas),
+    }
+    if call.body is not None:
+        content = {"application/json": {"schema": _ref(call.body)}}
+        operation["requestBody"] = {"required": call.body_required, "content": content}
+    return operation
+
+
+def _parameters(call: _Call, schemas: dict[str, Json]) -> list[Json]:
+    found: list[Json] = []
+    if "{id}" in call.path:
+        found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    if call.query is not None:
+        for name, schema in schemas[call.query]["properties"].items():
+            found.append({"name": name, "in": "query", "required": False, "schema": schema})
+    return found
+
+
+def _schemas() -> dict[str, Json]:
+    """Draw the schemas of what is read and written; shared parts stand once."""
+    schemas: dict[str, Json] = {}
+    read: tuple[type[Any], ...] = (StartBody, TokenBody, ListQuery, EventsQuery)
+    written: tuple[type[Any], ...] = (Snapshot, Event, FieldError, UpstreamFault)
+    for mode, kinds in (("validation", read), ("serialization", written)):
+        for kind in kinds:
+            schema = TypeAdapter(kind).json_schema(
+                mode="validation" if mode == "validation" else "serialization",
+                ref_template="#/components/schemas/{model}",
+            )
+            schemas |= schema.pop("$defs", {})
+            schemas[kind.__name__] = schema
+    text, number = {"type": "string"}, {"type": "number"}
+    schemas["Started"] = _object(
+        {"task": _ref("Snapshot"), "token": text, "links": {"type": "object"}}, {"unconfirmed": text}
+    )
+    schemas["TaskList"] = _object(
+        {"tasks": {"type": "array", "items": _ref("Snapshot")}, "next": {"type": ["string", "null"]}}
+    )
+    schemas["Input"] = _object({"input": {"type": "object"}, "metadata": {"type": "object"}})
+    schemas["History"] = _object(
+        {
+            "events": {"type": "array", "items": _ref("Event")},
+            "first_seq": {"type": "integer"},
+            "next": {"type": ["integer", "null"]},
+        }
+    )
+    schemas["Token"] = _object({"token": text, "expires_at": number, "links": {"type": "object"}})
+    schemas["Problem"] = _object(
+        {
+            "type": text,
+            "title": text,
+            "status": {"type": "integer"},
+            "detail": text,
+            "code": {"enum": [code.value for code in Code]},
+        },
+        {
+            "errors": {"type": "array", "items": _ref("FieldError")},
+            "upstream": _ref("UpstreamFault"),
+            "task": text,
+        },
+    )
+    return schemas
+
+
+def _object(required: Json, optional: Json | None = None) -> Json:
+    return {"type": "object", "properties": required | (optional or {}), "required": list(required)}

@@ -1,0 +1,56 @@
+"""
+Which pages may use the relay from a browser, and the headers that say so.
+
+A request without Origin is no browser page and passes: what it may do is decided by its credential. No cookie
+authorises anything here, so there is nothing for a foreign page to ride on.
+"""
+
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from relay.config import Config
+from relay.errors import Code, RequestError
+from relay.web.context import context
+
+_CORS_HEADERS = {
+    hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
+    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
+    hdrs.ACCESS_CONTROL_MAX_AGE: "600",
+}
+
+
+def may_use(config: Config, origin: str, host: str) -> bool:
+    """Say whether pages of `origin` may use a relay that was addressed as `host`."""
+    if origin in config.allowed_origins:
+        return True
+    netloc = urlsplit(origin).netloc
+    return bool(netloc) and netloc in (host, urlsplit(str(config.public_url or "")).netloc)
+
+
+@web.middleware
+async def origins(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse foreign pages, and answer the browser's preflight for the others."""
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None or not request.path.startswith("/v1/"):
+        return await handler(request)
+    if not may_use(context(request).config, origin, request.host):
+        raise RequestError(Code.FORBIDDEN, "Pages of this origin may not use the relay; see RELAY_ALLOWED_ORIGINS.")
+    if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
+        return web.Response(status=204, headers=_CORS_HEADERS)
+    return await handler(request)
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Say on every answer what a browser may do with it."""
+    headers = response.headers
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    if request.path.startswith("/static/"):
+        headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+        return
+    headers[hdrs.VARY] = "Origin"
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and may_use(context(request).config, origin, request.host):
+        headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

@@ -1,0 +1,44 @@
+"""The static pages. Whatever they show they fetch with a token out of the address's fragment, which no server sees."""
+
+from pathlib import Path
+
+from aiohttp import hdrs, web
+
+import relay
+from relay.web.context import context
+
+
+def static_folder() -> Path:
+    """Return where the static files are: inside the installed package, or beside it in a checkout."""
+    package = Path(relay.__file__).parent
+    inside = package / "static"
+    return inside if inside.is_dir() else package.parent / "static"
+
+
+STATIC = static_folder()
+
+
+def _page(request: web.Request, name: str, frame_ancestors: str) -> web.FileResponse:
+    media = context(request).config.media_sources
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        f"img-src 'self' blob: data: {media}; media-src 'self' blob: data: {media}; "
+        f"base-uri 'none'; form-action 'none'; frame-ancestors {frame_ancestors}"
+    )
+    headers = {"Content-Security-Policy": policy, hdrs.CACHE_CONTROL: "no-cache"}
+    return web.FileResponse(STATIC / name, headers=headers)
+
+
+async def board(request: web.Request) -> web.FileResponse:
+    """`GET /`: all tasks, for who has a key."""
+    return _page(request, "index.html", "'none'")
+
+
+async def task(request: web.Request) -> web.FileResponse:
+    """`GET /t/{id}`: one task."""
+    return _page(request, "task.html", "'none'")
+
+
+async def embed(request: web.Request) -> web.FileResponse:
+    """`GET /embed/{id}`: one task, for somebody else's page."""
+    return _page(request, "embed.html", context(request).config.frame_ancestors)

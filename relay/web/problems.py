@@ -1,0 +1,143 @@
+"""
+Problem answers (RFC 9457): every error that leaves the relay over HTTP has this one shape.
+
+An error that is not ours to show becomes `internal` and a line in the log; its text and traceback stay here.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import ValidationError
+
+from relay import log
+from relay.errors import Code, FieldError, RequestError, UpstreamError, UpstreamFault
+
+STATUS = {
+    Code.INVALID_REQUEST: 400,
+    Code.UNAUTHORIZED: 401,
+    Code.INSUFFICIENT_BALANCE: 402,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.METHOD_NOT_ALLOWED: 405,
+    Code.CONFLICT: 409,
+    Code.PAYLOAD_TOO_LARGE: 413,
+    Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.INVALID_INPUT: 422,
+    Code.RATE_LIMITED: 429,
+    Code.INTERNAL: 500,
+    Code.UPSTREAM_REJECTED: 502,
+    Code.UPSTREAM_UNAVAILABLE: 502,
+    Code.DRAINING: 503,
+}
+
+RETRY_AFTER_S = 5.0
+"""What `Retry-After` says when nobody knows better."""
+
+_CODE_OF_STATUS = {
+    400: Code.INVALID_REQUEST,
+    404: Code.NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    413: Code.PAYLOAD_TOO_LARGE,
+    415: Code.UNSUPPORTED_MEDIA_TYPE,
+}
+"""For the refusals that aiohttp makes by itself."""
+
+_log = log.get("web")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What went wrong, as the caller is told."""
+
+    code: Code
+    detail: str
+    fields: tuple[FieldError, ...] = ()
+    upstream: UpstreamFault | None = None
+    task: str | None = None
+    retry_after_s: float | None = None
+
+
+def of_upstream(error: UpstreamError, task: str | None = None) -> Problem:
+    """Return the problem for what the platform did."""
+    return Problem(
+        code=error.code,
+        detail=error.detail,
+        fields=error.fields,
+        upstream=error.fault,
+        task=task,
+        retry_after_s=error.retry_after_s,
+    )
+
+
+def of_validation(error: ValidationError) -> RequestError:
+    """Return the error for a body of the right form that does not fit: it names each field."""
+    fields = tuple(
+        FieldError(field=".".join(map(str, problem["loc"])), message=problem["msg"].removeprefix("Value error, "))
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+    detail = "; ".join(f"{wrong.field}: {wrong.message}" if wrong.field else wrong.message for wrong in fields)
+    return RequestError(Code.INVALID_INPUT, detail, fields=fields)
+
+
+def answer(problem: Problem) -> web.Response:
+    """Write a problem as an answer."""
+    status = STATUS[problem.code]
+    body: dict[str, object] = {
+        "type": f"/problems/{problem.code}",
+        "title": problem.code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": problem.detail,
+        "code": problem.code,
+    }
+    if problem.fields:
+        body["errors"] = problem.fields
+    if problem.upstream is not None:
+        body["upstream"] = problem.upstream
+    if problem.task is not None:
+        body["task"] = problem.task
+    headers = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        headers["Retry-After"] = str(max(1, round(problem.retry_after_s or RETRY_AFTER_S)))
+    return web.Response(
+        status=status, body=orjson.dumps(body), content_type="application/problem+json", headers=headers
+    )
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into a problem answer."""
+    try:
+        return await handler(request)
+    except RequestError as error:
+        return answer(Problem(code=error.code, detail=error.detail, fields=error.fields))
+    except UpstreamError as error:
+        return answer(of_upstream(error))
+    except ValidationError as error:
+        wrong = of_validation(error)
+        return answer(Problem(code=wrong.code, detail=wrong.detail, fields=wrong.fields))
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        return answer(_of_aiohttp(request, error))
+    except Exception:  # noqa: BLE001 -- the edge: what is not meant to be shown is logged, and does not get out
+        _log.exception("request.crashed", method=request.method, path=request.path)
+        return answer(Problem(code=Code.INTERNAL, detail="The relay failed; its log says why."))
+
+
+def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
+    code = _CODE_OF_STATUS.get(error.status, Code.INVALID_REQUEST)
+    match code:
+        case Code.NOT_FOUND:
+            detail = f"There is nothing at {request.path}."
+        case Code.METHOD_NOT_ALLOWED:
+            detail = f"{request.method} is not possible at {request.path}."
+        case Code.PAYLOAD_TOO_LARGE:
+            detail = f"The body is larger than {request.client_max_size} bytes."
+        case _:
+            detail = error.reason or "The request is malformed."
+    return Problem(code=code, detail=detail)

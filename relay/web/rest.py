@@ -1,0 +1,98 @@
+"""The REST calls on tasks: each reads its request, asks a use case, and writes the answer."""
+
+import orjson
+from aiohttp import hdrs, web
+
+from relay.errors import UpstreamUnclear
+from relay.journal.base import Filter
+from relay.web.bodies import EventsQuery, ListQuery, StartBody, TokenBody, page_cursor, read_object
+from relay.web.context import context
+from relay.web.credentials import credential, require, require_key
+from relay.web.links import links
+from relay.web.problems import answer, of_upstream
+from relay.web.sse import stream, wants_stream
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
+
+
+async def start(request: web.Request) -> web.Response:
+    """`POST /v1/tasks`: 201 when the upstream took it, 202 when that is not known, else a problem with the task."""
+    require_key(request)
+    parts = context(request)
+    body = StartBody.model_validate(await read_object(request))
+    started = await parts.tasks.start(body.wish())
+    task = started.snapshot.id
+    if started.refusal is not None and not isinstance(started.refusal, UpstreamUnclear):
+        return answer(of_upstream(started.refusal, task))
+    token, _ = parts.access.mint(task, scope="view", ttl_s=body.ttl or parts.config.token_ttl_s)
+    made = {"task": started.snapshot, "token": token, "links": links(parts.config, task, token)}
+    if started.refusal is not None:
+        return _json(made | {"unconfirmed": started.refusal.detail}, 202)
+    response = _json(made, 201)
+    response.headers[hdrs.LOCATION] = f"/v1/tasks/{task}"
+    return response
+
+
+async def index(request: web.Request) -> web.Response:
+    """`GET /v1/tasks`: for keys, and for the tokens of the tag that is asked for."""
+    query = ListQuery.model_validate(dict(request.query))
+    grant = context(request).access.check(credential(request))
+    if grant.tag is None or grant.tag != query.tag:
+        require_key(request)
+    where = Filter(state=query.state, tag=query.tag, provider=query.provider)
+    page = await context(request).tasks.page(where, after=query.after(), limit=query.limit)
+    return _json({"tasks": page.snapshots, "next": page_cursor(page.next) if page.next else None})
+
+
+async def show(request: web.Request) -> web.Response:
+    """`GET /v1/tasks/{id}`."""
+    task = request.match_info["id"]
+    await require(request, "view", task)
+    return _json(await context(request).tasks.snapshot(task))
+
+
+async def show_input(request: web.Request) -> web.Response:
+    """`GET /v1/tasks/{id}/input`: what the task was started with."""
+    task = request.match_info["id"]
+    await require(request, "input", task)
+    record = await context(request).tasks.record(task)
+    return _json({"input": record.input, "metadata": record.metadata})
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/tasks/{id}/events`: a stretch of the log, or a stream for who asks for one."""
+    task = request.match_info["id"]
+    grant = await require(request, "view", task)
+    parts = context(request)
+    snapshot = await parts.tasks.snapshot(task)
+    if wants_stream(request):
+        return await stream(request, snapshot, grant)
+    query = EventsQuery.model_validate(dict(request.query))
+    history = await parts.journal.read(task, after=query.after, limit=query.limit)
+    more = len(history.entries) == query.limit
+    body = b'{"events":[%b],"first_seq":%d,"next":%b}' % (
+        b",".join(entry.body for entry in history.entries),
+        history.first_seq,
+        b"%d" % history.entries[-1].seq if more else b"null",
+    )
+    return web.Response(body=body, content_type="application/json")
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """`POST /v1/tasks/{id}/cancel`."""
+    task = request.match_info["id"]
+    grant = await require(request, "cancel", task)
+    snapshot = await context(request).tasks.cancel(task, "key" if grant.is_key else "viewer")
+    return _json(snapshot, 202)
+
+
+async def mint(request: web.Request) -> web.Response:
+    """`POST /v1/tasks/{id}/tokens`."""
+    require_key(request)
+    parts, task = context(request), request.match_info["id"]
+    await parts.tasks.snapshot(task)
+    body = TokenBody.model_validate(await read_object(request, required=False))
+    token, expires_at = parts.access.mint(task, scope=body.scope, ttl_s=body.ttl or parts.config.token_ttl_s)
+    return _json({"token": token, "expires_at": expires_at, "links": links(parts.config, task, token)})

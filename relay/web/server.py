@@ -1,0 +1,62 @@
+"""The application: every address of the relay and who answers it, in one table."""
+
+import time
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from relay import log
+from relay.web import health, openapi, pages, rest, ws
+from relay.web.context import CONTEXT, Context
+from relay.web.origins import add_headers, origins
+from relay.web.problems import problems
+
+_log = log.get("web")
+
+
+def application(parts: Context) -> web.Application:
+    """Put the application together around the parts of the relay."""
+    app = web.Application(middlewares=[written, problems, origins], client_max_size=parts.config.body_limit_bytes)
+    app[CONTEXT] = parts
+    app.on_response_prepare.append(add_headers)
+    app.add_routes(
+        [
+            web.post("/v1/tasks", rest.start),
+            web.get("/v1/tasks", rest.index),
+            web.get("/v1/tasks/{id}", rest.show),
+            web.get("/v1/tasks/{id}/input", rest.show_input),
+            web.get("/v1/tasks/{id}/events", rest.events),
+            web.get("/v1/tasks/{id}/ws", ws.one),
+            web.post("/v1/tasks/{id}/cancel", rest.cancel),
+            web.post("/v1/tasks/{id}/tokens", rest.mint),
+            web.get("/v1/ws", ws.many),
+            web.get("/livez", health.live),
+            web.get("/readyz", health.ready),
+            web.get("/openapi.json", openapi.document),
+            web.get("/", pages.board),
+            web.get("/t/{id}", pages.task),
+            web.get("/embed/{id}", pages.embed),
+            web.static("/static", pages.STATIC),
+        ]
+    )
+    return app
+
+
+@web.middleware
+async def written(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Write one line for each request when it is over: its path alone, since an address can hold a token."""
+    began = time.monotonic()
+    status = 0
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        _log.log(
+            20 if request.method == hdrs.METH_POST else 10,
+            "request.answered",
+            method=request.method,
+            path=request.path,
+            status=status,
+            duration_s=round(time.monotonic() - began, 4),
+        )

@@ -1,0 +1,237 @@
+"""
+The two WebSockets: one task, or many over one connection.
+
+A browser sees nothing of a refused handshake, so every refusal but a foreign Origin is accepted first and then closed
+with its code. Frames out are written by the hub; frames in are few and small.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from relay.errors import Code, RequestError
+from relay.hub.cursor import parse_cursor
+from relay.hub.frames import WEBSOCKET
+from relay.hub.viewer import (
+    DRAINING,
+    ENDED,
+    NO_SUCH_TASK,
+    NOT_ALLOWED,
+    TOKEN_EXPIRED,
+    TOKEN_INVALID,
+    TOO_MANY,
+    Close,
+    Viewer,
+    protocol_error,
+)
+from relay.web.access import TokenExpired
+from relay.web.context import Context, context
+from relay.web.credentials import credential, permit
+from relay.web.messages import Auth, MessageError, Subscribe, Unsubscribe, parse
+from relay.web.transport import tune
+
+PROTOCOL = "relay.v1"
+INBOUND_BYTES = 16 * 1024
+"""The largest frame a client may send: a token and a cursor are a few hundred bytes."""
+
+CLOSE_S = 5.0
+"""How long a client may take to answer a close before its connection is cut."""
+
+FIRST_SUBSCRIBE_S = 10.0
+
+
+class Socket(Viewer):
+    """One WebSocket. Closing it is begun here and finished by the handler that reads from it."""
+
+    __slots__ = ("closing", "socket")
+
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport) -> None:
+        super().__init__(WEBSOCKET, transport)
+        self.socket = socket
+        self.closing: asyncio.Task[bool] | None = None
+
+    def close(self, why: Close) -> None:
+        if self.closing is None:
+            self.closing = asyncio.create_task(self.socket.close(code=why.code, message=why.reason.encode()))
+
+
+class TaskSocket(Socket):
+    """A connection that is about one task, and over when that is."""
+
+    __slots__ = ()
+
+    def ended(self, task: str) -> None:
+        self.close(ENDED)
+
+    def expired(self, task: str) -> None:
+        self.close(TOKEN_EXPIRED)
+
+
+class ManySocket(Socket):
+    """A connection that is about many tasks: each comes and goes by itself."""
+
+    __slots__ = ("credential",)
+
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport, given: str | None) -> None:
+        super().__init__(socket, transport)
+        self.credential = given
+
+    def ended(self, task: str) -> None:
+        """Keep quiet: the task's last event has said it."""
+
+    def expired(self, task: str) -> None:
+        self.fault(task, "token_expired", TOKEN_EXPIRED.reason)
+
+    def fault(self, task: str, code: str, detail: str) -> None:
+        """Tell that one subscription is over, or never began."""
+        self.send(orjson.dumps({"type": "error", "task": task, "code": code, "detail": detail}))
+
+
+async def one(request: web.Request) -> web.WebSocketResponse:
+    """`GET /v1/tasks/{id}/ws`: needs no message; a client may renew its token with `auth`."""
+    parts, task = context(request), request.match_info["id"]
+    socket, transport = await _accept(request)
+    viewer = TaskSocket(socket, transport)
+    if (refusal := _full(parts)) is not None:
+        return await _refuse(viewer, refusal)
+    try:
+        grant = parts.access.check(credential(request))
+        await permit(request, grant, "view", task)
+        parts.hub.join(viewer)
+        try:
+            cursor = parse_cursor(request.query.get("cursor"))
+            await parts.hub.subscribe(viewer, task, cursor, expires_at=grant.expires_at)
+            async for text in _texts(viewer):
+                match parse(text):
+                    case Auth(token=token):
+                        await _renew(request, viewer, token)
+                    case Subscribe() | Unsubscribe():
+                        raise MessageError("this socket is about one task; use /v1/ws for many")
+        finally:
+            parts.hub.leave(viewer)
+    except RequestError as error:
+        return await _refuse(viewer, _close_of(error))
+    except MessageError as error:
+        return await _refuse(viewer, protocol_error(str(error)))
+    return await _finish(viewer)
+
+
+async def many(request: web.Request) -> web.WebSocketResponse:
+    """`GET /v1/ws`: subscriptions come and go by message; a fault of one ends only that one."""
+    parts = context(request)
+    socket, transport = await _accept(request)
+    viewer = ManySocket(socket, transport, credential(request))
+    if (refusal := _full(parts)) is not None:
+        return await _refuse(viewer, refusal)
+    parts.hub.join(viewer)
+    impatience = asyncio.get_running_loop().call_later(
+        FIRST_SUBSCRIBE_S, viewer.close, protocol_error(f"nothing was subscribed within {FIRST_SUBSCRIBE_S:.0f} s")
+    )
+    try:
+        if viewer.credential is not None:
+            parts.access.check(viewer.credential)
+        async for text in _texts(viewer):
+            match parse(text):
+                case Subscribe() as wish:
+                    impatience.cancel()
+                    await _subscribe(request, viewer, wish)
+                case Unsubscribe(task=task):
+                    if task is not None:
+                        parts.hub.unsubscribe(viewer, task)
+                case Auth(token=token):
+                    await _renew(request, viewer, token)
+                    viewer.credential = token
+    except RequestError as error:
+        return await _refuse(viewer, _close_of(error))
+    except MessageError as error:
+        return await _refuse(viewer, protocol_error(str(error)))
+    finally:
+        impatience.cancel()
+        parts.hub.leave(viewer)
+    return await _finish(viewer)
+
+
+async def _subscribe(request: web.Request, viewer: ManySocket, wish: Subscribe) -> None:
+    parts = context(request)
+    if wish.task is None:
+        body = {"type": "error", "tag": wish.tag, "code": "not_found", "detail": "This relay has no boards by tag."}
+        viewer.send(orjson.dumps(body))
+        return
+    if wish.task not in viewer.subscriptions and len(viewer.subscriptions) >= parts.config.subscription_limit:
+        viewer.fault(wish.task, "forbidden", f"One connection may follow {parts.config.subscription_limit} tasks.")
+        return
+    try:
+        grant = parts.access.check(wish.token or viewer.credential)
+        await permit(request, grant, "view", wish.task)
+        cursor = parse_cursor(wish.cursor)
+        await parts.hub.subscribe(viewer, wish.task, cursor, expires_at=grant.expires_at)
+    except TokenExpired as error:
+        viewer.fault(wish.task, "token_expired", error.detail)
+    except RequestError as error:
+        viewer.fault(wish.task, error.code.value, error.detail)
+
+
+async def _renew(request: web.Request, viewer: Viewer, token: str) -> None:
+    """Let a fresh token carry on all subscriptions that it covers."""
+    grant = context(request).access.check(token)
+    for task, subscription in list(viewer.subscriptions.items()):
+        with suppress(RequestError):  # a token for other tasks is no fault of this subscription
+            await permit(request, grant, "view", task)
+            subscription.expires_at = grant.expires_at
+
+
+async def _accept(request: web.Request) -> tuple[web.WebSocketResponse, asyncio.WriteTransport]:
+    # No compression and no heartbeat: the hub writes shared frames beside aiohttp's own, and pings for all.
+    socket = web.WebSocketResponse(
+        protocols=(PROTOCOL,), compress=False, heartbeat=None, max_msg_size=INBOUND_BYTES, timeout=CLOSE_S
+    )
+    await socket.prepare(request)
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("the client left during the handshake")
+    tune(transport)
+    return socket, transport
+
+
+async def _texts(viewer: Socket) -> AsyncIterator[str]:
+    """Yield what the client says until the connection is closed, by whomever."""
+    async for message in viewer.socket:
+        match message.type:
+            case WSMsgType.TEXT:
+                yield message.data
+            case WSMsgType.BINARY:
+                raise MessageError("send text frames")
+            case _:
+                return
+
+
+def _full(parts: Context) -> Close | None:
+    if parts.draining:
+        return DRAINING
+    return TOO_MANY if parts.hub.viewers >= parts.config.connection_limit else None
+
+
+def _close_of(error: RequestError) -> Close:
+    match error.code:
+        case Code.UNAUTHORIZED:
+            return TOKEN_INVALID
+        case Code.FORBIDDEN:
+            return NOT_ALLOWED
+        case Code.NOT_FOUND:
+            return NO_SUCH_TASK
+        case _:
+            return protocol_error(error.detail)
+
+
+async def _refuse(viewer: Socket, why: Close) -> web.WebSocketResponse:
+    viewer.close(why)
+    return await _finish(viewer)
+
+
+async def _finish(viewer: Socket) -> web.WebSocketResponse:
+    if viewer.closing is not None:
+        await viewer.closing
+    return viewer.socket
