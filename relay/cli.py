@@ -138,7 +138,7 @@ def sandbox(
     def started(box: Sandbox) -> None:
         _say("The sandbox listens. Point a relay at it with:\n")
         _say(f"  WIRO_API_URL={box.api_url} WIRO_SOCKET_URL={box.socket_url} \\")
-        _say(f"  WIRO_API_KEY={box.api_key} WIRO_API_SECRET={box.api_secret} RELAY_MEDIA_SOURCES={box.cdn_url}")
+        _say(f"  WIRO_API_KEY={box.api_key} WIRO_API_SECRET={box.api_secret} RELAY_MEDIA_SOURCES={box.origin}")
         _say("")
 
     _run(run_sandbox(port=port, dialect=dialect, speed=speed, seed=seed, started=started))

@@ -54,7 +54,7 @@ async def demo(*, port: int, speed: float, opened: Callable[[str], None]) -> Non
                 "port": port,
                 "store": "memory:",
                 "api_keys": (f"rk_{secrets.token_urlsafe(24)}",),
-                "media_sources": sandbox.cdn_url,
+                "media_sources": sandbox.origin,
                 "wiro_api_key": sandbox.api_key,
                 "wiro_api_secret": sandbox.api_secret,
                 "wiro_api_url": sandbox.api_url,

@@ -101,6 +101,11 @@ class Sandbox:
         return f"ws://{_HOST}:{self._port}/v1"
 
     @property
+    def origin(self) -> str:
+        """Everything of it, files included, is under this address: what a page's policy must allow."""
+        return f"http://{_HOST}:{self._port}"
+
+    @property
     def cdn_url(self) -> str:
         """The base of the outputs' addresses."""
         return f"http://{_HOST}:{self._port}/cdn"

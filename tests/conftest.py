@@ -1,0 +1,58 @@
+"""What most tests stand on: a sandbox, a relay in front of it, and a client with the relay's key."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import aiohttp
+import pytest
+
+from relay.app import Running, running
+from relay.config import Config
+from relay.sandbox import Sandbox
+
+API_KEY = "a-management-key-for-tests"
+
+MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A simulated upstream, fifty times as fast as a real one."""
+    async with Sandbox(speed=50) as box:
+        yield box
+
+
+@pytest.fixture
+def make_relay(sandbox: Sandbox) -> MakeRelay:
+    """Make a relay in front of the sandbox; any setting of Config can be given by its field's name."""
+
+    def make(**settings: object) -> AbstractAsyncContextManager[Running]:
+        defaults: dict[str, object] = {
+            "port": 0,
+            "store": "memory:",
+            "api_keys": (API_KEY,),
+            "media_sources": sandbox.origin,
+            "wiro_api_key": sandbox.api_key,
+            "wiro_api_secret": sandbox.api_secret,
+            "wiro_api_url": sandbox.api_url,
+            "wiro_socket_url": sandbox.socket_url,
+            "drain_s": 0.2,
+        }
+        return running(Config.model_validate(defaults | settings))
+
+    return make
+
+
+@pytest.fixture
+async def relay(make_relay: MakeRelay) -> AsyncIterator[Running]:
+    """A relay in front of the sandbox, its journal in memory."""
+    async with make_relay() as started:
+        yield started
+
+
+@pytest.fixture
+async def client(relay: Running) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the relay that sends the management key."""
+    headers = {"Authorization": f"Bearer {relay.api_key}"}
+    async with aiohttp.ClientSession(relay.url, headers=headers) as session:
+        yield session
