@@ -37,6 +37,19 @@ class Record:
     metadata: Mapping[str, object] = field(repr=False)
     upstream: UpstreamTask | None = None
     """Null until the upstream has taken the task."""
+    hook: str | None = field(default=None, repr=False)
+    """The random word in the address that the upstream calls back for this task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """An idempotency key that a task was made under: the same key with the same digest means that task."""
+
+    key: str = field(repr=False)
+    digest: str
+    """Of what the caller asked for."""
+    task: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +126,14 @@ class Journal(Protocol):
     async def close(self) -> None:
         """Commit what waits, then let go. Idempotent."""
 
-    async def create(self, record: Record, event: Event) -> None:
+    async def create(self, record: Record, event: Event, *, claim: Claim | None = None) -> None:
         """
         Add a task with its first event. Synced to the disk when it returns: it is the intent before money is spent.
+
+        Args:
+            record: what is to be kept besides the log.
+            event: the first of the log.
+            claim: the idempotency key that it is made under, in the same commit; an older claim of the key gives way.
 
         Raises:
             ValueError: there is a task of that id, or the event is not seq 1.
@@ -123,7 +141,12 @@ class Journal(Protocol):
         """
 
     async def append(
-        self, events: Sequence[Event], *, snapshot: Snapshot | None = None, upstream: UpstreamTask | None = None
+        self,
+        events: Sequence[Event],
+        *,
+        snapshot: Snapshot | None = None,
+        upstream: UpstreamTask | None = None,
+        synced: bool = False,
     ) -> None:
         """
         Commit events of one task, in order, each the next of its log; without events nothing is done.
@@ -133,6 +156,7 @@ class Journal(Protocol):
             snapshot: the fold after the last of them, to be stored in the same commit; events that the journal need
                 not keep any longer are then trimmed.
             upstream: how the upstream knows the task, stored in the same commit.
+            synced: whether it must be on the disk when this returns, as an intent before money is spent must.
 
         Raises:
             ValueError: the task is unknown, an event is not the next of its log, or the snapshot is not the fold after
@@ -142,6 +166,18 @@ class Journal(Protocol):
 
     async def record(self, task: str) -> Record | None:
         """Return what is kept of a task besides its log."""
+
+    async def find_hook(self, provider: str, hook: str) -> str | None:
+        """Return the task whose callbacks come with this word."""
+
+    async def find_upstream(self, provider: str, upstream: UpstreamTask) -> str | None:
+        """Return the task that is the upstream's task of this id or this socket token."""
+
+    async def find_claim(self, key: str) -> Claim | None:
+        """Return the claim of an idempotency key, however old."""
+
+    async def drop_claim(self, key: str) -> None:
+        """Free an idempotency key. Idempotent."""
 
     async def snapshot(self, task: str) -> Snapshot | None:
         """Return the fold of all committed events of a task; null for an unknown one."""

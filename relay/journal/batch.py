@@ -3,9 +3,7 @@ One append as a value: checked as far as can be seen without the store, and enco
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-import orjson
+from dataclasses import dataclass
 
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, encode_snapshot
@@ -23,8 +21,10 @@ class Batch:
     """The task's after the last event."""
     snapshot: bytes | None
     """The fold after the last event, as JSON."""
-    upstream: bytes | None = field(repr=False)
-    """How the upstream knows the task, as JSON."""
+    upstream: UpstreamTask | None
+    """How the upstream knows the task."""
+    synced: bool
+    """Whether it must be on the disk before it is answered."""
 
     @property
     def last_seq(self) -> int:
@@ -32,13 +32,19 @@ class Batch:
 
     @classmethod
     def of(
-        cls, events: Sequence[Event], *, snapshot: Snapshot | None = None, upstream: UpstreamTask | None = None
+        cls,
+        events: Sequence[Event],
+        *,
+        snapshot: Snapshot | None = None,
+        upstream: UpstreamTask | None = None,
+        synced: bool = False,
     ) -> "Batch":
         """
         Check and encode.
 
         Raises:
-            ValueError: the events are not one stretch of one log, or the snapshot is not the fold at its end.
+            ValueError: the events are not one stretch of one log, the snapshot is not the fold at its end, or a text
+                cannot be written as UTF-8.
         """
         first, last = events[0], events[-1]
         for seq, event in enumerate(events, first.seq):
@@ -48,12 +54,16 @@ class Batch:
             raise ValueError(
                 f"the snapshot is of {snapshot.id} at seq {snapshot.seq}, the log of {last.task} at {last.seq}"
             )
+        if upstream is not None:  # what no store can write must be refused here, not in a store's thread
+            for text in (upstream.upstream_id, upstream.socket_token):
+                (text or "").encode()
         return cls(
             task=first.task,
             entries=tuple(Entry.of(event) for event in events),
             state=last.state,
             snapshot=None if snapshot is None else encode_snapshot(snapshot),
-            upstream=None if upstream is None else orjson.dumps(upstream),
+            upstream=upstream,
+            synced=synced,
         )
 
     def check_next(self, seq: int | None) -> None:

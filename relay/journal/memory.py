@@ -10,7 +10,7 @@ from itertools import islice
 
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, begin, fold
-from relay.journal.base import Entry, Filter, History, Place, Record, Tail
+from relay.journal.base import Claim, Entry, Filter, History, Place, Record, Tail
 from relay.journal.batch import Batch, check_first
 from relay.journal.tails import Tails
 from relay.providers.base import UpstreamTask
@@ -49,6 +49,7 @@ class MemoryJournal:
         self._is_open = False
         self._tasks: dict[str, _Task] = {}
         self._secrets: dict[str, str] = {}
+        self._claims: dict[str, Claim] = {}
 
     @property
     def epoch(self) -> str:
@@ -61,23 +62,30 @@ class MemoryJournal:
     async def close(self) -> None:
         self._is_open = False
 
-    async def create(self, record: Record, event: Event) -> None:
+    async def create(self, record: Record, event: Event, *, claim: Claim | None = None) -> None:
         self._check_open()
         check_first(record.id, event)
         batch = Batch.of([event])
         if record.id in self._tasks:
             raise ValueError(f"there is a task {record.id} already")
         self._tasks[record.id] = _Task(record=record, state=batch.state, entries=list(batch.entries))
+        if claim is not None:
+            self._claims[claim.key] = claim
         self._tails.publish(batch.entries)
         await asyncio.sleep(0)
 
     async def append(
-        self, events: Sequence[Event], *, snapshot: Snapshot | None = None, upstream: UpstreamTask | None = None
+        self,
+        events: Sequence[Event],
+        *,
+        snapshot: Snapshot | None = None,
+        upstream: UpstreamTask | None = None,
+        synced: bool = False,
     ) -> None:
         self._check_open()
         if not events:
             return
-        batch = Batch.of(events, snapshot=snapshot, upstream=upstream)
+        batch = Batch.of(events, snapshot=snapshot, upstream=upstream, synced=synced)
         task = self._tasks.get(batch.task)
         if task is None:
             raise ValueError(f"there is no task {batch.task}")
@@ -96,6 +104,22 @@ class MemoryJournal:
         self._check_open()
         known = self._tasks.get(task)
         return None if known is None else known.record
+
+    async def find_hook(self, provider: str, hook: str) -> str | None:
+        self._check_open()
+        return self._find(provider, lambda record: record.hook == hook)
+
+    async def find_upstream(self, provider: str, upstream: UpstreamTask) -> str | None:
+        self._check_open()
+        return self._find(provider, lambda record: record.upstream is not None and _same(record.upstream, upstream))
+
+    async def find_claim(self, key: str) -> Claim | None:
+        self._check_open()
+        return self._claims.get(key)
+
+    async def drop_claim(self, key: str) -> None:
+        self._check_open()
+        self._claims.pop(key, None)
 
     async def snapshot(self, task: str) -> Snapshot | None:
         self._check_open()
@@ -138,6 +162,10 @@ class MemoryJournal:
         self._check_open()
         return self._secrets.setdefault(name, value)
 
+    def _find(self, provider: str, fits: Callable[[Record], bool]) -> str | None:
+        tasks = sorted(self._tasks.values(), key=_age)
+        return next((task.record.id for task in tasks if task.record.provider == provider and fits(task.record)), None)
+
     def _check_open(self) -> None:
         if not self._is_open:
             raise RuntimeError("the journal is not open")
@@ -152,3 +180,9 @@ class MemoryJournal:
 
 def _age(task: _Task) -> tuple[float, str]:
     return task.record.created_at, task.record.id
+
+
+def _same(known: UpstreamTask, asked: UpstreamTask) -> bool:
+    """Null equals nothing."""
+    same_id = asked.upstream_id is not None and asked.upstream_id == known.upstream_id
+    return same_id or (asked.socket_token is not None and asked.socket_token == known.socket_token)

@@ -20,7 +20,9 @@ CREATE TABLE IF NOT EXISTS tasks (
   created_at REAL NOT NULL,
   state TEXT NOT NULL,
   snapshot_seq INTEGER,
-  upstream BLOB,
+  upstream_id TEXT,
+  socket_token TEXT,
+  hook TEXT UNIQUE,
   tags BLOB NOT NULL,
   metadata BLOB NOT NULL,
   input BLOB NOT NULL,
@@ -29,6 +31,17 @@ CREATE TABLE IF NOT EXISTS tasks (
 
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);
 CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, created_at, id);
+
+CREATE INDEX IF NOT EXISTS tasks_by_upstream_id ON tasks (upstream_id);
+CREATE INDEX IF NOT EXISTS tasks_by_socket_token ON tasks (socket_token);
+
+-- Idempotency keys: which task each made, and from what.
+CREATE TABLE IF NOT EXISTS claims (
+  key TEXT PRIMARY KEY,
+  digest TEXT NOT NULL,
+  task TEXT NOT NULL REFERENCES tasks (id),
+  at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS task_tags (
   tag TEXT NOT NULL,

@@ -16,7 +16,7 @@ from typing import TypeVar
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot
 from relay.journal import tables
-from relay.journal.base import Filter, History, Place, Record, Tail
+from relay.journal.base import Claim, Filter, History, Place, Record, Tail
 from relay.journal.batch import Batch, check_first
 from relay.journal.database import Database, open_database
 from relay.journal.tails import Tails
@@ -30,7 +30,7 @@ class SQLiteJournal:
     """
     The durable log in the file at `path`.
 
-    An append survives the death of the process (WAL, synchronous=NORMAL); `create` and `keep` that of the machine.
+    An append survives the death of the process (WAL, synchronous=NORMAL), what is synced that of the machine too.
     A caller that is cancelled while it waits has its commit all the same. Of each task the last `history_events`
     before its stored snapshot are kept.
     """
@@ -59,22 +59,40 @@ class SQLiteJournal:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
 
-    async def create(self, record: Record, event: Event) -> None:
+    async def create(self, record: Record, event: Event, *, claim: Claim | None = None) -> None:
         _, writer = self._opened()
         check_first(record.id, event)
         batch = Batch.of([event])
-        await writer.do(partial(tables.add_task, record=record, batch=batch), brings=batch)
+        await writer.do(partial(tables.add_task, record=record, batch=batch, claim=claim), brings=batch)
 
     async def append(
-        self, events: Sequence[Event], *, snapshot: Snapshot | None = None, upstream: UpstreamTask | None = None
+        self,
+        events: Sequence[Event],
+        *,
+        snapshot: Snapshot | None = None,
+        upstream: UpstreamTask | None = None,
+        synced: bool = False,
     ) -> None:
         _, writer = self._opened()
         if not events:
             return
-        await writer.append(Batch.of(events, snapshot=snapshot, upstream=upstream))
+        await writer.append(Batch.of(events, snapshot=snapshot, upstream=upstream, synced=synced))
 
     async def record(self, task: str) -> Record | None:
         return await self._read(partial(tables.load_record, task=task))
+
+    async def find_hook(self, provider: str, hook: str) -> str | None:
+        return await self._read(partial(tables.find_hook, provider=provider, hook=hook))
+
+    async def find_upstream(self, provider: str, upstream: UpstreamTask) -> str | None:
+        return await self._read(partial(tables.find_upstream, provider=provider, upstream=upstream))
+
+    async def find_claim(self, key: str) -> Claim | None:
+        return await self._read(partial(tables.load_claim, key=key))
+
+    async def drop_claim(self, key: str) -> None:
+        _, writer = self._opened()
+        await writer.do(partial(tables.drop_claim, key=key))
 
     async def snapshot(self, task: str) -> Snapshot | None:
         return await self._read(partial(tables.load_snapshot, task=task, epoch=self.epoch))

@@ -6,13 +6,13 @@ No transaction begins or ends here.
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
 from relay.core.events import State, decode_event
 from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
-from relay.journal.base import Entry, Filter, History, Place, Record
+from relay.journal.base import Claim, Entry, Filter, History, Place, Record
 from relay.journal.batch import Batch
 from relay.providers.base import UpstreamTask
 
@@ -22,9 +22,9 @@ _ROWS = 1000
 """Rows in one INSERT: SQLite takes 32766 values."""
 
 
-def add_task(connection: sqlite3.Connection, record: Record, batch: Batch) -> None:
+def add_task(connection: sqlite3.Connection, record: Record, batch: Batch, claim: Claim | None) -> None:
     """
-    Add a task with its first event.
+    Add a task with its first event, and the key that it was made under.
 
     Raises:
         ValueError: there is a task of that id.
@@ -32,15 +32,17 @@ def add_task(connection: sqlite3.Connection, record: Record, batch: Batch) -> No
     if connection.execute("SELECT 1 FROM tasks WHERE id = ?", (record.id,)).fetchone():
         raise ValueError(f"there is a task {record.id} already")
     connection.execute(
-        "INSERT INTO tasks (id, provider, model, created_at, state, upstream, tags, metadata, input)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
+        " input) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             record.id,
             record.provider,
             record.model,
             record.created_at,
             batch.state,
-            None if record.upstream is None else orjson.dumps(record.upstream),
+            None if record.upstream is None else record.upstream.upstream_id,
+            None if record.upstream is None else record.upstream.socket_token,
+            record.hook,
             orjson.dumps(record.tags),
             orjson.dumps(dict(record.metadata)),
             orjson.dumps(dict(record.input)),
@@ -49,6 +51,9 @@ def add_task(connection: sqlite3.Connection, record: Record, batch: Batch) -> No
     tags = [(tag, record.id) for tag in set(record.tags)]
     connection.executemany("INSERT INTO task_tags (tag, task) VALUES (?, ?)", tags)
     _add_entries(connection, batch.entries)
+    if claim is not None:
+        row = (claim.key, claim.digest, claim.task, claim.at)
+        connection.execute("INSERT OR REPLACE INTO claims (key, digest, task, at) VALUES (?, ?, ?, ?)", row)
 
 
 def add_events(
@@ -80,7 +85,8 @@ def add_events(
     connection.executemany("UPDATE tasks SET state = ? WHERE id = ?", changed)
     for batch in taken:
         if batch.upstream is not None:
-            connection.execute("UPDATE tasks SET upstream = ? WHERE id = ?", (batch.upstream, batch.task))
+            known = (batch.upstream.upstream_id, batch.upstream.socket_token, batch.task)
+            connection.execute("UPDATE tasks SET upstream_id = ?, socket_token = ? WHERE id = ?", known)
         if batch.snapshot is not None:
             stored = (batch.snapshot, batch.last_seq, batch.task)
             connection.execute("UPDATE tasks SET snapshot = ?, snapshot_seq = ? WHERE id = ?", stored)
@@ -128,11 +134,14 @@ def keep_secret(connection: sqlite3.Connection, name: str, value: str) -> str:
 def load_record(connection: sqlite3.Connection, task: str) -> Record | None:
     """Return what is kept of a task besides its log."""
     row = connection.execute(
-        "SELECT provider, model, created_at, tags, input, metadata, upstream FROM tasks WHERE id = ?", (task,)
+        "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook FROM tasks"
+        " WHERE id = ?",
+        (task,),
     ).fetchone()
     if row is None:
         return None
-    provider, model, created_at, tags, input_, metadata, upstream = row
+    provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook = row
+    known = upstream_id is not None or socket_token is not None
     return Record(
         id=task,
         provider=provider,
@@ -141,8 +150,35 @@ def load_record(connection: sqlite3.Connection, task: str) -> Record | None:
         tags=tuple(orjson.loads(tags)),
         input=orjson.loads(input_),
         metadata=orjson.loads(metadata),
-        upstream=None if upstream is None else UpstreamTask(**orjson.loads(upstream)),
+        upstream=UpstreamTask(upstream_id=upstream_id, socket_token=socket_token) if known else None,
+        hook=hook,
     )
+
+
+def find_hook(connection: sqlite3.Connection, provider: str, hook: str) -> str | None:
+    """Return the task whose callbacks come with this word."""
+    row = connection.execute("SELECT id FROM tasks WHERE hook = ? AND provider = ?", (hook, provider)).fetchone()
+    return row[0] if row else None
+
+
+def find_upstream(connection: sqlite3.Connection, provider: str, upstream: UpstreamTask) -> str | None:
+    """Return the task that is the upstream's task of this id or this token; NULL equals nothing."""
+    row = connection.execute(
+        "SELECT id FROM tasks WHERE (upstream_id = ? OR socket_token = ?) AND provider = ? ORDER BY created_at LIMIT 1",
+        (upstream.upstream_id, upstream.socket_token, provider),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def load_claim(connection: sqlite3.Connection, key: str) -> Claim | None:
+    """Return the claim of an idempotency key."""
+    row = connection.execute("SELECT digest, task, at FROM claims WHERE key = ?", (key,)).fetchone()
+    return Claim(key=key, digest=row[0], task=row[1], at=row[2]) if row else None
+
+
+def drop_claim(connection: sqlite3.Connection, key: str) -> None:
+    """Free an idempotency key."""
+    connection.execute("DELETE FROM claims WHERE key = ?", (key,))
 
 
 def load_snapshot(connection: sqlite3.Connection, task: str, epoch: str) -> Snapshot | None:
@@ -153,7 +189,9 @@ def load_snapshot(connection: sqlite3.Connection, task: str, epoch: str) -> Snap
     stored, seq = row
     bodies = connection.execute("SELECT body FROM events WHERE task = ? AND seq > ? ORDER BY seq", (task, seq or 0))
     events = (decode_event(body) for (body,) in bodies)
-    return fold(begin(next(events), epoch) if stored is None else decode_snapshot(stored), events)
+    # A stored snapshot has the epoch of its day.
+    start = begin(next(events), epoch) if stored is None else replace(decode_snapshot(stored), epoch=epoch)
+    return fold(start, events)
 
 
 def load_history(connection: sqlite3.Connection, task: str, after: int, limit: int) -> History:

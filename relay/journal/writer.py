@@ -99,7 +99,7 @@ class Writer:
 
     def _commit(self, group: list[_Job]) -> list[_Outcome]:
         connection = self._connection
-        synced = any(job.work is not None for job in group)
+        synced = any(job.work is not None or (job.batch is not None and job.batch.synced) for job in group)
         try:
             # SQLite takes this setting between transactions only.
             connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")

@@ -22,7 +22,7 @@ from relay.core.events import (
     encode_event,
 )
 from relay.core.snapshot import Snapshot, begin, fold
-from relay.journal.base import Entry, Filter, Journal, Place, Record
+from relay.journal.base import Claim, Entry, Filter, Journal, Place, Record
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal
 from relay.providers.base import UpstreamTask
@@ -81,7 +81,14 @@ def done(task: str, seq: int) -> Event:
     return event(task, seq, Done(verdict="succeeded"), type="done", state=State.SUCCEEDED)
 
 
-def record(task: str, *, tags: tuple[str, ...] = (), provider: str = "wiro", created_at: float = 1.5) -> Record:
+def record(
+    task: str,
+    *,
+    tags: tuple[str, ...] = (),
+    provider: str = "wiro",
+    created_at: float = 1.5,
+    hook: str | None = None,
+) -> Record:
     return Record(
         id=task,
         provider=provider,
@@ -90,6 +97,7 @@ def record(task: str, *, tags: tuple[str, ...] = (), provider: str = "wiro", cre
         tags=tags,
         input={"prompt": "ä", "nested": [1, {"deep": None}]},
         metadata={},
+        hook=hook,
     )
 
 
@@ -272,7 +280,6 @@ async def test_the_upstream_is_stored_with_the_events(journal: Journal) -> None:
     for seq, upstream in [
         (2, UpstreamTask(upstream_id="7", socket_token=None)),
         (3, UpstreamTask(upstream_id="7", socket_token="secret")),
-        (4, UpstreamTask(upstream_id=None, socket_token=None)),
     ]:
         await journal.append(logs("a", seq, seq), upstream=upstream)
         kept = await journal.record("a")
@@ -614,3 +621,58 @@ async def test_close_commits_what_waits(journal: Journal) -> None:
 
     assert [entry.seq for entry in heard] == list(range(2, 50))
     await asyncio.gather(*appending)
+
+
+async def test_a_task_is_found_by_its_hook(journal: Journal) -> None:
+    """The word opens one task of one provider."""
+    await journal.create(record("a", hook="word-a"), submit("a"))
+    await journal.create(record("b", hook="word-b"), submit("b"))
+    assert await journal.find_hook("wiro", "word-b") == "b"
+    assert await journal.find_hook("other", "word-b") is None
+    assert await journal.find_hook("wiro", "word-c") is None
+    kept = await journal.record("a")
+    assert kept is not None
+    assert kept.hook == "word-a"
+
+
+async def test_a_task_is_found_by_its_upstream_id_or_its_socket_token(journal: Journal) -> None:
+    """Either is enough, and null equals nothing."""
+    await journal.create(record("a"), submit("a"))
+    await journal.create(record("b"), submit("b"))
+    await journal.append(logs("a", 2, 2), upstream=UpstreamTask(upstream_id="7", socket_token="t7"))
+    await journal.append(logs("b", 2, 2), upstream=UpstreamTask(upstream_id="8", socket_token=None))
+    assert await journal.find_upstream("wiro", UpstreamTask(upstream_id="7", socket_token=None)) == "a"
+    assert await journal.find_upstream("wiro", UpstreamTask(upstream_id=None, socket_token="t7")) == "a"
+    assert await journal.find_upstream("wiro", UpstreamTask(upstream_id="8", socket_token="x")) == "b"
+    assert await journal.find_upstream("wiro", UpstreamTask(upstream_id=None, socket_token=None)) is None
+    assert await journal.find_upstream("other", UpstreamTask(upstream_id="7", socket_token="t7")) is None
+
+
+async def test_a_claim_comes_with_its_task_and_gives_way_to_a_later_one(journal: Journal) -> None:
+    """The key names the task that it made last; a task that could not be made claims nothing."""
+    first = Claim(key="k", digest="d1", task="a", at=1.0)
+    await journal.create(record("a"), submit("a"), claim=first)
+    assert await journal.find_claim("k") == first
+    with pytest.raises(ValueError, match="already"):
+        await journal.create(record("a"), submit("a"), claim=Claim(key="k", digest="d2", task="a", at=2.0))
+    assert await journal.find_claim("k") == first
+    second = Claim(key="k", digest="d2", task="b", at=3.0)
+    await journal.create(record("b"), submit("b"), claim=second)
+    assert await journal.find_claim("k") == second
+
+
+async def test_a_dropped_claim_is_free(journal: Journal) -> None:
+    """Dropping it twice is no error."""
+    await journal.create(record("a"), submit("a"), claim=Claim(key="k", digest="d", task="a", at=1.0))
+    await journal.drop_claim("k")
+    await journal.drop_claim("k")
+    assert await journal.find_claim("k") is None
+
+
+async def test_a_synced_append_is_an_append(journal: Journal) -> None:
+    """It is committed and heard of like any other."""
+    heard: list[Entry] = []
+    journal.listen(heard.extend)
+    await journal.create(record("a"), submit("a"))
+    await journal.append(logs("a", 2, 3), synced=True)
+    assert [entry.seq for entry in heard] == [1, 2, 3]
