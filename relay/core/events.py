@@ -151,7 +151,11 @@ class Submit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """The upstream is at its limit; the relay waits for a place."""
+    """
+    The upstream is at its limit; the relay waits for a place.
+
+    `position` is the place in the relay's own line, from 1; at 0 the task leaves the line to be submitted again.
+    """
 
     reason: str
     position: int

@@ -19,26 +19,27 @@ from typing import Final, assert_never
 
 from relay.core.events import (
     STAGE_ORDER,
-    AppendOutput,
     Began,
     Cancel,
     Data,
     Done,
     Event,
+    Hold,
     Log,
     LogOutput,
     Output,
-    Progress,
-    ProgressOutput,
+    OutputData,
     Results,
     Source,
     Stage,
     Stall,
     State,
+    Stream,
     Submit,
     Submitted,
 )
-from relay.core.progress import advance
+from relay.core.logbook import already_in, missing, text_of
+from relay.core.merge import Merger
 from relay.core.signals import (
     Accepted,
     CancelAsked,
@@ -47,24 +48,23 @@ from relay.core.signals import (
     DetailSeen,
     EndSeen,
     GivenUp,
+    Held,
     LogSeen,
-    Part,
+    Nudged,
     ProgressSeen,
     Refused,
+    Released,
     Signal,
     StageSeen,
     StreamLost,
     StreamOpened,
     TextSeen,
+    Withdrawn,
 )
 from relay.core.snapshot import LOG_UNITS, Snapshot, apply, begin
 from relay.core.text import chunks
-from relay.core.transcript import appends
-from relay.core.transitions import TRANSITIONS
+from relay.core.transitions import RELEASE, TRANSITIONS
 from relay.core.verdict import infer, judge
-
-MERGE_S: Final = 0.1
-"""At most one progress and one append per task in this time: what no eye can see is neither stored nor sent."""
 
 SETTLE_S: Final = 120.0
 """How long a terminal frame may stay unconfirmed by the detail before it is believed."""
@@ -109,10 +109,9 @@ class Lifecycle:
         self._settle_at: float | None = None
         self._blank_since: float | None = None
         self._last_status: str | None = None
-        self._progress: Progress | None = None
-        self._progress_after = now
-        self._parts: tuple[Part, ...] | None = None
-        self._parts_after = now
+        self._merger = Merger(now)
+        self._held_back: list[LogSeen] | None = None
+        """Log text since the stream opened, until the detail has told what was missed before it."""
 
     def __repr__(self) -> str:
         return f"<Lifecycle {self.snapshot.id} {self.snapshot.state} seq={self.snapshot.seq}>"
@@ -135,10 +134,8 @@ class Lifecycle:
         if self.snapshot.done is not None:
             return None
         times = [self.snapshot.created_at + self.patience.deadline_s]
-        if self._progress is not None:
-            times.append(self._progress_after)
-        if self._parts is not None:
-            times.append(self._parts_after)
+        if (merged_at := self._merger.next_deadline()) is not None:
+            times.append(merged_at)
         if self._settle_at is not None:
             times.append(self._settle_at)
         return min(times)
@@ -146,10 +143,7 @@ class Lifecycle:
     def handle_deadline(self, now: float) -> list[Event]:
         """Do what is due by `now`; calling it early or twice does no harm."""
         if self.snapshot.done is None:
-            if self._progress is not None and now >= self._progress_after:
-                self._flush_progress(now)
-            if self._parts is not None and now >= self._parts_after:
-                self._flush_parts(now)
+            self._write_merged(self._merger.due(self.snapshot, now), now)
             if self._end is not None and self._settle_at is not None and now >= self._settle_at:
                 if self._end.how == "finished":
                     self._results(self._end.outputs or (), now, Source.LIVE)
@@ -169,6 +163,15 @@ class Lifecycle:
             case Refused(fault=fault):
                 evidence = (f"upstream: refused the run: {fault.message}",)
                 self._done(Done(verdict="failed", billed=False, evidence=evidence, error=fault), now, Source.RELAY)
+            case Held(reason=reason, position=position):
+                if self.snapshot.hold != (hold := Hold(reason=reason, position=position)):
+                    self._emit("hold", hold, now, Source.RELAY)
+            case Released():
+                free = Hold(reason="The task is submitted again.", position=0)
+                self._emit("hold", free, now, Source.RELAY)
+            case Withdrawn():
+                evidence = ("relay: it was canceled before the upstream had it",)
+                self._done(Done(verdict="canceled", billed=False, evidence=evidence), now, Source.RELAY)
             case StageSeen(stage=stage):
                 self._heard(now)
                 if stage is Stage.POSTPROCESS_END:  # said without its outputs: the detail has them
@@ -177,23 +180,24 @@ class Lifecycle:
                     self._stage(stage, now, Source.LIVE)
             case ProgressSeen(progress=progress):
                 self._heard(now)
-                self._progress = advance(self._progress or self.snapshot.progress, progress)
-                if now >= self._progress_after:
-                    self._flush_progress(now)
+                self._merger.add_progress(progress, self.snapshot.progress)
+                self._write_merged(self._merger.due(self.snapshot, now), now)
             case LogSeen(stream=stream, text=text):
                 self._heard(now)
-                for piece in chunks(text, LOG_UNITS):  # no event outweighs all that a snapshot keeps
-                    self._emit("output", LogOutput(log=Log(stream=stream, text=piece)), now, Source.LIVE)
+                if self._held_back is None:
+                    self._log(stream, text, now, Source.LIVE)
+                else:
+                    self._held_back.append(signal)
             case TextSeen(parts=parts):
                 self._heard(now)
-                self._parts = parts
-                if now >= self._parts_after:
-                    self._flush_parts(now)
+                self._merger.add_parts(parts)
+                self._write_merged(self._merger.due(self.snapshot, now), now)
             case EndSeen():
                 self._heard(now)
                 self._end_seen(signal, now)
             case StreamOpened():
                 self._streaming = True
+                self._held_back = self._held_back or []
                 self._check_at = now
             case StreamLost():
                 self._streaming = False
@@ -201,7 +205,10 @@ class Lifecycle:
             case DetailSeen(detail=detail, source=source):
                 self._detail_seen(detail, source, now)
             case DetailFailed(why=why):
+                self._let_out(now)
                 self._checked(now, f"the upstream could not be asked: {why}")
+            case Nudged():
+                self._check_at = now
             case CancelAsked(by=by):
                 if self.snapshot.cancel is None:
                     self._emit("cancel", Cancel(by=by), now, Source.RELAY)
@@ -220,6 +227,7 @@ class Lifecycle:
 
     def _detail_seen(self, detail: Detail | None, source: Source, now: float) -> None:
         if detail is None:
+            self._let_out(now)
             self._checked(now, "the upstream has no record of the task yet")
             return
         if detail.upstream_id is not None:
@@ -230,6 +238,11 @@ class Lifecycle:
         for stage, at in sorted(detail.stages.items(), key=lambda reached: STAGE_ORDER[reached[0]]):
             if stage is not Stage.POSTPROCESS_END:
                 self._stage(stage, now, source, at=at)
+        # In the middle of a stream the record may be ahead of frames that are on their way: they would come twice.
+        if self._held_back is not None or detail.phase in ("finished", "canceled"):
+            self._fill_log("stdout", detail.stdout, now, source)
+            self._fill_log("stderr", detail.stderr, now, source)
+            self._let_out(now)
         if (done := judge(detail, self._end, detail.outputs or self.snapshot.outputs)) is None:
             problem = "; it waits to be put right" if detail.phase == "error" else ""
             self._checked(now, f"the upstream says {detail.status}{problem}", stalled=detail.phase == "error")
@@ -283,34 +296,41 @@ class Lifecycle:
         if not self._reached(Stage.POSTPROCESS_END):
             self._emit("postprocess_end", Results(outputs=outputs), now, source, at=at)
 
+    def _log(self, stream: Stream, text: str, now: float, source: Source) -> None:
+        for piece in chunks(text, LOG_UNITS):  # no event outweighs all that a snapshot keeps
+            self._emit("output", LogOutput(log=Log(stream=stream, text=piece)), now, source)
+
+    def _fill_log(self, stream: Stream, theirs: str, now: float, source: Source) -> None:
+        """Write what the upstream's log has beyond ours, and drop what is held back and stands in it already."""
+        ours = text_of(self.snapshot.log, stream)
+        rest = missing(ours, theirs, cut=self.snapshot.log_dropped > 0)
+        self._log(stream, rest, now, source)
+        if self._held_back:
+            own = [log for log in self._held_back if log.stream == stream]
+            known = own[: already_in(theirs, [log.text for log in own])]
+            self._held_back = [log for log in self._held_back if not any(log is seen for seen in known)]
+
+    def _let_out(self, now: float) -> None:
+        """Write the log text that was held back."""
+        held_back, self._held_back = self._held_back, None
+        for log in held_back or ():
+            self._log(log.stream, log.text, now, Source.LIVE)
+
     def _done(self, done: Done, now: float, source: Source, *, at: float | None = None) -> None:
+        self._let_out(now)
         self._emit("done", done, now, source, at=at)
         self._check_at = None
 
     def _reached(self, stage: Stage) -> bool:
         return any(mark.type is stage for mark in self.snapshot.stages)
 
-    def _flush_progress(self, now: float) -> None:
-        progress, self._progress = self._progress, None
-        if progress is not None and progress != self.snapshot.progress:
-            self._progress_after = now + MERGE_S
-            self._write("output", ProgressOutput(progress=progress), now, Source.LIVE)
-
-    def _flush_parts(self, now: float) -> None:
-        parts, self._parts = self._parts, None
-        for append in appends(self.snapshot.segments, parts) if parts is not None else ():
-            self._parts_after = now + MERGE_S
-            self._write("output", AppendOutput(append=append), now, Source.LIVE)
-
     def _emit(self, event_type: str, data: Data, now: float, source: Source, *, at: float | None = None) -> None:
         """Write an event, and before it whatever was waiting to be merged; `at` is when it happened, if not now."""
-        self._flush_progress(now)
-        self._flush_parts(now)
+        self._write_merged(self._merger.flush(self.snapshot, now), now)
         self._write(event_type, data, now if at is None else at, source)
 
     def _write(self, event_type: str, data: Data, at: float, source: Source) -> None:
-        trigger = data.verdict if isinstance(data, Done) else event_type
-        state = TRANSITIONS.get((self.snapshot.state, trigger))
+        state = TRANSITIONS.get((self.snapshot.state, _trigger(event_type, data)))
         if state is None:
             return
         event = Event(
@@ -325,9 +345,20 @@ class Lifecycle:
         self.snapshot = apply(self.snapshot, event)
         self._events.append(event)
 
+    def _write_merged(self, outputs: list[OutputData], now: float) -> None:
+        for output in outputs:
+            self._write("output", output, now, Source.LIVE)
+
     def _drain(self) -> list[Event]:
         events, self._events = self._events, []
         return events
+
+
+def _trigger(event_type: str, data: Data) -> str:
+    """Return what TRANSITIONS knows the event by."""
+    if isinstance(data, Done):
+        return data.verdict
+    return RELEASE if isinstance(data, Hold) and data.position == 0 else event_type
 
 
 def submit(

@@ -27,6 +27,24 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The upstream has no place for the task now; `position` is its place in our own line, from 1."""
+
+    reason: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The task left the line and is about to be submitted again: from here on its outcome may be unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """The task was canceled before the upstream ever had it: nothing ran, nothing is billed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageSeen:
     """A stage was announced."""
 
@@ -100,6 +118,8 @@ class Detail:
     status: str
     """The upstream's own word, for evidence."""
     upstream_id: str | None = None
+    model: str | None = None
+    """`owner/name`, where the record says it."""
     stages: Mapping[Stage, float] = field(default_factory=lambda: MappingProxyType({}))
     exit_code: int | None = None
     outputs: tuple[Output, ...] = ()
@@ -128,6 +148,11 @@ class DetailFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Nudged:
+    """The upstream called back: whatever it said, the record should be read now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelAsked:
     """Somebody with the right to do so asked to stop the task."""
 
@@ -144,6 +169,9 @@ class GivenUp:
 Signal = (
     Accepted
     | Refused
+    | Held
+    | Released
+    | Withdrawn
     | StageSeen
     | ProgressSeen
     | LogSeen
@@ -153,6 +181,7 @@ Signal = (
     | StreamLost
     | DetailSeen
     | DetailFailed
+    | Nudged
     | CancelAsked
     | GivenUp
 )

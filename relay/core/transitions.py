@@ -28,6 +28,9 @@ _ENTERS: Final[Mapping[str, State]] = {
 }
 """The least state that a task is in after an event of this type."""
 
+RELEASE: Final = "release"
+"""What a `hold` at position 0 is here: the task leaves the line to be submitted again."""
+
 _RANK: Final = {state: rank for rank, state in enumerate(State)}
 _OPEN: Final = tuple(state for state in State if not state.ended)
 
@@ -36,7 +39,12 @@ TRANSITIONS: Final[Mapping[tuple[State, str], State]] = {
     # A task waits for a place only until the upstream has taken it.
     (State.SUBMITTING, "hold"): State.HELD,
     (State.HELD, "hold"): State.HELD,
+    (State.HELD, RELEASE): State.SUBMITTING,
     # A verdict may come at any moment, once: no row begins in an ended state.
     **{(state, verdict.value): verdict for state in _OPEN for verdict in State if verdict.ended},
 }
-"""(state, event type, or the verdict for `done`) -> the state after it. No row: the event cannot happen."""
+"""
+(state, trigger) -> the state after it. No row: the event cannot happen.
+
+A trigger is the event's type; for `done` it is the verdict, and for a `hold` at position 0 it is RELEASE.
+"""

@@ -8,6 +8,7 @@ from relay.core.events import (
     Done,
     Event,
     Fault,
+    Log,
     LogOutput,
     Output,
     Progress,
@@ -20,7 +21,8 @@ from relay.core.events import (
     decode_event,
     encode_event,
 )
-from relay.core.lifecycle import MERGE_S, SETTLE_S, Lifecycle, Patience, submit
+from relay.core.lifecycle import SETTLE_S, Lifecycle, Patience, submit
+from relay.core.merge import MERGE_S
 from relay.core.signals import (
     Accepted,
     CancelAsked,
@@ -29,15 +31,19 @@ from relay.core.signals import (
     DetailSeen,
     EndSeen,
     GivenUp,
+    Held,
     LogSeen,
+    Nudged,
     Part,
     ProgressSeen,
     Refused,
+    Released,
     Signal,
     StageSeen,
     StreamLost,
     StreamOpened,
     TextSeen,
+    Withdrawn,
 )
 from relay.core.snapshot import LOG_UNITS, begin, decode_snapshot, encode_snapshot, fold
 from relay.core.text import utf16_len
@@ -59,6 +65,7 @@ details = st.builds(
     outputs=outputs,
     cancel_at=st.sampled_from([None, None, None, T0]),
     ended_at=st.sampled_from([None, T0]),
+    stdout=texts,
     stderr=texts,
 )
 progresses = st.builds(
@@ -71,6 +78,10 @@ progresses = st.builds(
 signals: st.SearchStrategy[Signal] = st.one_of(
     st.builds(Accepted, upstream_id=st.sampled_from(["7", "8"])),
     st.builds(Refused, fault=st.just(Fault(code=97, message="no"))),
+    st.builds(Held, reason=st.just("full"), position=st.integers(1, 3)),
+    st.just(Released()),
+    st.just(Withdrawn()),
+    st.just(Nudged()),
     st.builds(StageSeen, stage=stages),
     st.builds(StageSeen, stage=stages),
     st.builds(ProgressSeen, progress=progresses),
@@ -131,7 +142,8 @@ def test_whatever_comes_the_log_is_whole_and_ends_once(script: list[tuple[Signal
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     seen = [event.type for event in events if event.type in set(Stage)]
     assert len(seen) == len(set(seen))
-    ranks = [RANK[event.state] for event in events]
+    # Until the upstream takes the task, `submitting` and `held` may alternate; nothing else goes back.
+    ranks = [max(RANK[event.state], RANK[State.HELD]) for event in events]
     assert ranks == sorted(ranks)
     assert [event.type for event in events].count("done") == 1
     assert events[-1].type == "done"
@@ -364,3 +376,36 @@ def test_an_empty_list_in_the_terminal_frame_waits_for_the_detail() -> None:
     events = lifecycle.receive(DetailSeen(detail=found), T0 + 1)
     assert isinstance(events[0].data, Results)
     assert events[0].data.outputs == (PICTURE,)
+
+
+def test_a_held_task_is_submitting_again_before_it_is_sent_again() -> None:
+    """The log says so, because from then on the outcome may be unknown."""
+    _, events = followed(Held(reason="full", position=1), Released(), Held(reason="full", position=1))
+    assert [event.state for event in events] == [State.SUBMITTING, State.HELD, State.SUBMITTING, State.HELD]
+
+
+def test_a_hold_is_written_only_when_it_changes() -> None:
+    """The same position twice is one event."""
+    _, events = followed(Held(reason="full", position=2), Held(reason="full", position=2))
+    assert [event.type for event in events] == ["submit", "hold"]
+
+
+def test_log_text_that_was_missed_is_taken_from_the_detail() -> None:
+    """What was written before the stream opened comes first, once, marked; live text follows it."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StreamOpened(), T0)
+    assert lifecycle.receive(LogSeen(stream="stdout", text="three\n"), T0) == []
+    assert lifecycle.receive(LogSeen(stream="stdout", text="four\n"), T0) == []
+    read = Detail(phase="open", status="task_start", stdout="one\ntwo\nthree")
+    events = lifecycle.receive(DetailSeen(detail=read), T0 + 1)
+    written = [(event.source, event.data.log.text) for event in events if isinstance(event.data, LogOutput)]
+    assert written == [(Source.RECONCILED, "one\ntwo\nthree"), (Source.LIVE, "four\n")]
+
+
+def test_log_text_is_not_held_back_when_the_detail_cannot_be_read() -> None:
+    """A failing check must not stop the story."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StreamOpened(), T0)
+    lifecycle.receive(LogSeen(stream="stdout", text="x"), T0)
+    events = lifecycle.receive(DetailFailed(why="no answer"), T0 + 1)
+    assert [event.data for event in events] == [LogOutput(log=Log(stream="stdout", text="x"))]
