@@ -17,6 +17,7 @@ from relay import log
 from relay.config import Config
 from relay.core.lifecycle import Patience
 from relay.errors import ConfigError
+from relay.following import Following, Terms
 from relay.hub.hub import Hub
 from relay.journal.base import Journal
 from relay.journal.memory import MemoryJournal
@@ -63,6 +64,16 @@ def make_providers(config: Config) -> Mapping[str, Provider]:
     return providers
 
 
+def terms(config: Config) -> Terms:
+    """Return the settings that matter to following."""
+    return Terms(
+        patience=Patience(silence_s=config.silence_s, deadline_s=config.task_deadline_s),
+        hold_limit=config.hold_limit,
+        hold_s=config.hold_s,
+        public_url=str(config.public_url) if config.public_url is not None else None,
+    )
+
+
 async def token_secret(config: Config, journal: Journal) -> str:
     """Return what signs viewer tokens: as it is set, else as it is kept in the store, made at first need."""
     if config.token_secret is not None:
@@ -95,8 +106,8 @@ async def running(config: Config) -> AsyncIterator[Running]:
             stack.push_async_callback(provider.close)
         hub = Hub(journal, time.time)
         stack.callback(hub.close)
-        patience = Patience(silence_s=config.silence_s, deadline_s=config.task_deadline_s)
-        tasks = await stack.enter_async_context(Tasks(journal, providers, time.time, patience))
+        following = await stack.enter_async_context(Following(journal, providers, time.time, terms(config)))
+        tasks = Tasks(journal, providers, following, time.time)
         context = Context(
             config=config,
             tasks=tasks,
@@ -105,7 +116,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
             access=Access(keys, await token_secret(config, journal), time.time),
             clock=time.time,
         )
-        await tasks.take_up()
+        await following.take_up()
         url = await _serve(config, context, stack)
         stack.push_async_callback(_drain, context)
         _log.info("relay.started", url=url, providers=list(providers), following=tasks.following)

@@ -94,6 +94,12 @@ class Config(BaseModel):
     silence_s: float = Field(
         60.0, alias="RELAY_SILENCE", gt=0, description="seconds without news, checked, that count as a stall"
     )
+    hold_limit: int = Field(
+        100, alias="RELAY_HOLD_LIMIT", ge=1, description="tasks that may wait for a place upstream; more are refused"
+    )
+    hold_s: float = Field(
+        3600.0, alias="RELAY_HOLD_TIME", gt=0, description="seconds that a task may wait for a place upstream"
+    )
     drain_s: float = Field(20.0, alias="RELAY_DRAIN", ge=0, description="seconds that shutting down may take")
 
     wiro_api_key: SecretStr | None = Field(None, alias="WIRO_API_KEY", description="the key of your Wiro project")

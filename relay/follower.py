@@ -6,64 +6,51 @@ lifecycle's. One follower per task, whatever the number of viewers; no viewer ev
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from relay import log
-from relay.core.events import Event, Fault, Stage
+from relay.backoff import full_jitter
+from relay.core.events import Event, Source, Stage, State
 from relay.core.lifecycle import Lifecycle
-from relay.core.signals import (
-    Accepted,
-    CancelAsked,
-    DetailFailed,
-    DetailSeen,
-    GivenUp,
-    Refused,
-    Signal,
-    StreamLost,
-    StreamOpened,
-)
+from relay.core.signals import CancelAsked, DetailFailed, DetailSeen, Nudged, Signal, StreamLost, StreamOpened
 from relay.core.snapshot import Snapshot
-from relay.errors import UpstreamError, UpstreamUnavailable, UpstreamUnclear
+from relay.doorway import Doorway
+from relay.errors import UpstreamError, UpstreamUnavailable
 from relay.journal.base import SNAPSHOT_EVERY, Journal
 from relay.providers.base import Provider, Run, UpstreamTask
+from relay.submission import Submission
 
 INBOX_SIGNALS = 256
 """Past this the stream is not read on: the upstream's socket waits, as TCP has it."""
 
-BACKOFF_S = (0.5, 20.0)
-"""First and longest wait before the upstream is tried again; the true wait is random below it."""
-
 STORE_RETRY_S = 1.0
 
 
-def full_jitter(failures: int) -> float:
-    """Return how long to wait after so many failures in a row: random, so that a thousand tasks do not come at once."""
-    first, longest = BACKOFF_S
-    return random.uniform(0, min(longest, first * 2.0 ** min(failures, 16)))  # noqa: S311 -- no secret
-
-
 class Follower:
-    """The driver of one task. Run it once; `ask_cancel` may be called meanwhile."""
+    """The driver of one task. Run it once; `ask_cancel` and `nudge` may be called meanwhile."""
 
     def __init__(
         self,
         lifecycle: Lifecycle,
         *,
+        run: Run,
         provider: Provider,
         journal: Journal,
         clock: Callable[[], float],
-        doorway: asyncio.Semaphore,
+        doorway: Doorway,
+        hold_s: float,
         upstream: UpstreamTask | None = None,
     ) -> None:
         """
         Args:
             lifecycle: the task where it stands.
+            run: what is, or was, sent to start it.
             provider: who carries it.
             journal: where its events go before anybody sees them.
             clock: gives unix seconds.
-            doorway: how many followers may be connecting at once, all tasks together.
+            doorway: shared with all tasks of the provider.
+            hold_s: how long the task may wait for a place upstream.
             upstream: how the upstream knows the task; null before it took it.
         """
         self._lifecycle = lifecycle
@@ -73,67 +60,82 @@ class Follower:
         self._doorway = doorway
         self._upstream = upstream
         self._inbox: asyncio.Queue[Signal] = asyncio.Queue(INBOX_SIGNALS)
+        self._writing = asyncio.Lock()
         self._check: asyncio.Task[None] | None = None
         self._check_failures = 0
         self._check_after = 0.0
+        self._nudged = False
         self._log = log.get("follower").bind(task=lifecycle.snapshot.id, provider=provider.name)
+        self._submission = Submission(
+            task=lifecycle.snapshot.id,
+            run=run,
+            provider=provider,
+            journal=journal,
+            doorway=doorway,
+            take=self._take,
+            state=lambda: self.snapshot,
+            clock=clock,
+            hold_s=hold_s,
+        )
         self.snapshot: Snapshot = lifecycle.snapshot
         """The state as it is committed."""
-        self.submitted: asyncio.Future[UpstreamError | None] = asyncio.get_running_loop().create_future()
-        """Answered when it is known what became of the run: null if the upstream took it, else why not."""
 
     def __repr__(self) -> str:
         return f"<Follower {self._lifecycle!r}>"
 
-    async def run(self, run: Run | None) -> None:
+    @property
+    def submitted(self) -> asyncio.Future[UpstreamError | None]:
+        """Answered when a caller who waits can be told what became of the run; see `Submission.answered`."""
+        return self._submission.answered
+
+    async def run(self, *, fresh: bool) -> None:
         """
         Follow the task to its end.
 
         Args:
-            run: what to start first; null for a task that was submitted before.
+            fresh: whether it was made just now, so that it surely has not been sent yet.
         """
-        if run is not None:
-            await self._submit(run)
-        elif self._upstream is None:
-            why = "the relay was stopped while it submitted the task, and does not know whether it was started"
-            await self._take([GivenUp(evidence=(f"relay: {why}",))])
+        if self._upstream is None:
+            if fresh or self.snapshot.state is State.HELD:
+                self._upstream = await self._submission.enter()
+            else:
+                why = "the relay stopped while it submitted the task, and the answer never came"
+                self._upstream = await self._submission.look_for(why)
         if not self.submitted.done():
             self.submitted.set_result(None)
-        if self.snapshot.done is None and self._upstream is not None:
+        if self._upstream is not None and self.snapshot.done is None:
+            if self.snapshot.cancel is not None:  # asked for when nobody knew yet what to stop
+                try:
+                    await self._stop(self._upstream)
+                except UpstreamError as error:
+                    self._log.warning("cancel.failed", error=error.detail)
             await self._follow(self._upstream)
+        self._doorway.line.freed()
 
     async def ask_cancel(self, by: str) -> None:
         """
         Have the upstream stop the task. What comes of it is told by the stream and the detail, as always.
 
+        A task that waits in line is withdrawn; one whose run is looked for is stopped when it is found.
+
         Raises:
             UpstreamError: it cannot be stopped, or could not be asked.
         """
-        await self._inbox.put(CancelAsked(by=by))
+        await self._take([CancelAsked(by=by)])
+        self._submission.wake()
         await asyncio.shield(self.submitted)
         if self._upstream is not None and self.snapshot.done is None:
-            started = any(mark.type is Stage.START for mark in self._lifecycle.snapshot.stages)
-            await self._provider.stop(self._upstream, started=started)
+            await self._stop(self._upstream)
 
-    async def _submit(self, run: Run) -> None:
-        """Send the run, once. Whatever goes wrong, it is never sent again."""
-        outcome: UpstreamError | None = None
-        try:
-            upstream = await self._provider.run(run)
-        except UpstreamUnclear as error:
-            outcome = error
-            evidence = (f"relay: {error.detail}", "relay: whether it was started is unknown; it is not sent again")
-            await self._take([GivenUp(evidence=evidence)])
-        except UpstreamError as error:
-            outcome = error
-            said = error.fault
-            fault = Fault(code=said.code, message=said.message) if said else Fault(code=None, message=error.detail)
-            await self._take([Refused(fault=fault)])
-        else:
-            self._upstream = upstream
-            await self._take([Accepted(upstream_id=upstream.upstream_id or "")], upstream)
-        self._log.info("task.submitted", outcome="accepted" if outcome is None else type(outcome).__name__)
-        self.submitted.set_result(outcome)
+    async def nudge(self) -> None:
+        """Look at once: the upstream called back."""
+        self._nudged = True
+        self._submission.wake()
+        await self._inbox.put(Nudged())
+
+    async def _stop(self, upstream: UpstreamTask) -> None:
+        started = any(mark.type is Stage.START for mark in self._lifecycle.snapshot.stages)
+        await self._provider.stop(upstream, started=started)
 
     async def _follow(self, upstream: UpstreamTask) -> None:
         async with asyncio.TaskGroup() as group:
@@ -164,23 +166,25 @@ class Follower:
             signals.append(self._inbox.get_nowait())
         return signals
 
-    async def _take(self, signals: Sequence[Signal], upstream: UpstreamTask | None = None) -> None:
+    async def _take(
+        self, signals: Sequence[Signal], upstream: UpstreamTask | None = None, *, synced: bool = False
+    ) -> None:
         """Have the lifecycle judge, and commit what it says: all that came together in one commit."""
-        now = self._clock()
-        events = [event for signal in signals for event in self._lifecycle.receive(signal, now)]
-        events += self._lifecycle.handle_deadline(now)
-        if any(isinstance(signal, DetailSeen | DetailFailed) for signal in signals):
-            self._check = None
-        await self._commit(events, upstream)
+        async with self._writing:  # a cancel comes from outside: its events must not overtake others on their way
+            now = self._clock()
+            events = [event for signal in signals for event in self._lifecycle.receive(signal, now)]
+            events += self._lifecycle.handle_deadline(now)
+            if any(isinstance(signal, DetailSeen | DetailFailed) for signal in signals):
+                self._check = None
+            if events:
+                await self._commit(events, upstream, synced=synced)
 
-    async def _commit(self, events: Sequence[Event], upstream: UpstreamTask | None) -> None:
-        if not events:
-            return
+    async def _commit(self, events: Sequence[Event], upstream: UpstreamTask | None, *, synced: bool) -> None:
         state = self._lifecycle.snapshot
         renew = state.done is not None or state.seq // SNAPSHOT_EVERY != (events[0].seq - 1) // SNAPSHOT_EVERY
         while True:
             try:
-                await self._journal.append(events, snapshot=state if renew else None, upstream=upstream)
+                await self._journal.append(events, snapshot=state if renew else None, upstream=upstream, synced=synced)
             except OSError as error:  # a full disk is mended by a person; the events must not be lost meanwhile
                 self._log.error("journal.failed", error=str(error), events=len(events))
                 await asyncio.sleep(STORE_RETRY_S)
@@ -195,8 +199,9 @@ class Follower:
 
     async def _read_detail(self, upstream: UpstreamTask) -> None:
         signal: Signal
+        nudged, self._nudged = self._nudged, False
         try:
-            async with self._doorway:
+            async with self._doorway.connecting:
                 detail = await self._provider.detail(upstream)
         except UpstreamError as error:
             self._check_failures += 1
@@ -204,7 +209,7 @@ class Follower:
             signal = DetailFailed(why=error.detail)
         else:
             self._check_failures = 0
-            signal = DetailSeen(detail=detail)
+            signal = DetailSeen(detail=detail, source=Source.CALLBACK if nudged else Source.RECONCILED)
         await self._inbox.put(signal)
 
     async def _listen(self, upstream: UpstreamTask) -> None:
@@ -213,7 +218,7 @@ class Follower:
         while True:
             try:
                 async with AsyncExitStack() as stack:
-                    async with self._doorway:
+                    async with self._doorway.connecting:
                         stream = await stack.enter_async_context(self._provider.follow(upstream))
                     await self._inbox.put(StreamOpened())
                     async for signal in stream:

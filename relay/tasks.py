@@ -1,32 +1,28 @@
 """
-The use cases: start a task, list tasks, cancel one, take all up again after a restart.
+The use cases: start a task, attach to one that somebody else started, list tasks, cancel one, hear a callback.
 
-Whatever changes something runs here, in an asyncio task that this module owns: a caller that goes away takes nothing
-with it. Who may do what is decided before, in `relay.web`.
+Who may do what is decided before, in `relay.web`. Whatever changes something goes on when its caller goes away.
 """
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, TypeVar
 
-from relay import log
-from relay.core.lifecycle import Lifecycle, Patience, submit
+from relay.core.lifecycle import submit
+from relay.core.signals import Detail
 from relay.core.snapshot import Snapshot
-from relay.errors import Code, FieldError, RelayError, RequestError, UpstreamError, UpstreamUnclear
-from relay.follower import Follower, full_jitter
-from relay.journal.base import Filter, Journal, Place, Record
-from relay.providers.base import Provider, Run
+from relay.errors import Code, FieldError, RequestError, UpstreamError
+from relay.following import Following
+from relay.journal.base import Claim, Filter, Journal, Place, Record
+from relay.providers.base import Provider, UpstreamTask
 
-CONNECTING_AT_ONCE = 20
-"""How many followers may be asking the upstream at once: a hiccup with a thousand tasks is no storm."""
+LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+WORD_LENGTH = 26
+"""130 random bits: a task's id and its hook are unguessable, URL-safe, and survive being read aloud."""
 
-ID_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
-ID_LENGTH = 26
-"""130 random bits: a task's id is unguessable, URL-safe, and survives being read aloud."""
-
-T = TypeVar("T")
+CLAIM_S = 86_400.0
+"""How long an idempotency key means the task that it made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +37,36 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Idempotency:
+    """Under which key a wish was sent, and a digest of all that was wished for."""
+
+    key: str = field(repr=False)
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attach:
+    """A wish to follow a task that somebody else started."""
+
+    socket_token: str = field(repr=False)
+    upstream_id: str | None = None
+    provider: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A task was made. `refusal` is null if the upstream took it, else why it did not, or why that is not known."""
+    """
+    There is a task.
+
+    `refusal` is null if the upstream took it or it waits for a place, else why it did not, or why that is not known.
+    `made` is false where the task was there before.
+    """
 
     snapshot: Snapshot
-    refusal: UpstreamError | None
+    refusal: UpstreamError | None = None
+    made: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,75 +78,68 @@ class Page:
 
 
 class Tasks:
-    """All tasks that this process looks after. Use it as an async context manager."""
+    """What can be done with tasks."""
 
     def __init__(
         self,
         journal: Journal,
         providers: Mapping[str, Provider],
+        following: Following,
         clock: Callable[[], float],
-        patience: Patience | None = None,
     ) -> None:
         """
         Args:
             journal: open, and open for as long as this is.
             providers: by name; the first is the one that is used when nobody names one.
+            following: follows the tasks that are made.
             clock: gives unix seconds.
-            patience: how long to wait for what.
         """
         self._journal = journal
         self._providers = providers
+        self._following = following
         self._clock = clock
-        self._patience = patience or Patience()
-        self._followers: dict[str, Follower] = {}
-        self._doorway = asyncio.Semaphore(CONNECTING_AT_ONCE)
-        self._work: set[asyncio.Task[Any]] = set()
         self._draining = False
-        self._log = log.get("tasks")
+        self._starting: dict[str, asyncio.Lock] = {}
+        self._attaching = asyncio.Lock()
 
     def __repr__(self) -> str:
-        return f"<Tasks following={len(self._followers)} work={len(self._work)}>"
+        return f"<Tasks {self._following!r}>"
 
     @property
     def following(self) -> int:
-        return len(self._followers)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        for work in self._work:
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
-
-    async def take_up(self) -> None:
-        """Follow every task again that has not ended."""
-        for task in await self._journal.unended():
-            record, snapshot = await self._journal.record(task), await self._journal.snapshot(task)
-            if record is not None and snapshot is not None and record.provider in self._providers:
-                self._follow(record, snapshot, None)
-            else:
-                self._log.warning("task.left_alone", task=task, reason="its provider is not configured")
+        return len(self._following)
 
     async def drain(self, within_s: float) -> None:
         """Take no new tasks, and give the submissions under way `within_s` to be answered."""
         self._draining = True
-        waiting = [follower.submitted for follower in self._followers.values() if not follower.submitted.done()]
-        if waiting:
-            await asyncio.wait(waiting, timeout=within_s)
+        await self._following.drain(within_s)
 
-    async def start(self, wish: Start) -> Started:
+    async def start(self, wish: Start, idempotency: Idempotency | None = None) -> Started:
         """
         Start a task and wait until it is known what became of that. Goes on to the end if the caller is cancelled.
 
+        Under an idempotency key that made a task before, that task is the answer; the key of a refused one is free.
+
         Raises:
-            RequestError: the wish cannot be fulfilled; nothing was made.
+            RequestError: the wish cannot be fulfilled, and nothing was made; or the key was used for another wish.
         """
-        return await self._shielded(self._start(wish))
+        if idempotency is None:
+            return await self._following.shielded(self._start(wish, None))
+        return await self._following.shielded(self._start_once(wish, idempotency))
+
+    async def attach(self, wish: Attach) -> Started:
+        """
+        Follow a task that somebody else started, at any stage. Goes on to the end if the caller is cancelled.
+
+        Raises:
+            RequestError: there is no such task upstream.
+            UpstreamError: it could not be asked for.
+        """
+        return await self._following.shielded(self._attach(wish))
 
     async def cancel(self, task: str, by: str) -> Snapshot:
         """
-        Stop a task upstream. Goes on if the caller is cancelled. May be called again while the task runs.
+        Stop a task. Goes on if the caller is cancelled. May be called again while the task runs.
 
         Returns:
             The state once the upstream was asked; `done` comes later, when it confirms.
@@ -134,7 +148,19 @@ class Tasks:
             RequestError: there is no such task, or it has ended.
             UpstreamError: the upstream cannot stop it, or could not be asked.
         """
-        return await self._shielded(self._cancel(task, by))
+        return await self._following.shielded(self._cancel(task, by))
+
+    async def call_back(self, provider: str, hook: str) -> None:
+        """
+        Hear that the upstream called back for a task. What it said is no matter: the record is read anew.
+
+        Raises:
+            RequestError: no task has this hook.
+        """
+        if (task := await self._journal.find_hook(provider, hook)) is None:
+            raise RequestError(Code.NOT_FOUND, "There is no such hook.")
+        if (follower := self._following.get(task)) is not None:
+            await follower.nudge()
 
     async def snapshot(self, task: str) -> Snapshot:
         """
@@ -143,7 +169,7 @@ class Tasks:
         Raises:
             RequestError: there is no such task.
         """
-        if (follower := self._followers.get(task)) is not None:
+        if (follower := self._following.get(task)) is not None:
             return follower.snapshot
         if (snapshot := await self._journal.snapshot(task)) is None:
             raise RequestError(Code.NOT_FOUND, "There is no such task.")
@@ -166,37 +192,95 @@ class Tasks:
         snapshots = [replace(await self.snapshot(place.id), log=(), segments=()) for place in places[:limit]]
         return Page(snapshots=tuple(snapshots), next=places[limit - 1] if len(places) > limit else None)
 
-    async def _start(self, wish: Start) -> Started:
-        if self._draining:
-            raise RequestError(Code.DRAINING, "The relay is shutting down; try again in a moment.")
-        name = wish.provider or next(iter(self._providers), None)
-        if name is None or name not in self._providers:
-            known = ", ".join(self._providers) or "none: set WIRO_API_KEY"
-            detail = f"There is no provider {name!r} here; configured: {known}."
-            raise RequestError(
-                Code.INVALID_INPUT, detail, fields=(FieldError(field="provider", message=f"one of: {known}"),)
-            )
+    async def _start_once(self, wish: Start, idempotency: Idempotency) -> Started:
+        # One at a time under one key: a second caller waits for what the first one's wish becomes.
+        lock = self._starting.setdefault(idempotency.key, asyncio.Lock())
+        try:
+            async with lock:
+                claim = await self._journal.find_claim(idempotency.key)
+                if claim is None or claim.at + CLAIM_S <= self._clock():
+                    return await self._start(wish, idempotency)
+                if claim.digest != idempotency.digest:
+                    raise RequestError(Code.CONFLICT, "This Idempotency-Key was used for another request.")
+                return Started(snapshot=await self.snapshot(claim.task), made=False)
+        finally:
+            if not lock.locked():
+                self._starting.pop(idempotency.key, None)
+
+    async def _start(self, wish: Start, idempotency: Idempotency | None) -> Started:
+        provider = self._provider(wish.provider)
+        self._following.doorway(provider).line.check_room()
         now = self._clock()
-        task = "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
-        event, snapshot = submit(
-            task=task, model=wish.model, provider=name, tags=wish.tags, epoch=self._journal.epoch, now=now
-        )
         record = Record(
-            id=task,
-            provider=name,
+            id=_word(),
+            provider=provider,
             model=wish.model,
             created_at=now,
             tags=wish.tags,
             input=wish.input,
             metadata=wish.metadata,
+            hook=_word(),
         )
-        await self._journal.create(record, event)
-        follower = self._follow(record, snapshot, Run(model=wish.model, input=wish.input))
+        claim = None
+        if idempotency is not None:
+            claim = Claim(key=idempotency.key, digest=idempotency.digest, task=record.id, at=now)
+        event, snapshot = submit(
+            task=record.id,
+            model=record.model,
+            provider=provider,
+            tags=record.tags,
+            epoch=self._journal.epoch,
+            now=now,
+        )
+        await self._journal.create(record, event, claim=claim)
+        follower = self._following.follow(record, snapshot, fresh=True)
         refusal = await asyncio.shield(follower.submitted)
+        if refusal is not None and idempotency is not None and follower.snapshot.done is not None:
+            await self._journal.drop_claim(idempotency.key)
         return Started(snapshot=follower.snapshot, refusal=refusal)
 
+    async def _attach(self, wish: Attach) -> Started:
+        provider = self._provider(wish.provider)
+        upstream = UpstreamTask(upstream_id=wish.upstream_id, socket_token=wish.socket_token)
+        detail = await self._providers[provider].detail(upstream)
+        if detail is None:
+            raise RequestError(
+                Code.NOT_FOUND,
+                "The upstream has no task of this socket token.",
+                fields=(FieldError(field="socket_token", message="the upstream does not know it"),),
+            )
+        upstream = replace(upstream, upstream_id=detail.upstream_id or wish.upstream_id)
+        async with self._attaching:
+            known = await self._journal.find_upstream(provider, upstream)
+            if known is not None:
+                return Started(snapshot=await self.snapshot(known), made=False)
+            return Started(snapshot=await self._adopt(wish, provider, upstream, detail))
+
+    async def _adopt(self, wish: Attach, provider: str, upstream: UpstreamTask, detail: Detail) -> Snapshot:
+        now = self._clock()
+        record = Record(
+            id=_word(),
+            provider=provider,
+            model=detail.model or "unknown",
+            created_at=now,
+            tags=wish.tags,
+            input={},
+            metadata=wish.metadata,
+            upstream=upstream,
+        )
+        event, snapshot = submit(
+            task=record.id,
+            model=record.model,
+            provider=provider,
+            tags=record.tags,
+            epoch=self._journal.epoch,
+            now=now,
+        )
+        await self._journal.create(record, event)
+        return self._following.follow(record, snapshot, fresh=False).snapshot
+
     async def _cancel(self, task: str, by: str) -> Snapshot:
-        follower = self._followers.get(task)
+        follower = self._following.get(task)
         if follower is None:
             snapshot = await self.snapshot(task)
             state = snapshot.state if snapshot.done else "not followed by this relay"
@@ -204,55 +288,19 @@ class Tasks:
         await follower.ask_cancel(by)
         return follower.snapshot
 
-    def _follow(self, record: Record, snapshot: Snapshot, run: Run | None) -> Follower:
-        follower = self._follower(record, snapshot)
-        self._followers[record.id] = follower
-        self._spawn(self._supervise(record.id, follower, run))
-        return follower
+    def _provider(self, wished: str | None) -> str:
+        if self._draining:
+            raise RequestError(Code.DRAINING, "The relay is shutting down; try again in a moment.")
+        name = wished or next(iter(self._providers), None)
+        if name is None or name not in self._providers:
+            known = ", ".join(self._providers) or "none: set WIRO_API_KEY"
+            raise RequestError(
+                Code.INVALID_INPUT,
+                f"There is no provider {name!r} here; configured: {known}.",
+                fields=(FieldError(field="provider", message=f"one of: {known}"),),
+            )
+        return name
 
-    def _follower(self, record: Record, snapshot: Snapshot) -> Follower:
-        return Follower(
-            Lifecycle(snapshot, self._clock(), self._patience),
-            provider=self._providers[record.provider],
-            journal=self._journal,
-            clock=self._clock,
-            doorway=self._doorway,
-            upstream=record.upstream,
-        )
 
-    async def _supervise(self, task: str, follower: Follower, run: Run | None) -> None:
-        """Run a follower; should a fault of ours bring it down, take the task up again from the journal."""
-        crashes = 0
-        while True:
-            try:
-                await follower.run(run)
-            except Exception:  # noqa: BLE001 -- a task's boundary: one broken task must not end all others
-                self._log.exception("follower.crashed", task=task)
-            else:
-                break
-            if not follower.submitted.done():
-                detail = "A fault of the relay interrupted the submission; whether the task was started is unknown."
-                follower.submitted.set_result(UpstreamUnclear(detail))
-            crashes += 1
-            await asyncio.sleep(full_jitter(crashes))
-            record, snapshot = await self._journal.record(task), await self._journal.snapshot(task)
-            if record is None or snapshot is None:
-                raise AssertionError(f"the journal has lost task {task}")
-            follower, run = self._follower(record, snapshot), None
-            self._followers[task] = follower
-        del self._followers[task]
-
-    async def _shielded(self, work: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.shield(self._spawn(work))
-
-    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._settled)
-        return task
-
-    def _settled(self, task: asyncio.Task[Any]) -> None:
-        self._work.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, RelayError):  # its caller may be gone: somebody must hear of it
-            self._log.error("task.crashed", exc_info=error)
+def _word() -> str:
+    return "".join(secrets.choice(LETTERS) for _ in range(WORD_LENGTH))

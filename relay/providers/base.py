@@ -31,6 +31,14 @@ class UpstreamTask:
     socket_token: str | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search for a run of unknown outcome brought: its task for certain, or those that may be it."""
+
+    certain: UpstreamTask | None = None
+    likely: tuple[UpstreamTask, ...] = ()
+
+
 class Provider(Protocol):
     """One upstream platform. Every call has a time limit of its own and may be cancelled."""
 
@@ -44,6 +52,14 @@ class Provider(Protocol):
             UpstreamRejected: the upstream said no; nothing was started.
             UpstreamUnavailable: it was not reached; nothing was started.
             UpstreamUnclear: it may have been started.
+        """
+
+    async def find(self, run: Run, *, since: float, until: float) -> Found:
+        """
+        Look for a run that was sent between `since` and `until` (unix seconds) and whose outcome is unknown.
+
+        Raises:
+            UpstreamError: the upstream could not be asked.
         """
 
     async def detail(self, task: UpstreamTask) -> Detail | None:

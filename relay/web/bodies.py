@@ -1,5 +1,8 @@
 """What callers may send: the bodies and queries of the management API, parsed once, with errors that name the field."""
 
+import re
+from hashlib import sha256
+from math import isfinite
 from typing import Annotated, Any
 
 import orjson
@@ -9,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from relay.core.events import State
 from relay.errors import Code, RequestError
 from relay.journal.base import Place
-from relay.tasks import Start
+from relay.tasks import Attach, Idempotency, Start
 from relay.web.access import SCOPES
 
 Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@/-]{1,64}$")]
@@ -34,6 +37,29 @@ class StartBody(BaseModel):
         return Start(
             model=self.model,
             input=self.input,
+            provider=self.provider,
+            tags=tuple(dict.fromkeys(self.tags)),
+            metadata=self.metadata,
+        )
+
+
+class AttachBody(BaseModel):
+    """`POST /v1/tasks/attach`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    socket_token: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(repr=False)
+    upstream_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    provider: str | None = None
+    tags: Annotated[list[Tag], Field(max_length=16)] = []
+    metadata: dict[str, Any] = {}
+    ttl: Annotated[int, Field(ge=1, le=MAX_TTL_S)] | None = None
+
+    def wish(self) -> Attach:
+        """Return it as the use case takes it."""
+        return Attach(
+            socket_token=self.socket_token,
+            upstream_id=self.upstream_id,
             provider=self.provider,
             tags=tuple(dict.fromkeys(self.tags)),
             metadata=self.metadata,
@@ -71,9 +97,12 @@ class ListQuery(BaseModel):
             return None
         created_at, _, task = self.cursor.partition("~")
         try:
-            return Place(created_at=float(created_at), id=task)
+            place = Place(created_at=float(created_at), id=task)
         except ValueError:
-            raise RequestError(Code.INVALID_REQUEST, "cursor: use the `next` of an earlier answer.") from None
+            place = None
+        if place is None or not isfinite(place.created_at):
+            raise RequestError(Code.INVALID_REQUEST, "cursor: use the `next` of an earlier answer.")
+        return place
 
 
 def page_cursor(place: Place) -> str:
@@ -115,3 +144,18 @@ async def read_object(request: web.Request, *, required: bool = True) -> dict[st
     if not isinstance(body, dict):
         raise RequestError(Code.INVALID_REQUEST, "The body must be a JSON object.")
     return body
+
+
+def idempotency(request: web.Request, body: dict[str, Any]) -> Idempotency | None:
+    """
+    Return the caller's idempotency key with a digest of the body, whatever the order of its fields.
+
+    Raises:
+        RequestError: the key is not one.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not re.fullmatch(r"[!-~]{1,255}", key):
+        raise RequestError(Code.INVALID_REQUEST, "Idempotency-Key: use 1 to 255 visible ASCII characters.")
+    return Idempotency(key=key, digest=sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest())

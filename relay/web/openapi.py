@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
+from itertools import groupby
 from typing import Any, Literal
 
 import orjson
@@ -12,7 +14,7 @@ from relay import __version__
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, FieldError, UpstreamFault
-from relay.web.bodies import EventsQuery, ListQuery, StartBody, TokenBody
+from relay.web.bodies import AttachBody, EventsQuery, ListQuery, StartBody, TokenBody
 from relay.web.problems import STATUS
 
 Json = dict[str, Any]
@@ -31,7 +33,12 @@ class _Call:
     body: str | None = None
     body_required: bool = True
     query: str | None = None
+    streams: bool = False
     open: bool = False
+
+
+def _status(code: Code) -> int:
+    return STATUS[code]
 
 
 def _ref(name: str) -> Json:
@@ -40,7 +47,10 @@ def _ref(name: str) -> Json:
 
 _VIEW = (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND)
 _BODY = (Code.INVALID_REQUEST, Code.INVALID_INPUT, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
-_UPSTREAM = (Code.UPSTREAM_REJECTED, Code.RATE_LIMITED, Code.INSUFFICIENT_BALANCE)
+_UPSTREAM = (Code.UPSTREAM_REJECTED, Code.UPSTREAM_UNAVAILABLE, Code.RATE_LIMITED, Code.INSUFFICIENT_BALANCE)
+
+_SOCKET = (Code.INVALID_REQUEST, Code.FORBIDDEN)
+_SWITCHED = "A WebSocket, subprotocol relay.v1. Other refusals are close codes, after it was accepted."
 
 _CALLS = (
     _Call(
@@ -49,7 +59,15 @@ _CALLS = (
         summary="Start a task",
         body="StartBody",
         answers={201: _ref("Started"), 202: _ref("Started")},
-        refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, *_UPSTREAM, Code.DRAINING),
+        refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.CONFLICT, *_BODY, *_UPSTREAM, Code.DRAINING),
+    ),
+    _Call(
+        method="post",
+        path="/v1/tasks/attach",
+        summary="Follow a task that somebody else started",
+        body="AttachBody",
+        answers={200: _ref("Started"), 201: _ref("Started")},
+        refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND, *_BODY, *_UPSTREAM, Code.DRAINING),
     ),
     _Call(
         method="get",
@@ -80,6 +98,21 @@ _CALLS = (
         query="EventsQuery",
         answers={200: _ref("History"), 204: "The task has ended and the cursor has it all: stop coming back."},
         refusals=(*_VIEW, Code.INVALID_INPUT),
+        streams=True,
+    ),
+    _Call(
+        method="get",
+        path="/v1/tasks/{id}/ws",
+        summary="Follow one task over a WebSocket",
+        answers={101: _SWITCHED},
+        refusals=_SOCKET,
+    ),
+    _Call(
+        method="get",
+        path="/v1/ws",
+        summary="Follow many tasks over one WebSocket",
+        answers={101: _SWITCHED},
+        refusals=_SOCKET,
     ),
     _Call(
         method="post",
@@ -138,10 +171,15 @@ def _operation(call: _Call, schemas: dict[str, Json]) -> Json:
         if isinstance(schema, str):
             responses[str(status)] = {"description": schema}
         else:
-            responses[str(status)] = {"description": "", "content": {"application/json": {"schema": schema}}}
-    for code in call.refusals:
-        content = {"application/problem+json": {"schema": _ref("Problem")}}
-        responses[str(STATUS[code])] = {"description": code.value, "content": content}
+            content = {"application/json": {"schema": schema}}
+            if call.streams:
+                content["text/event-stream"] = {"schema": {"type": "string"}}
+            responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
+    problem = {"application/problem+json": {"schema": _ref("Problem")}}
+    for status, codes in groupby(sorted(call.refusals, key=_status), key=_status):
+        responses[str(status)] = {"description": ", ".join(sorted({*codes})), "content": problem}
+    if not call.open:
+        responses["default"] = {"description": Code.INTERNAL.value, "content": problem}
     operation: Json = {
         "operationId": f"{call.method} {call.path}",
         "summary": call.summary,
@@ -168,7 +206,7 @@ def _parameters(call: _Call, schemas: dict[str, Json]) -> list[Json]:
 def _schemas() -> dict[str, Json]:
     """Draw the schemas of what is read and written; shared parts stand once."""
     schemas: dict[str, Json] = {}
-    read: tuple[type[Any], ...] = (StartBody, TokenBody, ListQuery, EventsQuery)
+    read: tuple[type[Any], ...] = (StartBody, AttachBody, TokenBody, ListQuery, EventsQuery)
     written: tuple[type[Any], ...] = (Snapshot, Event, FieldError, UpstreamFault)
     for mode, kinds in (("validation", read), ("serialization", written)):
         for kind in kinds:

@@ -16,6 +16,8 @@ def static_folder() -> Path:
 
 
 STATIC = static_folder()
+FILES = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
+"""By name, so that no name can lead out of the folder."""
 
 
 def _page(request: web.Request, name: str, frame_ancestors: str) -> web.FileResponse:
@@ -27,6 +29,14 @@ def _page(request: web.Request, name: str, frame_ancestors: str) -> web.FileResp
     )
     headers = {"Content-Security-Policy": policy, hdrs.CACHE_CONTROL: "no-cache"}
     return web.FileResponse(STATIC / name, headers=headers)
+
+
+async def file(request: web.Request) -> web.FileResponse:
+    """`GET /static/…`: a module, a style, a picture."""
+    path = FILES.get(request.match_info["path"])
+    if path is None:  # FileResponse would answer by itself, and not with a problem
+        raise web.HTTPNotFound
+    return web.FileResponse(path)
 
 
 async def board(request: web.Request) -> web.FileResponse:

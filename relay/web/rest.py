@@ -3,9 +3,20 @@
 import orjson
 from aiohttp import hdrs, web
 
+from relay.core.events import State
 from relay.errors import UpstreamUnclear
 from relay.journal.base import Filter
-from relay.web.bodies import EventsQuery, ListQuery, StartBody, TokenBody, page_cursor, read_object
+from relay.tasks import Started
+from relay.web.bodies import (
+    AttachBody,
+    EventsQuery,
+    ListQuery,
+    StartBody,
+    TokenBody,
+    idempotency,
+    page_cursor,
+    read_object,
+)
 from relay.web.context import context
 from relay.web.credentials import credential, require, require_key
 from relay.web.links import links
@@ -18,27 +29,40 @@ def _json(value: object, status: int = 200) -> web.Response:
 
 
 async def start(request: web.Request) -> web.Response:
-    """`POST /v1/tasks`: 201 when the upstream took it, 202 when that is not known, else a problem with the task."""
+    """`POST /v1/tasks`: 201 when the upstream took it, 202 while it has not, else a problem that names the task."""
     require_key(request)
-    parts = context(request)
-    body = StartBody.model_validate(await read_object(request))
-    started = await parts.tasks.start(body.wish())
-    task = started.snapshot.id
+    given = await read_object(request)
+    body = StartBody.model_validate(given)
+    started = await context(request).tasks.start(body.wish(), idempotency(request, given))
     if started.refusal is not None and not isinstance(started.refusal, UpstreamUnclear):
-        return answer(of_upstream(started.refusal, task))
-    token, _ = parts.access.mint(task, scope="view", ttl_s=body.ttl or parts.config.token_ttl_s)
+        return answer(of_upstream(started.refusal, started.snapshot.id))
+    taken = started.refusal is None and started.snapshot.state not in (State.SUBMITTING, State.HELD)
+    return _started(request, started, 201 if taken else 202, body.ttl)
+
+
+async def attach(request: web.Request) -> web.Response:
+    """`POST /v1/tasks/attach`: 201 for a task that is followed from now on, 200 for one that was before."""
+    require_key(request)
+    body = AttachBody.model_validate(await read_object(request))
+    started = await context(request).tasks.attach(body.wish())
+    return _started(request, started, 201 if started.made else 200, body.ttl)
+
+
+def _started(request: web.Request, started: Started, status: int, ttl_s: int | None) -> web.Response:
+    parts, task = context(request), started.snapshot.id
+    token, _ = parts.access.mint(task, scope="view", ttl_s=ttl_s or parts.config.token_ttl_s)
     made = {"task": started.snapshot, "token": token, "links": links(parts.config, task, token)}
     if started.refusal is not None:
-        return _json(made | {"unconfirmed": started.refusal.detail}, 202)
-    response = _json(made, 201)
+        made["unconfirmed"] = started.refusal.detail
+    response = _json(made, status)
     response.headers[hdrs.LOCATION] = f"/v1/tasks/{task}"
     return response
 
 
 async def index(request: web.Request) -> web.Response:
     """`GET /v1/tasks`: for keys, and for the tokens of the tag that is asked for."""
-    query = ListQuery.model_validate(dict(request.query))
     grant = context(request).access.check(credential(request))
+    query = ListQuery.model_validate(dict(request.query))
     if grant.tag is None or grant.tag != query.tag:
         require_key(request)
     where = Filter(state=query.state, tag=query.tag, provider=query.provider)

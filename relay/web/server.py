@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from relay import log
-from relay.web import health, openapi, pages, rest, ws
+from relay.web import health, hooks, openapi, pages, rest, ws
 from relay.web.context import CONTEXT, Context
 from relay.web.origins import add_headers, origins
 from relay.web.problems import problems
@@ -22,21 +22,23 @@ def application(parts: Context) -> web.Application:
     app.add_routes(
         [
             web.post("/v1/tasks", rest.start),
+            web.post("/v1/tasks/attach", rest.attach),
             web.get("/v1/tasks", rest.index),
             web.get("/v1/tasks/{id}", rest.show),
             web.get("/v1/tasks/{id}/input", rest.show_input),
-            web.get("/v1/tasks/{id}/events", rest.events),
-            web.get("/v1/tasks/{id}/ws", ws.one),
+            web.get("/v1/tasks/{id}/events", rest.events, allow_head=False),  # the hub writes without looking
+            web.get("/v1/tasks/{id}/ws", ws.one, allow_head=False),
             web.post("/v1/tasks/{id}/cancel", rest.cancel),
             web.post("/v1/tasks/{id}/tokens", rest.mint),
-            web.get("/v1/ws", ws.many),
+            web.get("/v1/ws", ws.many, allow_head=False),
+            web.post("/hooks/{provider}/{hook}", hooks.call_back),
             web.get("/livez", health.live),
             web.get("/readyz", health.ready),
             web.get("/openapi.json", openapi.document),
             web.get("/", pages.board),
             web.get("/t/{id}", pages.task),
             web.get("/embed/{id}", pages.embed),
-            web.static("/static", pages.STATIC),
+            web.get("/static/{path:.*}", pages.file),
         ]
     )
     return app
@@ -56,7 +58,8 @@ async def written(request: web.Request, handler: Handler) -> web.StreamResponse:
             20 if request.method == hdrs.METH_POST else 10,
             "request.answered",
             method=request.method,
-            path=request.path,
+            # A hook's address is a secret, so of these the pattern is written.
+            path="/hooks/…" if request.path.startswith("/hooks/") else request.path,
             status=status,
             duration_s=round(time.monotonic() - began, 4),
         )

@@ -69,9 +69,7 @@ def parse_run(answer: Answer) -> UpstreamTask:
         raise refusal
     if not upstream_id and not token:
         raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a task.")
-    if not token:
-        raise UpstreamUnclear(f"Wiro started task {upstream_id[:40]} and gave no socket token to follow it with.")
-    return UpstreamTask(upstream_id=upstream_id or None, socket_token=token)
+    return UpstreamTask(upstream_id=upstream_id or None, socket_token=token or None)
 
 
 def parse_detail(answer: Answer) -> Detail | None:
@@ -82,19 +80,31 @@ def parse_detail(answer: Answer) -> Detail | None:
         UpstreamRejected: Wiro said no.
         UpstreamUnclear: the answer makes no sense.
     """
-    fields = _read(answer, "tasklist")
-    if refusal := _refusal(answer, fields):
+    try:
+        tasks = read_tasks(answer)
+    except UpstreamRejected as refusal:
         if is_unknown_task(refusal):
             return None
+        raise
+    return _detail(tasks[0]) if tasks else None  # right after a run the list is empty for a moment
+
+
+def read_tasks(answer: Answer) -> list[dict[str, object]]:
+    """
+    Return the records in an answer, as they came; empty ones are left out.
+
+    Raises:
+        UpstreamRejected: Wiro said no.
+        UpstreamUnclear: the answer makes no sense.
+    """
+    fields = _read(answer, "tasklist")
+    if refusal := _refusal(answer, fields):
         raise refusal
     if "tasklist" in fields:
-        tasks = [mapping(entry) for entry in entries(fields["tasklist"])]
-    elif text(fields.get("status")).startswith("task_"):  # samples show the task itself in `data`
-        tasks = [fields]
-    else:
-        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a task list.")
-    task = next((task for task in tasks if task), None)  # right after a run the list is empty for a moment
-    return None if task is None else _detail(task)
+        return [task for entry in entries(fields["tasklist"]) if (task := mapping(entry))]
+    if text(fields.get("status")).startswith("task_"):  # samples show the task itself in `data`
+        return [fields]
+    raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a task list.")
 
 
 def confirm(answer: Answer) -> None:
@@ -164,6 +174,7 @@ def _detail(task: dict[str, object]) -> Detail:
         phase=phase,
         status=status[:100],
         upstream_id=text(task.get("id")) or text(task.get("taskid")) or None,
+        model=_model(task),
         stages=MappingProxyType(stages),
         exit_code=integer(task.get("pexit")),
         outputs=found,
@@ -175,6 +186,11 @@ def _detail(task: dict[str, object]) -> Detail:
         stderr=text(task.get("debugerror")),
         warnings=outputs.warnings(found),
     )
+
+
+def _model(task: dict[str, object]) -> str | None:
+    owner, name = text(task.get("modelslugowner")), text(task.get("modelslugproject"))
+    return f"{owner}/{name}" if owner and name else None
 
 
 def _ended_at(phase: Phase, stages: dict[Stage, float], cancel_at: float | None) -> float | None:

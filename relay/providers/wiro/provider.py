@@ -5,10 +5,11 @@ from contextlib import AbstractAsyncContextManager
 
 from relay.core.signals import Detail, Signal
 from relay.errors import Code, UpstreamRejected
-from relay.providers.base import Run, UpstreamTask
+from relay.providers.base import Found, Run, UpstreamTask
 from relay.providers.wiro import socket
 from relay.providers.wiro.answers import confirm, parse_detail, parse_run
 from relay.providers.wiro.rest import Rest
+from relay.providers.wiro.search import LISTED, parse_list
 from relay.providers.wiro.signing import Signer
 
 
@@ -44,6 +45,9 @@ class WiroProvider:
             body["callbackUrl"] = run.callback_url
         return parse_run(await self._rest.run(run.model, body))
 
+    async def find(self, run: Run, *, since: float, until: float) -> Found:
+        return parse_list(await self._rest.call("/Task/List", _listing(LISTED)), run, since=since, until=until)
+
     async def detail(self, task: UpstreamTask) -> Detail | None:
         _known(task)
         body = {"taskid": task.upstream_id} if task.upstream_id else {"tasktoken": task.socket_token}
@@ -68,8 +72,7 @@ class WiroProvider:
         return socket.follow(self._socket_url, task)
 
     async def check(self) -> None:
-        body = {"type": "model", "sort": "id", "order": "DESC", "start": "0", "limit": "1"}
-        confirm(await self._rest.call("/Task/List", body))
+        confirm(await self._rest.call("/Task/List", _listing(1)))
 
     async def close(self) -> None:
         await self._rest.close()
@@ -83,6 +86,11 @@ class WiroProvider:
         # The same token goes by another name here.
         body = {"taskid": task.upstream_id} if task.upstream_id else {"socketaccesstoken": task.socket_token}
         confirm(await self._rest.call("/Task/Kill", body))
+
+
+def _listing(limit: int) -> dict[str, object]:
+    # Documented nowhere, but Wiro's own MCP server lists tasks with these words.
+    return {"type": "model", "sort": "id", "order": "DESC", "start": "0", "limit": str(limit)}
 
 
 def _known(task: UpstreamTask) -> None:

@@ -82,8 +82,6 @@ def test_a_run_gives_the_task_in_every_envelope(body: object) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({**RAN, "socketaccesstoken": " "}, "started task 2221 and gave no socket token"),
-        ({**RAN, "socketaccesstoken": None}, "started task 2221 and gave no socket token"),
         ({"result": True, "errors": []}, "without a task"),
         ({**RAN, "result": False, "errors": ["strange"]}, "refused and yet named a task, 2221"),
         ([RAN], "with JSON that is no object"),
@@ -332,3 +330,9 @@ def test_any_record_is_read(task: dict[str, object]) -> None:
     found = parse_detail(answer({"tasklist": [task]}))
 
     assert (found is None) == (not task)
+
+
+@pytest.mark.parametrize("token", [" ", "", None])
+def test_a_run_without_a_socket_token_is_a_task_all_the_same(token: str | None) -> None:
+    """It cannot be followed live, but it runs and costs, and its detail can be read."""
+    assert parse_run(answer({**RAN, "socketaccesstoken": token})) == UpstreamTask(upstream_id="2221", socket_token=None)

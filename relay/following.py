@@ -1,0 +1,165 @@
+"""
+All followers of this process: makes them, keeps them alive, takes tasks up again after a restart, lets go in the end.
+
+It owns every asyncio task that outlives a request, so that a caller who goes away takes nothing with it.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeVar
+
+from relay import log
+from relay.backoff import full_jitter
+from relay.core.lifecycle import Lifecycle, Patience
+from relay.core.snapshot import Snapshot
+from relay.doorway import Doorway
+from relay.errors import RelayError, UpstreamUnclear
+from relay.follower import Follower
+from relay.journal.base import Journal, Record
+from relay.providers.base import Provider, Run
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On which terms tasks are followed: settings, as far as they matter here."""
+
+    patience: Patience = field(default_factory=Patience)
+    hold_limit: int = 100
+    """How many tasks of one provider may wait for a place upstream."""
+    hold_s: float = 3600.0
+    """How long each of them may."""
+    public_url: str | None = None
+    """Where the upstream can call us back; null: it is not asked to."""
+
+
+class Following:
+    """The followers, by task. Use it as an async context manager."""
+
+    def __init__(
+        self, journal: Journal, providers: Mapping[str, Provider], clock: Callable[[], float], terms: Terms
+    ) -> None:
+        """
+        Args:
+            journal: open, and open for as long as this is.
+            providers: by name.
+            clock: gives unix seconds.
+            terms: how long to wait for what, and how many may.
+        """
+        self._journal = journal
+        self._providers = providers
+        self._clock = clock
+        self._terms = terms
+        self._followers: dict[str, Follower] = {}
+        self._doorways = {name: Doorway(terms.hold_limit) for name in providers}
+        self._work: set[asyncio.Task[Any]] = set()
+        self._log = log.get("following")
+
+    def __repr__(self) -> str:
+        return f"<Following {len(self._followers)} work={len(self._work)}>"
+
+    def __len__(self) -> int:
+        return len(self._followers)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for work in self._work:
+            work.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+
+    def get(self, task: str) -> Follower | None:
+        """Return the follower of a task that has not ended."""
+        return self._followers.get(task)
+
+    def doorway(self, provider: str) -> Doorway:
+        """Return the way in to a provider's upstream."""
+        return self._doorways[provider]
+
+    def follow(self, record: Record, snapshot: Snapshot, *, fresh: bool) -> Follower:
+        """
+        Follow a task from where `snapshot` has it.
+
+        Args:
+            record: what is kept of it.
+            snapshot: its state as it is committed.
+            fresh: whether it was made just now, so that it surely has not been sent yet.
+        """
+        follower = self._follower(record, snapshot)
+        self._followers[record.id] = follower
+        self._spawn(self._supervise(record.id, follower, fresh=fresh))
+        return follower
+
+    async def take_up(self) -> None:
+        """Follow every task again that has not ended."""
+        for task in await self._journal.unended():
+            record, snapshot = await self._load(task)
+            if record.provider in self._providers:
+                self.follow(record, snapshot, fresh=False)
+            else:
+                self._log.warning("task.left_alone", task=task, reason=f"no credentials for {record.provider}")
+
+    async def drain(self, within_s: float) -> None:
+        """Give the submissions under way `within_s` to be answered."""
+        waiting = [follower.submitted for follower in self._followers.values() if not follower.submitted.done()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=within_s)
+
+    async def shielded(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something that goes on to its end even if the caller is cancelled."""
+        return await asyncio.shield(self._spawn(work))
+
+    def _follower(self, record: Record, snapshot: Snapshot) -> Follower:
+        hook = None
+        if self._terms.public_url is not None and record.hook is not None:
+            hook = f"{self._terms.public_url.rstrip('/')}/hooks/{record.provider}/{record.hook}"
+        return Follower(
+            Lifecycle(snapshot, self._clock(), self._terms.patience),
+            run=Run(model=record.model, input=record.input, callback_url=hook),
+            provider=self._providers[record.provider],
+            journal=self._journal,
+            clock=self._clock,
+            doorway=self._doorways[record.provider],
+            hold_s=self._terms.hold_s,
+            upstream=record.upstream,
+        )
+
+    async def _supervise(self, task: str, follower: Follower, *, fresh: bool) -> None:
+        """Run a follower; should a fault of ours bring it down, take the task up again from the journal."""
+        crashes = 0
+        while True:
+            try:
+                await follower.run(fresh=fresh)
+            except Exception:  # noqa: BLE001 -- a task's boundary: one broken task must not end all others
+                self._log.exception("follower.crashed", task=task)
+            else:
+                break
+            if not follower.submitted.done():
+                detail = "A fault of the relay interrupted the submission; whether the task was started is unknown."
+                follower.submitted.set_result(UpstreamUnclear(detail))
+            crashes += 1
+            await asyncio.sleep(full_jitter(crashes))
+            follower, fresh = self._follower(*await self._load(task)), False
+            self._followers[task] = follower
+        del self._followers[task]
+
+    async def _load(self, task: str) -> tuple[Record, Snapshot]:
+        record, snapshot = await self._journal.record(task), await self._journal.snapshot(task)
+        if record is None or snapshot is None:
+            raise AssertionError(f"the journal has lost task {task}")
+        return record, snapshot
+
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._settled)
+        return task
+
+    def _settled(self, task: asyncio.Task[Any]) -> None:
+        self._work.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, RelayError):  # its caller may be gone: somebody must hear of it
+            self._log.error("work.crashed", exc_info=error)

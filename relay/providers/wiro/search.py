@@ -1,0 +1,59 @@
+"""
+Looking in Wiro's list for a run whose answer never came.
+
+The callback address is certain proof, for it holds a random word of this task alone. Without one, only what was asked
+for and when can be compared, and that is no proof: how many fit is for the caller to judge.
+"""
+
+from relay.providers.base import Found, Run, UpstreamTask
+from relay.providers.wiro.answers import Answer, read_tasks
+from relay.providers.wiro.values import mapping, moment, text
+
+CLOCK_SKEW_S = 120.0
+"""How far Wiro's clock may be off from ours."""
+
+LISTED = 50
+"""How many tasks are looked at, newest first."""
+
+
+def parse_list(answer: Answer, run: Run, *, since: float, until: float) -> Found:
+    """
+    Return the tasks of Wiro's list that may be `run`, sent between `since` and `until` (unix seconds).
+
+    Raises:
+        UpstreamRejected: Wiro said no.
+        UpstreamUnclear: the answer makes no sense.
+    """
+    tasks = read_tasks(answer)
+    if run.callback_url is not None:
+        for task in tasks:
+            if text(task.get("callbackurl")) == run.callback_url:
+                return Found(certain=_known(task))
+    return Found(likely=tuple(_known(task) for task in tasks if _fits(task, run, since, until)))
+
+
+def _fits(task: dict[str, object], run: Run, since: float, until: float) -> bool:
+    made_at = moment(task.get("createtime"))
+    if made_at is None or not since - CLOCK_SKEW_S <= made_at <= until + CLOCK_SKEW_S:
+        return False
+    said = [text(task.get("modelslugowner")), text(task.get("modelslugproject"))]
+    if all(said) and "/".join(said).lower() != run.model.lower():
+        return False
+    if run.callback_url is not None and text(task.get("callbackurl")):
+        return False  # it calls back to somebody else
+    parameters = mapping(task.get("parameters"))
+    return all(name in parameters and _same(parameters[name], value) for name, value in run.input.items())
+
+
+def _same(theirs: object, ours: object) -> bool:
+    """Compare as Wiro does: it keeps numbers and booleans as strings."""
+    if isinstance(ours, bool):
+        ours = "true" if ours else "false"
+    return theirs == ours or text(theirs) == text(ours) != ""
+
+
+def _known(task: dict[str, object]) -> UpstreamTask:
+    return UpstreamTask(
+        upstream_id=text(task.get("id")) or text(task.get("taskid")) or None,
+        socket_token=text(task.get("socketaccesstoken")) or None,
+    )

@@ -1,0 +1,215 @@
+"""
+Gets one task into the upstream: sends its run, waits in line while there is no place, and looks for the run when its
+outcome is unknown.
+
+The rule that everything here serves: a run is sent only when it surely has not been started before. Before it is sent
+the log says so, on the disk; whatever goes wrong after the first byte is an unknown outcome, and is looked for.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from relay import log
+from relay.backoff import full_jitter
+from relay.core.events import Fault, State
+from relay.core.signals import Accepted, GivenUp, Held, Refused, Released, Signal, Withdrawn
+from relay.core.snapshot import Snapshot
+from relay.doorway import Doorway
+from relay.errors import UpstreamError, UpstreamRejected, UpstreamUnclear
+from relay.journal.base import Journal
+from relay.providers.base import Provider, Run, UpstreamTask
+
+AT_LIMIT = 96
+"""What Wiro calls its concurrency limit; it is the one refusal that passes by itself."""
+
+SEARCH_AFTER_S = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+"""When a run of unknown outcome is looked for, each time so long after the last: a list can lag behind."""
+
+
+SENT_WITHIN_S = 60.0
+"""How long after the intent a run can have been sent at the latest."""
+
+
+class Take(Protocol):
+    """Has the lifecycle judge signals, and commits what it says."""
+
+    async def __call__(
+        self, signals: Sequence[Signal], upstream: UpstreamTask | None = None, *, synced: bool = False
+    ) -> None: ...
+
+
+class Submission:
+    """One task's way in. Run it once; `wake` may be called meanwhile."""
+
+    def __init__(
+        self,
+        *,
+        task: str,
+        run: Run,
+        provider: Provider,
+        journal: Journal,
+        doorway: Doorway,
+        take: Take,
+        state: Callable[[], Snapshot],
+        clock: Callable[[], float],
+        hold_s: float,
+    ) -> None:
+        """
+        Args:
+            task: whose way it is.
+            run: what is sent.
+            provider: who carries it.
+            journal: knows which upstream task is whose.
+            doorway: shared with all tasks of the provider.
+            take: has signals judged and committed.
+            state: gives the task's state as it is now.
+            clock: gives unix seconds.
+            hold_s: how long the task may wait for a place.
+        """
+        self._task = task
+        self._run = run
+        self._provider = provider
+        self._journal = journal
+        self._doorway = doorway
+        self._take = take
+        self._state = state
+        self._clock = clock
+        self._hold_s = hold_s
+        self._woken = asyncio.Event()
+        self._refusals = 0
+        self._log = log.get("submission").bind(task=task, provider=provider.name)
+        self.answered: asyncio.Future[UpstreamError | None] = asyncio.get_running_loop().create_future()
+        """
+        What a caller who waits is told, as soon as there is something to tell: null when the upstream took the task or
+        it waits in line, else why not, or (`UpstreamUnclear`) why that is not known.
+        """
+
+    def wake(self) -> None:
+        """Look up from waiting: somebody canceled, or the upstream called back."""
+        self._woken.set()
+        self._doorway.line.wake(self._task)
+
+    async def enter(self) -> UpstreamTask | None:
+        """Submit a task that has not been sent, and return how the upstream knows it; null when it has ended."""
+        line = self._doorway.line
+        try:
+            if self._state().state is State.HELD or len(line):  # who comes later does not overtake
+                await self._wait_in_line("Others wait for a place already.", pause=False)
+            while self._state().done is None:
+                upstream, refusal = await self._send()
+                if refusal is None or not _at_limit(refusal):
+                    return upstream
+                self._refusals += 1
+                await self._wait_in_line(refusal.detail, pause=True)
+            return None
+        finally:
+            line.leave(self._task)
+            self._answer(None)
+
+    async def look_for(self, why: str) -> UpstreamTask | None:
+        """Look for a run that was sent and whose outcome is unknown, because of `why`; never send it again."""
+        self._answer(UpstreamUnclear(why))
+        sent_at = self._state().updated_at
+        sent_by = sent_at + SENT_WITHIN_S
+        fitting = 0
+        for delay_s in SEARCH_AFTER_S:
+            await self._pause(delay_s)
+            under_way = self._doorway.under_way()
+            try:
+                async with self._doorway.connecting:
+                    found = await self._provider.find(self._run, since=sent_at, until=sent_by)
+            except UpstreamError as error:
+                self._log.warning("search.failed", error=error.detail)
+                continue
+            if found.certain is not None:
+                fitting, upstream = 1, await self._adopt([found.certain])
+            else:
+                if found.likely and under_way:  # one of these may be the run of somebody who is still being answered
+                    await asyncio.wait(under_way)
+                fitting, upstream = len(found.likely), await self._adopt(found.likely)
+            if upstream is not None:
+                return upstream
+        searched = f"relay: {fitting} tasks in the upstream's list fit, none could be told to be this one"
+        evidence = (f"relay: {why}", searched, "relay: whether it was started is unknown; it is not sent again")
+        await self._take([GivenUp(evidence=evidence)])
+        return None
+
+    async def _send(self) -> tuple[UpstreamTask | None, UpstreamError | None]:
+        """Send the run, once, and take note of what came of it."""
+        try:
+            with self._doorway.sending():
+                upstream = await self._provider.run(self._run)
+                await self._take([Accepted(upstream_id=upstream.upstream_id or "")], upstream)
+        except UpstreamUnclear as error:
+            self._log.warning("run.unclear", error=error.detail)
+            return await self.look_for(error.detail), None
+        except UpstreamError as error:
+            if not _at_limit(error):
+                await self._refuse(error)
+            return None, error
+        self._answer(None)
+        return upstream, None
+
+    async def _refuse(self, error: UpstreamError) -> None:
+        said = error.fault
+        fault = Fault(code=said.code, message=said.message) if said else Fault(code=None, message=error.detail)
+        await self._take([Refused(fault=fault)])
+        self._answer(error)
+
+    async def _wait_in_line(self, reason: str, *, pause: bool) -> None:
+        """
+        Wait until it is this task's turn, then say on the disk that it is sent; or end it while it waits.
+
+        Args:
+            reason: what it waits for, for people.
+            pause: whether the first in line waits for a free place; else it tries at once.
+        """
+        line = self._doorway.line
+        line.join(self._task)
+        while True:
+            position = line.position(self._task)
+            await self._take([Held(reason=reason, position=position)])
+            self._answer(None)
+            state = self._state()
+            if state.cancel is not None:
+                await self._take([Withdrawn()])
+                return
+            left_s = state.created_at + self._hold_s - self._clock()
+            if left_s <= 0:
+                waited = Fault(code=AT_LIMIT, message=f"There was no place upstream within {self._hold_s:.0f} s.")
+                await self._take([Refused(fault=waited)])
+                return
+            if position == 1 and not pause:
+                break
+            pause_s = left_s if position > 1 else min(left_s, full_jitter(self._refusals + 2))
+            await line.wait(self._task, pause_s)
+            pause = False
+        await self._take([Released()], synced=True)
+
+    async def _adopt(self, candidates: Sequence[UpstreamTask]) -> UpstreamTask | None:
+        """Take the one candidate that nobody has; with none or several of them, nothing."""
+        async with self._doorway.adopting:
+            name = self._provider.name
+            free = [task for task in candidates if await self._journal.find_upstream(name, task) is None]
+            if len(free) != 1:
+                return None
+            await self._take([Accepted(upstream_id=free[0].upstream_id or "")], free[0])
+            self._log.info("run.found", upstream_id=free[0].upstream_id)
+            return free[0]
+
+    async def _pause(self, delay_s: float) -> None:
+        self._woken.clear()
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    def _answer(self, answer: UpstreamError | None) -> None:
+        if not self.answered.done():
+            self.answered.set_result(answer)
+
+
+def _at_limit(error: UpstreamError) -> bool:
+    return isinstance(error, UpstreamRejected) and error.fault is not None and error.fault.code in (AT_LIMIT, "96")

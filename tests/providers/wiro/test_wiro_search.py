@@ -1,0 +1,72 @@
+"""Looking for a run in Wiro's list."""
+
+from collections.abc import Mapping
+
+import orjson
+import pytest
+
+from relay.errors import UpstreamUnclear
+from relay.providers.base import Found, Run, UpstreamTask
+from relay.providers.wiro.answers import Answer
+from relay.providers.wiro.search import parse_list
+
+T0 = 1_734_513_807.0
+RUN = Run(model="ByteDance/seedream-v4", input={"prompt": "a cat", "maxImages": 1, "watermark": False})
+TASK = {
+    "id": "7",
+    "socketaccesstoken": "t7",
+    "createtime": str(int(T0)),
+    "modelslugowner": "bytedance",
+    "modelslugproject": "seedream-v4",
+    "parameters": {"prompt": "a cat", "maxImages": "1", "watermark": "false", "seed": "3"},
+    "callbackurl": "",
+}
+KNOWN = UpstreamTask(upstream_id="7", socket_token="t7")
+
+
+def listed(*tasks: Mapping[str, object]) -> Answer:
+    body = {"result": True, "errors": [], "total": "1", "tasklist": list(tasks)}
+    return Answer(status=200, content_type="application/json", body=orjson.dumps(body))
+
+
+def found(task: Mapping[str, object], run: Run = RUN) -> Found:
+    return parse_list(listed(task), run, since=T0 - 5, until=T0 + 5)
+
+
+def test_a_task_that_fits_by_model_parameters_and_time_is_likely() -> None:
+    """Numbers and booleans are compared as Wiro keeps them; what it adds by itself does not matter."""
+    assert found(TASK) == Found(likely=(KNOWN,))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"modelslugproject": "another"},
+        {"parameters": {**TASK["parameters"], "prompt": "a dog"}},  # type: ignore[dict-item]
+        {"parameters": {}},
+        {"createtime": str(int(T0) - 1000)},
+        {"createtime": str(int(T0) + 1000)},
+        {"createtime": "0"},
+    ],
+)
+def test_a_task_that_differs_is_not(other: dict[str, object]) -> None:
+    """By any one of them."""
+    assert found(TASK | other) == Found()
+
+
+def test_the_callback_address_is_certain_proof() -> None:
+    """Whatever else the record says or lacks."""
+    run = Run(model="a/b", input={"prompt": "x"}, callback_url="https://relay.example/hooks/wiro/word")
+    assert found({"id": "7", "socketaccesstoken": "t7", "callbackurl": run.callback_url}, run) == Found(certain=KNOWN)
+
+
+def test_a_task_that_calls_back_to_somebody_else_is_not_ours() -> None:
+    """Even if all else fits."""
+    run = Run(model=RUN.model, input=RUN.input, callback_url="https://relay.example/hooks/wiro/word")
+    assert found(TASK | {"callbackurl": "https://relay.example/hooks/wiro/other"}, run) == Found()
+
+
+def test_an_answer_without_a_list_is_an_error() -> None:
+    """It must not read as 'there is none'."""
+    with pytest.raises(UpstreamUnclear):
+        parse_list(Answer(status=502, content_type="text/html", body=b"<html>"), RUN, since=T0, until=T0)
