@@ -23,6 +23,11 @@ _UNIT_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "min": 60.0, "s": 1.0, "sec":
 _UNITS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|min|sec|[dhms])(?![a-z])\s*", re.IGNORECASE)
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
+_PREPARATION = re.compile(
+    r"\s*(load|fetch|download|prepar|initiali|warm|compil|import|install|resolv|setting up|extract)", re.IGNORECASE
+)
+"""How the labels of phases begin that come before the work: a model that has loaded has made nothing yet."""
+
 LABEL_CHARS = 200
 
 
@@ -79,10 +84,11 @@ def advance(previous: Progress | None, new: Progress) -> Progress:
     Return what a viewer sees after `new`.
 
     The percent is the highest so far, within 0 and 100, with the basis it had then; where `new` has none it is worked
-    out from the step. Everything else is the new phase's own.
+    out from the step. A phase that only prepares (its label says so) counts its steps, but no percent: else a model
+    that has loaded would stand at 100 for the whole run. Everything else is the new phase's own.
     """
     before = _percent(previous) if previous else None
-    percent = _percent(new)
+    percent = None if _PREPARATION.match(new.label or "") else _percent(new)
     if before is not None and (percent is None or percent < before):
         return replace(new, percent=before, basis=previous.basis if previous else new.basis)
     return replace(new, percent=percent)

@@ -132,3 +132,10 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
     assert bar is None or bar.percent is not None
     duration = seconds(text)
     assert duration is None or duration >= 0
+
+
+def test_a_phase_that_only_prepares_has_steps_but_no_percent() -> None:
+    """A model that has loaded has made nothing yet; what was made before stays."""
+    loaded = Progress(percent=100.0, step=3, steps=3, label="Loading checkpoint shards")
+    assert advance(None, loaded) == Progress(percent=None, step=3, steps=3, label="Loading checkpoint shards")
+    assert advance(Progress(percent=40.0), loaded).percent == 40.0
