@@ -1,0 +1,64 @@
+"""`relay demo` as a newcomer meets it: one command, one link, tasks that move."""
+
+import asyncio
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Page, expect
+
+from relay.demo import TASKS
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@asynccontextmanager
+async def demo() -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the command, and see that it is gone afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "relay",
+        "demo",
+        "--port",
+        "0",
+        "--no-open",
+        "--speed",
+        "20",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def link_of(process: asyncio.subprocess.Process) -> str:
+    """Read what the command prints until its link comes."""
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if found := re.search(rb"http://\S+", line):
+            return found[0].decode()
+    raise AssertionError("the demo ended without a link")
+
+
+async def test_the_demo_shows_all_its_tasks_to_their_end_and_goes_at_ctrl_c(page: Page) -> None:
+    """The printed link shows every task; each ends as it should; its page has the result; Ctrl-C ends with 130."""
+    async with demo() as process, asyncio.timeout(100):
+        await page.goto(await link_of(process))
+        rows = page.locator("#list li")
+        await expect(rows).to_have_count(len(TASKS))
+        await expect(page.locator('#list li[data-state="succeeded"]')).to_have_count(len(TASKS) - 1)
+        await expect(page.locator('#list li[data-state="failed"]')).to_have_count(1)
+        await page.locator("#list li", has_text="image-to-video").get_by_role("button").click()
+        await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")
+        await expect(page.locator("figure video")).to_be_visible()
+
+        process.send_signal(signal.SIGINT)
+
+        assert await process.wait() == 130

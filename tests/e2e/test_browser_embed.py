@@ -1,0 +1,145 @@
+"""A task on somebody else's page: as an element, and in a frame."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Page, expect
+
+from relay.app import Running
+from relay.sandbox import Sandbox
+from relay.tasks import Start
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+View = Callable[[Running, str], str]
+MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+
+MODEL = "bytedance/text-to-image-seedream-v4"
+
+
+class Shop:
+    """Somebody else's site: another origin, with one page."""
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self.body = ""
+
+    async def page(self, _request: web.Request) -> web.Response:
+        head = '<!doctype html><title>Shop</title><link rel="icon" href="data:,">'
+        return web.Response(text=head + self.body, content_type="text/html")
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        app = web.Application()
+        app.router.add_get("/", self.page)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            self.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield
+        finally:
+            await runner.cleanup()
+
+
+async def begun(relay: Running) -> str:
+    """Start a task and return its id."""
+    return (await relay.context.tasks.start(Start(model=MODEL, input={"prompt": "A lake."}))).snapshot.id
+
+
+def element(relay: Running, task: str, more: str = "") -> str:
+    """Write what an embedding page writes: one script and one element."""
+    token, _ = relay.context.access.mint(task, scope="view", ttl_s=600)
+    return (
+        f'<script type="module" src="{relay.url}/static/relay.js"></script>'
+        f'<relay-task task="{task}" token="{token}" {more}></relay-task>'
+    )
+
+
+@pytest.mark.parametrize("wire", ["ws", "sse"])
+async def test_the_element_shows_a_task_on_a_page_that_is_allowed(wire: str, make_relay: MakeRelay, page: Page) -> None:
+    """One script and one element on a foreign page are enough, over either wire."""
+    shop = Shop()
+    async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
+        shop.body = element(relay, await begun(relay), f'wire="{wire}"')
+
+        await page.goto(shop.origin)
+
+        await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")
+        await expect(page.locator("figure img")).not_to_have_js_property("naturalWidth", 0)
+        assert (await page.evaluate("messages[0]"))["type"] == "snapshot"
+        await page.goto("about:blank")
+
+
+async def test_the_element_stays_empty_on_a_page_that_is_not_allowed(
+    relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """Whoever copies the markup with its token into a page that the operator did not name sees nothing of the task."""
+    complaints += ["403", "blocked by CORS policy", "net::ERR_FAILED"]
+    shop = Shop()
+    async with shop.open():
+        shop.body = element(relay, await begun(relay))
+
+        await page.goto(shop.origin)
+
+        await expect(page.locator('[data-is="lost"]')).to_contain_text("cannot be reached")
+        assert await page.evaluate("messages") == []
+        await page.goto("about:blank")
+
+
+async def test_an_element_that_is_moved_and_given_another_task_follows_it(
+    make_relay: MakeRelay, page: Page, sandbox: Sandbox
+) -> None:
+    """The attributes are the truth: taken out and put back it goes on, with another task it shows that one."""
+    shop = Shop()
+    async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
+        sandbox.next_run(hold_at="task_queue")
+        waiting = await begun(relay)
+        shop.body = element(relay, waiting)
+        await page.goto(shop.origin)
+        await expect(page.locator('[data-is="state"]')).to_have_text("Queued")
+
+        await page.evaluate("document.body.append(document.querySelector('relay-task'))")
+        await expect(page.locator('[data-is="connection"]')).to_have_text("live")
+        other = await begun(relay)
+        token, _ = relay.context.access.mint(other, scope="view", ttl_s=600)
+        await page.evaluate(
+            "([task, token]) => Object.assign(document.querySelector('relay-task'), { task, token })", [other, token]
+        )
+
+        await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")
+        await page.goto("about:blank")
+
+
+async def test_a_frame_shows_a_task_where_the_operator_allows_it(make_relay: MakeRelay, page: Page, view: View) -> None:
+    """`/embed/…` needs no script on the embedding page."""
+    shop = Shop()
+    async with shop.open(), make_relay(frame_ancestors=shop.origin) as relay:
+        address = view(relay, await begun(relay)).replace("/t/", "/embed/")
+        shop.body = f'<iframe src="{address}" width="800" height="600"></iframe>'
+
+        await page.goto(shop.origin)
+
+        frame = page.frame_locator("iframe")
+        await expect(frame.locator('[data-is="state"]')).to_have_text("Succeeded")
+        await expect(frame.locator("figure img")).not_to_have_js_property("naturalWidth", 0)
+        await page.goto("about:blank")
+
+
+@pytest.mark.parametrize("path", ["embed", "t"])
+async def test_no_other_page_can_frame_a_task(
+    path: str, make_relay: MakeRelay, page: Page, view: View, complaints: list[str]
+) -> None:
+    """A page that the operator did not name cannot put a task under its own buttons, and `/t/…` is never framed."""
+    complaints.append("frame-ancestors|Refused to display|chrome-error")
+    shop = Shop()
+    async with shop.open(), make_relay(frame_ancestors="'self'" if path == "embed" else "*") as relay:
+        address = view(relay, await begun(relay)).replace("/t/", f"/{path}/")
+        shop.body = f'<iframe src="{address}" width="800" height="600"></iframe>'
+        async with page.expect_event("console", lambda line: "frame-ancestors" in line.text):
+            await page.goto(shop.origin)
+
+        await expect(page.frame_locator("iframe").locator("relay-task")).to_have_count(0)
+        await page.goto("about:blank")

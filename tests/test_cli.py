@@ -1,0 +1,361 @@
+"""The commands as a person meets them: real processes, what they print, what they end with."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from relay.sandbox import Sandbox
+
+KEY = "a-key-for-the-command-line"
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What a command left behind."""
+
+    code: int | None
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Runs commands in an empty folder, with nothing set but what is given."""
+
+    folder: Path
+
+    @asynccontextmanager
+    async def started(self, *arguments: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run a command for as long as the block lasts."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "relay", *arguments),
+            cwd=self.folder,
+            env=inherited | settings,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+    async def run(self, *arguments: str, **settings: str) -> Ended:
+        """Run a command to its end."""
+        async with self.started(*arguments, **settings) as process:
+            out, err = await process.communicate()
+        return Ended(code=process.returncode, out=out.decode(), err=err.decode())
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def upstream(sandbox: Sandbox) -> dict[str, str]:
+    """The settings that point at the sandbox."""
+    return {
+        "WIRO_API_KEY": sandbox.api_key,
+        "WIRO_API_SECRET": sandbox.api_secret or "",
+        "WIRO_API_URL": sandbox.api_url,
+        "WIRO_SOCKET_URL": sandbox.socket_url,
+    }
+
+
+async def printed(process: asyncio.subprocess.Process, pattern: str) -> str:
+    """Read what a process prints until a line has the pattern; return its first group."""
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if found := re.search(pattern, line.decode()):
+            return found[1]
+    raise AssertionError(f"ended without printing {pattern}")
+
+
+async def stopped(process: asyncio.subprocess.Process, by: signal.Signals) -> int:
+    """Send a signal and return the exit code."""
+    process.send_signal(by)
+    await process.communicate()
+    assert process.returncode is not None
+    return process.returncode
+
+
+def one_line(ended: Ended) -> str:
+    """Return the single line of an error that a person is meant to read."""
+    (line,) = ended.err.splitlines()
+    assert line.startswith("relay: ")
+    return line
+
+
+async def test_help_names_every_command(shell: Shell) -> None:
+    """A newcomer sees what there is."""
+    ended = await shell.run("--help")
+
+    assert ended.code == 0
+    for name in ("serve", "demo", "sandbox", "check", "token"):
+        assert re.search(rf"\b{name}\b", ended.out)
+
+
+async def test_the_version_is_told(shell: Shell) -> None:
+    """A bug report begins with it."""
+    ended = await shell.run("--version")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert re.fullmatch(r"relay \S+\n", ended.out)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("serve", "--nonsense"), ("nonsense",), ("token",), ("demo", "--port", "many")], ids=" ".join
+)
+async def test_wrong_usage_ends_with_2(arguments: tuple[str, ...], shell: Shell) -> None:
+    """What the shell was given makes no sense: nothing was tried."""
+    ended = await shell.run(*arguments)
+
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+
+
+async def test_an_unknown_setting_is_one_line_and_1(shell: Shell) -> None:
+    """A slip in a name is told at once, without a traceback."""
+    ended = await shell.run("serve", RELAY_PROT="8080")
+
+    assert ended.code == 1
+    assert "RELAY_PROT" in one_line(ended)
+
+
+async def test_an_open_address_without_keys_is_refused(shell: Shell) -> None:
+    """Nobody puts an unlocked relay on a network by mistake."""
+    ended = await shell.run("serve", RELAY_HOST="0.0.0.0", RELAY_PORT="0")
+
+    assert ended.code == 1
+    assert "RELAY_API_KEYS" in one_line(ended)
+
+
+@pytest.mark.parametrize("arguments", [("serve",), ("demo", "--no-open"), ("sandbox",)], ids=" ".join)
+async def test_a_port_that_is_taken_is_one_line_and_1(arguments: tuple[str, ...], shell: Shell) -> None:
+    """The line names the address."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        if arguments == ("serve",):
+            ended = await shell.run(*arguments, RELAY_PORT=port, RELAY_LOG_LEVEL="warning")
+        else:
+            ended = await shell.run(*arguments, "--port", port)
+
+    assert ended.code == 1
+    assert port in one_line(ended)
+
+
+async def test_a_second_relay_on_one_store_is_one_line_and_1(shell: Shell) -> None:
+    """Two writers would tear the log: the second one does not start, and the first goes on."""
+    async with shell.started("serve", RELAY_PORT="0") as first:
+        url = await printed(first, r"listens on (\S+)")
+
+        second = await shell.run("serve", RELAY_PORT="0", RELAY_LOG_LEVEL="warning")
+
+        assert second.code == 1
+        assert "relay.db" in one_line(second)
+        async with aiohttp.ClientSession() as client, client.get(f"{url}/readyz") as answer:
+            assert answer.status == 200
+
+
+async def test_a_key_is_made_once_and_printed_with_the_dashboard(shell: Shell) -> None:
+    """Without keys a relay on loopback makes one, keeps it, and it opens the API."""
+    async with shell.started("serve", RELAY_PORT="0") as process:
+        url = await printed(process, r"listens on (\S+)")
+        key = await printed(process, r"RELAY_API_KEYS is not set\): (\S+)")
+        assert await printed(process, r"Dashboard: (\S+)") == f"{url}/#key={key}"
+        headers = {"Authorization": f"Bearer {key}"}
+        async with aiohttp.ClientSession(headers=headers) as client, client.get(f"{url}/v1/tasks") as answer:
+            assert answer.status == 200
+        assert await stopped(process, signal.SIGTERM) == 0
+    async with shell.started("serve", RELAY_PORT="0") as process:
+        assert await printed(process, r"RELAY_API_KEYS is not set\): (\S+)") == key
+
+
+async def test_a_key_that_was_set_is_not_printed(shell: Shell) -> None:
+    """Whoever set it knows it, and the terminal may be a log."""
+    async with shell.started("serve", RELAY_PORT="0", RELAY_API_KEYS=KEY) as process:
+        await printed(process, r"(listens) on")
+        process.send_signal(signal.SIGTERM)
+        out, err = await process.communicate()
+
+    assert KEY.encode() not in out + err
+
+
+async def test_sigterm_drains_viewers_and_ends_with_0(shell: Shell, sandbox: Sandbox, upstream: dict[str, str]) -> None:
+    """A deployment is an ordinary end: open streams are told to come back, and nothing has to be killed."""
+    sandbox.next_run(hold_at="task_queue")
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with (
+        shell.started("serve", RELAY_PORT="0", RELAY_API_KEYS=KEY, RELAY_DRAIN="2", **upstream) as process,
+        aiohttp.ClientSession(await printed(process, r"listens on (\S+)"), headers=headers) as client,
+    ):
+        task = await begun(client)
+        async with (
+            client.ws_connect(f"/v1/tasks/{task}/ws") as over_socket,
+            client.get(f"/v1/tasks/{task}/events", headers={"Accept": "text/event-stream"}) as over_stream,
+        ):
+            assert (await over_socket.receive_json())["type"] == "snapshot"
+            await over_stream.content.readuntil(b'"snapshot"')
+
+            process.send_signal(signal.SIGTERM)
+
+            while (await over_socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                pass
+            assert over_socket.close_code == 4001
+            await over_stream.content.read()
+        _, err = await process.communicate()
+
+    assert process.returncode == 0
+    assert b"Traceback" not in err
+
+
+async def test_ctrl_c_ends_with_130(shell: Shell) -> None:
+    """As the shell wants to hear it, and without a traceback."""
+    async with shell.started("serve", RELAY_PORT="0") as process:
+        await printed(process, r"(listens) on")
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+async def test_a_minted_token_opens_its_task_and_no_other(
+    shell: Shell, sandbox: Sandbox, upstream: dict[str, str]
+) -> None:
+    """`relay token` beside a running relay: the token opens what it was minted for, for its scope alone."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with (
+        shell.started("serve", RELAY_PORT="0", RELAY_API_KEYS=KEY, **upstream) as process,
+        aiohttp.ClientSession(await printed(process, r"listens on (\S+)")) as client,
+    ):
+        task, other = await begun(client, headers), await begun(client, headers)
+
+        ended = await shell.run("token", task, RELAY_API_KEYS=KEY)
+
+        token, link = ended.out.split()
+        assert ended.code == 0
+        assert link == f"/t/{task}#token={token}"
+        bearer = {"Authorization": f"Bearer {token}"}
+        for path, status in ((task, 200), (other, 403), (f"{task}/input", 403)):
+            async with client.get(f"/v1/tasks/{path}", headers=bearer) as answer:
+                assert answer.status == status
+
+
+async def test_a_minted_token_has_the_scope_that_was_asked_for(
+    shell: Shell, sandbox: Sandbox, upstream: dict[str, str]
+) -> None:
+    """Several scopes in one token, and the public address in its link."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with (
+        shell.started("serve", RELAY_PORT="0", RELAY_API_KEYS=KEY, **upstream) as process,
+        aiohttp.ClientSession(await printed(process, r"listens on (\S+)")) as client,
+    ):
+        task = await begun(client, headers)
+
+        public = {"RELAY_PUBLIC_URL": "https://relay.example/", "RELAY_API_KEYS": KEY}
+        ended = await shell.run("token", task, "--scope", "view input", "--ttl", "60", **public)
+
+        token, link = ended.out.split()
+        assert link == f"https://relay.example/t/{task}#token={token}"
+        bearer = {"Authorization": f"Bearer {token}"}
+        async with client.get(f"/v1/tasks/{task}/input", headers=bearer) as answer:
+            assert (await answer.json())["input"] == {"prompt": "A lake."}
+
+
+@pytest.mark.parametrize("arguments", [("--scope", "own"), ("--scope", ""), ("--ttl", "0")], ids=" ".join)
+async def test_a_token_of_no_known_scope_or_time_is_wrong_usage(arguments: tuple[str, ...], shell: Shell) -> None:
+    """A token that allows nothing, or is over at once, helps nobody."""
+    ended = await shell.run("token", "some-task", *arguments)
+
+    assert (ended.code, ended.out) == (2, "")
+
+
+async def test_a_token_under_a_secret_that_nobody_keeps_is_refused(shell: Shell) -> None:
+    """A store in memory has no secret that a running relay would share."""
+    ended = await shell.run("token", "some-task", RELAY_STORE="memory:")
+
+    assert ended.code == 1
+    assert "RELAY_TOKEN_SECRET" in one_line(ended)
+
+
+async def test_check_is_content_with_a_good_setup_and_hides_secrets(shell: Shell, upstream: dict[str, str]) -> None:
+    """It shows what every setting resolves to, and no secret."""
+    secrets = {"RELAY_API_KEYS": KEY, "RELAY_TOKEN_SECRET": "a-secret-of-more-than-32-characters"}
+
+    ended = await shell.run("check", **upstream, **secrets)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert re.search(rf"WIRO_API_URL +{re.escape(upstream['WIRO_API_URL'])}\n", ended.out)
+    assert re.search(r"RELAY_PORT +8080\n", ended.out)
+    for secret in (*secrets.values(), upstream["WIRO_API_KEY"], upstream["WIRO_API_SECRET"]):
+        assert secret not in ended.out
+
+
+async def test_check_says_in_one_line_that_the_key_is_wrong(shell: Shell, upstream: dict[str, str]) -> None:
+    """The upstream was reached and did not know us: that is what the line says."""
+    ended = await shell.run("check", **upstream | {"WIRO_API_KEY": "not-the-key"})
+
+    assert ended.code == 1
+    assert one_line(ended).startswith("relay: wiro: ")
+    assert "not-the-key" not in ended.out + ended.err
+
+
+async def test_check_has_one_line_for_each_thing_that_is_wrong(shell: Shell) -> None:
+    """A store that cannot be had and no credentials are two things to mend."""
+    ended = await shell.run("check", RELAY_STORE="sqlite:///no/such/folder/relay.db")
+
+    assert ended.code == 1
+    store, provider = ended.err.splitlines()
+    assert store.startswith("relay: RELAY_STORE: ")
+    assert provider.startswith("relay: WIRO_API_KEY: ")
+
+
+async def test_check_runs_beside_a_relay_that_serves(shell: Shell, upstream: dict[str, str]) -> None:
+    """To look at a relay one does not have to stop it."""
+    async with shell.started("serve", RELAY_PORT="0", **upstream) as process:
+        await printed(process, r"(listens) on")
+
+        ended = await shell.run("check", **upstream)
+
+    assert (ended.code, ended.err) == (0, "")
+
+
+async def test_the_lines_that_the_sandbox_prints_work_as_they_are(shell: Shell) -> None:
+    """Copied into an environment they point a relay at it."""
+    async with shell.started("sandbox", "--port", "0", "--speed", "50", "--dialect", "gen2") as process:
+        assert process.stdout is not None
+        settings: dict[str, str] = {}
+        while "RELAY_MEDIA_SOURCES" not in settings:
+            line = (await process.stdout.readline()).decode()
+            assert line, "the sandbox ended"
+            settings |= dict(re.findall(r"([A-Z_]+)=(\S+)", line))
+
+        ended = await shell.run("check", **settings)
+
+        assert (ended.code, ended.err) == (0, "")
+        assert await stopped(process, signal.SIGINT) == 130
+
+
+async def begun(client: aiohttp.ClientSession, headers: dict[str, str] | None = None) -> str:
+    """Start a task and return its id."""
+    body = {"model": "bytedance/seedream-v4", "input": {"prompt": "A lake."}}
+    async with client.post("/v1/tasks", json=body, headers=headers) as answer:
+        assert answer.status == 201
+        return str((await answer.json())["task"]["id"])

@@ -1,0 +1,268 @@
+"""The rules of the house that no tool knows: who may import whom, how files are shaped, what README and locks say."""
+
+import ast
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from relay.cli import cli
+from relay.config import Config
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "relay"
+STATIC = ROOT / "static"
+
+ROOMS = (
+    ("errors",),
+    ("core",),
+    ("config", "log", "metrics", "backoff"),
+    ("providers",),
+    ("journal",),
+    ("hub",),
+    ("doorway",),
+    ("submission",),
+    ("follower",),
+    ("following",),
+    ("tasks",),
+    ("web",),
+    ("app",),
+    ("demo",),
+    ("cli",),
+    ("__main__",),
+)
+"""From the top down: a room imports only from rooms above it, and from itself."""
+
+SANDBOX_MAY_IMPORT = {"errors", "log", "sandbox"}
+"""The simulated upstream shares nothing with ours: both would make the same mistake."""
+
+MAY_IMPORT_SANDBOX = {"sandbox", "demo", "cli"}
+MAY_SERVE_HTTP = {"web", "sandbox", "app"}
+CONTRACTS = {"relay.journal.base", "relay.providers.base"}
+LARGEST_LINES = 400
+
+RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted(STATIC.rglob("*.js"))
+PAGES = sorted(STATIC.rglob("*.html"))
+LOCKS = ROOT / "requirements"
+
+
+def name_of(path: Path) -> str:
+    """Return a module's dotted name."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULE_NAMES = {name_of(path) for path in MODULES}
+
+
+def room_of(name: str) -> str:
+    """Return the room of a module of ours, empty for the package itself."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the dotted name of everything that a file imports: modules, and names out of modules."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                assert not level, f"{path}: an import is written in full"
+                yield from (f"{module}.{alias.name}" for alias in names)
+            case _:
+                pass
+
+
+def own_imports(path: Path) -> Iterator[str]:
+    """Yield the modules of ours that a file imports."""
+    for name in imports(path):
+        if name.split(".")[0] == "relay":
+            yield name if name in MODULE_NAMES else name.rpartition(".")[0] or name
+
+
+def by_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+each_module = pytest.mark.parametrize("path", MODULES, ids=by_name)
+
+
+def test_every_room_has_its_place() -> None:
+    """A new room is put into the order before anything is put into it."""
+    assert {room_of(name) for name in MODULE_NAMES} - {""} <= {*RANK, "sandbox"}
+
+
+@each_module
+def test_a_room_imports_only_from_rooms_above_it(path: Path) -> None:
+    """The way data takes has one direction, so imports have one, too."""
+    room = room_of(name_of(path))
+    imported = {room_of(name) for name in own_imports(path)} - {"", room}
+
+    if room == "sandbox":
+        assert imported <= SANDBOX_MAY_IMPORT
+    elif room:
+        assert {other for other in imported - {"sandbox"} if RANK[other] >= RANK[room]} == set()
+        assert "sandbox" not in imported or room in MAY_IMPORT_SANDBOX
+    else:
+        assert imported == set()
+
+
+@each_module
+def test_only_the_composition_root_names_concrete_journals_and_providers(path: Path) -> None:
+    """Everybody else knows their contracts: so they can be exchanged in one place."""
+    room = room_of(name_of(path))
+    concrete = {
+        name
+        for name in own_imports(path)
+        if room_of(name) in ("journal", "providers") and room_of(name) != room and name not in CONTRACTS
+    }
+
+    assert concrete == set() or room == "app"
+
+
+@each_module
+def test_only_the_edge_knows_the_http_server(path: Path) -> None:
+    """aiohttp's server is a detail of `web`; `app` starts it, and the sandbox is a server of its own."""
+    serving = {name for name in imports(path) if re.match(r"aiohttp\.(web|test_utils)", name)}
+
+    assert serving == set() or room_of(name_of(path)) in MAY_SERVE_HTTP
+
+
+@pytest.mark.parametrize("path", [*MODULES, *SCRIPTS], ids=by_name)
+def test_a_module_is_one_idea(path: Path) -> None:
+    """No file is too long to be read at once, or named for being a drawer."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+
+    assert len(lines) <= LARGEST_LINES
+    assert not re.search(r"utils?|helpers?|common|managers?|misc", path.stem)
+    assert [line for line in lines if re.search(r"\b(TODO|FIXME|XXX)\b", line)] == []
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=by_name)
+def test_a_script_makes_no_markup_out_of_text(path: Path) -> None:
+    """What came from outside can only ever become text, and the strict policy is never in the way."""
+    code = path.read_text(encoding="utf-8")
+    forbidden = (
+        r"\b(inner|outer)HTML\b|\binsertAdjacentHTML\b|\bdocument\.write|\bcreateContextualFragment\b|\bsrcdoc\b"
+        r"|\beval\(|\bnew Function\b|\bset(Timeout|Interval)\(\s*[\"'`]"
+        r"|\bcssText\b|[\"']style[\"']\s*,|\bstyle:\s|setAttribute\(\s*[\"']on"
+    )
+
+    assert [match[0] for match in re.finditer(forbidden, code)] == []
+    assert code.startswith("// @ts-check\n")
+
+
+class Inline(HTMLParser):
+    """Gathers what a policy without `unsafe-inline` would refuse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = {name for name, _ in attrs}
+        if tag == "style" or (tag == "script" and "src" not in names):
+            self.found.append(tag)
+        self.found += [name for name in names if name == "style" or name.startswith("on")]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=by_name)
+def test_a_page_has_no_inline_script_or_style(path: Path) -> None:
+    """The policy forbids them, so a page that has some is broken."""
+    inline = Inline()
+    inline.feed(path.read_text(encoding="utf-8"))
+
+    assert inline.found == []
+
+
+def test_the_static_files_are_found() -> None:
+    """A wrong path would let the tests above pass with nothing to do."""
+    assert len(MODULES) > 50
+    assert len(SCRIPTS) > 20
+    assert len(PAGES) == 3
+
+
+def locked(name: str) -> dict[str, str]:
+    """Return name to version of a lock file's requirements, each of them with a hash."""
+    text = (LOCKS / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    found = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith("#"):
+            continue
+        match = re.fullmatch(
+            r"([\w.\-]+)==([\w.+!]+)(?: ;[^#]*?)?((?:\s+--hash=sha256:[0-9a-f]{64})+)(?:\s+#.*)?", line
+        )
+        assert match, f"{name}: {line[:120]}"
+        found[match[1].lower()] = match[2]
+    return found
+
+
+@pytest.mark.parametrize("name", ["run.txt", "dev.txt"])
+def test_a_lock_pins_and_hashes_every_package_and_names_no_index(name: str) -> None:
+    """What is installed is what was looked at, wherever it is fetched from."""
+    assert len(locked(name)) > 10
+    assert not re.search(r"://|--index|--find-links|--trusted", (LOCKS / name).read_text(encoding="utf-8"))
+
+
+def test_what_runs_is_what_was_tested() -> None:
+    """Every package of the runtime lock is in the development lock, in the same version."""
+    assert locked("run.txt").items() <= locked("dev.txt").items()
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def settings_table() -> dict[str, str]:
+    """Return name to default of every setting in a table of the README."""
+    found: dict[str, str] = {}
+    for line in readme().splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.strip().startswith("|") and len(cells) >= 3:
+            found |= dict.fromkeys(re.findall(r"`((?:RELAY|WIRO)_[A-Z_]+)`", cells[0]), cells[1])
+    return found
+
+
+def spelled(default: object) -> set[str]:
+    """Return how a default may be written, without spaces and marks."""
+    match default:
+        case None | ():
+            return {""}  # in whatever words
+        case int() | float():
+            plain = f"{default:g}" if default < 1_000_000 else str(default)
+            return {plain, f"{default / 1024**2:g}MiB", f"{default / 1024:g}KiB", f"{default / 3600:g}h"}
+        case _:
+            return {str(default)}
+
+
+def test_every_setting_stands_in_the_readme_with_its_default() -> None:
+    """The table is what an operator sees: a setting that is missing there does not exist for them."""
+    table = settings_table()
+    assert set(table) == {field.alias for field in Config.model_fields.values()}
+
+    wrong = []
+    for field in Config.model_fields.values():
+        said = re.sub(r"[`\s,_]", "", table[str(field.alias)])
+        allowed = {re.sub(r"[`\s,_]", "", spelling) for spelling in spelled(field.default)}
+        if not said or not any(re.search(rf"(?<!\d){re.escape(spelling)}(?!\d)", said) for spelling in allowed):
+            wrong.append(f"{field.alias}: the README says {said!r}, it is {field.default!r}")
+    assert wrong == []
+
+
+def test_the_readme_names_no_setting_that_is_not_there() -> None:
+    """Whoever copies a name from the README is not refused."""
+    named = set(re.findall(r"\b(?:RELAY|WIRO)_[A-Z]+(?:_[A-Z]+)*\b", readme()))
+
+    assert named - {field.alias for field in Config.model_fields.values()} == set()
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    """A command that nobody reads of is not used."""
+    names = [command.name or getattr(command.callback, "__name__", "") for command in cli.registered_commands]
+
+    assert len(names) >= 5
+    assert [name for name in names if f"relay {name}" not in readme()] == []
