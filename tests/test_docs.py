@@ -1,0 +1,240 @@
+"""The documents say what the code does: names, codes and addresses are the same in both, and links lead somewhere."""
+
+import ast
+import inspect
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import unquote
+
+import orjson
+import pytest
+from pydantic import TypeAdapter
+
+from relay.app import Running
+from relay.core import events
+from relay.core.events import EVENT_TYPES, Append, Done, Eta, Event, Log, Output, Progress, Source, State, decode_event
+from relay.core.snapshot import Snapshot
+from relay.errors import Code, FieldError, UpstreamFault
+from relay.hub import viewer
+from relay.hub.viewer import Close
+from relay.sandbox import faults
+from relay.sandbox.faults import Faults
+from relay.web import messages
+from relay.web.bodies import StartBody
+from relay.web.problems import STATUS
+from relay.web.server import application
+
+ROOT = Path(__file__).parent.parent
+PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")})
+
+_CODE = re.compile(r"`([^`]+)`")
+_CELL = re.compile(r"(?<!\\)\|")
+_FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def rows(text: str, *head: str) -> list[list[str]]:
+    """Return the cells of the one table whose first head cells are these."""
+    found: list[list[list[str]]] = []
+    table: list[list[str]] = []
+    for line in [*text.splitlines(), ""]:
+        if line.startswith("|"):
+            table.append([cell.strip() for cell in _CELL.split(line)[1:-1]])
+        elif table:
+            if table[0][: len(head)] == [*head]:
+                found.append(table[2:])
+            table = []
+    assert len(found) == 1, f"one table with the head {head} expected, found {len(found)}"
+    return found[0]
+
+
+def names(cell: str) -> list[str]:
+    """Return what stands in backticks."""
+    return _CODE.findall(cell)
+
+
+def section(heading: str) -> str:
+    """Return what stands in the protocol under a heading, before the next one."""
+    return PROTOCOL.partition(f"# {heading}\n")[2].partition("\n#")[0]
+
+
+def firsts(text: str, *head: str) -> list[str]:
+    """Return the names in the first column of a table."""
+    return [name for row in rows(text, *head) for name in names(row[0])]
+
+
+def json_examples(text: str) -> list[dict[str, Any]]:
+    return [orjson.loads(body) for language, body in _FENCED.findall(text) if language == "json"]
+
+
+def field_names(kind: type[Any]) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def data_fields(event_type: str) -> set[str]:
+    """Return the fields that an event of this type may carry as its data."""
+    adapter: TypeAdapter[Any] = events._DATA_OF_TYPE[event_type]
+    schema = adapter.json_schema()
+    kinds = [schema, *(schema["$defs"][one["$ref"].rsplit("/")[-1]] for one in schema.get("anyOf", ()))]
+    return {name for kind in kinds for name in kind.get("properties", ())}
+
+
+class TestProtocol:
+    """docs/protocol.md is the whole wire: nothing is missing in it, and nothing stands there that does not exist."""
+
+    def test_it_has_every_event_type_with_its_data(self) -> None:
+        """An event is documented with the fields that its data has."""
+        said = {names(row[0])[0]: set(names(row[1])) for row in rows(PROTOCOL, "type", "data", "meaning")}
+        assert said == {event_type: data_fields(event_type) for event_type in EVENT_TYPES}
+
+    def test_it_has_the_fields_of_an_event(self) -> None:
+        """The frame of every event is documented, field for field and in order."""
+        assert firsts(section("3. Events"), "field", "meaning") == field_names(Event)
+
+    def test_it_has_every_snapshot_field(self) -> None:
+        """A late viewer's state is documented, field for field and in order."""
+        assert firsts(section("4. Snapshot"), "field", "meaning") == field_names(Snapshot)
+
+    @pytest.mark.parametrize(
+        ("word", "kind"),
+        [("progress", Progress), ("eta", Eta), ("log", Log), ("append", Append), ("output", Output), ("done", Done)],
+    )
+    def test_it_has_the_fields_of_each_value(self, word: str, kind: type[Any]) -> None:
+        """What an event's data is made of has a table of its own."""
+        assert set(firsts(PROTOCOL, word, "meaning")) == set(field_names(kind))
+
+    def test_it_has_every_state_in_order(self) -> None:
+        """States are documented in the order in which a task can go."""
+        assert firsts(PROTOCOL, "state", "from") == [state.value for state in State]
+
+    def test_it_has_every_source(self) -> None:
+        """Where something was learnt is one of the documented words."""
+        assert firsts(PROTOCOL, "source", "meaning") == [source.value for source in Source]
+
+    def test_it_has_every_problem_code_with_its_status(self) -> None:
+        """A problem's code and status are documented together."""
+        said = {names(row[0])[0]: int(row[1]) for row in rows(PROTOCOL, "code", "status", "meaning")}
+        assert said == {code.value: STATUS[code] for code in Code}
+
+    def test_it_has_every_close_code(self) -> None:
+        """Every reason for which the relay ends a connection has its documented code."""
+        codes = {close.code for close in vars(viewer).values() if isinstance(close, Close)}
+        said = {int(row[0]) for row in rows(PROTOCOL, "code", "reason")}
+        assert said == codes | {viewer.protocol_error("").code}
+
+    def test_it_names_no_other_close_code(self) -> None:
+        """A close code in the text is one of the table, or a bound of the two ranges."""
+        said = {int(row[0]) for row in rows(PROTOCOL, "code", "reason")}
+        bounds = {4000, 4499, 4500, 4999}
+        prose = _FENCED.sub("", PROTOCOL)
+        assert {int(code) for code in re.findall(r"(?<![\d.])4[0-9]{3}(?![\d.]\d)", prose)} <= said | bounds
+
+    def test_it_has_every_message_of_a_client(self) -> None:
+        """What a client may say is documented, and nothing else."""
+        said = {names(row[0])[0]: {*names(row[1])} for row in rows(section("What a client says"), "type", "fields")}
+        kinds = {get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(messages.Message)}
+        assert said == {name: {*kind.model_fields} - {"type", "tag"} for name, kind in kinds.items()}
+
+    def test_it_has_every_message_of_the_relay(self) -> None:
+        """What a viewer is told beside the events is documented, and nothing else."""
+        sources = [*ROOT.glob("relay/hub/*.py"), ROOT / "relay/web/ws.py", ROOT / "relay/web/sse.py"]
+        written = {
+            name for path in sources for name in re.findall(r'\{"type": ?"(\w+)"', path.read_text(encoding="utf-8"))
+        }
+        assert set(firsts(section("What the relay says"), "type", "fields")) == written
+
+    async def test_it_has_every_route(self, relay: Running) -> None:
+        """Every address that the relay answers is documented, and every documented one is answered."""
+        served = {
+            f"{route.method} {route.resource.canonical}{'/…' if route.resource.canonical == '/static' else ''}"
+            for route in application(relay.context).router.routes()
+            if route.method != "HEAD" and route.resource is not None
+        }
+        assert {names(row[0])[0] for row in rows(PROTOCOL, "call", "who", "answer")} == served
+        mentioned = {f"{method} {path}" for method, path in re.findall(r"\b(GET|POST) (/[^\s`?]*)", PROTOCOL)}
+        assert mentioned <= served
+
+    def test_its_examples_are_real(self) -> None:
+        """The JSON of the examples is what the code reads and writes."""
+        start, event, problem = json_examples(PROTOCOL)
+        StartBody.model_validate(start)
+        assert set(start) == set(StartBody.model_fields)
+        assert orjson.loads(orjson.dumps(decode_event(orjson.dumps(event)))) == event
+        assert problem["status"] == STATUS[Code(problem["code"])]
+        TypeAdapter(list[FieldError]).validate_python(problem["errors"])
+        TypeAdapter(UpstreamFault).validate_python(problem["upstream"])
+
+
+def switches() -> dict[str, str]:
+    """Return each switch of the sandbox with its docstring."""
+    (board,) = (node for node in ast.parse(inspect.getsource(faults)).body if isinstance(node, ast.ClassDef))
+    found = {}
+    for field, text in zip(board.body, board.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            assert isinstance(text, ast.Expr), field.target.id
+            found[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    assert [*found] == field_names(Faults), "every switch has a docstring"
+    return found
+
+
+def shown(default: object) -> str:
+    """Return a switch's default as the table writes it."""
+    match default:
+        case None | "" | ():
+            return "unset"
+        case bool():
+            return "`on`" if default else "`off`"
+        case float():
+            return f"`{default:g}`"
+        case _:
+            return f"`{default}`"
+
+
+def test_the_table_of_switches_is_complete() -> None:
+    """docs/sandbox.md has every switch, with its default and in the words of its docstring."""
+    table = rows((ROOT / "docs/sandbox.md").read_text(encoding="utf-8"), "switch", "default", "what it does")
+    said = [(names(row[0])[0], row[1], row[2].replace("\\|", "|")) for row in table]
+    texts = switches()
+    assert said == [(field.name, shown(field.default), texts[field.name]) for field in fields(Faults)]
+
+
+@pytest.mark.parametrize("document", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
+def test_every_make_target_that_is_named_exists(document: Path) -> None:
+    """Who follows the documents finds a rule for every `make …` that they name."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:^\$ |`)make ([a-z]+)", document.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named
+    assert named <= targets
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", _FENCED.sub("", document.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(document: Path) -> None:
+    """A link to another document, to a picture or to a heading is not broken."""
+    text = _CODE.sub("", _FENCED.sub("", document.read_text(encoding="utf-8")))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = unquote(target).partition("#")
+        there = (document.parent / path).resolve() if path else document
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+def test_every_decision_says_context_decision_and_consequences() -> None:
+    """A decision is numbered without a gap, and has its three parts."""
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        parts = re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE)
+        assert parts == ["Context", "Decision", "Consequences"], page.name
+        assert text.startswith(f"# {int(page.name[:4])}. "), page.name
