@@ -19,6 +19,9 @@ RECENT_EVENTS = 500
 RECENT_BYTES = 256 * 1024
 """How much of a live task's log is kept in memory for those who resume; older parts are read from the journal."""
 
+FLOOD_BYTES = RECENT_BYTES
+"""More than this in one commit is written to nobody, or every write buffer would hold it: the state says it shorter."""
+
 
 class Channel:
     """A task's channel. Until `open` it only gathers what it hears, so that nothing falls between."""
@@ -30,6 +33,7 @@ class Channel:
         self._snapshot: Snapshot | None = None
         self._heard: list[Entry] = []
         """Entries that are not folded into the snapshot yet: most are never needed there."""
+        self._heard_bytes = 0
         self._recent: deque[Entry] = deque()
         self._recent_bytes = 0
         self._audience: dict[Form, dict[Viewer, Subscription]] = {}
@@ -63,6 +67,7 @@ class Channel:
         for entry in self._heard:
             self._snapshot = apply(self._snapshot, entry.event)
         self._heard.clear()
+        self._heard_bytes = 0
         return self._snapshot
 
     def cursor(self, seq: int) -> str:
@@ -84,7 +89,7 @@ class Channel:
         Take in what one commit brought and write it to everybody who keeps up.
 
         Returns:
-            The viewers who have just fallen behind.
+            The viewers who are behind now.
         """
         if self._snapshot is None:
             self._heard += entries
@@ -93,21 +98,25 @@ class Channel:
         entries = [entry for entry in entries if entry.seq > self.seq]
         if not entries:
             return []
+        size = sum([len(entry.body) for entry in entries])
         self._heard += entries
+        self._heard_bytes += size
         self.seq = entries[-1].seq
         for entry in entries:
             self._remember(entry)
-        if len(self._heard) >= RECENT_EVENTS:
+        if len(self._heard) >= RECENT_EVENTS or self._heard_bytes > RECENT_BYTES:
             self.snapshot()
+        flood = size > FLOOD_BYTES
         fallen = []
         for form, audience in self._audience.items():
             if not audience:
                 continue
-            frames = b"".join([form.wrap(entry.body, self.cursor(entry.seq)) for entry in entries])
+            frames = b"" if flood else b"".join([form.wrap(entry.body, self.cursor(entry.seq)) for entry in entries])
             for subscription in audience.values():
                 viewer = subscription.viewer
-                if viewer.behind_since is not None:
+                if flood or viewer.behind_since is not None:
                     subscription.stale = True
+                    fallen.append(viewer)
                     continue
                 viewer.write(frames)
                 if viewer.buffered() > BEHIND_BYTES:

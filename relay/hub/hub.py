@@ -83,10 +83,12 @@ class Hub:
 
         Raises:
             RequestError: there is no such task.
+            OSError: the journal failed.
         """
         channel = self._channels.get(task)
         if channel is None:
             channel = self._channels[task] = Channel(task)  # it hears the tail before the state is read
+            channel.joining += 1  # of the load itself: it ends even if everybody has left, and finds its channel
             self._loading[task] = asyncio.create_task(self._load(channel), name=f"load {task}")
         channel.joining += 1
         try:
@@ -98,7 +100,6 @@ class Hub:
             if viewer.gone:
                 return
             # From here to `enter` nothing is awaited: no event can fall between the state and the first frame.
-            channel.exit(viewer)
             now = self._clock()
             if missed is None or cursor is None:
                 opening = channel.state(viewer.form, now)
@@ -124,7 +125,7 @@ class Hub:
         batch = max(1, len(viewers) // 20)
         for start in range(0, len(viewers), batch):
             for viewer in viewers[start : start + batch]:
-                viewer.close(DRAINING)
+                self.send_away(viewer, DRAINING)
             if start + batch < len(viewers):
                 await asyncio.sleep(within_s / 20)
 
@@ -151,7 +152,10 @@ class Hub:
                 channel.open(snapshot)
         finally:
             del self._loading[channel.task]
-            if not channel.opened:  # unknown, or the journal failed: nobody else shall find it
+            channel.joining -= 1
+            if channel.opened:
+                self._release(channel)
+            else:  # unknown, or the journal failed: nobody else shall find it
                 del self._channels[channel.task]
 
     async def _missed(self, channel: Channel, cursor: Cursor | None) -> list[Entry] | None:
@@ -170,7 +174,8 @@ class Hub:
                 return None  # trimmed
             missed += known
             after = known[-1].seq
-        return missed + rest
+        missed += rest
+        return missed if len(missed) <= RECENT_EVENTS else None  # it grew while the journal was read
 
     def _release(self, channel: Channel) -> None:
         if channel.unused and self._channels.get(channel.task) is channel:

@@ -33,6 +33,7 @@ TOO_MANY = Close(code=4004, reason="too many connections")
 TOKEN_INVALID = Close(code=4500, reason="the token is invalid or has expired")
 NOT_ALLOWED = Close(code=4501, reason="the token does not allow this")
 NO_SUCH_TASK = Close(code=4504, reason="there is no such task")
+FAILED = Close(code=1011, reason="the relay failed; come back later")
 
 
 def protocol_error(reason: str) -> Close:
@@ -56,15 +57,17 @@ class Subscription:
 class Viewer:
     """One connection. The hub writes to it; whoever owns the connection reports when it is gone (`Hub.leave`)."""
 
-    __slots__ = ("behind_since", "buffered", "form", "gone", "ping_round", "subscriptions", "write")
+    __slots__ = ("abort", "behind_since", "buffered", "form", "gone", "ping_round", "subscriptions", "write")
 
     def __init__(self, form: Form, transport: asyncio.WriteTransport) -> None:
         self.form = form
         self.write = transport.write
+        self.abort = transport.abort
         self.buffered = transport.get_write_buffer_size
         self.subscriptions: dict[str, Subscription] = {}
         self.behind_since: float | None = None
         self.gone = False
+        """It has left or is being closed: nothing more is written to it."""
         self.ping_round = 0
 
     def __repr__(self) -> str:
@@ -84,5 +87,5 @@ class Viewer:
         raise NotImplementedError
 
     def close(self, why: Close) -> None:
-        """End the connection, without waiting for it."""
+        """End the connection, without waiting for it. It is `gone` from then on. Idempotent."""
         raise NotImplementedError

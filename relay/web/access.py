@@ -17,6 +17,9 @@ from relay.errors import Code, RequestError
 Scope = Literal["view", "cancel", "input"]
 SCOPES: tuple[Scope, ...] = ("view", "cancel", "input")
 
+MAX_TIME_S = 2**53
+"""No `exp` is this late: Infinity and NaN, which Python's JSON knows, would be for ever."""
+
 
 class TokenExpired(RequestError):
     """It was valid once: its bearer should come back with a fresh one."""
@@ -69,7 +72,8 @@ class Access:
         """
         if not credential:
             raise RequestError(Code.UNAUTHORIZED, "Send an API key or a viewer token as Authorization: Bearer ….")
-        given = credential.encode()
+        # A header can hold bytes that are no text: they are surrogates here, and equal to nothing.
+        given = credential.encode(errors="replace")
         matches = [hmac.compare_digest(given, key) for key in self._keys]  # every key, so that time tells nothing
         return Grant() if any(matches) else self._token(credential)
 
@@ -94,12 +98,12 @@ class Access:
                 # The clock is ours to pass in, so that a test can move it: times are checked below.
                 options={"require": ["exp"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
             )
-        except jwt.InvalidTokenError as error:
+        except (jwt.InvalidTokenError, UnicodeEncodeError, RecursionError) as error:
             raise RequestError(Code.UNAUTHORIZED, "The credential is neither an API key nor a valid token.") from error
         expires_at, task, tag = claims["exp"], claims.get("task"), claims.get("tag")
         scope = claims.get("scope", "view")
         named = [name for name in (task, tag) if name is not None]
-        if not isinstance(expires_at, int | float) or not isinstance(scope, str):
+        if not isinstance(expires_at, int | float) or not 0 <= expires_at < MAX_TIME_S or not isinstance(scope, str):
             raise RequestError(Code.UNAUTHORIZED, "The token's `exp` must be a number and its `scope` a text.")
         if len(named) != 1 or not isinstance(named[0], str) or not named[0]:
             raise RequestError(Code.UNAUTHORIZED, "The token must name one `task` or one `tag`.")

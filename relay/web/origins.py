@@ -25,7 +25,10 @@ def may_use(config: Config, origin: str, host: str) -> bool:
     """Say whether pages of `origin` may use a relay that was addressed as `host`."""
     if origin in config.allowed_origins:
         return True
-    netloc = urlsplit(origin).netloc
+    try:
+        netloc = urlsplit(origin).netloc if origin.isascii() else ""
+    except ValueError:  # an open bracket, for one
+        return False
     return bool(netloc) and netloc in (host, urlsplit(str(config.public_url or "")).netloc)
 
 
@@ -49,6 +52,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     headers["Referrer-Policy"] = "no-referrer"
     if request.path.startswith("/static/"):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+        headers[hdrs.CACHE_CONTROL] = "no-cache"  # kept, but asked for: modules of two versions do not fit together
         return
     headers[hdrs.VARY] = "Origin"
     origin = request.headers.get(hdrs.ORIGIN)

@@ -33,6 +33,9 @@ STATUS = {
     Code.DRAINING: 503,
 }
 
+CLIENT_LEFT = 499
+"""The status that nginx made customary for it."""
+
 RETRY_AFTER_S = 5.0
 """What `Retry-After` says when nobody knows better."""
 
@@ -114,19 +117,30 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except RequestError as error:
-        return answer(Problem(code=error.code, detail=error.detail, fields=error.fields))
+        problem = Problem(code=error.code, detail=error.detail, fields=error.fields)
     except UpstreamError as error:
-        return answer(of_upstream(error))
+        problem = of_upstream(error)
     except ValidationError as error:
         wrong = of_validation(error)
-        return answer(Problem(code=wrong.code, detail=wrong.detail, fields=wrong.fields))
+        problem = Problem(code=wrong.code, detail=wrong.detail, fields=wrong.fields)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
-        return answer(_of_aiohttp(request, error))
+        problem = _of_aiohttp(request, error)
+    except ConnectionResetError:  # the peer has left: this is for the log alone
+        return web.Response(status=CLIENT_LEFT)
     except Exception:  # noqa: BLE001 -- the edge: what is not meant to be shown is logged, and does not get out
-        _log.exception("request.crashed", method=request.method, path=request.path)
-        return answer(Problem(code=Code.INTERNAL, detail="The relay failed; its log says why."))
+        _log.exception("request.crashed", method=request.method, path=logged_path(request))
+        problem = Problem(code=Code.INTERNAL, detail="The relay failed; its log says why.")
+    if request.writer.output_size and request.transport is not None:
+        # An answer is under way: a second one would be read as more of it. It can only be cut off.
+        request.transport.abort()
+    return answer(problem)
+
+
+def logged_path(request: web.Request) -> str:
+    """Return a request's path as it may be logged: a hook's address is a secret, so of these the pattern is."""
+    return "/hooks/…" if request.path.startswith("/hooks/") else request.path
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:

@@ -1,21 +1,24 @@
 """The application: every address of the relay and who answers it, in one table."""
 
+import logging
 import time
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from relay import log
 from relay.web import health, hooks, openapi, pages, rest, ws
 from relay.web.context import CONTEXT, Context
 from relay.web.origins import add_headers, origins
-from relay.web.problems import problems
+from relay.web.problems import logged_path, problems
 
 _log = log.get("web")
 
 
 def application(parts: Context) -> web.Application:
     """Put the application together around the parts of the relay."""
+    logging.getLogger("aiohttp.server").addFilter(unquoted)
     app = web.Application(middlewares=[written, problems, origins], client_max_size=parts.config.body_limit_bytes)
     app[CONTEXT] = parts
     app.on_response_prepare.append(add_headers)
@@ -44,6 +47,15 @@ def application(parts: Context) -> web.Application:
     return app
 
 
+def unquoted(line: logging.LogRecord) -> bool:
+    """Keep aiohttp from logging a request that it cannot parse: it quotes it, with the credential that is in it."""
+    error = line.exc_info[1] if line.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        _log.debug("request.malformed", error=type(error).__name__)
+        return False
+    return True
+
+
 @web.middleware
 async def written(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Write one line for each request when it is over: its path alone, since an address can hold a token."""
@@ -58,8 +70,7 @@ async def written(request: web.Request, handler: Handler) -> web.StreamResponse:
             20 if request.method == hdrs.METH_POST else 10,
             "request.answered",
             method=request.method,
-            # A hook's address is a secret, so of these the pattern is written.
-            path="/hooks/…" if request.path.startswith("/hooks/") else request.path,
+            path=logged_path(request),
             status=status,
             duration_s=round(time.monotonic() - began, 4),
         )

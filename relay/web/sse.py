@@ -7,14 +7,16 @@ shutdown) is a 200 that ends cleanly with a `retry:`. 204 tells it to stop.
 
 import asyncio
 import random
+from contextlib import suppress
 
 import orjson
 from aiohttp import HttpVersion11, hdrs, web
 
+from relay import log
 from relay.core.snapshot import Snapshot
 from relay.hub.cursor import Cursor, parse_cursor
 from relay.hub.frames import SSE, SSE_HTTP_1_0
-from relay.hub.viewer import TOKEN_EXPIRED, Close, Viewer
+from relay.hub.viewer import TOKEN_EXPIRED, TOO_SLOW, Close, Viewer
 from relay.web.access import Grant
 from relay.web.context import context
 from relay.web.transport import tune
@@ -27,6 +29,9 @@ HEADERS = {
     hdrs.CACHE_CONTROL: "no-cache, no-transform",
     "X-Accel-Buffering": "no",  # nginx holds a stream back without it
 }
+
+
+_log = log.get("web")
 
 
 class EventStream(Viewer):
@@ -49,6 +54,7 @@ class EventStream(Viewer):
         self._finish(why)
 
     def _finish(self, why: Close | None) -> None:
+        self.gone = True
         if not self.over.done():
             self.over.set_result(why)
 
@@ -67,9 +73,10 @@ async def stream(request: web.Request, snapshot: Snapshot, grant: Grant) -> web.
     response = web.StreamResponse(headers=HEADERS)
     if request.version >= HttpVersion11:
         response.enable_chunked_encoding()
-    await response.prepare(request)
-    # Through aiohttp, because it sends the headers with the first bytes; from here on the hub writes by itself.
-    await response.write(b"retry: %d\n\n" % random.randint(*RETRY_MS))  # noqa: S311 -- no secret
+    with suppress(ConnectionResetError):  # who has left already is found out below
+        await response.prepare(request)
+        # Through aiohttp, because it sends the headers with the first bytes; from here on the hub writes by itself.
+        await response.write(b"retry: %d\n\n" % random.randint(*RETRY_MS))  # noqa: S311 -- no secret
     transport = request.transport
     if transport is None or parts.draining or parts.hub.viewers >= parts.config.connection_limit:
         return response
@@ -78,11 +85,14 @@ async def stream(request: web.Request, snapshot: Snapshot, grant: Grant) -> web.
     parts.hub.join(viewer)
     try:
         await parts.hub.subscribe(viewer, snapshot.id, cursor, expires_at=grant.expires_at)
-        await viewer.over
+        if await viewer.over is TOO_SLOW:
+            viewer.abort()  # a clean end would wait behind all that it has not read
+    except OSError as error:  # the answer is a 200 already: it ends, and the browser comes back
+        _log.error("stream.failed", task=snapshot.id, error=str(error))
     finally:
         parts.hub.leave(viewer)
     return response
 
 
 def _has_it_all(cursor: Cursor, snapshot: Snapshot) -> bool:
-    return snapshot.done is not None and cursor.epoch == snapshot.epoch and cursor.seq >= snapshot.seq
+    return snapshot.done is not None and cursor.epoch == snapshot.epoch and cursor.seq == snapshot.seq

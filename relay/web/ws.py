@@ -8,21 +8,25 @@ with its code. Frames out are written by the hub; frames in are few and small.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import assert_never
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
+from relay import log
 from relay.errors import Code, RequestError
 from relay.hub.cursor import parse_cursor
 from relay.hub.frames import WEBSOCKET
 from relay.hub.viewer import (
     DRAINING,
     ENDED,
+    FAILED,
     NO_SUCH_TASK,
     NOT_ALLOWED,
     TOKEN_EXPIRED,
     TOKEN_INVALID,
     TOO_MANY,
+    TOO_SLOW,
     Close,
     Viewer,
     protocol_error,
@@ -42,20 +46,43 @@ CLOSE_S = 5.0
 
 FIRST_SUBSCRIBE_S = 10.0
 
+REASON_BYTES = 123
+"""What a close frame holds besides its code (RFC 6455 section 5.5)."""
+
+_log = log.get("web")
+
+
+class Response(web.WebSocketResponse):
+    """aiohttp's, except that too large a message is closed with our code: after 1009 a client would come back."""
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        if code == WSCloseCode.MESSAGE_TOO_BIG:
+            why = protocol_error(f"a message may have {INBOUND_BYTES} bytes")
+            code, message = why.code, why.reason.encode()
+        return await super().close(code=code, message=message, drain=drain)
+
 
 class Socket(Viewer):
     """One WebSocket. Closing it is begun here and finished by the handler that reads from it."""
 
     __slots__ = ("closing", "socket")
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport) -> None:
+    def __init__(self, socket: Response, transport: asyncio.WriteTransport) -> None:
         super().__init__(WEBSOCKET, transport)
         self.socket = socket
-        self.closing: asyncio.Task[bool] | None = None
+        self.closing: asyncio.Task[None] | None = None
 
     def close(self, why: Close) -> None:
+        self.gone = True
         if self.closing is None:
-            self.closing = asyncio.create_task(self.socket.close(code=why.code, message=why.reason.encode()))
+            self.closing = asyncio.create_task(self._close(why))
+
+    async def _close(self, why: Close) -> None:
+        reason = why.reason.encode()[:REASON_BYTES].decode(errors="ignore")
+        # Without drain: who does not read would hold it up for ever, before its time to answer even begins.
+        await self.socket.close(code=why.code, message=reason.encode(), drain=False)
+        if why is TOO_SLOW:
+            self.abort()
 
 
 class TaskSocket(Socket):
@@ -75,7 +102,7 @@ class ManySocket(Socket):
 
     __slots__ = ("credential",)
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport, given: str | None) -> None:
+    def __init__(self, socket: Response, transport: asyncio.WriteTransport, given: str | None) -> None:
         super().__init__(socket, transport)
         self.credential = given
 
@@ -90,16 +117,16 @@ class ManySocket(Socket):
         self.send(orjson.dumps({"type": "error", "task": task, "code": code, "detail": detail}))
 
 
-async def one(request: web.Request) -> web.WebSocketResponse:
+async def one(request: web.Request) -> Response:
     """`GET /v1/tasks/{id}/ws`: needs no message; a client may renew its token with `auth`."""
     parts, task = context(request), request.match_info["id"]
     socket, transport = await _accept(request)
     viewer = TaskSocket(socket, transport)
-    if (refusal := _full(parts)) is not None:
-        return await _refuse(viewer, refusal)
     try:
         grant = parts.access.check(credential(request))
         await permit(request, grant, "view", task)
+        if (refusal := _full(parts)) is not None:
+            return await _refuse(viewer, refusal)
         parts.hub.join(viewer)
         try:
             cursor = parse_cursor(request.query.get("cursor"))
@@ -112,14 +139,12 @@ async def one(request: web.Request) -> web.WebSocketResponse:
                         raise MessageError("this socket is about one task; use /v1/ws for many")
         finally:
             parts.hub.leave(viewer)
-    except RequestError as error:
+    except (RequestError, MessageError, OSError) as error:
         return await _refuse(viewer, _close_of(error))
-    except MessageError as error:
-        return await _refuse(viewer, protocol_error(str(error)))
     return await _finish(viewer)
 
 
-async def many(request: web.Request) -> web.WebSocketResponse:
+async def many(request: web.Request) -> Response:
     """`GET /v1/ws`: subscriptions come and go by message; a fault of one ends only that one."""
     parts = context(request)
     socket, transport = await _accept(request)
@@ -131,26 +156,26 @@ async def many(request: web.Request) -> web.WebSocketResponse:
         FIRST_SUBSCRIBE_S, viewer.close, protocol_error(f"nothing was subscribed within {FIRST_SUBSCRIBE_S:.0f} s")
     )
     try:
-        if viewer.credential is not None:
-            parts.access.check(viewer.credential)
-        async for text in _texts(viewer):
-            match parse(text):
-                case Subscribe() as wish:
-                    impatience.cancel()
-                    await _subscribe(request, viewer, wish)
-                case Unsubscribe(task=task):
-                    if task is not None:
-                        parts.hub.unsubscribe(viewer, task)
-                case Auth(token=token):
-                    await _renew(request, viewer, token)
-                    viewer.credential = token
-    except RequestError as error:
+        try:
+            if viewer.credential is not None:
+                parts.access.check(viewer.credential)
+            async for text in _texts(viewer):
+                match parse(text):
+                    case Subscribe() as wish:
+                        impatience.cancel()
+                        await _subscribe(request, viewer, wish)
+                    case Unsubscribe(task=task):
+                        if task is not None:
+                            parts.hub.unsubscribe(viewer, task)
+                    case Auth(token=token):
+                        await _renew(request, viewer, token)
+                        viewer.credential = token
+                await request.writer.drain()  # who asks and does not read is heard no further
+        finally:
+            impatience.cancel()
+            parts.hub.leave(viewer)
+    except (RequestError, MessageError, OSError) as error:
         return await _refuse(viewer, _close_of(error))
-    except MessageError as error:
-        return await _refuse(viewer, protocol_error(str(error)))
-    finally:
-        impatience.cancel()
-        parts.hub.leave(viewer)
     return await _finish(viewer)
 
 
@@ -183,11 +208,17 @@ async def _renew(request: web.Request, viewer: Viewer, token: str) -> None:
             subscription.expires_at = grant.expires_at
 
 
-async def _accept(request: web.Request) -> tuple[web.WebSocketResponse, asyncio.WriteTransport]:
+async def _accept(request: web.Request) -> tuple[Response, asyncio.WriteTransport]:
     # No compression and no heartbeat: the hub writes shared frames beside aiohttp's own, and pings for all.
-    socket = web.WebSocketResponse(
+    socket = Response(
         protocols=(PROTOCOL,), compress=False, heartbeat=None, max_msg_size=INBOUND_BYTES, timeout=CLOSE_S
     )
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
+    if PROTOCOL not in map(str.strip, offered.split(",")):
+        # aiohttp logs the protocols that it cannot select, and one of them may be a token.
+        headers = request.headers.copy()
+        headers.popall(hdrs.SEC_WEBSOCKET_PROTOCOL, None)
+        request = request.clone(headers=headers)
     await socket.prepare(request)
     transport = request.transport
     if transport is None:
@@ -214,24 +245,29 @@ def _full(parts: Context) -> Close | None:
     return TOO_MANY if parts.hub.viewers >= parts.config.connection_limit else None
 
 
-def _close_of(error: RequestError) -> Close:
-    match error.code:
-        case Code.UNAUTHORIZED:
+def _close_of(error: RequestError | MessageError | OSError) -> Close:
+    match error:
+        case RequestError(code=Code.UNAUTHORIZED):
             return TOKEN_INVALID
-        case Code.FORBIDDEN:
+        case RequestError(code=Code.FORBIDDEN):
             return NOT_ALLOWED
-        case Code.NOT_FOUND:
+        case RequestError(code=Code.NOT_FOUND):
             return NO_SUCH_TASK
+        case RequestError() | MessageError():
+            return protocol_error(str(error))
+        case OSError():
+            _log.error("socket.failed", error=str(error))
+            return FAILED
         case _:
-            return protocol_error(error.detail)
+            assert_never(error)
 
 
-async def _refuse(viewer: Socket, why: Close) -> web.WebSocketResponse:
+async def _refuse(viewer: Socket, why: Close) -> Response:
     viewer.close(why)
     return await _finish(viewer)
 
 
-async def _finish(viewer: Socket) -> web.WebSocketResponse:
+async def _finish(viewer: Socket) -> Response:
     if viewer.closing is not None:
         await viewer.closing
     return viewer.socket

@@ -1,0 +1,294 @@
+"""The event stream, byte by byte: what a browser's EventSource gets, and what makes it come back or stop."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+import pytest
+
+from relay.app import Running
+from relay.core.snapshot import Snapshot, decode_snapshot
+from relay.sandbox import Sandbox
+
+Message = dict[str, Any]
+Start = Callable[..., Awaitable[Message]]
+Tell = Callable[..., Snapshot]
+Later = Callable[[float], None]
+Blocks = Callable[[aiohttp.ClientResponse], AsyncIterator[tuple[str | None, bytes]]]
+
+HELD = "hold_at=task_queue"
+STREAM = {"Accept": "text/event-stream"}
+
+
+async def ended(client: aiohttp.ClientSession, start: Start) -> Snapshot:
+    """Run a task to its end; return its last state."""
+    task = (await start())["task"]["id"]
+    async with client.get(f"/v1/tasks/{task}/events", headers=STREAM) as answer:
+        await answer.read()
+    async with client.get(f"/v1/tasks/{task}") as answer:
+        return decode_snapshot(await answer.read())
+
+
+async def raw_stream(relay: Running, task: str, version: str, **headers: str) -> tuple[bytes, bytes]:
+    """Ask for a stream by hand; return the head and everything after it, to the end of the connection."""
+    address = urlsplit(relay.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    lines = [f"GET /v1/tasks/{task}/events HTTP/{version}", f"Host: {address.netloc}", "Connection: close"]
+    lines += [f"Authorization: Bearer {relay.api_key}", "Accept: text/event-stream"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return head, body
+
+
+def unchunked(body: bytes) -> bytes:
+    """Take a chunked body apart by the letter; it must be whole."""
+    found = b""
+    while True:
+        size, _, body = body.partition(b"\r\n")
+        length = int(size, 16)
+        found, body, end = found + body[:length], body[length + 2 :], body[length : length + 2]
+        assert end == b"\r\n"
+        if not length:
+            assert body == b""
+            return found
+
+
+async def test_a_stream_says_what_browsers_and_proxies_need(client: aiohttp.ClientSession, start: Start) -> None:
+    """Its type, that nobody keeps or delays it, when to come back; ids on what can be resumed from, and no events."""
+    state = await ended(client, start)
+    async with client.get(f"/v1/tasks/{state.id}/events", headers=STREAM) as answer:
+        body = await answer.read()
+        headers = answer.headers
+
+    assert answer.status == 200
+    assert headers["Content-Type"] == "text/event-stream"
+    assert headers["Cache-Control"] == "no-cache, no-transform"
+    assert headers["X-Accel-Buffering"] == "no"
+    retry, message, rest_of_it = body.split(b"\n\n")
+    assert re.fullmatch(rb"retry: [1-5]\d{3}", retry)
+    assert message.startswith(f'id: {state.epoch}:{state.seq}\ndata: {{"type":"snapshot","task":'.encode())
+    assert rest_of_it == b""
+
+
+async def test_http_1_0_gets_bare_blocks_and_http_1_1_chunks(
+    client: aiohttp.ClientSession, relay: Running, start: Start
+) -> None:
+    """The same blocks for old proxies and new ones, each whole to the last byte."""
+    state = await ended(client, start)
+    old_head, old = await raw_stream(relay, state.id, "1.0")
+    new_head, new = await raw_stream(relay, state.id, "1.1")
+
+    assert b"transfer-encoding" not in old_head.lower()
+    assert b"transfer-encoding: chunked" in new_head.lower()
+    times = re.compile(rb'retry: \d+|"at":[\d.]+}$', re.MULTILINE)
+    assert times.sub(b"", old) == times.sub(b"", unchunked(new))
+    assert old.startswith(b"retry: ")
+    assert old.endswith(b"}\n\n")
+
+
+async def test_live_events_are_blocks_with_their_own_cursor(
+    client: aiohttp.ClientSession, start: Start, sandbox: Sandbox, blocks: Blocks, tell: Tell
+) -> None:
+    """Every id leads just behind its event; a ping has none, so that a browser keeps the last."""
+    made = await start(HELD)
+    told: list[Message] = []
+    async with client.get(f"/v1/tasks/{made['task']['id']}/events", headers=STREAM) as answer:
+        async for cursor, data in blocks(answer):
+            message = orjson.loads(data)
+            if not told:
+                sandbox.release(made["task"]["upstream_id"])
+            told.append(message)
+            seq = message["task"]["seq"] if message["type"] == "snapshot" else message.get("seq")
+            assert cursor == (None if seq is None else f"{made['task']['epoch']}:{seq}")
+
+    done = tell(told).done
+    assert done is not None
+    assert done.verdict == "succeeded"
+
+
+async def test_the_header_wins_over_the_address(client: aiohttp.ClientSession, start: Start, blocks: Blocks) -> None:
+    """A browser that comes back sends both: the address has the cursor of long ago."""
+    state = await ended(client, start)
+    path, epoch = f"/v1/tasks/{state.id}/events", state.epoch
+    for header, query, resumed_at in (
+        (f"{epoch}:5", f"{epoch}:2", 5),
+        ("", f"{epoch}:2", 2),
+        ("junk", f"{epoch}:2", 0),
+    ):
+        headers = STREAM | {"Last-Event-ID": header}
+        async with client.get(path, params={"cursor": query}, headers=headers) as answer:
+            _, data = await anext(blocks(answer))
+            first = orjson.loads(data)
+        assert (first["type"], first.get("seq", 0)) == ("resumed" if resumed_at else "snapshot", resumed_at)
+
+
+async def test_who_has_it_all_gets_204(client: aiohttp.ClientSession, start: Start) -> None:
+    """The last cursor of a task that has ended: a native EventSource stops at that, and at nothing else."""
+    state = await ended(client, start)
+    path = f"/v1/tasks/{state.id}/events"
+    for cursor, status in (
+        (f"{state.epoch}:{state.seq}", 204),
+        (f"{state.epoch}:{state.seq - 1}", 200),
+        (f"{state.epoch}:{state.seq + 1}", 200),
+        (f"another:{state.seq}", 200),
+    ):
+        async with client.get(path, headers=STREAM | {"Last-Event-ID": cursor}) as answer:
+            assert (answer.status, bool(await answer.read())) == (status, status == 200)
+
+
+async def test_a_task_that_goes_on_is_resumed_even_where_nothing_was_missed(
+    client: aiohttp.ClientSession, start: Start, blocks: Blocks
+) -> None:
+    """No 204 before the end: nothing was missed yet."""
+    made = await start(HELD)
+    path = f"/v1/tasks/{made['task']['id']}/events"
+    async with client.get(path, headers=STREAM) as answer:
+        cursor, data = await anext(blocks(answer))
+    state = decode_snapshot(orjson.dumps(orjson.loads(data)["task"]))
+    async with client.get(path, headers=STREAM | {"Last-Event-ID": cursor or ""}) as answer:
+        _, data = await anext(blocks(answer))
+
+    assert {name: value for name, value in orjson.loads(data).items() if name != "at"} == {
+        "type": "resumed",
+        "task": state.id,
+        "seq": state.seq,
+        "events": 0,
+    }
+
+
+async def test_a_cursor_outlives_a_restart_on_disk(
+    make_relay: Callable[..., AbstractAsyncContextManager[Running]],
+    tmp_path: Path,
+    blocks: Blocks,
+    tell: Tell,
+    sandbox: Sandbox,
+) -> None:
+    """The same journal, another process: who was there before is told just what it missed."""
+    store = f"sqlite:///{tmp_path / 'relay.db'}"
+    body = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": f"a cat [sandbox: {HELD}]"}}
+    async with make_relay(store=store) as first:
+        headers = STREAM | {"Authorization": f"Bearer {first.api_key}"}
+        async with aiohttp.ClientSession(first.url, headers=headers) as client:
+            async with client.post("/v1/tasks", json=body) as answer:
+                task = (await answer.json())["task"]
+            async with client.get(f"/v1/tasks/{task['id']}/events") as answer:
+                cursor, data = await anext(blocks(answer))
+    known = tell([orjson.loads(data)])
+    sandbox.release(task["upstream_id"])
+    async with make_relay(store=store) as second:
+        headers |= {"Last-Event-ID": cursor or ""}
+        async with aiohttp.ClientSession(second.url, headers=headers) as client:
+            async with client.get(f"/v1/tasks/{task['id']}/events") as answer:
+                messages = [orjson.loads(data) async for _, data in blocks(answer)]
+            async with client.get(f"/v1/tasks/{task['id']}") as answer:
+                final = decode_snapshot(await answer.read())
+
+    assert messages[0]["type"] == "resumed"
+    assert tell(messages, known) == final
+    assert final.done is not None
+
+
+async def test_a_full_or_draining_relay_sends_an_eventsource_away_cleanly(
+    client: aiohttp.ClientSession, start: Start, relay: Running
+) -> None:
+    """200, a time to come back, and the end: at anything else a browser would give up for good."""
+    made = await start(HELD)
+    path, parts = f"/v1/tasks/{made['task']['id']}/events", relay.context
+    full, usual = parts.config.model_copy(update={"connection_limit": 1}), parts.config
+    async with client.get(path, headers=STREAM) as first:
+        assert b"retry" in await first.content.readline()
+        parts.config = full
+        async with client.get(path, headers=STREAM) as answer:
+            assert answer.status == 200
+            assert re.fullmatch(rb"retry: \d+\n\n", await answer.read())
+        parts.config, parts.draining = usual, True
+        async with client.get(path, headers=STREAM) as answer:
+            assert answer.status == 200
+            assert re.fullmatch(rb"retry: \d+\n\n", await answer.read())
+        await parts.hub.drain(0)
+        assert (await first.read()).endswith(b"}\n\n")
+    assert parts.hub.viewers == 0
+
+
+async def test_a_token_that_expires_ends_the_stream_with_an_error(
+    client: aiohttp.ClientSession, start: Start, later: Later, blocks: Blocks, relay: Running
+) -> None:
+    """The last block says why, without an id; on arrival an expired one is a 401."""
+    made = await start(HELD, ttl=60)
+    path, headers = f"/v1/tasks/{made['task']['id']}/events", STREAM | {"Authorization": f"Bearer {made['token']}"}
+    async with client.get(path, headers=headers) as answer:
+        reading = blocks(answer)
+        await anext(reading)
+        later(61)
+        (last,) = [block async for block in reading]
+    async with client.get(path, headers=headers) as answer:
+        assert answer.status == 401
+
+    cursor, data = last
+    assert cursor is None
+    assert orjson.loads(data)["type"] == "error"
+    assert orjson.loads(data)["code"] == "token_expired"
+    assert relay.context.hub.viewers == 0
+
+
+async def test_a_browser_without_headers_brings_its_token_in_the_address(
+    relay: Running, start: Start, blocks: Blocks
+) -> None:
+    """A native EventSource can do nothing else."""
+    made = await start(HELD)
+    async with (
+        aiohttp.ClientSession(relay.url, headers=STREAM) as page,
+        page.get(f"/v1/tasks/{made['task']['id']}/events", params={"token": made["token"]}) as answer,
+    ):
+        assert orjson.loads((await anext(blocks(answer)))[1])["type"] == "snapshot"
+
+
+async def test_a_stream_is_never_the_answer_to_head(client: aiohttp.ClientSession, start: Start) -> None:
+    """HEAD has no body, and the hub would write one."""
+    made = await start(HELD)
+    async with client.head(f"/v1/tasks/{made['task']['id']}/events", headers=STREAM) as answer:
+        assert answer.status == 405
+
+
+async def test_a_stream_whose_state_cannot_be_read_ends_cleanly(
+    client: aiohttp.ClientSession, start: Start, relay: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store fails after the 200: the browser comes back, and finds no second answer in its stream."""
+    made = await start(HELD)
+
+    async def fail(_task: str) -> Snapshot | None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(relay.context.journal, "snapshot", fail)
+    async with client.get(f"/v1/tasks/{made['task']['id']}/events", headers=STREAM) as answer:
+        assert answer.status == 200
+        assert re.fullmatch(rb"retry: \d+\n\n", await answer.read())
+
+
+async def test_a_bug_cuts_the_stream_and_writes_no_second_answer(
+    client: aiohttp.ClientSession, start: Start, relay: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was begun cannot become a problem answer any more: it is cut off, and the client sees that."""
+    made = await start(HELD)
+    path = f"/v1/tasks/{made['task']['id']}/events"
+
+    async def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(relay.context.hub, "subscribe", fail)
+        async with client.get(path, headers=STREAM) as answer:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+    async with client.get(path) as answer:
+        assert answer.status == 200
+    assert relay.context.hub.viewers == 0

@@ -1,0 +1,223 @@
+"""One task, many viewers, every wire: one story, and nothing left behind when they go."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+import pytest
+
+from relay.app import Running
+from relay.core.snapshot import Snapshot, decode_snapshot
+from relay.journal.base import Entry
+from relay.sandbox import Sandbox
+
+Message = dict[str, Any]
+Start = Callable[..., Awaitable[Message]]
+Tell = Callable[..., Snapshot]
+Blocks = Callable[[aiohttp.ClientResponse], AsyncIterator[tuple[str | None, bytes]]]
+
+WIRES = ("ws", "sse", "many")
+STREAM = {"Accept": "text/event-stream"}
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds; whoever waits in vain is stopped by the test's own timeout."""
+    while not condition():  # noqa: ASYNC110 -- who leaves tells nobody
+        await asyncio.sleep(0.001)
+
+
+class Log:
+    """How far each task's log is committed."""
+
+    def __init__(self, relay: Running) -> None:
+        self.bodies: list[bytes] = []
+        self._changed = asyncio.Condition()
+        self._waking: set[asyncio.Task[None]] = set()
+        relay.context.journal.listen(self._hear)
+
+    async def reached(self, seq: int) -> None:
+        """Wait until the log has `seq`, or its end."""
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: len(self.bodies) >= seq or b'"done"' in b"".join(body[:14] for body in self.bodies[-1:])
+            )
+
+    def _hear(self, entries: Sequence[Entry]) -> None:
+        self.bodies += [entry.body for entry in entries]
+        waking = asyncio.create_task(self._wake())
+        self._waking.add(waking)
+        waking.add_done_callback(self._waking.discard)
+
+    async def _wake(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+@pytest.fixture
+def log(relay: Running) -> Log:
+    return Log(relay)
+
+
+async def messages(
+    client: aiohttp.ClientSession, blocks: Blocks, wire: str, task: str, cursor: str | None
+) -> AsyncGenerator[bytes, None]:
+    """Yield what a viewer is told about a task over one wire until the relay ends it."""
+    params = {"cursor": cursor} if cursor else {}
+    if wire == "sse":
+        async with client.get(f"/v1/tasks/{task}/events", params=params, headers=STREAM) as answer:
+            assert answer.status in (200, 204)
+            async for _, data in blocks(answer):
+                yield data
+        return
+    path = "/v1/ws" if wire == "many" else f"/v1/tasks/{task}/ws"
+    async with client.ws_connect(path, params={} if wire == "many" else params, max_msg_size=0) as connection:
+        if wire == "many":
+            await connection.send_json({"type": "subscribe", "task": task} | params)
+        async for message in connection:
+            yield message.data.encode()
+            if wire == "many" and _is_last(orjson.loads(message.data)):
+                return
+        assert connection.close_code == 1000
+
+
+def _is_last(message: Message) -> bool:
+    return message["type"] == "done" or (message["type"] == "snapshot" and message["task"]["done"] is not None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_fifty_viewers_know_the_same_in_the_end(
+    sandbox: Sandbox,
+    relay: Running,
+    client: aiohttp.ClientSession,
+    start: Start,
+    tell: Tell,
+    blocks: Blocks,
+    log: Log,
+    seed: int,
+) -> None:
+    """Whenever and however they come, some with an old cursor, some twice: no gap, no duplicate, one state."""
+    random = Random(seed)
+    made = await start("await_subscriber, stderr_lines=6, hold_at=task_end")
+    task = made["task"]["id"]
+
+    async def watch(wire: str, joins_at: int, leaves_after: int | None) -> Snapshot:
+        await log.reached(joins_at)
+        state: Snapshot | None = None
+        told: list[Message] = []
+        if leaves_after is not None:
+            async with aclosing(messages(client, blocks, wire, task, None)) as first:
+                async for raw in first:
+                    told.append(orjson.loads(raw))
+                    if len(told) == leaves_after:
+                        break
+            state, told = tell(told), []
+            await log.reached(state.seq + random.randint(0, 20))
+            if state.done is not None and wire == "many":
+                return state  # a connection about many goes on after the end of one
+        cursor = f"{state.epoch}:{state.seq}" if state else None
+        async with aclosing(messages(client, blocks, wire, task, cursor)) as second:
+            told += [orjson.loads(raw) async for raw in second]
+        return tell(told, state) if told or state is None else state
+
+    watching = [
+        asyncio.create_task(watch(WIRES[number % 3], random.randint(1, 30), random.choice([None, None, 1, 5, 12])))
+        for number in range(48)
+    ]
+    watching += [asyncio.create_task(watch(wire, 10_000, None)) for wire in ("ws", "sse")]  # after the end
+    upstream_id = made["task"]["upstream_id"]
+    await sandbox.until(upstream_id, lambda upstream: upstream.holding_at)
+    sandbox.release(upstream_id)
+    states = await asyncio.gather(*watching)
+
+    async with client.get(f"/v1/tasks/{task}") as answer:
+        final = decode_snapshot(await answer.read())
+    assert final.done is not None
+    assert final.seq > 25
+    assert {state == final for state in states} == {True}
+    await until(lambda: relay.context.hub.viewers == 0)
+    assert relay.context.hub.channels == 0
+
+
+async def test_every_wire_tells_the_same_bytes_in_the_same_order(
+    sandbox: Sandbox, client: aiohttp.ClientSession, start: Start, blocks: Blocks, log: Log
+) -> None:
+    """An event is encoded once: WebSocket, SSE and the log of the journal have it byte for byte."""
+    made = await start("hold_at=task_queue")
+    task, upstream_id = made["task"]["id"], made["task"]["upstream_id"]
+    opened = asyncio.Semaphore(0)
+
+    async def watch(wire: str) -> list[bytes]:
+        told = []
+        async with aclosing(messages(client, blocks, wire, task, None)) as stream:
+            async for raw in stream:
+                told.append(raw)
+                if len(told) == 1:
+                    opened.release()
+        return [raw for raw in told[1:] if not raw.startswith(b'{"type":"ping"')]
+
+    watching = [asyncio.create_task(watch(wire)) for wire in WIRES]
+    for _ in WIRES:
+        await opened.acquire()
+    seen = len(log.bodies)
+    sandbox.release(upstream_id)
+    first, *others = await asyncio.gather(*watching)
+
+    assert first[-1].startswith(b'{"type":"done"')
+    assert others == [first] * len(others)
+    assert first[-len(log.bodies[seen:]) :] == log.bodies[seen:]
+
+
+@pytest.mark.parametrize("abort", [False, True], ids=["closed", "aborted"])
+@pytest.mark.parametrize("wire", ["ws", "sse"])
+async def test_a_viewer_whose_tab_is_closed_has_left(relay: Running, start: Start, wire: str, abort: bool) -> None:
+    """Clean goodbye or cut connection: the viewer leaves the hub, and its channel with it."""
+    made = await start("hold_at=task_queue")
+    task, address = made["task"]["id"], urlsplit(relay.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    path, headers = ("ws", upgrade + key) if wire == "ws" else ("events", "Accept: text/event-stream\r\n")
+    head = f"GET /v1/tasks/{task}/{path} HTTP/1.1\r\nHost: {address.netloc}\r\n{headers}"
+    writer.write(f"{head}Authorization: Bearer {made['token']}\r\n\r\n".encode())
+    await reader.readuntil(b'"type":"snapshot"')
+    assert (relay.context.hub.viewers, relay.context.hub.channels) == (1, 1)
+
+    if abort:
+        raw = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+    else:
+        if wire == "ws":
+            writer.write(bytes((0x88, 0x82, 0, 0, 0, 0)) + (1001).to_bytes(2, "big"))
+        writer.close()
+        await writer.wait_closed()
+
+    await until(lambda: relay.context.hub.viewers == 0)
+    assert relay.context.hub.channels == 0
+
+
+async def test_a_start_whose_caller_leaves_is_carried_out(
+    sandbox: Sandbox, relay: Running, start: Start, log: Log
+) -> None:
+    """The caller goes while the upstream has not answered yet: the task is followed to its end all the same."""
+    address = urlsplit(relay.url)
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    body = orjson.dumps({"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "a cat"}})
+    writer.write(
+        f"POST /v1/tasks HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {relay.api_key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    await log.reached(1)
+    writer.transport.abort()
+    await log.reached(10_000)
+
+    assert len(sandbox.runs) == 1
+    assert orjson.loads(log.bodies[-1])["data"]["verdict"] == "succeeded"

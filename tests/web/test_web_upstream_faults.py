@@ -1,0 +1,69 @@
+"""What the caller of a start learns when the upstream does not do what it should: which, and within the time set."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from relay.app import Running
+
+Message = dict[str, Any]
+
+IMAGE = "bytedance/text-to-image-seedream-v4"
+
+
+@pytest.fixture
+async def relay(make_relay: Callable[..., AbstractAsyncContextManager[Running]]) -> AsyncIterator[Running]:
+    """A relay that does not wait long for an answer."""
+    async with make_relay(request_timeout_s=0.3) as started:
+        yield started
+
+
+async def start(client: aiohttp.ClientSession, switches: str, **fields: object) -> tuple[int, str, Message]:
+    body = {"model": IMAGE, "input": {"prompt": f"a cat [sandbox: {switches}]"}} | fields
+    async with client.post("/v1/tasks", json=body) as answer:
+        made: Message = await answer.json()
+        return answer.status, answer.content_type, made
+
+
+@pytest.mark.parametrize(
+    ("switches", "status", "code", "said"),
+    [
+        ("run_http=401:envelope", 502, "upstream_rejected", "WIRO_API_SECRET"),
+        ("run_error=7:Nothing doing", 502, "upstream_rejected", "Nothing doing"),
+        ("run_error=97:Insufficient balance", 402, "insufficient_balance", "Insufficient balance"),
+        ("run_http=429:envelope", 429, "rate_limited", "slow down"),
+    ],
+)
+async def test_a_refusal_is_a_problem_with_the_task_and_what_the_upstream_said(
+    client: aiohttp.ClientSession, switches: str, status: int, code: str, said: str
+) -> None:
+    """Surely nothing was started: the caller learns why, and the task that stands for the attempt has failed."""
+    answered, kind, problem = await start(client, switches)
+
+    assert (answered, kind, problem["code"]) == (status, "application/problem+json", code)
+    assert said in problem["detail"]
+    assert problem["upstream"]["message"]
+    async with client.get(f"/v1/tasks/{problem['task']}") as answer:
+        assert (await answer.json())["done"]["verdict"] == "failed"
+
+
+async def test_an_unknown_model_is_named_as_the_field_that_is_wrong(client: aiohttp.ClientSession) -> None:
+    """The upstream knows its models; the caller is told which of its fields was the matter."""
+    status, _, problem = await start(client, "", model="nobody/nothing")
+
+    assert status == 422
+    assert [error["field"] for error in problem["errors"]] == ["model"]
+
+
+@pytest.mark.parametrize("switches", ["run_http=200:html", "run_http=hang", "run_http=drop", "run_http=200:truncated"])
+async def test_an_answer_that_says_nothing_is_called_unconfirmed(client: aiohttp.ClientSession, switches: str) -> None:
+    """It may have been started: 202, with why that is not known, and never a second Run."""
+    status, _, made = await start(client, switches)
+
+    assert status == 202
+    assert made["unconfirmed"]
+    assert made["task"]["id"]
+    assert made["token"]
