@@ -224,16 +224,7 @@ class Tasks:
         claim = None
         if idempotency is not None:
             claim = Claim(key=idempotency.key, digest=idempotency.digest, task=record.id, at=now)
-        event, snapshot = submit(
-            task=record.id,
-            model=record.model,
-            provider=provider,
-            tags=record.tags,
-            epoch=self._journal.epoch,
-            now=now,
-        )
-        await self._journal.create(record, event, claim=claim)
-        follower = self._following.follow(record, snapshot, fresh=True)
+        follower = self._following.follow(record, await self._make(record, claim), fresh=True)
         refusal = await asyncio.shield(follower.submitted)
         if refusal is not None and idempotency is not None and follower.snapshot.done is not None:
             await self._journal.drop_claim(idempotency.key)
@@ -257,27 +248,30 @@ class Tasks:
             return Started(snapshot=await self._adopt(wish, provider, upstream, detail))
 
     async def _adopt(self, wish: Attach, provider: str, upstream: UpstreamTask, detail: Detail) -> Snapshot:
-        now = self._clock()
         record = Record(
             id=_word(),
             provider=provider,
             model=detail.model or "unknown",
-            created_at=now,
+            created_at=self._clock(),
             tags=wish.tags,
             input={},
             metadata=wish.metadata,
             upstream=upstream,
         )
+        return self._following.follow(record, await self._make(record), fresh=False).snapshot
+
+    async def _make(self, record: Record, claim: Claim | None = None) -> Snapshot:
+        """Put a new task into the journal: from then on it exists, whatever happens."""
         event, snapshot = submit(
             task=record.id,
             model=record.model,
-            provider=provider,
+            provider=record.provider,
             tags=record.tags,
             epoch=self._journal.epoch,
-            now=now,
+            now=record.created_at,
         )
-        await self._journal.create(record, event)
-        return self._following.follow(record, snapshot, fresh=False).snapshot
+        await self._journal.create(record, event, claim=claim)
+        return snapshot
 
     async def _cancel(self, task: str, by: str) -> Snapshot:
         follower = self._following.get(task)

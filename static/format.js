@@ -85,7 +85,7 @@ export function progressWords({ percent, basis, label, step, steps, speed, unit,
   if (label) words.push(label);
   if (step !== null) words.push(steps !== null ? `step ${step} of ${steps}` : `step ${step}`);
   if (speed !== null) words.push(`${Number(speed.toPrecision(3))} ${unit ?? "per s"}`);
-  if (eta) words.push(etaWords(eta));
+  if (eta && eta.high_s >= 1) words.push(etaWords(eta)); // a step's last breath is no news
   if (percent !== null) words.push(basis);
   return words;
 }
