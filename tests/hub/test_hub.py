@@ -44,6 +44,8 @@ class SlowJournal(MemoryJournal):
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = asyncio.Event()
+        self.fresh = False
+        """Whether a state is as new as its answer, instead of as old as its question."""
         self.reads = 0
         self.failure: OSError | None = None
         self.states: dict[str, Snapshot] = {}
@@ -51,7 +53,7 @@ class SlowJournal(MemoryJournal):
     async def snapshot(self, task: str) -> Snapshot | None:
         answer = await super().snapshot(task)
         await self._answering()
-        return answer
+        return await super().snapshot(task) if self.fresh else answer
 
     async def read(self, task: str, *, after: int, limit: int) -> History:
         answer = await super().read(task, after=after, limit=limit)
@@ -277,6 +279,24 @@ async def test_what_a_reader_knew_before_the_tail_is_told_once(journal: SlowJour
     assert joined.types == ["snapshot", "output"]
     assert resumed.types == after.types == ["resumed", *["output"] * 3]
     assert joined.story() == resumed.story(known) == after.story(known) == journal.states[TASK]
+
+
+async def test_a_state_that_is_ahead_of_what_was_heard_is_not_told_again(journal: SlowJournal, hub: Hub) -> None:
+    """Of two commits during the reading the tail has told one, and the state has both."""
+    journal.fresh = True
+    journal.gate.clear()
+    joining = asyncio.create_task(join(hub))
+    await journal.asked.wait()
+    await journal.say("heard")
+    journal.hold_tail()
+    await journal.say("not heard yet")
+    journal.gate.set()
+    viewer = await joining
+    journal.catch_tail_up()
+    await journal.say("after")
+
+    assert [message.get("seq", 3) for message in viewer.messages] == [3, 4]
+    assert viewer.story() == journal.states[TASK]
 
 
 async def test_a_viewer_whom_its_first_state_fills_is_behind_at_once(journal: SlowJournal, hub: Hub) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,8 +15,10 @@ import pytest
 
 from relay.app import Running
 from relay.core.snapshot import Snapshot, decode_snapshot
+from relay.hub.viewer import TOO_SLOW
 from relay.journal.base import Entry
 from relay.sandbox import Sandbox
+from relay.web import ws
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]
@@ -174,11 +176,8 @@ async def test_every_wire_tells_the_same_bytes_in_the_same_order(
     assert first[-len(log.bodies[seen:]) :] == log.bodies[seen:]
 
 
-@pytest.mark.parametrize("abort", [False, True], ids=["closed", "aborted"])
-@pytest.mark.parametrize("wire", ["ws", "sse"])
-async def test_a_viewer_whose_tab_is_closed_has_left(relay: Running, start: Start, wire: str, abort: bool) -> None:
-    """Clean goodbye or cut connection: the viewer leaves the hub, and its channel with it."""
-    made = await start("hold_at=task_queue")
+async def connect(relay: Running, made: Message, wire: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a stream by hand, so that nobody reads or answers on it but the test."""
     task, address = made["task"]["id"], urlsplit(relay.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -186,6 +185,14 @@ async def test_a_viewer_whose_tab_is_closed_has_left(relay: Running, start: Star
     path, headers = ("ws", upgrade + key) if wire == "ws" else ("events", "Accept: text/event-stream\r\n")
     head = f"GET /v1/tasks/{task}/{path} HTTP/1.1\r\nHost: {address.netloc}\r\n{headers}"
     writer.write(f"{head}Authorization: Bearer {made['token']}\r\n\r\n".encode())
+    return reader, writer
+
+
+@pytest.mark.parametrize("abort", [False, True], ids=["closed", "aborted"])
+@pytest.mark.parametrize("wire", ["ws", "sse"])
+async def test_a_viewer_whose_tab_is_closed_has_left(relay: Running, start: Start, wire: str, abort: bool) -> None:
+    """Clean goodbye or cut connection: the viewer leaves the hub, and its channel with it."""
+    reader, writer = await connect(relay, await start("hold_at=task_queue"), wire)
     await reader.readuntil(b'"type":"snapshot"')
     assert (relay.context.hub.viewers, relay.context.hub.channels) == (1, 1)
 
@@ -201,6 +208,26 @@ async def test_a_viewer_whose_tab_is_closed_has_left(relay: Running, start: Star
 
     await until(lambda: relay.context.hub.viewers == 0)
     assert relay.context.hub.channels == 0
+
+
+@pytest.mark.parametrize("wire", ["ws", "sse"])
+async def test_a_viewer_too_slow_for_anything_is_cut_off(
+    relay: Running, start: Start, wire: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its goodbye waits behind all that it does not read, so it is given a moment, and then the connection is cut."""
+    monkeypatch.setattr(ws, "CLOSE_S", 0.05)
+    reader, writer = await connect(relay, await start("hold_at=task_queue"), wire)
+    await reader.readuntil(b'"type":"snapshot"')
+    (viewer,) = relay.context.hub._viewers
+    viewer.write(bytes(16_000_000))
+    assert viewer.buffered() > 0
+    relay.context.hub.send_away(viewer, TOO_SLOW)
+
+    await until(lambda: viewer.buffered() == 0)
+    assert (relay.context.hub.viewers, relay.context.hub.channels) == (0, 0)
+    writer.close()
+    with suppress(ConnectionResetError):
+        await writer.wait_closed()
 
 
 async def test_a_start_whose_caller_leaves_is_carried_out(
