@@ -7,7 +7,7 @@ together. Secrets are in no repr.
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal, Self
 
@@ -65,7 +65,7 @@ class Config(BaseModel):
     trusted_proxies: tuple[str, ...] = Field(
         (),
         alias="RELAY_TRUSTED_PROXIES",
-        description="comma-separated addresses whose X-Forwarded-For and X-Forwarded-Proto count",
+        description="comma-separated addresses or networks whose X-Forwarded-For counts: who asked, in the log",
     )
     log_format: Literal["console", "json"] | None = Field(
         None, alias="RELAY_LOG_FORMAT", description="`console` or `json`; by default console on a terminal"
@@ -129,6 +129,13 @@ class Config(BaseModel):
         if secret is not None and len(secret.get_secret_value().encode()) < 32:  # RFC 7518 section 3.2
             raise ValueError("HS256 needs at least 32 characters")
         return secret
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            ip_network(value, strict=False)
+        return values
 
     @field_validator("store")
     @classmethod

@@ -2,7 +2,7 @@
 The one place that configures logs: structlog to stderr, for people on a terminal, as JSON elsewhere.
 
 An event is `component.past_participle`, its values are keywords. A line never holds a payload, a key or a token;
-tokens that ride in an address are cut out here, for the libraries that log addresses.
+a credential that a library quotes is cut out here.
 """
 
 import logging
@@ -13,7 +13,8 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-_TOKEN_IN_ADDRESS = re.compile(r"((?:token|key)=)[^&\s\"']+", re.IGNORECASE)
+_CREDENTIAL = re.compile(r"((?:token|key)=|relay\.token\.|bearer )[^&,\s\"']+", re.IGNORECASE)
+"""A token in an address, as a subprotocol, in a header."""
 
 
 def configure(log_format: Literal["console", "json"] | None = None, level: str = "info") -> None:
@@ -56,10 +57,10 @@ def configure(log_format: Literal["console", "json"] | None = None, level: str =
 
 
 def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    """Cut tokens out of anything that looks like an address with one."""
+    """Cut credentials out of whatever quotes them: no line of ours does, but a library's or a traceback may."""
     for key, value in line.items():
-        if isinstance(value, str) and "=" in value:
-            line[key] = _TOKEN_IN_ADDRESS.sub(r"\1…", value)
+        if isinstance(value, str):
+            line[key] = _CREDENTIAL.sub(r"\1…", value)
     return line
 
 

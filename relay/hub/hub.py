@@ -105,7 +105,7 @@ class Hub:
                 opening = channel.state(viewer.form, now)
             else:
                 opening = channel.resumed(viewer.form, cursor.seq, missed, now)
-            channel.enter(Subscription(viewer, channel, expires_at), opening)
+            channel.enter(Subscription(viewer, expires_at), opening)
             if viewer.buffered() > BEHIND_BYTES:
                 self._fell_behind([viewer])
         finally:
@@ -114,9 +114,10 @@ class Hub:
 
     def unsubscribe(self, viewer: Viewer, task: str) -> None:
         """End one subscription. Idempotent."""
-        if (subscription := viewer.subscriptions.get(task)) is not None:
-            subscription.channel.exit(viewer)
-            self._release(subscription.channel)
+        if task in viewer.subscriptions:
+            channel = self._channels[task]  # a channel stays for as long as it has an audience
+            channel.exit(viewer)
+            self._release(channel)
 
     async def drain(self, within_s: float) -> None:
         """Send every viewer away to come back later, in random order and spread out over the time given."""
@@ -202,10 +203,11 @@ class Hub:
 
     def _bring_up(self, viewer: Viewer, now: float) -> None:
         """Give a drained viewer one snapshot of each task that it missed something of."""
-        for subscription in list(viewer.subscriptions.values()):
+        for task, subscription in list(viewer.subscriptions.items()):
             if subscription.stale:
-                subscription.channel.catch_up(subscription, now)
-                self._release(subscription.channel)
+                channel = self._channels[task]
+                channel.catch_up(subscription, now)
+                self._release(channel)
                 if viewer.buffered() > BEHIND_BYTES:  # it drained, so its time begins anew
                     viewer.behind_since = now
                     return

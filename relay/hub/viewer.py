@@ -6,12 +6,8 @@ What a viewer is told when a task has ended or a token expired depends on its wi
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from relay.hub.frames import Form
-
-if TYPE_CHECKING:
-    from relay.hub.channel import Channel
 
 BEHIND_BYTES = 32 * 1024
 """More than this in a viewer's write buffer, and it is behind: nothing more is written until it has drained."""
@@ -42,13 +38,12 @@ def protocol_error(reason: str) -> Close:
 
 
 class Subscription:
-    """A viewer's place in one channel."""
+    """A viewer's place in the channel of one task."""
 
-    __slots__ = ("channel", "expires_at", "stale", "viewer")
+    __slots__ = ("expires_at", "stale", "viewer")
 
-    def __init__(self, viewer: "Viewer", channel: "Channel", expires_at: float | None) -> None:
+    def __init__(self, viewer: "Viewer", expires_at: float | None) -> None:
         self.viewer = viewer
-        self.channel = channel
         self.expires_at = expires_at
         self.stale = False
         """Something was not written because the viewer is behind: it is owed a snapshot."""
@@ -65,6 +60,7 @@ class Viewer:
         self.abort = transport.abort
         self.buffered = transport.get_write_buffer_size
         self.subscriptions: dict[str, Subscription] = {}
+        """By task."""
         self.behind_since: float | None = None
         self.gone = False
         """It has left or is being closed: nothing more is written to it."""

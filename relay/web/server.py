@@ -9,8 +9,9 @@ from aiohttp.typedefs import Handler
 
 from relay import log
 from relay.web import health, hooks, openapi, pages, rest, ws
-from relay.web.context import CONTEXT, Context
+from relay.web.context import CONTEXT, Context, context
 from relay.web.origins import add_headers, origins
+from relay.web.peer import peer
 from relay.web.problems import logged_path, problems
 
 _log = log.get("web")
@@ -71,6 +72,7 @@ async def written(request: web.Request, handler: Handler) -> web.StreamResponse:
             "request.answered",
             method=request.method,
             path=logged_path(request),
+            peer=peer(request, context(request).config.trusted_proxies),
             status=status,
             duration_s=round(time.monotonic() - began, 4),
         )
