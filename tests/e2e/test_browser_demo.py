@@ -59,6 +59,7 @@ async def test_the_demo_shows_all_its_tasks_to_their_end_and_goes_at_ctrl_c(page
         await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")
         await expect(page.locator("figure video")).to_be_visible()
 
+        await page.close()  # or what it still fetches would be refused, and it would complain
         process.send_signal(signal.SIGINT)
 
         assert await process.wait() == 130
