@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo test chaos format clean
 
 demo: .venv/run
 	$(BIN)/relay demo $(ARGS)
@@ -14,6 +14,10 @@ test: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/pytest $(ARGS)
+
+# The chaos that `make test` has a minute of, again and again: SEED= is the first round's, MINUTES= how long.
+chaos: .venv/dev
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 format: .venv/dev
 	$(BIN)/ruff format

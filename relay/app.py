@@ -15,14 +15,17 @@ from aiohttp import web
 
 from relay import log
 from relay.config import Config
-from relay.core.lifecycle import Patience
+from relay.core.patience import Patience
 from relay.errors import ConfigError
 from relay.following import Following, Terms
 from relay.hub.hub import Hub
 from relay.journal.base import Journal
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal
+from relay.models import Models
+from relay.providers.apikley.provider import ApikleyProvider
 from relay.providers.base import Provider
+from relay.providers.catalogue import catalogue
 from relay.providers.wiro.provider import WiroProvider
 from relay.tasks import Tasks
 from relay.web.access import Access
@@ -59,6 +62,14 @@ def make_providers(config: Config) -> Mapping[str, Provider]:
             api_secret=secret.get_secret_value() if secret is not None else None,
             api_url=config.wiro_api_url,
             socket_url=config.wiro_socket_url,
+            request_timeout_s=config.request_timeout_s,
+        )
+    if config.apikley_api_key is not None:
+        secret = config.apikley_webhook_secret
+        providers["apikley"] = ApikleyProvider(
+            api_key=config.apikley_api_key.get_secret_value(),
+            api_url=config.apikley_api_url,
+            webhook_secret=secret.get_secret_value() if secret is not None else None,
             request_timeout_s=config.request_timeout_s,
         )
     return providers
@@ -106,11 +117,14 @@ async def running(config: Config) -> AsyncIterator[Running]:
             stack.push_async_callback(provider.close)
         hub = Hub(journal, time.time)
         stack.callback(hub.close)
-        following = await stack.enter_async_context(Following(journal, providers, time.time, terms(config)))
-        tasks = Tasks(journal, providers, following, time.time)
+        known = catalogue.load()
+        models = Models(known, providers, time.time)
+        following = await stack.enter_async_context(Following(journal, providers, known, time.time, terms(config)))
+        tasks = Tasks(journal, providers, models, following, time.time)
         context = Context(
             config=config,
             tasks=tasks,
+            models=models,
             hub=hub,
             journal=journal,
             access=Access(keys, await token_secret(config, journal), time.time),

@@ -102,7 +102,7 @@ async def _serve(settings: Config) -> None:
             _say(f"API key (made for this store, as RELAY_API_KEYS is not set): {relay.api_key}")
             _say(f"Dashboard: {relay.url}/#key={relay.api_key}")
         if not make_providers(settings):
-            _say("No provider has credentials: tasks cannot be started until WIRO_API_KEY is set.")
+            _say("No provider has credentials: tasks cannot be started until WIRO_API_KEY or APIKLEY_API_KEY is set.")
         await asyncio.Event().wait()
 
 
@@ -138,7 +138,9 @@ def sandbox(
     def started(box: Sandbox) -> None:
         _say("The sandbox listens. Point a relay at it with:\n")
         _say(f"  WIRO_API_URL={box.api_url} WIRO_SOCKET_URL={box.socket_url} \\")
-        _say(f"  WIRO_API_KEY={box.api_key} WIRO_API_SECRET={box.api_secret} RELAY_MEDIA_SOURCES={box.origin}")
+        _say(f"  WIRO_API_KEY={box.api_key} WIRO_API_SECRET={box.api_secret} \\")
+        _say(f"  APIKLEY_API_URL={box.apikley_url} APIKLEY_API_KEY={box.apikley_key} \\")
+        _say(f"  APIKLEY_WEBHOOK_SECRET={box.apikley_webhook_secret} RELAY_MEDIA_SOURCES={box.origin}")
         _say("")
 
     _run(run_sandbox(port=port, dialect=dialect, speed=speed, seed=seed, started=started))
@@ -175,7 +177,7 @@ async def _check(settings: Config) -> list[str]:
     await journal.close()
     providers = make_providers(settings)
     if not providers:
-        problems.append("WIRO_API_KEY: no provider has credentials, so no task can be started")
+        problems.append("WIRO_API_KEY: neither it nor APIKLEY_API_KEY is set, so no task can be started")
     for name, provider in providers.items():
         try:
             await provider.check()

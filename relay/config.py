@@ -110,6 +110,13 @@ class Config(BaseModel):
     wiro_socket_url: str = Field(
         "wss://socket.wiro.ai/v1", alias="WIRO_SOCKET_URL", description="Wiro's socket address"
     )
+    apikley_api_key: SecretStr | None = Field(
+        None, alias="APIKLEY_API_KEY", description="the key of your Apikley account"
+    )
+    apikley_api_url: str = Field("https://api.apikley.ru", alias="APIKLEY_API_URL", description="Apikley's address")
+    apikley_webhook_secret: SecretStr | None = Field(
+        None, alias="APIKLEY_WEBHOOK_SECRET", description="with it a callback that Apikley did not sign is refused"
+    )
 
     @field_validator("api_keys", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -144,7 +151,15 @@ class Config(BaseModel):
             raise ValueError("use sqlite:///PATH or memory:")
         return value
 
-    @field_validator("wiro_api_key", "wiro_api_secret", "public_url", "token_secret", mode="before")
+    @field_validator(
+        "wiro_api_key",
+        "wiro_api_secret",
+        "apikley_api_key",
+        "apikley_webhook_secret",
+        "public_url",
+        "token_secret",
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

@@ -31,9 +31,13 @@ TASKS = (
         "bytedance/text-to-image-seedream-v3",
         {"prompt": "A tranquil mountain lake at dawn, photorealistic scenery.", "size": "1024x1024"},
     ),
+    (
+        "bytedance/seedream-v4-text-to-image",
+        {"prompt": "An old lighthouse in a winter storm, oil on canvas.", "image_size": "landscape_16_9"},
+    ),
     ("bytedance/text-to-image-seedream-v4", {"prompt": "A fairytale village in winter. [sandbox: exit=1]"}),
 )
-"""One task of each model, and one that fails."""
+"""One task of each model, Apikley's among them, and one that fails."""
 
 
 async def demo(*, port: int, speed: float, opened: Callable[[str], None]) -> None:
@@ -59,6 +63,8 @@ async def demo(*, port: int, speed: float, opened: Callable[[str], None]) -> Non
                 "wiro_api_secret": sandbox.api_secret,
                 "wiro_api_url": sandbox.api_url,
                 "wiro_socket_url": sandbox.socket_url,
+                "apikley_api_key": sandbox.apikley_key,
+                "apikley_api_url": sandbox.apikley_url,
             }
         )
         async with running(config) as relay:

@@ -8,6 +8,7 @@ lifecycle's. One follower per task, whatever the number of viewers; no viewer ev
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import Literal
 
 from relay import log
 from relay.backoff import full_jitter
@@ -125,12 +126,15 @@ class Follower:
         self._submission.wake()
         await asyncio.shield(self.submitted)
         if self._upstream is not None and self.snapshot.done is None:
-            await self._stop(self._upstream)
+            try:
+                await self._stop(self._upstream)
+            finally:  # whatever it answered, only the record knows; a silent socket would never tell
+                await self._inbox.put(Nudged())
 
-    async def nudge(self) -> None:
-        """Look at once: the upstream called back."""
+    async def nudge(self, named: UpstreamTask | None = None) -> None:
+        """Look at once: the upstream called back, and `named` is the task that it proved to be about, if it did."""
         self._nudged = True
-        self._submission.wake()
+        self._submission.wake(named)
         await self._inbox.put(Nudged())
 
     async def _stop(self, upstream: UpstreamTask) -> None:
@@ -205,15 +209,20 @@ class Follower:
                 detail = await self._provider.detail(upstream)
         except UpstreamError as error:
             self._check_failures += 1
-            self._check_after = self._clock() + full_jitter(self._check_failures)
+            self._check_after = self._clock() + full_jitter(self._check_failures, asked_s=error.retry_after_s)
             signal = DetailFailed(why=error.detail)
         else:
             self._check_failures = 0
-            signal = DetailSeen(detail=detail, source=Source.CALLBACK if nudged else Source.RECONCILED)
+            asked: Literal[Source.RECONCILED, Source.POLLED]
+            asked = Source.RECONCILED if self._provider.streams else Source.POLLED
+            signal = DetailSeen(detail=detail, source=Source.CALLBACK if nudged else asked)
         await self._inbox.put(signal)
 
     async def _listen(self, upstream: UpstreamTask) -> None:
         """Keep a stream open: what it says goes to the inbox, and so does when it was lost."""
+        if not self._provider.streams:
+            await self._inbox.put(StreamLost())  # from the first: the record is all there is
+            return
         failures = 0
         while True:
             try:

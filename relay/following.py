@@ -11,13 +11,15 @@ from typing import Any, Self, TypeVar
 
 from relay import log
 from relay.backoff import full_jitter
-from relay.core.lifecycle import Lifecycle, Patience
+from relay.core.lifecycle import Lifecycle
+from relay.core.patience import Patience
 from relay.core.snapshot import Snapshot
 from relay.doorway import Doorway
 from relay.errors import RelayError, UpstreamUnclear
 from relay.follower import Follower
 from relay.journal.base import Journal, Record
 from relay.providers.base import Provider, Run
+from relay.providers.catalogue.catalogue import Catalogue
 
 T = TypeVar("T")
 
@@ -39,17 +41,24 @@ class Following:
     """The followers, by task. Use it as an async context manager."""
 
     def __init__(
-        self, journal: Journal, providers: Mapping[str, Provider], clock: Callable[[], float], terms: Terms
+        self,
+        journal: Journal,
+        providers: Mapping[str, Provider],
+        catalogue: Catalogue,
+        clock: Callable[[], float],
+        terms: Terms,
     ) -> None:
         """
         Args:
             journal: open, and open for as long as this is.
             providers: by name.
+            catalogue: says what goes upstream for what a caller gave.
             clock: gives unix seconds.
             terms: how long to wait for what, and how many may.
         """
         self._journal = journal
         self._providers = providers
+        self._catalogue = catalogue
         self._clock = clock
         self._terms = terms
         self._followers: dict[str, Follower] = {}
@@ -116,10 +125,13 @@ class Following:
         hook = None
         if self._terms.public_url is not None and record.hook is not None:
             hook = f"{self._terms.public_url.rstrip('/')}/hooks/{record.provider}/{record.hook}"
+        provider = self._providers[record.provider]
+        patience = self._terms.patience if provider.streams else self._terms.patience.without_stream()
+        model, sent = self._catalogue.sent(record.provider, record.model, record.input)
         return Follower(
-            Lifecycle(snapshot, self._clock(), self._terms.patience),
-            run=Run(model=record.model, input=record.input, callback_url=hook),
-            provider=self._providers[record.provider],
+            Lifecycle(snapshot, self._clock(), patience),
+            run=Run(model=model, input=sent, callback_url=hook),
+            provider=provider,
             journal=self._journal,
             clock=self._clock,
             doorway=self._doorways[record.provider],

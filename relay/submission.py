@@ -23,7 +23,7 @@ from relay.providers.base import Provider, Run, UpstreamTask
 AT_LIMIT = 96
 """What Wiro calls its concurrency limit; it is the one refusal that passes by itself."""
 
-SEARCH_AFTER_S = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+SEARCH_AFTER_S: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """When a run of unknown outcome is looked for, each time so long after the last: a list can lag behind."""
 
 
@@ -77,6 +77,7 @@ class Submission:
         self._clock = clock
         self._hold_s = hold_s
         self._woken = asyncio.Event()
+        self._named: UpstreamTask | None = None
         self._refusals = 0
         self._log = log.get("submission").bind(task=task, provider=provider.name)
         self.answered: asyncio.Future[UpstreamError | None] = asyncio.get_running_loop().create_future()
@@ -85,8 +86,9 @@ class Submission:
         it waits in line, else why not, or (`UpstreamUnclear`) why that is not known.
         """
 
-    def wake(self) -> None:
-        """Look up from waiting: somebody canceled, or the upstream called back."""
+    def wake(self, named: UpstreamTask | None = None) -> None:
+        """Look up from waiting: somebody canceled, or the upstream called back, and proved that it is about `named`."""
+        self._named = named or self._named
         self._woken.set()
         self._doorway.line.wake(self._task)
 
@@ -115,6 +117,8 @@ class Submission:
         fitting = 0
         for delay_s in SEARCH_AFTER_S:
             await self._pause(delay_s)
+            if self._named is not None and (upstream := await self._adopt([self._named])) is not None:
+                return upstream
             under_way = self._doorway.under_way()
             try:
                 async with self._doorway.connecting:
@@ -130,7 +134,7 @@ class Submission:
                 fitting, upstream = len(found.likely), await self._adopt(found.likely)
             if upstream is not None:
                 return upstream
-        searched = f"relay: {fitting} tasks in the upstream's list fit, none could be told to be this one"
+        searched = f"relay: {fitting} tasks upstream were seen to fit, none could be told to be this one"
         evidence = (f"relay: {why}", searched, "relay: whether it was started is unknown; it is not sent again")
         await self._take([GivenUp(evidence=evidence)])
         return None
@@ -143,6 +147,7 @@ class Submission:
                 await self._take([Accepted(upstream_id=upstream.upstream_id or "")], upstream)
         except UpstreamUnclear as error:
             self._log.warning("run.unclear", error=error.detail)
+            self._doorway.line.leave(self._task)  # it is not sent again, and those behind need not wait for the search
             return await self.look_for(error.detail), None
         except UpstreamError as error:
             if not _at_limit(error):

@@ -15,6 +15,7 @@ from relay.core.snapshot import Snapshot
 from relay.errors import Code, FieldError, RequestError, UpstreamError
 from relay.following import Following
 from relay.journal.base import Claim, Filter, Journal, Place, Record
+from relay.models import Models
 from relay.providers.base import Provider, UpstreamTask
 
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -84,6 +85,7 @@ class Tasks:
         self,
         journal: Journal,
         providers: Mapping[str, Provider],
+        models: Models,
         following: Following,
         clock: Callable[[], float],
     ) -> None:
@@ -91,11 +93,13 @@ class Tasks:
         Args:
             journal: open, and open for as long as this is.
             providers: by name; the first is the one that is used when nobody names one.
+            models: judges what a task is to be started with.
             following: follows the tasks that are made.
             clock: gives unix seconds.
         """
         self._journal = journal
         self._providers = providers
+        self._models = models
         self._following = following
         self._clock = clock
         self._draining = False
@@ -145,22 +149,24 @@ class Tasks:
             The state once the upstream was asked; `done` comes later, when it confirms.
 
         Raises:
-            RequestError: there is no such task, or it has ended.
+            RequestError: there is no such task, it has ended, or its provider cannot stop any.
             UpstreamError: the upstream cannot stop it, or could not be asked.
         """
         return await self._following.shielded(self._cancel(task, by))
 
-    async def call_back(self, provider: str, hook: str) -> None:
+    async def call_back(self, provider: str, hook: str, headers: Mapping[str, str], body: bytes) -> None:
         """
-        Hear that the upstream called back for a task. What it said is no matter: the record is read anew.
+        Hear that the upstream called back for a task. What it said of it is no matter: the record is read anew.
 
         Raises:
-            RequestError: no task has this hook.
+            RequestError: no task has this hook, or whoever called is not the upstream.
         """
-        if (task := await self._journal.find_hook(provider, hook)) is None:
+        task = await self._journal.find_hook(provider, hook)
+        if task is None or provider not in self._providers:
             raise RequestError(Code.NOT_FOUND, "There is no such hook.")
+        named = self._providers[provider].heard(headers, body)
         if (follower := self._following.get(task)) is not None:
-            await follower.nudge()
+            await follower.nudge(named)
 
     async def snapshot(self, task: str) -> Snapshot:
         """
@@ -208,7 +214,9 @@ class Tasks:
                 self._starting.pop(idempotency.key, None)
 
     async def _start(self, wish: Start, idempotency: Idempotency | None) -> Started:
-        provider = self._provider(wish.provider)
+        provider = self._provider(wish.provider or self._models.provider_of(wish.model))
+        await self._models.check(provider, wish.model, wish.input)
+        self._check_open()  # asking what a model takes can last
         self._following.doorway(provider).line.check_room()
         now = self._clock()
         record = Record(
@@ -279,15 +287,21 @@ class Tasks:
             snapshot = await self.snapshot(task)
             state = snapshot.state if snapshot.done else "not followed by this relay"
             raise RequestError(Code.CONFLICT, f"The task cannot be canceled: it is {state}.")
+        provider = follower.snapshot.provider
+        if not self._providers[provider].stops:
+            raise RequestError(Code.CONFLICT, f"The task cannot be canceled: {provider} has no way to stop a task.")
         await follower.ask_cancel(by)
         return follower.snapshot
 
-    def _provider(self, wished: str | None) -> str:
+    def _check_open(self) -> None:
         if self._draining:
             raise RequestError(Code.DRAINING, "The relay is shutting down; try again in a moment.")
+
+    def _provider(self, wished: str | None) -> str:
+        self._check_open()
         name = wished or next(iter(self._providers), None)
         if name is None or name not in self._providers:
-            known = ", ".join(self._providers) or "none: set WIRO_API_KEY"
+            known = ", ".join(self._providers) or "none: set WIRO_API_KEY or APIKLEY_API_KEY"
             raise RequestError(
                 Code.INVALID_INPUT,
                 f"There is no provider {name!r} here; configured: {known}.",

@@ -3,6 +3,7 @@
 import { Problem, readProblem } from "./problem.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
+/** @typedef {import("./types.js").Model} Model */
 /** @typedef {{self: string, events: string, ws: string, view: string, embed: string}} Links */
 
 export class Api {
@@ -21,10 +22,15 @@ export class Api {
     return this.#call("GET", `/v1/tasks?${query}`);
   }
 
+  /** @returns {Promise<{models: Model[]}>} the catalogue */
+  models() {
+    return this.#call("GET", "/v1/models");
+  }
+
   /**
    * Start a task. The same `idempotencyKey` with the same body never starts a second one.
    *
-   * @param {{model: string, input: Record<string, unknown>}} body
+   * @param {{model: string, provider?: string, input: Record<string, unknown>}} body
    * @param {string} idempotencyKey
    * @returns {Promise<{task: Snapshot, token: string, links: Links}>}
    */

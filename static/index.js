@@ -37,7 +37,7 @@ part("more").addEventListener("click", () => load(next));
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible" && key()) load(null);
 });
-new StartForm(/** @type {HTMLFormElement} */ (part("start")), {
+const startForm = new StartForm(/** @type {HTMLFormElement} */ (part("start")), {
   api,
   started({ task, links }) {
     list.add([task], key());
@@ -90,6 +90,7 @@ function load(/** @type {string|null} */ cursor) {
     if (cursor !== null || first) next = page.next; // a refresh of the top leaves the place where "more" goes on
     part("more").hidden = next === null;
     part("none").hidden = !list.isEmpty;
+    await startForm.load();
   });
 }
 

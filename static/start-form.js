@@ -1,81 +1,105 @@
 // @ts-check
-/** The form that starts a task. The JSON is what is sent; model and prompt are two quick ways to write it. */
+/** The form that starts a task: made for the chosen model, or the input as JSON for any other. */
+import { ModelForm } from "./model-form.js";
 import { Problem } from "./problem.js";
 import { showProblem } from "./problem-view.js";
 
-/** Each model's own example input. @type {Record<string, Record<string, unknown>>} */
-const EXAMPLES = {
-  "bytedance/text-to-image-seedream-v4": { prompt: "", size: "2048x2048", maxImages: 1, watermark: "false" },
-  "bytedance/seedream-v4": { prompt: "", size: "2048x2048", maxImages: 1, watermark: "false" },
-  "bytedance/text-to-image-seedream-v3": { prompt: "", size: "1024x1024", guidanceScale: "1", watermark: "false" },
-  "bytedance/image-to-video-seedance-v1": {
-    prompt: "",
-    inputImageUrl: "",
-    resolution: "480p",
-    ratio: "16:9",
-    duration: "5",
-    fps: "24",
-    watermark: "false",
-    camerafixed: "false",
-  },
-};
+/** @typedef {import("./api.js").Api} Api */
+/** @typedef {import("./types.js").Model} Model */
 
 export class StartForm {
   #form;
+  #api;
   #started;
+  #inputs;
+  /** @type {Model[]} */
+  #models = [];
   #attempt = { body: "", idempotencyKey: "" };
 
   /**
    * @param {HTMLFormElement} form
    * @param {object} what
-   * @param {() => import("./api.js").Api} what.api
+   * @param {() => Api} what.api
    * @param {(answer: {task: import("./types.js").Snapshot, links: import("./api.js").Links}) => void} what.started
    */
   constructor(form, { api, started }) {
     this.#form = form;
+    this.#api = api;
     this.#started = started;
-    this.#field("model").append(
-      ...Object.keys(EXAMPLES).map((name) => new Option(name)),
-      new Option("another model…", ""),
-    );
+    this.#inputs = new ModelForm(this.#part("inputs"));
     this.#field("model").addEventListener("change", () => this.#chooseModel());
-    this.#field("prompt").addEventListener("input", () => this.#writePrompt());
-    this.#field("input").addEventListener("input", () => this.#readPrompt());
+    this.#field("json").addEventListener("change", () => this.#chooseKind());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#submit(api());
+      this.#submit();
     });
-    this.#chooseModel();
+    this.#offer([]);
+  }
+
+  /** Load the models and offer them; those that are offered already stay. */
+  async load() {
+    if (this.#models.length) return;
+    const { models } = await this.#api().models();
+    this.#offer(models.filter(({ available }) => available));
   }
 
   #field(/** @type {string} */ name) {
-    return /** @type {HTMLTextAreaElement} */ (this.#form.elements.namedItem(name));
+    return /** @type {HTMLInputElement} */ (this.#form.elements.namedItem(name));
+  }
+
+  #part(/** @type {string} */ name) {
+    return /** @type {HTMLElement} */ (this.#form.querySelector(`[data-is="${name}"]`));
+  }
+
+  get #model() {
+    return this.#models.find(({ model, provider }) => `${provider}:${model}` === this.#field("model").value);
+  }
+
+  #offer(/** @type {Model[]} */ models) {
+    this.#models = models;
+    this.#field("model").replaceChildren(
+      ...models.map(({ model, provider }) => new Option(model, `${provider}:${model}`)),
+      new Option("another model…", ""),
+    );
+    this.#chooseModel();
   }
 
   #chooseModel() {
-    const model = this.#field("model").value;
-    const other = this.#field("other");
-    /** @type {HTMLElement} */ (other.parentElement).hidden = model !== "";
-    other.required = model === "";
-    this.#writeInput({ ...(EXAMPLES[model] ?? {}), prompt: this.#field("prompt").value });
+    const model = this.#model;
+    this.#part("other").hidden = model !== undefined;
+    this.#part("kind").hidden = model === undefined;
+    this.#part("about").textContent = model ? [model.title, model.description].filter(Boolean).join(". ") : "";
+    showProblem(this.#part("problem"), null);
+    if (model) this.#inputs.show(model);
+    if (model && this.#field("json").checked) this.#writeJson();
+    this.#showKind();
   }
 
-  #writePrompt() {
-    const input = this.#readInput();
-    if (input) this.#writeInput({ ...input, prompt: this.#field("prompt").value });
+  /** From the controls to their JSON and back; JSON that is none stays where it is. */
+  #chooseKind() {
+    const input = this.#field("json").checked ? this.#inputs.values : this.#readJson();
+    showProblem(this.#part("problem"), input ? null : new Problem(0, "The input is no JSON object"));
+    if (this.#field("json").checked) this.#writeJson();
+    else if (input && this.#model) this.#inputs.show(this.#model, input);
+    else this.#field("json").checked = true;
+    this.#showKind();
   }
 
-  #readPrompt() {
-    const input = this.#readInput();
-    if (typeof input?.prompt === "string") this.#field("prompt").value = input.prompt;
+  #showKind() {
+    this.#part("inputs").hidden = this.#asJson;
+    this.#part("raw").hidden = !this.#asJson;
   }
 
-  #writeInput(/** @type {Record<string, unknown>} */ input) {
-    this.#field("input").value = JSON.stringify(input, null, 2);
+  get #asJson() {
+    return !this.#model || this.#field("json").checked;
+  }
+
+  #writeJson() {
+    this.#field("input").value = JSON.stringify(this.#inputs.values, null, 2);
   }
 
   /** @returns {Record<string, unknown>|null} null where what stands there is no JSON object */
-  #readInput() {
+  #readJson() {
     try {
       const input = JSON.parse(this.#field("input").value);
       return typeof input === "object" && !Array.isArray(input) ? input : null;
@@ -85,22 +109,38 @@ export class StartForm {
     }
   }
 
-  async #submit(/** @type {import("./api.js").Api} */ api) {
-    const place = /** @type {HTMLElement} */ (this.#form.querySelector(".problem"));
-    const button = /** @type {HTMLButtonElement} */ (this.#form.querySelector("button"));
+  async #submit() {
+    const place = this.#part("problem");
+    const button = /** @type {HTMLButtonElement} */ (this.#part("start"));
+    if (!this.#model && !this.#field("other").reportValidity()) return;
     button.disabled = true;
     try {
       showProblem(place, null);
-      const input = this.#readInput();
-      if (!input) throw new Problem(0, "The input is no JSON object");
-      const body = { model: this.#field("model").value || this.#field("other").value.trim(), input };
-      this.#started(await api.start(body, this.#keyFor(JSON.stringify(body))));
+      this.#inputs.complain([]);
+      const body = this.#body();
+      this.#started(await this.#api().start(body, this.#keyFor(JSON.stringify(body))));
       this.#attempt = { body: "", idempotencyKey: "" };
     } catch (error) {
-      showProblem(place, error);
+      showProblem(place, this.#placed(error));
     } finally {
       button.disabled = false;
     }
+  }
+
+  #body() {
+    const input = this.#asJson ? this.#readJson() : this.#inputs.values;
+    if (!input) throw new Problem(0, "The input is no JSON object");
+    const { model, provider } = this.#model ?? { model: this.#field("other").value.trim() };
+    return { model, input, ...(provider && { provider }) };
+  }
+
+  /** Show at its control what has one, and return the rest. */
+  #placed(/** @type {unknown} */ error) {
+    if (!(error instanceof Problem) || this.#asJson || !error.errors.length) return error;
+    const errors = this.#inputs.complain(error.errors);
+    if (errors.length === error.errors.length) return error;
+    const detail = "Nothing was started. What does not fit is said where it stands.";
+    return new Problem(error.status, error.title, { detail, errors, upstream: error.upstream });
   }
 
   /** A second press after an answer that got lost is the same attempt: a run that costs money is not started twice. */

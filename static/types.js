@@ -91,6 +91,29 @@
 /** @typedef {{type: "error", task?: string, tag?: string, code: string, detail?: string}} ErrorMessage */
 /** @typedef {SnapshotMessage|ResumedMessage|PingMessage|ListedMessage|ErrorMessage|RelayEvent} Message */
 
+/** @typedef {{minimum?: number, maximum?: number, integer?: boolean, max_length?: number, max_items?: number}} Limits */
+/**
+ * @typedef {object} ModelInput
+ * @property {string} name
+ * @property {string} label
+ * @property {string} help
+ * @property {string} type as the platform calls the control: text, textarea, select, number, combinefileinput, …
+ * @property {boolean} required
+ * @property {string|number|null} default what is sent when nothing is given
+ * @property {{value: string, label: string}[]} options
+ * @property {Limits} limits
+ */
+/**
+ * @typedef {object} Model
+ * @property {string} model owner/name
+ * @property {string} provider
+ * @property {boolean} available
+ * @property {string} title
+ * @property {string} description
+ * @property {ModelInput[]} inputs
+ * @property {Record<string, unknown>[]} inspires sample inputs
+ */
+
 /** @typedef {"connecting"|"live"|"catching-up"|"offline"|"ended"|"refused"} ConnectionState */
 /**
  * How a wire came to its end: worth coming back (`opened` says whether it ever stood, `retry_s` what the server asks

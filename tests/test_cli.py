@@ -18,6 +18,7 @@ from relay.sandbox import Sandbox
 
 KEY = "a-key-for-the-command-line"
 PATIENCE_S = 60.0
+SETTINGS = ("RELAY_", "WIRO_", "APIKLEY_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Shell:
     @asynccontextmanager
     async def started(self, *arguments: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
         """Run a command for as long as the block lasts."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "relay", *arguments),
@@ -315,6 +316,20 @@ async def test_check_says_in_one_line_that_the_key_is_wrong(shell: Shell, upstre
     assert ended.code == 1
     assert one_line(ended).startswith("relay: wiro: ")
     assert "not-the-key" not in ended.out + ended.err
+
+
+async def test_check_reaches_for_apikley_too(shell: Shell, sandbox: Sandbox) -> None:
+    """One harmless call with its key; a wrong one is told with the name of its setting, and not shown."""
+    settings = {"APIKLEY_API_URL": sandbox.apikley_url, "APIKLEY_API_KEY": sandbox.apikley_key}
+    content = await shell.run("check", **settings, APIKLEY_WEBHOOK_SECRET="a-word-that-nobody-may-read")
+    wrong = await shell.run("check", **settings | {"APIKLEY_API_KEY": "not-the-key"})
+
+    assert (content.code, content.err) == (0, "")
+    assert "a-word-that-nobody-may-read" not in content.out
+    assert sandbox.apikley_key not in content.out
+    assert one_line(wrong).startswith("relay: apikley: ")
+    assert "APIKLEY_API_KEY" in one_line(wrong)
+    assert "not-the-key" not in wrong.out + wrong.err
 
 
 async def test_check_has_one_line_for_each_thing_that_is_wrong(shell: Shell) -> None:

@@ -103,7 +103,9 @@ def test_a_short_token_secret_is_refused(nowhere: Path) -> None:
     assert refusal({"RELAY_TOKEN_SECRET": "s" * 31}, nowhere).startswith("RELAY_TOKEN_SECRET: ")
 
 
-@pytest.mark.parametrize("name", ["WIRO_API_KEY", "WIRO_API_SECRET", "RELAY_PUBLIC_URL"])
+@pytest.mark.parametrize(
+    "name", ["WIRO_API_KEY", "WIRO_API_SECRET", "APIKLEY_API_KEY", "APIKLEY_WEBHOOK_SECRET", "RELAY_PUBLIC_URL"]
+)
 def test_an_empty_setting_counts_as_not_set(name: str, nowhere: Path) -> None:
     """`NAME=` in a file or a compose file means none, not an empty key."""
     config = load({name: ""}, nowhere)

@@ -19,9 +19,10 @@ from relay.core.snapshot import Snapshot
 from relay.errors import Code, FieldError, UpstreamFault
 from relay.hub import viewer
 from relay.hub.viewer import Close
+from relay.providers.catalogue.model import InputType
 from relay.sandbox import faults
 from relay.sandbox.faults import Faults
-from relay.web import messages
+from relay.web import messages, openapi
 from relay.web.bodies import StartBody
 from relay.web.problems import STATUS
 from relay.web.server import application
@@ -144,6 +145,15 @@ class TestProtocol:
             name for path in sources for name in re.findall(r'\{"type": ?"(\w+)"', path.read_text(encoding="utf-8"))
         }
         assert set(firsts(section("What the relay says"), "type", "fields")) == written
+
+    def test_it_has_every_field_of_a_model(self) -> None:
+        """What `GET /v1/models` shows is documented, field for field and in order, with every type of an input."""
+        schemas = openapi._schemas()
+        assert firsts(PROTOCOL, "model", "meaning") == schemas["Model"]["required"]
+        inputs = rows(PROTOCOL, "input of a model", "meaning")
+        assert [name for row in inputs for name in names(row[0])] == schemas["ModelInput"]["required"]
+        (types,) = (row[1] for row in inputs if row[0] == "`type`")
+        assert names(types) == [*get_args(InputType)]
 
     async def test_it_has_every_route(self, relay: Running) -> None:
         """Every address that the relay answers is documented, and every documented one is answered."""

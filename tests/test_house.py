@@ -20,6 +20,7 @@ ROOMS = (
     ("core",),
     ("config", "log", "metrics", "backoff"),
     ("providers",),
+    ("models",),
     ("journal",),
     ("hub",),
     ("doorway",),
@@ -40,7 +41,8 @@ SANDBOX_MAY_IMPORT = {"errors", "log", "sandbox"}
 
 MAY_IMPORT_SANDBOX = {"sandbox", "demo", "cli"}
 MAY_SERVE_HTTP = {"web", "sandbox", "app"}
-CONTRACTS = {"relay.journal.base", "relay.providers.base"}
+CONTRACTS = {"relay.journal.base", "relay.providers.base", "relay.providers.catalogue"}
+"""What everybody may know of journals and providers. The catalogue is data: it names no platform's calls."""
 LARGEST_LINES = 400
 
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
@@ -118,7 +120,9 @@ def test_only_the_composition_root_names_concrete_journals_and_providers(path: P
     concrete = {
         name
         for name in own_imports(path)
-        if room_of(name) in ("journal", "providers") and room_of(name) != room and name not in CONTRACTS
+        if room_of(name) in ("journal", "providers")
+        and room_of(name) != room
+        and not any(name == contract or name.startswith(f"{contract}.") for contract in CONTRACTS)
     }
 
     assert concrete == set() or room == "app"
@@ -223,7 +227,7 @@ def settings_table() -> dict[str, str]:
     for line in readme().splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if line.strip().startswith("|") and len(cells) >= 3:
-            found |= dict.fromkeys(re.findall(r"`((?:RELAY|WIRO)_[A-Z_]+)`", cells[0]), cells[1])
+            found |= dict.fromkeys(re.findall(r"`((?:RELAY|WIRO|APIKLEY)_[A-Z_]+)`", cells[0]), cells[1])
     return found
 
 
@@ -255,7 +259,7 @@ def test_every_setting_stands_in_the_readme_with_its_default() -> None:
 
 def test_the_readme_names_no_setting_that_is_not_there() -> None:
     """Whoever copies a name from the README is not refused."""
-    named = set(re.findall(r"\b(?:RELAY|WIRO)_[A-Z]+(?:_[A-Z]+)*\b", readme()))
+    named = set(re.findall(r"\b(?:RELAY|WIRO|APIKLEY)_[A-Z]+(?:_[A-Z]+)*\b", readme()))
 
     assert named - {field.alias for field in Config.model_fields.values()} == set()
 

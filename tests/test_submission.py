@@ -19,6 +19,9 @@ MODEL = "bytedance/text-to-image-seedream-v4"
 
 MakeRelay = Callable[..., Any]
 
+EQUAL = {"prompt": "a cat", "size": "2048x2048", "maxImages": 1, "watermark": "false"}
+"""What the relay sends for `wish()`, the model's defaults filled in."""
+
 
 @pytest.fixture(autouse=True)
 def quick_search(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +136,7 @@ async def start_elsewhere(session: aiohttp.ClientSession, sandbox: Sandbox) -> s
     from relay.providers.wiro.signing import Signer
 
     headers = Signer(sandbox.api_key, sandbox.api_secret).headers()
-    async with session.post(f"{sandbox.api_url}/Run/{MODEL}", json={"prompt": "a cat"}, headers=headers) as answer:
+    async with session.post(f"{sandbox.api_url}/Run/{MODEL}", json=EQUAL, headers=headers) as answer:
         token: str = (await answer.json())["socketaccesstoken"]
         return token
 
@@ -183,6 +186,18 @@ class TestHold:
         assert len([run for run in sandbox.runs if prompt_of(run.fields) == "three"]) == asked == 0
         await let_go(sandbox, first.snapshot.upstream_id)
         await ended(relay, third.snapshot.id)
+
+    async def test_nobody_waits_behind_one_whose_run_is_looked_for(
+        self, relay: Running, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It waits for no place any more: looking for it can take minutes, and the place may be free."""
+        monkeypatch.setattr(submission, "SEARCH_AFTER_S", (0.0, 60.0))
+        sandbox.next_run(hold_at="task_start")
+        prompts = ("one", "two", "three [sandbox: run_http=drop_before]", "four")
+        first, _, third, fourth = [await relay.context.tasks.start(wish(prompt)) for prompt in prompts]
+        await let_go(sandbox, (await committed_state(relay, first.snapshot.id)).upstream_id)
+        assert (await ended(relay, fourth.snapshot.id)).state is State.SUCCEEDED
+        assert (await committed_state(relay, third.snapshot.id)).state is State.SUBMITTING
 
     async def test_a_held_task_can_be_canceled_and_was_never_started(self, relay: Running, sandbox: Sandbox) -> None:
         """It ends canceled and unbilled; the one behind it moves up."""

@@ -16,11 +16,13 @@ import relay
 from relay.cli import cli
 from relay.web.pages import STATIC
 from relay.journal.database import open_database
+from relay.providers.catalogue.catalogue import load
 installed = Path(sys.argv[1])
 assert Path(relay.__file__).is_relative_to(installed), relay.__file__
 assert STATIC == installed / "relay" / "static", STATIC
 missing = {name for name in sys.argv[2:] if not (STATIC / name).is_file()}
 assert not missing, missing
+assert [*load()], "no model file"
 """
 
 

@@ -14,7 +14,6 @@ Theory of operation: the socket is a hint, the detail is the truth. Frames becom
 ends a task; when a terminal frame stays unconfirmed for SETTLE_S, the frame is believed and the verdict marked.
 """
 
-from dataclasses import dataclass
 from typing import Final, assert_never
 
 from relay.core.events import (
@@ -29,6 +28,7 @@ from relay.core.events import (
     LogOutput,
     Output,
     OutputData,
+    Progress,
     Results,
     Source,
     Stage,
@@ -40,6 +40,7 @@ from relay.core.events import (
 )
 from relay.core.logbook import already_in, missing, text_of
 from relay.core.merge import Merger
+from relay.core.patience import Patience
 from relay.core.signals import (
     Accepted,
     CancelAsked,
@@ -70,24 +71,16 @@ SETTLE_S: Final = 120.0
 """How long a terminal frame may stay unconfirmed by the detail before it is believed."""
 
 BLANK_CHECKS_S: Final = (2.0, 5.0)
-"""When to read a detail again that is finished but has neither exit code nor outputs."""
+"""When to read a detail again that is finished but lacks what it should have by then."""
 
 UNCONFIRMED_CHECK_S: Final = 1.0
-"""How soon to read the detail again while a terminal frame is unconfirmed."""
+"""How soon to read the detail again while a terminal frame, or a callback, is unconfirmed."""
 
+NUDGED_S: Final = 10.0
+"""How long a callback stays unconfirmed: it can come before the record knows of the end."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait for what, in seconds."""
-
-    silence_s: float = 60.0
-    """No news for so long, and a check without news after it, is a stall."""
-    watch_s: float = 60.0
-    """The detail is read this often while the stream is open: frames can be lost on a healthy socket too."""
-    poll_s: float = 5.0
-    """The same while there is no stream."""
-    deadline_s: float = 86_400.0
-    """A task without an end is lost after so long."""
+ECHO_S: Final = 0.5
+"""How long after the detail frames may come whose text stands in it: socket and call are two connections."""
 
 
 class Lifecycle:
@@ -107,11 +100,16 @@ class Lifecycle:
         self._streaming = False
         self._end: EndSeen | None = None
         self._settle_at: float | None = None
+        self._nudged_until = now
         self._blank_since: float | None = None
-        self._last_status: str | None = None
+        self._last_said: tuple[str, Progress | None] | None = None
+        self._output_from = Source.LIVE
         self._merger = Merger(now)
         self._held_back: list[LogSeen] | None = None
-        """Log text since the stream opened, until the detail has told what was missed before it."""
+        """Log text since the stream opened, until the detail has told what was missed before it, and ECHO_S longer."""
+        self._let_out_at: float | None = None
+        self._record: Detail | None = None
+        """The detail that stands beside what is held back."""
 
     def __repr__(self) -> str:
         return f"<Lifecycle {self.snapshot.id} {self.snapshot.state} seq={self.snapshot.seq}>"
@@ -136,14 +134,15 @@ class Lifecycle:
         times = [self.snapshot.created_at + self.patience.deadline_s]
         if (merged_at := self._merger.next_deadline()) is not None:
             times.append(merged_at)
-        if self._settle_at is not None:
-            times.append(self._settle_at)
+        times += [time for time in (self._settle_at, self._let_out_at) if time is not None]
         return min(times)
 
     def handle_deadline(self, now: float) -> list[Event]:
         """Do what is due by `now`; calling it early or twice does no harm."""
         if self.snapshot.done is None:
             self._write_merged(self._merger.due(self.snapshot, now), now)
+            if self._let_out_at is not None and now >= self._let_out_at:
+                self._let_out(now)
             if self._end is not None and self._settle_at is not None and now >= self._settle_at:
                 if self._end.how == "finished":
                     self._results(self._end.outputs or (), now, Source.LIVE)
@@ -159,6 +158,7 @@ class Lifecycle:
     def _receive(self, signal: Signal, now: float) -> None:
         match signal:
             case Accepted(upstream_id=upstream_id):
+                self._heard(now)
                 self._submitted(upstream_id, now, Source.RELAY)
             case Refused(fault=fault):
                 evidence = (f"upstream: refused the run: {fault.message}",)
@@ -197,7 +197,7 @@ class Lifecycle:
                 self._end_seen(signal, now)
             case StreamOpened():
                 self._streaming = True
-                self._held_back = self._held_back or []
+                self._held_back, self._let_out_at = self._held_back or [], None
                 self._check_at = now
             case StreamLost():
                 self._streaming = False
@@ -207,7 +207,9 @@ class Lifecycle:
             case DetailFailed(why=why):
                 self._let_out(now)
                 self._checked(now, f"the upstream could not be asked: {why}")
+                self._check_at = now  # nothing was learnt, so it is still due; whoever asks backs off
             case Nudged():
+                self._nudged_until = now + NUDGED_S
                 self._check_at = now
             case CancelAsked(by=by):
                 if self.snapshot.cancel is None:
@@ -232,44 +234,53 @@ class Lifecycle:
             return
         if detail.upstream_id is not None:
             self._submitted(detail.upstream_id, now, source)
-        if detail.status != self._last_status and detail.phase != "error":
+        if (said := (detail.status, detail.progress)) != self._last_said and detail.phase != "error":
             self._heard(now)
-        self._last_status = detail.status
+        self._last_said = said
         for stage, at in sorted(detail.stages.items(), key=lambda reached: STAGE_ORDER[reached[0]]):
             if stage is not Stage.POSTPROCESS_END:
                 self._stage(stage, now, source, at=at)
+        if detail.progress is not None:
+            self._output_from = source
+            self._merger.add_progress(detail.progress, self.snapshot.progress)
+            self._write_merged(self._merger.due(self.snapshot, now), now)
         # In the middle of a stream the record may be ahead of frames that are on their way: they would come twice.
-        if self._held_back is not None or detail.phase in ("finished", "canceled"):
+        ended = detail.phase in ("finished", "canceled")
+        if self._held_back is not None or ended:
             self._fill_log("stdout", detail.stdout, now, source)
             self._fill_log("stderr", detail.stderr, now, source)
-            self._let_out(now)
+            self._record, self._let_out_at = detail, self._let_out_at or now + ECHO_S
+            if ended or not (detail.stdout or detail.stderr):
+                self._let_out(now)
         if (done := judge(detail, self._end, detail.outputs or self.snapshot.outputs)) is None:
             problem = "; it waits to be put right" if detail.phase == "error" else ""
             self._checked(now, f"the upstream says {detail.status}{problem}", stalled=detail.phase == "error")
         elif self._blank(done, detail, now):
-            self._checked(now, "the upstream says it finished, with neither exit code nor outputs")
+            self._checked(now, f"the upstream says {detail.status}, and its record is not complete")
         else:
-            if detail.phase == "finished":
+            if detail.phase in ("finished", "succeeded"):
                 self._results(detail.outputs, now, source, at=detail.stages.get(Stage.POSTPROCESS_END))
             self._done(done, now, Source.LIVE if self._end else source, at=detail.ended_at)
 
     def _blank(self, done: Done, detail: Detail, now: float) -> bool:
-        """Say whether a failure is drawn only from what is missing in a detail that may still be filled in."""
-        if not (done.verdict == "failed" and done.inferred and detail.phase == "finished"):
+        """Say whether the end rests on a detail that lacks something and may still be filled in."""
+        guessed = done.verdict == "failed" and done.inferred and detail.phase == "finished"
+        if not guessed and not (detail.phase == "succeeded" and not detail.outputs):
             return False
         self._blank_since = now if self._blank_since is None else self._blank_since
         return now < self._blank_since + BLANK_CHECKS_S[-1]
 
     def _checked(self, now: float, found: str, *, stalled: bool = False) -> None:
         """Take note of a check that did not end the task: plan the next one, and call a long silence a stall."""
+        silent_s = now - self._heard_at
         if self._blank_since is not None:
             later = [self._blank_since + delay for delay in BLANK_CHECKS_S if self._blank_since + delay > now]
             self._check_at = later[0] if later else now + UNCONFIRMED_CHECK_S
-        elif self._end is not None:
+        elif self._end is not None or now < self._nudged_until:
             self._check_at = now + UNCONFIRMED_CHECK_S
         else:
-            self._check_at = now + (self.patience.watch_s if self._streaming else self.patience.poll_s)
-        silent_s = now - self._heard_at
+            until_poll_s = self.patience.until_poll_s(silent_s)
+            self._check_at = now + (self.patience.watch_s if self._streaming else until_poll_s)
         if self.snapshot.stall is None and (stalled or silent_s >= self.patience.silence_s):
             self._emit("stall", Stall(silent_s=round(silent_s, 3), checked=found), now, Source.RELAY)
 
@@ -301,19 +312,20 @@ class Lifecycle:
             self._emit("output", LogOutput(log=Log(stream=stream, text=piece)), now, source)
 
     def _fill_log(self, stream: Stream, theirs: str, now: float, source: Source) -> None:
-        """Write what the upstream's log has beyond ours, and drop what is held back and stands in it already."""
-        ours = text_of(self.snapshot.log, stream)
-        rest = missing(ours, theirs, cut=self.snapshot.log_dropped > 0)
-        self._log(stream, rest, now, source)
-        if self._held_back:
-            own = [log for log in self._held_back if log.stream == stream]
-            known = own[: already_in(theirs, [log.text for log in own])]
-            self._held_back = [log for log in self._held_back if not any(log is seen for seen in known)]
+        """Write what the upstream's log has beyond ours."""
+        if stream == "stderr" or not self.snapshot.segments:  # a streamed answer is kept as stdout: it has been told
+            ours = text_of(self.snapshot.log, stream)
+            self._log(stream, missing(ours, theirs, cut=self.snapshot.log_dropped > 0), now, source)
 
     def _let_out(self, now: float) -> None:
-        """Write the log text that was held back."""
-        held_back, self._held_back = self._held_back, None
-        for log in held_back or ():
+        """Write the log text that was held back, but for what stands in the detail already."""
+        held_back, record = self._held_back or [], self._record
+        self._held_back = self._record = self._let_out_at = None
+        for stream, theirs in (("stdout", record.stdout), ("stderr", record.stderr)) if record else ():
+            own = [log for log in held_back if log.stream == stream]
+            known = own[: already_in(theirs, [log.text for log in own])]
+            held_back = [log for log in held_back if not any(log is seen for seen in known)]
+        for log in held_back:
             self._log(log.stream, log.text, now, Source.LIVE)
 
     def _done(self, done: Done, now: float, source: Source, *, at: float | None = None) -> None:
@@ -347,7 +359,7 @@ class Lifecycle:
 
     def _write_merged(self, outputs: list[OutputData], now: float) -> None:
         for output in outputs:
-            self._write("output", output, now, Source.LIVE)
+            self._write("output", output, now, self._output_from)
 
     def _drain(self) -> list[Event]:
         events, self._events = self._events, []

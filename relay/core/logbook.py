@@ -36,7 +36,10 @@ def missing(ours: str, theirs: str, *, cut: bool) -> str:
     if known == len(whole):
         return ""
     rest = _after(theirs, known)
-    return rest.lstrip("\r\n") if not ours or ours.endswith(("\n", "\r")) else rest
+    line_ends = rest[: len(rest) - len(rest.lstrip("\r\n"))]
+    if ours and (last := ours[-1]) in line_ends:  # the line that we have has its end already
+        rest = rest[line_ends.index(last) + 1 :]
+    return rest
 
 
 def already_in(theirs: str, pieces: Sequence[str]) -> int:

@@ -110,18 +110,23 @@ class Detail:
     """
     What the upstream's record of the task says at this moment: the truth, as far as there is one.
 
-    `phase` is its status in our words: `open` (not ended), `finished`, `canceled`, or `error` (Wiro's `task_error`:
-    a failure before the run that may be put right, so not an end). `stages` is the stage clock.
+    `phase` is its status in our words: `open` (not ended), `finished` (how is to be worked out), `canceled`, or `error`
+    (Wiro's `task_error`: a failure before the run that may be put right, so not an end); or `succeeded` or `failed`,
+    where the upstream spells out how it ended. `stages` is the stage clock.
     """
 
-    phase: Literal["open", "finished", "canceled", "error"]
+    phase: Literal["open", "finished", "canceled", "error", "succeeded", "failed"]
     status: str
     """The upstream's own word, for evidence."""
     upstream_id: str | None = None
     model: str | None = None
     """`owner/name`, where the record says it."""
     stages: Mapping[Stage, float] = field(default_factory=lambda: MappingProxyType({}))
+    progress: Progress | None = None
+    """How far it is, where the record says so."""
     exit_code: int | None = None
+    fault: Fault | None = None
+    """Why it failed, where the record spells it out."""
     outputs: tuple[Output, ...] = ()
     cancel_at: float | None = None
     ended_at: float | None = None

@@ -11,6 +11,8 @@ The rules, first match wins. `task_end` is not the end and stderr is not failure
 | finished, no exit code, outputs there | succeeded, inferred |
 | finished, no exit code, no outputs | failed, inferred; only after it was read again |
 | canceled, or a time of cancelling | canceled |
+| succeeded | succeeded |
+| failed | failed, for the reason that it names |
 | anything else, or nothing, long after a terminal frame | what the frame lets us infer |
 """
 
@@ -42,6 +44,8 @@ def judge(detail: Detail, end: EndSeen | None, outputs: tuple[Output, ...]) -> D
         started = Stage.START in detail.stages
         how = "it was killed while it ran" if started else "it had not started"
         return _done("canceled", detail, (f"detail: status {detail.status}", how), billed=None if started else False)
+    if detail.phase in ("succeeded", "failed"):
+        return _spelt_out(detail, outputs)
     return None
 
 
@@ -78,6 +82,17 @@ def _finished(detail: Detail, end: EndSeen | None, outputs: tuple[Output, ...]) 
     if outputs:
         return _done("succeeded", detail, evidence, inferred=True)
     return _failed(detail, evidence, exit_code=None, inferred=True)
+
+
+def _spelt_out(detail: Detail, outputs: tuple[Output, ...]) -> Done:
+    evidence: tuple[str, ...] = (f"detail: status {detail.status}",)
+    billed = None if detail.cost is None else detail.cost.amount > 0
+    if detail.phase == "succeeded":
+        return _done("succeeded", detail, (*evidence, _counted(outputs)), billed=billed)
+    error = detail.fault or Fault(code=None, message="The upstream gave no reason.")
+    if error.code is not None:
+        evidence = (*evidence, f"detail: code {error.code}")
+    return _done("failed", detail, evidence, billed=billed, error=error)
 
 
 def _claims(end: EndSeen) -> bool:

@@ -2,8 +2,8 @@
 The contract of a provider: our side of one upstream platform.
 
 A provider translates and carries; it does not decide. It never sends a billable call twice, parses every answer once
-into the typed values below and in `core.signals`, and lets only `relay.errors.UpstreamError` out. Its socket token is
-the power over a task: it is in no repr, error or log line.
+into the typed values below and in `core.signals`, and lets only `relay.errors.UpstreamError` out of its calls. Its
+socket token is the power over a task: it is in no repr, error or log line.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from relay.core.signals import Detail, Signal
+from relay.providers.catalogue.model import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A billable wish: `input` as the caller gave it, by the names of the model's own inputs."""
+    """A billable wish: model and input as they are sent, by the names of the model's own inputs."""
 
     model: str
     input: Mapping[str, object]
@@ -43,6 +44,12 @@ class Provider(Protocol):
     """One upstream platform. Every call has a time limit of its own and may be cancelled."""
 
     name: str
+
+    streams: bool
+    """Whether a task can be followed live. Where not, its record is all there is, and `follow` is never called."""
+
+    stops: bool
+    """Whether a task can be stopped once it was taken. Where not, `stop` is never called."""
 
     async def run(self, run: Run) -> UpstreamTask:
         """
@@ -87,6 +94,24 @@ class Provider(Protocol):
 
         Raises:
             UpstreamUnavailable: on entering, when the stream could not be opened.
+        """
+
+    def heard(self, headers: Mapping[str, str], body: bytes) -> UpstreamTask | None:
+        """
+        Read a callback, and return the task that it proves to be about; null where it proves nothing.
+
+        A callback is a hint, proven or not: what it says of the task is read from the task's record.
+
+        Raises:
+            RequestError: it should prove who sent it, and does not.
+        """
+
+    async def describe(self, model: str) -> Model | None:
+        """
+        Ask what a model takes, at no cost; null when the platform has no such model, or describes none.
+
+        Raises:
+            UpstreamError: it could not be asked, or its answer makes no sense.
         """
 
     async def check(self) -> None:

@@ -1,5 +1,5 @@
 """
-The simulated upstream: a Wiro on loopback with real sockets, and a switch for each of its known oddities.
+The simulated upstreams: a Wiro and an Apikley on loopback with real sockets, and a switch for each known oddity.
 
 It shares nothing with our provider, on purpose: both would make the same mistake.
 """

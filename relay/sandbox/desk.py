@@ -65,6 +65,10 @@ class Desk:
         self.faults.with_switches(texts)  # refused here and now, not when the Run comes
         self.ledger.next_switches.append(texts)
 
+    def take(self) -> Mapping[str, str]:
+        """Return the switches that wait for the next Run, and have them wait no longer."""
+        return self.ledger.next_switches.pop(0) if self.ledger.next_switches else {}
+
     async def release(self, request: web.Request) -> web.Response:
         """Let a task go on that holds."""
         try:

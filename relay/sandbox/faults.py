@@ -142,6 +142,14 @@ class Faults:
     kill_error: Annotated[str, switches.any_text] = ""
     """Kill is refused with this reason."""
 
+    flaky: Annotated[float, switches.share] = 0.0
+    """
+    The share of REST answers that become a 5xx or a broken connection, before or after the call took effect. Only as
+    the server's default.
+    """
+    cut_share: Annotated[float, switches.share] = 0.0
+    """The share of frames after which their task's sockets are cut. Only as the server's default."""
+
     # The callback and the files.
     webhook: Annotated[WebhookShape, switches.one_of(*get_args(WebhookShape))] = "tasklist"
     """The body of the callback: the whole envelope, the bare task, or `{taskid,status,outputs}`."""
@@ -157,6 +165,26 @@ class Faults:
     """A file's answer begins so many real seconds late."""
     cdn_expires_s: Annotated[float | None, switches.seconds] = None
     """A file's address answers 403 so many real seconds after the task's end."""
+
+    # Apikley alone; of the others it has those that docs/sandbox.md names.
+    fail: Annotated[Refusal | None, switches.refusal] = None
+    """Apikley: the job fails with this code and message: `fail=500:The prompt was refused`."""
+    code_as_status: Annotated[bool, switches.flag] = False
+    """Apikley: a refusal's code is its HTTP status too, and does not come under HTTP 200."""
+    param_twice: Annotated[bool, switches.flag] = False
+    """Apikley: the record's `param` is escaped twice."""
+    result: Annotated[Literal["urls", "object", "null"], switches.one_of("urls", "object", "null")] = "urls"
+    """Apikley: what the `resultJson` of a job that succeeded holds."""
+    cost_time: Annotated[Literal["ms", "s"], switches.one_of("ms", "s")] = "ms"
+    """Apikley: the unit of the record's `costTime`."""
+    credits: Annotated[str, switches.one_of("creditsConsumed", "consumeCredits", "none")] = "creditsConsumed"
+    """Apikley: by which name the record has its price, if at all."""
+    job_progress: Annotated[bool, switches.flag] = False
+    """Apikley: the record of a job that is generating has a `progress`."""
+    signature: Annotated[Literal["good", "bad", "old", "none"], switches.one_of("good", "bad", "old", "none")] = "good"
+    """Apikley: how the callback is signed."""
+    callback_id: Annotated[Literal["taskId", "task_id"], switches.one_of("taskId", "task_id")] = "taskId"
+    """Apikley: by which name the callback has the job's id."""
 
     def with_switches(self, positions: Mapping[str, str]) -> "Faults":
         """

@@ -5,6 +5,8 @@ gen-1 names the task by id and token. gen-2 names it by id alone and adds a verd
 time. gen-0 knows only the token, and leaves the message out where there is none. Pure: a step and its task go in.
 """
 
+from dataclasses import replace
+
 import orjson
 
 from relay.sandbox.record import Identity, Record, answer_lists, outputs, segment_list, usage
@@ -154,3 +156,6 @@ def _odd(odd: Odd, task: Identity) -> Frame:
             return (
                 '{"type":"task_postprocess_end","id":"1","tasktoken":"somebodyElsesToken","message":[],"result":true}'
             )
+        case "foreign_log":
+            theirs = orjson.dumps(_names(replace(task, id="1", token="somebodyElsesToken"))).decode()[1:-1]  # noqa: S106 -- made up
+            return f'{{"type":"task_output",{theirs},"message":"a line of somebody else","result":true}}'

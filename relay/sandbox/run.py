@@ -11,11 +11,12 @@ from aiohttp import web
 
 from relay.errors import ConfigError
 from relay.sandbox import answers, bodies, models, pictures, script
+from relay.sandbox.chance import Chance
 from relay.sandbox.faults import Faults, directives, without_directives
 from relay.sandbox.models import Model
 from relay.sandbox.player import Player
 from relay.sandbox.record import Identity, Record
-from relay.sandbox.switches import Dialect, HttpFault
+from relay.sandbox.switches import Dialect, HttpFault, Refusal
 from relay.sandbox.tasks import Field, Ledger, RunRequest, Task
 
 _OWN_FIELDS = ("callbackUrl", "projectid")
@@ -23,6 +24,7 @@ _CONCURRENCY = (
     "You have reached your concurrent task limit. Your current limit is {limit}. "
     "Please wait for a running task to finish, or add balance to raise the limit."
 )
+_NO_MODEL = Refusal(code=1, message="slug-owner-project-not-exist")
 
 
 class Runs:
@@ -37,6 +39,7 @@ class Runs:
         dialect: Dialect,
         seed: int,
         concurrency: int | None,
+        chance: Chance,
         closing: asyncio.Event,
     ) -> None:
         self._ledger = ledger
@@ -45,6 +48,7 @@ class Runs:
         self._dialect = dialect
         self._seed = seed
         self._concurrency = concurrency
+        self._chance = chance
         self._closing = closing
         # Unlike the scripts, ids are new in each life: a relay that remembers an old task must not meet it again.
         self._first_id = int(time.time())
@@ -55,21 +59,27 @@ class Runs:
         try:
             fields = await bodies.read(request)
         except bodies.BadBody:
-            self._note(request, slug, ())
-            return answers.refused(0, "Request parameters are invalid.")
+            return self._refuse(request, slug, (), Refusal(code=0, message="Request parameters are invalid."))
         try:
             faults = self._switched(fields)
         except ConfigError as error:
-            self._note(request, slug, fields)
-            return answers.refused(0, str(error))
-        fault = faults.run_http
-        if fault and self._alike(slug, fields) >= fault.count:
-            fault = None
-        if fault and not _takes_effect(fault, faults):
+            return self._refuse(request, slug, fields, Refusal(code=0, message=str(error)))
+        fault, takes_effect = self._fault(slug, fields, faults)
+        if fault is None:
+            return self._answer(request, account, slug, fields, faults, told=True)
+        if not takes_effect:
             self._note(request, slug, fields)
             return await self._gone_wrong(request, fault, None, faults)
-        answer = self._answer(request, account, slug, fields, faults)
-        return await self._gone_wrong(request, fault, answer, faults) if fault else answer
+        proper = self._answer(request, account, slug, fields, faults, told=False)
+        return await self._gone_wrong(request, fault, proper, faults)
+
+    def _fault(self, slug: str, fields: tuple[Field, ...], faults: Faults) -> tuple[HttpFault | None, bool]:
+        """Return how the answer goes wrong, if it does, and whether the Run takes effect all the same."""
+        fault = faults.run_http
+        if fault and self._alike(slug, fields) < fault.count:
+            return fault, _takes_effect(fault, faults)
+        mishap = self._chance.mishap()
+        return (mishap.fault, mishap.takes_effect) if mishap else (None, True)
 
     def _alike(self, slug: str, fields: tuple[Field, ...]) -> int:
         return sum(run.model == slug and run.fields == fields for run in self._ledger.runs)
@@ -80,34 +90,39 @@ class Runs:
         return self._faults.with_switches({**queued, **directives(texts)})
 
     def _answer(
-        self, request: web.Request, account: str, slug: str, fields: tuple[Field, ...], faults: Faults
+        self, request: web.Request, account: str, slug: str, fields: tuple[Field, ...], faults: Faults, *, told: bool
     ) -> web.Response:
         model = models.find(*slug.split("/"))
         values = bodies.values(fields)
         refusal = self._refusal(account, model, values, faults)
         if refusal is not None or model is None:
-            self._note(request, slug, fields)
-            return refusal or answers.refused(1, "slug-owner-project-not-exist")
+            return self._refuse(request, slug, fields, refusal or _NO_MODEL, told=told)
         task = self._start(request, account, model, values, faults)
-        self._note(request, slug, fields, task.id)
+        self._note(request, slug, fields, task_id=task.id)
         fields_of_answer: dict[str, object] = {
             "taskid": int(task.id) if faults.run_taskid == "number" else task.id,
             "socketaccesstoken": None if faults.run_token_missing else task.token,
         }
         return answers.ok(fields_of_answer if faults.run_envelope == "flat" else {"data": fields_of_answer})
 
+    def _refuse(
+        self, request: web.Request, slug: str, fields: tuple[Field, ...], refusal: Refusal, *, told: bool = True
+    ) -> web.Response:
+        self._note(request, slug, fields, refused=refusal.code if told else None)
+        return answers.refused(refusal.code, refusal.message)
+
     def _refusal(
         self, account: str, model: Model | None, values: Mapping[str, object], faults: Faults
-    ) -> web.Response | None:
+    ) -> Refusal | None:
         if faults.run_error:
-            return answers.refused(faults.run_error.code, faults.run_error.message)
+            return faults.run_error
         if model is None:
-            return answers.refused(1, "slug-owner-project-not-exist")
+            return _NO_MODEL
         for field in model.inputs:
             if wrong := _wrong(field, bodies.text(values, field.id)):
-                return answers.refused(0, f"Request parameter [{field.id}] {wrong}")
+                return Refusal(code=0, message=f"Request parameter [{field.id}] {wrong}")
         if self._concurrency is not None and self._ledger.live(account) >= self._concurrency:
-            return answers.refused(96, _CONCURRENCY.format(limit=self._concurrency))
+            return Refusal(code=96, message=_CONCURRENCY.format(limit=self._concurrency))
         return None
 
     def _start(
@@ -141,8 +156,18 @@ class Runs:
         self._player.start(task)
         return task
 
-    def _note(self, request: web.Request, slug: str, fields: tuple[Field, ...], task_id: str | None = None) -> None:
-        received = RunRequest(model=slug, content_type=request.content_type, fields=fields, task_id=task_id)
+    def _note(
+        self,
+        request: web.Request,
+        slug: str,
+        fields: tuple[Field, ...],
+        *,
+        task_id: str | None = None,
+        refused: int | None = None,
+    ) -> None:
+        received = RunRequest(
+            model=slug, content_type=request.content_type, fields=fields, task_id=task_id, refused=refused
+        )
         self._ledger.note(received)
 
     async def _gone_wrong(

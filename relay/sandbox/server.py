@@ -1,5 +1,5 @@
 """
-The simulated upstream as a whole: REST, task socket, files and desk on one port of loopback.
+The simulated upstreams as a whole: Wiro's REST and task socket, Apikley's calls, files and desk, all on one port.
 
 Puts the parts together and owns their lifetime. Nothing leaves the machine and nothing is stored.
 """
@@ -14,8 +14,12 @@ from aiohttp import web
 from relay import log
 from relay.errors import ConfigError
 from relay.sandbox import answers, tools
+from relay.sandbox.apikley.calls import API_KEY as APIKLEY_KEY
+from relay.sandbox.apikley.calls import WEBHOOK_SECRET, Apikley
+from relay.sandbox.apikley.jobs import CreateRequest, Job
 from relay.sandbox.auth import API_KEY, API_SECRET, Accounts, NotAuthorized
 from relay.sandbox.cdn import Cdn
+from relay.sandbox.chance import Chance
 from relay.sandbox.desk import Desk
 from relay.sandbox.faults import Faults
 from relay.sandbox.player import Player
@@ -35,7 +39,7 @@ _Call = Callable[[web.Request, str], Awaitable[web.Response]]
 
 class Sandbox:
     """
-    A Wiro of one's own, for as long as the `async with` lasts.
+    A Wiro and an Apikley of one's own, for as long as the `async with` lasts.
 
     Args:
         port: where it listens on loopback; 0 picks a free one.
@@ -73,7 +77,8 @@ class Sandbox:
         faults = faults or Faults()
         self._closing = asyncio.Event()
         self._ledger = Ledger()
-        self._audience = Audience(self._ledger, faults, heartbeat_s=heartbeat_s)
+        self._chance = Chance(faults, seed)
+        self._audience = Audience(self._ledger, faults, self._chance, heartbeat_s=heartbeat_s)
         self._webhooks = Webhooks()
         self._player = Player(self._audience, self._webhooks, speed=speed)
         self._runs = Runs(
@@ -83,11 +88,16 @@ class Sandbox:
             dialect=dialect,
             seed=seed,
             concurrency=concurrency,
+            chance=self._chance,
             closing=self._closing,
         )
         self._calls = TaskCalls(self._ledger, self._player, closing=self._closing)
         self._cdn = Cdn(self._ledger, seed)
         self._desk = Desk(self._ledger, faults)
+        self._apikley = Apikley(
+            faults=faults, next_switches=self._desk.take, speed=speed, seed=seed, closing=self._closing
+        )
+        self.apikley_key, self.apikley_webhook_secret = APIKLEY_KEY, WEBHOOK_SECRET
         self._stack = AsyncExitStack()
 
     @property
@@ -104,6 +114,11 @@ class Sandbox:
     def origin(self) -> str:
         """Everything of it, files included, is under this address: what a page's policy must allow."""
         return f"http://{_HOST}:{self._port}"
+
+    @property
+    def apikley_url(self) -> str:
+        """The base of Apikley's calls, without a slash at its end."""
+        return self.origin
 
     @property
     def cdn_url(self) -> str:
@@ -125,6 +140,16 @@ class Sandbox:
         """Every Run that was received, in order, started or not."""
         return tuple(self._ledger.runs)
 
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """Every job of Apikley by its id, as it really is."""
+        return self._apikley.jobs.by_id
+
+    @property
+    def created(self) -> Sequence[CreateRequest]:
+        """Every createTask that Apikley received, in order, whatever became of it."""
+        return tuple(self._apikley.jobs.created)
+
     def next_run(self, **switches: object) -> None:
         """
         Set switches for the next Run that has none set yet: `next_run(exit=1, hold_at="task_queue")`.
@@ -135,8 +160,9 @@ class Sandbox:
         self._desk.queue(switches)
 
     def release(self, task_id: str) -> None:
-        """Let a task go on that holds."""
-        self._ledger.tasks[task_id].gate.set()
+        """Let a task, or a job of Apikley, go on that holds."""
+        gates = self._apikley.jobs.by_id if task_id in self._apikley.jobs.by_id else self._ledger.tasks
+        gates[task_id].gate.set()
 
     async def until(self, task_id: str, condition: Callable[[Task], object]) -> Task:
         """Wait until a condition holds for a task: `await sandbox.until(id, lambda task: task.verdict)`."""
@@ -162,6 +188,7 @@ class Sandbox:
         self._stack.push_async_callback(runner.cleanup)
         self._stack.push_async_callback(self._webhooks.close)
         self._stack.push_async_callback(self._player.close)
+        self._stack.push_async_callback(self._apikley.close)
         self._stack.push_async_callback(self._audience.close_all)
         self._stack.callback(self._closing.set)
         try:
@@ -182,18 +209,19 @@ class Sandbox:
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         calls: dict[str, _Call] = {
             "/v1/Run/{owner}/{model}": self._runs.run,
-            "/v1/Task/Detail": self._calls.detail,
-            "/v1/Task/List": self._calls.list,
-            "/v1/Task/Cancel": self._calls.cancel,
-            "/v1/Task/Kill": self._calls.kill,
-            "/v1/Task/InputOutputDelete": self._calls.delete_files,
-            "/v1/Tool/List": tools.listing,
-            "/v1/Tool/Detail": tools.detail,
+            "/v1/Task/Detail": self._chancy(self._calls.detail),
+            "/v1/Task/List": self._chancy(self._calls.list),
+            "/v1/Task/Cancel": self._chancy(self._calls.cancel),
+            "/v1/Task/Kill": self._chancy(self._calls.kill),
+            "/v1/Task/InputOutputDelete": self._chancy(self._calls.delete_files),
+            "/v1/Tool/List": self._chancy(tools.listing),
+            "/v1/Tool/Detail": self._chancy(tools.detail),
         }
         for path, call in calls.items():
             app.router.add_post(path, self._authorized(call))
         app.router.add_get("/v1", self._socket)
         app.router.add_get("/cdn/{folder}/{name}", self._cdn.handle)
+        self._apikley.add_routes(app)
         app.router.add_get("/sandbox/tasks", self._desk.tasks)
         app.router.add_post("/sandbox/faults", self._desk.set_faults)
         app.router.add_post("/sandbox/release", self._desk.release)
@@ -207,6 +235,18 @@ class Sandbox:
             except NotAuthorized as error:
                 return answers.refused(0, str(error), status=401)
             return await call(request, account)
+
+        return handle
+
+    def _chancy(self, call: _Call) -> _Call:
+        """Let a call go wrong by chance. Run does so by itself: it keeps account of what its caller was told."""
+
+        async def handle(request: web.Request, account: str) -> web.Response:
+            mishap = self._chance.mishap()
+            if mishap is None:
+                return await call(request, account)
+            proper = await call(request, account) if mishap.takes_effect else None
+            return await answers.gone_wrong(request, mishap.fault, proper, retry_after_s=None, closing=self._closing)
 
         return handle
 

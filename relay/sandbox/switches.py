@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 Dialect = Literal["gen0", "gen1", "gen2"]
-OddFrame = Literal["not_json", "array", "unknown_type", "huge", "half_emoji", "binary", "agent", "realtime", "foreign"]
+OddFrame = Literal[
+    "not_json",
+    "array",
+    "unknown_type",
+    "huge",
+    "half_emoji",
+    "binary",
+    "agent",
+    "realtime",
+    "foreign",
+    "foreign_log",
+]
 OutputsShape = Literal["list", "null", "empty", "holes", "json"]
 WebhookShape = Literal["tasklist", "task", "status", "none"]
 NullMessage = Literal["null", "empty", "absent"]
@@ -91,6 +102,13 @@ def seconds(text: str) -> float:
     """Read a number of seconds."""
     if not re.fullmatch(r"\d+(\.\d+)?", text):
         raise ValueError("a number of seconds")
+    return float(text)
+
+
+def share(text: str) -> float:
+    """Read a share: 0 to 1."""
+    if not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", text):
+        raise ValueError("a share, from 0 to 1")
     return float(text)
 
 

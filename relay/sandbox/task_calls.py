@@ -32,6 +32,7 @@ class TaskCalls:
         if task is None:
             return answers.refused(1, _NO_TASK)
         task.details_read += 1
+        task.stir()
         faults, read = task.faults, task.details_read
         proper = self._detail(task, read)
         if faults.detail_http and read <= faults.detail_http.count:

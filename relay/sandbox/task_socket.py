@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import orjson
 from aiohttp import WSMsgType, web
 
+from relay.sandbox.chance import Chance
 from relay.sandbox.faults import Faults
 from relay.sandbox.frames import Frame
 from relay.sandbox.tasks import Ledger
@@ -55,9 +56,10 @@ class _Connection:
 class Audience:
     """The subscribers of every token."""
 
-    def __init__(self, ledger: Ledger, faults: Faults, *, heartbeat_s: float) -> None:
+    def __init__(self, ledger: Ledger, faults: Faults, chance: Chance, *, heartbeat_s: float) -> None:
         self._ledger = ledger
         self._faults = faults
+        self._chance = chance
         self._heartbeat_s = heartbeat_s
         self._connections: set[_Connection] = set()
         self._by_token: defaultdict[str, set[_Connection]] = defaultdict(set)
@@ -75,6 +77,8 @@ class Audience:
         """Send a frame to everybody who has subscribed to a token by now."""
         for connection in self._by_token.get(token, ()):
             connection.put(frame)
+        if self._chance.cut():
+            self.close(token, _CUT)
 
     def close(self, token: str, code: int) -> None:
         """Close every socket that has subscribed to a token, once all that was sent before has left; 1006 cuts it."""
@@ -133,6 +137,7 @@ class Audience:
         connection.tokens.add(token)
         self._by_token[token].add(connection)
         self._arrivals[token].set()
+        task.stir()
         if task.faults.ack:
             ack = {"type": "task_subscribed", "tasktoken": token, "status": task.status, "result": True}
             connection.put(orjson.dumps(ack).decode())

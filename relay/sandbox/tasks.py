@@ -27,12 +27,17 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """A Run as it arrived, its fields in order. `task_id` is null when it started nothing."""
+    """
+    A Run as it arrived, its fields in order.
+
+    `task_id` is null when it started nothing, `refused` the code of the refusal that its caller was told of, if any.
+    """
 
     model: str
     content_type: str
     fields: tuple[Field, ...]
     task_id: str | None
+    refused: int | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -92,7 +97,7 @@ class Task:
         self._news = asyncio.Event()
 
     async def until(self, condition: Callable[["Task"], object]) -> None:
-        """Wait until a condition holds; it is looked at after each step."""
+        """Wait until a condition holds; it is looked at after each step, each subscription and each detail read."""
         while not condition(self):
             await self._news.wait()
 

@@ -37,7 +37,7 @@ class Webhooks:
         url, faults = task.identity.callback_url, task.faults
         if not url or faults.webhook == "none":
             return
-        if not _on_loopback(url):
+        if not on_loopback(url):
             _log.warning("webhook.refused", task=task.id, reason="the sandbox calls back to loopback addresses only")
             return
         await asyncio.sleep(faults.webhook_delay_s)
@@ -64,7 +64,8 @@ class Webhooks:
         return self._session
 
 
-def _on_loopback(url: str) -> bool:
+def on_loopback(url: str) -> bool:
+    """Return whether an address is on this machine."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback

@@ -8,6 +8,7 @@ from aiohttp import web
 from relay.config import Config
 from relay.hub.hub import Hub
 from relay.journal.base import Journal
+from relay.models import Models
 from relay.tasks import Tasks
 from relay.web.access import Access
 
@@ -18,6 +19,7 @@ class Context:
 
     config: Config
     tasks: Tasks
+    models: Models
     hub: Hub
     journal: Journal
     access: Access

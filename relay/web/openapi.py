@@ -1,10 +1,11 @@
 """`GET /openapi.json`: the REST contract for tools, drawn from the very types that parse and write it."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 from aiohttp import web
@@ -14,6 +15,7 @@ from relay import __version__
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, FieldError, UpstreamFault
+from relay.providers.catalogue.model import InputType
 from relay.web.bodies import AttachBody, EventsQuery, ListQuery, StartBody, TokenBody
 from relay.web.problems import STATUS
 
@@ -130,6 +132,21 @@ _CALLS = (
         answers={200: _ref("Token")},
         refusals=(*_VIEW, *_BODY),
     ),
+    _Call(
+        method="get",
+        path="/v1/models",
+        summary="List the models of the catalogue",
+        answers={200: _ref("ModelList")},
+        refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN),
+    ),
+    _Call(
+        method="get",
+        path="/v1/models/{owner}/{name}",
+        summary="Show what a model takes, also one that only its platform knows",
+        query="ModelQuery",
+        answers={200: _ref("Model")},
+        refusals=(*_VIEW, *_UPSTREAM),
+    ),
     _Call(method="get", path="/livez", summary="Whether it lives", answers={200: {"type": "object"}}, open=True),
     _Call(
         method="get",
@@ -194,9 +211,10 @@ def _operation(call: _Call, schemas: dict[str, Json]) -> Json:
 
 
 def _parameters(call: _Call, schemas: dict[str, Json]) -> list[Json]:
-    found: list[Json] = []
-    if "{id}" in call.path:
-        found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    found: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", call.path)
+    ]
     if call.query is not None:
         for name, schema in schemas[call.query]["properties"].items():
             found.append({"name": name, "in": "query", "required": False, "schema": schema})
@@ -217,6 +235,33 @@ def _schemas() -> dict[str, Json]:
             schemas |= schema.pop("$defs", {})
             schemas[kind.__name__] = schema
     text, number = {"type": "string"}, {"type": "number"}
+    schemas["ModelList"] = _object({"models": {"type": "array", "items": _ref("Model")}})
+    schemas["ModelQuery"] = _object({}, {"provider": text})
+    schemas["Model"] = _object(
+        {
+            "model": text,
+            "provider": text,
+            "available": {"type": "boolean"},
+            "title": text,
+            "description": text,
+            "inputs": {"type": "array", "items": _ref("ModelInput")},
+            "inspires": {"type": "array", "items": {"type": "object"}},
+            "schema": {"type": "object"},
+        }
+    )
+    option = _object({"value": text, "label": text})
+    schemas["ModelInput"] = _object(
+        {
+            "name": text,
+            "label": text,
+            "help": text,
+            "type": {"enum": [*get_args(InputType)]},
+            "required": {"type": "boolean"},
+            "default": {"type": ["string", "number", "null"]},
+            "options": {"type": "array", "items": option},
+            "limits": {"type": "object"},
+        }
+    )
     schemas["Started"] = _object(
         {"task": _ref("Snapshot"), "token": text, "links": {"type": "object"}}, {"unconfirmed": text}
     )

@@ -8,7 +8,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from relay import log
-from relay.web import health, hooks, openapi, pages, rest, ws
+from relay.web import health, hooks, models, openapi, pages, rest, ws
 from relay.web.context import CONTEXT, Context, context
 from relay.web.origins import add_headers, origins
 from relay.web.peer import peer
@@ -34,6 +34,8 @@ def application(parts: Context) -> web.Application:
             web.get("/v1/tasks/{id}/ws", ws.one, allow_head=False),
             web.post("/v1/tasks/{id}/cancel", rest.cancel),
             web.post("/v1/tasks/{id}/tokens", rest.mint),
+            web.get("/v1/models", models.index),
+            web.get("/v1/models/{owner}/{name}", models.show),
             web.get("/v1/ws", ws.many, allow_head=False),
             web.post("/hooks/{provider}/{hook}", hooks.call_back),
             web.get("/livez", health.live),

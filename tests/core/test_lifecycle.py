@@ -21,8 +21,9 @@ from relay.core.events import (
     decode_event,
     encode_event,
 )
-from relay.core.lifecycle import SETTLE_S, Lifecycle, Patience, submit
+from relay.core.lifecycle import ECHO_S, NUDGED_S, SETTLE_S, UNCONFIRMED_CHECK_S, Lifecycle, submit
 from relay.core.merge import MERGE_S
+from relay.core.patience import Patience
 from relay.core.signals import (
     Accepted,
     CancelAsked,
@@ -57,7 +58,7 @@ outputs = st.sampled_from([(), (PICTURE,)])
 times = st.floats(T0 - 100, T0 + 100)
 details = st.builds(
     Detail,
-    phase=st.sampled_from(["open", "open", "open", "finished", "canceled", "error"]),
+    phase=st.sampled_from(["open", "open", "open", "finished", "canceled", "error", "succeeded", "failed"]),
     status=st.sampled_from(["task_queue", "task_start", "task_postprocess_end", "task_error", "odd"]),
     upstream_id=st.sampled_from([None, "7"]),
     stages=st.dictionaries(stages, times),
@@ -67,6 +68,7 @@ details = st.builds(
     ended_at=st.sampled_from([None, T0]),
     stdout=texts,
     stderr=texts,
+    progress=st.one_of(st.none(), st.builds(Progress, percent=st.floats(-10, 200))),
 )
 progresses = st.builds(
     Progress,
@@ -398,8 +400,23 @@ def test_log_text_that_was_missed_is_taken_from_the_detail() -> None:
     assert lifecycle.receive(LogSeen(stream="stdout", text="four\n"), T0) == []
     read = Detail(phase="open", status="task_start", stdout="one\ntwo\nthree")
     events = lifecycle.receive(DetailSeen(detail=read), T0 + 1)
+    events += lifecycle.handle_deadline(T0 + 1 + ECHO_S)
     written = [(event.source, event.data.log.text) for event in events if isinstance(event.data, LogOutput)]
     assert written == [(Source.RECONCILED, "one\ntwo\nthree"), (Source.LIVE, "four\n")]
+
+
+def test_a_frame_that_the_detail_has_overtaken_is_not_told_again() -> None:
+    """Its text stands in the record that came first, by another connection; what comes after it is new."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StreamOpened(), T0)
+    events = lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="x", stdout="one\ntwo\n")), T0)
+    for line in ("one\n", "two\n", "two\n"):
+        events += lifecycle.receive(LogSeen(stream="stdout", text=line), T0 + 0.1)
+    assert lifecycle.next_deadline() == T0 + ECHO_S
+    events += lifecycle.handle_deadline(T0 + ECHO_S)
+    events += lifecycle.receive(LogSeen(stream="stdout", text="three\n"), T0 + ECHO_S)
+    written = [event.data.log.text for event in events if isinstance(event.data, LogOutput)]
+    assert written == ["one\ntwo\n", "two\n", "three\n"]
 
 
 def test_log_text_is_not_held_back_when_the_detail_cannot_be_read() -> None:
@@ -409,3 +426,102 @@ def test_log_text_is_not_held_back_when_the_detail_cannot_be_read() -> None:
     lifecycle.receive(LogSeen(stream="stdout", text="x"), T0)
     events = lifecycle.receive(DetailFailed(why="no answer"), T0 + 1)
     assert [event.data for event in events] == [LogOutput(log=Log(stream="stdout", text="x"))]
+
+
+def test_a_check_that_failed_is_still_due() -> None:
+    """One failed call must not hide for a whole minute of an open stream that the task has ended."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StreamOpened(), T0)
+    silence_s = lifecycle.patience.silence_s
+    for at in (T0 + 1, T0 + silence_s, T0 + silence_s + 1):  # the second one finds a stall
+        lifecycle.receive(DetailFailed(why="no answer"), at)
+        assert lifecycle.check_at == at
+
+
+def test_waiting_for_a_place_is_no_silence_of_the_upstream() -> None:
+    """The upstream owes no news of a task that it has not taken."""
+    lifecycle, _ = begun()
+    lifecycle.receive(Held(reason="full", position=1), T0)
+    taken_at = T0 + 10 * lifecycle.patience.silence_s
+    events = lifecycle.receive(Accepted(upstream_id="7"), taken_at)
+    events += lifecycle.receive(DetailSeen(detail=None), taken_at + 1)
+    assert [event.type for event in events] == ["submitted"]
+
+
+def test_a_streamed_answer_is_not_told_again_as_log() -> None:
+    """The upstream keeps what it streamed as the task's stdout; what stands on stderr was never part of it."""
+    lifecycle, _ = begun()
+    lifecycle.receive(TextSeen(parts=(Part(kind="answer", text="Forty-two."),)), T0)
+    found = Detail(phase="finished", status="x", exit_code=0, outputs=(PICTURE,), stdout="Forty-two.", stderr="slow\n")
+    events = lifecycle.receive(DetailSeen(detail=found), T0 + 1)
+    assert [event.data.log.text for event in events if isinstance(event.data, LogOutput)] == ["slow\n"]
+
+
+def test_a_callback_that_the_record_does_not_confirm_is_looked_into_again() -> None:
+    """It can be faster than the record: each second for a while, then as before."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StreamOpened(), T0)
+    lifecycle.receive(Nudged(), T0)
+    still = DetailSeen(detail=Detail(phase="open", status="task_start"))
+    lifecycle.receive(still, T0)
+    assert lifecycle.check_at == T0 + UNCONFIRMED_CHECK_S
+    lifecycle.receive(still, T0 + NUDGED_S)
+    assert lifecycle.check_at == T0 + lifecycle.patience.silence_s
+
+
+def test_without_a_stream_the_record_is_read_again_ever_more_slowly() -> None:
+    """Soon at first, up to a bound while nothing changes, and soon again once something has."""
+    lifecycle, _ = begun(patience=Patience().without_stream())
+    lifecycle.receive(Accepted(upstream_id="7"), T0)
+    lifecycle.receive(StreamLost(), T0)
+    waits, now = [], T0
+    for status in ["waiting"] * 36 + ["generating"] * 2:
+        seen = DetailSeen(detail=Detail(phase="open", status=status), source=Source.POLLED)
+        lifecycle.receive(seen, now)
+        assert lifecycle.check_at is not None
+        waits.append(lifecycle.check_at - now)
+        now = lifecycle.check_at
+
+    assert waits[:10] == [2.5] * 10
+    assert waits[10:30] == sorted(set(waits[10:30]))
+    assert waits[30:36] == [15.0] * 6
+    assert waits[36:] == [2.5, 2.5]
+
+
+def test_progress_in_the_record_is_told_with_its_source() -> None:
+    """It only grows, and the same number again is no event."""
+    lifecycle, _ = begun()
+    lifecycle.receive(Accepted(upstream_id="7"), T0)
+    events = []
+    for at, percent in enumerate((10.0, 30.0, 30.0, 20.0)):
+        detail = Detail(phase="open", status="generating", progress=Progress(percent=percent))
+        events += lifecycle.receive(DetailSeen(detail=detail, source=Source.POLLED), T0 + at)
+
+    told = [(event.data.progress.percent, event.source) for event in events if isinstance(event.data, ProgressOutput)]
+    assert told == [(10.0, Source.POLLED), (30.0, Source.POLLED)]
+
+
+def test_a_success_that_names_no_results_is_read_again_before_it_counts() -> None:
+    """They may come late; when they do not, the verdict is what was said all the same."""
+    lifecycle, _ = begun()
+    lifecycle.receive(Accepted(upstream_id="7"), T0)
+    bare = DetailSeen(detail=Detail(phase="succeeded", status="success"), source=Source.POLLED)
+
+    assert [event.type for event in lifecycle.receive(bare, T0)] == []
+    assert lifecycle.check_at == T0 + 2
+    assert lifecycle.receive(bare, T0 + 2) == []
+    events = lifecycle.receive(bare, T0 + 5)
+
+    assert [event.type for event in events] == ["postprocess_end", "done"]
+    assert (events[-1].state, events[-1].source) == (State.SUCCEEDED, Source.POLLED)
+
+
+def test_a_spelt_out_failure_announces_no_results() -> None:
+    """`postprocess_end` says that results are there: there are none."""
+    lifecycle, _ = begun()
+    lifecycle.receive(Accepted(upstream_id="7"), T0)
+    failed = Detail(phase="failed", status="fail", fault=Fault(code=501, message="no"), ended_at=T0 + 1)
+
+    events = lifecycle.receive(DetailSeen(detail=failed, source=Source.CALLBACK), T0 + 2)
+
+    assert [(event.type, event.state, event.at) for event in events] == [("done", State.FAILED, T0 + 1)]

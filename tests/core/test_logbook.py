@@ -37,6 +37,15 @@ def test_white_space_is_no_difference() -> None:
     assert missing("one\r\ntwo", "one\ntwo\nthree", cut=False) == "\nthree"
 
 
+def test_only_the_line_end_that_we_have_is_left_out() -> None:
+    """A blank line, or the carriage return of a bar, belongs to what is missing."""
+    assert missing("one\n", "one\n\r 50%|", cut=False) == "\r 50%|"
+    assert missing("one\n", "one\n\ntwo", cut=False) == "\ntwo"
+    assert missing("one\n", "one\r\ntwo", cut=False) == "two"
+    assert missing("one\n", "one\rtwo", cut=False) == "\rtwo"
+    assert missing("", "\none", cut=False) == "\none"
+
+
 def test_pieces_that_stand_in_the_log_already_are_counted() -> None:
     """Those at its end, from the first piece on."""
     assert already_in("one\ntwo\nthree", ["two\n", "three\n", "four\n"]) == 2

@@ -1,5 +1,6 @@
 """The dashboard: who signs in sees the tasks, starts one, and gets to its page."""
 
+import json
 import re
 
 import pytest
@@ -28,9 +29,9 @@ async def test_a_task_is_started_by_the_form_and_watched_on_its_page(
     sandbox.next_run(hold_at="task_queue")
     await sign_in(page, relay)
     await expect(page.get_by_text("There are no tasks yet.")).to_be_visible()
-    await page.get_by_role("combobox").select_option("bytedance/seedream-v4")
+    await page.get_by_label("Model", exact=True).select_option(label="bytedance/seedream-v4")
     await page.get_by_label("Prompt", exact=True).fill("A cat asleep on a stack of books.")
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     row = page.locator("#list li")
     await expect(row).to_have_count(1)
     await expect(row.locator(".model")).to_have_text("bytedance/seedream-v4")
@@ -53,7 +54,7 @@ async def test_a_row_leads_to_the_page_of_its_task(relay: Running, page: Page) -
     """Choosing a row mints a token for it and opens the task with it."""
     await sign_in(page, relay)
     await page.get_by_label("Prompt", exact=True).fill("A lake.")
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
 
     await page.locator("#list li").get_by_role("button").click()
 
@@ -91,32 +92,168 @@ async def test_a_refusal_of_the_platform_is_told_in_its_words(
     sandbox.next_run(run_error="97:Insufficient balance")
     await sign_in(page, relay)
     await page.get_by_label("Prompt", exact=True).fill("A lake.")
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
 
     problem = page.locator("#start .problem")
     await expect(problem).to_contain_text("The platform said: Insufficient balance (code 97)")
     await expect(page.get_by_label("Prompt", exact=True)).to_have_value("A lake.")
-    await expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    await expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
 
 
 async def test_an_input_that_is_no_json_is_told_before_anything_is_sent(
     sandbox: Sandbox, relay: Running, page: Page
 ) -> None:
-    """A slip in the JSON costs nothing."""
+    """A slip in the JSON costs nothing, and leaving it for the form does not lose it."""
     await sign_in(page, relay)
+    await page.get_by_label("Write the input as JSON").check()
     await page.get_by_label("Input, as JSON").fill('{"prompt": ')
-    await page.get_by_role("button", name="Start").click()
-
+    await page.get_by_role("button", name="Start", exact=True).click()
     await expect(page.locator("#start .problem")).to_have_text("The input is no JSON object")
+    await page.get_by_label("Write the input as JSON").click()
+
+    await expect(page.get_by_label("Input, as JSON")).to_have_value('{"prompt": ')
+    await expect(page.get_by_label("Write the input as JSON")).to_be_checked()
     assert sandbox.runs == ()
+
+
+async def test_the_form_has_every_input_of_every_model(relay: Running, page: Page) -> None:
+    """A labelled control each, with its default, its options, its help, and whether it is required."""
+    await sign_in(page, relay)
+    await expect(page.locator("#model option")).to_have_count(5)
+    for model in relay.context.models:
+        if not relay.context.models.is_available(model):
+            continue
+        await page.get_by_label("Model", exact=True).select_option(label=model.model)
+        fields = page.locator(".fields .field")
+        await expect(fields).to_have_count(len(model.inputs))
+        await expect(page.locator(".chip")).to_have_count(len(model.inspires))
+        for each in model.inputs:
+            control = fields.get_by_label(each.label, exact=True)
+            await expect(control).to_have_value("" if each.default is None else str(each.default))
+            assert await control.locator("option").all_text_contents() == [option.label for option in each.options]
+            assert await control.evaluate("(control) => control.required") == each.required
+            described = await control.get_attribute("aria-describedby")
+            for place in (described or "").split():
+                await expect(page.locator(f"#{place}")).to_have_count(1)
+            assert described
+            await expect(fields.filter(has=page.get_by_label(each.label, exact=True))).to_contain_text(each.help)
+
+
+async def test_a_sample_is_one_click_away_and_sent_as_the_document_prints_it(
+    sandbox: Sandbox, relay: Running, page: Page
+) -> None:
+    """Choose a model, press a chip, start: the platform gets what its document shows, by keyboard alone."""
+    await sign_in(page, relay)
+    await page.get_by_label("Model", exact=True).select_option(label="bytedance/image-to-video-seedance-v1")
+    chip = page.locator(".chip").nth(2)
+    await chip.press("Enter")
+    prompt = await chip.text_content()
+    await expect(page.get_by_label("Prompt", exact=True)).to_have_value(prompt or "")
+    await page.get_by_label("Resolution").select_option("720p")
+    await page.get_by_label("Seed").fill("7")
+    await page.get_by_role("button", name="Start", exact=True).press("Enter")
+    await expect(page.locator("#list li")).to_have_count(1)
+
+    (run,) = sandbox.runs
+    assert run.model == "ByteDance/image-to-video-seedance-v1"
+    assert {field.name: field.value for field in run.fields} == {
+        "prompt": prompt,
+        "resolution": "720p",
+        "ratio": "16:9",
+        "duration": "5",
+        "fps": "24",
+        "watermark": "false",
+        "seed": 7,
+        "camerafixed": "false",
+    }
+
+
+async def test_what_does_not_fit_is_said_where_it_stands(
+    sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """Each fault at its control, the first one in focus; mending it takes the words away; nothing was started."""
+    complaints.append(f"{HTTP_ERROR}422")
+    await sign_in(page, relay)
+    await page.get_by_label("Model", exact=True).select_option(label="bytedance/seedream-v4")
+    images = page.get_by_label("Input images")
+    await images.fill("https://example.com/1.jpg\n\ncat.jpg")
+    await page.get_by_label("Maximum number").fill("99")
+    await page.get_by_role("button", name="Start", exact=True).click()
+
+    await expect(page.locator("#start .problem")).to_contain_text("Nothing was started.")
+    assert [text for text in await page.locator(".wrong").all_text_contents() if text] == [
+        "Input images (entry 2) must be an address that begins with https:// or http://.",
+        "Prompt is required.",
+        "Maximum number of output images must be between 1 and 15.",
+    ]
+    await expect(images).to_be_focused()
+    await expect(images).to_have_attribute("aria-invalid", "true")
+    assert not sandbox.runs
+    await images.fill("https://example.com/1.jpg\nhttps://example.com/2.jpg")
+    await expect(images).not_to_have_attribute("aria-invalid", "true")
+    await page.get_by_label("Prompt", exact=True).fill("Both in one picture.")
+    await page.get_by_label("Maximum number").fill("2")
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("#list li")).to_have_count(1)
+    (run,) = sandbox.runs
+    sent = {field.name: field.value for field in run.fields}
+    assert sent["inputImage"] == ["https://example.com/1.jpg", "https://example.com/2.jpg"]
+    assert sent["maxImages"] == 2
+
+
+async def test_form_and_json_are_two_views_of_one_input(relay: Running, page: Page) -> None:
+    """What is written in one stands in the other; the prompt goes along to another model."""
+    await sign_in(page, relay)
+    await page.get_by_label("Model", exact=True).select_option(label="bytedance/text-to-image-seedream-v3")
+    await page.get_by_label("Prompt", exact=True).fill("A lake.")
+    await page.get_by_label("Write the input as JSON").check()
+    written = json.loads(await page.get_by_label("Input, as JSON").input_value())
+    assert written == {
+        "prompt": "A lake.",
+        "size": "1024x1024",
+        "watermark": "false",
+        "guidanceScale": "1",
+        "seed": "1969632740",
+    }
+    await page.get_by_label("Input, as JSON").fill('{"prompt": "A hill.", "size": "512x512"}')
+    await page.get_by_label("Write the input as JSON").uncheck()
+    await expect(page.get_by_label("Size")).to_have_value("512x512")
+    await expect(page.get_by_label("Seed")).to_have_value("1969632740")
+    await page.get_by_label("Model", exact=True).select_option(label="bytedance/image-to-video-seedance-v1")
+
+    await expect(page.get_by_label("Prompt", exact=True)).to_have_value("A hill.")
+
+
+async def test_a_text_of_the_platform_becomes_no_markup(relay: Running, page: Page) -> None:
+    """Labels, help, options and samples are text, whatever stands in them."""
+    attack = "<img src=x onerror=alert(1)>"
+    one = {"name": "x", "label": attack, "help": attack, "type": "select", "required": True, "default": None}
+    one |= {"options": [{"value": attack, "label": attack}], "limits": {}}
+    model = {"model": attack, "provider": "wiro", "available": True, "title": attack, "description": attack}
+    model |= {"inputs": [one], "inspires": [{"x": attack}], "schema": {}}
+    await page.route("**/v1/models", lambda route: route.fulfill(json={"models": [model]}))
+    await sign_in(page, relay)
+
+    await expect(page.get_by_label(attack)).to_be_visible()
+    await expect(page.locator(".chip")).to_have_text(attack)
+    await expect(page.locator("#start img")).to_have_count(0)
+
+
+async def test_the_form_fits_a_phone(relay: Running, page: Page) -> None:
+    """Nothing of it is wider than the screen."""
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await sign_in(page, relay)
+    await expect(page.locator(".chip")).to_have_count(5)
+
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def test_a_model_that_the_relay_cannot_read_is_named(relay: Running, page: Page, complaints: list[str]) -> None:
     """A problem answer's fields stand beside the form, each by its name."""
     complaints.append(f"{HTTP_ERROR}4")
     await sign_in(page, relay)
-    await page.get_by_role("combobox").select_option("another model…")
+    await page.get_by_label("Model", exact=True).select_option(label="another model…")
     await page.get_by_label("Name of the model").fill("nobody/nothing")
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
 
     await expect(page.locator("#start .problem")).to_contain_text("slug-owner-project-not-exist")

@@ -274,3 +274,38 @@ async def test_stopping_may_go_wrong_over_http(
             orjson.loads(await answer.read())
 
     assert sandbox.tasks[task_id].verdict == verdict
+
+
+async def test_a_flaky_sandbox_spoils_its_share_of_answers_and_keeps_account() -> None:
+    """By chance a call is not answered, before or after it took effect; a Run that was not answered tells no code."""
+    async with (
+        Sandbox(speed=1000, seed=1, accounts={"a-key": None}, faults=Faults(flaky=0.5)) as sandbox,
+        aiohttp.ClientSession(headers={"x-api-key": "a-key"}) as http,
+    ):
+        answered = []
+        for number in range(40):
+            refused = " [sandbox: run_error=97:No]" if number % 2 else ""
+            try:
+                async with http.post(f"{sandbox.api_url}/Run/{IMAGE}", json={"prompt": f"a cat{refused}"}) as answer:
+                    answered.append(answer.status == 200)
+            except aiohttp.ClientError:
+                answered.append(False)
+
+        started = [run.task_id is not None for run in sandbox.runs]
+        told = [run.refused for run in sandbox.runs]
+        assert len(sandbox.runs) == 40
+        assert {(answered[n], started[n]) for n in range(0, 40, 2)} == {(True, True), (False, True), (False, False)}
+        assert [told[n] for n in range(1, 40, 2)] == [97 if answered[n] else None for n in range(1, 40, 2)]
+        assert not any(started[1::2])
+
+
+async def test_every_call_can_be_flaky() -> None:
+    """Also those that only look."""
+    async with Sandbox(accounts={"a-key": None}, faults=Faults(flaky=1.0)) as flaky:
+        for path in ("Task/Detail", "Task/List", "Task/Cancel", "Task/Kill", "Task/InputOutputDelete", "Tool/List"):
+            async with aiohttp.ClientSession(headers={"x-api-key": "a-key"}) as http:
+                try:
+                    async with http.post(f"{flaky.api_url}/{path}", json={}) as answer:
+                        assert answer.status >= 500
+                except aiohttp.ServerDisconnectedError:
+                    continue

@@ -357,3 +357,21 @@ async def test_closing_the_sandbox_says_goodbye(http: aiohttp.ClientSession) -> 
         closing = asyncio.create_task(socket.receive())
 
     assert (await closing).data == 1001
+
+
+async def test_a_share_of_frames_are_the_last_before_a_cut() -> None:
+    """The sockets are gone without a goodbye, the task goes on, and who comes back hears the rest."""
+    faults = Faults(cut_share=0.2)
+    async with (
+        Sandbox(speed=100, seed=3, accounts={"a-key": None}, faults=faults) as sandbox,
+        aiohttp.ClientSession(headers={"x-api-key": "a-key"}) as http,
+    ):
+        task_id, token = await run(sandbox, http, "await_subscriber")
+        closed_with = []
+        while sandbox.tasks[task_id].verdict is None:
+            async with subscribed(sandbox, http, token) as socket:
+                await messages(socket)
+                closed_with.append(socket.close_code)
+
+    assert closed_with[0] == 1006
+    assert sandbox.tasks[task_id].verdict == "success"

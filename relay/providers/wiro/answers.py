@@ -5,8 +5,6 @@ A refusal that Wiro spelt out is `UpstreamRejected`. An answer that says nothing
 half a JSON) is `UpstreamUnclear`, and its text says which of these it was, never what was in it.
 """
 
-import re
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -14,9 +12,10 @@ from relay.core.events import Cost, Stage
 from relay.core.signals import Detail
 from relay.errors import UpstreamRejected, UpstreamUnclear
 from relay.providers.base import UpstreamTask
+from relay.providers.http import Answer
+from relay.providers.values import entries, flag, integer, load, mapping, moment, number, text
 from relay.providers.wiro import outputs
 from relay.providers.wiro.refusals import classify, faults, is_unknown_task
-from relay.providers.wiro.values import entries, flag, integer, load, mapping, moment, number, text
 
 Phase = Literal["open", "finished", "canceled", "error"]
 
@@ -38,19 +37,6 @@ _CLOCK: Final[dict[Stage, str]] = {
     Stage.POSTPROCESS_START: "postprocessstarttime",
     Stage.POSTPROCESS_END: "postprocessendtime",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An HTTP answer as it came. `body` is in no repr: it can hold a socket token."""
-
-    status: int
-    content_type: str
-    body: bytes
-    retry_after_s: float | None = None
-
-    def __repr__(self) -> str:
-        return f"Answer({self.status} {self.content_type}, {len(self.body)} bytes)"
 
 
 def parse_run(answer: Answer) -> UpstreamTask:
@@ -107,6 +93,22 @@ def read_tasks(answer: Answer) -> list[dict[str, object]]:
     raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a task list.")
 
 
+def read_tools(answer: Answer) -> list[dict[str, object]]:
+    """
+    Return the descriptions of models in an answer, as they came; empty ones are left out.
+
+    Raises:
+        UpstreamRejected: Wiro said no.
+        UpstreamUnclear: the answer makes no sense.
+    """
+    fields = _read(answer, "tool")
+    if refusal := _refusal(answer, fields):
+        raise refusal
+    if "tool" not in fields:
+        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a model.")
+    return [tool for entry in entries(fields["tool"]) if (tool := mapping(entry))]
+
+
 def confirm(answer: Answer) -> None:
     """
     Read an answer of which only its success matters.
@@ -128,7 +130,7 @@ def _read(answer: Answer, key: str) -> dict[str, object]:
         fields = load(answer.body)
         problem = None if isinstance(fields, dict) else "with JSON that is no object"
     except ValueError:
-        fields, problem = None, _unreadable(answer)
+        fields, problem = None, answer.unreadable
     if answer.status >= 500 or answer.status == 408:
         said = faults(fields.get("errors")) if isinstance(fields, dict) else ()
         what = f": {said[0].message}" if said else f" {problem}." if problem else "."
@@ -143,15 +145,6 @@ def _read(answer: Answer, key: str) -> dict[str, object]:
     if answer.status >= 400:  # refused, whoever stood in front of Wiro and said so
         raise classify(answer.status, (), answer.retry_after_s)
     raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} {problem}.")
-
-
-def _unreadable(answer: Answer) -> str:
-    if not answer.body.strip():
-        return "with an empty body"
-    if not answer.content_type.endswith("json"):
-        kind = re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,40}", answer.content_type)
-        return f"with {kind[0] if kind else 'something'} instead of JSON"
-    return "with JSON that breaks off or makes no sense"
 
 
 def _refusal(answer: Answer, fields: dict[str, object]) -> UpstreamRejected | None:

@@ -2,10 +2,8 @@
 
 import mimetypes
 
-import orjson
-
 from relay.core.events import Output
-from relay.providers.wiro.values import clean, entries, integer, mapping, text
+from relay.providers.values import address, content, entries, integer, mapping, text
 
 _FINISH_WARNINGS = {
     "length": "The answer was cut off at its length limit.",
@@ -27,36 +25,28 @@ def warnings(outputs: tuple[Output, ...]) -> tuple[str, ...]:
 
 def _output(entry: dict[str, object]) -> Output | None:
     name = text(entry.get("name")) or None
-    url = text(entry.get("url")).strip()
-    if not url.lower().startswith(("https://", "http://")):  # a page shows it: `javascript:` must not get through
-        url = ""
-    content = _content(entry.get("content"))
-    if not url and content is None and name is None:
+    url = address(entry.get("url"))
+    raw = _raw(entry.get("content"))
+    if url is None and raw is None and name is None:
         return None
     said = text(entry.get("contenttype")).strip().lower()
     return Output(
-        content_type=said or _guess(name, content),
+        content_type=said or _guess(name, raw),
         name=name,
         size=integer(entry.get("size")),
-        url=url or None,
-        content=content,
+        url=url,
+        content=raw,
     )
 
 
-def _content(value: object) -> dict[str, object] | None:
-    content: object = mapping(value)
-    if not content and isinstance(value, str) and value:
-        content = {"raw": value}
-    try:
-        content = clean(content)
-        orjson.dumps(content)
-    except (ValueError, TypeError):  # too deep, or with a number beyond 64 bits: the journal could not write it
-        return None
-    return content if isinstance(content, dict) and content else None
+def _raw(value: object) -> dict[str, object] | None:
+    if isinstance(value, str) and value and not mapping(value):
+        value = {"raw": value}
+    return content(value)
 
 
-def _guess(name: str | None, content: dict[str, object] | None) -> str:
+def _guess(name: str | None, raw: dict[str, object] | None) -> str:
     """Work out the type that the oldest dialect leaves out."""
-    if content is not None:
+    if raw is not None:
         return "raw"
     return mimetypes.guess_type(name or "", strict=False)[0] or "application/octet-stream"

@@ -1,16 +1,18 @@
 """Wiro as a provider: which call does what. It carries and translates; it decides nothing and keeps no state."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from relay.core.signals import Detail, Signal
 from relay.errors import Code, UpstreamRejected
 from relay.providers.base import Found, Run, UpstreamTask
+from relay.providers.catalogue.model import Model
 from relay.providers.wiro import socket
 from relay.providers.wiro.answers import confirm, parse_detail, parse_run
 from relay.providers.wiro.rest import Rest
 from relay.providers.wiro.search import LISTED, parse_list
 from relay.providers.wiro.signing import Signer
+from relay.providers.wiro.tools import parse_tool
 
 
 class WiroProvider:
@@ -26,6 +28,8 @@ class WiroProvider:
     """
 
     name = "wiro"
+    streams = True
+    stops = True
 
     def __init__(
         self,
@@ -70,6 +74,13 @@ class WiroProvider:
 
     def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
         return socket.follow(self._socket_url, task)
+
+    def heard(self, headers: Mapping[str, str], body: bytes) -> UpstreamTask | None:
+        return None  # Wiro signs nothing: the secret word in the address is all there is
+
+    async def describe(self, model: str) -> Model | None:
+        owner, _, name = model.partition("/")
+        return parse_tool(await self._rest.call("/Tool/Detail", {"slugowner": owner, "slugproject": name}), model)
 
     async def check(self) -> None:
         confirm(await self._rest.call("/Task/List", _listing(1)))

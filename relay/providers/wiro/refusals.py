@@ -7,11 +7,8 @@ Wiro documents HTTP 200 for every answer, and 401 and 404 beside it, so the word
 import re
 
 from relay.errors import Code, FieldError, UpstreamFault, UpstreamRejected
-from relay.providers.wiro.values import entries, integer, text
+from relay.providers.values import entries, integer, short, text
 
-MESSAGE_CHARS = 300
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _INPUT = re.compile(r"request (?:parameters?|files?) \[([^\]]{1,100})\]", re.IGNORECASE)
 _NO_MODEL = {"slug-owner-project-not-exist", "tool-not-accessible"}
 _NO_TASK = {"there is no task yet", "task-not-founded", "task-not-exist"}
@@ -65,10 +62,9 @@ def is_unknown_task(refusal: UpstreamRejected) -> bool:
     return refusal.fault is not None and refusal.fault.message.lower().rstrip(".") in _NO_TASK
 
 
-def short(message: str) -> str:
-    """Make the upstream's words fit to be shown: one line, no control characters, cut to size."""
-    message = _CONTROL.sub(" ", message).strip()
-    return message if len(message) <= MESSAGE_CHARS else message[: MESSAGE_CHARS - 1] + "…"
+def is_unknown_model(refusal: UpstreamRejected) -> bool:
+    """Tell whether Wiro only says that it has no such model for this project."""
+    return refusal.fault is not None and refusal.fault.message.lower().rstrip(".") in _NO_MODEL
 
 
 def _code(status: int, fault: UpstreamFault | None, fields: tuple[FieldError, ...]) -> Code:

@@ -6,8 +6,9 @@ for and when can be compared, and that is no proof: how many fit is for the call
 """
 
 from relay.providers.base import Found, Run, UpstreamTask
-from relay.providers.wiro.answers import Answer, read_tasks
-from relay.providers.wiro.values import mapping, moment, text
+from relay.providers.http import Answer
+from relay.providers.values import mapping, moment, text
+from relay.providers.wiro.answers import read_tasks
 
 CLOCK_SKEW_S = 120.0
 """How far Wiro's clock may be off from ours."""
@@ -42,7 +43,8 @@ def _fits(task: dict[str, object], run: Run, since: float, until: float) -> bool
     if run.callback_url is not None and text(task.get("callbackurl")):
         return False  # it calls back to somebody else
     parameters = mapping(task.get("parameters"))
-    return all(name in parameters and _same(parameters[name], value) for name, value in run.input.items())
+    given = {name: value for name, value in run.input.items() if value is not None}  # nothing says that it keeps nulls
+    return all(name in parameters and _same(parameters[name], value) for name, value in given.items())
 
 
 def _same(theirs: object, ours: object) -> bool:

@@ -12,7 +12,8 @@ from relay.core.events import Cost, Output, Stage
 from relay.core.signals import Detail
 from relay.errors import UpstreamError, UpstreamRejected, UpstreamUnclear
 from relay.providers.base import UpstreamTask
-from relay.providers.wiro.answers import Answer, confirm, parse_detail, parse_run
+from relay.providers.http import Answer
+from relay.providers.wiro.answers import confirm, parse_detail, parse_run
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -3,7 +3,8 @@
 import pytest
 
 from relay.errors import Code, FieldError, UpstreamFault
-from relay.providers.wiro.refusals import MESSAGE_CHARS, classify, faults
+from relay.providers.values import MESSAGE_CHARS
+from relay.providers.wiro.refusals import classify, faults
 
 BUSY = "You have reached your concurrent task limit. With your current balance of $10, you can run up to 1 tasks."
 

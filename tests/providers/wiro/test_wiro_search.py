@@ -7,7 +7,7 @@ import pytest
 
 from relay.errors import UpstreamUnclear
 from relay.providers.base import Found, Run, UpstreamTask
-from relay.providers.wiro.answers import Answer
+from relay.providers.http import Answer
 from relay.providers.wiro.search import parse_list
 
 T0 = 1_734_513_807.0

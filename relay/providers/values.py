@@ -1,7 +1,7 @@
 """
-Reading Wiro's JSON: numbers come as strings, lists as null or as JSON in a string, emoji cut in half.
+Reading an upstream's JSON: numbers come as strings, lists as null or as JSON in a string, emoji cut in half.
 
-Everything here is total but `load`: what cannot be read is null or empty.
+Everything here is total but `load`, `dump` and `clean`: what cannot be read is null or empty.
 """
 
 import json
@@ -18,7 +18,10 @@ _MAX_DEPTH = 64
 _EXACT = 2**53
 """Beyond this a JavaScript viewer misreads an integer."""
 
+MESSAGE_CHARS = 300
+
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 def load(raw: str | bytes) -> object:
@@ -31,7 +34,7 @@ def load(raw: str | bytes) -> object:
     try:
         return orjson.loads(raw)
     except ValueError:
-        # Wiro cuts text between the halves of a surrogate pair; orjson refuses such an escape, json reads it.
+        # An upstream cuts text between the halves of a surrogate pair; orjson refuses such an escape, json reads it.
         try:
             return clean(json.loads(raw))
         except RecursionError:
@@ -128,6 +131,28 @@ def moment(value: object) -> float | None:
     if found > 1e11:  # in seconds that is the year 5138
         found /= 1000
     return found if 0 < found < 1e11 else None
+
+
+def content(value: object) -> dict[str, object] | None:
+    """Return an object that the journal can write; null when it is none, is empty, or cannot be written."""
+    try:
+        found = clean(mapping(value))
+        orjson.dumps(found)
+    except (ValueError, TypeError):  # too deep, or with a number beyond 64 bits
+        return None
+    return found if isinstance(found, dict) and found else None
+
+
+def address(value: object) -> str | None:
+    """Return a web address; null for anything else: a page shows it, so `javascript:` must not get through."""
+    url = text(value).strip()
+    return url if url.lower().startswith(("https://", "http://")) else None
+
+
+def short(message: str) -> str:
+    """Make the upstream's words fit to be shown: one line, no control characters, cut to size."""
+    message = _CONTROL.sub(" ", message).strip()
+    return message if len(message) <= MESSAGE_CHARS else message[: MESSAGE_CHARS - 1] + "…"
 
 
 def _unpacked(value: object, opening: str) -> object:

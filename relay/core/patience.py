@@ -1,0 +1,27 @@
+"""How long a task may take for what: plain numbers, and the plan of looking again that follows from them."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for what, in seconds."""
+
+    silence_s: float = 60.0
+    """No news for so long, and a check without news after it, is a stall."""
+    watch_s: float = 60.0
+    """The detail is read this often while the stream is open: frames can be lost on a healthy socket too."""
+    poll_s: float = 5.0
+    """The same while there is no stream."""
+    poll_longest_s: float = 5.0
+    """Up to so long where nothing has changed for long: a tenth of the silence so far."""
+    deadline_s: float = 86_400.0
+    """A task without an end is lost after so long."""
+
+    def without_stream(self) -> "Patience":
+        """Return the same for an upstream that has no stream: it is asked sooner, and may be silent for longer."""
+        return replace(self, poll_s=2.5, poll_longest_s=15.0, silence_s=5 * self.silence_s)
+
+    def until_poll_s(self, silent_s: float) -> float:
+        """Return how long to wait for the next look after so long a silence, while there is no stream."""
+        return min(self.poll_longest_s, max(self.poll_s, silent_s / 10))

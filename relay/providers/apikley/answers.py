@@ -1,0 +1,208 @@
+"""
+Apikley's answers into typed values, each read once.
+
+Its envelope is `{code, msg | message, data}`, and the code decides, not the HTTP status. A refusal that Apikley spelt
+out is `UpstreamRejected`. What says nothing we can rely on is `UpstreamUnclear`, and its text says which of these it
+was, never what was in it.
+"""
+
+import mimetypes
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+from urllib.parse import unquote, urlsplit
+
+from relay.core.events import Cost, Fault, Output, Progress, Stage
+from relay.core.signals import Detail
+from relay.errors import UpstreamFault, UpstreamRejected, UpstreamUnclear
+from relay.providers.apikley.refusals import UNCLEAR, classify, is_unknown_job
+from relay.providers.base import UpstreamTask
+from relay.providers.http import Answer
+from relay.providers.values import address, content, entries, integer, load, mapping, moment, number, short, text
+
+_SUCCESS: Final = 200
+_PHASES: Final[dict[str, Literal["succeeded", "failed"]]] = {"success": "succeeded", "fail": "failed"}
+"""Every other state, an unknown one included, is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Envelope:
+    code: int
+    message: str
+    data: dict[str, object]
+
+
+def parse_create(answer: Answer) -> UpstreamTask:
+    """
+    Read the answer to createTask.
+
+    Raises:
+        UpstreamRejected: Apikley said no.
+        UpstreamUnclear: it cannot be told whether a job was made.
+    """
+    said = _read(answer)
+    job = job_id(said.data)
+    if said.code != _SUCCESS:
+        if job:
+            fault = UpstreamFault(code=said.code, message=said.message)
+            raise UpstreamUnclear(f"Apikley refused and yet named a job, {job[:40]}.", fault=fault)
+        raise _refusal(answer, said)
+    if not job:
+        raise UpstreamUnclear(f"Apikley answered HTTP {answer.status} without a job.")
+    return UpstreamTask(upstream_id=job, socket_token=None)
+
+
+def parse_record(answer: Answer) -> Detail | None:
+    """
+    Read a job's record; null when Apikley does not have it (yet).
+
+    Raises:
+        UpstreamRejected: Apikley said no.
+        UpstreamUnclear: the answer makes no sense.
+    """
+    said = _read(answer)
+    if text(said.data.get("state")).strip():  # the record of a failed job may come under the job's own code, 501
+        return _detail(said.data)
+    if is_unknown_job(said.code, said.message) or (said.code == _SUCCESS and not said.data):
+        return None
+    if said.code != _SUCCESS:
+        raise _refusal(answer, said)
+    raise UpstreamUnclear(f"Apikley answered HTTP {answer.status} with a record that has no state.")
+
+
+def confirm(answer: Answer) -> None:
+    """
+    Read an answer of which only its success matters.
+
+    Raises:
+        UpstreamRejected: Apikley said no.
+        UpstreamUnclear: the answer makes no sense.
+    """
+    said = _read(answer)
+    if said.code != _SUCCESS:
+        raise _refusal(answer, said)
+
+
+def job_id(data: dict[str, object]) -> str:
+    """Return the job that an answer or a callback is about: documents and samples differ in the spelling."""
+    return text(data.get("taskId")).strip() or text(data.get("task_id")).strip()
+
+
+def _read(answer: Answer) -> _Envelope:
+    try:
+        fields = load(answer.body)
+        problem = "with JSON that is no object"
+    except ValueError:
+        fields, problem = None, answer.unreadable
+    if not isinstance(fields, dict):
+        if answer.status >= 400 and not _unclear(answer.status):  # refused, whoever stood in front and said so
+            raise classify(answer.status, "", answer.retry_after_s)
+        raise UpstreamUnclear(f"Apikley answered HTTP {answer.status} {problem}.", retry_after_s=answer.retry_after_s)
+    if 300 <= answer.status < 400:
+        raise UpstreamUnclear(f"Apikley answered HTTP {answer.status}, a redirect: check APIKLEY_API_URL.")
+    code = integer(fields.get("code"))
+    if code is None or (code == _SUCCESS and answer.status >= 400):
+        code = answer.status
+    message = short(text(fields.get("msg")) or text(fields.get("message")))
+    return _Envelope(code=code, message=message, data=mapping(fields.get("data")))
+
+
+def _refusal(answer: Answer, said: _Envelope) -> UpstreamRejected | UpstreamUnclear:
+    if not _unclear(said.code):
+        return classify(said.code, said.message, answer.retry_after_s)
+    return UpstreamUnclear(
+        f"Apikley answered with code {said.code}" + (f": {said.message}" if said.message else "."),
+        fault=UpstreamFault(code=said.code, message=said.message),
+        retry_after_s=answer.retry_after_s,
+    )
+
+
+def _unclear(code: int) -> bool:
+    return code in UNCLEAR or not 400 <= code < 600
+
+
+def _detail(record: dict[str, object]) -> Detail:
+    state = text(record.get("state")).strip()[:100]
+    phase = _PHASES.get(state.lower())
+    made_at, ended_at = moment(record.get("createTime")), moment(record.get("completeTime"))
+    found = _outputs(record.get("resultJson")) if phase == "succeeded" else ()
+    percent = number(record.get("progress"))
+    return Detail(
+        phase=phase or "open",
+        status=state,
+        upstream_id=job_id(record) or None,
+        model=text(record.get("model")) or None,
+        stages=MappingProxyType(_stages(record, state.lower())),
+        progress=None if percent is None or phase is not None else Progress(percent=percent),
+        fault=_fault(record) if phase == "failed" else None,
+        outputs=found,
+        ended_at=ended_at if phase is not None else None,
+        # `costTime` is milliseconds in some documents and seconds in others: the two times are beyond doubt.
+        elapsed_s=ended_at - made_at if phase is not None and made_at and ended_at and ended_at >= made_at else None,
+        cost=_cost(record) if phase is not None else None,
+        warnings=("Apikley calls it a success and names no results.",) if phase == "succeeded" and not found else (),
+    )
+
+
+def _stages(record: dict[str, object], state: str) -> dict[Stage, float]:
+    """Work the stages out: the record has three times and no clock of its stages."""
+    made_at, changed_at = moment(record.get("createTime")), moment(record.get("updateTime"))
+    ended_at = moment(record.get("completeTime"))
+    stages = {}
+    if made_at is not None:
+        stages[Stage.QUEUE] = made_at
+    if state == "generating" and changed_at is not None:
+        stages[Stage.START] = changed_at
+    if state == "success" and ended_at is not None:
+        stages[Stage.END] = stages[Stage.POSTPROCESS_END] = ended_at
+    return stages
+
+
+def _outputs(value: object) -> tuple[Output, ...]:
+    """Read `resultJson`: an object in a string, with the addresses of files, or with an object for a text model."""
+    result = mapping(value)
+    if not result and isinstance(value, str):
+        result = mapping(_unwrapped(value))
+    files = tuple(
+        Output(content_type=_content_type(url), name=_name(url), url=url)
+        for entry in entries(result.get("resultUrls"))
+        if (url := address(entry)) is not None
+    )
+    raw = content(result.get("resultObject"))
+    return files if raw is None else (*files, Output(content_type="raw", content=raw))
+
+
+def _unwrapped(value: str) -> object:
+    """Undo a second escaping: JSON of a string of JSON."""
+    try:
+        return load(value)
+    except ValueError:
+        return None
+
+
+def _name(url: str) -> str | None:
+    try:
+        return unquote(urlsplit(url).path).rpartition("/")[2] or None
+    except ValueError:
+        return None
+
+
+def _content_type(url: str) -> str:
+    return mimetypes.guess_type(_name(url) or "", strict=False)[0] or "application/octet-stream"
+
+
+def _fault(record: dict[str, object]) -> Fault:
+    code, message = record.get("failCode"), short(text(record.get("failMsg")))
+    known = integer(code)
+    return Fault(
+        code=known if known is not None else short(text(code)) or None,
+        message=message or "Apikley gave no reason.",
+    )
+
+
+def _cost(record: dict[str, object]) -> Cost | None:
+    for name in ("creditsConsumed", "consumeCredits"):  # the second is how older records spell it
+        amount = number(record.get(name))
+        if amount is not None and amount >= 0:
+            return Cost(amount=amount, unit="credits")
+    return None

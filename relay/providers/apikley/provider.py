@@ -1,0 +1,91 @@
+"""Apikley as a provider: which call does what. It carries and translates; it decides nothing and keeps no state."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+
+from relay.core.signals import Detail, Signal
+from relay.errors import Code, FieldError, UpstreamRejected, UpstreamUnavailable
+from relay.providers.apikley.answers import confirm, parse_create, parse_record
+from relay.providers.apikley.callbacks import proven_job
+from relay.providers.base import Found, Run, UpstreamTask
+from relay.providers.catalogue.model import Model
+from relay.providers.http import Http
+from relay.providers.values import dump
+
+
+class ApikleyProvider:
+    """
+    Our side of Apikley; see `relay.providers.base.Provider` for what each call promises.
+
+    Args:
+        api_key: the account's key.
+        api_url: where calls go: `https://api.apikley.ru`.
+        webhook_secret: what callbacks are signed with; null: they prove nothing, and are hints all the same.
+        request_timeout_s: how long a call may take in all.
+        clock: gives unix seconds.
+    """
+
+    name = "apikley"
+    streams = False
+    stops = False
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        api_url: str,
+        webhook_secret: str | None = None,
+        request_timeout_s: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._http = Http(
+            name="Apikley",
+            setting="APIKLEY_API_URL",
+            api_url=api_url,
+            timeout_s=request_timeout_s,
+            headers=lambda: {"authorization": f"Bearer {api_key}"},
+        )
+        self._webhook_secret = webhook_secret
+        self._clock = clock
+
+    async def run(self, run: Run) -> UpstreamTask:
+        body: dict[str, object] = {"model": run.model, "input": dict(run.input)}
+        if run.callback_url is not None:
+            body["callBackUrl"] = run.callback_url
+        try:
+            data = dump(body)
+        except ValueError:
+            wrong = FieldError(field="input", message="The input is nested too deep.")
+            raise UpstreamRejected(wrong.message, code=Code.INVALID_INPUT, fields=(wrong,)) from None
+        return parse_create(await self._http.send("/api/v1/jobs/createTask", data))
+
+    async def find(self, run: Run, *, since: float, until: float) -> Found:
+        return Found()  # Apikley has no list: only a signed callback can still name the job
+
+    async def detail(self, task: UpstreamTask) -> Detail | None:
+        if not task.upstream_id:
+            raise UpstreamRejected("This task has no id at Apikley: it cannot be asked for.")
+        query = {"taskId": task.upstream_id}
+        return parse_record(await self._http.call("GET", "/api/v1/jobs/recordInfo", query=query))
+
+    async def stop(self, task: UpstreamTask, *, started: bool) -> None:
+        raise UpstreamRejected("Apikley has no way to stop a task.", code=Code.CONFLICT)
+
+    def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
+        raise UpstreamUnavailable("Apikley has no stream: a task's record is all there is.")
+
+    def heard(self, headers: Mapping[str, str], body: bytes) -> UpstreamTask | None:
+        if self._webhook_secret is None:
+            return None
+        job = proven_job(headers, body, secret=self._webhook_secret, now=self._clock())
+        return UpstreamTask(upstream_id=job, socket_token=None)
+
+    async def describe(self, model: str) -> Model | None:
+        return None  # Apikley has no call for it: its models are in the catalogue
+
+    async def check(self) -> None:
+        confirm(await self._http.call("GET", "/api/v1/chat/credit"))
+
+    async def close(self) -> None:
+        await self._http.close()

@@ -1,0 +1,193 @@
+"""
+Whether an input fits a model, and what is sent for it. Pure.
+
+A value may come in an equivalent form (1 for "1", false for "false"); what is sent is the form that the platform's own
+documents print. No message quotes a value: prompts are private.
+"""
+
+import re
+from collections.abc import Mapping
+from math import isfinite
+from typing import Final, assert_never
+
+from relay.errors import FieldError
+from relay.providers.catalogue.model import Input, Model
+
+ADDRESS: Final = r"^https?://\S+$"
+"""What an address of a file looks like, in Python and in JSON Schema."""
+
+FAULTS: Final = 20
+"""So many unknown names are told; whoever sends more has another problem."""
+
+_NOTHING: Final = object()
+"""Sent for an input that has no value: it is left out."""
+
+_NUMBER: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+_NAME_CHARS: Final = 100
+
+
+class _Wrong(Exception):
+    """A value does not fit; the text is what it takes, as the end of a sentence that begins with its name."""
+
+    def __init__(self, message: str, item: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.item = item
+
+
+def check(model: Model, given: Mapping[str, object]) -> tuple[dict[str, object], tuple[FieldError, ...]]:
+    """
+    Check an input.
+
+    Returns:
+        What is sent (defaults filled in, in the model's own order), and what is wrong, one entry a fault; with
+        faults, what is sent is not to be used.
+    """
+    sent: dict[str, object] = {}
+    faults: list[FieldError] = []
+    for each in model.inputs:
+        key = each.key
+        try:
+            value = _value(each, given[key]) if key in given else _default(each)
+        except _Wrong as wrong:
+            field = f"input.{key}" if wrong.item is None else f"input.{key}.{wrong.item}"
+            faults.append(FieldError(field=field, message=wrong.message))
+        else:
+            if value is not _NOTHING:
+                sent[key] = value
+    keys = {each.key for each in model.inputs}
+    unknown = [name for name in given if name not in keys]
+    if model.closed:
+        faults += [FieldError(field=f"input.{_cut(name)}", message=_unknown(model, name)) for name in unknown[:FAULTS]]
+    else:
+        sent |= {name: given[name] for name in unknown}
+    return sent, tuple(faults)
+
+
+def _unknown(model: Model, name: str) -> str:
+    for each in model.inputs:
+        if name == each.name:
+            return f"takes a file: give its address as {each.key}"
+    return f"is no input of {model.model}; it has {', '.join(each.key for each in model.inputs) or 'none'}"
+
+
+def _default(each: Input) -> object:
+    if each.default is not None:
+        return each.default
+    if each.required:
+        raise _Wrong("is required")
+    return None if each.sends_null else _NOTHING
+
+
+def _value(each: Input, value: object) -> object:
+    match each.type:
+        case "text" | "textarea":
+            return _text(each, value)
+        case "select":
+            return _choice(each, value)
+        case "number":
+            return _number(each, value)
+        case "fileinput":
+            return _address(value)
+        case "multifileinput":
+            if not isinstance(value, str) or (each.required and not value.strip()):
+                raise _Wrong("must be addresses with commas between them")
+            return value
+        case "combinefileinput":
+            return _addresses(each, value)
+        case "other":
+            return value
+        case _:
+            assert_never(each.type)
+
+
+def _text(each: Input, value: object) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = spelled(value)
+    if not isinstance(value, str):
+        raise _Wrong("must be a text")
+    if each.required and not re.search(r"\S", value):
+        raise _Wrong("is required: it must not be blank")
+    if each.max_length is not None and len(value) > each.max_length:
+        raise _Wrong(f"takes at most {each.max_length} characters; this has {len(value)}")
+    if each.pattern is not None and not re.fullmatch(each.pattern, value):
+        raise _Wrong(f"must be {each.takes}")
+    return value
+
+
+def _choice(each: Input, value: object) -> str:
+    values = [option.value for option in each.options]
+    said = spelled(value)
+    if said not in values:
+        raise _Wrong(f"must be one of {', '.join(values)}")
+    return said
+
+
+def _number(each: Input, value: object) -> int | float | str | None:
+    if value is None and each.sends_null:
+        return None
+    number = read_number(value)
+    if number is None:
+        raise _Wrong(f"must be {'an integer' if each.integer else 'a number'}")
+    if each.integer and number != int(number):
+        raise _Wrong("must be an integer")
+    low, high = each.minimum, each.maximum
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise _Wrong(f"must be {_range(low, high)}")
+    if each.sends == "number":
+        return number
+    return value.strip() if isinstance(value, str) else spelled(number)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"at least {low:.15g}" if low is not None else f"at most {high:.15g}"
+    return f"between {low:.15g} and {high:.15g}"
+
+
+def _addresses(each: Input, value: object) -> object:
+    entries = value if isinstance(value, list) else [value]
+    if not entries:  # a list without entries is none
+        return _default(each)
+    if each.max_items is not None and len(entries) > each.max_items:
+        raise _Wrong(f"takes at most {each.max_items} entries; these are {len(entries)}")
+    return [_address(entry, item) for item, entry in enumerate(entries)]
+
+
+def _address(value: object, item: int | None = None) -> str:
+    if not isinstance(value, str) or not re.fullmatch(ADDRESS, value):
+        raise _Wrong("must be an address that begins with https:// or http://", item)
+    return value
+
+
+def read_number(value: object) -> int | float | None:
+    """Read a finite number, also from a string; a whole one is an integer. Null: it is none."""
+    match value:
+        case str() if _NUMBER.fullmatch(value.strip()):
+            number = float(value) if "." in value else int(value)
+        case bool():
+            return None
+        case int() | float() if isfinite(value):
+            number = value
+        case _:
+            return None
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def spelled(value: object) -> str | None:
+    """Write a value as the platforms print it: `false`, `5`, `2.5`; null when it is no single value."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))
+        case int() | float():
+            return str(value)
+        case _:
+            return None
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…"

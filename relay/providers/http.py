@@ -1,0 +1,201 @@
+"""
+The HTTP that every provider speaks: each call sent once, with a time limit, the answer read whole and bounded.
+
+It tells apart what matters for money: a call that never left (`UpstreamUnavailable`) from one that did and has no
+answer (`UpstreamUnclear`). What an answer means is not decided here.
+"""
+
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from relay import __version__
+from relay.errors import UpstreamUnavailable, UpstreamUnclear
+
+BODY_LIMIT_BYTES = 16 * 2**20
+"""The limit of Wiro's own clients."""
+
+_CONNECT_LIMIT_S = 10.0
+
+_CHUNK_BYTES = 64 * 1024
+"""A body goes out in pieces of this size, each when the one before it has left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP answer as it came. `body` is in no repr: it can hold a socket token."""
+
+    status: int
+    content_type: str
+    body: bytes
+    retry_after_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Answer({self.status} {self.content_type}, {len(self.body)} bytes)"
+
+    @property
+    def unreadable(self) -> str:
+        """What is wrong with a body that is not the JSON it should be, to follow "answered"; never what is in it."""
+        if not self.body.strip():
+            return "with an empty body"
+        if not self.content_type.endswith("json"):
+            kind = re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,40}", self.content_type)
+            return f"with {kind[0] if kind else 'something'} instead of JSON"
+        return "with JSON that breaks off or makes no sense"
+
+
+class _Outgoing:
+    """A body on its way. An upstream that lacks its last byte cannot have acted on it."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.whole = False
+        """Whether the last piece was handed to the connection: from then on it may have arrived."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._data), _CHUNK_BYTES):
+            self.whole = start + _CHUNK_BYTES >= len(self._data)
+            yield self._data[start : start + _CHUNK_BYTES]
+
+
+class Http:
+    """The calls to one upstream. It opens connections when they are needed; `close` lets go of them."""
+
+    def __init__(
+        self, *, name: str, setting: str, api_url: str, timeout_s: float, headers: Callable[[], Mapping[str, str]]
+    ) -> None:
+        """
+        Args:
+            name: the upstream's, for people.
+            setting: where its address is set, for people.
+            api_url: what every path is put behind.
+            timeout_s: how long a call may take in all.
+            headers: makes what proves who calls, anew for each call.
+        """
+        self._name = name
+        self._setting = setting
+        self._api_url = api_url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._connect_s = min(_CONNECT_LIMIT_S, timeout_s / 2)
+        self._headers = headers
+        self._shared: aiohttp.ClientSession | None = None
+
+    async def send(self, path: str, data: bytes) -> Answer:
+        """
+        Post a billable call, on a connection of its own.
+
+        A kept connection may turn out dead after the request went into it, and nobody could tell whether it arrived.
+
+        Raises:
+            UpstreamUnavailable: nothing was sent, or not all of it.
+            UpstreamUnclear: it was sent and not answered.
+        """
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s, connect=self._connect_s)
+        async with aiohttp.ClientSession() as session:
+            return await self._request(session, "POST", path, data=data, timeout=timeout)
+
+    async def call(
+        self, method: str, path: str, *, data: bytes | None = None, query: Mapping[str, str] | None = None
+    ) -> Answer:
+        """
+        Send a call that costs nothing, on a kept connection.
+
+        Raises:
+            UpstreamUnavailable: nothing was sent.
+            UpstreamUnclear: it was sent and not answered.
+        """
+        if self._shared is None:
+            self._shared = aiohttp.ClientSession()
+        # Only the connecting itself is limited apart: waiting for one of the kept connections is no failure.
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=self._connect_s)
+        return await self._request(self._shared, method, path, data=data, query=query, timeout=timeout)
+
+    async def close(self) -> None:
+        """Let go of the kept connections; a later call opens new ones."""
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            await shared.close()
+
+    async def _request(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        path: str,
+        *,
+        data: bytes | None,
+        query: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout,
+    ) -> Answer:
+        headers = {"accept": "application/json", "user-agent": f"relay/{__version__}", **self._headers()}
+        outgoing = None if data is None else _Outgoing(data)
+        if data is not None:
+            headers |= {"content-type": "application/json", "content-length": str(len(data))}
+        try:
+            async with session.request(
+                method,
+                self._api_url + path,
+                data=outgoing,
+                params=query,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                return Answer(
+                    status=response.status,
+                    content_type=response.content_type,
+                    body=await self._read(response),
+                    retry_after_s=_retry_after_s(response.headers.get("retry-after")),
+                )
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+            raise UpstreamUnavailable(f"{self._name} was not called: {self._setting} is no http address.") from None
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise UpstreamUnavailable(f"{self._name} could not be reached: {_why(error)}.") from error
+        except TimeoutError:
+            if outgoing is not None and not outgoing.whole:
+                raise UpstreamUnavailable(f"{self._name} did not take the request in {self._timeout_s:g} s.") from None
+            raise UpstreamUnclear(f"{self._name} did not answer within {self._timeout_s:g} s.") from None
+        except (aiohttp.ClientError, OSError):
+            # The error itself can quote the answer, so it is not passed on.
+            if outgoing is not None and not outgoing.whole:
+                raise UpstreamUnavailable(f"The connection to {self._name} broke before all was sent.") from None
+            raise UpstreamUnclear(f"The connection to {self._name} broke before its answer was complete.") from None
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > BODY_LIMIT_BYTES:
+                raise UpstreamUnclear(
+                    f"{self._name} answered HTTP {response.status} with more than {BODY_LIMIT_BYTES} bytes."
+                )
+        return bytes(body)
+
+
+def _why(error: aiohttp.ClientError) -> str:
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return "no connection within the time limit"
+        case aiohttp.ClientConnectorDNSError():
+            return "its name does not resolve"
+        case aiohttp.ClientSSLError():
+            return "TLS failed"
+        case aiohttp.ClientConnectorError(os_error=OSError(strerror=str(reason))):
+            return reason
+        case _:
+            return "the connection failed"
+
+
+def _retry_after_s(header: str | None) -> float | None:
+    """Read seconds or an HTTP date."""
+    if header is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", header.strip()):
+        return float(header)
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None

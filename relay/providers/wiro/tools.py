@@ -1,0 +1,104 @@
+"""
+What Wiro says of a model (Tool/Detail) into our description of one.
+
+The answer's shape is nowhere specified: types, flags and numbers are read in every guise they were seen in, and what
+is not understood becomes an input that takes anything.
+"""
+
+from typing import Final
+
+from relay.errors import UpstreamRejected, UpstreamUnclear
+from relay.providers.catalogue.model import Input, InputType, Model, Option
+from relay.providers.http import Answer
+from relay.providers.values import entries, flag, mapping, number, text
+from relay.providers.wiro.answers import read_tools
+from relay.providers.wiro.refusals import is_unknown_model
+
+_TYPES: Final[dict[str, InputType]] = {
+    "text": "text",
+    "textarea": "textarea",
+    "select": "select",
+    "selectwithcover": "select",
+    "range": "number",
+    "number": "number",
+    "fileinput": "fileinput",
+    "multifileinput": "multifileinput",
+    "combinefileinput": "combinefileinput",
+}
+
+
+def parse_tool(answer: Answer, name: str) -> Model | None:
+    """
+    Read what a model takes; null when Wiro has no such model.
+
+    Args:
+        answer: the answer to Tool/Detail.
+        name: the model, as it was asked for.
+
+    Raises:
+        UpstreamRejected: Wiro said no.
+        UpstreamUnclear: the answer makes no sense.
+    """
+    try:
+        tools = read_tools(answer)
+    except UpstreamRejected as refusal:
+        if is_unknown_model(refusal):
+            return None
+        raise
+    if not tools:
+        return None
+    tool = tools[0]
+    if "parameters" not in tool:
+        raise UpstreamUnclear("Wiro describes this model without its parameters.")
+    groups = [mapping(group) for group in entries(tool["parameters"])]
+    items = [mapping(item) for group in groups for item in (entries(group["items"]) if "items" in group else [group])]
+    inputs = {each.name: each for item in items if (each := _input(item)) is not None}
+    return Model(
+        provider="wiro",
+        model=name,
+        run_as=name,
+        title=text(tool.get("title")) or name,
+        description=text(tool.get("description")),
+        inputs=tuple(inputs.values()),
+        inspires=tuple(sample for entry in entries(tool.get("inspire")) if (sample := _sample(entry))),
+        # Null is written for models that have inputs all the same, and an item that cannot be read may be any name.
+        closed=bool(inputs) and len(inputs) == len(items),
+    )
+
+
+def _input(item: dict[str, object]) -> Input | None:
+    name = text(item.get("id")) or text(item.get("name"))
+    if not name:
+        return None
+    kind = _TYPES.get(text(item.get("type")).lower(), "other")
+    options = tuple(option for entry in entries(item.get("options")) if (option := _option(entry)) is not None)
+    if kind == "select" and not options:
+        kind = "other"
+    default = text(item.get("default"))
+    known = (kind == "number" and number(default) is not None) or any(default == option.value for option in options)
+    return Input(
+        name=name,
+        label=text(item.get("label")) or name,
+        help=text(item.get("note")) or text(item.get("help")) or text(item.get("placeholder")),
+        type=kind,
+        required=flag(item.get("required")) is True and not default,
+        default=default if default and (known or kind in ("text", "textarea")) else None,
+        options=options,
+        minimum=number(item.get("min")) if kind == "number" else None,
+        maximum=number(item.get("max")) if kind == "number" else None,
+    )
+
+
+def _option(entry: object) -> Option | None:
+    if isinstance(entry, dict):
+        value = _spelled(entry.get("value"))
+        return Option(value=value, label=text(entry.get("label")) or value)
+    return Option(value=text(entry), label=text(entry)) if text(entry) else None
+
+
+def _spelled(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else text(value)
+
+
+def _sample(entry: object) -> dict[str, str | int | float]:
+    return {name: value for name, value in mapping(entry).items() if isinstance(value, str | int | float)}

@@ -1,0 +1,220 @@
+"""
+What the simulated Apikley answers, and the only place where time passes for its jobs.
+
+Its envelope is `{code, msg, data}`, and a refusal comes under HTTP 200 unless a switch says otherwise.
+"""
+
+import asyncio
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from relay.errors import ConfigError
+from relay.sandbox import answers, pictures
+from relay.sandbox.apikley.callbacks import Callbacks
+from relay.sandbox.apikley.input import Input, Refused, read
+from relay.sandbox.apikley.jobs import Job, Jobs, State, record
+from relay.sandbox.faults import Faults, directives
+from relay.sandbox.switches import HttpFault
+
+API_KEY: Final = "sandbox-apikley-key-of-no-worth"
+WEBHOOK_SECRET: Final = "sandbox-apikley-webhook-secret-of-no-worth"  # noqa: S105  made up, and meant to look it
+
+_HELD_AS: Final[dict[State, str]] = {"waiting": "task_queue", "queuing": "task_assign", "generating": "task_start"}
+"""By which of the switches' stages a job holds in a state."""
+
+_PACE: Final[tuple[tuple[State, float], ...]] = (("waiting", 0.8), ("queuing", 1.5), ("generating", 8.0))
+"""How long each state lasts, in seconds at the pace of the real platform."""
+
+_TICKS = 10
+_HEADERS = {"Access-Control-Allow-Origin": "*", "Cache-Control": "private, max-age=3600"}
+
+
+class Apikley:
+    """
+    The simulated platform, to be put into a server.
+
+    Args:
+        faults: the position of every switch, unless a job's own say otherwise.
+        next_switches: gives the switches that were queued for the next job, once.
+        speed: 1.0 is a realistic pace.
+        seed: of the pictures.
+        closing: set when hanging calls should let go.
+    """
+
+    def __init__(
+        self,
+        *,
+        faults: Faults,
+        next_switches: Callable[[], Mapping[str, str]],
+        speed: float,
+        seed: int,
+        closing: asyncio.Event,
+    ) -> None:
+        self.jobs = Jobs()
+        self._faults = faults
+        self._next_switches = next_switches
+        self._speed = speed
+        self._seed = seed
+        self._closing = closing
+        self._callbacks = Callbacks(WEBHOOK_SECRET)
+        self._playing: set[asyncio.Task[None]] = set()
+
+    def add_routes(self, app: web.Application) -> None:
+        """Put its addresses into an application."""
+        app.router.add_post("/api/v1/jobs/createTask", self._create)
+        app.router.add_get("/api/v1/jobs/recordInfo", self._record)
+        app.router.add_get("/api/v1/chat/credit", self._credit)
+        app.router.add_get("/cdn/apikley/{folder}/{name}", self._file)
+
+    async def close(self) -> None:
+        """Stop playing."""
+        playing = list(self._playing)
+        for each in playing:
+            each.cancel()
+        await asyncio.gather(*playing, return_exceptions=True)
+        await self._callbacks.close()
+
+    async def _create(self, request: web.Request) -> web.Response:
+        if not _authorized(request):
+            return _no_key()
+        raw = await request.read()
+        try:
+            body: object = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            body = raw.decode(errors="replace")
+        try:
+            wish = read(body)
+            faults = self._faults.with_switches({**self._next_switches(), **directives([wish.prompt])})
+        except (Refused, ConfigError) as error:
+            return self._refuse(body, 422, str(error), self._faults)
+        fault = faults.run_http
+        if fault is None or self.jobs.alike(body) >= fault.count:
+            return self._answer(request, wish, body, faults)
+        takes_effect = fault.takes_effect if faults.run_http_started is None else faults.run_http_started
+        if not takes_effect:
+            self.jobs.note(body)
+        proper = self._answer(request, wish, body, faults) if takes_effect else None
+        return await self._gone_wrong(request, fault, proper, faults)
+
+    def _answer(self, request: web.Request, wish: Input, body: object, faults: Faults) -> web.Response:
+        if faults.run_error is not None:
+            return self._refuse(body, faults.run_error.code, faults.run_error.message, faults)
+        now, index = time.time(), len(self.jobs.by_id) + 1
+        job = Job(
+            id=f"task_bytedance_{int(now * 1000)}{index:03d}",
+            folder=secrets.token_hex(16),
+            index=index,
+            body=wish.body,
+            images=wish.max_images,
+            image_size=wish.image_size,
+            callback_url=wish.callback_url,
+            files_url=f"http://{request.host}/cdn/apikley",
+            faults=faults,
+            made_at=now,
+            changed_at=now,
+        )
+        self.jobs.by_id[job.id] = job
+        self.jobs.note(body, job_id=job.id)
+        playing = asyncio.create_task(self._play(job), name=f"sandbox job {job.id}")
+        self._playing.add(playing)
+        playing.add_done_callback(self._playing.discard)
+        return _said({"taskId": job.id})
+
+    async def _record(self, request: web.Request) -> web.Response:
+        if not _authorized(request):
+            return _no_key()
+        job = self.jobs.by_id.get(request.query.get("taskId", ""))
+        if job is None:
+            return _refused(422, "recordInfo is null", self._faults)
+        job.records_read += 1
+        job.stir()
+        faults = job.faults
+        if job.records_read <= faults.detail_empty_polls:
+            return _refused(422, "recordInfo is null", faults)
+        if faults.detail_http and job.records_read <= faults.detail_http.count + faults.detail_empty_polls:
+            return await self._gone_wrong(request, faults.detail_http, _said(record(job)), faults)
+        if faults.detail_error is not None:
+            return _refused(faults.detail_error.code, faults.detail_error.message, faults)
+        return _said(record(job))
+
+    async def _credit(self, request: web.Request) -> web.Response:
+        return _said(1000.0) if _authorized(request) else _no_key()
+
+    async def _file(self, request: web.Request) -> web.Response:
+        job = self.jobs.in_folder(request.match_info["folder"])
+        number, _, suffix = request.match_info["name"].partition(".")
+        made = job is not None and job.state == "success" and suffix == "png" and number.isdecimal()
+        if job is None or not made or int(number) >= job.images:
+            return web.Response(status=404, text="Not Found", headers=_HEADERS)
+        await asyncio.sleep(job.faults.cdn_delay_s)
+        if job.faults.cdn_status != 200:
+            return web.Response(status=job.faults.cdn_status, text="AccessDenied", headers=_HEADERS)
+        picture = await asyncio.to_thread(pictures.draw, f"apikley:{self._seed}:{job.index}:{number}", *job.size)
+        return web.Response(body=picture, content_type="image/png", headers=_HEADERS)
+
+    async def _play(self, job: Job) -> None:
+        for state, lasts_s in _PACE:
+            self._enter(job, state)
+            if _HELD_AS[state] in job.faults.hold_at:
+                job.gate.clear()
+                job.holding_at = state
+                job.stir()
+                await job.gate.wait()
+                job.holding_at = None
+            for tick in range(_TICKS):
+                await asyncio.sleep(lasts_s / _TICKS / self._speed)
+                if state == "generating":
+                    job.percent = 100 * (tick + 1) // _TICKS
+        failed = job.faults.fail is not None or job.faults.exit
+        job.ended_at = time.time()
+        self._enter(job, "fail" if failed else "success")
+        self._callbacks.send(job)
+
+    def _enter(self, job: Job, state: State) -> None:
+        job.state = state
+        job.changed_at = time.time()
+        job.stir()
+
+    def _refuse(self, body: object, code: int, message: str, faults: Faults) -> web.Response:
+        self.jobs.note(body, refused=code)
+        return _refused(code, message, faults)
+
+    async def _gone_wrong(
+        self, request: web.Request, fault: HttpFault, proper: web.Response | None, faults: Faults
+    ) -> web.Response:
+        if fault.kind == "envelope":
+            return _envelope(fault.status, "Something went wrong.", None, status=fault.status)
+        return await answers.gone_wrong(
+            request, fault, proper, retry_after_s=faults.retry_after_s, closing=self._closing
+        )
+
+
+def _authorized(request: web.Request) -> bool:
+    given = request.headers.get("Authorization", "")
+    return hmac.compare_digest(given.encode(errors="replace"), f"Bearer {API_KEY}".encode())
+
+
+def _no_key() -> web.Response:
+    return _envelope(401, "You do not have access permissions", None)
+
+
+def _said(data: object) -> web.Response:
+    return _envelope(200, "success", data)
+
+
+def _refused(code: int, message: str, faults: Faults) -> web.Response:
+    answer = _envelope(code, message, None, status=code if faults.code_as_status else 200)
+    if faults.retry_after_s is not None:
+        answer.headers["Retry-After"] = str(faults.retry_after_s)
+    return answer
+
+
+def _envelope(code: int, message: str, data: object, *, status: int = 200) -> web.Response:
+    body = orjson.dumps({"code": code, "msg": message, "data": data})
+    return web.Response(status=status, body=body, content_type="application/json")

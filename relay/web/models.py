@@ -1,0 +1,73 @@
+"""`GET /v1/models`: what can be started, with all that a form or a client needs to ask for it."""
+
+import re
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from relay.errors import Code, RequestError
+from relay.providers.catalogue.model import Input, Model
+from relay.providers.catalogue.schema import schema
+from relay.web.bodies import MODEL
+from relay.web.context import context
+from relay.web.credentials import require_key
+
+Json = dict[str, Any]
+
+
+async def index(request: web.Request) -> web.Response:
+    """`GET /v1/models`: the catalogue."""
+    require_key(request)
+    models = context(request).models
+    return _json({"models": [written(model, models.is_available(model)) for model in models]})
+
+
+async def show(request: web.Request) -> web.Response:
+    """`GET /v1/models/{owner}/{name}`: one model, also one that is not in the catalogue if its platform knows it."""
+    require_key(request)
+    models = context(request).models
+    name = f"{request.match_info['owner']}/{request.match_info['name']}"
+    model = await models.find(name, request.query.get("provider")) if re.fullmatch(MODEL, name) else None
+    if model is None:
+        raise RequestError(Code.NOT_FOUND, "There is no such model.")
+    return _json(written(model, models.is_available(model)))
+
+
+def written(model: Model, available: bool) -> Json:
+    """Return a model as the API shows it; `available` says whether its provider has credentials here."""
+    return {
+        "model": model.model,
+        "provider": model.provider,
+        "available": available,
+        "title": model.title,
+        "description": model.description,
+        "inputs": [_input(each) for each in model.inputs],
+        "inspires": model.inspires,
+        "schema": schema(model),
+    }
+
+
+def _input(each: Input) -> Json:
+    limits = {
+        "minimum": each.minimum,
+        "maximum": each.maximum,
+        "integer": each.integer or None,
+        "max_length": each.max_length,
+        "max_items": each.max_items,
+        "pattern": each.pattern,
+    }
+    return {
+        "name": each.key,
+        "label": each.label,
+        "help": each.help,
+        "type": each.type,
+        "required": each.required and each.default is None,
+        "default": each.default,
+        "options": each.options,
+        "limits": {name: limit for name, limit in limits.items() if limit is not None},
+    }
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=orjson.dumps(value), content_type="application/json")

@@ -1,0 +1,37 @@
+"""Chaos by hand: `python -m tests.chaos --seed 7 --minutes 30` runs it again and again, each time with a new seed."""
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+
+from relay import log
+from tests.chaos.run import Plan, run
+
+
+def main() -> None:
+    """Run until the time is over, or until something is wrong; what was left behind is kept then."""
+    parser = argparse.ArgumentParser(prog="chaos")
+    parser.add_argument("--seed", type=int, default=Random().randrange(1_000_000), help="of the first round")
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long; a round that has begun is finished")
+    given = parser.parse_args()
+    log.configure(level="error")
+    until, seed = time.monotonic() + given.minutes * 60, given.seed
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
+        began = time.monotonic()
+        report = asyncio.run(run(Plan(seed=seed), folder))
+        sys.stdout.write(f"seed {seed}, {time.monotonic() - began:.0f} s: {report}\n")
+        sys.stdout.flush()
+        shutil.rmtree(folder)
+        seed += 1
+        if time.monotonic() >= until:
+            return
+
+
+if __name__ == "__main__":
+    main()

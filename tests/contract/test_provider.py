@@ -1,0 +1,356 @@
+"""The contract of a provider, held by each of them against the simulated upstreams, over real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.core.events import Stage
+from relay.errors import Code, UpstreamError, UpstreamRejected, UpstreamUnavailable, UpstreamUnclear
+from relay.providers.apikley.provider import ApikleyProvider
+from relay.providers.base import Provider, Run, UpstreamTask
+from relay.providers.wiro.provider import WiroProvider
+from relay.sandbox import Sandbox
+
+KEY, SECRET = "a-key-that-nobody-may-read", "a-secret-that-nobody-may-read"
+TASK = UpstreamTask(upstream_id="2221", socket_token="s0cketT0ken")
+
+Make = Callable[..., Provider]
+
+
+def make_wiro(origin: str, *, key: str = KEY, secret: str = SECRET, timeout_s: float = 30.0) -> Provider:
+    return WiroProvider(
+        api_key=key,
+        api_secret=secret,
+        api_url=f"{origin}/v1",
+        socket_url=f"{origin.replace('http', 'ws')}/v1",
+        request_timeout_s=timeout_s,
+    )
+
+
+def make_apikley(origin: str, *, key: str = KEY, secret: str = SECRET, timeout_s: float = 30.0) -> Provider:
+    return ApikleyProvider(api_key=key, api_url=origin, webhook_secret=secret, request_timeout_s=timeout_s)
+
+
+MAKERS: dict[str, Make] = {"wiro": make_wiro, "apikley": make_apikley}
+MODELS = {"wiro": "bytedance/text-to-image-seedream-v4", "apikley": "bytedance/seedream-v4-text-to-image"}
+NO_MONEY = {"wiro": "97:Insufficient balance", "apikley": "402:Insufficient credits"}
+
+
+def keys(name: str, sandbox: Sandbox) -> dict[str, Any]:
+    """Return what a provider proves itself with."""
+    if name == "wiro":
+        return {"key": sandbox.api_key, "secret": sandbox.api_secret}
+    return {"key": sandbox.apikley_key, "secret": sandbox.apikley_webhook_secret}
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One provider in front of its simulated upstream."""
+
+    name: str
+    sandbox: Sandbox
+    provider: Provider
+
+    @property
+    def run(self) -> Run:
+        """A wish that the upstream can fulfil."""
+        return Run(model=MODELS[self.name], input={"prompt": "a lake at dawn"})
+
+    @property
+    def started(self) -> list[str]:
+        """The ids of everything that the upstream has started."""
+        return [*(self.sandbox.tasks if self.name == "wiro" else self.sandbox.jobs)]
+
+    @property
+    def asked(self) -> int:
+        """How many runs the upstream was sent."""
+        return len(self.sandbox.runs if self.name == "wiro" else self.sandbox.created)
+
+    async def until_ended(self, task_id: str) -> None:
+        """Wait until the upstream has ended a task."""
+        if self.name == "wiro":
+            await self.sandbox.until(task_id, lambda task: task.verdict)
+        else:
+            await self.sandbox.jobs[task_id].until(lambda job: job.state in ("success", "fail"))
+
+
+@pytest.fixture(params=[*MAKERS])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    """Each provider, with a sandbox of its own."""
+    async with Sandbox(speed=500) as sandbox:
+        provider = MAKERS[request.param](sandbox.origin, **keys(request.param, sandbox))
+        yield Bench(request.param, sandbox, provider)
+        await provider.close()
+
+
+async def test_a_run_is_started_and_its_detail_comes_to_its_end(bench: Bench) -> None:
+    """The record names the task, its first stage and its results, its price and its end."""
+    task = await bench.provider.run(bench.run)
+    assert bench.started == [task.upstream_id]
+    await bench.until_ended(bench.started[0])
+
+    detail = await bench.provider.detail(task)
+
+    assert detail is not None
+    assert detail.phase in ("finished", "succeeded")
+    assert detail.upstream_id == task.upstream_id
+    assert {Stage.QUEUE, Stage.END, Stage.POSTPROCESS_END} <= set(detail.stages)
+    assert detail.ended_at == detail.stages[Stage.POSTPROCESS_END]
+    assert [(output.content_type, output.name) for output in detail.outputs] == [("image/png", "0.png")]
+    assert detail.cost is not None
+    assert detail.elapsed_s is not None
+
+
+async def test_a_run_that_fails_says_so_in_its_detail(bench: Bench) -> None:
+    """It has ended, without results."""
+    bench.sandbox.next_run(exit=1)
+    task = await bench.provider.run(bench.run)
+    await bench.until_ended(bench.started[0])
+
+    detail = await bench.provider.detail(task)
+
+    assert detail is not None
+    assert detail.phase == "failed" or (detail.phase == "finished" and detail.exit_code == 1)
+    assert detail.outputs == ()
+
+
+async def test_a_refusal_is_rejected_with_its_code(bench: Bench) -> None:
+    """Nothing was started, and what the platform said is kept."""
+    bench.sandbox.next_run(run_error=NO_MONEY[bench.name])
+
+    with pytest.raises(UpstreamRejected) as caught:
+        await bench.provider.run(bench.run)
+
+    assert caught.value.code is Code.INSUFFICIENT_BALANCE
+    assert caught.value.fault is not None
+    assert f"{caught.value.fault.code}:{caught.value.fault.message}" == NO_MONEY[bench.name]
+    assert bench.started == []
+
+
+@pytest.mark.parametrize("name", [*MAKERS])
+async def test_an_upstream_that_is_not_there_is_unavailable(name: str, unused_tcp_port: int) -> None:
+    """Surely nothing was started."""
+    provider = MAKERS[name](f"http://127.0.0.1:{unused_tcp_port}")
+
+    with pytest.raises(UpstreamUnavailable):
+        await provider.run(Run(model=MODELS[name], input={"prompt": "x"}))
+    with pytest.raises(UpstreamUnavailable):
+        await provider.detail(TASK)
+    await provider.close()
+
+
+@pytest.mark.parametrize("fault", ["drop", "hang", "200:truncated", "200:empty", "200:html"])
+async def test_a_run_that_took_effect_and_was_not_answered_is_unclear(bench: Bench, fault: str) -> None:
+    """It is sent once, whatever became of its answer."""
+    provider = (
+        MAKERS[bench.name](bench.sandbox.origin, **keys(bench.name, bench.sandbox), timeout_s=0.5)
+        if fault == "hang"
+        else None
+    )
+    bench.sandbox.next_run(run_http=fault)
+
+    with pytest.raises(UpstreamUnclear):
+        await (provider or bench.provider).run(bench.run)
+
+    assert bench.asked == 1
+    assert len(bench.started) == 1
+    if provider is not None:
+        await provider.close()
+
+
+@pytest.mark.parametrize("fault", ["502:html", "503:empty", "500", "drop_before"])
+async def test_a_run_that_met_a_server_error_is_unclear(bench: Bench, fault: str) -> None:
+    """Nobody can tell whether it was started: a gateway speaks for a server that may have acted."""
+    bench.sandbox.next_run(run_http=fault)
+
+    with pytest.raises(UpstreamUnclear):
+        await bench.provider.run(bench.run)
+
+    assert bench.asked == 1
+
+
+async def test_a_detail_that_is_not_there_yet_is_null(bench: Bench) -> None:
+    """Right after a run the record may lag behind it."""
+    bench.sandbox.next_run(detail_empty_polls=1)
+    task = await bench.provider.run(bench.run)
+
+    assert await bench.provider.detail(task) is None
+    assert await bench.provider.detail(task) is not None
+
+
+async def test_a_detail_that_cannot_be_read_says_how_long_to_wait(bench: Bench) -> None:
+    """An unclear answer passes on the upstream's wish to be left alone."""
+    bench.sandbox.next_run(detail_http="503:html*1", retry_after_s=7)
+    task = await bench.provider.run(bench.run)
+
+    with pytest.raises(UpstreamUnclear) as caught:
+        await bench.provider.detail(task)
+    assert caught.value.retry_after_s == 7.0
+    assert await bench.provider.detail(task) is not None
+
+
+async def test_a_task_without_an_id_or_token_is_not_asked_for(bench: Bench) -> None:
+    """There is nothing to ask for it by."""
+    with pytest.raises(UpstreamRejected):
+        await bench.provider.detail(UpstreamTask(upstream_id=None, socket_token=None))
+
+
+async def test_a_search_finds_nothing_where_nothing_was_started(bench: Bench) -> None:
+    """No task is made up."""
+    found = await bench.provider.find(bench.run, since=0, until=2e9)
+
+    assert (found.certain, found.likely) == (None, ())
+
+
+async def test_what_it_says_it_can_do_it_does(bench: Bench) -> None:
+    """A provider that streams is followed and one that stops stops; the other ones refuse both."""
+    bench.sandbox.next_run(hold_at="task_queue")
+    task = await bench.provider.run(bench.run)
+
+    if bench.provider.streams:
+        async with bench.provider.follow(task):
+            pass
+    else:
+        with pytest.raises(UpstreamUnavailable):
+            async with bench.provider.follow(task):
+                pass
+    if bench.provider.stops:
+        await bench.provider.stop(task, started=False)
+        await bench.until_ended(bench.started[0])
+    else:
+        with pytest.raises(UpstreamRejected):
+            await bench.provider.stop(task, started=False)
+
+
+async def test_the_check_takes_good_keys_and_refuses_others(bench: Bench) -> None:
+    """It costs nothing and starts nothing; what is wrong is told with the name of its setting."""
+    await bench.provider.check()
+    stranger = MAKERS[bench.name](bench.sandbox.origin)
+    with pytest.raises(UpstreamRejected, match=f"check {bench.name.upper()}_API_KEY"):
+        await stranger.check()
+    await stranger.close()
+
+    assert bench.asked == 0
+
+
+async def test_a_secret_is_in_no_error_repr_or_log(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever goes wrong: the key, the secret and a socket token stay here."""
+    provider = MAKERS[bench.name](bench.sandbox.origin)
+    said = [repr(provider), repr(TASK)]
+    for call in (provider.check(), provider.run(bench.run), provider.detail(TASK)):
+        with pytest.raises(UpstreamError) as caught:
+            await call
+        said += [str(caught.value), repr(caught.value), repr(caught.value.fault), repr(caught.value.fields)]
+    await provider.close()
+    captured = capsys.readouterr()
+
+    told = "\n".join([*said, captured.out, captured.err])
+    for secret in (KEY, SECRET, "s0cketT0ken"):
+        assert secret not in told
+
+
+_words = st.sampled_from(
+    (
+        "",
+        "success",
+        "fail",
+        "generating",
+        "task_postprocess_end",
+        "null",
+        "[]",
+        "{}",
+        '{"resultUrls":["https://x/0.png"]}',
+    )
+)
+_leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from((200, 402, 422, 500, 501))
+    | _words
+    | st.text(max_size=10)
+)
+_names = st.sampled_from(
+    (
+        *(
+            "code",
+            "msg",
+            "message",
+            "data",
+            "taskId",
+            "task_id",
+            "state",
+            "resultJson",
+            "failCode",
+            "failMsg",
+            "progress",
+        ),
+        *("createTime", "updateTime", "completeTime", "creditsConsumed", "resultUrls", "resultObject", "model"),
+        *("result", "errors", "tasklist", "taskid", "socketaccesstoken", "status", "outputs", "pexit", "totalcost"),
+    )
+)
+_trees = st.recursive(
+    _leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=6), max_leaves=25
+)
+_objects = st.dictionaries(_names, _trees, max_size=8)
+
+
+def _plain(tree: object) -> object:
+    """Make a tree that JSON can hold: an integer beyond 64 bits becomes a string."""
+    match tree:
+        case dict():
+            return {name: _plain(value) for name, value in tree.items()}
+        case list():
+            return [_plain(value) for value in tree]
+        case int() if abs(tree) > 2**63:
+            return str(tree)
+        case _:
+            return tree
+
+
+_bodies = (_objects | _trees).map(_plain).map(orjson.dumps) | st.binary(max_size=40)
+
+
+@pytest.mark.parametrize("name", [*MAKERS])
+@given(body=_bodies, status=st.sampled_from((200, 200, 200, 201, 302, 401, 404, 422, 429, 500, 502)))
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_upstream_answers_only_its_errors_come_out(name: str, body: bytes, status: int) -> None:
+    """Any JSON, or none, under any status: it is read, or an UpstreamError says that it cannot be."""
+    asyncio.run(_answered(MAKERS[name], body, status))
+
+
+async def _answered(make: Make, body: bytes, status: int) -> None:
+    async def reply(_request: web.Request) -> web.Response:
+        return web.Response(status=status, body=body, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", reply)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    provider = make(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    run = Run(model="a/b", input={"prompt": "x"})
+    calls: list[Awaitable[object]] = [
+        provider.run(run),
+        provider.detail(TASK),
+        provider.find(run, since=0, until=2e9),
+        provider.check(),
+        provider.stop(TASK, started=True),
+    ]
+    try:
+        for call in calls:
+            with suppress(UpstreamError):
+                orjson.dumps(await call, default=dict)  # what was read can be written to the journal
+    finally:
+        await provider.close()
+        await runner.cleanup()

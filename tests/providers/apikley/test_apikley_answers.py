@@ -1,0 +1,233 @@
+"""Answers: what each shape of a record means, and which refusal and which muddle becomes which error."""
+
+import orjson
+import pytest
+
+from relay.core.events import Cost, Fault, Output, Progress, Stage
+from relay.errors import Code, UpstreamRejected, UpstreamUnclear
+from relay.providers.apikley.answers import confirm, parse_create, parse_record
+from relay.providers.base import UpstreamTask
+from relay.providers.http import Answer
+
+MADE, CHANGED, ENDED = 1_765_176_547_151, 1_765_176_549_000, 1_765_176_560_651
+RECORD = {
+    "taskId": "task_bytedance_1",
+    "model": "bytedance/seedream-v4-text-to-image",
+    "state": "success",
+    "param": '{"model":"bytedance/seedream-v4-text-to-image"}',
+    "resultJson": '{"resultUrls":["https://cdn.example/a/0.png","https://cdn.example/a/film.mp4?x=1"]}',
+    "failCode": "",
+    "failMsg": "",
+    "costTime": 13,
+    "completeTime": ENDED,
+    "createTime": MADE,
+    "updateTime": CHANGED,
+    "creditsConsumed": 5,
+}
+
+
+def answer(body: object, status: int = 200, content_type: str = "application/json") -> Answer:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    return Answer(status=status, content_type=content_type, body=raw)
+
+
+def record(**changes: object) -> Answer:
+    return answer({"code": 200, "msg": "success", "data": RECORD | changes})
+
+
+def test_a_job_that_succeeded_is_read_whole() -> None:
+    """Stages, results by the ends of their names, price, and the time between its two moments."""
+    detail = parse_record(record())
+
+    assert detail is not None
+    assert (detail.phase, detail.status, detail.upstream_id) == ("succeeded", "success", "task_bytedance_1")
+    assert detail.model == "bytedance/seedream-v4-text-to-image"
+    assert detail.stages == {Stage.QUEUE: MADE / 1000, Stage.END: ENDED / 1000, Stage.POSTPROCESS_END: ENDED / 1000}
+    assert detail.outputs == (
+        Output(content_type="image/png", name="0.png", url="https://cdn.example/a/0.png"),
+        Output(content_type="video/mp4", name="film.mp4", url="https://cdn.example/a/film.mp4?x=1"),
+    )
+    assert detail.cost == Cost(amount=5.0, unit="credits")
+    assert detail.ended_at == ENDED / 1000
+    assert detail.elapsed_s == pytest.approx(13.5)
+    assert (detail.fault, detail.warnings) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("state", "stages"),
+    [
+        ("waiting", {Stage.QUEUE: MADE / 1000}),
+        ("queuing", {Stage.QUEUE: MADE / 1000}),
+        ("generating", {Stage.QUEUE: MADE / 1000, Stage.START: CHANGED / 1000}),
+        ("brand-new-state", {Stage.QUEUE: MADE / 1000}),
+    ],
+)
+def test_a_job_that_has_not_ended_is_open(state: str, stages: dict[Stage, float]) -> None:
+    """Whatever else stands in its record; a state that nobody knows is no end."""
+    detail = parse_record(record(state=state, resultJson="", completeTime=None, creditsConsumed=0))
+
+    assert detail is not None
+    assert (detail.phase, detail.status, detail.stages) == ("open", state, stages)
+    assert (detail.outputs, detail.cost, detail.ended_at, detail.elapsed_s) == ((), None, None, None)
+
+
+@pytest.mark.parametrize("code", [200, 501])
+def test_a_job_that_failed_has_its_reason(code: int) -> None:
+    """Its record counts under the job's own code too."""
+    failed = {"state": "fail", "failCode": "430", "failMsg": "Refused", "resultJson": None, "creditsConsumed": None}
+    detail = parse_record(answer({"code": code, "msg": "Playground task failed.", "data": RECORD | failed}))
+
+    assert detail is not None
+    assert (detail.phase, detail.fault, detail.outputs) == ("failed", Fault(code=430, message="Refused"), ())
+    assert detail.cost is None
+    assert Stage.POSTPROCESS_END not in detail.stages
+
+
+def test_a_failure_without_words_says_so() -> None:
+    """An empty reason is none."""
+    detail = parse_record(record(state="fail", failCode="", failMsg=None))
+
+    assert detail is not None
+    assert detail.fault == Fault(code=None, message="Apikley gave no reason.")
+
+
+@pytest.mark.parametrize(
+    ("result", "outputs", "warned"),
+    [
+        ('{"resultObject":{"text":"Hi"}}', (Output(content_type="raw", content={"text": "Hi"}),), False),
+        ({"resultUrls": ["https://x/0.webp"]}, ("image/webp",), False),
+        (orjson.dumps('{"resultUrls":["https://x/0.jpg"]}').decode(), ("image/jpeg",), False),
+        ('{"resultUrls":"https://x/unnamed"}', ("application/octet-stream",), False),
+        ('{"resultUrls":["javascript:alert(1)", null, 7]}', (), True),
+        ('{"resultUrls":null}', (), True),
+        ("", (), True),
+        (None, (), True),
+        ("{broken", (), True),
+    ],
+)
+def test_results_come_in_many_shapes(result: object, outputs: tuple[object, ...], warned: bool) -> None:
+    """An object or JSON of one, escaped once or twice; what is no address is left out; none at all is a warning."""
+    detail = parse_record(record(resultJson=result))
+
+    assert detail is not None
+    assert (
+        tuple(o if isinstance(outputs[i], Output) else o.content_type for i, o in enumerate(detail.outputs)) == outputs
+    )
+    assert bool(detail.warnings) is warned
+
+
+def test_progress_is_there_only_where_it_is_said() -> None:
+    """Nothing is estimated, and an end needs none."""
+    assert [
+        found.progress if (found := parse_record(record(state=state, progress=said))) else None
+        for state, said in (("generating", 42), ("generating", "7.5"), ("generating", None), ("success", 100))
+    ] == [Progress(percent=42.0), Progress(percent=7.5), None, None]
+
+
+def test_the_older_name_of_the_price_is_read() -> None:
+    """A price below nothing is none."""
+    older = {name: value for name, value in RECORD.items() if name != "creditsConsumed"} | {"consumeCredits": "2.5"}
+    found = parse_record(answer({"code": 200, "data": older}))
+    negative = parse_record(record(creditsConsumed=-1))
+
+    assert found is not None
+    assert found.cost == Cost(amount=2.5, unit="credits")
+    assert negative is not None
+    assert negative.cost is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": 422, "msg": "recordInfo is null", "data": None},
+        {"code": 422, "message": "The recordInfo is null.", "data": {}},
+        {"code": 200, "msg": "success", "data": None},
+    ],
+    ids=str,
+)
+def test_no_record_yet_is_null(body: object) -> None:
+    """Right after a job was made its record is not there for a moment."""
+    assert parse_record(answer(body)) is None
+
+
+def test_a_job_was_made() -> None:
+    """The answer of the document."""
+    made = parse_create(answer({"code": 200, "msg": "success", "data": {"taskId": "task_bytedance_1765176547151"}}))
+
+    assert made == UpstreamTask(upstream_id="task_bytedance_1765176547151", socket_token=None)
+
+
+@pytest.mark.parametrize("status", [200, None], ids=["under HTTP 200", "as HTTP status"])
+@pytest.mark.parametrize(
+    ("code", "ours", "field"),
+    [
+        (400, Code.INVALID_INPUT, "input"),
+        (401, Code.UPSTREAM_REJECTED, None),
+        (402, Code.INSUFFICIENT_BALANCE, None),
+        (404, Code.UPSTREAM_REJECTED, None),
+        (422, Code.INVALID_INPUT, "input"),
+        (429, Code.RATE_LIMITED, None),
+        (433, Code.UPSTREAM_REJECTED, None),
+        (455, Code.UPSTREAM_UNAVAILABLE, None),
+        (501, Code.UPSTREAM_REJECTED, None),
+        (505, Code.UPSTREAM_REJECTED, None),
+    ],
+)
+def test_each_refusal_has_our_code(status: int | None, code: int, ours: Code, field: str | None) -> None:
+    """It is surely not started, and Apikley's own code and words are kept."""
+    with pytest.raises(UpstreamRejected) as caught:
+        parse_create(answer({"code": code, "msg": "Why", "data": None}, status or code))
+
+    error = caught.value
+    assert error.code is ours
+    assert error.fault is not None
+    assert (error.fault.code, error.fault.message) == (code, "Why")
+    assert [wrong.field for wrong in error.fields] == ([field] if field else [])
+    assert error.detail.endswith(": Why")
+
+
+def test_a_model_that_is_not_taken_is_named() -> None:
+    """The caller learns which field to mend."""
+    with pytest.raises(UpstreamRejected) as caught:
+        parse_create(answer({"code": 422, "msg": "The model name you specified is not supported"}))
+
+    assert [wrong.field for wrong in caught.value.fields] == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (200, {"code": 200, "msg": "success", "data": {}}, "without a job"),
+        (200, {"code": 500, "msg": "Server Error"}, "code 500: Server Error"),
+        (500, {"code": 500, "msg": "Server Error"}, "code 500"),
+        (502, {"code": 200, "msg": "success", "data": None}, "code 502"),
+        (200, {"code": 7, "msg": "odd"}, "code 7"),
+        (200, {"code": 402, "msg": "no credits", "data": {"taskId": "job"}}, "refused and yet named a job"),
+        (200, [], "with JSON that is no object"),
+        (200, b'{"code":200,"data":{"task', "breaks off"),
+        (200, b"", "empty body"),
+        (307, {}, "a redirect: check APIKLEY_API_URL"),
+    ],
+)
+def test_what_says_nothing_for_certain_is_unclear(status: int, body: object, says: str) -> None:
+    """A job may have been made: it is never made again."""
+    with pytest.raises(UpstreamUnclear, match=says):
+        parse_create(answer(body, status))
+
+
+def test_a_page_in_front_of_it_is_named_and_not_shown() -> None:
+    """A gateway's page is unclear under 5xx and a refusal under 4xx; a record without a state makes no sense."""
+    with pytest.raises(UpstreamUnclear, match="text/html instead of JSON"):
+        parse_create(answer(b"<html>secret", 502, "text/html"))
+    with pytest.raises(UpstreamRejected) as caught:
+        parse_create(answer(b"<html>secret", 403, "text/html"))
+    assert "secret" not in caught.value.detail
+    with pytest.raises(UpstreamUnclear, match="has no state"):
+        parse_record(answer({"code": 200, "data": {"taskId": "job"}}))
+
+
+def test_the_check_wants_success() -> None:
+    """The number of credits is no matter."""
+    confirm(answer({"code": 200, "msg": "success", "data": 0}))
+    with pytest.raises(UpstreamRejected, match="check APIKLEY_API_KEY"):
+        confirm(answer({"code": 401, "msg": "You do not have access permissions"}))

@@ -1,0 +1,67 @@
+"""Callbacks: which of them prove that Apikley sent them."""
+
+import orjson
+import pytest
+
+from relay.errors import Code, RequestError
+from relay.providers.apikley.callbacks import WINDOW_S, proven_job, sign
+from relay.providers.apikley.provider import ApikleyProvider
+from relay.providers.base import UpstreamTask
+
+SECRET, JOB, NOW = "webhook-secret", "task_bytedance_1", 1_765_176_560.0
+STAMP = str(int(NOW))
+BODY = orjson.dumps({"code": 200, "data": {"taskId": JOB, "state": "success"}})
+
+
+def headers(job: str = JOB, stamp: str = STAMP, secret: str = SECRET) -> dict[str, str]:
+    return {"X-Webhook-Timestamp": stamp, "X-Webhook-Signature": sign(job, stamp, secret)}
+
+
+def test_the_signature_is_the_documents() -> None:
+    """Base64 of HMAC-SHA256 over id, dot and time: this one was worked out with openssl."""
+    assert sign("task_1", "1700000000", "secret") == "ZldUdpiTNjv8C3iG+Nsqf+/7MoUG8WN6i3/xqFapcCM="
+
+
+@pytest.mark.parametrize("name", ["taskId", "task_id"])
+def test_a_good_signature_proves_the_job(name: str) -> None:
+    """By either name of its id, whatever the case of the headers."""
+    body = orjson.dumps({"data": {name: JOB}})
+    assert proven_job(headers(), body, secret=SECRET, now=NOW) == JOB
+    lower = {key.lower(): value for key, value in headers().items()}
+    assert proven_job(lower, body, secret=SECRET, now=NOW + WINDOW_S) == JOB
+
+
+@pytest.mark.parametrize(
+    ("given", "body", "now"),
+    [
+        ({}, BODY, NOW),
+        (headers(secret="other"), BODY, NOW),
+        (headers(job="other"), BODY, NOW),
+        (headers(), BODY, NOW + WINDOW_S + 1),
+        (headers(), BODY, NOW - WINDOW_S - 1),
+        (headers(stamp="soon"), BODY, NOW),
+        (headers(stamp="9" * 400), BODY, NOW),
+        (headers(stamp="١٢٣"), BODY, NOW),
+        (headers() | {"X-Webhook-Signature": "\udcff"}, BODY, NOW),
+        (headers(job=""), b'{"data":{"taskId":""}}', NOW),
+        (headers(), b"{broken", NOW),
+        (headers(), b"[]", NOW),
+        (headers(), b"", NOW),
+    ],
+)
+def test_anything_else_is_forbidden(given: dict[str, str], body: bytes, now: float) -> None:
+    """Not signed, by somebody else, about another job, too old, too early, or no sense at all."""
+    with pytest.raises(RequestError) as caught:
+        proven_job(given, body, secret=SECRET, now=now)
+
+    assert caught.value.code is Code.FORBIDDEN
+    assert SECRET not in caught.value.detail
+
+
+async def test_without_a_secret_a_callback_proves_nothing_and_is_heard() -> None:
+    """With one, it names the job."""
+    provider = ApikleyProvider(api_key="k", api_url="http://127.0.0.1:1")
+    signed = ApikleyProvider(api_key="k", api_url="http://127.0.0.1:1", webhook_secret=SECRET, clock=lambda: NOW)
+
+    assert provider.heard({}, b"whatever") is None
+    assert signed.heard(headers(), BODY) == UpstreamTask(upstream_id=JOB, socket_token=None)

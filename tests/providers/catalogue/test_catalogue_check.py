@@ -1,0 +1,265 @@
+"""Each input of each model: what is let through, in which form it is sent, and one refusal for each rule."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from relay.providers.catalogue.catalogue import load
+from relay.providers.catalogue.check import FAULTS, check
+from relay.providers.catalogue.model import Input, Model
+
+CATALOGUE = load()
+IMAGE, EDIT, IMAGE_3, VIDEO, APIKLEY = CATALOGUE
+URL = "https://example.com/1.jpg"
+
+SELECTS = [
+    (model, each, option.value)
+    for model in CATALOGUE
+    for each in model.inputs
+    if each.type == "select"
+    for option in each.options
+]
+
+
+def sent(model: Model, **given: object) -> dict[str, object]:
+    """Return what goes upstream for a prompt and these inputs, which fit."""
+    taken, faults = check(model, {"prompt": "a cat", **given})
+    assert faults == ()
+    return taken
+
+
+def refusal(model: Model, given: Mapping[str, object]) -> tuple[str, str]:
+    """Return the one fault of an input: its field and its message."""
+    _, (fault,) = check(model, given)
+    return fault.field, fault.message
+
+
+def model_of(*inputs: Input, closed: bool = True) -> Model:
+    return Model(provider="wiro", model="some/body", run_as="some/body", title="", inputs=inputs, closed=closed)
+
+
+def test_the_options_of_the_documents_are_all_there() -> None:
+    """Eight sizes and so on: an option that is lost would be tested by nobody."""
+    counts = {(model.model.split("/")[1], each.name): len(each.options) for model, each, _ in SELECTS}
+
+    assert counts == {
+        ("text-to-image-seedream-v4", "size"): 8,
+        ("text-to-image-seedream-v4", "watermark"): 2,
+        ("seedream-v4", "size"): 8,
+        ("seedream-v4", "watermark"): 2,
+        ("text-to-image-seedream-v3", "watermark"): 2,
+        ("image-to-video-seedance-v1", "resolution"): 2,
+        ("image-to-video-seedance-v1", "ratio"): 7,
+        ("image-to-video-seedance-v1", "duration"): 2,
+        ("image-to-video-seedance-v1", "fps"): 2,
+        ("image-to-video-seedance-v1", "watermark"): 2,
+        ("image-to-video-seedance-v1", "camerafixed"): 2,
+        ("seedream-v4-text-to-image", "image_size"): 9,
+        ("seedream-v4-text-to-image", "image_resolution"): 3,
+    }
+
+
+@pytest.mark.parametrize(("model", "each", "value"), SELECTS, ids=lambda value: getattr(value, "name", None))
+def test_every_option_of_every_select_is_sent_as_it_is(model: Model, each: Input, value: str) -> None:
+    """An option goes upstream in its printed form."""
+    assert sent(model, **{each.name: value})[each.name] == value
+
+
+@pytest.mark.parametrize(
+    ("model", "each"), [*{(model.model, each.name): (model, each) for model, each, _ in SELECTS}.values()]
+)
+def test_what_is_no_option_is_refused_with_what_is_allowed(model: Model, each: Input) -> None:
+    """The caller is told every option."""
+    values: list[object] = ["nothing", "", None, [each.options[0].value], {}]
+    for value in values:
+        field, message = refusal(model, {"prompt": "a cat", each.name: value})
+        assert field == f"input.{each.name}"
+        assert message == f"must be one of {', '.join(option.value for option in each.options)}"
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "given", "goes"),
+    [
+        (IMAGE, "maxImages", 2, 2),
+        (IMAGE, "maxImages", "2", 2),
+        (IMAGE, "maxImages", 2.0, 2),
+        (IMAGE, "maxImages", " 2 ", 2),
+        (IMAGE, "watermark", True, "true"),
+        (IMAGE, "watermark", False, "false"),
+        (VIDEO, "duration", 10, "10"),
+        (VIDEO, "fps", 16.0, "16"),
+        (VIDEO, "camerafixed", True, "true"),
+        (VIDEO, "seed", None, None),
+        (VIDEO, "seed", "7", 7),
+        (VIDEO, "inputImageUrl", "image-to-video-seedance-v1-input.jpg", "image-to-video-seedance-v1-input.jpg"),
+        (IMAGE_3, "guidanceScale", 2.5, "2.5"),
+        (IMAGE_3, "guidanceScale", "2.5", "2.5"),
+        (IMAGE_3, "seed", 7, "7"),
+        (IMAGE_3, "size", "512x2048", "512x2048"),
+        (APIKLEY, "seed", 7, 7),
+        (EDIT, "inputImage", URL, [URL]),
+        (EDIT, "inputImage", [URL, URL], [URL, URL]),
+    ],
+)
+def test_an_equivalent_value_is_sent_in_the_printed_form(model: Model, name: str, given: object, goes: object) -> None:
+    """1 or "1", false or "false": the caller may write either, the platform gets what its documents print."""
+    value = sent(model, **{name: given})[name]
+
+    assert (value, type(value)) == (goes, type(goes))
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "fits", "too_much", "message"),
+    [
+        (IMAGE, "maxImages", (1, 15), (0, 16, -1), "must be between 1 and 15"),
+        (EDIT, "maxImages", (1, 15), (0, 16), "must be between 1 and 15"),
+        (IMAGE_3, "guidanceScale", (1, 10), (0.99, 10.01), "must be between 1 and 10"),
+        (IMAGE_3, "seed", (-1, 2147483647), (-2, 2147483648), "must be between -1 and 2147483647"),
+        (VIDEO, "seed", (-1, 4294967295), (-2, 4294967296), "must be between -1 and 4294967295"),
+        (APIKLEY, "max_images", (1, 6), (0, 7), "must be between 1 and 6"),
+        (APIKLEY, "seed", (-(2**53) + 1, 2**53 - 1), (-(2**53), 2**53), None),
+        (APIKLEY, "prompt", ("x" * 5000, "é" * 5000), ("x" * 5001,), "takes at most 5000 characters; this has 5001"),
+        (EDIT, "inputImage", ([URL], [URL] * 14), ([URL] * 15,), "takes at most 14 entries; these are 15"),
+    ],
+)
+def test_a_limit_lets_its_end_through_and_nothing_beyond(
+    model: Model, name: str, fits: tuple[object, ...], too_much: tuple[object, ...], message: str | None
+) -> None:
+    """Each limit from both sides."""
+    for value in fits:
+        assert name in sent(model, **{name: value})
+    for value in too_much:
+        field, said = refusal(model, {"prompt": "a cat", name: value})
+        assert field == f"input.{name}"
+        assert message in (None, said)
+
+
+@pytest.mark.parametrize(
+    "value", ["many", "", "1e3", "0x1", "\u0661", True, None, [1], {}, float("inf"), float("nan"), 1.5]
+)
+def test_what_is_no_integer_is_refused(value: object) -> None:
+    """Also what Python would read as one."""
+    assert refusal(IMAGE, {"prompt": "a cat", "maxImages": value}) == ("input.maxImages", "must be an integer")
+
+
+def test_what_is_no_number_is_refused() -> None:
+    """Where fractions are allowed, it says so."""
+    assert refusal(IMAGE_3, {"prompt": "a cat", "guidanceScale": "much"})[1] == "must be a number"
+
+
+@pytest.mark.parametrize("model", [IMAGE, EDIT, IMAGE_3, APIKLEY], ids=lambda model: model.model)
+def test_a_prompt_is_required_and_not_blank(model: Model) -> None:
+    """A run without one costs money and shows nothing."""
+    assert refusal(model, {}) == ("input.prompt", "is required")
+    assert refusal(model, {"prompt": " \n"}) == ("input.prompt", "is required: it must not be blank")
+    for value in (None, True, ["a cat"], {"text": "a cat"}):
+        assert refusal(model, {"prompt": value}) == ("input.prompt", "must be a text")
+
+
+def test_the_video_has_a_prompt_of_its_own() -> None:
+    """Its document prints one as the default."""
+    taken, faults = check(VIDEO, {})
+
+    assert faults == ()
+    assert str(taken["prompt"]).startswith("A skier glides over fresh snow")
+
+
+@pytest.mark.parametrize("model", [*CATALOGUE], ids=lambda model: model.model)
+def test_an_unknown_name_is_refused_with_those_that_exist(model: Model) -> None:
+    """A slip in a name is not a default that is silently taken."""
+    field, message = refusal(model, {"prompt": "a cat", "sizes": "1K"})
+
+    assert field == "input.sizes"
+    assert message.endswith(f"it has {', '.join(each.name for each in model.inputs)}")
+
+
+def test_unknown_names_are_counted_and_cut() -> None:
+    """A body full of them does not make an answer that is larger still."""
+    _, faults = check(IMAGE, {"prompt": "a cat"} | {f"{number}{'x' * 5000}": 1 for number in range(500)})
+
+    assert len(faults) == FAULTS
+    assert all(len(fault.field) < 120 for fault in faults)
+
+
+def test_a_size_that_is_none_is_refused_with_an_example() -> None:
+    """A pattern is told in words."""
+    for value in ("big", "1024", "1024x", "0x1024", "1024x1024\n", "99999x1024"):
+        field, message = refusal(IMAGE_3, {"prompt": "a cat", "size": value})
+        assert (field, message) == ("input.size", "must be a width and a height in pixels, as in 1024x1024")
+
+
+@pytest.mark.parametrize("entry", ["cat.jpg", "ftp://example.com/1.jpg", "https://a b", "", 7, None])
+def test_an_entry_that_is_no_address_is_named_by_its_place(entry: object) -> None:
+    """The third of five, not "one of them"."""
+    field, message = refusal(EDIT, {"prompt": "a cat", "inputImage": [URL, URL, entry]})
+
+    assert (field, message) == ("input.inputImage.2", "must be an address that begins with https:// or http://")
+
+
+def test_no_images_are_none() -> None:
+    """An empty list is left out, as the platform's own request without images has it."""
+    assert "inputImage" not in sent(EDIT, inputImage=[])
+
+
+def test_every_fault_is_told_at_once() -> None:
+    """Nobody mends one field to be told of the next."""
+    _, faults = check(VIDEO, {"ratio": "2:1", "seed": "pi", "colour": "red"})
+
+    assert [fault.field for fault in faults] == ["input.ratio", "input.seed", "input.colour"]
+
+
+def test_no_message_quotes_a_value() -> None:
+    """Prompts are private, and answers end up in logs of others."""
+    secret = "hunter2"
+    given = {"prompt": [secret], "size": secret, "maxImages": secret, "watermark": secret, "inputImage": [secret]}
+    _, faults = check(EDIT, given)
+
+    assert len(faults) == 5
+    assert secret not in str(faults)
+
+
+class TestDescribed:
+    """Models that only their platform knows."""
+
+    def test_a_file_is_given_by_the_address_of_its_twin(self) -> None:
+        """`inputImageUrl` for `inputImage`, and who writes the latter is told so."""
+        model = model_of(Input(name="inputImage", label="", type="fileinput", required=True))
+
+        assert check(model, {"inputImageUrl": URL})[1] == ()
+        assert refusal(model, {}) == ("input.inputImageUrl", "is required")
+        assert refusal(model, {"inputImageUrl": "cat.jpg"})[0] == "input.inputImageUrl"
+        _, faults = check(model, {"inputImage": "cat.jpg", "inputImageUrl": URL})
+        assert [fault.message for fault in faults] == ["takes a file: give its address as inputImageUrl"]
+
+    def test_several_files_are_given_in_one_text(self) -> None:
+        """Their twin takes addresses with commas between them."""
+        model = model_of(Input(name="images", label="", type="multifileinput", required=True))
+
+        assert check(model, {"imagesUrl": f"{URL},{URL}"})[1] == ()
+        assert refusal(model, {"imagesUrl": [URL]})[1] == "must be addresses with commas between them"
+        assert refusal(model, {"imagesUrl": " "})[1] == "must be addresses with commas between them"
+
+    def test_an_input_of_an_unknown_kind_takes_anything(self) -> None:
+        """What we do not understand we do not refuse."""
+        model = model_of(Input(name="region", label="", type="other"))
+
+        assert check(model, {"region": {"x": [1, None]}}) == ({"region": {"x": [1, None]}}, ())
+
+    def test_a_model_that_is_not_fully_known_takes_more(self) -> None:
+        """Unknown names pass, known ones are judged."""
+        model = model_of(Input(name="steps", label="", type="number", minimum=1.0), closed=False)
+
+        assert check(model, {"steps": 1, "more": True}) == ({"steps": 1, "more": True}, ())
+        assert refusal(model, {"steps": 0, "more": True}) == ("input.steps", "must be at least 1")
+
+    def test_a_limit_may_have_one_end(self) -> None:
+        """Half a range is said as such."""
+        model = model_of(Input(name="steps", label="", type="number", maximum=2.5))
+
+        assert refusal(model, {"steps": 3}) == ("input.steps", "must be at most 2.5")
+
+    def test_required_images_are_at_least_one(self) -> None:
+        """An empty list is none."""
+        model = model_of(Input(name="images", label="", type="combinefileinput", required=True))
+
+        assert refusal(model, {"images": []}) == ("input.images", "is required")

@@ -1,0 +1,67 @@
+"""What is known of a call that went wrong: whether the upstream can have acted on it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from relay.errors import UpstreamUnavailable, UpstreamUnclear
+from relay.providers.http import Http
+
+Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def upstream(behave: Behave, *, timeout_s: float = 5.0) -> AsyncIterator[Http]:
+    """Listen on loopback and treat every connection as told."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await behave(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**16)
+    port = server.sockets[0].getsockname()[1]
+    http = Http(name="Upstream", setting="URL", api_url=f"http://127.0.0.1:{port}", timeout_s=timeout_s, headers=dict)
+    async with server:
+        yield http
+        await http.close()
+
+
+async def test_a_body_whose_end_was_not_sent_was_surely_not_acted_on() -> None:
+    """The connection breaks in the middle of sixteen megabytes."""
+
+    async def break_off(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with upstream(break_off) as http:
+        with pytest.raises(UpstreamUnavailable, match="before all was sent"):
+            await http.send("/Run", b"x" * 2**24)
+
+
+async def test_a_request_that_nobody_takes_was_surely_not_acted_on() -> None:
+    """The upstream does not read on, until the time is over."""
+    over = asyncio.Event()
+
+    async def stand_still(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await over.wait()
+
+    async with upstream(stand_still, timeout_s=0.5) as http:
+        with pytest.raises(UpstreamUnavailable, match="did not take the request"):
+            await http.send("/Run", b"x" * 2**24)
+        over.set()
+
+
+async def test_a_whole_body_without_an_answer_is_unclear() -> None:
+    """It may have been acted on."""
+
+    async def read_and_leave(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(2**20)
+
+    async with upstream(read_and_leave) as http:
+        with pytest.raises(UpstreamUnclear, match="broke before its answer"):
+            await http.send("/Run", b"x" * 2**20)

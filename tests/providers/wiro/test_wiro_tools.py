@@ -1,0 +1,141 @@
+"""Tool/Detail in every guise: what is understood is checked, what is not takes anything."""
+
+import orjson
+import pytest
+
+from relay.errors import UpstreamRejected, UpstreamUnclear
+from relay.providers.catalogue.model import Input, Model, Option
+from relay.providers.http import Answer
+from relay.providers.wiro.tools import parse_tool
+
+NAME = "Some/Body"
+
+
+def answer(body: object, status: int = 200) -> Answer:
+    return Answer(status=status, content_type="application/json", body=orjson.dumps(body))
+
+
+def described(parameters: object, **more: object) -> Model:
+    tool = {"title": "Body", "description": "Draws.", "parameters": parameters, **more}
+    model = parse_tool(answer({"result": True, "errors": [], "total": 1, "tool": [tool]}), NAME)
+    assert model is not None
+    return model
+
+
+def one(**item: object) -> Input:
+    (found,) = described([{"title": "Inputs", "items": [{"id": "x", "label": "X", **item}]}]).inputs
+    return found
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("text", "text"),
+        ("textarea", "textarea"),
+        ("number", "number"),
+        ("range", "number"),
+        ("fileinput", "fileinput"),
+        ("multifileinput", "multifileinput"),
+        ("combinefileinput", "combinefileinput"),
+        ("SELECT", "other"),
+        ("colour", "other"),
+        ("", "other"),
+        (None, "other"),
+        (7, "other"),
+    ],
+)
+def test_each_type_becomes_ours_or_one_that_takes_anything(said: object, kind: str) -> None:
+    """A type that comes up tomorrow refuses nothing; neither does a select without options."""
+    assert one(type=said).type == kind
+
+
+@pytest.mark.parametrize("kind", ["select", "selectwithcover"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        [{"label": "Five", "value": "5"}, {"label": "Ten", "value": 10}, {"value": True}],
+        '[{"label": "Five", "value": "5"}, {"label": "Ten", "value": 10}, {"value": true}]',
+    ],
+)
+def test_options_are_read_as_they_are_sent(kind: str, options: object) -> None:
+    """Values that are numbers or flags become the texts that they are compared as."""
+    assert one(type=kind, options=options).options == (
+        Option(value="5", label="Five"),
+        Option(value="10", label="Ten"),
+        Option(value="true", label="true"),
+    )
+
+
+def test_options_may_be_bare_words() -> None:
+    """Then value and label are one."""
+    assert one(type="select", options=["a", "b"]).options == (
+        Option(value="a", label="a"),
+        Option(value="b", label="b"),
+    )
+
+
+def test_flags_and_numbers_may_be_texts() -> None:
+    """As everywhere at Wiro."""
+    found = one(type="range", min="0.5", max=3, required="1", default="", note="How much")
+
+    assert (found.minimum, found.maximum, found.required, found.help) == (0.5, 3.0, True, "How much")
+
+
+def test_what_has_a_default_is_not_demanded() -> None:
+    """The platform fills it in, or says itself that it is missing: we know only that it has one."""
+    found = one(type="number", required=True, default=2.5)
+
+    assert (found.required, found.default) == (False, "2.5")
+
+
+def test_a_model_without_described_inputs_takes_anything() -> None:
+    """Null stands there for models that have inputs all the same."""
+    nothing: list[object] = [None, [], {}, "none", [{"title": "Inputs", "items": None}], [{"items": [{"label": "X"}]}]]
+    for parameters in nothing:
+        model = described(parameters)
+        assert (model.inputs, model.closed) == ((), False)
+
+
+def test_groups_are_one_list_and_a_flat_list_is_one_too() -> None:
+    """What stands in which group is for the platform's page."""
+    items = [{"id": "a", "type": "text"}, {"id": "b", "type": "text"}]
+    for parameters in ([{"items": items[:1]}, {"items": items[1:]}], items, orjson.dumps(items).decode()):
+        model = described(parameters)
+        assert [each.name for each in model.inputs] == ["a", "b"]
+        assert model.closed
+
+
+def test_an_item_that_cannot_be_read_opens_the_model() -> None:
+    """It could be any name."""
+    model = described([{"items": [{"id": "a", "type": "text"}, "?"]}])
+
+    assert [each.name for each in model.inputs] == ["a"]
+    assert not model.closed
+
+
+def test_samples_are_those_that_are_inputs() -> None:
+    """The rest is left out."""
+    model = described([], inspire=[{"prompt": "a cat", "cover": {"url": "x"}}, None, "?", {}])
+
+    assert model.inspires == ({"prompt": "a cat"},)
+    assert (model.title, model.description, model.run_as) == ("Body", "Draws.", NAME)
+
+
+@pytest.mark.parametrize("message", ["slug-owner-project-not-exist", "tool-not-accessible"])
+def test_a_model_that_is_not_there_is_null(message: str) -> None:
+    """Wiro's words for it, and an empty list."""
+    assert parse_tool(answer({"result": False, "errors": [{"code": 1, "message": message}]}), NAME) is None
+    assert parse_tool(answer({"result": True, "errors": [], "tool": []}), NAME) is None
+
+
+def test_another_refusal_is_one() -> None:
+    """A wrong key is no missing model."""
+    with pytest.raises(UpstreamRejected):
+        parse_tool(answer({"result": False, "errors": [{"code": 99, "message": "token"}]}), NAME)
+
+
+@pytest.mark.parametrize("body", [{"result": True, "errors": []}, {"tool": [{"title": "x"}], "errors": []}, [], "x"])
+def test_an_answer_that_describes_nothing_is_unclear(body: object) -> None:
+    """A shape that we do not know is told from a model without inputs."""
+    with pytest.raises(UpstreamUnclear):
+        parse_tool(answer(body), NAME)

@@ -1,0 +1,175 @@
+"""Which model takes what: the catalogue first, then the platform's word; and what passes when nobody can say."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from relay.errors import RequestError, UpstreamError, UpstreamUnclear
+from relay.models import FAILED_S, KEPT, KEPT_S, Models
+from relay.providers.base import Provider
+from relay.providers.catalogue.catalogue import load
+from relay.providers.catalogue.model import Input, Model
+
+NAME = "some/body"
+
+
+def body(name: str, *, closed: bool = True) -> Model:
+    size = Input(name="size", label="Size", type="number", minimum=1.0)
+    return Model(provider="wiro", model=name, run_as=name, title="", inputs=(size,), closed=closed)
+
+
+class Platform:
+    """A provider that can be asked about models, and counts how often it was."""
+
+    def __init__(self, *, closed: bool = True) -> None:
+        self.asked: list[str] = []
+        self.error: UpstreamError | None = None
+        self.known = True
+        self.closed = closed
+
+    async def describe(self, model: str) -> Model | None:
+        self.asked.append(model)
+        if self.error is not None:
+            raise self.error
+        return body(model, closed=self.closed) if self.known else None
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def wiro() -> Platform:
+    return Platform()
+
+
+@pytest.fixture
+def models(wiro: Platform, clock: Clock) -> Models:
+    return made({"wiro": wiro}, clock)
+
+
+def made(platforms: Mapping[str, Platform], clock: Clock) -> Models:
+    return Models(load(), {name: cast("Provider", platform) for name, platform in platforms.items()}, clock)
+
+
+async def test_the_catalogue_is_asked_before_anybody_else(models: Models, wiro: Platform) -> None:
+    """What is known well costs no call, however it is spelt."""
+    await models.check("wiro", "ByteDance/Seedream-V4", {"prompt": "a cat"})
+    with pytest.raises(RequestError, match="size must be one of 2048x2048"):
+        await models.check("wiro", "bytedance/seedream-v4", {"prompt": "a cat", "size": "1K"})
+
+    assert wiro.asked == []
+
+
+async def test_another_model_is_checked_by_its_platforms_word(models: Models) -> None:
+    """The same rules, the same words, one field for each fault."""
+    await models.check("wiro", NAME, {"size": 2})
+    with pytest.raises(RequestError) as refused:
+        await models.check("wiro", NAME, {"size": 0, "colour": "red"})
+
+    assert [fault.field for fault in refused.value.fields] == ["input.size", "input.colour"]
+    assert refused.value.detail == f"size must be at least 1; colour is no input of {NAME}; it has size"
+
+
+async def test_a_platforms_word_counts_for_an_hour(models: Models, wiro: Platform, clock: Clock) -> None:
+    """Asked once, in whatever case, and once more when the hour is over."""
+    for name in (NAME, NAME.upper(), NAME):
+        await models.check("wiro", name, {})
+    assert wiro.asked == [NAME]
+    clock.now += KEPT_S
+    await models.check("wiro", NAME, {})
+
+    assert wiro.asked == [NAME, NAME]
+
+
+async def test_only_so_many_words_are_kept(models: Models, wiro: Platform) -> None:
+    """The oldest goes first: nobody fills the memory with made-up names."""
+    for number in range(KEPT + 1):
+        await models.check("wiro", f"some/body-{number}", {})
+    await models.check("wiro", "some/body-1", {})
+    assert len(wiro.asked) == KEPT + 1
+    await models.check("wiro", "some/body-0", {})
+
+    assert len(wiro.asked) == KEPT + 2
+
+
+async def test_what_nobody_can_judge_passes_and_the_log_says_so(models: Models, wiro: Platform, clock: Clock) -> None:
+    """An error, and a model that is not described: the platform has the last word. It is not asked each time."""
+    for error, known, reason in (
+        (UpstreamUnclear("Wiro answered HTTP 500."), True, "Wiro answered HTTP 500."),
+        (None, False, "its inputs are not described"),
+    ):
+        wiro.error, wiro.known, wiro.asked = error, known, []
+        with capture_logs() as lines:
+            await models.check("wiro", NAME, {"anything": "goes"})
+            await models.check("wiro", NAME, {"anything": "goes"})
+        unchecked = {"event": "model.unchecked", "log_level": "warning", "provider": "wiro", "model": NAME}
+        assert lines == [unchecked | {"reason": reason}] * 2
+        assert wiro.asked == [NAME]
+        clock.now += FAILED_S
+
+
+async def test_a_model_that_is_half_known_is_half_checked(clock: Clock) -> None:
+    """What it says is judged, what it does not say passes, and the log says that."""
+    models = made({"wiro": Platform(closed=False)}, clock)
+    with capture_logs() as lines:
+        await models.check("wiro", NAME, {"size": 1, "colour": "red"})
+    with pytest.raises(RequestError):
+        await models.check("wiro", NAME, {"size": 0})
+
+    assert [line["event"] for line in lines] == ["model.unchecked"]
+
+
+async def test_a_platform_that_does_not_answer_holds_nobody_up(
+    models: Models, wiro: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start waits for a description only so long."""
+
+    async def never(_model: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("relay.models.ASKED_S", 0.0)
+    monkeypatch.setattr(wiro, "describe", never)
+    with capture_logs() as lines:
+        await models.check("wiro", NAME, {"anything": "goes"})
+
+    assert lines[0]["reason"] == f"wiro did not say within 0 s what {NAME} takes."
+
+
+async def test_a_model_is_found_wherever_it_is(clock: Clock) -> None:
+    """In the catalogue even without credentials, else at the first platform that knows it, else nowhere."""
+    first, second = Platform(), Platform()
+    first.known = False
+    models = made({"first": first, "second": second}, clock)
+    listed = await models.find("ByteDance/Seedream-V4-text-to-image")
+    assert listed is not None
+    assert (listed.provider, models.is_available(listed)) == ("apikley", False)
+    found = await models.find(NAME)
+    assert found is not None
+    assert (first.asked, second.asked) == ([NAME], [NAME])
+    assert await models.find(NAME, "first") is None
+    assert await models.find(NAME, "nobody") is None
+    first.error = second.error = UpstreamUnclear("no")
+    clock.now += KEPT_S
+    with pytest.raises(UpstreamUnclear):
+        await models.find(NAME)
+
+
+def test_the_provider_of_a_listed_model_is_known(clock: Clock) -> None:
+    """So a caller need not name it; without credentials for it the caller is told."""
+    models = made({"wiro": Platform()}, clock)
+    assert models.provider_of("ByteDance/seedream-v4") == "wiro"
+    assert models.provider_of(NAME) is None
+    with pytest.raises(RequestError, match="a model of apikley, which has no credentials here"):
+        models.provider_of("bytedance/seedream-v4-text-to-image")

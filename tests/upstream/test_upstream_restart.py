@@ -1,0 +1,137 @@
+"""A relay that stops and starts again in the middle: the task is taken up, and viewers go on from where they were."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from relay.core.events import Source, Stage
+from relay.journal.base import Filter
+from relay.sandbox import Sandbox
+from relay.sandbox.tasks import Task
+
+if TYPE_CHECKING:
+    from tests.upstream.conftest import MakeStand
+
+STAGES = ("task_queue", "task_accept", "task_preprocess_end", "task_assign", "task_start", "task_output", "task_end")
+ALL = Filter()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """A journal that outlives a relay."""
+    return f"sqlite:///{tmp_path}/relay.db"
+
+
+async def taken_up(sandbox: Sandbox, truth: Task, read_before: int) -> None:
+    """Wait until a new relay follows the task and has looked at its record."""
+    await truth.until(lambda task: task.details_read > read_before and sandbox.subscribers(task.id))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_restart_at_any_stage_is_no_break_for_viewers(
+    make_stand: "MakeStand", sandbox: Sandbox, store: str, stage: str
+) -> None:
+    """The upstream waits: the same task, its cursors good, its stages once, its lines once."""
+    async with make_stand(store=store) as stand:
+        ward = await stand.begin(hold_at="" if stage == "task_queue" else stage, stderr_lines=2)
+        if stage != "task_queue":
+            sandbox.release(ward.truth.id)
+            await ward.truth.until(lambda task: task.holding_at == stage)
+    read_before = ward.truth.details_read
+    async with make_stand(store=store) as stand:
+        await taken_up(sandbox, ward.truth, read_before)
+        ward = await stand.resume(ward)
+        sandbox.release(ward.truth.id)
+        story = await stand.ended(ward)
+    story.check_truth()
+    story.check_logs()
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "running"])
+@pytest.mark.parametrize("stage", ["task_queue", "task_start"])
+async def test_what_happened_while_no_relay_ran_is_worked_out(
+    make_stand: "MakeStand", sandbox: Sandbox, store: str, stage: str, ended: bool
+) -> None:
+    """The upstream goes on alone, to a later stage or to its end: learnt late, with the true times."""
+    holds = {"task_queue": "task_end", "task_start": "task_start|task_end"}[stage]
+    async with make_stand(store=store) as stand:
+        ward = await stand.begin(hold_at=holds)
+        if stage != "task_queue":
+            await stand.let_go(ward.truth, "task_queue")
+            await ward.truth.until(lambda task: task.holding_at == stage)
+    sandbox.release(ward.truth.id)
+    await ward.truth.until(lambda task: task.holding_at == "task_end")
+    read_before = ward.truth.details_read
+    if ended:
+        sandbox.release(ward.truth.id)
+        await ward.truth.until(lambda task: task.verdict)
+    async with make_stand(store=store) as stand:
+        if not ended:
+            await taken_up(sandbox, ward.truth, read_before)
+            sandbox.release(ward.truth.id)
+        story = await stand.ended(await stand.resume(ward))
+    story.check_truth()
+    story.check_logs()
+    assert story.sources[Stage.END] is Source.RECONCILED
+
+
+async def test_many_restarts_are_one_story(make_stand: "MakeStand", sandbox: Sandbox, store: str) -> None:
+    """A relay for each stage."""
+    async with make_stand(store=store) as stand:
+        ward = await stand.begin(hold_at="|".join(STAGES[1:]))
+    for stage in STAGES:
+        read_before = ward.truth.details_read
+        async with make_stand(store=store) as stand:
+            await taken_up(sandbox, ward.truth, read_before)
+            ward = await stand.resume(ward)
+            await stand.let_go(ward.truth, stage)
+            if stage == STAGES[-1]:
+                story = await stand.ended(ward)
+            else:
+                await ward.truth.until(lambda task, stage=stage: task.holding_at not in (None, stage))  # type: ignore[misc]
+    story.check_truth()
+    story.check_logs()
+
+
+async def test_a_cancel_that_was_asked_for_before_the_restart_is_kept(
+    make_stand: "MakeStand", sandbox: Sandbox, store: str
+) -> None:
+    """Refused by the upstream then, asked again by the next relay."""
+    async with make_stand(store=store) as stand:
+        ward = await stand.begin(hold_at="task_start", stop_http="500*1")
+        await stand.let_go(ward.truth, "task_queue")
+        await ward.truth.until(lambda task: task.holding_at == "task_start")
+        assert await stand.cancel(ward.id) == 502
+        for viewer in ward.viewers:
+            await viewer.until(lambda state: state.cancel is not None)
+    assert ward.truth.verdict is None
+    async with make_stand(store=store) as stand:
+        story = await stand.ended(await stand.resume(ward))
+    story.check_truth()
+    assert ward.truth.verdict == "canceled"
+    assert len(story.of("cancel")) == 1
+
+
+async def test_a_run_under_way_when_the_relay_stopped_is_found_and_told(
+    make_stand: "MakeStand", sandbox: Sandbox, store: str
+) -> None:
+    """Its answer never came: the next relay looks for it, and never sends it again."""
+    async with make_stand(store=store) as stand:
+        asking = asyncio.create_task(stand.post(run_http="hang*1", run_http_started=True, await_subscriber=True))
+        await sandbox.received(1)
+        (snapshot,) = (await stand.relay.context.tasks.page(ALL, after=None, limit=1)).snapshots
+    await asyncio.gather(asking, return_exceptions=True)
+    async with make_stand(store=store) as stand:
+        token = await stand.mint(snapshot.id, "view")
+        viewer = stand.viewer(snapshot.id, token, "ws", snapshot)
+        end = await viewer.to_the_end()
+        (truth,) = sandbox.tasks.values()
+        story = await stand.read(snapshot.id, truth)
+
+    assert viewer.openings == ["resumed"]
+    assert end == story.end
+    assert len(sandbox.runs) == 1
+    story.check_truth()
+    story.check_logs()

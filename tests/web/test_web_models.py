@@ -1,0 +1,116 @@
+"""`GET /v1/models`: the catalogue, and any model that its platform knows."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from relay.app import Running
+from relay.sandbox import Sandbox
+from relay.web.openapi import _schemas
+
+MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+Json = dict[str, Any]
+
+
+async def get(client: aiohttp.ClientSession, path: str) -> tuple[int, Json]:
+    async with client.get(path) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_the_catalogue_is_listed_with_all_that_a_form_needs(client: aiohttp.ClientSession) -> None:
+    """Every model with its inputs, samples and schema; what cannot be started here is marked."""
+    _, listed = await get(client, "/v1/models")
+    models: dict[str, Json] = {model["model"]: model for model in listed["models"]}
+
+    assert {name: model["available"] for name, model in models.items()} == {
+        "bytedance/text-to-image-seedream-v4": True,
+        "bytedance/seedream-v4": True,
+        "bytedance/text-to-image-seedream-v3": True,
+        "bytedance/image-to-video-seedance-v1": True,
+        "bytedance/seedream-v4-text-to-image": False,
+    }
+    video = models["bytedance/image-to-video-seedance-v1"]
+    assert len(video["inspires"]) == 6
+    inputs = {each["name"]: each for each in video["inputs"]}
+    assert inputs["duration"] == {
+        "name": "duration",
+        "label": "Duration",
+        "help": "Generated video duration in seconds.",
+        "type": "select",
+        "required": False,
+        "default": "5",
+        "options": [{"value": "5", "label": "5"}, {"value": "10", "label": "10"}],
+        "limits": {},
+    }
+    assert inputs["seed"]["limits"] == {"minimum": -1, "maximum": 4294967295, "integer": True}
+    assert video["schema"]["properties"]["duration"]["enum"] == ["5", "10"]
+    images = models["bytedance/seedream-v4"]["inputs"][0]
+    assert (images["type"], images["limits"]) == ("combinefileinput", {"max_items": 14})
+    prompt = models["bytedance/seedream-v4-text-to-image"]["inputs"][0]
+    assert (prompt["required"], prompt["limits"]) == (True, {"max_length": 5000})
+
+
+async def test_what_is_listed_is_what_the_document_says(client: aiohttp.ClientSession) -> None:
+    """Field for field, as OpenAPI has it."""
+    _, listed = await get(client, "/v1/models")
+    schemas = _schemas()
+
+    for model in listed["models"]:
+        assert list(model) == schemas["Model"]["required"]
+        for each in model["inputs"]:
+            assert list(each) == schemas["ModelInput"]["required"]
+            assert each["type"] in schemas["ModelInput"]["properties"]["type"]["enum"]
+
+
+@pytest.mark.parametrize("name", ["bytedance/seedream-v4", "ByteDance/SEEDREAM-v4"])
+async def test_a_model_is_shown_by_its_name_in_any_case(client: aiohttp.ClientSession, name: str) -> None:
+    """As it stands in the list."""
+    status, shown = await get(client, f"/v1/models/{name}")
+    _, listed = await get(client, "/v1/models")
+
+    assert status == 200
+    assert shown == next(model for model in listed["models"] if model["model"] == "bytedance/seedream-v4")
+
+
+async def test_a_model_that_only_its_platform_knows_is_shown(client: aiohttp.ClientSession) -> None:
+    """In the same form."""
+    status, shown = await get(client, "/v1/models/wiro/sandbox-chat")
+
+    assert status == 200
+    assert (shown["model"], shown["provider"], shown["available"]) == ("wiro/sandbox-chat", "wiro", True)
+    assert [each["name"] for each in shown["inputs"]] == ["prompt", "session_id", "user_id"]
+    assert shown["schema"]["required"] == ["prompt"]
+
+
+@pytest.mark.parametrize(
+    "path", ["nobody/nothing", "%2e%2e/%20", "bytedance/seedream-v4?provider=nobody", "wiro/sandbox-chat?provider=x"]
+)
+async def test_a_model_that_nobody_knows_is_not_found(client: aiohttp.ClientSession, path: str) -> None:
+    """404, also for what can be no name, and at a provider that is not there."""
+    status, problem = await get(client, f"/v1/models/{path}")
+
+    assert (status, problem["code"]) == (404, "not_found")
+
+
+async def test_a_platform_that_cannot_be_asked_is_told_from_a_model_that_is_not_there(make_relay: MakeRelay) -> None:
+    """502: it may exist."""
+    async with (
+        make_relay(wiro_api_url="http://127.0.0.1:1/v1") as relay,
+        aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {relay.api_key}"}) as client,
+    ):
+        for _ in range(2):
+            status, problem = await get(client, "/v1/models/some/body")
+            assert (status, problem["code"]) == (502, "upstream_unavailable")
+
+
+async def test_models_are_for_keys(relay: Running, sandbox: Sandbox) -> None:
+    """A viewer of one task has no business there, and nobody without a credential."""
+    token, _ = relay.context.access.mint("some-task", scope="view", ttl_s=60)
+    for credential, status in (({}, 401), ({"Authorization": f"Bearer {token}"}, 403)):
+        async with aiohttp.ClientSession(relay.url, headers=credential) as client:
+            for path in ("/v1/models", "/v1/models/bytedance/seedream-v4"):
+                assert (await get(client, path))[0] == status
+    assert sandbox.runs == ()
