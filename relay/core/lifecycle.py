@@ -38,7 +38,8 @@ from relay.core.events import (
     Submit,
     Submitted,
 )
-from relay.core.logbook import already_in, missing, text_of
+from relay.core.holdback import Holdback
+from relay.core.logbook import missing, text_of
 from relay.core.merge import Merger
 from relay.core.patience import Patience
 from relay.core.signals import (
@@ -66,21 +67,10 @@ from relay.core.snapshot import LOG_UNITS, Snapshot, apply, begin
 from relay.core.text import chunks
 from relay.core.transitions import RELEASE, TRANSITIONS
 from relay.core.verdict import infer, judge
+from relay.core.watch import Watch
 
 SETTLE_S: Final = 120.0
 """How long a terminal frame may stay unconfirmed by the detail before it is believed."""
-
-BLANK_CHECKS_S: Final = (2.0, 5.0)
-"""When to read a detail again that is finished but lacks what it should have by then."""
-
-UNCONFIRMED_CHECK_S: Final = 1.0
-"""How soon to read the detail again while a terminal frame, or a callback, is unconfirmed."""
-
-NUDGED_S: Final = 10.0
-"""How long a callback stays unconfirmed: it can come before the record knows of the end."""
-
-ECHO_S: Final = 0.5
-"""How long after the detail frames may come whose text stands in it: socket and call are two connections."""
 
 
 class Lifecycle:
@@ -94,22 +84,14 @@ class Lifecycle:
         """Take up a task where `snapshot` has it: at its beginning, or after a restart."""
         self.snapshot = snapshot
         self.patience = patience or Patience()
-        self._check_at: float | None = None
         self._events: list[Event] = []
-        self._heard_at = now
-        self._streaming = False
+        self._watch = Watch(self.patience, now)
         self._end: EndSeen | None = None
         self._settle_at: float | None = None
-        self._nudged_until = now
-        self._blank_since: float | None = None
         self._last_said: tuple[str, Progress | None] | None = None
         self._output_from = Source.LIVE
         self._merger = Merger(now)
-        self._held_back: list[LogSeen] | None = None
-        """Log text since the stream opened, until the detail has told what was missed before it, and ECHO_S longer."""
-        self._let_out_at: float | None = None
-        self._record: Detail | None = None
-        """The detail that stands beside what is held back."""
+        self._holdback = Holdback()
 
     def __repr__(self) -> str:
         return f"<Lifecycle {self.snapshot.id} {self.snapshot.state} seq={self.snapshot.seq}>"
@@ -122,10 +104,8 @@ class Lifecycle:
 
     @property
     def check_at(self) -> float | None:
-        """When the upstream's record should be read: as planned, or when the silence gets long. Null: not at all."""
-        if self._check_at is None or self.snapshot.stall is not None:
-            return self._check_at
-        return min(self._check_at, self._heard_at + self.patience.silence_s)
+        """When the upstream's record should be read. Null: not at all."""
+        return self._watch.next_at(stalled=self.snapshot.stall is not None)
 
     def next_deadline(self) -> float | None:
         """Return when `handle_deadline` wants to be called; null after `done`."""
@@ -134,14 +114,14 @@ class Lifecycle:
         times = [self.snapshot.created_at + self.patience.deadline_s]
         if (merged_at := self._merger.next_deadline()) is not None:
             times.append(merged_at)
-        times += [time for time in (self._settle_at, self._let_out_at) if time is not None]
+        times += [time for time in (self._settle_at, self._holdback.until) if time is not None]
         return min(times)
 
     def handle_deadline(self, now: float) -> list[Event]:
         """Do what is due by `now`; calling it early or twice does no harm."""
         if self.snapshot.done is None:
             self._write_merged(self._merger.due(self.snapshot, now), now)
-            if self._let_out_at is not None and now >= self._let_out_at:
+            if self._holdback.until is not None and now >= self._holdback.until:
                 self._let_out(now)
             if self._end is not None and self._settle_at is not None and now >= self._settle_at:
                 if self._end.how == "finished":
@@ -175,7 +155,7 @@ class Lifecycle:
             case StageSeen(stage=stage):
                 self._heard(now)
                 if stage is Stage.POSTPROCESS_END:  # said without its outputs: the detail has them
-                    self._check_at = now
+                    self._watch.look(now)
                 else:
                     self._stage(stage, now, Source.LIVE)
             case ProgressSeen(progress=progress):
@@ -184,10 +164,8 @@ class Lifecycle:
                 self._write_merged(self._merger.due(self.snapshot, now), now)
             case LogSeen(stream=stream, text=text):
                 self._heard(now)
-                if self._held_back is None:
+                if not self._holdback.add(signal):
                     self._log(stream, text, now, Source.LIVE)
-                else:
-                    self._held_back.append(signal)
             case TextSeen(parts=parts):
                 self._heard(now)
                 self._merger.add_parts(parts)
@@ -196,25 +174,24 @@ class Lifecycle:
                 self._heard(now)
                 self._end_seen(signal, now)
             case StreamOpened():
-                self._streaming = True
-                self._held_back, self._let_out_at = self._held_back or [], None
-                self._check_at = now
+                self._watch.streaming = True
+                self._holdback.begin()
+                self._watch.look(now)
             case StreamLost():
-                self._streaming = False
-                self._check_at = now
+                self._watch.streaming = False
+                self._watch.look(now)
             case DetailSeen(detail=detail, source=source):
                 self._detail_seen(detail, source, now)
             case DetailFailed(why=why):
                 self._let_out(now)
                 self._checked(now, f"the upstream could not be asked: {why}")
-                self._check_at = now  # nothing was learnt, so it is still due; whoever asks backs off
+                self._watch.look(now)  # nothing was learnt, so it is still due; whoever asks backs off
             case Nudged():
-                self._nudged_until = now + NUDGED_S
-                self._check_at = now
+                self._watch.nudge(now)
             case CancelAsked(by=by):
                 if self.snapshot.cancel is None:
                     self._emit("cancel", Cancel(by=by), now, Source.RELAY)
-                self._check_at = now
+                self._watch.look(now)
             case GivenUp(evidence=evidence):
                 self._done(Done(verdict="lost", inferred=True, evidence=evidence), now, Source.RELAY)
             case _:
@@ -225,7 +202,7 @@ class Lifecycle:
         self._settle_at = self._settle_at or now + SETTLE_S
         if end.outputs:  # show them now; an empty list may be filled by the detail
             self._results(end.outputs, now, Source.LIVE)
-        self._check_at = now
+        self._watch.look(now)
 
     def _detail_seen(self, detail: Detail | None, source: Source, now: float) -> None:
         if detail is None:
@@ -246,10 +223,10 @@ class Lifecycle:
             self._write_merged(self._merger.due(self.snapshot, now), now)
         # In the middle of a stream the record may be ahead of frames that are on their way: they would come twice.
         ended = detail.phase in ("finished", "canceled")
-        if self._held_back is not None or ended:
+        if self._holdback.active or ended:
             self._fill_log("stdout", detail.stdout, now, source)
             self._fill_log("stderr", detail.stderr, now, source)
-            self._record, self._let_out_at = detail, self._let_out_at or now + ECHO_S
+            self._holdback.compare(detail, now)
             if ended or not (detail.stdout or detail.stderr):
                 self._let_out(now)
         if (done := judge(detail, self._end, detail.outputs or self.snapshot.outputs)) is None:
@@ -267,29 +244,22 @@ class Lifecycle:
         guessed = done.verdict == "failed" and done.inferred and detail.phase == "finished"
         if not guessed and not (detail.phase == "succeeded" and not detail.outputs):
             return False
-        self._blank_since = now if self._blank_since is None else self._blank_since
-        return now < self._blank_since + BLANK_CHECKS_S[-1]
+        return self._watch.is_blank(now)
 
     def _checked(self, now: float, found: str, *, stalled: bool = False) -> None:
         """Take note of a check that did not end the task: plan the next one, and call a long silence a stall."""
-        silent_s = now - self._heard_at
-        if self._blank_since is not None:
-            later = [self._blank_since + delay for delay in BLANK_CHECKS_S if self._blank_since + delay > now]
-            self._check_at = later[0] if later else now + UNCONFIRMED_CHECK_S
-        elif self._end is not None or now < self._nudged_until:
-            self._check_at = now + UNCONFIRMED_CHECK_S
-        else:
-            until_poll_s = self.patience.until_poll_s(silent_s)
-            self._check_at = now + (self.patience.watch_s if self._streaming else until_poll_s)
-        if self.snapshot.stall is None and (stalled or silent_s >= self.patience.silence_s):
-            self._emit("stall", Stall(silent_s=round(silent_s, 3), checked=found), now, Source.RELAY)
+        self._watch.look_again(now, ending=self._end is not None)
+        if self.snapshot.stall is None and (stalled or self._watch.too_silent(now)):
+            self._emit("stall", self._silence(now, found), now, Source.RELAY)
 
     def _heard(self, now: float) -> None:
         """Take note of news. It ends a stall."""
         if self.snapshot.stall is not None:
-            silent_s = round(now - self._heard_at, 3)
-            self._emit("stall_end", Stall(silent_s=silent_s, checked="news from the upstream"), now, Source.RELAY)
-        self._heard_at = now
+            self._emit("stall_end", self._silence(now, "news from the upstream"), now, Source.RELAY)
+        self._watch.heard(now)
+
+    def _silence(self, now: float, found: str) -> Stall:
+        return Stall(silent_s=round(self._watch.silent_s(now), 3), checked=found)
 
     # What is written
 
@@ -319,19 +289,13 @@ class Lifecycle:
 
     def _let_out(self, now: float) -> None:
         """Write the log text that was held back, but for what stands in the detail already."""
-        held_back, record = self._held_back or [], self._record
-        self._held_back = self._record = self._let_out_at = None
-        for stream, theirs in (("stdout", record.stdout), ("stderr", record.stderr)) if record else ():
-            own = [log for log in held_back if log.stream == stream]
-            known = own[: already_in(theirs, [log.text for log in own])]
-            held_back = [log for log in held_back if not any(log is seen for seen in known)]
-        for log in held_back:
+        for log in self._holdback.release():
             self._log(log.stream, log.text, now, Source.LIVE)
 
     def _done(self, done: Done, now: float, source: Source, *, at: float | None = None) -> None:
         self._let_out(now)
         self._emit("done", done, now, source, at=at)
-        self._check_at = None
+        self._watch.stop()
 
     def _reached(self, stage: Stage) -> bool:
         return any(mark.type is stage for mark in self.snapshot.stages)

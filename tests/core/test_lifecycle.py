@@ -21,7 +21,8 @@ from relay.core.events import (
     decode_event,
     encode_event,
 )
-from relay.core.lifecycle import ECHO_S, NUDGED_S, SETTLE_S, UNCONFIRMED_CHECK_S, Lifecycle, submit
+from relay.core.holdback import ECHO_S
+from relay.core.lifecycle import SETTLE_S, Lifecycle, submit
 from relay.core.merge import MERGE_S
 from relay.core.patience import Patience
 from relay.core.signals import (
@@ -48,6 +49,7 @@ from relay.core.signals import (
 )
 from relay.core.snapshot import LOG_UNITS, begin, decode_snapshot, encode_snapshot, fold
 from relay.core.text import utf16_len
+from relay.core.watch import NUDGED_S, UNCONFIRMED_CHECK_S
 
 T0 = 1_700_000_000.0
 PICTURE = Output(content_type="image/png", name="0.png", size=7, url="https://cdn.example/0.png")

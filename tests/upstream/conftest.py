@@ -20,7 +20,7 @@ from aiohttp import hdrs
 from relay import backoff, submission
 from relay.app import Running, running
 from relay.config import Config
-from relay.core import lifecycle
+from relay.core import watch
 from relay.core.events import Event, LogOutput, ProgressOutput, Source, Stage, Stream, decode_event
 from relay.core.logbook import text_of
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
@@ -336,8 +336,8 @@ def standing_fixture() -> MakeStand:
 def hurrying() -> Iterator[None]:
     """Look again and come back soon: these waits are real seconds, and no test measures them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lifecycle, "UNCONFIRMED_CHECK_S", 0.02)
-        patch.setattr(lifecycle, "BLANK_CHECKS_S", (0.02, 0.05))
+        patch.setattr(watch, "UNCONFIRMED_CHECK_S", 0.02)
+        patch.setattr(watch, "BLANK_CHECKS_S", (0.02, 0.05))
         patch.setattr(backoff, "FIRST_S", 0.02)
         patch.setattr(submission, "SEARCH_AFTER_S", (0.0, 0.02, 0.05, 0.1))
         yield
