@@ -68,8 +68,8 @@ async def demo(*, port: int, speed: float, opened: Callable[[str], None]) -> Non
             }
         )
         async with running(config) as relay:
+            await _start_tasks(relay)  # first, so that the page has them all when it opens
             opened(f"{relay.url}/#key={relay.api_key}")
-            await _start_tasks(relay)
             await asyncio.Event().wait()
 
 

@@ -8,9 +8,9 @@ from relay.errors import Code, UpstreamRejected
 from relay.providers.base import Found, Run, UpstreamTask
 from relay.providers.catalogue.model import Model
 from relay.providers.wiro import socket
-from relay.providers.wiro.answers import confirm, parse_detail, parse_run
+from relay.providers.wiro.answers import confirm, parse_detail, parse_run, read_tasks
 from relay.providers.wiro.rest import Rest
-from relay.providers.wiro.search import LISTED, parse_list
+from relay.providers.wiro.search import LISTED, PAGES, pick, reaches_back
 from relay.providers.wiro.signing import Signer
 from relay.providers.wiro.tools import parse_tool
 
@@ -50,7 +50,13 @@ class WiroProvider:
         return parse_run(await self._rest.run(run.model, body))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
-        return parse_list(await self._rest.call("/Task/List", _listing(LISTED)), run, since=since, until=until)
+        tasks: list[dict[str, object]] = []
+        for page in range(PAGES):
+            listed = read_tasks(await self._rest.call("/Task/List", _listing(LISTED, start=page * LISTED)))
+            tasks += listed
+            if reaches_back(listed, since):
+                break
+        return pick(tasks, run, since=since, until=until)
 
     async def detail(self, task: UpstreamTask) -> Detail | None:
         _known(task)
@@ -99,9 +105,9 @@ class WiroProvider:
         confirm(await self._rest.call("/Task/Kill", body))
 
 
-def _listing(limit: int) -> dict[str, object]:
+def _listing(limit: int, *, start: int = 0) -> dict[str, object]:
     # Documented nowhere, but Wiro's own MCP server lists tasks with these words.
-    return {"type": "model", "sort": "id", "order": "DESC", "start": "0", "limit": str(limit)}
+    return {"type": "model", "sort": "id", "order": "DESC", "start": str(start), "limit": str(limit)}
 
 
 def _known(task: UpstreamTask) -> None:

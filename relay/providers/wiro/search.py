@@ -5,27 +5,29 @@ The callback address is certain proof, for it holds a random word of this task a
 for and when can be compared, and that is no proof: how many fit is for the caller to judge.
 """
 
+from collections.abc import Sequence
+
 from relay.providers.base import Found, Run, UpstreamTask
-from relay.providers.http import Answer
 from relay.providers.values import mapping, moment, text
-from relay.providers.wiro.answers import read_tasks
 
 CLOCK_SKEW_S = 120.0
 """How far Wiro's clock may be off from ours."""
 
 LISTED = 50
-"""How many tasks are looked at, newest first."""
+"""How many tasks are read at once, newest first."""
+
+PAGES = 20
+"""How often at the most: an account that starts more than a thousand tasks in a minute needs a public address."""
 
 
-def parse_list(answer: Answer, run: Run, *, since: float, until: float) -> Found:
-    """
-    Return the tasks of Wiro's list that may be `run`, sent between `since` and `until` (unix seconds).
+def reaches_back(tasks: Sequence[dict[str, object]], since: float) -> bool:
+    """Say whether a page of the list is the last that matters: it is not full, or goes back to before the run."""
+    times = [at for task in tasks if (at := moment(task.get("createtime"))) is not None]
+    return len(tasks) < LISTED or min(times, default=0.0) < since - CLOCK_SKEW_S
 
-    Raises:
-        UpstreamRejected: Wiro said no.
-        UpstreamUnclear: the answer makes no sense.
-    """
-    tasks = read_tasks(answer)
+
+def pick(tasks: Sequence[dict[str, object]], run: Run, *, since: float, until: float) -> Found:
+    """Return those of Wiro's tasks that may be `run`, sent between `since` and `until` (unix seconds)."""
     if run.callback_url is not None:
         for task in tasks:
             if text(task.get("callbackurl")) == run.callback_url:

@@ -1,6 +1,7 @@
 """The provider against the simulated Wiro, which was written apart from it: every call, over real sockets."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import pairwise
@@ -334,3 +335,14 @@ async def test_a_project_without_a_secret_is_called_with_its_key_alone(stack: As
 
     await provider.check()
     assert (await provider.run(IMAGE)).upstream_id is not None
+
+
+async def test_a_lost_run_is_found_behind_sixty_newer_tasks(sandbox: Sandbox, provider: Provider) -> None:
+    """The list is read on, page by page, until it reaches back to the run."""
+    sent_at = time.time()
+    lost = Run(model=IMAGE.model, input={"prompt": "the lost one"})
+    known = await provider.run(lost)
+    for number in range(60):
+        await provider.run(Run(model=IMAGE.model, input={"prompt": f"another {number}"}))
+    found = await provider.find(lost, since=sent_at, until=time.time())
+    assert found.likely == (known,)

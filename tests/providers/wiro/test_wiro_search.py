@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 
-import orjson
 import pytest
 
-from relay.errors import UpstreamUnclear
 from relay.providers.base import Found, Run, UpstreamTask
-from relay.providers.http import Answer
-from relay.providers.wiro.search import parse_list
+from relay.providers.wiro.search import LISTED, pick, reaches_back
 
 T0 = 1_734_513_807.0
 RUN = Run(model="ByteDance/seedream-v4", input={"prompt": "a cat", "maxImages": 1, "watermark": False})
@@ -24,13 +21,8 @@ TASK = {
 KNOWN = UpstreamTask(upstream_id="7", socket_token="t7")
 
 
-def listed(*tasks: Mapping[str, object]) -> Answer:
-    body = {"result": True, "errors": [], "total": "1", "tasklist": list(tasks)}
-    return Answer(status=200, content_type="application/json", body=orjson.dumps(body))
-
-
 def found(task: Mapping[str, object], run: Run = RUN) -> Found:
-    return parse_list(listed(task), run, since=T0 - 5, until=T0 + 5)
+    return pick([dict(task)], run, since=T0 - 5, until=T0 + 5)
 
 
 def test_a_task_that_fits_by_model_parameters_and_time_is_likely() -> None:
@@ -66,7 +58,9 @@ def test_a_task_that_calls_back_to_somebody_else_is_not_ours() -> None:
     assert found(TASK | {"callbackurl": "https://relay.example/hooks/wiro/other"}, run) == Found()
 
 
-def test_an_answer_without_a_list_is_an_error() -> None:
-    """It must not read as 'there is none'."""
-    with pytest.raises(UpstreamUnclear):
-        parse_list(Answer(status=502, content_type="text/html", body=b"<html>"), RUN, since=T0, until=T0)
+def test_a_page_is_the_last_when_it_is_not_full_or_older_than_the_run() -> None:
+    """A busy account's list is read on until it reaches back to before the run was sent."""
+    full: list[dict[str, object]] = [dict(TASK) for _ in range(LISTED)]
+    assert not reaches_back(full, T0 - 5)
+    assert reaches_back(full[:-1], T0 - 5)
+    assert reaches_back([*full[:-1], dict(TASK | {"createtime": str(int(T0) - 1000)})], T0 - 5)
