@@ -49,7 +49,11 @@ class Running:
 def make_journal(config: Config) -> Journal:
     """Return the journal that the settings name, not yet open."""
     path = config.sqlite_path
-    return MemoryJournal() if path is None else SQLiteJournal(path, history_events=config.history_events)
+    return (
+        MemoryJournal(history_events=config.history_events)
+        if path is None
+        else SQLiteJournal(path, history_events=config.history_events)
+    )
 
 
 def make_providers(config: Config) -> Mapping[str, Provider]:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 
 from relay import __version__, config, log
-from relay.app import api_keys, make_journal, make_providers, running, token_secret
+from relay.app import make_journal, make_providers, running, token_secret
 from relay.config import Config
 from relay.demo import demo as run_demo
 from relay.errors import ConfigError, RelayError
@@ -108,8 +108,8 @@ async def _serve(settings: Config) -> None:
 
 @cli.command()
 def demo(
-    port: Annotated[int, typer.Option(help="Where the relay listens; 0 picks a free port.")] = 8080,
-    speed: Annotated[float, typer.Option(help="Pace of the simulated upstream; 1 is a realistic one.")] = 1.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where the relay listens; 0 picks a free port.")] = 8080,
+    speed: Annotated[float, typer.Option(min=0.01, help="Pace of the simulated upstream; 1 is a realistic one.")] = 1.0,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
 ) -> None:
     """See the whole thing with no account: a simulated upstream, a relay in front of it, and a few tasks."""
@@ -125,7 +125,7 @@ def demo(
 
 @cli.command()
 def sandbox(
-    port: Annotated[int, typer.Option(help="Where REST and the socket listen.")] = 8090,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where REST and the socket listen.")] = 8090,
     dialect: Annotated[
         Literal["gen0", "gen1", "gen2"], typer.Option(help="Which generation of Wiro it speaks.")
     ] = "gen1",
@@ -201,14 +201,25 @@ def token(
 
 
 async def _token(settings: Config, task: str, scope: str, ttl: int | None) -> None:
-    if settings.token_secret is None and settings.sqlite_path is None:
-        raise ConfigError("RELAY_TOKEN_SECRET: set it, or a SQLite store that keeps one")
+    access = Access([], await _secret(settings, task), time.time)
+    minted, _ = access.mint(task, scope=scope, ttl_s=ttl or settings.token_ttl_s)
+    _say(minted)
+    _say(links(settings, task, minted)["view"])
+
+
+async def _secret(settings: Config, task: str) -> str:
+    """Return what signs tokens here; with a store at hand, see that it has the task."""
+    path = settings.sqlite_path
+    if path is None or not path.exists():
+        if settings.token_secret is None:  # one made now would be one that no relay knows
+            where = f"there is no store at {settings.store}"
+            raise ConfigError(f"RELAY_TOKEN_SECRET: {where}, so set this, or serve first")
+        return settings.token_secret.get_secret_value()
     journal = make_journal(settings)
     await journal.open(lock=False)
     try:
-        access = Access(await api_keys(settings, journal), await token_secret(settings, journal), time.time)
-        minted, _ = access.mint(task, scope=scope, ttl_s=ttl or settings.token_ttl_s)
+        if await journal.snapshot(task) is None:
+            raise RelayError(f"there is no task {task} in {settings.store}")
+        return await token_secret(settings, journal)
     finally:
         await journal.close()
-    _say(minted)
-    _say(links(settings, task, minted)["view"])

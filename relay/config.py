@@ -161,8 +161,16 @@ class Config(BaseModel):
         mode="before",
     )
     @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
+    def _trimmed(cls, value: object) -> object:
+        """Empty is unset; a secret that comes out of a file brings its line end along."""
+        return (value.strip() or None) if isinstance(value, str) else value
+
+    @field_validator("wiro_api_key", "apikley_api_key")
+    @classmethod
+    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not (key.get_secret_value().isascii() and key.get_secret_value().isprintable()):
+            raise ValueError("it holds characters that no HTTP header can carry")
+        return key
 
     @model_validator(mode="after")
     def _open_address_needs_keys(self) -> Self:

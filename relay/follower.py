@@ -7,7 +7,7 @@ lifecycle's. One follower per task, whatever the number of viewers; no viewer ev
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Literal
 
 from relay import log
@@ -123,19 +123,27 @@ class Follower:
             UpstreamError: it cannot be stopped, or could not be asked.
         """
         await self._take([CancelAsked(by=by)])
-        self._submission.wake()
-        await asyncio.shield(self.submitted)
-        if self._upstream is not None and self.snapshot.done is None:
+        upstream = self._upstream
+        if upstream is None:  # `run` stops it when it is known
+            self._submission.wake()
+            await asyncio.shield(self.submitted)
+        elif self.snapshot.done is None:
             try:
-                await self._stop(self._upstream)
+                await self._stop(upstream)
             finally:  # whatever it answered, only the record knows; a silent socket would never tell
-                await self._inbox.put(Nudged())
+                await self._look_up()
 
     async def nudge(self, named: UpstreamTask | None = None) -> None:
         """Look at once: the upstream called back, and `named` is the task that it proved to be about, if it did."""
         self._nudged = True
-        self._submission.wake(named)
-        await self._inbox.put(Nudged())
+        self._submission.call_back(named)
+        await self._look_up()
+
+    async def _look_up(self) -> None:
+        """Have the record read now. With a full inbox the loop is awake anyway, so nobody waits for a place in it."""
+        await self._take([Nudged()])
+        with suppress(asyncio.QueueFull):
+            self._inbox.put_nowait(Nudged())
 
     async def _stop(self, upstream: UpstreamTask) -> None:
         started = any(mark.type is Stage.START for mark in self._lifecycle.snapshot.stages)

@@ -144,7 +144,9 @@ class Following:
         crashes = 0
         while True:
             try:
-                await follower.run(fresh=fresh)
+                if crashes:
+                    follower = self._followers[task] = self._follower(*await self._load(task))
+                await follower.run(fresh=fresh and not crashes)
             except Exception:  # noqa: BLE001 -- a task's boundary: one broken task must not end all others
                 self._log.exception("follower.crashed", task=task)
             else:
@@ -154,8 +156,6 @@ class Following:
                 follower.submitted.set_result(UpstreamUnclear(detail))
             crashes += 1
             await asyncio.sleep(full_jitter(crashes))
-            follower, fresh = self._follower(*await self._load(task)), False
-            self._followers[task] = follower
         del self._followers[task]
 
     async def _load(self, task: str) -> tuple[Record, Snapshot]:

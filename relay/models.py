@@ -54,6 +54,7 @@ class Models:
         self._providers = providers
         self._clock = clock
         self._words: dict[tuple[str, str], _Word] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[_Word]] = {}
         self._log = log.get("models")
 
     def __repr__(self) -> str:
@@ -128,7 +129,10 @@ class Models:
         key = (provider, name.lower())
         word = self._words.get(key)
         if word is None or word.until <= self._clock():
-            word = await self._word(provider, name)
+            if (asking := self._asking.get(key)) is None:  # a hundred starts of one model ask once
+                asking = self._asking[key] = asyncio.create_task(self._word(provider, name))
+                asking.add_done_callback(lambda _: self._asking.pop(key, None))
+            word = await asyncio.shield(asking)
             self._words.pop(key, None)
             self._words[key] = word
             if len(self._words) > KEPT:

@@ -27,6 +27,9 @@ SEARCH_AFTER_S: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """When a run of unknown outcome is looked for, each time so long after the last: a list can lag behind."""
 
 
+CALLBACK_S = 1800.0
+"""How much longer to wait where only a callback can prove anything, as it comes when the task has ended."""
+
 SENT_WITHIN_S = 60.0
 """How long after the intent a run can have been sent at the latest."""
 
@@ -79,6 +82,8 @@ class Submission:
         self._woken = asyncio.Event()
         self._named: UpstreamTask | None = None
         self._refusals = 0
+        self._fitting = 0
+        """How many tasks the last look found that may be this run."""
         self._log = log.get("submission").bind(task=task, provider=provider.name)
         self.answered: asyncio.Future[UpstreamError | None] = asyncio.get_running_loop().create_future()
         """
@@ -86,11 +91,14 @@ class Submission:
         it waits in line, else why not, or (`UpstreamUnclear`) why that is not known.
         """
 
-    def wake(self, named: UpstreamTask | None = None) -> None:
-        """Look up from waiting: somebody canceled, or the upstream called back, and proved that it is about `named`."""
+    def wake(self) -> None:
+        """Look up from waiting in line: somebody canceled."""
+        self._doorway.line.wake(self._task)
+
+    def call_back(self, named: UpstreamTask | None) -> None:
+        """Look for the run at once: the upstream called back, and proved that it is about `named`, if it did."""
         self._named = named or self._named
         self._woken.set()
-        self._doorway.line.wake(self._task)
 
     async def enter(self) -> UpstreamTask | None:
         """Submit a task that has not been sent, and return how the upstream knows it; null when it has ended."""
@@ -107,37 +115,48 @@ class Submission:
             return None
         finally:
             line.leave(self._task)
-            self._answer(None)
 
     async def look_for(self, why: str) -> UpstreamTask | None:
         """Look for a run that was sent and whose outcome is unknown, because of `why`; never send it again."""
         self._answer(UpstreamUnclear(why))
         sent_at = self._state().updated_at
-        sent_by = sent_at + SENT_WITHIN_S
-        fitting = 0
-        for delay_s in SEARCH_AFTER_S:
-            await self._pause(delay_s)
-            if self._named is not None and (upstream := await self._adopt([self._named])) is not None:
-                return upstream
-            under_way = self._doorway.under_way()
-            try:
-                async with self._doorway.connecting:
-                    found = await self._provider.find(self._run, since=sent_at, until=sent_by)
-            except UpstreamError as error:
-                self._log.warning("search.failed", error=error.detail)
-                continue
-            if found.certain is not None:
-                fitting, upstream = 1, await self._adopt([found.certain])
-            else:
-                if found.likely and under_way:  # one of these may be the run of somebody who is still being answered
-                    await asyncio.wait(under_way)
-                fitting, upstream = len(found.likely), await self._adopt(found.likely)
-            if upstream is not None:
-                return upstream
-        searched = f"relay: {fitting} tasks upstream were seen to fit, none could be told to be this one"
+        look_at = self._clock()
+        for delay_s in self._search_after_s():
+            look_at += delay_s
+            while True:  # a callback brings a look of its own, and costs none of those that are planned
+                called_back = await self._pause(look_at)
+                if (upstream := await self._look(sent_at)) is not None:
+                    return upstream
+                if not called_back:
+                    break
+        searched = f"relay: {self._fitting} tasks upstream were seen to fit, none could be told to be this one"
         evidence = (f"relay: {why}", searched, "relay: whether it was started is unknown; it is not sent again")
         await self._take([GivenUp(evidence=evidence)])
         return None
+
+    def _search_after_s(self) -> tuple[float, ...]:
+        if self._provider.lists or self._run.callback_url is None:
+            return SEARCH_AFTER_S
+        return (*SEARCH_AFTER_S, CALLBACK_S)
+
+    async def _look(self, sent_at: float) -> UpstreamTask | None:
+        """Look once, and take what is found to be this run."""
+        if self._named is not None and (upstream := await self._adopt([self._named])) is not None:
+            return upstream
+        under_way = self._doorway.under_way()
+        try:
+            async with self._doorway.connecting:
+                found = await self._provider.find(self._run, since=sent_at, until=sent_at + SENT_WITHIN_S)
+        except UpstreamError as error:
+            self._log.warning("search.failed", error=error.detail)
+            return None
+        if found.certain is not None:
+            self._fitting = 1
+            return await self._adopt([found.certain])
+        if found.likely and under_way:  # one of these may be the run of somebody who is still being answered
+            await asyncio.wait(under_way)
+        self._fitting = len(found.likely)
+        return await self._adopt(found.likely)
 
     async def _send(self) -> tuple[UpstreamTask | None, UpstreamError | None]:
         """Send the run, once, and take note of what came of it."""
@@ -203,13 +222,15 @@ class Submission:
             self._log.info("run.found", upstream_id=free[0].upstream_id)
             return free[0]
 
-    async def _pause(self, delay_s: float) -> None:
-        self._woken.clear()
+    async def _pause(self, until: float) -> bool:
+        """Wait until then, or until the upstream calls back (or has, since the last look); say whether it did."""
         try:
-            async with asyncio.timeout(delay_s):
+            async with asyncio.timeout(max(0.0, until - self._clock())):
                 await self._woken.wait()
         except TimeoutError:
-            return
+            return False
+        self._woken.clear()
+        return True
 
     def _answer(self, answer: UpstreamError | None) -> None:
         if not self.answered.done():
@@ -217,4 +238,4 @@ class Submission:
 
 
 def _at_limit(error: UpstreamError) -> bool:
-    return isinstance(error, UpstreamRejected) and error.fault is not None and error.fault.code in (AT_LIMIT, "96")
+    return isinstance(error, UpstreamRejected) and error.fault is not None and error.fault.code == AT_LIMIT

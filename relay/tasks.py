@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from weakref import WeakValueDictionary
 
 from relay.core.lifecycle import submit
 from relay.core.signals import Detail
@@ -103,8 +104,8 @@ class Tasks:
         self._following = following
         self._clock = clock
         self._draining = False
-        self._starting: dict[str, asyncio.Lock] = {}
-        self._attaching = asyncio.Lock()
+        self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By idempotency key; a lock lives for as long as somebody holds it or waits for it."""
 
     def __repr__(self) -> str:
         return f"<Tasks {self._following!r}>"
@@ -200,18 +201,13 @@ class Tasks:
 
     async def _start_once(self, wish: Start, idempotency: Idempotency) -> Started:
         # One at a time under one key: a second caller waits for what the first one's wish becomes.
-        lock = self._starting.setdefault(idempotency.key, asyncio.Lock())
-        try:
-            async with lock:
-                claim = await self._journal.find_claim(idempotency.key)
-                if claim is None or claim.at + CLAIM_S <= self._clock():
-                    return await self._start(wish, idempotency)
-                if claim.digest != idempotency.digest:
-                    raise RequestError(Code.CONFLICT, "This Idempotency-Key was used for another request.")
-                return Started(snapshot=await self.snapshot(claim.task), made=False)
-        finally:
-            if not lock.locked():
-                self._starting.pop(idempotency.key, None)
+        async with self._starting.setdefault(idempotency.key, asyncio.Lock()):
+            claim = await self._journal.find_claim(idempotency.key)
+            if claim is None or claim.at + CLAIM_S <= self._clock():
+                return await self._start(wish, idempotency)
+            if claim.digest != idempotency.digest:
+                raise RequestError(Code.CONFLICT, "This Idempotency-Key was used for another request.")
+            return Started(snapshot=await self.snapshot(claim.task), made=False)
 
     async def _start(self, wish: Start, idempotency: Idempotency | None) -> Started:
         provider = self._provider(wish.provider or self._models.provider_of(wish.model))
@@ -249,7 +245,7 @@ class Tasks:
                 fields=(FieldError(field="socket_token", message="the upstream does not know it"),),
             )
         upstream = replace(upstream, upstream_id=detail.upstream_id or wish.upstream_id)
-        async with self._attaching:
+        async with self._following.doorway(provider).adopting:
             known = await self._journal.find_upstream(provider, upstream)
             if known is not None:
                 return Started(snapshot=await self.snapshot(known), made=False)

@@ -296,6 +296,18 @@ async def test_a_token_under_a_secret_that_nobody_keeps_is_refused(shell: Shell)
     assert "RELAY_TOKEN_SECRET" in one_line(ended)
 
 
+async def test_a_token_is_minted_only_for_what_there_is(shell: Shell, upstream: dict[str, str]) -> None:
+    """No store, no secret that a relay would know; a store without the task, no task."""
+    without = await shell.run("token", "some-task")
+    async with shell.started("serve", RELAY_PORT="0", RELAY_API_KEYS=KEY, **upstream) as process:
+        await printed(process, r"listens on (\S+)")
+        unknown = await shell.run("token", "some-task", RELAY_API_KEYS=KEY)
+
+    assert (without.code, unknown.code) == (1, 1)
+    assert "there is no store" in one_line(without)
+    assert "there is no task some-task" in one_line(unknown)
+
+
 async def test_check_is_content_with_a_good_setup_and_hides_secrets(shell: Shell, upstream: dict[str, str]) -> None:
     """It shows what every setting resolves to, and no secret."""
     secrets = {"RELAY_API_KEYS": KEY, "RELAY_TOKEN_SECRET": "a-secret-of-more-than-32-characters"}

@@ -12,6 +12,7 @@ from relay import submission
 from relay.app import Running
 from relay.core.events import Done, Hold, State
 from relay.core.snapshot import Snapshot
+from relay.journal.base import Filter
 from relay.sandbox import Sandbox
 from relay.tasks import Start
 
@@ -118,6 +119,33 @@ async def test_what_another_task_has_is_not_adopted(relay: Running, sandbox: San
     await let_go(sandbox, first.snapshot.upstream_id)
     assert (await ended(relay, first.snapshot.id)).state is State.SUCCEEDED
     assert (await ended(relay, second.snapshot.id)).state is State.SUCCEEDED
+
+
+async def test_callbacks_and_cancels_do_not_use_up_the_search(
+    make_relay: MakeRelay, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever knocks while a lost run is looked for makes nobody give up earlier."""
+    monkeypatch.setattr(submission, "SEARCH_AFTER_S", (0.0, 600.0))
+    async with make_relay(public_url="http://relay.example/") as relay:
+        sandbox.next_run(run_http="drop", run_http_started=False)
+        task = (await relay.context.tasks.start(wish())).snapshot.id
+        hook = (await relay.context.tasks.record(task)).hook
+        assert hook is not None
+        for _ in range(20):  # more often than there are looks
+            await relay.context.tasks.call_back("wiro", hook, {}, b"{}")
+            await relay.context.tasks.cancel(task, "key")
+            assert (await committed_state(relay, task)).done is None
+
+
+async def test_a_cancel_while_the_run_is_under_way_stops_it_once(relay: Running, sandbox: Sandbox) -> None:
+    """Nobody knows yet what to stop; when it is known it is stopped, and whoever asked is not told of an error."""
+    sandbox.next_run(hold_at="task_queue")
+    starting = asyncio.create_task(relay.context.tasks.start(wish()))
+    await sandbox.received(1)
+    page = await relay.context.tasks.page(Filter(), after=None, limit=1)
+    await relay.context.tasks.cancel(page.snapshots[0].id, "key")
+    await starting
+    assert (await ended(relay, page.snapshots[0].id)).state is State.CANCELED
 
 
 async def test_the_callback_address_finds_the_run_among_equals(make_relay: MakeRelay, sandbox: Sandbox) -> None:
@@ -317,6 +345,15 @@ class TestIdempotency:
         refused, _ = await self.post(client, self.BODY, "k1")
         status, _ = await self.post(client, self.BODY, "k1")
         assert (refused, status) == (402, 201)
+
+    async def test_two_that_wait_behind_a_refused_one_make_one_task(
+        self, client: aiohttp.ClientSession, sandbox: Sandbox
+    ) -> None:
+        """The first is refused and frees the key; of those that waited only one goes upstream."""
+        sandbox.next_run(run_error="97:Insufficient balance")
+        answers = await asyncio.gather(*(self.post(client, self.BODY, "k1") for _ in range(6)))
+        assert sorted(status for status, _ in answers) == [201] * 5 + [402]
+        assert len(sandbox.runs) == 2
 
     async def test_a_key_survives_a_restart(self, make_relay: MakeRelay, sandbox: Sandbox, tmp_path: Path) -> None:
         """The next process still knows which task it made."""

@@ -44,10 +44,14 @@ def missing(ours: str, theirs: str, *, cut: bool) -> str:
 
 def already_in(theirs: str, pieces: Sequence[str]) -> int:
     """Return how many of `pieces`, from the first, `theirs` ends with: they were written before it was read."""
-    whole = _bare(theirs)
-    for count in range(len(pieces), 0, -1):
-        if whole.endswith(_bare("".join(pieces[:count]))):
+    whole, bare = _bare(theirs), [_bare(piece) for piece in pieces]
+    joined = "".join(bare)
+    end = len(joined)
+    for count in range(len(bare), 0, -1):
+        # The last piece first: comparing all of the text for each of thousands of lines would take seconds.
+        if whole.endswith(bare[count - 1]) and whole.endswith(joined[:end]):
             return count
+        end -= len(bare[count - 1])
     return 0
 
 

@@ -28,6 +28,9 @@ _PREPARATION = re.compile(
 )
 """How the labels of phases begin that come before the work: a model that has loaded has made nothing yet."""
 
+_PART = re.compile(r"(?<![\d/])(\d{1,3})/(\d{1,3})$")
+"""How the label of a phase ends that is one of several alike, as `Generate 1/2`: done with it is not done."""
+
 LABEL_CHARS = 200
 
 
@@ -85,10 +88,13 @@ def advance(previous: Progress | None, new: Progress) -> Progress:
 
     The percent is the highest so far, within 0 and 100, with the basis it had then; where `new` has none it is worked
     out from the step. A phase that only prepares (its label says so) counts its steps, but no percent: else a model
-    that has loaded would stand at 100 for the whole run. Everything else is the new phase's own.
+    that has loaded would stand at 100 for the whole run. One of several parts (`Generate 1/2`) counts for its share.
+    Everything else is the new phase's own.
     """
-    before = _percent(previous) if previous else None
+    before = previous.percent if previous else None
     percent = None if _PREPARATION.match(new.label or "") else _percent(new)
+    if percent is not None and (part := _PART.search(new.label or "")) and 0 < int(part[1]) <= int(part[2]):
+        percent = (100 * (int(part[1]) - 1) + percent) / int(part[2])
     if before is not None and (percent is None or percent < before):
         return replace(new, percent=before, basis=previous.basis if previous else new.basis)
     return replace(new, percent=percent)

@@ -20,8 +20,9 @@ class Run:
     """A billable wish: model and input as they are sent, by the names of the model's own inputs."""
 
     model: str
-    input: Mapping[str, object]
-    callback_url: str | None = None
+    input: Mapping[str, object] = field(repr=False)
+    callback_url: str | None = field(default=None, repr=False)
+    """Its last part is a secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,9 @@ class Provider(Protocol):
 
     stops: bool
     """Whether a task can be stopped once it was taken. Where not, `stop` is never called."""
+
+    lists: bool
+    """Whether `find` can see tasks. Where not, only a callback can tell what became of a run without an answer."""
 
     async def run(self, run: Run) -> UpstreamTask:
         """

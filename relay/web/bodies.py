@@ -143,6 +143,10 @@ async def read_object(request: web.Request, *, required: bool = True) -> dict[st
         raise RequestError(Code.INVALID_REQUEST, f"The body is not JSON: {error}.") from None
     if not isinstance(body, dict):
         raise RequestError(Code.INVALID_REQUEST, "The body must be a JSON object.")
+    try:
+        orjson.dumps(body)
+    except TypeError:  # it reads deeper than it writes, and what we cannot write we cannot keep
+        raise RequestError(Code.INVALID_REQUEST, "The body is nested too deep.") from None
     return body
 
 

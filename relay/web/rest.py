@@ -63,7 +63,7 @@ async def index(request: web.Request) -> web.Response:
     """`GET /v1/tasks`: for keys, and for the tokens of the tag that is asked for."""
     grant = context(request).access.check(credential(request))
     query = ListQuery.model_validate(dict(request.query))
-    if grant.tag is None or grant.tag != query.tag:
+    if grant.tag is None or grant.tag != query.tag or "view" not in grant.scopes:
         require_key(request)
     where = Filter(state=query.state, tag=query.tag, provider=query.provider)
     page = await context(request).tasks.page(where, after=query.after(), limit=query.limit)

@@ -51,3 +51,4 @@ def test_pieces_that_stand_in_the_log_already_are_counted() -> None:
     assert already_in("one\ntwo\nthree", ["two\n", "three\n", "four\n"]) == 2
     assert already_in("one", ["two"]) == 0
     assert already_in("", []) == 0
+    assert already_in("one", ["", "one"]) == 2

@@ -139,3 +139,12 @@ def test_a_phase_that_only_prepares_has_steps_but_no_percent() -> None:
     loaded = Progress(percent=100.0, step=3, steps=3, label="Loading checkpoint shards")
     assert advance(None, loaded) == Progress(percent=None, step=3, steps=3, label="Loading checkpoint shards")
     assert advance(Progress(percent=40.0), loaded).percent == 40.0
+    assert advance(advance(None, loaded), Progress(percent=2.0, step=1, steps=50, label="Generate")).percent == 2.0
+
+
+@pytest.mark.parametrize(
+    ("label", "percent"), [("Generate 1/2", 25.0), ("Generate 2/2", 75.0), ("Generate 3/2", 50.0), ("Generate", 50.0)]
+)
+def test_one_of_several_parts_counts_for_its_share(label: str, percent: float) -> None:
+    """The first of two pictures is half of the work."""
+    assert advance(None, Progress(percent=50.0, label=label)).percent == percent

@@ -90,9 +90,10 @@ async def test_the_element_stays_empty_on_a_page_that_is_not_allowed(
 
 
 async def test_an_element_that_is_moved_and_given_another_task_follows_it(
-    make_relay: MakeRelay, page: Page, sandbox: Sandbox
+    make_relay: MakeRelay, page: Page, sandbox: Sandbox, complaints: list[str]
 ) -> None:
     """The attributes are the truth: taken out and put back it goes on, with another task it shows that one."""
+    complaints.append("closed before the connection is established")  # it may be given another task that early
     shop = Shop()
     async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
         sandbox.next_run(hold_at="task_queue")

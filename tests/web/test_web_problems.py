@@ -78,6 +78,7 @@ async def test_a_field_that_is_wrong_is_named(client: aiohttp.ClientSession, bod
         (orjson.dumps(GOOD), "text/plain", 415, "unsupported_media_type"),
         (b"a=b", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
         (orjson.dumps(GOOD | {"metadata": {"x": "x" * 3_000_000}}), JSON, 413, "payload_too_large"),
+        (b'{"model":"a/b","input":' + b'{"a":' * 300 + b"1" + b"}" * 301, JSON, 400, "invalid_request"),
     ],
 )
 async def test_a_body_that_cannot_be_read_is_refused(

@@ -29,6 +29,7 @@ class ApikleyProvider:
     name = "apikley"
     streams = False
     stops = False
+    lists = False
 
     def __init__(
         self,

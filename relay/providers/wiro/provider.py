@@ -30,6 +30,7 @@ class WiroProvider:
     name = "wiro"
     streams = True
     stops = True
+    lists = True
 
     def __init__(
         self,
