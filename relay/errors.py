@@ -6,6 +6,7 @@ RelayError
 ├── RequestError           the caller of our API: a problem code and the fields that are wrong
 └── UpstreamError          the platform
     ├── UpstreamRejected   it understood and said no: nothing was started
+    │   └── UpstreamFull   for want of a place: the one refusal that passes by itself
     ├── UpstreamUnavailable  it was not reached: nothing was started
     └── UpstreamUnclear    it may have acted: the answer is missing or makes no sense
 
@@ -98,6 +99,12 @@ class UpstreamError(RelayError):
 
 class UpstreamRejected(UpstreamError):
     """The platform understood and refused: surely nothing was started or changed."""
+
+
+class UpstreamFull(UpstreamRejected):
+    """The platform has no place for the task now; sent again later, it may be taken."""
+
+    default_code = Code.RATE_LIMITED
 
 
 class UpstreamUnavailable(UpstreamError):

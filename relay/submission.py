@@ -16,12 +16,9 @@ from relay.core.events import Fault, State
 from relay.core.signals import Accepted, GivenUp, Held, Refused, Released, Signal, Withdrawn
 from relay.core.snapshot import Snapshot
 from relay.doorway import Doorway
-from relay.errors import UpstreamError, UpstreamRejected, UpstreamUnclear
+from relay.errors import UpstreamError, UpstreamFull, UpstreamUnclear
 from relay.journal.base import Journal
 from relay.providers.base import Provider, Run, UpstreamTask
-
-AT_LIMIT = 96
-"""What Wiro calls its concurrency limit; it is the one refusal that passes by itself."""
 
 SEARCH_AFTER_S: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """When a run of unknown outcome is looked for, each time so long after the last: a list can lag behind."""
@@ -108,7 +105,7 @@ class Submission:
                 await self._wait_in_line("Others wait for a place already.", pause=False)
             while self._state().done is None:
                 upstream, refusal = await self._send()
-                if refusal is None or not _at_limit(refusal):
+                if not isinstance(refusal, UpstreamFull):
                     return upstream
                 self._refusals += 1
                 await self._wait_in_line(refusal.detail, pause=True)
@@ -169,7 +166,7 @@ class Submission:
             self._doorway.line.leave(self._task)  # it is not sent again, and those behind need not wait for the search
             return await self.look_for(error.detail), None
         except UpstreamError as error:
-            if not _at_limit(error):
+            if not isinstance(error, UpstreamFull):
                 await self._refuse(error)
             return None, error
         self._answer(None)
@@ -201,7 +198,7 @@ class Submission:
                 return
             left_s = state.created_at + self._hold_s - self._clock()
             if left_s <= 0:
-                waited = Fault(code=AT_LIMIT, message=f"There was no place upstream within {self._hold_s:.0f} s.")
+                waited = Fault(code=None, message=f"There was no place upstream within {self._hold_s:.0f} s.")
                 await self._take([Refused(fault=waited)])
                 return
             if position == 1 and not pause:
@@ -235,7 +232,3 @@ class Submission:
     def _answer(self, answer: UpstreamError | None) -> None:
         if not self.answered.done():
             self.answered.set_result(answer)
-
-
-def _at_limit(error: UpstreamError) -> bool:
-    return isinstance(error, UpstreamRejected) and error.fault is not None and error.fault.code == AT_LIMIT

@@ -6,7 +6,7 @@ Wiro documents HTTP 200 for every answer, and 401 and 404 beside it, so the word
 
 import re
 
-from relay.errors import Code, FieldError, UpstreamFault, UpstreamRejected
+from relay.errors import Code, FieldError, UpstreamFault, UpstreamFull, UpstreamRejected
 from relay.providers.values import entries, integer, short, text
 
 _INPUT = re.compile(r"request (?:parameters?|files?) \[([^\]]{1,100})\]", re.IGNORECASE)
@@ -37,6 +37,10 @@ def faults(value: object) -> tuple[UpstreamFault, ...]:
     return tuple(found)
 
 
+_AT_LIMIT = 96
+"""The account runs as many tasks as it may."""
+
+
 def classify(status: int, found: tuple[UpstreamFault, ...], retry_after_s: float | None = None) -> UpstreamRejected:
     """
     Say what a refusal means for the caller of our API and for the operator.
@@ -48,7 +52,8 @@ def classify(status: int, found: tuple[UpstreamFault, ...], retry_after_s: float
     """
     fault = found[0] if found else None
     fields = tuple(field for one in found if (field := _field(one)))
-    return UpstreamRejected(
+    kind = UpstreamFull if fault and fault.code == _AT_LIMIT else UpstreamRejected
+    return kind(
         _detail(status, fault),
         code=_code(status, fault, fields),
         fault=fault,
@@ -71,7 +76,7 @@ def _code(status: int, fault: UpstreamFault | None, fields: tuple[FieldError, ..
     message = fault.message.lower() if fault else ""
     if fault and (fault.code == 97 or "insufficient balance" in message):
         return Code.INSUFFICIENT_BALANCE
-    if status == 429 or (fault and fault.code == 96):
+    if status == 429 or (fault and fault.code == _AT_LIMIT):
         return Code.RATE_LIMITED
     return Code.INVALID_INPUT if fields else Code.UPSTREAM_REJECTED
 
