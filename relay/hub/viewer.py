@@ -5,6 +5,7 @@ What a viewer is told when a task has ended or a token expired depends on its wi
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from relay.hub.frames import Form
@@ -49,7 +50,7 @@ class Subscription:
         """Something was not written because the viewer is behind: it is owed a snapshot."""
 
 
-class Viewer:
+class Viewer(ABC):
     """One connection. The hub writes to it; whoever owns the connection reports when it is gone (`Hub.leave`)."""
 
     __slots__ = ("abort", "behind_since", "buffered", "form", "gone", "ping_round", "subscriptions", "write")
@@ -74,14 +75,14 @@ class Viewer:
         """Write one message to this viewer alone."""
         self.write(self.form.wrap(message, cursor))
 
+    @abstractmethod
     def ended(self, task: str) -> None:
         """Take note that the task's last event has been written."""
-        raise NotImplementedError
 
+    @abstractmethod
     def expired(self, task: str) -> None:
         """Take note that the right to see the task is over."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self, why: Close) -> None:
         """End the connection, without waiting for it. It is `gone` from then on. Idempotent."""
-        raise NotImplementedError
