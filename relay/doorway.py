@@ -24,9 +24,6 @@ class Line:
     def __repr__(self) -> str:
         return f"<Line {len(self._waiting)} of {self._limit}>"
 
-    def __contains__(self, task: str) -> bool:
-        return task in self._waiting
-
     def __len__(self) -> int:
         return len(self._waiting)
 

@@ -71,9 +71,9 @@ class Viewer(ABC):
         behind = "" if self.behind_since is None else " behind"
         return f"<{type(self).__name__} {self.form.name} subscriptions={len(self.subscriptions)}{behind}>"
 
-    def send(self, message: bytes, cursor: str | None = None) -> None:
-        """Write one message to this viewer alone."""
-        self.write(self.form.wrap(message, cursor))
+    def send(self, message: bytes) -> None:
+        """Write one message to this viewer alone; it leads to no cursor."""
+        self.write(self.form.wrap(message, None))
 
     @abstractmethod
     def ended(self, task: str) -> None:

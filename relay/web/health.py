@@ -1,8 +1,8 @@
 """Whether the process lives, and whether it should be sent new requests."""
 
-import orjson
 from aiohttp import web
 
+from relay.web.answers import json_answer
 from relay.web.context import context
 
 
@@ -22,5 +22,5 @@ async def ready(request: web.Request) -> web.Response:
             await parts.journal.read("", after=0, limit=1)
         except OSError:
             status = "the store does not answer"
-    body = orjson.dumps({"status": status, "following": parts.tasks.following, "viewers": parts.hub.viewers})
-    return web.Response(status=200 if status == "ok" else 503, body=body, content_type="application/json")
+    body = {"status": status, "following": parts.tasks.following, "viewers": parts.hub.viewers}
+    return json_answer(body, 200 if status == "ok" else 503)

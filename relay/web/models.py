@@ -3,12 +3,12 @@
 import re
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from relay.errors import Code, RequestError
 from relay.providers.catalogue.model import Input, Model
 from relay.providers.catalogue.schema import schema
+from relay.web.answers import json_answer
 from relay.web.bodies import MODEL
 from relay.web.context import context
 from relay.web.credentials import require_key
@@ -20,7 +20,7 @@ async def index(request: web.Request) -> web.Response:
     """`GET /v1/models`: the catalogue."""
     require_key(request)
     models = context(request).models
-    return _json({"models": [written(model, models.is_available(model)) for model in models]})
+    return json_answer({"models": [written(model, models.is_available(model)) for model in models]})
 
 
 async def show(request: web.Request) -> web.Response:
@@ -31,7 +31,7 @@ async def show(request: web.Request) -> web.Response:
     model = await models.find(name, request.query.get("provider")) if re.fullmatch(MODEL, name) else None
     if model is None:
         raise RequestError(Code.NOT_FOUND, "There is no such model.")
-    return _json(written(model, models.is_available(model)))
+    return json_answer(written(model, models.is_available(model)))
 
 
 def written(model: Model, available: bool) -> Json:
@@ -67,7 +67,3 @@ def _input(each: Input) -> Json:
         "options": each.options,
         "limits": {name: limit for name, limit in limits.items() if limit is not None},
     }
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(body=orjson.dumps(value), content_type="application/json")

@@ -1,12 +1,12 @@
 """The REST calls on tasks: each reads its request, asks a use case, and writes the answer."""
 
-import orjson
 from aiohttp import hdrs, web
 
 from relay.core.events import State
 from relay.errors import UpstreamUnclear
 from relay.journal.base import Filter
 from relay.tasks import Started
+from relay.web.answers import json_answer
 from relay.web.bodies import (
     AttachBody,
     EventsQuery,
@@ -22,10 +22,6 @@ from relay.web.credentials import credential, require, require_key
 from relay.web.links import links
 from relay.web.problems import answer, of_upstream
 from relay.web.sse import stream, wants_stream
-
-
-def _json(value: object, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
 
 
 async def start(request: web.Request) -> web.Response:
@@ -54,7 +50,7 @@ def _started(request: web.Request, started: Started, status: int, ttl_s: int | N
     made = {"task": started.snapshot, "token": token, "links": links(parts.config, task, token)}
     if started.refusal is not None:
         made["unconfirmed"] = started.refusal.detail
-    response = _json(made, status)
+    response = json_answer(made, status)
     response.headers[hdrs.LOCATION] = f"/v1/tasks/{task}"
     return response
 
@@ -67,14 +63,14 @@ async def index(request: web.Request) -> web.Response:
         require_key(request)
     where = Filter(state=query.state, tag=query.tag, provider=query.provider)
     page = await context(request).tasks.page(where, after=query.after(), limit=query.limit)
-    return _json({"tasks": page.snapshots, "next": page_cursor(page.next) if page.next else None})
+    return json_answer({"tasks": page.snapshots, "next": page_cursor(page.next) if page.next else None})
 
 
 async def show(request: web.Request) -> web.Response:
     """`GET /v1/tasks/{id}`."""
     task = request.match_info["id"]
     await require(request, "view", task)
-    return _json(await context(request).tasks.snapshot(task))
+    return json_answer(await context(request).tasks.snapshot(task))
 
 
 async def show_input(request: web.Request) -> web.Response:
@@ -82,7 +78,7 @@ async def show_input(request: web.Request) -> web.Response:
     task = request.match_info["id"]
     await require(request, "input", task)
     record = await context(request).tasks.record(task)
-    return _json({"input": record.input, "metadata": record.metadata})
+    return json_answer({"input": record.input, "metadata": record.metadata})
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -109,7 +105,7 @@ async def cancel(request: web.Request) -> web.Response:
     task = request.match_info["id"]
     grant = await require(request, "cancel", task)
     snapshot = await context(request).tasks.cancel(task, "key" if grant.is_key else "viewer")
-    return _json(snapshot, 202)
+    return json_answer(snapshot, 202)
 
 
 async def mint(request: web.Request) -> web.Response:
@@ -119,4 +115,4 @@ async def mint(request: web.Request) -> web.Response:
     await parts.tasks.snapshot(task)
     body = TokenBody.model_validate(await read_object(request, required=False))
     token, expires_at = parts.access.mint(task, scope=body.scope, ttl_s=body.ttl or parts.config.token_ttl_s)
-    return _json({"token": token, "expires_at": expires_at, "links": links(parts.config, task, token)})
+    return json_answer({"token": token, "expires_at": expires_at, "links": links(parts.config, task, token)})
