@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aiohttp import web
 
@@ -17,6 +19,7 @@ from relay import log
 from relay.config import Config
 from relay.core.patience import Patience
 from relay.errors import ConfigError
+from relay.filestore import FileStore
 from relay.following import Following, Terms
 from relay.hub.hub import Hub
 from relay.journal.base import Journal
@@ -27,6 +30,7 @@ from relay.providers.apikley.provider import ApikleyProvider
 from relay.providers.base import Provider
 from relay.providers.catalogue import catalogue
 from relay.providers.wiro.provider import WiroProvider
+from relay.spool import Spool
 from relay.tasks import Tasks
 from relay.web.access import Access
 from relay.web.context import Context
@@ -54,6 +58,14 @@ def make_journal(config: Config) -> Journal:
         if path is None
         else SQLiteJournal(path, history_events=config.history_events)
     )
+
+
+def make_spool(config: Config, stack: AsyncExitStack) -> Spool:
+    """Return the spool of the settings, not yet open. That of a store in memory goes with the stack."""
+    path = config.spool_path
+    if path is None:
+        path = Path(stack.enter_context(TemporaryDirectory(prefix="relay-", ignore_cleanup_errors=True)))
+    return Spool(path, file_limit_bytes=config.file_limit_bytes, limit_bytes=config.spool_limit_bytes)
 
 
 def make_providers(config: Config) -> Mapping[str, Provider]:
@@ -122,13 +134,18 @@ async def running(config: Config) -> AsyncIterator[Running]:
         hub = Hub(journal, time.time)
         stack.callback(hub.close)
         known = catalogue.load()
+        spool = make_spool(config, stack)
         models = Models(known, providers, time.time)
-        following = await stack.enter_async_context(Following(journal, providers, known, time.time, terms(config)))
-        tasks = Tasks(journal, providers, models, following, time.time)
+        following = await stack.enter_async_context(
+            Following(journal, providers, known, spool, time.time, terms(config))
+        )
+        tasks = Tasks(journal, providers, models, following, spool, time.time)
         context = Context(
             config=config,
             tasks=tasks,
             models=models,
+            file_store=FileStore(providers, spool),
+            spool=spool,
             hub=hub,
             journal=journal,
             access=Access(keys, await token_secret(config, journal), time.time),

@@ -76,6 +76,15 @@ class Config(BaseModel):
     body_limit_bytes: int = Field(
         2 * 1024 * 1024, alias="RELAY_BODY_LIMIT", ge=1024, description="the largest JSON body, in bytes"
     )
+    file_limit_bytes: int = Field(
+        100 * 2**20, alias="RELAY_FILE_LIMIT", ge=1, description="the largest file of an upload, in bytes"
+    )
+    spool_limit_bytes: int = Field(
+        2 * 2**30,
+        alias="RELAY_SPOOL_LIMIT",
+        ge=1,
+        description="bytes of uploaded files that may lie on the disk, until the upstream has taken them",
+    )
     connection_limit: int = Field(
         10_000, alias="RELAY_CONNECTION_LIMIT", ge=1, description="viewers that may be connected at once"
     )
@@ -195,6 +204,11 @@ class Config(BaseModel):
     def sqlite_path(self) -> Path | None:
         """Where the SQLite store is; null for a store in memory."""
         return None if self.store == "memory:" else Path(self.store.removeprefix("sqlite:///"))
+
+    @property
+    def spool_path(self) -> Path | None:
+        """Where uploads lie until they are sent: beside the SQLite store; null: in a folder for the time being."""
+        return None if self.sqlite_path is None else Path(f"{self.sqlite_path}.spool")
 
 
 def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Config:

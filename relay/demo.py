@@ -7,7 +7,7 @@ from collections.abc import Callable
 from relay.app import Running, running
 from relay.config import Config
 from relay.sandbox import Sandbox
-from relay.tasks import Start
+from relay.wishes import Start
 
 TASKS = (
     (

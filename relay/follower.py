@@ -6,7 +6,7 @@ lifecycle's. One follower per task, whatever the number of viewers; no viewer ev
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Literal
 
@@ -41,6 +41,7 @@ class Follower:
         clock: Callable[[], float],
         doorway: Doorway,
         hold_s: float,
+        discard: Callable[[], Awaitable[None]],
         upstream: UpstreamTask | None = None,
     ) -> None:
         """
@@ -52,6 +53,7 @@ class Follower:
             clock: gives unix seconds.
             doorway: shared with all tasks of the provider.
             hold_s: how long the task may wait for a place upstream.
+            discard: throws the run's files away, once it is surely not sent any more.
             upstream: how the upstream knows the task; null before it took it.
         """
         self._lifecycle = lifecycle
@@ -77,6 +79,7 @@ class Follower:
             state=lambda: self.snapshot,
             clock=clock,
             hold_s=hold_s,
+            discard=discard,
         )
         self.snapshot: Snapshot = lifecycle.snapshot
         """The state as it is committed."""

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from relay import log
 from relay.backoff import full_jitter
+from relay.core.events import State
 from relay.core.lifecycle import Lifecycle
 from relay.core.patience import Patience
 from relay.core.snapshot import Snapshot
@@ -20,6 +21,8 @@ from relay.follower import Follower
 from relay.journal.base import Journal, Record
 from relay.providers.base import Provider, Run
 from relay.providers.catalogue.catalogue import Catalogue
+from relay.providers.catalogue.check import Offer
+from relay.spool import Spool, parcel_of
 
 T = TypeVar("T")
 
@@ -45,6 +48,7 @@ class Following:
         journal: Journal,
         providers: Mapping[str, Provider],
         catalogue: Catalogue,
+        spool: Spool,
         clock: Callable[[], float],
         terms: Terms,
     ) -> None:
@@ -53,12 +57,14 @@ class Following:
             journal: open, and open for as long as this is.
             providers: by name.
             catalogue: says what goes upstream for what a caller gave.
+            spool: has the files that go with it; not opened yet.
             clock: gives unix seconds.
             terms: how long to wait for what, and how many may.
         """
         self._journal = journal
         self._providers = providers
         self._catalogue = catalogue
+        self._spool = spool
         self._clock = clock
         self._terms = terms
         self._followers: dict[str, Follower] = {}
@@ -103,13 +109,20 @@ class Following:
         return follower
 
     async def take_up(self) -> None:
-        """Follow every task again that has not ended."""
-        for task in await self._journal.unended():
-            record, snapshot = await self._load(task)
+        """
+        Follow every task again that has not ended. The spool is open from then on.
+
+        Raises:
+            ConfigError: the spool cannot be had.
+        """
+        unended = [await self._load(task) for task in await self._journal.unended()]
+        waiting = [record for record, snapshot in unended if snapshot.state is State.HELD]
+        await self._spool.open({parcel_of(file) for record in waiting for file in record.files})
+        for record, snapshot in unended:
             if record.provider in self._providers:
                 self.follow(record, snapshot, fresh=False)
             else:
-                self._log.warning("task.left_alone", task=task, reason=f"no credentials for {record.provider}")
+                self._log.warning("task.left_alone", task=record.id, reason=f"no credentials for {record.provider}")
 
     async def drain(self, within_s: float) -> None:
         """Give the submissions under way `within_s` to be answered."""
@@ -127,15 +140,18 @@ class Following:
             hook = f"{self._terms.public_url.rstrip('/')}/hooks/{record.provider}/{record.hook}"
         provider = self._providers[record.provider]
         patience = self._terms.patience if provider.streams else self._terms.patience.without_stream()
-        model, sent = self._catalogue.sent(record.provider, record.model, record.input)
+        offers = [Offer(input=file.input, content_type=file.content_type) for file in record.files]
+        model, sent = self._catalogue.sent(record.provider, record.model, record.input, offers)
+        files = self._spool.located(record.files)
         return Follower(
             Lifecycle(snapshot, self._clock(), patience),
-            run=Run(model=model, input=sent, callback_url=hook),
+            run=Run(model=model, input=sent, files=files, callback_url=hook),
             provider=provider,
             journal=self._journal,
             clock=self._clock,
             doorway=self._doorways[record.provider],
             hold_s=self._terms.hold_s,
+            discard=lambda: self._spool.release(record.files),
             upstream=record.upstream,
         )
 

@@ -6,14 +6,14 @@ log: the platform has the last word.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from relay import log
 from relay.errors import Code, FieldError, RequestError, UpstreamError, UpstreamUnclear
 from relay.providers.base import Provider
 from relay.providers.catalogue.catalogue import Catalogue
-from relay.providers.catalogue.check import check
+from relay.providers.catalogue.check import Offer, check
 from relay.providers.catalogue.model import Model
 
 KEPT_S = 3600.0
@@ -106,9 +106,24 @@ class Models:
             raise failed.with_traceback(None)
         return None
 
-    async def check(self, provider: str, name: str, given: Mapping[str, object]) -> None:
+    async def check(
+        self,
+        provider: str,
+        name: str,
+        given: Mapping[str, object],
+        offers: Sequence[Offer] = (),
+        *,
+        more: bool = False,
+    ) -> None:
         """
-        See that an input fits the model; pass what nobody can judge.
+        See that an input fits the model, and the files that are given with it; pass what nobody can judge.
+
+        Args:
+            provider: whose model.
+            name: `owner/name`.
+            given: the input.
+            offers: the files, in the order of their coming.
+            more: whether other files may come still, so that none is missing yet.
 
         Raises:
             RequestError: it does not fit; one field for each fault, with what is allowed.
@@ -118,9 +133,10 @@ class Models:
             word = await self._ask(provider, name)
             if word.model is None or not word.model.closed:
                 reason = word.error.detail if word.error is not None else "its inputs are not described"
-                self._log.warning("model.unchecked", provider=provider, model=name, reason=reason)
+                if not more:  # once a start
+                    self._log.warning("model.unchecked", provider=provider, model=name, reason=reason)
             model = word.model
-        faults = check(model, given)[1] if model is not None else ()
+        faults = check(model, given, offers, more=more)[1] if model is not None else ()
         if faults:
             detail = "; ".join(f"{fault.field.removeprefix(_INPUT)} {fault.message}" for fault in faults)
             raise RequestError(Code.INVALID_INPUT, detail, fields=faults)

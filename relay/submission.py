@@ -7,7 +7,7 @@ the log says so, on the disk; whatever goes wrong after the first byte is an unk
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from relay import log
@@ -28,7 +28,10 @@ CALLBACK_S = 1800.0
 """How much longer to wait where only a callback can prove anything, as it comes when the task has ended."""
 
 SENT_WITHIN_S = 60.0
-"""How long after the intent a run can have been sent at the latest."""
+"""How long after the intent a run can have been sent at the latest, when it has no files."""
+
+SLOWEST_BYTES_S = 64 * 1024
+"""With files it takes longer: a second for so many bytes."""
 
 
 class Take(Protocol):
@@ -54,6 +57,7 @@ class Submission:
         state: Callable[[], Snapshot],
         clock: Callable[[], float],
         hold_s: float,
+        discard: Callable[[], Awaitable[None]],
     ) -> None:
         """
         Args:
@@ -66,6 +70,7 @@ class Submission:
             state: gives the task's state as it is now.
             clock: gives unix seconds.
             hold_s: how long the task may wait for a place.
+            discard: throws the run's files away: awaited as soon as the run is surely not sent any more.
         """
         self._task = task
         self._run = run
@@ -76,6 +81,7 @@ class Submission:
         self._state = state
         self._clock = clock
         self._hold_s = hold_s
+        self._discard = discard
         self._woken = asyncio.Event()
         self._named: UpstreamTask | None = None
         self._refusals = 0
@@ -99,6 +105,11 @@ class Submission:
 
     async def enter(self) -> UpstreamTask | None:
         """Submit a task that has not been sent, and return how the upstream knows it; null when it has ended."""
+        upstream = await self._enter()
+        await self._discard()  # not in a `finally`: a relay that stops leaves the files to the next one
+        return upstream
+
+    async def _enter(self) -> UpstreamTask | None:
         line = self._doorway.line
         try:
             if self._state().state is State.HELD or len(line):  # who comes later does not overtake
@@ -116,6 +127,7 @@ class Submission:
     async def look_for(self, why: str) -> UpstreamTask | None:
         """Look for a run that was sent and whose outcome is unknown, because of `why`; never send it again."""
         self._answer(UpstreamUnclear(why))
+        await self._discard()
         sent_at = self._state().updated_at
         look_at = self._clock()
         for delay_s in self._search_after_s():
@@ -143,7 +155,7 @@ class Submission:
         under_way = self._doorway.under_way()
         try:
             async with self._doorway.connecting:
-                found = await self._provider.find(self._run, since=sent_at, until=sent_at + SENT_WITHIN_S)
+                found = await self._provider.find(self._run, since=sent_at, until=sent_at + self._sent_within_s())
         except UpstreamError as error:
             self._log.warning("search.failed", error=error.detail)
             return None
@@ -154,6 +166,9 @@ class Submission:
             await asyncio.wait(under_way)
         self._fitting = len(found.likely)
         return await self._adopt(found.likely)
+
+    def _sent_within_s(self) -> float:
+        return SENT_WITHIN_S + sum(file.size_bytes for file in self._run.files) / SLOWEST_BYTES_S
 
     async def _send(self) -> tuple[UpstreamTask | None, UpstreamError | None]:
         """Send the run, once, and take note of what came of it."""

@@ -6,8 +6,9 @@ Who may do what is decided before, in `relay.web`. Whatever changes something go
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 from relay.core.lifecycle import submit
@@ -18,6 +19,9 @@ from relay.following import Following
 from relay.journal.base import Claim, Filter, Journal, Place, Record
 from relay.models import Models
 from relay.providers.base import Provider, UpstreamTask
+from relay.providers.catalogue.check import Offer
+from relay.spool import Spool
+from relay.wishes import Attach, Idempotency, Start
 
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 WORD_LENGTH = 26
@@ -25,36 +29,6 @@ WORD_LENGTH = 26
 
 CLAIM_S = 86_400.0
 """How long an idempotency key means the task that it made."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """A wish to start a task, checked for its form."""
-
-    model: str
-    input: Mapping[str, object] = field(repr=False)
-    provider: str | None = None
-    tags: tuple[str, ...] = ()
-    metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Idempotency:
-    """Under which key a wish was sent, and a digest of all that was wished for."""
-
-    key: str = field(repr=False)
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attach:
-    """A wish to follow a task that somebody else started."""
-
-    socket_token: str = field(repr=False)
-    upstream_id: str | None = None
-    provider: str | None = None
-    tags: tuple[str, ...] = ()
-    metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +62,7 @@ class Tasks:
         providers: Mapping[str, Provider],
         models: Models,
         following: Following,
+        spool: Spool,
         clock: Callable[[], float],
     ) -> None:
         """
@@ -96,12 +71,14 @@ class Tasks:
             providers: by name; the first is the one that is used when nobody names one.
             models: judges what a task is to be started with.
             following: follows the tasks that are made.
+            spool: has the files that tasks are started with.
             clock: gives unix seconds.
         """
         self._journal = journal
         self._providers = providers
         self._models = models
         self._following = following
+        self._spool = spool
         self._clock = clock
         self._draining = False
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -123,14 +100,33 @@ class Tasks:
         """
         Start a task and wait until it is known what became of that. Goes on to the end if the caller is cancelled.
 
-        Under an idempotency key that made a task before, that task is the answer; the key of a refused one is free.
+        Its files are the new task's, or are thrown away if none is made. Under an idempotency key that made a task
+        before, that task is the answer; the key of a refused one is free.
 
         Raises:
             RequestError: the wish cannot be fulfilled, and nothing was made; or the key was used for another wish.
         """
-        if idempotency is None:
-            return await self._following.shielded(self._start(wish, None))
-        return await self._following.shielded(self._start_once(wish, idempotency))
+        return await self._following.shielded(self._start_or_release(wish, idempotency))
+
+    async def check(self, wish: Start, offers: Sequence[Offer], *, more: bool = True) -> str:
+        """
+        See whether a task could be started of a wish, as far as it is known, and return by which provider.
+
+        Args:
+            wish: all but its files.
+            offers: the files that have come, or begin to.
+            more: whether others may follow.
+
+        Raises:
+            RequestError: it cannot, whatever else may come.
+        """
+        provider = self._provider(wish.provider or self._models.provider_of(wish.model))
+        if offers and not self._providers[provider].takes_files:
+            wrong = FieldError(field=f"input.{offers[0].input}", message=f"{provider} takes no files; give an address")
+            raise RequestError(Code.INVALID_INPUT, f"{provider} takes no files; give addresses.", fields=(wrong,))
+        await self._models.check(provider, wish.model, wish.input, offers, more=more)
+        self._check_open()  # asking what a model takes can last
+        return provider
 
     async def attach(self, wish: Attach) -> Started:
         """
@@ -199,20 +195,26 @@ class Tasks:
         snapshots = [replace(await self.snapshot(place.id), log=(), segments=()) for place in places[:limit]]
         return Page(snapshots=tuple(snapshots), next=places[limit - 1] if len(places) > limit else None)
 
-    async def _start_once(self, wish: Start, idempotency: Idempotency) -> Started:
+    async def _start_or_release(self, wish: Start, idempotency: Idempotency | None) -> Started:
+        async with AsyncExitStack() as unless_made:
+            unless_made.push_async_callback(self._spool.release, wish.files)
+            if idempotency is None:
+                return await self._start(wish, None, unless_made)
+            return await self._start_once(wish, idempotency, unless_made)
+
+    async def _start_once(self, wish: Start, idempotency: Idempotency, unless_made: AsyncExitStack) -> Started:
         # One at a time under one key: a second caller waits for what the first one's wish becomes.
         async with self._starting.setdefault(idempotency.key, asyncio.Lock()):
             claim = await self._journal.find_claim(idempotency.key)
             if claim is None or claim.at + CLAIM_S <= self._clock():
-                return await self._start(wish, idempotency)
+                return await self._start(wish, idempotency, unless_made)
             if claim.digest != idempotency.digest:
                 raise RequestError(Code.CONFLICT, "This Idempotency-Key was used for another request.")
             return Started(snapshot=await self.snapshot(claim.task), made=False)
 
-    async def _start(self, wish: Start, idempotency: Idempotency | None) -> Started:
-        provider = self._provider(wish.provider or self._models.provider_of(wish.model))
-        await self._models.check(provider, wish.model, wish.input)
-        self._check_open()  # asking what a model takes can last
+    async def _start(self, wish: Start, idempotency: Idempotency | None, unless_made: AsyncExitStack) -> Started:
+        offers = [Offer(input=file.input, content_type=file.content_type) for file in wish.files]
+        provider = await self.check(wish, offers, more=False)
         self._following.doorway(provider).line.check_room()
         now = self._clock()
         record = Record(
@@ -222,13 +224,16 @@ class Tasks:
             created_at=now,
             tags=wish.tags,
             input=wish.input,
+            files=wish.files,
             metadata=wish.metadata,
             hook=_word(),
         )
         claim = None
         if idempotency is not None:
             claim = Claim(key=idempotency.key, digest=idempotency.digest, task=record.id, at=now)
-        follower = self._following.follow(record, await self._make(record, claim), fresh=True)
+        made = await self._make(record, claim)
+        unless_made.pop_all()
+        follower = self._following.follow(record, made, fresh=True)
         refusal = await asyncio.shield(follower.submitted)
         if refusal is not None and idempotency is not None and follower.snapshot.done is not None:
             await self._journal.drop_claim(idempotency.key)

@@ -14,7 +14,7 @@ from relay.core.events import Done, Hold, State
 from relay.core.snapshot import Snapshot
 from relay.journal.base import Filter
 from relay.sandbox import Sandbox
-from relay.tasks import Start
+from relay.wishes import Start
 
 MODEL = "bytedance/text-to-image-seedream-v4"
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from relay.core.events import Event, State, decode_event, encode_event
 from relay.core.snapshot import Snapshot
-from relay.providers.base import UpstreamTask
+from relay.providers.base import File, UpstreamTask
 
 SNAPSHOT_EVERY = 500
 """A task's stored snapshot is renewed after this many events, and at its end."""
@@ -34,6 +34,8 @@ class Record:
     created_at: float
     tags: tuple[str, ...] = ()
     input: Mapping[str, object] = field(repr=False)
+    files: tuple[File, ...] = ()
+    """What was uploaded with it, by its place in the spool; the files themselves go when the upstream has them."""
     metadata: Mapping[str, object] = field(repr=False)
     upstream: UpstreamTask | None = None
     """Null until the upstream has taken the task."""

@@ -17,7 +17,10 @@ from uuid import uuid4
 
 from relay.errors import ConfigError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+_UPGRADES = {1: "ALTER TABLE tasks ADD COLUMN files BLOB"}
+"""What brings a file of each older schema to the next one."""
 
 _APPLICATION_ID = 0x72656C79
 """How our file differs from every other SQLite database: "rely", the four bytes SQLite has room for."""
@@ -119,9 +122,13 @@ def _prepare(connection: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("its file system has no shared memory, which SQLite's WAL needs")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
-    if connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == SCHEMA_VERSION:
         return
-    schema = files("relay.journal").joinpath("schema.sql").read_text(encoding="utf-8")
+    if version:
+        schema = ";\n".join(_UPGRADES[older] for older in range(version, SCHEMA_VERSION)) + ";"
+    else:
+        schema = files("relay.journal").joinpath("schema.sql").read_text(encoding="utf-8")
     connection.executescript(
         f"BEGIN IMMEDIATE;\n{schema}\n"
         f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"

@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS tasks (
   tags BLOB NOT NULL,
   metadata BLOB NOT NULL,
   input BLOB NOT NULL,
-  snapshot BLOB
+  snapshot BLOB,
+  files BLOB
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);

@@ -9,14 +9,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
+from pydantic import TypeAdapter
 
 from relay.core.events import State, decode_event
 from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
 from relay.journal.base import Claim, Entry, Filter, History, Place, Record
 from relay.journal.batch import Batch
-from relay.providers.base import UpstreamTask
+from relay.providers.base import File, UpstreamTask
 
 _UNENDED = tuple(state for state in State if not state.ended)
+
+_FILES = TypeAdapter(tuple[File, ...])
 
 _ROWS = 1000
 """Rows in one INSERT: SQLite takes 32766 values."""
@@ -33,7 +36,7 @@ def add_task(connection: sqlite3.Connection, record: Record, batch: Batch, claim
         raise ValueError(f"there is a task {record.id} already")
     connection.execute(
         "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
-        " input) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " input, files) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             record.id,
             record.provider,
@@ -46,6 +49,7 @@ def add_task(connection: sqlite3.Connection, record: Record, batch: Batch, claim
             orjson.dumps(record.tags),
             orjson.dumps(dict(record.metadata)),
             orjson.dumps(dict(record.input)),
+            _FILES.dump_json(record.files) if record.files else None,
         ),
     )
     tags = [(tag, record.id) for tag in set(record.tags)]
@@ -134,13 +138,13 @@ def keep_secret(connection: sqlite3.Connection, name: str, value: str) -> str:
 def load_record(connection: sqlite3.Connection, task: str) -> Record | None:
     """Return what is kept of a task besides its log."""
     row = connection.execute(
-        "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook FROM tasks"
-        " WHERE id = ?",
+        "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files"
+        " FROM tasks WHERE id = ?",
         (task,),
     ).fetchone()
     if row is None:
         return None
-    provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook = row
+    provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, files = row
     known = upstream_id is not None or socket_token is not None
     return Record(
         id=task,
@@ -152,6 +156,7 @@ def load_record(connection: sqlite3.Connection, task: str) -> Record | None:
         metadata=orjson.loads(metadata),
         upstream=UpstreamTask(upstream_id=upstream_id, socket_token=socket_token) if known else None,
         hook=hook,
+        files=_FILES.validate_json(files) if files else (),
     )
 
 

@@ -9,10 +9,24 @@ socket token is the power over a task: it is in no repr, error or log line.
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from relay.core.signals import Detail, Signal
 from relay.providers.catalogue.model import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file that somebody uploaded, where it lies until the upstream has it. Its name is private, as prompts are."""
+
+    input: str
+    """The input of the model that it is for."""
+    filename: str = field(repr=False)
+    content_type: str
+    size_bytes: int
+    sha256: str
+    path: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +35,7 @@ class Run:
 
     model: str
     input: Mapping[str, object] = field(repr=False)
+    files: tuple[File, ...] = ()
     callback_url: str | None = field(default=None, repr=False)
     """Its last part is a secret."""
 
@@ -41,6 +56,27 @@ class Found:
     likely: tuple[UpstreamTask, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file in the upstream's own store. `url` can be given to a model as the address of a file."""
+
+    id: str
+    name: str
+    content_type: str | None
+    size: int | None
+    url: str | None
+    folder: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFolder:
+    """A folder in the upstream's own store."""
+
+    id: str
+    name: str
+    parent: str | None
+
+
 class Provider(Protocol):
     """One upstream platform. Every call has a time limit of its own and may be cancelled."""
 
@@ -54,6 +90,9 @@ class Provider(Protocol):
 
     lists: bool
     """Whether `find` can see tasks. Where not, only a callback can tell what became of a run without an answer."""
+
+    takes_files: bool
+    """Whether it has runs with files, and a store to upload them to. Where not, neither is ever asked of it."""
 
     async def run(self, run: Run) -> UpstreamTask:
         """
@@ -116,6 +155,22 @@ class Provider(Protocol):
 
         Raises:
             UpstreamError: it could not be asked, or its answer makes no sense.
+        """
+
+    async def upload(self, file: File, folder: str | None) -> StoredFile:
+        """
+        Put a file into the upstream's store, into one of its folders or where it puts files by itself. Sent once.
+
+        Raises:
+            UpstreamError: it was refused, or not all of it arrived, or whether it did is not known.
+        """
+
+    async def create_folder(self, name: str, parent: str | None) -> StoredFolder:
+        """
+        Create a folder in the upstream's store, in another one or at the top. Sent once.
+
+        Raises:
+            UpstreamError: it was refused, or whether it was made is not known.
         """
 
     async def check(self) -> None:

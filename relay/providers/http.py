@@ -5,9 +5,11 @@ It tells apart what matters for money: a call that never left (`UpstreamUnavaila
 answer (`UpstreamUnclear`). What an answer means is not decided here.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -15,14 +17,12 @@ import aiohttp
 
 from relay import __version__
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
+from relay.providers.body import Body
 
 BODY_LIMIT_BYTES = 16 * 2**20
 """The limit of Wiro's own clients."""
 
 _CONNECT_LIMIT_S = 10.0
-
-_CHUNK_BYTES = 64 * 1024
-"""A body goes out in pieces of this size, each when the one before it has left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +51,25 @@ class Answer:
 class _Outgoing:
     """A body on its way. An upstream that lacks its last byte cannot have acted on it."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, body: Body, moved: Callable[[], None]) -> None:
+        self._body = body
+        self._moved = moved
         self.whole = False
         """Whether the last piece was handed to the connection: from then on it may have arrived."""
+        self.missing: UpstreamUnavailable | None = None
+        """Why there is no last piece."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for start in range(0, len(self._data), _CHUNK_BYTES):
-            self.whole = start + _CHUNK_BYTES >= len(self._data)
-            yield self._data[start : start + _CHUNK_BYTES]
+        left = self._body.size_bytes
+        try:
+            async for piece in self._body.pieces():
+                self._moved()
+                left -= len(piece)
+                self.whole = left <= 0
+                yield piece
+        except UpstreamUnavailable as error:
+            self.missing = error
+            raise
 
 
 class Http:
@@ -73,20 +83,21 @@ class Http:
             name: the upstream's, for people.
             setting: where its address is set, for people.
             api_url: what every path is put behind.
-            timeout_s: how long a call may take in all.
+            timeout_s: how long a call may stand still.
             headers: makes what proves who calls, anew for each call.
         """
         self._name = name
         self._setting = setting
         self._api_url = api_url.rstrip("/")
         self._timeout_s = timeout_s
+        """How long a call may stand still: a body takes longer the larger it is, but each piece of it no longer."""
         self._connect_s = min(_CONNECT_LIMIT_S, timeout_s / 2)
         self._headers = headers
         self._shared: aiohttp.ClientSession | None = None
 
-    async def send(self, path: str, data: bytes) -> Answer:
+    async def send(self, path: str, body: Body) -> Answer:
         """
-        Post a billable call, on a connection of its own.
+        Post a call that must not be repeated, on a connection of its own.
 
         A kept connection may turn out dead after the request went into it, and nobody could tell whether it arrived.
 
@@ -94,12 +105,12 @@ class Http:
             UpstreamUnavailable: nothing was sent, or not all of it.
             UpstreamUnclear: it was sent and not answered.
         """
-        timeout = aiohttp.ClientTimeout(total=self._timeout_s, connect=self._connect_s)
+        timeout = aiohttp.ClientTimeout(total=None, connect=self._connect_s)
         async with aiohttp.ClientSession() as session:
-            return await self._request(session, "POST", path, data=data, timeout=timeout)
+            return await self._request(session, "POST", path, body=body, timeout=timeout)
 
     async def call(
-        self, method: str, path: str, *, data: bytes | None = None, query: Mapping[str, str] | None = None
+        self, method: str, path: str, *, body: Body | None = None, query: Mapping[str, str] | None = None
     ) -> Answer:
         """
         Send a call that costs nothing, on a kept connection.
@@ -111,8 +122,8 @@ class Http:
         if self._shared is None:
             self._shared = aiohttp.ClientSession()
         # Only the connecting itself is limited apart: waiting for one of the kept connections is no failure.
-        timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=self._connect_s)
-        return await self._request(self._shared, method, path, data=data, query=query, timeout=timeout)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s)
+        return await self._request(self._shared, method, path, body=body, query=query, timeout=timeout)
 
     async def close(self) -> None:
         """Let go of the kept connections; a later call opens new ones."""
@@ -126,24 +137,28 @@ class Http:
         method: str,
         path: str,
         *,
-        data: bytes | None,
+        body: Body | None,
         query: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout,
     ) -> Answer:
         headers = {"accept": "application/json", "user-agent": f"relay/{__version__}", **self._headers()}
-        outgoing = None if data is None else _Outgoing(data)
-        if data is not None:
-            headers |= {"content-type": "application/json", "content-length": str(len(data))}
+        limit = asyncio.timeout(self._timeout_s)
+        outgoing = None if body is None else _Outgoing(body, lambda: self._extend(limit))
+        if body is not None:
+            headers |= {"content-type": body.content_type, "content-length": str(body.size_bytes)}
         try:
-            async with session.request(
-                method,
-                self._api_url + path,
-                data=outgoing,
-                params=query,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as response:
+            async with (
+                limit,
+                session.request(
+                    method,
+                    self._api_url + path,
+                    data=outgoing,
+                    params=query,
+                    headers=headers,
+                    timeout=timeout,
+                    allow_redirects=False,
+                ) as response,
+            ):
                 return Answer(
                     status=response.status,
                     content_type=response.content_type,
@@ -160,9 +175,15 @@ class Http:
             raise UpstreamUnclear(f"{self._name} did not answer within {self._timeout_s:g} s.") from None
         except (aiohttp.ClientError, OSError):
             # The error itself can quote the answer, so it is not passed on.
+            if outgoing is not None and outgoing.missing is not None:
+                raise outgoing.missing from None
             if outgoing is not None and not outgoing.whole:
                 raise UpstreamUnavailable(f"The connection to {self._name} broke before all was sent.") from None
             raise UpstreamUnclear(f"The connection to {self._name} broke before its answer was complete.") from None
+
+    def _extend(self, limit: asyncio.Timeout) -> None:
+        with suppress(RuntimeError):  # it is over already
+            limit.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()

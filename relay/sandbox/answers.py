@@ -73,6 +73,8 @@ def _reason(status: int) -> str:
         403: "You don't have any permission for this action.",
         404: "Error parsing url.",
         408: "Request Timeout",
+        411: "Length Required",
+        413: "Request Entity Too Large",
         429: "Too Many Requests",
         500: "Internal Server Error",
         502: "Bad Gateway",

@@ -1,27 +1,54 @@
-"""Request bodies, JSON or multipart alike, read once into fields that remember what they were."""
+"""
+Request bodies, JSON or multipart alike, read once into fields that remember what they were.
 
-from collections.abc import Iterable, Mapping
+Files go to the shelf piece by piece. How fast a body is read, and how far, the switches say.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 import orjson
 from aiohttp import BodyPartReader, web
 
+from relay.sandbox.faults import Faults
+from relay.sandbox.shelf import Shelf, TooBig
+from relay.sandbox.switches import HttpFault
 from relay.sandbox.tasks import Field
+
+_PIECE_BYTES = 64 * 1024
+_MAX_TEXT_BYTES = 16 * 1024 * 1024
+_TOO_LARGE = HttpFault(status=413, kind="html", count=1)
 
 
 class BadBody(Exception):
     """The body is not an object of JSON, nor multipart."""
 
 
-async def read(request: web.Request) -> tuple[Field, ...]:
+class Stopped(Exception):
+    """The body is not read to its end; `fault` is what its sender gets to see."""
+
+    def __init__(self, fault: HttpFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+async def read(request: web.Request, *, shelf: Shelf | None = None, faults: Faults | None = None) -> tuple[Field, ...]:
     """
     Return the fields of a body in the order of arrival; an empty body has none.
 
+    Args:
+        request: whose body it is.
+        shelf: where files are kept; null for a call that takes none.
+        faults: may slow the reading down, or break it off.
+
     Raises:
         BadBody: it cannot be read.
+        Stopped: it is too large, or a switch broke it off.
     """
+    meter = _Meter(faults or Faults())
     if request.content_type == "multipart/form-data":
-        return await _multipart(request)
-    raw = await request.read()
+        return await _multipart(request, meter, shelf)
+    raw = await _gathered(request.content.iter_chunked(_PIECE_BYTES), meter)
     if not raw:
         return ()
     try:
@@ -60,20 +87,61 @@ def text(fields: Mapping[str, object], name: str) -> str:
             return ""
 
 
-async def _multipart(request: web.Request) -> tuple[Field, ...]:
+class _Meter:
+    """Counts what has come in, and keeps to the pace."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._stop = faults.body_stop
+        self._bytes_per_s = faults.body_bytes_per_s
+        self._read_bytes = 0
+
+    async def __call__(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for piece in pieces:
+            self._read_bytes += len(piece)
+            if self._stop and self._read_bytes > self._stop.after_bytes:
+                raise Stopped(self._stop.fault)
+            if self._bytes_per_s:
+                await asyncio.sleep(len(piece) / self._bytes_per_s)
+            yield piece
+
+
+async def _multipart(request: web.Request, meter: _Meter, shelf: Shelf | None) -> tuple[Field, ...]:
     fields = []
     try:
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader) or part.name is None:
                 raise BadBody
-            data = await part.read(decode=True)
             if part.filename is None:
-                fields.append(Field(name=part.name, type="string", value=data.decode()))
+                value = (await _gathered(_pieces(part), meter)).decode()
+                fields.append(Field(name=part.name, type="string", value=value))
+            elif shelf is None:
+                raise BadBody
             else:
-                fields.append(Field(name=part.name, type="file", value=part.filename))
+                file = await shelf.put(
+                    meter(_pieces(part)),
+                    filename=part.filename,
+                    content_type=part.headers.get("Content-Type", "application/octet-stream"),
+                )
+                fields.append(Field(name=part.name, type="file", value=file))
+    except TooBig as error:
+        raise Stopped(_TOO_LARGE) from error
     except ValueError as error:  # no boundary, a part without an end, or text that is no UTF-8
         raise BadBody from error
     return tuple(fields)
+
+
+async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while piece := await part.read_chunk(_PIECE_BYTES):
+        yield piece
+
+
+async def _gathered(pieces: AsyncIterator[bytes], meter: _Meter) -> bytes:
+    whole = bytearray()
+    async for piece in meter(pieces):
+        whole += piece
+        if len(whole) > _MAX_TEXT_BYTES:
+            raise Stopped(_TOO_LARGE)
+    return bytes(whole)
 
 
 def _field(name: str, value: object) -> Field:

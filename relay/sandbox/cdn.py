@@ -1,4 +1,6 @@
-"""The files that tasks have made: `/cdn/<folder>/<n>.png` or `.webm`, with ranges, for any page."""
+"""
+The files that tasks have made, `/cdn/<folder>/<n>.png` or `.webm`, and those that were sent, with ranges, for any page.
+"""
 
 import asyncio
 import re
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from relay.sandbox import pictures
+from relay.sandbox.shelf import Shelf
 from relay.sandbox.tasks import Ledger, Task
 
 _HEADERS = {"Access-Control-Allow-Origin": "*", "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600"}
@@ -15,13 +18,17 @@ _HEADERS = {"Access-Control-Allow-Origin": "*", "Accept-Ranges": "bytes", "Cache
 
 @dataclass(frozen=True, slots=True)
 class Cdn:
-    """Serves the files of the ledger's tasks; the folder's name is the permission."""
+    """Serves the files of the ledger's tasks and those on the shelf; the folder's name is the permission."""
 
     ledger: Ledger
+    shelf: Shelf
     seed: int
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one file."""
+        if sent := self.shelf.get(request.match_info["folder"]):
+            file, path = sent
+            return web.FileResponse(path, headers={**_HEADERS, "Content-Type": file.content_type})
         task = self.ledger.in_folder(request.match_info["folder"])
         number, _, suffix = request.match_info["name"].partition(".")
         if task is None or not _made(task, number, suffix):

@@ -48,9 +48,13 @@ _CLOSINGS = (
 )
 
 
+CHUNK_CHARS = 6
+"""How much longer each state of a long answer is."""
+
+
 def stream(random: Random, prompt: str) -> Iterator[tuple[Segment, ...]]:
     """Yield every state of an answer to the prompt, from its first words to the whole, a few words further each."""
-    topic = " ".join(prompt.split()[:6]).strip("[].,:;?!") or "this"
+    topic = _topic(prompt)
     thought = Segment(type="thinking", text=random.choice(_THOUGHTS).format(topic=topic))
     middle = "\n\n".join(random.sample(_BODIES, 2))
     opening, closing = random.choice(_OPENINGS).format(topic=topic), random.choice(_CLOSINGS)
@@ -61,3 +65,26 @@ def stream(random: Random, prompt: str) -> Iterator[tuple[Segment, ...]]:
         while at < len(words):
             at += random.randint(1, 4)
             yield (*parts[:position], Segment(type=part.type, text=" ".join(words[:at])))
+
+
+def long_stream(random: Random, prompt: str, count: int) -> Iterator[tuple[Segment, ...]]:
+    """Yield the states of an answer that comes in so many chunks of six characters, thoughts included."""
+    thought = random.choice(_THOUGHTS).format(topic=_topic(prompt))
+    chars = count * CHUNK_CHARS
+    turn = "\n\n".join(random.sample(_BODIES, len(_BODIES))) + " 🎨\n\n"
+    answer = (turn * (chars // len(turn) + 1))[: max(0, chars - len(thought))]
+    for end in range(CHUNK_CHARS, chars + 1, CHUNK_CHARS):
+        thinking = Segment(type="thinking", text=thought[:end])
+        if end <= len(thought):
+            yield (thinking,)
+        else:
+            yield (thinking, Segment(type="answer", text=answer[: end - len(thought)]))
+
+
+def slip(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """Return a state with a word at its end that the next state knows nothing of."""
+    return (*segments[:-1], Segment(type=segments[-1].type, text=f"{segments[-1].text} 🙈, or rather:"))
+
+
+def _topic(prompt: str) -> str:
+    return " ".join(prompt.split()[:6]).strip("[].,:;?!") or "this"

@@ -2,7 +2,8 @@
 `/sandbox/…`: the desk from which people and tests look at the truth and turn the switches. No key: it is on loopback.
 
     GET  /sandbox/tasks     every task as it really is, and every Run that was received
-    POST /sandbox/faults    {"next": {"exit": 1}} or {"next": [{…}, {…}]}: switches for the next Runs, one each
+    POST /sandbox/faults    {"next": {"exit": 1}} or {"next": [{…}, {…}]}: switches for the next Runs, one each;
+                            {"next_file": …}: for the next calls about files
     POST /sandbox/release   {"taskid": "…"}: let a task go on that holds
 """
 
@@ -14,6 +15,7 @@ from aiohttp import web
 
 from relay.errors import ConfigError
 from relay.sandbox.faults import Faults
+from relay.sandbox.shelf import File
 from relay.sandbox.tasks import Ledger, RunRequest, Task
 
 
@@ -41,18 +43,18 @@ class Desk:
         except orjson.JSONDecodeError:
             return _json({"error": "the body is not JSON"}, status=400)
         match body:
-            case {"next": [*entries]}:
-                pass
-            case {"next": dict() as entry}:
-                entries = [entry]
+            case {"next": [*_] | dict() as given}:
+                queue, queued = self.queue, self.ledger.next_switches
+            case {"next_file": [*_] | dict() as given}:
+                queue, queued = self.queue_file, self.ledger.next_file_switches
             case _:
                 return _json({"error": 'the body is {"next": {switch: value}}, or a list of these'}, status=400)
         try:
-            for entry in entries:
-                self.queue(entry if isinstance(entry, dict) else {str(entry): ""})
+            for entry in [given] if isinstance(given, dict) else given:
+                queue(entry if isinstance(entry, dict) else {str(entry): ""})
         except ConfigError as error:
             return _json({"error": str(error)}, status=400)
-        return _json({"queued": len(self.ledger.next_switches)})
+        return _json({"queued": len(queued)})
 
     def queue(self, switches: Mapping[str, object]) -> None:
         """
@@ -61,13 +63,29 @@ class Desk:
         Raises:
             ConfigError: there is no such switch, or it takes another kind of value.
         """
-        texts = {name: _switch_text(value) for name, value in switches.items()}
-        self.faults.with_switches(texts)  # refused here and now, not when the Run comes
-        self.ledger.next_switches.append(texts)
+        self.ledger.next_switches.append(self._checked(switches))
+
+    def queue_file(self, switches: Mapping[str, object]) -> None:
+        """
+        Set switches for the next call about files that has none queued yet.
+
+        Raises:
+            ConfigError: there is no such switch, or it takes another kind of value.
+        """
+        self.ledger.next_file_switches.append(self._checked(switches))
 
     def take(self) -> Mapping[str, str]:
         """Return the switches that wait for the next Run, and have them wait no longer."""
         return self.ledger.next_switches.pop(0) if self.ledger.next_switches else {}
+
+    def take_file(self) -> Mapping[str, str]:
+        """Return the switches that wait for the next call about files, and have them wait no longer."""
+        return self.ledger.next_file_switches.pop(0) if self.ledger.next_file_switches else {}
+
+    def _checked(self, switches: Mapping[str, object]) -> dict[str, str]:
+        texts = {name: _switch_text(value) for name, value in switches.items()}
+        self.faults.with_switches(texts)  # refused here and now, not when the call comes
+        return texts
 
     async def release(self, request: web.Request) -> web.Response:
         """Let a task go on that holds."""
@@ -102,8 +120,19 @@ def _run(run: RunRequest) -> dict[str, object]:
     return {
         "model": run.model,
         "content_type": run.content_type,
-        "fields": [{"name": each.name, "type": each.type, "value": each.value} for each in run.fields],
+        "fields": [{"name": each.name, "type": each.type, "value": _value(each.value)} for each in run.fields],
         "task": run.task_id,
+    }
+
+
+def _value(value: object) -> object:
+    if not isinstance(value, File):
+        return value
+    return {
+        "filename": value.filename,
+        "content_type": value.content_type,
+        "size": value.size,
+        "sha256": value.sha256,
     }
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, get_args, get_type_hints
 from relay.errors import ConfigError
 from relay.sandbox import switches
 from relay.sandbox.switches import (
+    BodyStop,
     Close,
     Dialect,
     HttpFault,
@@ -82,6 +83,13 @@ class Faults:
     finish_reason: Annotated[str, switches.one_of("stop", "length", "content_filter", "error", "tool_calls")] = "stop"
     """Why a streamed answer ended, in gen-2."""
 
+    answer_chunks: Annotated[int, switches.count] = 0
+    """A streamed answer comes in so many chunks of six characters; 0 is as it comes, a few words at a time."""
+    answer_chunks_per_s: Annotated[int, switches.count] = 50
+    """How many of them come a second, at the pace of the real platform."""
+    answer_slip: Annotated[bool, switches.flag] = False
+    """In the middle of a streamed answer the model takes back what it has just said."""
+
     # The course of the task.
     hold_at: Annotated[tuple[str, ...], switches.many(switches.stage_name)] = ()
     """Wait after each of these stages until released: `hold_at=task_queue|task_start`."""
@@ -141,6 +149,27 @@ class Faults:
     """Which call stops a task between accept and assign, where neither is clearly meant to."""
     kill_error: Annotated[str, switches.any_text] = ""
     """Kill is refused with this reason."""
+
+    # Bodies and the store of files. A body is read before its text is known: no directive inside it can say how.
+    body_bytes_per_s: Annotated[int, switches.count] = 0
+    """How fast the body of a Run or of a file call is read, in real bytes a second; 0 is as fast as it comes."""
+    body_stop: Annotated[BodyStop | None, switches.body_stop] = None
+    """
+    The body of a Run or of a file call is read so far and no further: `body_stop=65536` answers 413 while the rest is
+    on its way, `body_stop=65536:drop` cuts the connection.
+    """
+    file_http: Annotated[HttpFault | None, switches.http_fault] = None
+    """The HTTP answer of File/Upload and File/FolderCreate goes wrong: `file_http=502:html`."""
+    file_error: Annotated[Refusal | None, switches.refusal] = None
+    """
+    File/Upload and File/FolderCreate answer with an error envelope: `file_error=0:invalid-parameters` is what one SDK
+    saw with a project's key.
+    """
+    file_answer: Annotated[Literal["list", "samples", "data"], switches.one_of("list", "samples", "data")] = "list"
+    """
+    How the file calls answer: as gen-2 has it, as gen-1's code samples have it (`isfolder`, no `url`), or with the new
+    folder in `data`.
+    """
 
     flaky: Annotated[float, switches.share] = 0.0
     """

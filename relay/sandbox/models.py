@@ -1,7 +1,8 @@
 """
 The models that the sandbox offers: small data, no behaviour.
 
-Four of them bear the names and inputs of real ones; `wiro/sandbox-chat` is made up, for streamed answers.
+Four of them bear the names and inputs of real ones; `wiro/sandbox-chat` is made up, for streamed answers, and
+`wiro/sandbox-collage`, which takes files in all three ways.
 """
 
 from dataclasses import dataclass
@@ -12,16 +13,21 @@ Kind = Literal["image", "video", "chat"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One input of a model: its name, the form field it is drawn as, and what it takes."""
+    """
+    One input of a model: its name, the form field it is drawn as, and what it takes.
+
+    `least` and `most` bound a number; `most_files` makes it an input of files.
+    """
 
     id: str
     label: str
-    type: Literal["text", "textarea", "select", "number", "multifileinput"]
+    type: Literal["text", "textarea", "select", "number", "fileinput", "multifileinput", "combinefileinput"]
     default: str = ""
     options: tuple[str, ...] = ()
     required: bool = False
     least: int | None = None
     most: int | None = None
+    most_files: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +92,7 @@ MODELS = (
         title="seedream-v4",
         description="High resolution image generation and editing, with several pictures as input",
         inputs=(
-            Input(id="inputImage", label="Input images", type="multifileinput"),
+            Input(id="inputImage", label="Input images", type="combinefileinput", most_files=14),
             _PROMPT,
             _SIZE,
             _IMAGES,
@@ -159,6 +165,23 @@ MODELS = (
         ),
         cps=0.0002,
         computing_s=8,
+    ),
+    Model(
+        id=506,
+        owner="wiro",
+        project="sandbox-collage",
+        kind="image",
+        title="sandbox-collage",
+        description="A made-up model that puts files together into a picture",
+        inputs=(
+            Input(id="inputImage", label="Input image", type="fileinput", required=True, most_files=1),
+            Input(id="inputDocumentMultiple", label="Documents", type="multifileinput", most_files=3),
+            Input(id="inputImageClothes", label="Clothes", type="combinefileinput", most_files=4),
+            Input(id="prompt", label="Prompt", type="textarea"),
+        ),
+        phases=_PICTURE_PHASES,
+        cps=0.003,
+        computing_s=10,
     ),
 )
 

@@ -37,7 +37,10 @@ _TIMES = ("createtime", *CLOCK.values())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What of a task never changes. `folder` is the secret part of its files' addresses."""
+    """
+    What of a task never changes. `folder` is the secret part of its outputs' addresses, `files` are the keys of the
+    files that were sent for it.
+    """
 
     id: str
     token: str = field(repr=False)
@@ -45,6 +48,7 @@ class Identity:
     index: int
     model: Model
     parameters: Mapping[str, object]
+    files: tuple[str, ...] = ()
     callback_url: str
     prompt: str
     images: int

@@ -5,17 +5,20 @@ import re
 import secrets
 import string
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from urllib.parse import quote
 
 from aiohttp import web
 
 from relay.errors import ConfigError
-from relay.sandbox import answers, bodies, models, pictures, script
+from relay.sandbox import answers, bodies, inputs, models, pictures, script
 from relay.sandbox.chance import Chance
 from relay.sandbox.faults import Faults, directives, without_directives
 from relay.sandbox.models import Model
 from relay.sandbox.player import Player
 from relay.sandbox.record import Identity, Record
+from relay.sandbox.shelf import File, Shelf
 from relay.sandbox.switches import Dialect, HttpFault, Refusal
 from relay.sandbox.tasks import Field, Ledger, RunRequest, Task
 
@@ -34,8 +37,10 @@ class Runs:
         self,
         ledger: Ledger,
         player: Player,
+        shelf: Shelf,
         *,
         faults: Faults,
+        next_switches: Callable[[], Mapping[str, str]],
         dialect: Dialect,
         seed: int,
         concurrency: int | None,
@@ -44,7 +49,9 @@ class Runs:
     ) -> None:
         self._ledger = ledger
         self._player = player
+        self._shelf = shelf
         self._faults = faults
+        self._next_switches = next_switches
         self._dialect = dialect
         self._seed = seed
         self._concurrency = concurrency
@@ -56,12 +63,13 @@ class Runs:
     async def run(self, request: web.Request, account: str) -> web.Response:
         """Answer one Run."""
         slug = f"{request.match_info['owner']}/{request.match_info['model']}"
+        queued = self._faults.with_switches(self._next_switches())
         try:
-            fields = await bodies.read(request)
+            fields = await bodies.read(request, shelf=self._shelf, faults=queued)
         except bodies.BadBody:
             return self._refuse(request, slug, (), Refusal(code=0, message="Request parameters are invalid."))
         try:
-            faults = self._switched(fields)
+            faults = queued.with_switches(directives(each.value for each in fields if isinstance(each.value, str)))
         except ConfigError as error:
             return self._refuse(request, slug, fields, Refusal(code=0, message=str(error)))
         fault, takes_effect = self._fault(slug, fields, faults)
@@ -83,11 +91,6 @@ class Runs:
 
     def _alike(self, slug: str, fields: tuple[Field, ...]) -> int:
         return sum(run.model == slug and run.fields == fields for run in self._ledger.runs)
-
-    def _switched(self, fields: tuple[Field, ...]) -> Faults:
-        queued = self._ledger.next_switches.pop(0) if self._ledger.next_switches else {}
-        texts = [field.value for field in fields if isinstance(field.value, str)]
-        return self._faults.with_switches({**queued, **directives(texts)})
 
     def _answer(
         self, request: web.Request, account: str, slug: str, fields: tuple[Field, ...], faults: Faults, *, told: bool
@@ -118,9 +121,8 @@ class Runs:
             return faults.run_error
         if model is None:
             return _NO_MODEL
-        for field in model.inputs:
-            if wrong := _wrong(field, bodies.text(values, field.id)):
-                return Refusal(code=0, message=f"Request parameter [{field.id}] {wrong}")
+        if wrong := inputs.refusal(model, values):
+            return Refusal(code=0, message=wrong)
         if self._concurrency is not None and self._ledger.live(account) >= self._concurrency:
             return Refusal(code=96, message=_CONCURRENCY.format(limit=self._concurrency))
         return None
@@ -138,7 +140,10 @@ class Runs:
             folder=secrets.token_hex(16),
             index=index,
             model=model,
-            parameters={name: value for name, value in values.items() if name not in _OWN_FIELDS},
+            parameters={
+                name: _shown(name, value, request.host) for name, value in values.items() if name not in _OWN_FIELDS
+            },
+            files=tuple(each.key for value in values.values() for each in _files(value)),
             callback_url=bodies.text(values, "callbackUrl"),
             prompt=prompt,
             images=images,
@@ -182,17 +187,20 @@ def _takes_effect(fault: HttpFault, faults: Faults) -> bool:
     return fault.takes_effect if faults.run_http_started is None else faults.run_http_started
 
 
-def _wrong(field: models.Input, value: str) -> str:
-    """Return what is wrong with a value, in the upstream's words, or nothing."""
-    if not value:
-        return "required" if field.required else ""
-    if field.type != "number":
-        return ""
-    if not re.fullmatch(r"-?\d+(\.\d+)?", value):
-        return "must be integer or float"
-    if field.least is not None and field.most is not None and not field.least <= float(value) <= field.most:
-        return f"must be between {field.least} and {field.most}"
-    return ""
+def _files(value: object) -> list[File]:
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, File)]
+
+
+def _shown(name: str, value: object, host: str) -> object:
+    """Return a parameter as the detail echoes it: for a file its address."""
+    match value:
+        case File():
+            suffix = PurePosixPath(value.filename).suffix
+            return f"http://{host}/v1/File/{value.key}/{quote(f'{name}-{int(value.sha256[:6], 16)}{suffix}', safe='')}"
+        case list():
+            return [_shown(name, each, host) for each in value]
+        case _:
+            return value
 
 
 def _size(asked: str) -> tuple[int, int]:

@@ -179,10 +179,18 @@ def _progress(writer: _Writer, brief: Brief, label: str, phase: Phase) -> None:
 
 
 def _answer(writer: _Writer, brief: Brief) -> None:
-    began_s = writer.at_s
-    states = tuple(chat.stream(writer.random, brief.prompt))
+    began_s, faults = writer.at_s, brief.faults
+    if faults.answer_chunks:
+        states = list(chat.long_stream(writer.random, brief.prompt, faults.answer_chunks))
+        chunk_s = 1 / max(1, faults.answer_chunks_per_s)
+    else:
+        states = list(chat.stream(writer.random, brief.prompt))
+        chunk_s = 6.0 / len(states)
+    if faults.answer_slip:
+        middle = len(states) // 2
+        states.insert(middle, chat.slip(states[middle]))
     for position, segments in enumerate(states, start=1):
-        writer.wait(6.0 / len(states))
+        writer.wait(chunk_s)
         body = Answer(segments=segments, elapsed_s=writer.at_s - began_s, final=position == len(states))
         writer.say("task_output", body)
 

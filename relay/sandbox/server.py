@@ -13,7 +13,7 @@ from aiohttp import web
 
 from relay import log
 from relay.errors import ConfigError
-from relay.sandbox import answers, tools
+from relay.sandbox import answers, bodies, tools
 from relay.sandbox.apikley.calls import API_KEY as APIKLEY_KEY
 from relay.sandbox.apikley.calls import WEBHOOK_SECRET, Apikley
 from relay.sandbox.apikley.jobs import CreateRequest, Job
@@ -22,16 +22,19 @@ from relay.sandbox.cdn import Cdn
 from relay.sandbox.chance import Chance
 from relay.sandbox.desk import Desk
 from relay.sandbox.faults import Faults
+from relay.sandbox.file_calls import Entry, FileCalls, FileRequest
 from relay.sandbox.player import Player
 from relay.sandbox.run import Runs
-from relay.sandbox.switches import Dialect
+from relay.sandbox.shelf import Shelf
+from relay.sandbox.switches import Dialect, HttpFault
 from relay.sandbox.task_calls import TaskCalls
 from relay.sandbox.task_socket import Audience
 from relay.sandbox.tasks import Ledger, RunRequest, Task
 from relay.sandbox.webhooks import Webhooks
 
 _HOST = "127.0.0.1"
-_MAX_BODY_BYTES = 128 * 1024 * 1024
+_MAX_BODY_BYTES = 16 * 1024 * 1024
+_NO_LENGTH = HttpFault(status=411, kind="html", count=1)
 _log = log.get("sandbox")
 
 _Call = Callable[[web.Request, str], Awaitable[web.Response]]
@@ -77,6 +80,8 @@ class Sandbox:
         faults = faults or Faults()
         self._closing = asyncio.Event()
         self._ledger = Ledger()
+        self._shelf = Shelf()
+        self._desk = Desk(self._ledger, faults)
         self._chance = Chance(faults, seed)
         self._audience = Audience(self._ledger, faults, self._chance, heartbeat_s=heartbeat_s)
         self._webhooks = Webhooks()
@@ -84,16 +89,18 @@ class Sandbox:
         self._runs = Runs(
             self._ledger,
             self._player,
+            self._shelf,
             faults=faults,
+            next_switches=self._desk.take,
             dialect=dialect,
             seed=seed,
             concurrency=concurrency,
             chance=self._chance,
             closing=self._closing,
         )
-        self._calls = TaskCalls(self._ledger, self._player, closing=self._closing)
-        self._cdn = Cdn(self._ledger, seed)
-        self._desk = Desk(self._ledger, faults)
+        self._calls = TaskCalls(self._ledger, self._player, self._shelf, closing=self._closing)
+        self._files = FileCalls(self._shelf, faults=faults, next_switches=self._desk.take_file, closing=self._closing)
+        self._cdn = Cdn(self._ledger, self._shelf, seed)
         self._apikley = Apikley(
             faults=faults, next_switches=self._desk.take, speed=speed, seed=seed, closing=self._closing
         )
@@ -141,6 +148,16 @@ class Sandbox:
         return tuple(self._ledger.runs)
 
     @property
+    def file_calls(self) -> Sequence[FileRequest]:
+        """Every call about files that was received, in order, whatever became of it."""
+        return tuple(self._files.received)
+
+    @property
+    def files(self) -> Mapping[str, Entry]:
+        """Every folder that was made and every file that was uploaded, by its id."""
+        return self._files.entries
+
+    @property
     def jobs(self) -> Mapping[str, Job]:
         """Every job of Apikley by its id, as it really is."""
         return self._apikley.jobs.by_id
@@ -158,6 +175,15 @@ class Sandbox:
             ConfigError: there is no such switch, or it takes another kind of value.
         """
         self._desk.queue(switches)
+
+    def next_file_call(self, **switches: object) -> None:
+        """
+        Set switches for the next call about files that has none set yet: `next_file_call(file_http="502:html")`.
+
+        Raises:
+            ConfigError: there is no such switch, or it takes another kind of value.
+        """
+        self._desk.queue_file(switches)
 
     def release(self, task_id: str) -> None:
         """Let a task, or a job of Apikley, go on that holds."""
@@ -184,6 +210,7 @@ class Sandbox:
 
     async def __aenter__(self) -> Self:
         runner = web.AppRunner(self._app(), handler_cancellation=True, shutdown_timeout=1.0, access_log=None)
+        self._stack.enter_context(self._shelf)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         self._stack.push_async_callback(self._webhooks.close)
@@ -214,6 +241,8 @@ class Sandbox:
             "/v1/Task/Cancel": self._chancy(self._calls.cancel),
             "/v1/Task/Kill": self._chancy(self._calls.kill),
             "/v1/Task/InputOutputDelete": self._chancy(self._calls.delete_files),
+            "/v1/File/Upload": self._chancy(self._files.upload),
+            "/v1/File/FolderCreate": self._chancy(self._files.create_folder),
             "/v1/Tool/List": self._chancy(tools.listing),
             "/v1/Tool/Detail": self._chancy(tools.detail),
         }
@@ -221,6 +250,7 @@ class Sandbox:
             app.router.add_post(path, self._authorized(call))
         app.router.add_get("/v1", self._socket)
         app.router.add_get("/cdn/{folder}/{name}", self._cdn.handle)
+        app.router.add_get("/v1/File/{folder}/{name}", self._cdn.handle)
         self._apikley.add_routes(app)
         app.router.add_get("/sandbox/tasks", self._desk.tasks)
         app.router.add_post("/sandbox/faults", self._desk.set_faults)
@@ -234,9 +264,20 @@ class Sandbox:
                 account = self._accounts.authorize(request.headers)
             except NotAuthorized as error:
                 return answers.refused(0, str(error), status=401)
-            return await call(request, account)
+            if request.body_exists and request.content_length is None:
+                return await self._turned_away(request, _NO_LENGTH)
+            try:
+                return await call(request, account)
+            except bodies.Stopped as stopped:
+                return await self._turned_away(request, stopped.fault)
 
         return handle
+
+    async def _turned_away(self, request: web.Request, fault: HttpFault) -> web.Response:
+        """Answer while the body is still on its way; the connection cannot be used again."""
+        answer = await answers.gone_wrong(request, fault, None, retry_after_s=None, closing=self._closing)
+        answer.force_close()
+        return answer
 
     def _chancy(self, call: _Call) -> _Call:
         """Let a call go wrong by chance. Run does so by itself: it keeps account of what its caller was told."""

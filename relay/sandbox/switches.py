@@ -80,6 +80,14 @@ class HttpFault:
         return self.kind in ("drop", "hang") or (self.kind != "drop_before" and self.status < 400)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyStop:
+    """A request's body is read so far and no further; `fault` is what its sender gets to see."""
+
+    after_bytes: int
+    fault: HttpFault
+
+
 def flag(text: str) -> bool:
     """Read on or off; nothing at all is on."""
     match text.lower():
@@ -159,3 +167,11 @@ def http_fault(text: str) -> HttpFault:
     if not found or not (found[1] or found[2]) or kind not in get_args(HttpKind):
         raise ValueError("a status, a kind or both, and how often: 429, 502:html, 200:truncated*2, drop")
     return HttpFault(status=int(found[1] or 200), kind=cast("HttpKind", kind), count=int(found[3] or 1_000_000_000))
+
+
+def body_stop(text: str) -> BodyStop:
+    """Read `bytes:fault`, of which the fault may be missing."""
+    after, _, fault = text.partition(":")
+    if not after.isdecimal():
+        raise ValueError("a number of bytes and what then comes, like 65536:413:html or 65536:drop")
+    return BodyStop(after_bytes=int(after), fault=http_fault(fault or "413:html"))

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from relay.sandbox import answers, bodies
 from relay.sandbox.player import Player
+from relay.sandbox.shelf import Shelf
 from relay.sandbox.switches import HttpFault
 from relay.sandbox.tasks import Ledger, Task
 
@@ -17,9 +18,10 @@ _NO_TASK = "There is no task yet."
 class TaskCalls:
     """Answers the calls about tasks. A task is visible to the account that runs it, and to nobody else."""
 
-    def __init__(self, ledger: Ledger, player: Player, *, closing: asyncio.Event) -> None:
+    def __init__(self, ledger: Ledger, player: Player, shelf: Shelf, *, closing: asyncio.Event) -> None:
         self._ledger = ledger
         self._player = player
+        self._shelf = shelf
         self._closing = closing
 
     async def detail(self, request: web.Request, account: str) -> web.Response:
@@ -95,6 +97,8 @@ class TaskCalls:
         if not task.record.ended:
             return answers.refused(0, "Task must be completed or cancelled before deleting files")
         task.record = replace(task.record, files_deleted=True)
+        for key in task.identity.files:
+            self._shelf.drop(key)
         return answers.ok({})
 
     async def _stop(self, request: web.Request, task: Task) -> web.Response:

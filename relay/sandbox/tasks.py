@@ -18,7 +18,11 @@ Verdict = Literal["success", "failed", "canceled"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a received body: its JSON type, or `file` for a part with a file name, which is then its value."""
+    """
+    One field of a received body: its JSON type, or `file` for a part with a file name.
+
+    The value is as parsed, that of a part without a file name its text, that of a file a `File`.
+    """
 
     name: str
     type: Literal["string", "number", "boolean", "null", "array", "object", "file"]
@@ -110,11 +114,12 @@ class Task:
 
 @dataclass(slots=True)
 class Ledger:
-    """Every task by its id, token and folder, every Run in the order of arrival, and the switches for the next Runs."""
+    """Every task by its id, token and folder, every Run in the order of arrival, and switches for what comes next."""
 
     tasks: dict[str, Task] = field(default_factory=dict)
     runs: list[RunRequest] = field(default_factory=list)
     next_switches: list[Mapping[str, str]] = field(default_factory=list)
+    next_file_switches: list[Mapping[str, str]] = field(default_factory=list)
     _by_token: dict[str, Task] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _by_folder: dict[str, Task] = field(default_factory=dict)

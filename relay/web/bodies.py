@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from relay.core.events import State
 from relay.errors import Code, RequestError
 from relay.journal.base import Place
-from relay.tasks import Attach, Idempotency, Start
 from relay.web.access import SCOPES
+from relay.wishes import Attach, Idempotency, Start
 
 Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@/-]{1,64}$")]
 MODEL = r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$"
@@ -64,6 +64,28 @@ class AttachBody(BaseModel):
             tags=tuple(dict.fromkeys(self.tags)),
             metadata=self.metadata,
         )
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class FileBody(BaseModel):
+    """What stands before the file in `POST /v1/files`, each a part of its own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    folder: Name | None = None
+    provider: str | None = None
+
+
+class FolderBody(BaseModel):
+    """`POST /v1/folders`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Name
+    parent: Name | None = None
+    provider: str | None = None
 
 
 class TokenBody(BaseModel):
@@ -137,6 +159,16 @@ async def read_object(request: web.Request, *, required: bool = True) -> dict[st
         raise RequestError(
             Code.UNSUPPORTED_MEDIA_TYPE, f"Send the body as application/json, not as {request.content_type}."
         )
+    return parse_object(raw)
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """
+    Read a JSON object.
+
+    Raises:
+        RequestError: it is something else.
+    """
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -150,9 +182,9 @@ async def read_object(request: web.Request, *, required: bool = True) -> dict[st
     return body
 
 
-def idempotency(request: web.Request, body: dict[str, Any]) -> Idempotency | None:
+def idempotency(request: web.Request, asked: object) -> Idempotency | None:
     """
-    Return the caller's idempotency key with a digest of the body, whatever the order of its fields.
+    Return the caller's idempotency key with a digest of what is asked for, whatever the order of its fields.
 
     Raises:
         RequestError: the key is not one.
@@ -162,4 +194,4 @@ def idempotency(request: web.Request, body: dict[str, Any]) -> Idempotency | Non
         return None
     if not re.fullmatch(r"[!-~]{1,255}", key):
         raise RequestError(Code.INVALID_REQUEST, "Idempotency-Key: use 1 to 255 visible ASCII characters.")
-    return Idempotency(key=key, digest=sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest())
+    return Idempotency(key=key, digest=sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest())

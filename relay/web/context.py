@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from relay.config import Config
+from relay.filestore import FileStore
 from relay.hub.hub import Hub
 from relay.journal.base import Journal
 from relay.models import Models
+from relay.spool import Spool
 from relay.tasks import Tasks
 from relay.web.access import Access
 
@@ -20,6 +22,8 @@ class Context:
     config: Config
     tasks: Tasks
     models: Models
+    file_store: FileStore
+    spool: Spool
     hub: Hub
     journal: Journal
     access: Access

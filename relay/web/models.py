@@ -65,5 +65,7 @@ def _input(each: Input) -> Json:
         "required": each.required and each.default is None,
         "default": each.default,
         "options": each.options,
+        "part": each.name if each.takes_files else None,
+        "accept": each.accept,
         "limits": {name: limit for name, limit in limits.items() if limit is not None},
     }

@@ -11,9 +11,7 @@ from relay.web.bodies import (
     AttachBody,
     EventsQuery,
     ListQuery,
-    StartBody,
     TokenBody,
-    idempotency,
     page_cursor,
     read_object,
 )
@@ -22,14 +20,14 @@ from relay.web.credentials import credential, require, require_key
 from relay.web.links import links
 from relay.web.problems import answer, of_upstream
 from relay.web.sse import stream, wants_stream
+from relay.web.uploads import read_start
 
 
 async def start(request: web.Request) -> web.Response:
     """`POST /v1/tasks`: 201 when the upstream took it, 202 while it has not, else a problem that names the task."""
     require_key(request)
-    given = await read_object(request)
-    body = StartBody.model_validate(given)
-    started = await context(request).tasks.start(body.wish(), idempotency(request, given))
+    body, wish, idempotency = await read_start(request)
+    started = await context(request).tasks.start(wish, idempotency)
     if started.refusal is not None and not isinstance(started.refusal, UpstreamUnclear):
         return answer(of_upstream(started.refusal, started.snapshot.id))
     taken = started.refusal is None and started.snapshot.state not in (State.SUBMITTING, State.HELD)
@@ -78,7 +76,17 @@ async def show_input(request: web.Request) -> web.Response:
     task = request.match_info["id"]
     await require(request, "input", task)
     record = await context(request).tasks.record(task)
-    return json_answer({"input": record.input, "metadata": record.metadata})
+    files = [
+        {
+            "input": file.input,
+            "filename": file.filename,
+            "content_type": file.content_type,
+            "size": file.size_bytes,
+            "sha256": file.sha256,
+        }
+        for file in record.files
+    ]
+    return json_answer({"input": record.input, "files": files, "metadata": record.metadata})
 
 
 async def events(request: web.Request) -> web.StreamResponse:

@@ -8,7 +8,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from relay import log
-from relay.web import health, hooks, models, openapi, pages, rest, ws
+from relay.web import files, health, hooks, models, openapi, pages, rest, ws
 from relay.web.context import CONTEXT, Context, context
 from relay.web.origins import add_headers, origins
 from relay.web.peer import peer
@@ -36,6 +36,8 @@ def application(parts: Context) -> web.Application:
             web.post("/v1/tasks/{id}/tokens", rest.mint),
             web.get("/v1/models", models.index),
             web.get("/v1/models/{owner}/{name}", models.show),
+            web.post("/v1/files", files.upload),
+            web.post("/v1/folders", files.create_folder),
             web.get("/v1/ws", ws.many, allow_head=False),
             web.post("/hooks/{provider}/{hook}", hooks.call_back),
             web.get("/livez", health.live),

@@ -25,7 +25,7 @@ from relay.core.snapshot import Snapshot, begin, fold
 from relay.journal.base import Claim, Entry, Filter, Journal, Place, Record
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal
-from relay.providers.base import UpstreamTask
+from relay.providers.base import File, UpstreamTask
 
 HISTORY_EVENTS = 10
 
@@ -98,6 +98,16 @@ def record(
         input={"prompt": "ä", "nested": [1, {"deep": None}]},
         metadata={},
         hook=hook,
+        files=(
+            File(
+                input="image",
+                filename="kätzchen.png",
+                content_type="image/png",
+                size_bytes=7,
+                sha256="ab" * 32,
+                path=Path("parcel/0"),
+            ),
+        ),
     )
 
 

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,9 +17,11 @@ from hypothesis import strategies as st
 from relay.core.events import Stage
 from relay.errors import Code, UpstreamError, UpstreamRejected, UpstreamUnavailable, UpstreamUnclear
 from relay.providers.apikley.provider import ApikleyProvider
-from relay.providers.base import Provider, Run, UpstreamTask
+from relay.providers.base import File, Provider, Run, UpstreamTask
 from relay.providers.wiro.provider import WiroProvider
 from relay.sandbox import Sandbox
+from relay.sandbox.shelf import File as Arrived
+from tests.files import png
 
 KEY, SECRET = "a-key-that-nobody-may-read", "a-secret-that-nobody-may-read"
 TASK = UpstreamTask(upstream_id="2221", socket_token="s0cketT0ken")
@@ -197,6 +201,87 @@ async def test_a_detail_that_cannot_be_read_says_how_long_to_wait(bench: Bench) 
     assert await bench.provider.detail(task) is not None
 
 
+@pytest.fixture
+def picture(tmp_path: Path) -> File:
+    """A file in the spool."""
+    path = tmp_path / "0"
+    path.write_bytes(png())
+    digest = sha256(png()).hexdigest()
+    return File(
+        input="inputImage",
+        filename="my cat.png",
+        content_type="image/png",
+        size_bytes=len(png()),
+        sha256=digest,
+        path=path,
+    )
+
+
+async def test_files_go_where_a_provider_takes_them(bench: Bench, picture: File) -> None:
+    """A run with one and the file store get it whole and by its name; who takes none is not asked, and says so."""
+    run = replace(bench.run, model="bytedance/seedream-v4", files=(picture,))
+    if not bench.provider.takes_files:
+        with pytest.raises(UpstreamRejected):
+            await bench.provider.upload(picture, None)
+        with pytest.raises(UpstreamRejected):
+            await bench.provider.create_folder("cats", None)
+        return
+    await bench.provider.run(run)
+    folder = await bench.provider.create_folder("cats", None)
+    stored = await bench.provider.upload(picture, folder.id)
+
+    sent = [each.value for call in (bench.sandbox.runs[0], bench.sandbox.file_calls[-1]) for each in call.fields]
+    arrived = [(file.filename, file.sha256) for file in sent if isinstance(file, Arrived)]
+    assert arrived == [("my cat.png", picture.sha256)] * 2
+    assert (stored.folder, stored.name, stored.size) == (folder.id, "my cat.png", len(png()))
+
+
+@pytest.mark.parametrize("answer", ["list", "samples", "data"])
+async def test_each_printed_answer_of_the_file_store_is_read(picture: File, answer: str) -> None:
+    """One page prints three of them for the two calls."""
+    async with Sandbox() as sandbox:
+        provider = make_wiro(sandbox.origin, **keys("wiro", sandbox))
+        for _ in range(3):
+            sandbox.next_file_call(file_answer=answer)
+        folder = await provider.create_folder("cats", None)
+        inner = await provider.create_folder("kittens", folder.id)
+        stored = await provider.upload(picture, inner.id)
+        await provider.close()
+
+    assert (folder.name, inner.parent, stored.folder) == ("cats", folder.id, inner.id)
+    assert (stored.content_type, stored.size) == ("image/png", len(png()))
+    assert (stored.url is None) == (answer == "samples")
+
+
+@pytest.mark.parametrize("fault", ["drop", "200:truncated", "502:html"])
+async def test_an_upload_without_an_answer_is_unclear_and_not_repeated(picture: File, fault: str) -> None:
+    """It may be there: a second one would be there twice."""
+    async with Sandbox() as sandbox:
+        provider = make_wiro(sandbox.origin, **keys("wiro", sandbox))
+        sandbox.next_file_call(file_http=fault)
+        with pytest.raises(UpstreamUnclear):
+            await provider.upload(picture, None)
+        await provider.close()
+
+        assert len(sandbox.file_calls) == 1
+
+
+@pytest.mark.parametrize("stop", ["65536", "65536:drop"])
+async def test_an_upload_that_the_upstream_breaks_off_surely_did_nothing(picture: File, stop: str) -> None:
+    """It says so in the middle, and does not read on."""
+    picture.path.write_bytes(png() + bytes(2**24))
+    large = replace(picture, size_bytes=len(png()) + 2**24)
+    async with Sandbox() as sandbox:
+        provider = make_wiro(sandbox.origin, **keys("wiro", sandbox))
+        sandbox.next_run(body_stop=stop)
+        run = Run(model="bytedance/seedream-v4", input={"prompt": "x"}, files=(large,))
+        with pytest.raises((UpstreamRejected, UpstreamUnavailable)):
+            await provider.run(run)
+        await provider.close()
+
+        assert sandbox.tasks == {}
+
+
 async def test_a_task_without_an_id_or_token_is_not_asked_for(bench: Bench) -> None:
     """There is nothing to ask for it by."""
     with pytest.raises(UpstreamRejected):
@@ -346,6 +431,7 @@ async def _answered(make: Make, body: bytes, status: int) -> None:
         provider.find(run, since=0, until=2e9),
         provider.check(),
         provider.stop(TASK, started=True),
+        provider.create_folder("cats", None),
     ]
     try:
         for call in calls:

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from relay.app import Running
 from relay.sandbox import Sandbox
-from relay.tasks import Start
+from relay.wishes import Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

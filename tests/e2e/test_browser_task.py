@@ -30,7 +30,7 @@ from relay.core.events import (
 from relay.demo import TASKS
 from relay.journal.base import Record
 from relay.sandbox import Sandbox
-from relay.tasks import Start
+from relay.wishes import Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

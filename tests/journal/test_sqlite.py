@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -200,6 +200,22 @@ async def test_a_second_relay_is_told_who_is_there(path: Path, journal: SQLiteJo
     await journal.close()
     async with opened(path) as third:
         assert third.epoch
+
+
+async def test_a_file_of_an_older_schema_is_brought_up_to_date(path: Path) -> None:
+    """What is in it stays, and a task of then has no files."""
+    async with opened(path) as journal:
+        await create(journal, "a")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE tasks DROP COLUMN files")
+        connection.execute("PRAGMA user_version = 1")
+
+    async with opened(path) as journal:
+        kept = await journal.record("a")
+        assert kept is not None
+        assert (kept.input, kept.files) == ({"a": [1.5]}, ())
+    async with opened(path):
+        pass
 
 
 async def test_without_the_lock_several_may_open(path: Path, journal: SQLiteJournal) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
+from relay.providers.body import JsonBody
 from relay.providers.http import Http
 
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -38,7 +39,7 @@ async def test_a_body_whose_end_was_not_sent_was_surely_not_acted_on() -> None:
 
     async with upstream(break_off) as http:
         with pytest.raises(UpstreamUnavailable, match="before all was sent"):
-            await http.send("/Run", b"x" * 2**24)
+            await http.send("/Run", JsonBody(b"x" * 2**24))
 
 
 async def test_a_request_that_nobody_takes_was_surely_not_acted_on() -> None:
@@ -51,7 +52,7 @@ async def test_a_request_that_nobody_takes_was_surely_not_acted_on() -> None:
 
     async with upstream(stand_still, timeout_s=0.5) as http:
         with pytest.raises(UpstreamUnavailable, match="did not take the request"):
-            await http.send("/Run", b"x" * 2**24)
+            await http.send("/Run", JsonBody(b"x" * 2**24))
         over.set()
 
 
@@ -64,4 +65,4 @@ async def test_a_whole_body_without_an_answer_is_unclear() -> None:
 
     async with upstream(read_and_leave) as http:
         with pytest.raises(UpstreamUnclear, match="broke before its answer"):
-            await http.send("/Run", b"x" * 2**20)
+            await http.send("/Run", JsonBody(b"x" * 2**20))

@@ -96,6 +96,28 @@ def test_an_answer_only_grows() -> None:
     assert {part.type for part in answers[-1].segments} == {"thinking", "answer"}
 
 
+def test_a_long_answer_comes_in_chunks_of_six_characters() -> None:
+    """As many as asked, the thoughts included, at the pace that was asked."""
+    steps = script("answer_chunks=2000, answer_chunks_per_s=100, stderr_lines=0", slug="wiro/sandbox-chat")
+    told = [(step.at_s, step.body) for step in steps if isinstance(step.body, Answer)]
+    lengths = [sum(len(part.text) for part in answer.segments) for _, answer in told]
+
+    assert lengths == list(range(6, 12_001, 6))
+    assert 19 < told[-1][0] - told[0][0] < 21
+
+
+def test_a_slip_is_in_one_state_and_gone_in_the_next() -> None:
+    """The answer around it is the same as without."""
+    slipped, straight = (
+        [step.body.segments for step in script(switches, slug="wiro/sandbox-chat") if isinstance(step.body, Answer)]
+        for switches in ("answer_slip", "answer_slip=off")
+    )
+    (odd,) = [state for state in slipped if state not in straight]
+
+    assert [state for state in slipped if state != odd] == straight
+    assert not slipped[slipped.index(odd) + 1][-1].text.startswith(odd[-1].text)
+
+
 def test_a_failure_writes_a_traceback_and_stops_the_progress_short() -> None:
     """With an exit code the run breaks off, and still goes through all of its last stages."""
     steps = script("exit=1, stderr_lines=0")

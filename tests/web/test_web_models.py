@@ -43,12 +43,15 @@ async def test_the_catalogue_is_listed_with_all_that_a_form_needs(client: aiohtt
         "required": False,
         "default": "5",
         "options": [{"value": "5", "label": "5"}, {"value": "10", "label": "10"}],
+        "part": None,
+        "accept": [],
         "limits": {},
     }
     assert inputs["seed"]["limits"] == {"minimum": -1, "maximum": 4294967295, "integer": True}
     assert video["schema"]["properties"]["duration"]["enum"] == ["5", "10"]
     images = models["bytedance/seedream-v4"]["inputs"][0]
     assert (images["type"], images["limits"]) == ("combinefileinput", {"max_items": 14})
+    assert (images["part"], images["accept"][:2]) == ("inputImage", ["image/jpeg", "image/png"])
     prompt = models["bytedance/seedream-v4-text-to-image"]["inputs"][0]
     assert (prompt["required"], prompt["limits"]) == (True, {"max_length": 5000})
 

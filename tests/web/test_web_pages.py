@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from relay.app import Running
-from relay.web.openapi import _CALLS
+from relay.web.calls import CALLS
 from relay.web.pages import FILES
 from relay.web.problems import STATUS
 from relay.web.server import application
@@ -166,7 +166,7 @@ async def test_the_document_is_well_formed(document: Json) -> None:
 
 async def test_every_problem_that_a_call_can_have_is_in_the_document(document: Json) -> None:
     """Each status of a refusal is a problem, with the codes that have it; what is left is `default`."""
-    for call in _CALLS:
+    for call in CALLS:
         responses = document["paths"][call.path][call.method]["responses"]
         for code in call.refusals:
             response = responses[str(STATUS[code])]

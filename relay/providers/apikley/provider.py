@@ -8,7 +8,8 @@ from relay.core.signals import Detail, Signal
 from relay.errors import Code, FieldError, UpstreamRejected, UpstreamUnavailable
 from relay.providers.apikley.answers import confirm, parse_create, parse_record
 from relay.providers.apikley.callbacks import proven_job
-from relay.providers.base import Found, Run, UpstreamTask
+from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
+from relay.providers.body import JsonBody
 from relay.providers.catalogue.model import Model
 from relay.providers.http import Http
 from relay.providers.values import dump
@@ -30,6 +31,7 @@ class ApikleyProvider:
     streams = False
     stops = False
     lists = False
+    takes_files = False
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class ApikleyProvider:
         except ValueError:
             wrong = FieldError(field="input", message="The input is nested too deep.")
             raise UpstreamRejected(wrong.message, code=Code.INVALID_INPUT, fields=(wrong,)) from None
-        return parse_create(await self._http.send("/api/v1/jobs/createTask", data))
+        return parse_create(await self._http.send("/api/v1/jobs/createTask", JsonBody(data)))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         return Found()  # Apikley has no list: only a signed callback can still name the job
@@ -84,6 +86,12 @@ class ApikleyProvider:
 
     async def describe(self, model: str) -> Model | None:
         return None  # Apikley has no call for it: its models are in the catalogue
+
+    async def upload(self, file: File, folder: str | None) -> StoredFile:
+        raise UpstreamRejected("Apikley has no file store.", code=Code.CONFLICT)
+
+    async def create_folder(self, name: str, parent: str | None) -> StoredFolder:
+        raise UpstreamRejected("Apikley has no file store.", code=Code.CONFLICT)
 
     async def check(self) -> None:
         confirm(await self._http.call("GET", "/api/v1/chat/credit"))

@@ -1,13 +1,13 @@
 """The catalogue: the models of the files beside this one, found by provider and name. Read once; it never changes."""
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from relay.errors import ConfigError
-from relay.providers.catalogue.check import check
+from relay.providers.catalogue.check import Offer, check
 from relay.providers.catalogue.model import Model
 
 FILES = Path(__file__).parent
@@ -35,15 +35,17 @@ class Catalogue:
         """Return the providers that have a model of this name."""
         return tuple(provider for provider, model in self._models if model == name.lower())
 
-    def sent(self, provider: str, name: str, given: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
+    def sent(
+        self, provider: str, name: str, given: Mapping[str, object], offers: Sequence[Offer] = ()
+    ) -> tuple[str, Mapping[str, object]]:
         """
-        Return the name and the input that go upstream for what a caller gave.
+        Return the name and the input that go upstream for what a caller gave, with these files besides.
 
         What is not in the catalogue, or does not fit it any longer (a file may have changed since), goes as it is.
         """
         if (model := self.find(provider, name)) is None:
             return name, given
-        sent, faults = check(model, given)
+        sent, faults = check(model, given, offers)
         return model.run_as, given if faults else sent
 
 

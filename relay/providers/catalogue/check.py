@@ -6,7 +6,8 @@ documents print. No message quotes a value: prompts are private.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Final, assert_never
 
@@ -35,30 +36,56 @@ class _Wrong(Exception):
         self.item = item
 
 
-def check(model: Model, given: Mapping[str, object]) -> tuple[dict[str, object], tuple[FieldError, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A file that is given for an input; its type is what its first bytes say, null when they say nothing."""
+
+    input: str
+    content_type: str | None
+
+
+def check(
+    model: Model, given: Mapping[str, object], offers: Sequence[Offer] = (), *, more: bool = False
+) -> tuple[dict[str, object], tuple[FieldError, ...]]:
     """
-    Check an input.
+    Check an input, and the files that are given with it.
+
+    Args:
+        model: what is to be run.
+        given: the input.
+        offers: the files, in the order of their coming.
+        more: whether other files may come still, so that none is missing yet.
 
     Returns:
-        What is sent (defaults filled in, in the model's own order), and what is wrong, one entry a fault; with
-        faults, what is sent is not to be used.
+        What is sent besides the files (defaults filled in, in the model's own order), and what is wrong, one entry a
+        fault; with faults, what is sent is not to be used.
     """
     sent: dict[str, object] = {}
     faults: list[FieldError] = []
     for each in model.inputs:
-        key = each.key
+        key, files = each.key, [offer for offer in offers if offer.input == each.name]
         try:
-            value = _value(each, given[key]) if key in given else _default(each)
+            _check_files(each, files, given.get(key))
+        except _Wrong as wrong:
+            faults.append(FieldError(field=f"input.{each.name}", message=wrong.message))
+            continue
+        try:
+            if key in given:
+                value = _value(each, given[key], len(files))
+            else:
+                value = _NOTHING if files or (more and each.takes_files) else _default(each)
         except _Wrong as wrong:
             field = f"input.{key}" if wrong.item is None else f"input.{key}.{wrong.item}"
             faults.append(FieldError(field=field, message=wrong.message))
         else:
             if value is not _NOTHING:
                 sent[key] = value
-    keys = {each.key for each in model.inputs}
+    keys, names = {each.key for each in model.inputs}, {each.name for each in model.inputs}
     unknown = [name for name in given if name not in keys]
     if model.closed:
-        faults += [FieldError(field=f"input.{_cut(name)}", message=_unknown(model, name)) for name in unknown[:FAULTS]]
+        strangers = dict.fromkeys([*unknown, *(offer.input for offer in offers if offer.input not in names)])
+        told = list(strangers)[:FAULTS]
+        faults += [FieldError(field=f"input.{_cut(name)}", message=_unknown(model, name)) for name in told]
     else:
         sent |= {name: given[name] for name in unknown}
     return sent, tuple(faults)
@@ -67,8 +94,22 @@ def check(model: Model, given: Mapping[str, object]) -> tuple[dict[str, object],
 def _unknown(model: Model, name: str) -> str:
     for each in model.inputs:
         if name == each.name:
-            return f"takes a file: give its address as {each.key}"
+            return f"takes a file: upload it as a part of this name, or give its address as {each.key}"
     return f"is no input of {model.model}; it has {', '.join(each.key for each in model.inputs) or 'none'}"
+
+
+def _check_files(each: Input, files: Sequence[Offer], address: object) -> None:
+    """See that an input takes these files; `address` is what is given besides them."""
+    if not files:
+        return
+    if not each.takes_files:
+        raise _Wrong("takes no file")
+    for file in files:
+        if each.accept and file.content_type not in each.accept:
+            raise _Wrong(f"takes files of {', '.join(each.accept)}; this is {file.content_type or 'none of these'}")
+    if each.type == "fileinput" and (len(files) > 1 or address):
+        raise _Wrong("takes one file, or one address")
+    _check_count(each, len(files))
 
 
 def _default(each: Input) -> object:
@@ -79,7 +120,7 @@ def _default(each: Input) -> object:
     return None if each.sends_null else _NOTHING
 
 
-def _value(each: Input, value: object) -> object:
+def _value(each: Input, value: object, files: int) -> object:
     match each.type:
         case "text" | "textarea":
             return _text(each, value)
@@ -88,13 +129,11 @@ def _value(each: Input, value: object) -> object:
         case "number":
             return _number(each, value)
         case "fileinput":
-            return _address(value)
+            return _address(value) if value or not files else _NOTHING
         case "multifileinput":
-            if not isinstance(value, str) or (each.required and not value.strip()):
-                raise _Wrong("must be addresses with commas between them")
-            return value
+            return _comma_separated(each, value, files)
         case "combinefileinput":
-            return _addresses(each, value)
+            return _addresses(each, value, files)
         case "other":
             return value
         case _:
@@ -145,13 +184,24 @@ def _range(low: float | None, high: float | None) -> str:
     return f"between {low:.15g} and {high:.15g}"
 
 
-def _addresses(each: Input, value: object) -> object:
+def _comma_separated(each: Input, value: object, files: int) -> object:
+    if not isinstance(value, str) or (each.required and not files and not value.strip()):
+        raise _Wrong("must be addresses with commas between them")
+    _check_count(each, files + len([entry for entry in value.split(",") if entry.strip()]))
+    return value
+
+
+def _addresses(each: Input, value: object, files: int) -> object:
     entries = value if isinstance(value, list) else [value]
     if not entries:  # a list without entries is none
-        return _default(each)
-    if each.max_items is not None and len(entries) > each.max_items:
-        raise _Wrong(f"takes at most {each.max_items} entries; these are {len(entries)}")
+        return _NOTHING if files else _default(each)
+    _check_count(each, files + len(entries))
     return [_address(entry, item) for item, entry in enumerate(entries)]
+
+
+def _check_count(each: Input, count: int) -> None:
+    if each.max_items is not None and count > each.max_items:
+        raise _Wrong(f"takes at most {each.max_items} entries; these are {count}")
 
 
 def _address(value: object, item: int | None = None) -> str:

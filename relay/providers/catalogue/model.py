@@ -53,9 +53,17 @@ class Input:
     max_length: int | None = None
     """In characters."""
     max_items: int | None = None
+    """Of files and addresses together."""
+    accept: tuple[str, ...] = ()
+    """The content types that its files may have; empty: any."""
     pattern: str | None = None
     """A regular expression for the whole of a text; `takes` says it in words."""
     takes: str = ""
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether files can be uploaded for it, under its own name."""
+        return self.type in ("fileinput", "multifileinput", "combinefileinput", "other")
 
     @property
     def key(self) -> str:

@@ -109,6 +109,21 @@ def read_tools(answer: Answer) -> list[dict[str, object]]:
     return [tool for entry in entries(fields["tool"]) if (tool := mapping(entry))]
 
 
+def read_entry(answer: Answer) -> dict[str, object]:
+    """
+    Return the file or the folder in an answer of the file store, as it came: one page prints `list`, and also `data`.
+
+    Raises:
+        UpstreamRejected: Wiro said no.
+        UpstreamUnclear: the answer makes no sense.
+    """
+    fields = _read(answer, "list")
+    if refusal := _refusal(answer, fields):
+        raise refusal
+    listed = [entry for each in entries(fields.get("list")) if (entry := mapping(each))]
+    return listed[0] if listed else fields
+
+
 def confirm(answer: Answer) -> None:
     """
     Read an answer of which only its success matters.

@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager
 
 from relay.core.signals import Detail, Signal
 from relay.errors import Code, UpstreamRejected
-from relay.providers.base import Found, Run, UpstreamTask
+from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
 from relay.providers.catalogue.model import Model
-from relay.providers.wiro import socket
+from relay.providers.wiro import runs, socket, store
 from relay.providers.wiro.answers import confirm, parse_detail, parse_run, read_tasks
 from relay.providers.wiro.rest import Rest
 from relay.providers.wiro.search import LISTED, PAGES, pick, reaches_back
@@ -31,6 +31,7 @@ class WiroProvider:
     streams = True
     stops = True
     lists = True
+    takes_files = True
 
     def __init__(
         self,
@@ -45,10 +46,7 @@ class WiroProvider:
         self._socket_url = socket_url
 
     async def run(self, run: Run) -> UpstreamTask:
-        body = dict(run.input)
-        if run.callback_url is not None:
-            body["callbackUrl"] = run.callback_url
-        return parse_run(await self._rest.run(run.model, body))
+        return parse_run(await self._rest.run(run.model, runs.written(run)))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         tasks: list[dict[str, object]] = []
@@ -88,6 +86,13 @@ class WiroProvider:
     async def describe(self, model: str) -> Model | None:
         owner, _, name = model.partition("/")
         return parse_tool(await self._rest.call("/Tool/Detail", {"slugowner": owner, "slugproject": name}), model)
+
+    async def upload(self, file: File, folder: str | None) -> StoredFile:
+        return store.parse_file(await self._rest.send("/File/Upload", store.upload(file, folder)), file)
+
+    async def create_folder(self, name: str, parent: str | None) -> StoredFolder:
+        body = store.create_folder(name, parent)
+        return store.parse_folder(await self._rest.send("/File/FolderCreate", body), name)
 
     async def check(self) -> None:
         confirm(await self._rest.call("/Task/List", _listing(1)))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from relay.errors import Code, FieldError, UpstreamRejected
+from relay.providers.body import Body, JsonBody
 from relay.providers.http import Answer, Http
 from relay.providers.values import dump
 from relay.providers.wiro.signing import Signer
@@ -17,21 +18,26 @@ class Rest:
             name="Wiro", setting="WIRO_API_URL", api_url=api_url, timeout_s=timeout_s, headers=signer.headers
         )
 
-    async def run(self, model: str, body: Mapping[str, object]) -> Answer:
+    async def run(self, model: str, body: Body) -> Answer:
         """
         Send a billable run.
 
         Raises:
-            UpstreamRejected: `model` is no `owner/name`, or the body cannot be written; nothing was sent.
-            UpstreamUnavailable: nothing was sent.
+            UpstreamRejected: `model` is no `owner/name`; nothing was sent.
+            UpstreamUnavailable: nothing was sent, or not all of it.
             UpstreamUnclear: it was sent and not answered.
         """
-        path = f"/Run/{_slug(model)}"
-        try:
-            data = dump(body)
-        except ValueError:
-            raise _wrong("input", "The input is nested too deep.") from None
-        return await self._http.send(path, data)
+        return await self._http.send(f"/Run/{_slug(model)}", body)
+
+    async def send(self, path: str, body: Body) -> Answer:
+        """
+        Send another call that must not be repeated.
+
+        Raises:
+            UpstreamUnavailable: nothing was sent, or not all of it.
+            UpstreamUnclear: it was sent and not answered.
+        """
+        return await self._http.send(path, body)
 
     async def call(self, path: str, body: Mapping[str, object]) -> Answer:
         """
@@ -41,7 +47,7 @@ class Rest:
             UpstreamUnavailable: nothing was sent.
             UpstreamUnclear: it was sent and not answered.
         """
-        return await self._http.call("POST", path, data=dump(body))
+        return await self._http.call("POST", path, body=JsonBody(dump(body)))
 
     async def close(self) -> None:
         """Let go of the kept connections; a later call opens new ones."""

@@ -45,8 +45,12 @@ def _fits(task: dict[str, object], run: Run, since: float, until: float) -> bool
     if run.callback_url is not None and text(task.get("callbackurl")):
         return False  # it calls back to somebody else
     parameters = mapping(task.get("parameters"))
-    given = {name: value for name, value in run.input.items() if value is not None}  # nothing says that it keeps nulls
-    return all(name in parameters and _same(parameters[name], value) for name, value in given.items())
+    # Nothing says that it keeps nulls, and of a file it keeps an address of its own.
+    files = {file.input for file in run.files}
+    given = {name: value for name, value in run.input.items() if value is not None and name not in files}
+    return files <= parameters.keys() and all(
+        name in parameters and _same(parameters[name], value) for name, value in given.items()
+    )
 
 
 def _same(theirs: object, ours: object) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from relay.providers.catalogue.catalogue import load
-from relay.providers.catalogue.check import FAULTS, check
+from relay.providers.catalogue.check import FAULTS, Offer, check
 from relay.providers.catalogue.model import Input, Model
 
 CATALOGUE = load()
@@ -218,6 +218,79 @@ def test_no_message_quotes_a_value() -> None:
     assert secret not in str(faults)
 
 
+def png(name: str, count: int = 1) -> list[Offer]:
+    return [Offer(input=name, content_type="image/png")] * count
+
+
+def file_refusal(model: Model, given: Mapping[str, object], offers: list[Offer]) -> tuple[str, str]:
+    """Return the one fault of an input with these files: its field and its message."""
+    _, (fault,) = check(model, given, offers)
+    return fault.field, fault.message
+
+
+class TestFiles:
+    """Files beside the input: how many, of what type, and what may stand beside them."""
+
+    ONE = model_of(Input(name="image", label="", type="fileinput", required=True))
+    SEVERAL = model_of(Input(name="pages", label="", type="multifileinput", required=True, max_items=3))
+
+    @pytest.mark.parametrize("files", [1, 14])
+    def test_images_come_as_files_as_addresses_or_mixed(self, files: int) -> None:
+        """Fourteen in all; addresses are sent as they are given, a list of none is left out."""
+        given = {"prompt": "a cat", "inputImage": [URL] * (14 - files)}
+        sent, faults = check(EDIT, given, png("inputImage", files))
+
+        assert faults == ()
+        assert sent.get("inputImage", []) == [URL] * (14 - files)
+
+    def test_a_fifteenth_image_is_refused(self) -> None:
+        """However they are given."""
+        said = ("input.inputImage", "takes at most 14 entries; these are 15")
+
+        assert file_refusal(EDIT, {"prompt": "a cat"}, png("inputImage", 15)) == said
+        assert file_refusal(EDIT, {"prompt": "a cat", "inputImage": [URL] * 14}, png("inputImage")) == said
+
+    @pytest.mark.parametrize("content_type", ["application/pdf", None])
+    def test_a_file_of_another_type_is_refused(self, content_type: str | None) -> None:
+        """Also one whose first bytes say nothing."""
+        field, message = file_refusal(EDIT, {"prompt": "x"}, [Offer(input="inputImage", content_type=content_type)])
+
+        assert field == "input.inputImage"
+        assert message == (
+            "takes files of image/jpeg, image/png, image/webp, image/gif, image/heic; "
+            f"this is {content_type or 'none of these'}"
+        )
+
+    def test_a_file_for_an_input_that_takes_none_is_refused(self) -> None:
+        """A prompt is no file, and what there is no input for is none either."""
+        assert file_refusal(EDIT, {"prompt": "x"}, png("prompt")) == ("input.prompt", "takes no file")
+        assert file_refusal(EDIT, {"prompt": "x"}, png("mask"))[0] == "input.mask"
+        assert check(model_of(closed=False), {}, png("mask"))[1] == ()
+
+    def test_one_file_or_one_address(self) -> None:
+        """A `fileinput` takes either, not both, and an empty address beside a file is none."""
+        said = ("input.image", "takes one file, or one address")
+
+        assert check(self.ONE, {}, png("image")) == ({}, ())
+        assert check(self.ONE, {"imageUrl": ""}, png("image")) == ({}, ())
+        assert file_refusal(self.ONE, {"imageUrl": URL}, png("image")) == said
+        assert file_refusal(self.ONE, {}, png("image", 2)) == said
+
+    def test_several_files_and_addresses_are_counted_together(self) -> None:
+        """Addresses stand in one text, with commas between them."""
+        assert check(self.SEVERAL, {"pagesUrl": f"{URL},{URL}"}, png("pages")) == ({"pagesUrl": f"{URL},{URL}"}, ())
+        assert file_refusal(self.SEVERAL, {"pagesUrl": f"{URL},{URL}"}, png("pages", 2)) == (
+            "input.pagesUrl",
+            "takes at most 3 entries; these are 4",
+        )
+
+    def test_no_file_is_missing_while_more_may_come(self) -> None:
+        """What is wrong already is said all the same."""
+        assert check(self.ONE, {}, more=True) == ({}, ())
+        assert [fault.field for fault in check(self.ONE, {"x": 1}, more=True)[1]] == ["input.x"]
+        assert file_refusal(self.ONE, {}, []) == ("input.imageUrl", "is required")
+
+
 class TestDescribed:
     """Models that only their platform knows."""
 
@@ -229,7 +302,8 @@ class TestDescribed:
         assert refusal(model, {}) == ("input.inputImageUrl", "is required")
         assert refusal(model, {"inputImageUrl": "cat.jpg"})[0] == "input.inputImageUrl"
         _, faults = check(model, {"inputImage": "cat.jpg", "inputImageUrl": URL})
-        assert [fault.message for fault in faults] == ["takes a file: give its address as inputImageUrl"]
+        said = "takes a file: upload it as a part of this name, or give its address as inputImageUrl"
+        assert [fault.message for fault in faults] == [said]
 
     def test_several_files_are_given_in_one_text(self) -> None:
         """Their twin takes addresses with commas between them."""

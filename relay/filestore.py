@@ -1,0 +1,58 @@
+"""The use cases on an upstream's own file store: upload a file to it, create a folder in it."""
+
+from collections.abc import Mapping
+
+from relay.errors import Code, FieldError, RequestError
+from relay.providers.base import Provider, StoredFile, StoredFolder
+from relay.spool import Parcel, Spool
+
+
+class FileStore:
+    """The file stores of the providers that have one."""
+
+    def __init__(self, providers: Mapping[str, Provider], spool: Spool) -> None:
+        """
+        Args:
+            providers: by name.
+            spool: has the files that are uploaded.
+        """
+        self._providers = providers
+        self._spool = spool
+
+    def __repr__(self) -> str:
+        return f"<FileStore {[*self._providers]}>"
+
+    def provider(self, wished: str | None) -> Provider:
+        """
+        Return whose store is meant: the first one's, when nobody says.
+
+        Raises:
+            RequestError: that provider is not here, or has no file store.
+        """
+        stores = {name: provider for name, provider in self._providers.items() if provider.takes_files}
+        name = wished or next(iter(stores), "")
+        if name not in stores:
+            known = ", ".join(stores) or "none"
+            field = FieldError(field="provider", message=f"one of: {known}")
+            detail = f"There is no file store of a provider {name!r} here; those that have one: {known}."
+            raise RequestError(Code.INVALID_INPUT, detail, fields=(field,))
+        return stores[name]
+
+    async def upload(self, provider: Provider, parcel: Parcel, folder: str | None) -> StoredFile:
+        """
+        Upload the one file of a parcel.
+
+        Raises:
+            UpstreamError: it was refused, or whether it is there is not known.
+        """
+        (file,) = self._spool.located(parcel.files)
+        return await provider.upload(file, folder)
+
+    async def create_folder(self, provider: Provider, name: str, parent: str | None) -> StoredFolder:
+        """
+        Create a folder.
+
+        Raises:
+            UpstreamError: it was refused, or whether it is there is not known.
+        """
+        return await provider.create_folder(name, parent)

@@ -1,0 +1,50 @@
+"""
+What a Run of Wiro carries: JSON without files, a form with them.
+
+Wiro's documents print both for models that take files. JSON says what a number is and needs no boundary, so a form is
+sent only where a file calls for it.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from relay.errors import Code, FieldError, UpstreamRejected
+from relay.providers.base import File, Run
+from relay.providers.body import Body, Form, JsonBody
+from relay.providers.values import dump
+
+
+def written(run: Run) -> Body:
+    """
+    Write a run.
+
+    Raises:
+        UpstreamRejected: it cannot be written: it is nested too deep.
+    """
+    fields = dict(run.input)
+    if run.callback_url is not None:
+        fields["callbackUrl"] = run.callback_url
+    try:
+        return Form([*_form(fields, run.files)]) if run.files else JsonBody(dump(fields))
+    except ValueError:
+        wrong = FieldError(field="input", message="The input is nested too deep.")
+        raise UpstreamRejected(wrong.message, code=Code.INVALID_INPUT, fields=(wrong,)) from None
+
+
+def _form(fields: Mapping[str, object], files: tuple[File, ...]) -> Iterator[tuple[str, str | File]]:
+    """Write the files first, as the seeds print them: of an input that has both, files come before addresses."""
+    for file in files:
+        yield file.input, file
+    for name, value in fields.items():
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if each is not None:  # a form has no null
+                yield name, _text(each)
+
+
+def _text(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return dump(value).decode()

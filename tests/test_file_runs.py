@@ -1,0 +1,264 @@
+"""Runs with files, from the caller to the platform: each way of giving them, held, over a restart, and at any size."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from relay.app import Running
+from relay.sandbox import Sandbox
+from relay.sandbox.shelf import File
+from tests.conftest import API_KEY
+from tests.files import form, png
+
+MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+
+EDIT = "bytedance/seedream-v4"
+DESERT = (
+    "A serene desert landscape at dusk, a lone traveler riding a camel toward ancient ruins, golden sky with stars "
+    "starting to appear."
+)
+URLS = [f"https://example.com/image{number}.jpg" for number in range(1, 15)]
+
+
+def sent(sandbox: Sandbox) -> list[tuple[str, object]]:
+    """Return the names and values of the last run, a file by its name and digest."""
+    return [
+        (field.name, (field.value.filename, field.value.sha256) if isinstance(field.value, File) else field.value)
+        for field in sandbox.runs[-1].fields
+    ]
+
+
+def given(number: int) -> tuple[str, str, bytes]:
+    return ("inputImage", f"image{number}.jpg", png(number))
+
+
+def told(number: int) -> tuple[str, object]:
+    return ("inputImage", (f"image{number}.jpg", sha256(png(number)).hexdigest()))
+
+
+async def ended(client: aiohttp.ClientSession, task: str) -> str:
+    """Wait for a task's end and return its verdict."""
+    async with client.get(f"/v1/tasks/{task}/events", headers={"Accept": "text/event-stream"}) as stream:
+        found = re.search(rb'"verdict":"(\w+)"', await stream.read())
+        assert found is not None
+        return found[1].decode()
+
+
+@pytest.mark.parametrize("files", [1, 3, 14])
+async def test_images_are_sent_as_the_document_prints_them(
+    client: aiohttp.ClientSession, sandbox: Sandbox, files: int
+) -> None:
+    """Files, or files and addresses, fourteen in all: a form with names and values as in the seed, in its order."""
+    urls = URLS[files:]
+    task = {"model": EDIT, "input": {"prompt": DESERT} | ({"inputImage": urls} if urls else {})}
+    async with client.post("/v1/tasks", data=form(task, *map(given, range(files)))) as answer:
+        made = await answer.json()
+        assert answer.status == 201, made
+
+    (run,) = sandbox.runs
+    assert (run.model, run.content_type) == (EDIT, "multipart/form-data")
+    assert sent(sandbox) == [
+        *map(told, range(files)),
+        *(("inputImage", url) for url in urls),
+        ("prompt", DESERT),
+        ("size", "2048x2048"),
+        ("maxImages", "1"),
+        ("watermark", "false"),
+    ]
+    assert await ended(client, made["task"]["id"]) == "succeeded"
+
+
+COLLAGE = "wiro/sandbox-collage"
+IMAGE, PAGES, CLOTHES = "inputImage", "inputDocumentMultiple", "inputImageClothes"
+
+
+@pytest.mark.parametrize(
+    ("files", "given_input"),
+    [
+        ((IMAGE,), {}),
+        ((PAGES, PAGES), {f"{IMAGE}Url": URLS[0]}),
+        ((IMAGE, PAGES), {f"{PAGES}Url": ",".join(URLS[:2])}),
+        ((IMAGE, CLOTHES), {CLOTHES: URLS[:3], "prompt": "a cat"}),
+    ],
+)
+async def test_another_models_files_go_under_their_own_names(
+    client: aiohttp.ClientSession, sandbox: Sandbox, files: tuple[str, ...], given_input: dict[str, Any]
+) -> None:
+    """One file, several, or a list of both; an address goes into the twin where the platform has one."""
+    parts = [(name, f"{number}.png", png(number)) for number, name in enumerate(files)]
+    async with client.post("/v1/tasks", data=form({"model": COLLAGE, "input": given_input}, *parts)) as answer:
+        assert answer.status == 201, await answer.text()
+
+    listed = {name: value if isinstance(value, list) else [value] for name, value in given_input.items()}
+    assert sent(sandbox) == [
+        *((name, (filename, sha256(data).hexdigest())) for name, filename, data in parts),
+        *((name, value) for name, values in listed.items() for value in values),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "given_input", "said"),
+    [
+        ((), {}, "inputImageUrl is required"),
+        ((IMAGE, IMAGE), {}, "inputImage takes one file, or one address"),
+        ((IMAGE,), {f"{IMAGE}Url": URLS[0]}, "inputImage takes one file, or one address"),
+        ((IMAGE, "prompt"), {}, "prompt takes no file"),
+        ((IMAGE, "hat"), {}, "hat is no input of wiro/sandbox-collage"),
+        ((IMAGE,), {IMAGE: URLS[0]}, "inputImage takes a file: upload it as a part of this name"),
+        ((IMAGE,), {CLOTHES: ["shirt.png"]}, "inputImageClothes.0 must be an address"),
+    ],
+)
+async def test_files_that_another_model_does_not_take_are_refused(
+    client: aiohttp.ClientSession, sandbox: Sandbox, files: tuple[str, ...], given_input: dict[str, Any], said: str
+) -> None:
+    """By the platform's own word on the model, before anything is sent."""
+    parts = [(name, f"{number}.png", png(number)) for number, name in enumerate(files)]
+    async with client.post("/v1/tasks", data=form({"model": COLLAGE, "input": given_input}, *parts)) as answer:
+        problem = await answer.json()
+
+    assert (answer.status, said in problem["detail"]) == (422, True), problem
+    assert sandbox.runs == ()
+
+
+async def test_a_held_tasks_files_are_sent_after_a_restart(make_relay: MakeRelay, tmp_path: Path) -> None:
+    """They lie in the spool until there is a place for the task, and are gone when it has been taken."""
+    settings: dict[str, object] = {"store": f"sqlite:///{tmp_path}/relay.db"}
+    async with Sandbox(speed=50, concurrency=1) as box:
+        settings |= {"wiro_api_url": box.api_url, "wiro_socket_url": box.socket_url}
+        async with make_relay(**settings) as relay, client_of(relay) as client:
+            box.next_run(hold_at="task_start")
+            async with client.post("/v1/tasks", json={"model": EDIT, "input": {"prompt": "first"}}) as answer:
+                assert answer.status == 201
+            body = form({"model": EDIT, "input": {"prompt": DESERT}}, given(1))
+            async with client.post("/v1/tasks", data=body) as answer:
+                made = await answer.json()
+                assert (answer.status, made["task"]["state"]) == (202, "held")
+            lost = relay.context.spool.parcel()
+            await lost.add("x", "x", "image/png", once(b"left behind by a request that was killed"))
+        async with make_relay(**settings) as relay, client_of(relay) as client:
+            assert relay.context.spool.used_bytes == len(png(1))
+            (running,) = box.tasks
+            await box.until(running, lambda task: task.holding_at)
+            box.release(running)
+            assert await ended(client, made["task"]["id"]) == "succeeded"
+            assert sent(box)[0] == told(1)
+            assert relay.context.spool.used_bytes == 0
+        assert list((tmp_path / "relay.db.spool").iterdir()) == []
+
+
+async def test_a_task_whose_file_is_gone_ends_as_failed_and_nothing_is_started(
+    make_relay: MakeRelay, tmp_path: Path
+) -> None:
+    """Somebody emptied the folder while it waited: the task says so."""
+    settings: dict[str, object] = {"store": f"sqlite:///{tmp_path}/relay.db"}
+    async with Sandbox(speed=50, concurrency=1) as box:
+        settings |= {"wiro_api_url": box.api_url, "wiro_socket_url": box.socket_url}
+        async with make_relay(**settings) as relay, client_of(relay) as client:
+            box.next_run(hold_at="task_start")
+            async with client.post("/v1/tasks", json={"model": EDIT, "input": {"prompt": "first"}}):
+                pass
+            async with client.post("/v1/tasks", data=form({"model": EDIT, "input": {"prompt": "x"}}, given(1))) as held:
+                made = await held.json()
+            for path in (tmp_path / "relay.db.spool").rglob("0"):
+                path.unlink()
+            (running,) = box.tasks
+            await box.until(running, lambda task: task.holding_at)
+            box.release(running)
+            assert await ended(client, made["task"]["id"]) == "failed"
+            async with client.get(f"/v1/tasks/{made['task']['id']}") as answer:
+                done = (await answer.json())["done"]
+
+    assert "the uploaded file image1.jpg is gone" in str(done)
+    assert list(box.tasks) == [running]
+
+
+async def test_a_run_with_files_that_was_not_answered_is_not_sent_again(
+    client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
+) -> None:
+    """It is found in the platform's list by its input, of which a file is only an address there; its files are gone."""
+    sandbox.next_run(run_http="drop")
+    async with client.post("/v1/tasks", data=form({"model": EDIT, "input": {"prompt": "x"}}, given(1))) as answer:
+        made = await answer.json()
+        assert answer.status == 202
+
+    assert await ended(client, made["task"]["id"]) == "succeeded"
+    assert len(sandbox.runs) == 1
+    assert relay.context.spool.used_bytes == 0
+
+
+LARGE_BYTES = 100 * 2**20
+MEMORY_BYTES = 20 * 2**20
+
+
+async def test_a_large_upload_costs_little_memory(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A hundred megabytes go through a real relay process, whose memory grows by less than twenty."""
+    environ = os.environ | {
+        "RELAY_PORT": "0",
+        "RELAY_STORE": f"sqlite:///{tmp_path}/relay.db",
+        "RELAY_API_KEYS": API_KEY,
+        "RELAY_LOG_FORMAT": "json",
+        "WIRO_API_KEY": sandbox.api_key,
+        "WIRO_API_SECRET": sandbox.api_secret or "",
+        "WIRO_API_URL": sandbox.api_url,
+        "WIRO_SOCKET_URL": sandbox.socket_url,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "relay", "serve", env=environ, stderr=asyncio.subprocess.PIPE, cwd=tmp_path
+    )
+    try:
+        assert process.stderr is not None
+        while not (found := re.search(rb'"url": ?"(http://[^"]+)"', await process.stderr.readline())):
+            assert process.returncode is None
+        async with aiohttp.ClientSession(found[1].decode(), headers={"Authorization": f"Bearer {API_KEY}"}) as client:
+            await start_large(client, len(png()))
+            before = peak_bytes(process.pid)
+            await start_large(client, LARGE_BYTES)
+            grown = peak_bytes(process.pid) - before
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+    file = sandbox.runs[-1].fields[0].value
+    assert isinstance(file, File)
+    assert file.size == LARGE_BYTES
+    assert grown < MEMORY_BYTES
+
+
+async def start_large(client: aiohttp.ClientSession, size_bytes: int) -> None:
+    async def picture() -> AsyncIterator[bytes]:
+        yield png()
+        for _ in range((size_bytes - len(png())) // 2**16):
+            yield bytes(2**16)
+        yield bytes((size_bytes - len(png())) % 2**16)
+
+    body = aiohttp.FormData()
+    body.add_field("task", f'{{"model":"{EDIT}","input":{{"prompt":"x"}}}}')
+    body.add_field("inputImage", picture(), filename="large.png", content_type="image/png")
+    async with client.post("/v1/tasks", data=body) as answer:
+        assert answer.status == 201, await answer.text()
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that a process ever had."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def client_of(relay: Running) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {relay.api_key}"})

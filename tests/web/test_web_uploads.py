@@ -1,0 +1,329 @@
+"""Uploads over HTTP: what is taken, what is refused, how early, and that nothing is left lying."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from hashlib import sha256
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from relay.app import Running
+from relay.sandbox import Sandbox
+from relay.sandbox.shelf import File
+from tests.files import JPEG, PDF, form, png
+
+MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+
+EDIT = {"model": "bytedance/seedream-v4", "input": {"prompt": "a cat"}}
+BOUNDARY = "a-boundary"
+HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+def part(name: str, data: bytes, *, filename: str | None = None, more: str = "") -> bytes:
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"'
+    head += f'; filename="{filename}"' if filename is not None else ""
+    return f"{head}\r\n{more}\r\n".encode() + data + b"\r\n"
+
+
+def task(body: object = EDIT) -> bytes:
+    return part("task", orjson.dumps(body))
+
+
+END = f"--{BOUNDARY}--\r\n".encode()
+
+
+async def post(
+    client: aiohttp.ClientSession, body: object, path: str = "/v1/tasks", **headers: str
+) -> tuple[int, dict[str, Any]]:
+    sent = HEADERS | headers if isinstance(body, bytes) else headers
+    async with client.post(path, data=body, headers=sent) as answer:
+        return answer.status, await answer.json()
+
+
+async def turn() -> None:
+    """Let others have a turn of the loop."""
+    await asyncio.sleep(0)
+
+
+async def swept(relay: Running) -> None:
+    """Wait until nothing lies in the spool."""
+    async with asyncio.timeout(10):
+        while relay.context.spool.used_bytes:
+            await turn()
+
+
+async def test_a_task_is_started_with_files(client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox) -> None:
+    """They reach the platform as they are, by the type that their bytes tell, and then they are gone here."""
+    cat = part("inputImage", png(), filename="cat.dat")
+    dog = part("inputImage", JPEG, filename="../../my cats/dog.jpg", more="Content-Type: text/plain\r\n")
+    status, made = await post(client, task() + cat + dog + END)
+
+    assert (status, made["task"]["state"]) == (201, "queued")
+    (run,) = sandbox.runs
+    files = [field.value for field in run.fields if isinstance(field.value, File)]
+    assert [(file.filename, file.content_type, file.sha256) for file in files] == [
+        ("cat.dat", "image/png", sha256(png()).hexdigest()),
+        ("dog.jpg", "image/jpeg", sha256(JPEG).hexdigest()),
+    ]
+    await swept(relay)
+
+
+async def test_what_was_uploaded_is_told_to_who_may_see_the_input(client: aiohttp.ClientSession) -> None:
+    """By name, type, size and digest, long after the files are gone."""
+    _, made = await post(client, form(EDIT, ("inputImage", "cat.png", png())))
+    async with client.get(f"/v1/tasks/{made['task']['id']}/input") as answer:
+        told = await answer.json()
+
+    assert told["files"] == [
+        {
+            "input": "inputImage",
+            "filename": "cat.png",
+            "content_type": "image/png",
+            "size": len(png()),
+            "sha256": sha256(png()).hexdigest(),
+        }
+    ]
+    assert told["input"] == EDIT["input"]
+
+
+async def test_a_form_without_files_is_a_start_like_any_other(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+    """It is sent as JSON, since no file calls for a form."""
+    status, _ = await post(client, form(EDIT))
+
+    assert (status, sandbox.runs[0].content_type) == (201, "application/json")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (END, 400, "The first part of the body must be `task`"),
+        (part("inputImage", png(), filename="a.png") + task() + END, 400, "The first part of the body must be `task`"),
+        (task() + task() + END, 400, "comes once, and first"),
+        (task() + part("prompt", b"a dog") + END, 400, "'prompt' is no file: it has no filename"),
+        (part("task", b"{") + END, 400, "is not JSON"),
+        (part("task", b"[]") + END, 400, "must be a JSON object"),
+        (task({"input": {}}) + END, 422, "model: Field required"),
+        (task(EDIT | {"input": {"prompt": ""}}) + END, 422, "prompt is required"),
+        (task() + part("inputImage", b"", filename="a.png") + END, 422, "inputImage: the file is empty"),
+        (task() + part("inputImage", PDF, filename="a.png") + END, 422, "takes files of image/jpeg, "),
+        (task() + part("inputImage", b"text", filename="a.png") + END, 422, "this is none of these"),
+        (task() + part("mask", png(), filename="a.png") + END, 422, "mask is no input of bytedance/seedream-v4"),
+        (task() + part("prompt", png(), filename="a.png") + END, 422, "prompt takes no file"),
+        (task() + part("inputImage", png(), filename="a.png") * 15 + END, 422, "at most 14 entries; these are 15"),
+        (task() + part("", png(), filename="a.png") + END, 400, "needs a name"),
+        (
+            task() + part("inputImage", b"aaaa", filename="a", more="Content-Transfer-Encoding: base64\r\n") + END,
+            400,
+            "is encoded",
+        ),
+        (
+            task() + part("x", b"--y--\r\n", more="Content-Type: multipart/mixed; boundary=y\r\n") + END,
+            400,
+            "is multipart itself",
+        ),
+        (task() + part("inputImage", png(), filename="a.png"), 400, "malformed, or ends too early"),
+        (b"", 400, "malformed, or ends too early"),
+        (b"what is this?", 400, "malformed, or ends too early"),
+    ],
+)
+async def test_what_is_no_start_is_refused_and_nothing_is_made(
+    client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox, body: bytes, status: int, said: str
+) -> None:
+    """With what is wrong and where; no task, no run, no file."""
+    answered, problem = await post(client, body)
+
+    assert (answered, said in problem["detail"]) == (status, True), problem
+    async with client.get("/v1/tasks") as listed:
+        assert (await listed.json())["tasks"] == []
+    assert sandbox.runs == ()
+    assert relay.context.spool.used_bytes == 0
+
+
+async def test_a_file_for_a_platform_that_takes_none_is_refused(make_relay: MakeRelay, sandbox: Sandbox) -> None:
+    """Apikley reads addresses."""
+    settings = {"apikley_api_key": sandbox.apikley_key, "apikley_api_url": sandbox.apikley_url}
+    body = form(
+        {"model": "some/model", "input": {}, "provider": "apikley"},
+        ("image", "cat.png", png()),
+    )
+    async with make_relay(**settings) as relay, client_of(relay) as client:
+        status, problem = await post(client, body)
+        stored = await post(client, form({}, ("file", "cat.png", png())), "/v1/folders")
+
+    assert (status, problem["errors"][0]) == (
+        422,
+        {"field": "input.image", "message": "apikley takes no files; give an address"},
+    )
+    assert stored[0] == 415
+
+
+class TestEarly:
+    """An upload that is not wanted stops before it is over: the sender never comes to its end."""
+
+    async def refused(self, client: aiohttp.ClientSession, start: bytes) -> dict[str, Any]:
+        """Send the beginning of an upload that never ends, and return the refusal."""
+        over = asyncio.Event()
+
+        async def endless() -> AsyncIterator[bytes]:
+            yield start
+            while not over.is_set():
+                yield bytes(1000)
+                await turn()
+
+        try:
+            async with client.post("/v1/tasks", data=endless(), headers=HEADERS) as answer:
+                problem: dict[str, Any] = await answer.json()
+                return problem
+        finally:
+            over.set()
+
+    async def test_a_file_of_the_wrong_type(self, client: aiohttp.ClientSession) -> None:
+        """Its first bytes tell."""
+        begun = part("inputImage", PDF * 40, filename="a.png")[:-2]
+        assert (await self.refused(client, task() + begun))["code"] == "invalid_input"
+
+    async def test_one_file_too_many(self, client: aiohttp.ClientSession) -> None:
+        """Those before it were wanted, and are thrown away."""
+        files = part("inputImage", png(), filename="a.png") * 14
+        begun = part("inputImage", png() + bytes(9000), filename="a.png")[:-2]
+        assert (await self.refused(client, task() + files + begun))["status"] == 422
+
+    async def test_a_file_that_is_too_large(self, make_relay: MakeRelay) -> None:
+        """With the limit, before the rest of it comes."""
+        async with make_relay(file_limit_bytes=100_000) as relay, client_of(relay) as client:
+            begun = part("inputImage", png() + bytes(200_000), filename="a.png")[:-2]
+            problem = await self.refused(client, task() + begun)
+            assert relay.context.spool.used_bytes == 0
+
+        assert (problem["status"], problem["detail"]) == (413, "A file may have at most 100000 bytes.")
+
+    async def test_when_there_is_no_room(self, make_relay: MakeRelay) -> None:
+        """It may be tried again: those who wait are sent one day."""
+        async with make_relay(spool_limit_bytes=100_000) as relay, client_of(relay) as client:
+            begun = part("inputImage", png() + bytes(200_000), filename="a.png")[:-2]
+            assert (await self.refused(client, task() + begun))["code"] == "rate_limited"
+
+    async def test_an_input_that_is_wrong_already(self, client: aiohttp.ClientSession) -> None:
+        """Not a byte of the files is needed to see it."""
+        begun = task(EDIT | {"input": {"prompt": "x", "size": "1x1"}}) + part("inputImage", b"", filename="a.png")[:-2]
+        assert (await self.refused(client, begun))["errors"][0]["field"] == "input.size"
+
+    async def test_without_a_key(self, relay: Running) -> None:
+        """Strangers upload nothing."""
+        async with aiohttp.ClientSession(relay.url) as stranger:
+            assert (await self.refused(stranger, task()))["code"] == "unauthorized"
+
+
+async def test_an_upload_whose_sender_leaves_is_thrown_away(client: aiohttp.ClientSession, relay: Running) -> None:
+    """In the middle of a file, without a word."""
+    spooled = asyncio.Event()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield task() + part("inputImage", png() + bytes(100_000), filename="a.png")[:-2]
+        while not relay.context.spool.used_bytes:
+            await turn()
+        spooled.set()
+        await asyncio.Event().wait()
+
+    sending = asyncio.create_task(post(client, half(), **HEADERS))
+    await spooled.wait()
+    sending.cancel()
+
+    await swept(relay)
+
+
+class TestIdempotency:
+    """Under one key a form is the same when its task and its files are."""
+
+    async def test_the_same_again_gives_the_first_task(
+        self, client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
+    ) -> None:
+        """And its files are not needed again."""
+        sent = [
+            await post(client, form(EDIT, ("inputImage", "cat.png", png())), **{"Idempotency-Key": "once"})
+            for _ in range(2)
+        ]
+
+        assert [status for status, _ in sent] == [201, 201]
+        assert sent[0][1]["task"]["id"] == sent[1][1]["task"]["id"]
+        assert len(sandbox.runs) == 1
+        await swept(relay)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            form(EDIT, ("inputImage", "cat.png", png(1))),
+            form(EDIT, ("inputImage", "dog.png", png())),
+            form(EDIT, ("inputImage", "cat.png", png()), ("inputImage", "cat.png", png())),
+            form(EDIT | {"tags": ["x"]}, ("inputImage", "cat.png", png())),
+            form(EDIT),
+        ],
+        ids=["bytes", "name", "number", "task", "none"],
+    )
+    async def test_anything_else_is_a_conflict(
+        self, client: aiohttp.ClientSession, relay: Running, other: aiohttp.FormData
+    ) -> None:
+        """And its files are thrown away."""
+        key = {"Idempotency-Key": "once"}
+        await post(client, form(EDIT, ("inputImage", "cat.png", png())), **key)
+
+        assert (await post(client, other, **key))[0] == 409
+        await swept(relay)
+
+
+class TestFileStore:
+    """The platform's own file store, by way of the relay."""
+
+    async def test_a_file_and_a_folder(self, client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox) -> None:
+        """A file goes into a folder, and its address can be given to a model."""
+        async with client.post("/v1/folders", json={"name": "cats"}) as answer:
+            made = await answer.json()
+            assert (answer.status, made["folder"]["name"]) == (201, "cats")
+        body = aiohttp.FormData()
+        body.add_field("folder", made["folder"]["id"])
+        body.add_field("file", png(), filename="cat.png")
+        status, stored = await post(client, body, "/v1/files")
+
+        file = stored["file"]
+        assert (status, file["folder"], file["name"]) == (201, made["folder"]["id"], "cat.png")
+        assert (file["size"], file["content_type"]) == (len(png()), "image/png")
+        assert set(file) == {"id", "name", "content_type", "size", "url", "folder"}
+        async with client.get(file["url"]) as download:
+            assert await download.read() == png()
+        assert relay.context.spool.used_bytes == 0
+        status, _ = await post(client, form(EDIT | {"input": {"prompt": "x", "inputImage": [file["url"]]}}))
+        assert (status, len(sandbox.runs)) == (201, 1)
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            (part("folder", b"x") + END, "has no file"),
+            (part("file", png(), filename="a.png") * 2 + END, "one file at a time"),
+            (part("file", png(), filename="a.png") + part("folder", b"x") + END, "as the last part"),
+            (part("colour", b"red") + part("file", png(), filename="a.png") + END, "colour: Extra inputs"),
+            (part("provider", b"else") + part("file", png(), filename="a.png") + END, "those that have one: wiro"),
+        ],
+    )
+    async def test_what_is_no_upload_is_refused(
+        self, client: aiohttp.ClientSession, sandbox: Sandbox, relay: Running, body: bytes, said: str
+    ) -> None:
+        """Before the platform hears of it."""
+        status, problem = await post(client, body, "/v1/files")
+
+        assert (status in (400, 422), said in problem["detail"]) == (True, True), problem
+        assert sandbox.file_calls == ()
+        assert relay.context.spool.used_bytes == 0
+
+    async def test_what_the_platform_refuses_is_passed_on(self, client: aiohttp.ClientSession) -> None:
+        """In its words."""
+        async with client.post("/v1/folders", json={"name": "cats", "parent": "nobodys"}) as answer:
+            problem = await answer.json()
+
+        assert (answer.status, problem["upstream"]["message"]) == (502, "invalid-parameters")
+
+
+def client_of(relay: Running) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {relay.api_key}"})
