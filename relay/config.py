@@ -89,7 +89,7 @@ class Config(BaseModel):
         10_000, alias="RELAY_CONNECTION_LIMIT", ge=1, description="viewers that may be connected at once"
     )
     subscription_limit: int = Field(
-        200, alias="RELAY_SUBSCRIPTION_LIMIT", ge=1, description="tasks that one connection may subscribe to"
+        200, alias="RELAY_SUBSCRIPTION_LIMIT", ge=1, description="tasks and tags that one connection may subscribe to"
     )
     history_events: int = Field(
         10_000, alias="RELAY_HISTORY_EVENTS", ge=500, description="events kept of each task besides its state"

@@ -187,13 +187,38 @@ async def test_a_run_with_files_that_was_not_answered_is_not_sent_again(
 ) -> None:
     """It is found in the platform's list by its input, of which a file is only an address there; its files are gone."""
     sandbox.next_run(run_http="drop")
-    async with client.post("/v1/tasks", data=form({"model": EDIT, "input": {"prompt": "x"}}, given(1))) as answer:
+    body = form({"model": EDIT, "input": {"prompt": "x", "inputImage": URLS[:1]}}, given(1))
+    async with client.post("/v1/tasks", data=body) as answer:
         made = await answer.json()
         assert answer.status == 202
 
     assert await ended(client, made["task"]["id"]) == "succeeded"
     assert len(sandbox.runs) == 1
     assert relay.context.spool.used_bytes == 0
+
+
+async def test_a_run_that_is_looked_for_needs_its_files_no_more(
+    client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
+) -> None:
+    """It is never sent again, however long the search takes."""
+    sandbox.next_run(run_http="drop_before")
+    async with client.post("/v1/tasks", data=form({"model": EDIT, "input": {"prompt": "x"}}, given(1))) as answer:
+        made = await answer.json()
+    await swept(relay)
+
+    async with client.get(f"/v1/tasks/{made['task']['id']}") as answer:
+        assert (await answer.json())["state"] == "submitting"
+
+
+async def swept(relay: Running) -> None:
+    """Wait until nothing lies in the spool: nothing tells when a file is gone."""
+    async with asyncio.timeout(10):
+        while relay.context.spool.used_bytes:
+            await turn()
+
+
+async def turn() -> None:
+    await asyncio.sleep(0)
 
 
 LARGE_BYTES = 100 * 2**20

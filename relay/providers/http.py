@@ -24,6 +24,10 @@ BODY_LIMIT_BYTES = 16 * 2**20
 
 _CONNECT_LIMIT_S = 10.0
 
+_BUFFERED_BYTES = 8 * 2**20
+_SLOWEST_BYTES_S = 256 * 1024
+"""When the last piece has left, so much of a body can be on its way still, and takes a second for so many bytes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -51,9 +55,9 @@ class Answer:
 class _Outgoing:
     """A body on its way. An upstream that lacks its last byte cannot have acted on it."""
 
-    def __init__(self, body: Body, moved: Callable[[], None]) -> None:
+    def __init__(self, body: Body, extend: Callable[[float], None]) -> None:
         self._body = body
-        self._moved = moved
+        self._extend = extend
         self.whole = False
         """Whether the last piece was handed to the connection: from then on it may have arrived."""
         self.missing: UpstreamUnavailable | None = None
@@ -63,9 +67,9 @@ class _Outgoing:
         left = self._body.size_bytes
         try:
             async for piece in self._body.pieces():
-                self._moved()
                 left -= len(piece)
                 self.whole = left <= 0
+                self._extend(min(self._body.size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_S if self.whole else 0.0)
                 yield piece
         except UpstreamUnavailable as error:
             self.missing = error
@@ -143,7 +147,7 @@ class Http:
     ) -> Answer:
         headers = {"accept": "application/json", "user-agent": f"relay/{__version__}", **self._headers()}
         limit = asyncio.timeout(self._timeout_s)
-        outgoing = None if body is None else _Outgoing(body, lambda: self._extend(limit))
+        outgoing = None if body is None else _Outgoing(body, lambda more_s: self._extend(limit, more_s))
         if body is not None:
             headers |= {"content-type": body.content_type, "content-length": str(body.size_bytes)}
         try:
@@ -181,9 +185,9 @@ class Http:
                 raise UpstreamUnavailable(f"The connection to {self._name} broke before all was sent.") from None
             raise UpstreamUnclear(f"The connection to {self._name} broke before its answer was complete.") from None
 
-    def _extend(self, limit: asyncio.Timeout) -> None:
+    def _extend(self, limit: asyncio.Timeout, more_s: float) -> None:
         with suppress(RuntimeError):  # it is over already
-            limit.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
+            limit.reschedule(asyncio.get_running_loop().time() + self._timeout_s + more_s)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()

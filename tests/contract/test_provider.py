@@ -282,6 +282,22 @@ async def test_an_upload_that_the_upstream_breaks_off_surely_did_nothing(picture
         assert sandbox.tasks == {}
 
 
+async def test_a_body_may_take_longer_than_a_call_as_long_as_it_moves(picture: File) -> None:
+    """A slow upstream is not one that stands still."""
+    size_bytes = 2**22
+    picture.path.write_bytes(png() + bytes(size_bytes - len(png())))
+    async with Sandbox() as sandbox:
+        provider = make_wiro(sandbox.origin, **keys("wiro", sandbox), timeout_s=1.0)
+        sandbox.next_run(body_bytes_per_s=size_bytes // 2)
+        run = Run(
+            model="bytedance/seedream-v4", input={"prompt": "x"}, files=(replace(picture, size_bytes=size_bytes),)
+        )
+        task = await provider.run(run)
+        await provider.close()
+
+        assert list(sandbox.tasks) == [task.upstream_id]
+
+
 async def test_a_task_without_an_id_or_token_is_not_asked_for(bench: Bench) -> None:
     """There is nothing to ask for it by."""
     with pytest.raises(UpstreamRejected):

@@ -1,10 +1,12 @@
 """Looking for a run in Wiro's list."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from relay.providers.base import Found, Run, UpstreamTask
+from relay.providers.base import File, Found, Run, UpstreamTask
 from relay.providers.wiro.search import LISTED, pick, reaches_back
 
 T0 = 1_734_513_807.0
@@ -44,6 +46,16 @@ def test_a_task_that_fits_by_model_parameters_and_time_is_likely() -> None:
 def test_a_task_that_differs_is_not(other: dict[str, object]) -> None:
     """By any one of them."""
     assert found(TASK | other) == Found()
+
+
+def test_a_run_with_files_fits_by_all_but_these() -> None:
+    """Wiro keeps an address of its own for a file; a task without one is another."""
+    file = File(input="image", filename="a", content_type="image/png", size_bytes=1, sha256="", path=Path("0"))
+    run = replace(RUN, input={**RUN.input, "image": ["https://x/2.png"]}, files=(file,))
+    kept = {**TASK["parameters"], "image": "https://api/File/x/image-1.png"}  # type: ignore[dict-item]
+
+    assert found(TASK | {"parameters": kept}, run).likely
+    assert not found(TASK, run).likely
 
 
 def test_the_callback_address_is_certain_proof() -> None:
