@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from relay import __version__, config, log
 from relay.app import make_journal, make_providers, running, token_secret
@@ -22,9 +23,12 @@ from relay.errors import ConfigError, RelayError
 from relay.sandbox import Sandbox
 from relay.sandbox import serve as run_sandbox
 from relay.web.access import SCOPES, Access
+from relay.web.bodies import Tag
 from relay.web.links import links
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+_TAG: TypeAdapter[str] = TypeAdapter(Tag)
 
 cli = typer.Typer(
     help="Show AI generations live in a browser.",
@@ -190,14 +194,28 @@ async def _check(settings: Config) -> list[str]:
 
 @cli.command()
 def token(
-    task: Annotated[str, typer.Argument(help="The task that the token opens.")],
+    task: Annotated[str | None, typer.Argument(help="The task that the token opens.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Open all tasks of this tag, in the place of one task.")] = None,
     scope: Annotated[str, typer.Option(help="Space-separated: view, cancel, input.")] = "view",
     ttl: Annotated[int | None, typer.Option(min=1, help="Seconds that it lives.")] = None,
 ) -> None:
-    """Mint a viewer token and print it with the link that it opens."""
+    """Mint a viewer token for one task or one tag, and print it; for a task with the link that it opens."""
     if unknown := set(scope.split()) - set(SCOPES) or ({"an empty scope"} if not scope.split() else set()):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: use {', '.join(SCOPES)}", param_hint="--scope")
-    asyncio.run(_token(config.load(), task, scope, ttl))
+    match task, tag:
+        case str(), None:
+            asyncio.run(_token(config.load(), task, scope, ttl))
+        case None, str():
+            asyncio.run(_tag_token(config.load(), _read_tag(tag), scope, ttl))
+        case _:
+            raise typer.BadParameter("name one task, or one tag with --tag", param_hint="TASK")
+
+
+def _read_tag(text: str) -> str:
+    try:
+        return _TAG.validate_python(text)
+    except ValidationError:  # no task can have it
+        raise typer.BadParameter("use 1 to 64 letters, digits and . _ : @ / -", param_hint="--tag") from None
 
 
 async def _token(settings: Config, task: str, scope: str, ttl: int | None) -> None:
@@ -207,7 +225,13 @@ async def _token(settings: Config, task: str, scope: str, ttl: int | None) -> No
     _say(links(settings, task, minted)["view"])
 
 
-async def _secret(settings: Config, task: str) -> str:
+async def _tag_token(settings: Config, tag: str, scope: str, ttl: int | None) -> None:
+    access = Access([], await _secret(settings, None), time.time)
+    minted, _ = access.mint_tag(tag, scope=scope, ttl_s=ttl or settings.token_ttl_s)
+    _say(minted)
+
+
+async def _secret(settings: Config, task: str | None) -> str:
     """Return what signs tokens here; with a store at hand, see that it has the task."""
     path = settings.sqlite_path
     if path is None or not path.exists():
@@ -218,7 +242,7 @@ async def _secret(settings: Config, task: str) -> str:
     journal = make_journal(settings)
     await journal.open(lock=False)
     try:
-        if await journal.snapshot(task) is None:
+        if task is not None and await journal.snapshot(task) is None:
             raise RelayError(f"there is no task {task} in {settings.store}")
         return await token_secret(settings, journal)
     finally:

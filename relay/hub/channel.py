@@ -23,6 +23,11 @@ FLOOD_BYTES = RECENT_BYTES
 """More than this in one commit is written to nobody, or every write buffer would hold it: the state says it shorter."""
 
 
+def state_message(snapshot: bytes, now: float) -> bytes:
+    """Write the message that has a task's whole state; `now` is the server's clock."""
+    return b'{"type":"snapshot","task":%b,"at":%b}' % (snapshot, orjson.dumps(now))
+
+
 class Channel:
     """A task's channel. Until `open` it only gathers what it hears, so that nothing falls between."""
 
@@ -152,8 +157,7 @@ class Channel:
         """Return the whole state as one message. The snapshot is encoded once for all who ask at one `seq`."""
         if self._encoded is None or self._encoded[0] != self.seq:
             self._encoded = (self.seq, encode_snapshot(self.snapshot()))
-        body = b'{"type":"snapshot","task":%b,"at":%b}' % (self._encoded[1], orjson.dumps(now))
-        return form.wrap(body, self.cursor(self.seq))
+        return form.wrap(state_message(self._encoded[1], now), self.cursor(self.seq))
 
     def catch_up(self, subscription: Subscription, now: float) -> None:
         """Give a viewer that has drained the state instead of what it missed."""

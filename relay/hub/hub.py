@@ -16,6 +16,7 @@ from relay import log
 from relay.errors import Code, RequestError
 from relay.hub.channel import RECENT_EVENTS, Channel
 from relay.hub.cursor import Cursor
+from relay.hub.tags import Tags
 from relay.hub.viewer import BEHIND_BYTES, DRAINING, TOO_SLOW, Close, Subscription, Viewer
 from relay.journal.base import Entry, Journal
 
@@ -41,6 +42,7 @@ class Hub:
         self._journal = journal
         self._clock = clock
         self._channels: dict[str, Channel] = {}
+        self._tags = Tags(journal, clock, self._fell_behind)
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._viewers: dict[Viewer, int] = {}
         """Each viewer and the second of the round in which it is looked at."""
@@ -51,7 +53,7 @@ class Hub:
         self._stop_listening = journal.listen(self._hear)
 
     def __repr__(self) -> str:
-        return f"<Hub channels={len(self._channels)} viewers={len(self._viewers)} behind={len(self._behind)}>"
+        return f"<Hub channels={self.channels} viewers={len(self._viewers)} behind={len(self._behind)}>"
 
     @property
     def viewers(self) -> int:
@@ -59,7 +61,8 @@ class Hub:
 
     @property
     def channels(self) -> int:
-        return len(self._channels)
+        """How many tasks and tags are watched."""
+        return len(self._channels) + len(self._tags)
 
     def join(self, viewer: Viewer) -> None:
         """Take in a connection. It sees nothing before it is subscribed."""
@@ -73,7 +76,9 @@ class Hub:
         self._viewers.pop(viewer, None)
         self._behind.discard(viewer)
         for task in list(viewer.subscriptions):
-            self.unsubscribe(viewer, task)
+            self._exit(viewer, task)
+        for tag in list(viewer.tags):
+            self._tags.unsubscribe(viewer, tag)
 
     async def subscribe(
         self, viewer: Viewer, task: str, cursor: Cursor | None = None, *, expires_at: float | None = None
@@ -112,12 +117,28 @@ class Hub:
             channel.joining -= 1
             self._release(channel)
 
+    async def subscribe_tag(self, viewer: Viewer, tag: str, *, expires_at: float | None = None) -> None:
+        """
+        Show a tag's tasks to a viewer: a short snapshot of each, `listed`, then what happens to them, without output.
+
+        A task that the viewer is subscribed to itself is told of there, and not by its tags.
+
+        Raises:
+            OSError: the journal failed.
+        """
+        await self._tags.subscribe(viewer, tag, expires_at=expires_at)
+        if viewer.buffered() > BEHIND_BYTES:
+            self._fell_behind([viewer])
+
     def unsubscribe(self, viewer: Viewer, task: str) -> None:
-        """End one subscription. Idempotent."""
+        """End one subscription; the viewer's tags tell of the task from here on. Idempotent."""
         if task in viewer.subscriptions:
-            channel = self._channels[task]  # a channel stays for as long as it has an audience
-            channel.exit(viewer)
-            self._release(channel)
+            self._exit(viewer, task)
+            self._tags.hand_back(viewer, task)
+
+    def unsubscribe_tag(self, viewer: Viewer, tag: str) -> None:
+        """End one subscription to a tag. Idempotent."""
+        self._tags.unsubscribe(viewer, tag)
 
     async def drain(self, within_s: float) -> None:
         """Send every viewer away to come back later, in random order and spread out over the time given."""
@@ -138,13 +159,23 @@ class Hub:
                 timer.cancel()
         for loading in self._loading.values():
             loading.cancel()
+        self._tags.close()
 
     def _hear(self, entries: Sequence[Entry]) -> None:
-        """Take in what one commit brought, one write per viewer and task."""
+        """Take in what one commit brought, one write per viewer and task, and one per viewer and tag."""
+        if self._tags:  # first, for a task that ends lets its viewers go: its end would come to them by the tag again
+            for task, own in groupby(entries, key=lambda entry: entry.task):
+                self._tags.hear(task, list(own))
+            self._tags.tell()
         for task, own in groupby(entries, key=lambda entry: entry.task):
             if (channel := self._channels.get(task)) is not None:
                 self._fell_behind(channel.hear(list(own)))
                 self._release(channel)
+
+    def _exit(self, viewer: Viewer, task: str) -> None:
+        channel = self._channels[task]  # a channel stays for as long as it has an audience
+        channel.exit(viewer)
+        self._release(channel)
 
     async def _load(self, channel: Channel) -> None:
         try:
@@ -203,14 +234,18 @@ class Hub:
 
     def _bring_up(self, viewer: Viewer, now: float) -> None:
         """Give a drained viewer one snapshot of each task that it missed something of."""
+        # Tags first: what a task's own channel tells now, and lets go with, they shall not tell again.
+        self._tags.catch_up(viewer, now)
         for task, subscription in list(viewer.subscriptions.items()):
             if subscription.stale:
                 channel = self._channels[task]
                 channel.catch_up(subscription, now)
                 self._release(channel)
-                if viewer.buffered() > BEHIND_BYTES:  # it drained, so its time begins anew
-                    viewer.behind_since = now
-                    return
+                if viewer.buffered() > BEHIND_BYTES:
+                    break
+        if viewer.buffered() > BEHIND_BYTES:  # it drained, so its time begins anew
+            viewer.behind_since = now
+            return
         viewer.behind_since = None
         self._behind.discard(viewer)
 
@@ -231,11 +266,20 @@ class Hub:
         for viewer, second in list(self._viewers.items()):
             if second != self._second:
                 continue
-            for task, subscription in list(viewer.subscriptions.items()):
-                if subscription.expires_at is not None and now >= subscription.expires_at:
-                    self.unsubscribe(viewer, task)
-                    viewer.expired(task)
+            self._end_rights(viewer, now)
             viewer.ping_round = (viewer.ping_round + 1) % viewer.form.ping_rounds
             if viewer.ping_round == 0 and viewer.behind_since is None and not viewer.gone:
                 name = viewer.form.name
                 viewer.write(frames.get(name) or frames.setdefault(name, viewer.form.wrap(ping, None)))
+
+    def _end_rights(self, viewer: Viewer, now: float) -> None:
+        """End the subscriptions whose token has expired."""
+        for tag, of_tag in list(viewer.tags.items()):
+            if of_tag.expires_at is not None and now >= of_tag.expires_at:
+                self._tags.unsubscribe(viewer, tag)
+                viewer.expired("tag", tag)
+        for task, of_task in list(viewer.subscriptions.items()):
+            if of_task.expires_at is not None and now >= of_task.expires_at:
+                self._exit(viewer, task)
+                viewer.expired("task", task)
+                self._tags.hand_back(viewer, task)

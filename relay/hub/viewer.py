@@ -7,11 +7,16 @@ What a viewer is told when a task has ended or a token expired depends on its wi
 import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 from relay.hub.frames import Form
 
 BEHIND_BYTES = 32 * 1024
 """More than this in a viewer's write buffer, and it is behind: nothing more is written until it has drained."""
+
+
+Subject = Literal["task", "tag"]
+"""What a subscription can be about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +55,24 @@ class Subscription:
         """Something was not written because the viewer is behind: it is owed a snapshot."""
 
 
+class TagSubscription:
+    """A viewer's place in the channel of one tag."""
+
+    __slots__ = ("expires_at", "known_up_to", "listed", "viewer")
+
+    def __init__(self, viewer: "Viewer", expires_at: float | None) -> None:
+        self.viewer = viewer
+        self.expires_at = expires_at
+        self.listed = False
+        """Whether it has been given the list. One that comes while it is behind waits for it."""
+        self.known_up_to: int | None = None
+        """Up to which revision of the channel it was told, while it is behind and has missed something."""
+
+
 class Viewer(ABC):
     """One connection. The hub writes to it; whoever owns the connection reports when it is gone (`Hub.leave`)."""
 
-    __slots__ = ("abort", "behind_since", "buffered", "form", "gone", "ping_round", "subscriptions", "write")
+    __slots__ = ("abort", "behind_since", "buffered", "form", "gone", "ping_round", "subscriptions", "tags", "write")
 
     def __init__(self, form: Form, transport: asyncio.WriteTransport) -> None:
         self.form = form
@@ -62,6 +81,8 @@ class Viewer(ABC):
         self.buffered = transport.get_write_buffer_size
         self.subscriptions: dict[str, Subscription] = {}
         """By task."""
+        self.tags: dict[str, TagSubscription] = {}
+        """By tag."""
         self.behind_since: float | None = None
         self.gone = False
         """It has left or is being closed: nothing more is written to it."""
@@ -69,7 +90,8 @@ class Viewer(ABC):
 
     def __repr__(self) -> str:
         behind = "" if self.behind_since is None else " behind"
-        return f"<{type(self).__name__} {self.form.name} subscriptions={len(self.subscriptions)}{behind}>"
+        subscribed = f"tasks={len(self.subscriptions)} tags={len(self.tags)}"
+        return f"<{type(self).__name__} {self.form.name} {subscribed}{behind}>"
 
     def send(self, message: bytes) -> None:
         """Write one message to this viewer alone; it leads to no cursor."""
@@ -80,8 +102,8 @@ class Viewer(ABC):
         """Take note that the task's last event has been written."""
 
     @abstractmethod
-    def expired(self, task: str) -> None:
-        """Take note that the right to see the task is over."""
+    def expired(self, subject: Subject, name: str) -> None:
+        """Take note that the right to see the task or the tag is over."""
 
     @abstractmethod
     def close(self, why: Close) -> None:

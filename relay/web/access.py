@@ -47,6 +47,10 @@ class Grant:
             return True
         return scope in self.scopes and (self.task == task or (self.tag is not None and self.tag in tags))
 
+    def allows_tag(self, scope: Scope, tag: str) -> bool:
+        """Say whether it allows `scope` on all tasks of a tag."""
+        return self.is_key or (scope in self.scopes and self.tag == tag)
+
 
 class Access:
     """Checks credentials and mints tokens."""
@@ -84,9 +88,16 @@ class Access:
         Returns:
             The token and when it expires, in unix seconds.
         """
+        return self._sign("task", task, scope, ttl_s)
+
+    def mint_tag(self, tag: str, *, scope: str, ttl_s: float) -> tuple[str, float]:
+        """Make a token for all tasks of a tag, those that are still to come too; returns the same as `mint`."""
+        return self._sign("tag", tag, scope, ttl_s)
+
+    def _sign(self, subject: Literal["task", "tag"], name: str, scope: str, ttl_s: float) -> tuple[str, float]:
         now = self._clock()
         expires_at = int(now + ttl_s)
-        claims = {"task": task, "scope": scope, "iat": int(now), "exp": expires_at}
+        claims = {subject: name, "scope": scope, "iat": int(now), "exp": expires_at}
         return jwt.encode(claims, self._secret, algorithm="HS256"), float(expires_at)
 
     def _token(self, token: str) -> Grant:

@@ -97,6 +97,12 @@ class TokenBody(BaseModel):
     ttl: Annotated[int, Field(ge=1, le=MAX_TTL_S)] | None = None
 
 
+class TagTokenBody(TokenBody):
+    """`POST /v1/tokens`."""
+
+    tag: Tag
+
+
 class ListQuery(BaseModel):
     """`GET /v1/tasks`."""
 

@@ -126,6 +126,14 @@ CALLS = (
         refusals=(*_VIEW, *_BODY),
     ),
     Call(
+        method="post",
+        path="/v1/tokens",
+        summary="Mint a viewer token for all tasks of a tag",
+        body="TagTokenBody",
+        answers={200: ref("TagToken")},
+        refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY),
+    ),
+    Call(
         method="get",
         path="/v1/models",
         summary="List the models of the catalogue",

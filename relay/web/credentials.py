@@ -56,6 +56,17 @@ async def permit(request: web.Request, grant: Grant, scope: Scope, task: str) ->
         raise RequestError(Code.FORBIDDEN, f"The token does not allow {scope} on this task.")
 
 
+def permit_tag(grant: Grant, scope: Scope, tag: str) -> None:
+    """
+    See that a grant covers a tag. Whether any task has it is no matter: the first may come tomorrow.
+
+    Raises:
+        RequestError: it does not.
+    """
+    if not grant.allows_tag(scope, tag):
+        raise RequestError(Code.FORBIDDEN, f"The token does not allow {scope} on this tag.")
+
+
 def _bearer(request: web.Request) -> str | None:
     scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     return token.strip() if token and scheme.lower() == "bearer" else None

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from relay.errors import RelayError
+from relay.hub.viewer import Subject
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Credential = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
@@ -15,7 +16,7 @@ class MessageError(RelayError):
 
 
 class _Aimed(BaseModel):
-    """A message about one task or one tag."""
+    """A message about one task or one tag: its `aim`."""
 
     model_config = ConfigDict(strict=True)
 
@@ -27,6 +28,14 @@ class _Aimed(BaseModel):
         if (self.task is None) == (self.tag is None):
             raise ValueError("name one task or one tag")
         return self
+
+    @property
+    def aim(self) -> tuple[Subject, str]:
+        if self.task is not None:
+            return "task", self.task
+        if self.tag is not None:
+            return "tag", self.tag
+        raise AssertionError("a message without an aim is refused when it is read")
 
 
 class Subscribe(_Aimed):

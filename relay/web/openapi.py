@@ -16,7 +16,16 @@ from relay.core.snapshot import Snapshot
 from relay.errors import Code, FieldError, UpstreamFault
 from relay.providers.base import StoredFile, StoredFolder
 from relay.providers.catalogue.model import InputType
-from relay.web.bodies import AttachBody, EventsQuery, FileBody, FolderBody, ListQuery, StartBody, TokenBody
+from relay.web.bodies import (
+    AttachBody,
+    EventsQuery,
+    FileBody,
+    FolderBody,
+    ListQuery,
+    StartBody,
+    TagTokenBody,
+    TokenBody,
+)
 from relay.web.calls import CALLS, Call, Json, ref, shape
 from relay.web.problems import STATUS
 
@@ -98,6 +107,7 @@ def _schemas() -> dict[str, Json]:
         FileBody,
         FolderBody,
         TokenBody,
+        TagTokenBody,
         ListQuery,
         EventsQuery,
     )
@@ -164,6 +174,7 @@ def _schemas() -> dict[str, Json]:
             "next": {"type": ["integer", "null"]},
         }
     )
+    schemas["TagToken"] = shape({"token": text, "expires_at": number})
     schemas["Token"] = shape({"token": text, "expires_at": number, "links": {"type": "object"}})
     schemas["Problem"] = shape(
         {

@@ -11,6 +11,7 @@ from relay.web.bodies import (
     AttachBody,
     EventsQuery,
     ListQuery,
+    TagTokenBody,
     TokenBody,
     page_cursor,
     read_object,
@@ -124,3 +125,12 @@ async def mint(request: web.Request) -> web.Response:
     body = TokenBody.model_validate(await read_object(request, required=False))
     token, expires_at = parts.access.mint(task, scope=body.scope, ttl_s=body.ttl or parts.config.token_ttl_s)
     return json_answer({"token": token, "expires_at": expires_at, "links": links(parts.config, task, token)})
+
+
+async def mint_for_tag(request: web.Request) -> web.Response:
+    """`POST /v1/tokens`."""
+    require_key(request)
+    parts = context(request)
+    body = TagTokenBody.model_validate(await read_object(request))
+    token, expires_at = parts.access.mint_tag(body.tag, scope=body.scope, ttl_s=body.ttl or parts.config.token_ttl_s)
+    return json_answer({"token": token, "expires_at": expires_at})

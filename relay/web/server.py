@@ -34,6 +34,7 @@ def application(parts: Context) -> web.Application:
             web.get("/v1/tasks/{id}/ws", ws.one, allow_head=False),
             web.post("/v1/tasks/{id}/cancel", rest.cancel),
             web.post("/v1/tasks/{id}/tokens", rest.mint),
+            web.post("/v1/tokens", rest.mint_for_tag),
             web.get("/v1/models", models.index),
             web.get("/v1/models/{owner}/{name}", models.show),
             web.post("/v1/files", files.upload),

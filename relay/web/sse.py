@@ -16,7 +16,7 @@ from relay import log
 from relay.core.snapshot import Snapshot
 from relay.hub.cursor import Cursor, parse_cursor
 from relay.hub.frames import SSE, SSE_HTTP_1_0
-from relay.hub.viewer import TOKEN_EXPIRED, TOO_SLOW, Close, Viewer
+from relay.hub.viewer import TOKEN_EXPIRED, TOO_SLOW, Close, Subject, Viewer
 from relay.web.access import Grant
 from relay.web.context import context
 from relay.web.transport import tune
@@ -46,7 +46,7 @@ class EventStream(Viewer):
     def ended(self, task: str) -> None:
         self._finish(None)
 
-    def expired(self, task: str) -> None:
+    def expired(self, subject: Subject, name: str) -> None:
         self.send(orjson.dumps({"type": "error", "code": "token_expired", "detail": TOKEN_EXPIRED.reason}))
         self._finish(TOKEN_EXPIRED)
 

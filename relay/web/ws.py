@@ -1,5 +1,5 @@
 """
-The two WebSockets: one task, or many over one connection.
+The two WebSockets: one task, or many tasks and tags over one connection.
 
 A browser sees nothing of a refused handshake, so every refusal but a foreign Origin is accepted first and then closed
 with its code. Frames out are written by the hub; frames in are few and small.
@@ -28,12 +28,13 @@ from relay.hub.viewer import (
     TOO_MANY,
     TOO_SLOW,
     Close,
+    Subject,
     Viewer,
     protocol_error,
 )
 from relay.web.access import TokenExpired
 from relay.web.context import Context, context
-from relay.web.credentials import credential, permit
+from relay.web.credentials import credential, permit, permit_tag
 from relay.web.messages import Auth, MessageError, Subscribe, Unsubscribe, parse
 from relay.web.transport import tune
 
@@ -93,12 +94,12 @@ class TaskSocket(Socket):
     def ended(self, task: str) -> None:
         self.close(ENDED)
 
-    def expired(self, task: str) -> None:
+    def expired(self, subject: Subject, name: str) -> None:
         self.close(TOKEN_EXPIRED)
 
 
 class ManySocket(Socket):
-    """A connection that is about many tasks: each comes and goes by itself."""
+    """A connection that is about many tasks and tags: each comes and goes by itself."""
 
     __slots__ = ("credential",)
 
@@ -109,12 +110,12 @@ class ManySocket(Socket):
     def ended(self, task: str) -> None:
         """Keep quiet: the task's last event has said it."""
 
-    def expired(self, task: str) -> None:
-        self.fault(task, "token_expired", TOKEN_EXPIRED.reason)
+    def expired(self, subject: Subject, name: str) -> None:
+        self.fault(subject, name, "token_expired", TOKEN_EXPIRED.reason)
 
-    def fault(self, task: str, code: str, detail: str) -> None:
+    def fault(self, subject: Subject, name: str, code: str, detail: str) -> None:
         """Tell that one subscription is over, or never began."""
-        self.send(orjson.dumps({"type": "error", "task": task, "code": code, "detail": detail}))
+        self.send(orjson.dumps({"type": "error", subject: name, "code": code, "detail": detail}))
 
 
 async def one(request: web.Request) -> Response:
@@ -164,9 +165,10 @@ async def many(request: web.Request) -> Response:
                     case Subscribe() as wish:
                         impatience.cancel()
                         await _subscribe(request, viewer, wish)
-                    case Unsubscribe(task=task):
-                        if task is not None:
-                            parts.hub.unsubscribe(viewer, task)
+                    case Unsubscribe(aim=("task", task)):
+                        parts.hub.unsubscribe(viewer, task)
+                    case Unsubscribe(aim=(_, tag)):
+                        parts.hub.unsubscribe_tag(viewer, tag)
                     case Auth(token=token):
                         await _renew(request, viewer, token)
                         viewer.credential = token
@@ -181,31 +183,40 @@ async def many(request: web.Request) -> Response:
 
 async def _subscribe(request: web.Request, viewer: ManySocket, wish: Subscribe) -> None:
     parts = context(request)
-    if wish.task is None:
-        body = {"type": "error", "tag": wish.tag, "code": "not_found", "detail": "This relay has no boards by tag."}
-        viewer.send(orjson.dumps(body))
-        return
-    if wish.task not in viewer.subscriptions and len(viewer.subscriptions) >= parts.config.subscription_limit:
-        viewer.fault(wish.task, "forbidden", f"One connection may follow {parts.config.subscription_limit} tasks.")
+    subject, name = wish.aim
+    is_new = name not in (viewer.subscriptions if subject == "task" else viewer.tags)
+    limit = parts.config.subscription_limit
+    if is_new and len(viewer.subscriptions) + len(viewer.tags) >= limit:
+        viewer.fault(subject, name, "forbidden", f"One connection may follow {limit} tasks and tags.")
         return
     try:
         grant = parts.access.check(wish.token or viewer.credential)
-        await permit(request, grant, "view", wish.task)
-        cursor = parse_cursor(wish.cursor)
-        await parts.hub.subscribe(viewer, wish.task, cursor, expires_at=grant.expires_at)
+        match subject:
+            case "task":
+                await permit(request, grant, "view", name)
+                await parts.hub.subscribe(viewer, name, parse_cursor(wish.cursor), expires_at=grant.expires_at)
+            case "tag":
+                permit_tag(grant, "view", name)
+                await parts.hub.subscribe_tag(viewer, name, expires_at=grant.expires_at)
+            case _:
+                assert_never(subject)
     except TokenExpired as error:
-        viewer.fault(wish.task, "token_expired", error.detail)
+        viewer.fault(subject, name, "token_expired", error.detail)
     except RequestError as error:
-        viewer.fault(wish.task, error.code.value, error.detail)
+        viewer.fault(subject, name, error.code.value, error.detail)
 
 
 async def _renew(request: web.Request, viewer: Viewer, token: str) -> None:
     """Let a fresh token carry on all subscriptions that it covers."""
     grant = context(request).access.check(token)
-    for task, subscription in list(viewer.subscriptions.items()):
-        with suppress(RequestError):  # a token for other tasks is no fault of this subscription
+    for tag, of_tag in viewer.tags.items():
+        with suppress(RequestError):  # a token for something else is no fault of this subscription
+            permit_tag(grant, "view", tag)
+            of_tag.expires_at = grant.expires_at
+    for task, of_task in list(viewer.subscriptions.items()):
+        with suppress(RequestError):
             await permit(request, grant, "view", task)
-            subscription.expires_at = grant.expires_at
+            of_task.expires_at = grant.expires_at
 
 
 async def _accept(request: web.Request) -> tuple[Response, asyncio.WriteTransport]:

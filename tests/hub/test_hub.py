@@ -2,209 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit, decode_event
-from relay.core.snapshot import Snapshot, apply, decode_snapshot
+from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError
 from relay.hub import channel as channel_module
 from relay.hub.channel import FLOOD_BYTES, RECENT_BYTES, RECENT_EVENTS
 from relay.hub.cursor import Cursor
-from relay.hub.frames import SSE_HTTP_1_0
 from relay.hub.hub import ROUND_S, TOO_SLOW_S, Hub
-from relay.hub.viewer import BEHIND_BYTES, DRAINING, TOO_SLOW, Close, Viewer
-from relay.journal.base import Entry, History, Record, Tail
-from relay.journal.memory import MemoryJournal
-
-TASK = "t1"
-
-
-class Clock:
-    """Time that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class SlowJournal(MemoryJournal):
-    """A journal whose readers wait while its gate is shut, as for a disk: what they are answered may be old by then."""
-
-    def __init__(self, *, history_events: int = 10_000) -> None:
-        super().__init__(history_events=history_events)
-        self.late: list[tuple[Tail, Sequence[Entry]]] | None = None
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.asked = asyncio.Event()
-        self.fresh = False
-        """Whether a state is as new as its answer, instead of as old as its question."""
-        self.reads = 0
-        self.failure: OSError | None = None
-        self.states: dict[str, Snapshot] = {}
-
-    async def snapshot(self, task: str) -> Snapshot | None:
-        answer = await super().snapshot(task)
-        await self._answering()
-        return await super().snapshot(task) if self.fresh else answer
-
-    async def read(self, task: str, *, after: int, limit: int) -> History:
-        answer = await super().read(task, after=after, limit=limit)
-        await self._answering()
-        return answer
-
-    def listen(self, tail: Tail) -> Callable[[], None]:
-        def hear(entries: Sequence[Entry]) -> None:
-            if self.late is None:
-                tail(entries)
-            else:
-                self.late.append((tail, entries))
-
-        return super().listen(hear)
-
-    def hold_tail(self) -> None:
-        """Let the tail tell of what is committed only later: a reader may know of it first."""
-        if self.late is None:
-            self.late = []
-
-    def catch_tail_up(self) -> None:
-        """Tell of everything that was held, in order."""
-        late, self.late = self.late or [], None
-        for tail, entries in late:
-            tail(entries)
-
-    async def _answering(self) -> None:
-        self.reads += 1
-        self.asked.set()
-        await self.gate.wait()
-        if self.failure is not None:
-            raise self.failure
-
-    async def begin(self, task: str = TASK) -> None:
-        """Make a task."""
-        record = Record(id=task, provider="wiro", model="a/b", created_at=1.0, input={}, metadata={})
-        data = Submit(model="a/b", provider="wiro")
-        event = Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=1.0, source=Source.RELAY, data=data)
-        await self.create(record, event)
-        state = await super().snapshot(task)
-        assert state is not None
-        self.states[task] = state
-
-    async def say(self, *texts: str, task: str = TASK, trim: bool = False) -> None:
-        """Commit a log line for each text, in one commit."""
-        data = [LogOutput(log=Log(stream="stdout", text=text)) for text in texts]
-        await self._commit(task, "output", State.RUNNING, data, trim=trim)
-
-    async def end(self, task: str = TASK) -> None:
-        """Commit the task's end."""
-        await self._commit(task, "done", State.SUCCEEDED, [Done(verdict="succeeded")], trim=True)
-
-    async def _commit(
-        self, task: str, kind: str, state: State, data: Sequence[LogOutput | Done], *, trim: bool
-    ) -> None:
-        events = []
-        for each in data:
-            seq = self.states[task].seq + 1
-            event = Event(type=kind, task=task, seq=seq, state=state, at=float(seq), source=Source.LIVE, data=each)
-            self.states[task] = apply(self.states[task], event)
-            events.append(event)
-        await self.append(events, snapshot=self.states[task] if trim else None)
-
-
-class Paper(asyncio.WriteTransport):
-    """A transport that keeps what is written to it; `stuck` is how much of it its peer has not taken."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = bytearray()
-        self.writes = 0
-        self.stuck = 0
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += data
-        self.writes += 1
-
-    def get_write_buffer_size(self) -> int:
-        return self.stuck
-
-
-class Told(Viewer):
-    """A viewer that can say what it was told."""
-
-    def __init__(self) -> None:
-        self.paper = Paper()
-        super().__init__(SSE_HTTP_1_0, self.paper)
-        self.endings: list[str] = []
-        self.expiries: list[str] = []
-        self.closes: list[Close] = []
-
-    def ended(self, task: str) -> None:
-        self.endings.append(task)
-
-    def expired(self, task: str) -> None:
-        self.expiries.append(task)
-
-    def close(self, why: Close) -> None:
-        self.gone = True
-        self.closes.append(why)
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        blocks = bytes(self.paper.written).split(b"\n\n")[:-1]
-        return [orjson.loads(block.rpartition(b"data: ")[2]) for block in blocks]
-
-    @property
-    def types(self) -> list[str]:
-        return [message["type"] for message in self.messages]
-
-    def story(self, known: Snapshot | None = None) -> Snapshot | None:
-        """Fold what it was told; a gap, a duplicate or a wrong count fails."""
-        state, promised = known, 0
-        for message in self.messages:
-            match message["type"]:
-                case "snapshot":
-                    state = decode_snapshot(orjson.dumps(message["task"]))
-                case "resumed":
-                    assert state is not None
-                    assert message["seq"] == state.seq
-                    promised = message["seq"] + message["events"]
-                case "ping":
-                    pass
-                case _:
-                    assert state is not None
-                    assert message["seq"] == state.seq + 1
-                    state = apply(state, decode_event(orjson.dumps(message)))
-        assert state is None or state.seq >= promised
-        return state
-
-
-@pytest.fixture
-async def journal() -> AsyncIterator[SlowJournal]:
-    """A journal with one task of one event."""
-    journal = SlowJournal()
-    await journal.open(lock=False)
-    await journal.begin()
-    yield journal
-    await journal.close()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def hub(journal: SlowJournal, clock: Clock) -> AsyncIterator[Hub]:
-    hub = Hub(journal, clock)
-    yield hub
-    hub.close()
+from relay.hub.viewer import BEHIND_BYTES, DRAINING, TOO_SLOW
+from tests.hub.stand import TASK, Clock, SlowJournal, Told
 
 
 async def join(hub: Hub, cursor: Cursor | None = None, *, expires_at: float | None = None, task: str = TASK) -> Told:
@@ -661,7 +472,7 @@ async def test_rights_end_within_a_round(hub: Hub, journal: SlowJournal, clock: 
     await journal.say("a")
     await journal.say("b", task="t2")
 
-    assert viewer.expiries == [TASK]
+    assert viewer.expiries == [f"task {TASK}"]
     assert viewer.messages[-1]["task"] == "t2"
     assert hub.channels == 1
 

@@ -7,16 +7,28 @@ from collections.abc import AsyncIterator, Callable
 import orjson
 import pytest
 
-from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit, decode_event
+from relay.core.events import (
+    Data,
+    Done,
+    Event,
+    Log,
+    LogOutput,
+    Progress,
+    ProgressOutput,
+    Source,
+    State,
+    Submit,
+    decode_event,
+)
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
 from relay.hub.frames import SSE_HTTP_1_0
 from relay.hub.hub import TOO_SLOW_S, Hub
-from relay.hub.viewer import BEHIND_BYTES, TOO_SLOW, Close, Viewer
+from relay.hub.viewer import BEHIND_BYTES, TOO_SLOW, Close, Subject, Viewer
 from relay.journal.base import Record
 from relay.journal.memory import MemoryJournal
 from relay.web.transport import tune
 
-TASK = "t1"
+TASK, TAG = "t1", "shop"
 LINE = "x" * 4096
 BUFFERS_BYTES = 256 * 1024
 """More than loopback and both ends' buffers hold, with the options that `tune` sets and a small receive buffer."""
@@ -27,23 +39,27 @@ class Story:
 
     def __init__(self, journal: MemoryJournal) -> None:
         self._journal = journal
-        data = Submit(model="a/b", provider="wiro")
+        data = Submit(model="a/b", provider="wiro", tags=(TAG,))
         self._first = Event(
             type="submit", task=TASK, seq=1, state=State.SUBMITTING, at=1.0, source=Source.RELAY, data=data
         )
         self.state = begin(self._first, journal.epoch)
 
     async def begin(self) -> None:
-        record = Record(id=TASK, provider="wiro", model="a/b", created_at=1.0, input={}, metadata={})
+        record = Record(id=TASK, provider="wiro", model="a/b", created_at=1.0, tags=(TAG,), input={}, metadata={})
         await self._journal.create(record, self._first)
 
     async def say(self, text: str) -> None:
         await self._add("output", State.RUNNING, LogOutput(log=Log(stream="stdout", text=text)))
 
+    async def advance(self) -> None:
+        """Commit a progress that is as large as a line."""
+        await self._add("output", State.RUNNING, ProgressOutput(progress=Progress(percent=1.0, label=LINE)))
+
     async def end(self) -> None:
         await self._add("done", State.SUCCEEDED, Done(verdict="succeeded"))
 
-    async def _add(self, kind: str, state: State, data: LogOutput | Done) -> None:
+    async def _add(self, kind: str, state: State, data: Data) -> None:
         seq = self.state.seq + 1
         event = Event(type=kind, task=TASK, seq=seq, state=state, at=float(seq), source=Source.LIVE, data=data)
         self.state = apply(self.state, event)
@@ -62,7 +78,7 @@ class Connected(Viewer):
         self.over.set_result(None)
         self.transport.close()
 
-    def expired(self, task: str) -> None:
+    def expired(self, subject: Subject, name: str) -> None:
         raise AssertionError("nothing expires here")
 
     def close(self, why: Close) -> None:
@@ -97,6 +113,8 @@ class Reader:
 
     def _fold(self, block: bytes) -> None:
         message = orjson.loads(block.partition(b"data: ")[2])
+        if message["type"] in ("listed", "ping"):
+            return
         if message["type"] == "snapshot":
             self.state = decode_snapshot(orjson.dumps(message["task"]))
             self.snapshots += 1
@@ -126,8 +144,8 @@ class House:
         self._door = socket.create_server(("127.0.0.1", 0))
         self._door.setblocking(False)
 
-    async def visit(self) -> tuple[Connected, Reader]:
-        """Connect a viewer that is subscribed; its far end has read nothing yet."""
+    async def visit(self, *, tag: bool = False) -> tuple[Connected, Reader]:
+        """Connect a viewer that is subscribed to the task, or to its tag; its far end has read nothing yet."""
         loop = asyncio.get_running_loop()
         far = socket.socket()
         far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -138,7 +156,7 @@ class House:
         tune(transport)
         viewer = Connected(transport)
         self.hub.join(viewer)
-        await self.hub.subscribe(viewer, TASK)
+        await (self.hub.subscribe_tag(viewer, TAG) if tag else self.hub.subscribe(viewer, TASK))
         self._sockets.append(far)
         self.viewers.append(viewer)
         return viewer, Reader(far)
@@ -170,7 +188,7 @@ async def house() -> AsyncIterator[House]:
 async def fill(house: House, viewer: Viewer) -> None:
     """Let the task talk until the viewer is behind."""
     for _ in range(BUFFERS_BYTES // len(LINE)):
-        await house.story.say(LINE)
+        await (house.story.advance() if viewer.tags else house.story.say(LINE))
         if viewer.behind_since is not None:
             return
     pytest.fail("the viewer was never seen to be behind")
@@ -214,6 +232,26 @@ async def test_the_end_reaches_one_that_was_behind(house: House) -> None:
     assert reader.state.done is not None
     assert slow.over.result() is None
     assert house.hub.channels == 0
+
+
+async def test_a_board_that_stops_reading_gets_one_state_of_each_task_and_goes_on(house: House) -> None:
+    """Megabytes of progress pass: nothing waits for it, and when it reads it has the newest, and the end."""
+    slow, reader = await house.visit(tag=True)
+    await fill(house, slow)
+    held = slow.buffered()
+    for _ in range(500):
+        await house.story.advance()
+    assert slow.buffered() == held
+
+    await reader.read_until(lambda state: state.seq == house.story.state.seq)
+    assert reader.snapshots == 2
+    assert reader.before_snapshot <= 128 * 1024
+    await house.story.advance()
+    await house.story.end()
+    await reader.read_until(lambda state: state.done)
+
+    assert reader.snapshots == 2
+    assert reader.state == house.story.state
 
 
 async def test_one_that_never_reads_is_sent_away(house: House) -> None:

@@ -264,7 +264,7 @@ async def test_a_fault_of_one_subscription_leaves_the_others_alone(
                 await subscribe(socket, good[1]["task"]["id"], token=good[2]["token"])
                 await subscribe(socket, unsubscribed)
                 await subscribe(socket, "nobody", token="x")
-                await socket.send_json({"type": "subscribe", "tag": "project:1", "token": relay.api_key})
+                await socket.send_json({"type": "subscribe", "tag": "project:1", "token": good[2]["token"]})
         messages = [await heard(socket) for _ in range(25)]
         for made in good:
             sandbox.release(made["task"]["upstream_id"])
@@ -280,7 +280,7 @@ async def test_a_fault_of_one_subscription_leaves_the_others_alone(
         (good[1]["task"]["id"], "forbidden"),
         (unsubscribed, "unauthorized"),
         ("nobody", "unauthorized"),
-        ("project:1", "not_found"),
+        ("project:1", "forbidden"),
     ]
     assert done == {made["task"]["id"] for made in good}
 

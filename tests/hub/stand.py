@@ -1,0 +1,243 @@
+"""What tests of the hub stand on: a journal in memory that can be slow, and viewers that write down what they get."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from relay.core.events import (
+    Append,
+    AppendOutput,
+    Began,
+    Data,
+    Done,
+    Event,
+    Log,
+    LogOutput,
+    Progress,
+    ProgressOutput,
+    Source,
+    State,
+    Submit,
+    decode_event,
+)
+from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
+from relay.hub.frames import SSE_HTTP_1_0, Form
+from relay.hub.viewer import Close, Subject, Viewer
+from relay.journal.base import Entry, Filter, History, Place, Record, Tail
+from relay.journal.memory import MemoryJournal
+
+TASK = "t1"
+
+
+class Clock:
+    """Time that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class SlowJournal(MemoryJournal):
+    """A journal whose readers wait while its gate is shut, as for a disk: what they are answered may be old by then."""
+
+    def __init__(self, *, history_events: int = 10_000) -> None:
+        super().__init__(history_events=history_events)
+        self.late: list[tuple[Tail, Sequence[Entry]]] | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.asked = asyncio.Event()
+        self.fresh = False
+        """Whether a state is as new as its answer, instead of as old as its question."""
+        self.reads = 0
+        self.failure: OSError | None = None
+        self.states: dict[str, Snapshot] = {}
+
+    async def snapshot(self, task: str) -> Snapshot | None:
+        answer = await super().snapshot(task)
+        await self._answering()
+        return await super().snapshot(task) if self.fresh else answer
+
+    async def read(self, task: str, *, after: int, limit: int) -> History:
+        answer = await super().read(task, after=after, limit=limit)
+        await self._answering()
+        return answer
+
+    async def record(self, task: str) -> Record | None:
+        answer = await super().record(task)
+        await self._answering()
+        return answer
+
+    async def page(self, where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
+        answer = await super().page(where, after=after, limit=limit)
+        await self._answering()
+        return answer
+
+    def listen(self, tail: Tail) -> Callable[[], None]:
+        def hear(entries: Sequence[Entry]) -> None:
+            if self.late is None:
+                tail(entries)
+            else:
+                self.late.append((tail, entries))
+
+        return super().listen(hear)
+
+    def hold_tail(self) -> None:
+        """Let the tail tell of what is committed only later: a reader may know of it first."""
+        if self.late is None:
+            self.late = []
+
+    def catch_tail_up(self, *, together: bool = False) -> None:
+        """Tell of everything that was held, in order, or as if it had been one commit."""
+        late, self.late = self.late or [], None
+        if together and late:
+            late = [(late[0][0], [entry for _, entries in late for entry in entries])]
+        for tail, entries in late:
+            tail(entries)
+
+    async def _answering(self) -> None:
+        self.reads += 1
+        self.asked.set()
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    async def begin(self, task: str = TASK, *tags: str) -> None:
+        """Make a task; it is newer than those that were made before."""
+        at = float(len(self.states) + 1)
+        record = Record(id=task, provider="wiro", model="a/b", created_at=at, tags=tags, input={}, metadata={})
+        data = Submit(model="a/b", provider="wiro", tags=tags)
+        event = Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=at, source=Source.RELAY, data=data)
+        self.states[task] = begin(event, self.epoch)
+        await self.create(record, event)
+
+    async def say(self, *texts: str, task: str = TASK, trim: bool = False) -> None:
+        """Commit a log line for each text, in one commit."""
+        data = [LogOutput(log=Log(stream="stdout", text=text)) for text in texts]
+        await self._commit(task, "output", State.RUNNING, data, trim=trim)
+
+    async def answer(self, *texts: str, task: str = TASK) -> None:
+        """Commit a streamed answer for each text, in one commit."""
+        data = [AppendOutput(append=Append(segment=0, kind="answer", offset=0, text=text)) for text in texts]
+        await self._commit(task, "output", State.RUNNING, data)
+
+    async def advance(self, *percents: float, task: str = TASK) -> None:
+        """Commit a progress for each number, in one commit."""
+        data = [ProgressOutput(progress=Progress(percent=percent)) for percent in percents]
+        await self._commit(task, "output", State.RUNNING, data)
+
+    async def reach(self, stage: str, state: State, task: str = TASK) -> None:
+        """Commit that a stage began."""
+        await self._commit(task, stage, state, [Began()])
+
+    async def end(self, task: str = TASK) -> None:
+        """Commit the task's end."""
+        await self._commit(task, "done", State.SUCCEEDED, [Done(verdict="succeeded")], trim=True)
+
+    async def _commit(self, task: str, kind: str, state: State, data: Sequence[Data], *, trim: bool = False) -> None:
+        events = []
+        for each in data:
+            seq = self.states[task].seq + 1
+            event = Event(type=kind, task=task, seq=seq, state=state, at=float(seq), source=Source.LIVE, data=each)
+            self.states[task] = apply(self.states[task], event)
+            events.append(event)
+        await self.append(events, snapshot=self.states[task] if trim else None)
+
+
+class Paper(asyncio.WriteTransport):
+    """A transport that keeps what is written to it; `stuck` is how much of it its peer has not taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.writes = 0
+        self.stuck = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+        self.writes += 1
+
+    def get_write_buffer_size(self) -> int:
+        return self.stuck
+
+
+class Told(Viewer):
+    """A viewer that can say what it was told."""
+
+    def __init__(self, form: Form = SSE_HTTP_1_0) -> None:
+        self.paper = Paper()
+        super().__init__(form, self.paper)
+        self.endings: list[str] = []
+        self.expiries: list[str] = []
+        self.closes: list[Close] = []
+
+    def ended(self, task: str) -> None:
+        self.endings.append(task)
+
+    def expired(self, subject: Subject, name: str) -> None:
+        self.expiries.append(f"{subject} {name}")
+
+    def close(self, why: Close) -> None:
+        self.gone = True
+        self.closes.append(why)
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        blocks = bytes(self.paper.written).split(b"\n\n")[:-1]
+        return [orjson.loads(block.rpartition(b"data: ")[2]) for block in blocks]
+
+    @property
+    def types(self) -> list[str]:
+        return [message["type"] for message in self.messages]
+
+    def story(self, known: Snapshot | None = None) -> Snapshot | None:
+        """Fold what it was told; a gap, a duplicate or a wrong count fails."""
+        state, promised = known, 0
+        for message in self.messages:
+            match message["type"]:
+                case "snapshot":
+                    state = decode_snapshot(orjson.dumps(message["task"]))
+                case "resumed":
+                    assert state is not None
+                    assert message["seq"] == state.seq
+                    promised = message["seq"] + message["events"]
+                case "ping":
+                    pass
+                case _:
+                    assert state is not None
+                    assert message["seq"] == state.seq + 1
+                    state = apply(state, decode_event(orjson.dumps(message)))
+        assert state is None or state.seq >= promised
+        return state
+
+    def board(self, *, twice: bool = False) -> dict[str, Snapshot]:
+        """
+        Fold what it was told, task by task. An event of a task that it was not shown fails.
+
+        Args:
+            twice: whether an entry may come again, as it does when two of its tags have the task.
+        """
+        states: dict[str, Snapshot] = {}
+        for message in self.messages:
+            match message["type"]:
+                case "snapshot":
+                    state = decode_snapshot(orjson.dumps(message["task"]))
+                    states[state.id] = state
+                case "listed" | "ping":
+                    pass
+                case _:
+                    event = decode_event(orjson.dumps(message))
+                    state = states[event.task]
+                    assert twice or event.seq > state.seq
+                    if event.seq > state.seq:
+                        states[event.task] = apply(replace(state, seq=event.seq - 1), event)
+        return states
+
+
+def short(state: Snapshot) -> Snapshot:
+    """Return what of a state a tag shows: neither log nor segments, nor the times and numbers of what is left out."""
+    return replace(state, seq=0, updated_at=0.0, log=(), log_dropped=0, segments=())

@@ -1,0 +1,61 @@
+"""`relay token --tag`: a token for all tasks of a tag, minted where the relay's secret is."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from relay.cli import cli
+from relay.journal.sqlite import SQLiteJournal
+from relay.web.access import Access
+
+SECRET = "a-secret-of-more-than-32-characters"
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def token(*arguments: str, **settings: str) -> Result:
+    return CliRunner().invoke(cli, ["token", *arguments], env=settings)
+
+
+def test_a_token_for_a_tag_opens_that_tag_for_its_scopes_and_its_time() -> None:
+    """It is the line that is printed, and opens nothing else."""
+    ended = token("--tag", "shop:7", "--scope", "view cancel", "--ttl", "60", RELAY_TOKEN_SECRET=SECRET)
+
+    grant = Access([], SECRET, time.time).check(ended.stdout.strip())
+    assert ended.exit_code == 0
+    assert (grant.tag, grant.task, sorted(grant.scopes)) == ("shop:7", None, ["cancel", "view"])
+    assert 0 < (grant.expires_at or 0) - time.time() <= 60
+
+
+def test_a_tag_needs_no_task_yet() -> None:
+    """A store without any task has the secret all the same: the first task of the tag may come tomorrow."""
+
+    async def make_store() -> str:
+        journal = SQLiteJournal(Path("relay.db"))
+        await journal.open(lock=False)
+        kept = await journal.keep("token_secret", SECRET)
+        await journal.close()
+        return kept
+
+    kept = asyncio.run(make_store())
+    ended = token("--tag", "shop:7")
+
+    assert ended.exit_code == 0
+    assert Access([], kept, time.time).check(ended.stdout.strip()).tag == "shop:7"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("some-task", "--tag", "shop"), ("--tag", ""), ("--tag", "a b"), ("--tag", "x" * 65)], ids=str
+)
+def test_a_token_is_for_one_task_or_one_tag_that_can_exist(arguments: tuple[str, ...]) -> None:
+    """Neither, both, or a tag that no task can have: nothing is minted."""
+    ended = token(*arguments, RELAY_TOKEN_SECRET=SECRET)
+
+    assert ended.exit_code == 2
+    assert "ey" not in ended.stdout

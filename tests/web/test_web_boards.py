@@ -1,0 +1,313 @@
+"""Boards by tag: who may see one, over the socket and in lists, and what is said until the token expires."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from relay.app import Running
+from relay.hub.viewer import DRAINING
+from relay.sandbox import Sandbox
+
+Message = dict[str, Any]
+Start = Callable[..., Awaitable[Message]]
+Later = Callable[[float], None]
+Socket = aiohttp.ClientWebSocketResponse
+
+HELD = "hold_at=task_queue"
+SHOP = "shop:7"
+OTHER = "shop:8"
+
+
+@pytest.fixture
+def make_token(relay: Running) -> Callable[..., str]:
+    """Mint a token for a tag."""
+
+    def mint(tag: str = SHOP, scope: str = "view", ttl_s: float = 600) -> str:
+        return relay.context.access.mint_tag(tag, scope=scope, ttl_s=ttl_s)[0]
+
+    return mint
+
+
+@pytest.fixture
+async def page(relay: Running) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client without any credential of its own."""
+    async with aiohttp.ClientSession(relay.url) as session:
+        yield session
+
+
+async def heard(socket: Socket) -> Message:
+    """Return the next message that is no ping."""
+    while (message := orjson.loads(await socket.receive_str()))["type"] == "ping":
+        pass
+    return dict(message)
+
+
+async def subscribe(socket: Socket, **about: str) -> None:
+    await socket.send_json({"type": "subscribe"} | about)
+
+
+async def listed(socket: Socket) -> list[str]:
+    """Read a list to its end, past events of what was subscribed before; return the tasks in it."""
+    tasks = []
+    while (message := await heard(socket))["type"] != "listed":
+        assert message["type"] != "error", message
+        if message["type"] == "snapshot":
+            tasks.append(message["task"]["id"])
+    return tasks
+
+
+async def fault(socket: Socket) -> Message:
+    """Return the next error, past events of what was subscribed before."""
+    while (message := await heard(socket))["type"] != "error":
+        assert message["type"] != "listed", message
+    return message
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("store", ["memory:", "sqlite:///{folder}/relay.db"], ids=["memory", "sqlite"])
+async def test_a_board_shows_what_is_there_what_joins_and_how_all_of_it_ends(
+    make_relay: Any, sandbox: Sandbox, tmp_path: Path, store: str
+) -> None:
+    """Over a real run of each task: its stages and progress, no output, and one end; and then what a list shows."""
+    async with (
+        make_relay(store=store.format(folder=tmp_path)) as relay,
+        aiohttp.ClientSession(relay.url, headers=bearer(relay.api_key)) as client,
+        aiohttp.ClientSession(relay.url) as page,
+    ):
+
+        async def start(*tags: str) -> str:
+            body = {"model": "bytedance/text-to-image-seedream-v4", "tags": tags}
+            prompt = f"a cat [sandbox: {HELD}, stderr_lines=5]"
+            async with client.post("/v1/tasks", json=body | {"input": {"prompt": prompt}}) as answer:
+                made = await answer.json()
+                assert answer.status == 201, made
+                sandbox_tasks[made["task"]["id"]] = made["task"]["upstream_id"]
+                return str(made["task"]["id"])
+
+        sandbox_tasks: dict[str, str] = {}
+        token, _ = relay.context.access.mint_tag(SHOP, scope="view", ttl_s=600)
+        there, strange = await start(SHOP), await start(OTHER)
+        async with page.ws_connect("/v1/ws", protocols=["relay.v1", f"relay.token.{token}"]) as socket:
+            await subscribe(socket, tag=SHOP)
+            assert await listed(socket) == [there]
+            joined = await start("more", SHOP)
+            for upstream_id in sandbox_tasks.values():
+                sandbox.release(upstream_id)
+            messages: list[Message] = []
+            while sum(message["type"] == "done" for message in messages) < 2:
+                messages.append(await heard(socket))
+
+        assert next(message for message in messages if about(message) == joined)["type"] == "snapshot"
+        assert {about(message) for message in messages} == {there, joined} != {strange}
+        for task in (there, joined):
+            told = [message for message in messages if about(message) == task and message["type"] != "snapshot"]
+            seqs = [message["seq"] for message in told]
+            assert seqs == sorted(set(seqs))
+            assert told[-1]["type"] == "done"
+            assert any("progress" in message["data"] for message in told if message["type"] == "output")
+            assert not any({"log", "append"} & {*message["data"]} for message in told if message["type"] == "output")
+
+        async with page.ws_connect("/v1/ws", headers=bearer(token)) as socket:
+            await subscribe(socket, tag=SHOP)
+            snapshots = [(await heard(socket))["task"] for _ in range(2)]
+            assert (await heard(socket)) == {"type": "listed", "tag": SHOP}
+        async with page.get("/v1/tasks", params={"tag": SHOP}, headers=bearer(token)) as answer:
+            assert (await answer.json())["tasks"] == snapshots
+
+
+def about(message: Message) -> str:
+    """Return the task that a message is about."""
+    return str(message["task"]["id"] if message["type"] == "snapshot" else message["task"])
+
+
+async def test_a_tag_opens_for_a_key_and_for_its_own_token(
+    page: aiohttp.ClientSession, start: Start, relay: Running, make_token: Callable[..., str]
+) -> None:
+    """Its own by message or by connection; any other credential is a fault of that one subscription."""
+    made = await start(HELD, tags=[SHOP])
+    refused = {
+        make_token(OTHER): "forbidden",
+        make_token(scope="cancel input"): "forbidden",
+        made["token"]: "forbidden",
+        "nonsense": "unauthorized",
+    }
+    async with page.ws_connect("/v1/ws") as socket:
+        await subscribe(socket, tag=SHOP)
+        assert (await fault(socket))["code"] == "unauthorized"
+        for token, code in refused.items():
+            await subscribe(socket, tag=SHOP, token=token)
+            error = await fault(socket)
+            assert (error["tag"], error["code"]) == (SHOP, code)
+            assert error["detail"]
+        for token in (relay.api_key, make_token()):
+            await subscribe(socket, tag=SHOP, token=token)
+            assert await listed(socket) == [made["task"]["id"]]
+    async with page.ws_connect("/v1/ws", headers=bearer(make_token())) as socket:
+        await subscribe(socket, tag=SHOP)
+        assert await listed(socket) == [made["task"]["id"]]
+        await subscribe(socket, tag=OTHER)
+        assert (await fault(socket))["code"] == "forbidden"
+
+
+async def test_a_tags_token_opens_every_task_of_the_tag_for_its_scopes(
+    page: aiohttp.ClientSession, start: Start, relay: Running, make_token: Callable[..., str]
+) -> None:
+    """State, events, stream and socket of each task that has the tag, and of no other."""
+    mine, others = (await start(HELD, tags=[SHOP]))["task"]["id"], (await start(HELD, tags=[OTHER]))["task"]["id"]
+    headers = bearer(make_token())
+    for path, status in ((mine, 200), (f"{mine}/events", 200), (f"{mine}/input", 403), (others, 403), ("none", 404)):
+        async with page.get(f"/v1/tasks/{path}", headers=headers) as answer:
+            assert answer.status == status, path
+    stream = headers | {"Accept": "text/event-stream"}
+    async with page.get(f"/v1/tasks/{mine}/events", headers=stream) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/event-stream")
+    async with page.ws_connect(f"/v1/tasks/{mine}/ws", headers=headers) as socket:
+        assert (await heard(socket))["type"] == "snapshot"
+    async with page.post(f"/v1/tasks/{mine}/cancel", headers=headers) as answer:
+        assert answer.status == 403
+    async with page.post(f"/v1/tasks/{mine}/cancel", headers=bearer(make_token(scope="cancel"))) as answer:
+        assert answer.status == 202
+
+
+async def test_a_backend_is_given_a_tags_token(client: aiohttp.ClientSession, relay: Running) -> None:
+    """For its key; a token makes no other, and what is no tag has none."""
+    async with client.post("/v1/tokens", json={"tag": SHOP, "ttl": 60}) as answer:
+        minted = await answer.json()
+    async with client.get("/v1/tasks", params={"tag": SHOP}, headers=bearer(minted["token"])) as listed:
+        assert (answer.status, listed.status) == (200, 200)
+    assert 0 < minted["expires_at"] - time.time() <= 60
+    for token, body, status in ((minted["token"], {"tag": SHOP}, 403), (relay.api_key, {"tag": "no tag"}, 422)):
+        async with client.post("/v1/tokens", json=body, headers=bearer(token)) as refused:
+            assert refused.status == status
+
+
+async def test_a_tags_token_lists_its_tag_and_nothing_else(
+    page: aiohttp.ClientSession, start: Start, make_token: Callable[..., str]
+) -> None:
+    """A list without the tag, of another one, or without the scope needs a key."""
+    made = await start(HELD, tags=[SHOP])
+    await start(HELD, tags=[OTHER])
+    asked = [
+        ({"tag": SHOP}, make_token(), 200),
+        ({"tag": SHOP, "state": "queued", "limit": "1"}, make_token(), 200),
+        ({"tag": OTHER}, make_token(), 403),
+        ({}, make_token(), 403),
+        ({"tag": SHOP}, make_token(scope="cancel"), 403),
+        ({"tag": SHOP}, made["token"], 403),
+    ]
+    for params, token, status in asked:
+        async with page.get("/v1/tasks", params=params, headers=bearer(token)) as answer:
+            assert answer.status == status, params
+            if status == 200:
+                assert [task["id"] for task in (await answer.json())["tasks"]] == [made["task"]["id"]]
+
+
+async def test_a_tag_counts_among_what_one_connection_follows(
+    client: aiohttp.ClientSession, start: Start, relay: Running
+) -> None:
+    """Past the limit one more is an error; unsubscribed makes room; what is followed already may begin anew."""
+    made = await start(HELD)
+    relay.context.config = relay.context.config.model_copy(update={"subscription_limit": 2})
+    async with client.ws_connect("/v1/ws") as socket:
+        await subscribe(socket, tag=SHOP)
+        assert await listed(socket) == []
+        await subscribe(socket, task=made["task"]["id"])
+        assert (await heard(socket))["type"] == "snapshot"
+        await subscribe(socket, tag=OTHER)
+        error = await fault(socket)
+        assert (error["tag"], error["code"]) == (OTHER, "forbidden")
+        await subscribe(socket, tag=SHOP)
+        assert await listed(socket) == []
+        await socket.send_json({"type": "unsubscribe", "tag": SHOP})
+        await subscribe(socket, tag=OTHER)
+        assert await listed(socket) == []
+
+
+async def test_unsubscribed_from_a_tag_nothing_more_comes_of_it(client: aiohttp.ClientSession, start: Start) -> None:
+    """Its tasks are silent until it is subscribed again."""
+    async with client.ws_connect("/v1/ws") as socket:
+        await subscribe(socket, tag=SHOP)
+        assert await listed(socket) == []
+        await socket.send_json({"type": "unsubscribe", "tag": SHOP})
+        await subscribe(socket, tag=OTHER)
+        assert await listed(socket) == []
+        made = await start(HELD, tags=[SHOP])
+        await subscribe(socket, tag=SHOP)
+        assert await listed(socket) == [made["task"]["id"]]
+
+
+async def test_a_tags_token_that_expires_ends_that_subscription_and_auth_carries_it_on(
+    page: aiohttp.ClientSession, start: Start, relay: Running, make_token: Callable[..., str], later: Later
+) -> None:
+    """Come back with a fresh one: the connection and its other subscriptions go on."""
+    made = await start(HELD, tags=[SHOP, OTHER], ttl=60)
+    short, task = make_token(ttl_s=60), made["task"]["id"]
+    async with page.ws_connect("/v1/ws") as left, page.ws_connect("/v1/ws") as renewed:
+        for socket in (left, renewed):
+            await subscribe(socket, tag=SHOP, token=short)
+            assert await listed(socket) == [task]
+            await subscribe(socket, tag=OTHER, token=make_token(OTHER))
+            assert await listed(socket) == [task]
+        await subscribe(renewed, task=task, token=made["token"])
+        assert (await heard(renewed))["type"] == "snapshot"
+        await renewed.send_json({"type": "auth", "token": make_token(ttl_s=6000)})
+        await subscribe(renewed, tag="nobody's")
+        assert (await fault(renewed))["code"] == "forbidden"  # so `auth` has been read
+        later(61)
+
+        error = await fault(left)
+        assert (error["tag"], error["code"]) == (SHOP, "token_expired")
+        await subscribe(left, tag=SHOP, token=short)
+        assert (await fault(left))["code"] == "token_expired"
+        await subscribe(left, tag=SHOP, token=make_token())
+        assert await listed(left) == [task]
+        (viewer,) = [viewer for viewer in relay.context.hub._viewers if viewer.subscriptions]
+        assert {*viewer.tags} == {SHOP, OTHER}
+        assert {*viewer.subscriptions} == {task}  # the tag's token covers its tasks too
+
+
+async def test_a_draining_relay_sends_a_board_away(client: aiohttp.ClientSession, relay: Running) -> None:
+    """4001: come back, to the next process."""
+    async with client.ws_connect("/v1/ws") as socket:
+        await subscribe(socket, tag=SHOP)
+        assert await listed(socket) == []
+        await relay.context.hub.drain(0)
+        message = await socket.receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, DRAINING.code)
+    assert (relay.context.hub.viewers, relay.context.hub.channels) == (0, 0)
+
+
+async def test_a_store_that_fails_is_no_fault_of_the_viewer(
+    client: aiohttp.ClientSession, relay: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1011, which comes back."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(relay.context.journal, "page", fail)
+    async with client.ws_connect("/v1/ws") as socket:
+        await subscribe(socket, tag=SHOP)
+        message = await socket.receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1011)
+    assert relay.context.hub.channels == 0
+
+
+async def test_a_closed_tab_leaves_the_tag(client: aiohttp.ClientSession, relay: Running) -> None:
+    """The channel goes with its last viewer."""
+    async with client.ws_connect("/v1/ws") as socket:
+        await subscribe(socket, tag=SHOP)
+        assert await listed(socket) == []
+        assert relay.context.hub.channels == 1
+    async with asyncio.timeout(10):
+        while relay.context.hub.channels:  # noqa: ASYNC110 -- who leaves tells nobody
+            await asyncio.sleep(0)
