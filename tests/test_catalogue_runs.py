@@ -140,6 +140,23 @@ async def test_every_option_of_every_select_runs(client: aiohttp.ClientSession, 
             assert (each.name, "string", option.value) in sent(sandbox)
 
 
+async def test_every_option_of_every_select_runs_on_apikley(make_relay: MakeRelay, sandbox: Sandbox) -> None:
+    """The same, over the other wire."""
+    model = load().find("apikley", "bytedance/seedream-v4-text-to-image")
+    assert model is not None
+    options = [(each.name, option.value) for each in model.inputs for option in each.options]
+    settings = {"apikley_api_key": sandbox.apikley_key, "apikley_api_url": sandbox.apikley_url}
+    async with make_relay(**settings) as relay, client_of(relay) as client:
+        for name, value in options:
+            status, made = await start(client, model.model, {"prompt": "a cat", name: value})
+            assert status == 201, made
+
+    assert len(options) == 12
+    assert [created.body["input"][name] for created, (name, _) in zip(sandbox.created, options, strict=True)] == [  # type: ignore[index]
+        value for _, value in options
+    ]
+
+
 async def test_what_does_not_fit_is_refused_before_anything_is_made_or_sent(
     client: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
