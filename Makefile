@@ -10,6 +10,7 @@ demo: .venv/run
 
 test: .venv/dev
 	PYTHON=$(BIN)/python ./.ci/browser
+	PYTHON=$(BIN)/python ./.ci/axe
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy

@@ -20,6 +20,11 @@ export class Backoff {
     return this.#random() * window_s;
   }
 
+  /** Has nothing failed since something good was heard? */
+  get isFresh() {
+    return this.#tries === 0;
+  }
+
   /** Begin again with the shortest window: something good was heard. */
   reset() {
     this.#tries = 0;

@@ -1,44 +1,50 @@
 // @ts-check
 /**
- * Follows many tasks over one WebSocket, through every loss of connection. No DOM.
+ * Follows many tasks, and all tasks of a tag, over one WebSocket for each of both kinds. No DOM.
  *
- * Each subscription brings its own token, and a fault ends only that one. The socket stands while there is something
- * to follow: the server closes one that subscribes to nothing.
+ * Each subscription brings its own token, and a fault ends only that one; after that it may be subscribed again.
  *
  * @typedef {import("./types.js").Snapshot} Snapshot
  * @typedef {import("./types.js").Message} Message
+ * @typedef {import("./types.js").ConnectionState} ConnectionState
  */
-import { cursorOf, DEFAULT_BASE, parse } from "./client.js";
-import { Connection } from "./connection.js";
-import { leavesGap, reduce } from "./reducer.js";
-import { openSocket } from "./socket.js";
+import { DEFAULT_BASE } from "./base.js";
+import { RelayClient } from "./client.js";
+import { TagClient } from "./tag-client.js";
 
 /**
  * @typedef {object} BoardUpdate
- * @property {string|null} task whose state it is; null where only the connection has changed
+ * @property {string|null} task whose state it is; null where it is about no task
+ * @property {string|null} tag by which tag it came; null for a task that is followed by itself
  * @property {Snapshot|null} state
- * @property {Message|null} message `error` where a subscription has ended with a fault
- * @property {import("./types.js").ConnectionState} connection
+ * @property {Message|null} message `error` where a subscription has ended with a fault, `listed` where a tag's tasks have all been told
+ * @property {ConnectionState} connection the worst of all subscriptions; `ended` where there is none
  * @property {string} reason
+ * @property {number|null} offlineSince in unix seconds by our clock
  */
+
+/** The worst first: a board is as well connected as its worst subscription. */
+const WORST_FIRST = /** @type {const} */ (["offline", "connecting", "catching-up", "polling", "live"]);
+
+/** @typedef {{token?: string, getToken?: import("./types.js").GetToken}} Right */
+/** @typedef {{state: ConnectionState, reason: string, offlineSince: number|null}} Standing */
 
 /** Fires `update`, a CustomEvent whose `detail` is a `BoardUpdate`. */
 export class RelayBoard extends EventTarget {
-  #url;
-  /** @type {Map<string, string>} the token of each task that is followed */
-  #tokens = new Map();
+  #base;
   /** @type {Map<string, Snapshot>} */
   #states = new Map();
-  /** @type {Set<string>} tasks with a gap, whose events mean nothing until their snapshot comes */
-  #lacking = new Set();
-  /** @type {Connection|null} */
-  #connection = null;
-  #isOpen = false;
+  /** @type {Map<string, RelayClient>} */
+  #tasks = new Map();
+  /** @type {Map<string, TagClient>} */
+  #tags = new Map();
+  /** @type {Map<object, Standing>} how each subscription stands */
+  #standings = new Map();
 
   /** @param {{base?: string}} [options] where the relay is; by default where this module came from */
   constructor({ base = DEFAULT_BASE } = {}) {
     super();
-    this.#url = new URL("v1/ws", new URL(base.endsWith("/") ? base : `${base}/`, globalThis.location?.href));
+    this.#base = base;
   }
 
   /** The state of every task seen so far, those that have ended too. */
@@ -46,107 +52,163 @@ export class RelayBoard extends EventTarget {
     return /** @type {ReadonlyMap<string, Snapshot>} */ (this.#states);
   }
 
+  /** The worst state of all subscriptions; `ended` where there is none. */
+  get connection() {
+    return this.#worst().state;
+  }
+
   /**
    * Follow `task`, from `state` on where one is at hand. A snapshot from a list will do, although it has no log.
    *
    * @param {string} task
-   * @param {string} token
+   * @param {string|Right} token
    * @param {Snapshot|null} [state]
    */
   subscribe(task, token, state = null) {
     if (state && !this.#states.has(task)) this.#states.set(task, state);
-    if (this.#tokens.has(task) || this.#states.get(task)?.done) return;
-    this.#tokens.set(task, token);
-    if (this.#isOpen) this.#ask(task);
-    else if (!this.#connection) this.#connect();
+    const known = this.#states.get(task) ?? null;
+    if (this.#tasks.has(task) || known?.done) return;
+    const client = new RelayClient({ task, ...rightOf(token), base: this.#base, state: known });
+    this.#tasks.set(task, client);
+    this.#standings.set(client, CONNECTING);
+    client.addEventListener("update", (event) => {
+      const update = /** @type {CustomEvent<import("./client.js").RelayUpdate>} */ (event).detail;
+      this.#takeTask(task, client, update);
+    });
   }
 
   /** Leave `task`. */
   unsubscribe(/** @type {string} */ task) {
-    if (this.#isOpen && this.#tokens.has(task)) this.#connection?.send(JSON.stringify({ type: "unsubscribe", task }));
-    this.#drop(task);
+    this.#drop(this.#tasks, task);
+  }
+
+  /**
+   * Follow every task of `tag`, those too that join later. Their states come without log and segments.
+   *
+   * @param {string} tag
+   * @param {string|Right} token of that tag, or an API key
+   */
+  subscribeTag(tag, token) {
+    if (this.#tags.has(tag)) return;
+    const client = new TagClient({
+      tag,
+      ...rightOf(token),
+      base: this.#base,
+      told: ({ state, message }) => this.#takeTag(tag, client, state, message),
+    });
+    this.#tags.set(tag, client);
+    this.#standings.set(client, CONNECTING);
+  }
+
+  /** Leave `tag`. What was seen of its tasks stays. */
+  unsubscribeTag(/** @type {string} */ tag) {
+    this.#drop(this.#tags, tag);
   }
 
   /** Leave everything. */
   stop() {
-    this.#tokens.clear();
-    this.#connection?.stop();
-    this.#connection = null;
-    this.#isOpen = false;
+    for (const task of [...this.#tasks.keys()]) this.unsubscribe(task);
+    for (const tag of [...this.#tags.keys()]) this.unsubscribeTag(tag);
   }
 
-  #connect() {
-    this.#connection = new Connection({
-      dial: (closed) => {
-        this.#isOpen = false;
-        return openSocket(this.#url, ["relay.v1"], {
-          opened: () => {
-            this.#isOpen = true;
-            for (const task of this.#tokens.keys()) this.#ask(task);
-          },
-          message: (text) => this.#receive(text),
-          closed,
-        });
-      },
-      changed: () => this.#update(null, null),
-    });
-    this.#connection.start();
+  /** Drop the connection and come back at once. */
+  resync() {
+    // One of each kind is enough: those of a kind share their connection.
+    const [client] = this.#tasks.values();
+    const [tag] = this.#tags.values();
+    client?.resync();
+    tag?.subscription.resync();
   }
 
-  #ask(/** @type {string} */ task) {
-    const state = this.#states.get(task);
-    const cursor = state && !this.#lacking.has(task) ? cursorOf(state) : undefined;
-    this.#connection?.send(JSON.stringify({ type: "subscribe", task, token: this.#tokens.get(task), cursor }));
+  /**
+   * @param {string} task
+   * @param {RelayClient} client
+   * @param {import("./client.js").RelayUpdate} update
+   */
+  #takeTask(task, client, { state, message, connection, reason, offlineSince, fault }) {
+    const before = this.#worst();
+    if (connection === "ended" || fault) this.#drop(this.#tasks, task);
+    else this.#standings.set(client, { state: connection, reason, offlineSince });
+    if (state && message) this.#states.set(task, state);
+    if (fault) this.#update({ task, message: { type: "error", task, code: fault, detail: reason } });
+    else if (message && message.type !== "ping") this.#update({ task, message });
+    else if (differ(before, this.#worst())) this.#update({});
   }
 
-  #receive(/** @type {string} */ text) {
-    const message = parse(text);
-    if (message === null) return this.#connection?.again("the relay sent what is no message");
-    this.#connection?.heard();
-    this.#connection?.settle("live");
-    const task = taskOf(message);
-    if (task === null || !this.#tokens.has(task)) return;
-    if (message.type === "snapshot") this.#lacking.delete(task);
-    else if (this.#lacking.has(task) && message.type !== "error") return;
-    const before = this.#states.get(task) ?? null;
-    if (leavesGap(before, message)) return this.#askAnew(task);
-    const state = reduce(before, message);
-    if (state) this.#states.set(task, state);
-    this.#update(task, message);
-    if (message.type === "error" || state?.done) this.#drop(task);
+  /**
+   * @param {string} tag
+   * @param {TagClient} client
+   * @param {Snapshot|null} state
+   * @param {Message|null} message
+   */
+  #takeTag(tag, client, state, message) {
+    const { state: connection, reason, offlineSince, fault } = client.subscription;
+    const before = this.#worst();
+    if (fault) this.#drop(this.#tags, tag);
+    else this.#standings.set(client, { state: connection, reason, offlineSince });
+    if (fault) this.#update({ tag, message: { type: "error", tag, code: fault, detail: reason } });
+    else if (state) this.#takeRow(tag, state, message);
+    else if (message) this.#update({ tag, message });
+    else if (differ(before, this.#worst())) this.#update({});
   }
 
-  #askAnew(/** @type {string} */ task) {
-    this.#lacking.add(task);
-    this.#connection?.send(JSON.stringify({ type: "unsubscribe", task }));
-    this.#ask(task);
+  /**
+   * @param {string} tag
+   * @param {Snapshot} state
+   * @param {Message|null} message
+   */
+  #takeRow(tag, state, message) {
+    if (this.#tasks.has(state.id)) return; // it is followed by itself, and so more fully
+    this.#states.set(state.id, state);
+    this.#update({ task: state.id, tag, message });
   }
 
-  #drop(/** @type {string} */ task) {
-    this.#tokens.delete(task);
-    this.#lacking.delete(task);
-    if (this.#tokens.size === 0) this.stop();
+  /** @returns {Standing} */
+  #worst() {
+    const standings = [...this.#standings.values()];
+    for (const state of WORST_FIRST) {
+      const found = standings.find((standing) => standing.state === state);
+      if (found) return found;
+    }
+    return ENDED;
   }
 
-  #update(/** @type {string|null} */ task, /** @type {Message|null} */ message) {
+  /**
+   * @template {RelayClient|TagClient} Client
+   * @param {Map<string, Client>} clients
+   * @param {string} name
+   */
+  #drop(clients, name) {
+    const client = clients.get(name);
+    if (!client) return;
+    client.stop();
+    clients.delete(name);
+    this.#standings.delete(client);
+  }
+
+  #update(/** @type {{task?: string|null, tag?: string|null, message?: Message|null}} */ about) {
+    const { task = null, tag = null, message = null } = about;
+    const { state: connection, reason, offlineSince } = this.#worst();
+    const state = task === null ? null : (this.#states.get(task) ?? null);
     /** @type {BoardUpdate} */
-    const detail = {
-      task,
-      state: task === null ? null : (this.#states.get(task) ?? null),
-      message,
-      connection: this.#connection?.state ?? "ended",
-      reason: this.#connection?.reason ?? "",
-    };
+    const detail = { task, tag, state, message, connection, reason, offlineSince };
     this.dispatchEvent(new CustomEvent("update", { detail }));
   }
 }
 
+/** @type {Standing} */
+const CONNECTING = { state: "connecting", reason: "", offlineSince: null };
+/** @type {Standing} */
+const ENDED = { state: "ended", reason: "", offlineSince: null };
+
+function rightOf(/** @type {string|Right} */ token) {
+  return typeof token === "string" ? { token } : token;
+}
+
 /**
- * @param {Message} message
- * @returns {string|null}
+ * @param {Standing} one
+ * @param {Standing} other
  */
-function taskOf(message) {
-  const { task } = /** @type {{task?: string|Snapshot}} */ (message);
-  if (typeof task === "string") return task;
-  return task?.id ?? null;
+function differ(one, other) {
+  return one.state !== other.state || one.reason !== other.reason;
 }

@@ -1,184 +1,142 @@
 // @ts-check
 /**
- * Follows one task, over WebSocket or SSE, through every loss of connection, until it is done. No DOM.
+ * Follows one task, by whichever way works, through every loss of connection, until it is done. No DOM.
  *
- * It owns the choice of the wire and the place to go on from; what a message means is the reducer's business, when to
- * come back the connection's.
+ * It puts the parts together: the subscription brings messages, the fold makes a state of them.
  *
  * @typedef {import("./types.js").Snapshot} Snapshot
  * @typedef {import("./types.js").Message} Message
- * @typedef {import("./types.js").Ending} Ending
  */
-import { Connection } from "./connection.js";
-import { leavesGap, reduce } from "./reducer.js";
-import { fitsSubprotocol, openSocket } from "./socket.js";
-import { openStream } from "./stream.js";
+import { baseUrl, DEFAULT_BASE } from "./base.js";
+import { Fold } from "./fold.js";
+import { Subscription } from "./subscription.js";
 
-/** The relay that this module came from: right on its own pages, and on those that load its element. */
-export const DEFAULT_BASE = new URL("../", import.meta.url).href;
-
-/** So often a WebSocket may fail to open before the event stream is tried. */
-const SOCKET_TRIES = 2;
+export { DEFAULT_BASE };
 
 /**
  * @typedef {object} RelayUpdate
  * @property {Snapshot|null} state the whole state, null before the first message
  * @property {import("./types.js").ConnectionState} connection
  * @property {string} reason why it was refused, or was lost and has not come back yet; else empty
+ * @property {import("./types.js").FaultCode|null} fault what it was refused for, for programs
  * @property {Message|null} message what was received; null where only the connection has changed
- * @property {number} clockOffset_s server clock minus ours
+ * @property {number} clockOffset_s the relay's clock minus ours
+ * @property {number|null} offlineSince since when the connection is lost, in unix seconds by our clock
+ * @property {number|null} heardAt when anything was heard last, in unix seconds by our clock
+ * @property {number} missing how many of the missed events are still to come
+ * @property {import("./types.js").WireName} wire the way that serves, or is being tried
  */
 
 /**
  * Fires `update`, a CustomEvent whose `detail` is a `RelayUpdate`, for every message and every change of connection.
  * It connects at once, and stops for good when the task is done, when it is refused, or at `stop()`.
+ * All clients of a page that follow tasks of one relay share one WebSocket.
  */
 export class RelayClient extends EventTarget {
-  #task;
-  #token;
-  #base;
-  #wire;
-  /** @type {Snapshot|null} */
-  #state;
-  /** @type {string|null} */
-  #cursor;
-  #connection;
-  #failedSockets = 0;
-  #socketWorks = false;
-  #missing = 0;
-  #clockOffset_s = 0;
+  #fold;
+  #subscription;
   #stopped = false;
 
   /**
    * @param {object} options
    * @param {string} options.task
-   * @param {string} options.token a viewer token, or an API key
+   * @param {string} [options.token] a viewer token, or an API key; without one `getToken` is asked
+   * @param {import("./types.js").GetToken} [options.getToken] brings fresh tokens
    * @param {string} [options.base] where the relay is; by default where this module came from
-   * @param {"ws"|"sse"} [options.wire] `ws` falls back to SSE where no WebSocket can be opened
-   * @param {string|null} [options.cursor] where to go on from, for a caller that folds by itself
+   * @param {import("./types.js").WireName} [options.wire] the best way to try; where it is blocked the next one is
+   * @param {string|null} [options.cursor] where to go on from, for a caller that keeps the state by itself
    * @param {Snapshot|null} [options.state] a state to go on from; its cursor is used
    */
-  constructor({ task, token, base = DEFAULT_BASE, wire = "ws", cursor = null, state = null }) {
+  constructor({ task, token, getToken, base = DEFAULT_BASE, wire = "ws", cursor = null, state = null }) {
     super();
-    this.#task = task;
-    this.#token = token;
-    this.#base = new URL(base.endsWith("/") ? base : `${base}/`, globalThis.location?.href);
-    this.#wire = wire;
-    this.#state = state;
-    this.#cursor = state ? cursorOf(state) : cursor;
-    this.#connection = new Connection({
-      dial: (closed) => this.#dial(closed),
+    this.#fold = new Fold(state, cursor);
+    this.#subscription = new Subscription({
+      base: baseUrl(base),
+      aim: { task },
+      token,
+      getToken,
+      wire,
+      cursor: () => this.#fold.cursor,
+      hear: (message) => this.#receive(message),
       changed: () => this.#update(null),
     });
     // Not here and now: who has just made us must be able to listen first.
-    queueMicrotask(() => (this.#state?.done ? this.#connection.end() : this.#connection.start()));
+    queueMicrotask(() => (this.#fold.ended ? this.#subscription.end() : this.#subscription.start()));
   }
 
+  /** The task's snapshot, null before the first message. */
   get state() {
-    return this.#state;
+    return this.#fold.state;
+  }
+
+  /** The place in the task's log, to go on from later; null before the first message. */
+  get cursor() {
+    return this.#fold.cursor;
   }
 
   get connection() {
-    return this.#connection.state;
+    return this.#subscription.state;
   }
 
+  /** Why it was refused, or was lost and has not come back yet; else empty. */
   get reason() {
-    return this.#connection.reason;
+    return this.#subscription.reason;
   }
 
+  /** The way that serves, or is being tried. */
+  get wire() {
+    return this.#subscription.wire;
+  }
+
+  /** The relay's clock minus ours. */
   get clockOffset_s() {
-    return this.#clockOffset_s;
+    return this.#subscription.clockOffset_s;
   }
 
   /** Hang up for good; no `update` follows. Harmless when repeated. */
   stop() {
     this.#stopped = true;
-    this.#connection.stop();
+    this.#subscription.stop();
   }
 
-  /**
-   * @param {(ending: Ending) => void} closed
-   * @returns {import("./types.js").Wire}
-   */
-  #dial(closed) {
-    const overSocket = this.#wire === "ws" && this.#failedSockets < SOCKET_TRIES && fitsSubprotocol(this.#token);
-    const url = new URL(`v1/tasks/${encodeURIComponent(this.#task)}/${overSocket ? "ws" : "events"}`, this.#base);
-    if (this.#cursor) url.searchParams.set("cursor", this.#cursor);
-    const message = (/** @type {string} */ text) => this.#receive(text);
-    if (!overSocket) {
-      return openStream(url, this.#token, {
-        message,
-        closed: (ending) => {
-          // Neither wire opens, so it is not the WebSocket that is at fault: begin with it again.
-          if (ending.kind === "again" && !ending.opened) this.#failedSockets = 0;
-          closed(ending);
-        },
-      });
-    }
-    return openSocket(url, ["relay.v1", `relay.token.${this.#token}`], {
-      message,
-      opened: () => {
-        this.#socketWorks = true;
-      },
-      closed: (ending) => {
-        // Where a WebSocket has opened once, a later failure is the relay's absence and no reason to leave this wire.
-        if (ending.kind === "again" && !this.#socketWorks) this.#failedSockets += 1;
-        closed(ending);
-      },
-    });
+  /** Drop the connection and come back at once, as after a sleep. Clients that share it come back with it. */
+  resync() {
+    this.#subscription.resync();
   }
 
-  #receive(/** @type {string} */ text) {
-    const message = parse(text);
-    if (message === null) return this.#connection.again("the relay sent what is no message");
-    if (message.type !== "error") this.#connection.heard();
-    if (message.type === "snapshot" || message.type === "resumed" || message.type === "ping") {
-      this.#clockOffset_s = /** @type {{at: number}} */ (message).at - Date.now() / 1000;
-    }
-    if (leavesGap(this.#state, message)) {
-      this.#cursor = null;
-      return this.#connection.again("an event is missing");
-    }
-    const before = this.#state;
-    this.#state = reduce(before, message);
-    if (this.#state) this.#cursor = cursorOf(this.#state);
-    if (message.type === "snapshot") this.#missing = 0;
-    else if (message.type === "resumed") this.#missing = /** @type {{events: number}} */ (message).events;
-    else if (this.#state !== before) this.#missing = Math.max(0, this.#missing - 1);
-    if (message.type !== "error") this.#connection.settle(this.#missing ? "catching-up" : "live");
+  /** Lose the connection as a network would: it comes back after a back-off. To try out and to show. */
+  cut() {
+    this.#subscription.cut("the connection was cut");
+  }
+
+  /** Go on with a fresh token, without a gap. */
+  renew(/** @type {string} */ token) {
+    this.#subscription.renew(token);
+  }
+
+  #receive(/** @type {Message} */ message) {
+    const taken = this.#fold.take(message);
+    if (taken === "gap") return this.#subscription.askAnew("an event is missing");
+    if (taken === "placed") this.#subscription.settle(this.#fold.missing ? "catching-up" : "live");
     this.#update(message);
-    if (this.#state?.done) this.#connection.end();
+    if (this.#fold.ended) this.#subscription.end();
   }
 
   #update(/** @type {Message|null} */ message) {
     if (this.#stopped) return;
     /** @type {RelayUpdate} */
     const detail = {
-      state: this.#state,
-      connection: this.#connection.state,
-      reason: this.#connection.reason,
+      state: this.#fold.state,
+      connection: this.#subscription.state,
+      reason: this.#subscription.reason,
+      fault: this.#subscription.fault,
       message,
-      clockOffset_s: this.#clockOffset_s,
+      clockOffset_s: this.#subscription.clockOffset_s,
+      offlineSince: this.#subscription.offlineSince,
+      heardAt: this.#subscription.heardAt,
+      missing: this.#fold.missing,
+      wire: this.#subscription.wire,
     };
     this.dispatchEvent(new CustomEvent("update", { detail }));
-  }
-}
-
-/** The place in a task's log that `state` stands for, as the server wants to hear it. */
-export function cursorOf(/** @type {Snapshot} */ state) {
-  return `${state.epoch}:${state.seq}`;
-}
-
-/**
- * @param {string} text
- * @returns {Message|null}
- */
-export function parse(text) {
-  try {
-    const message = JSON.parse(text);
-    return typeof message?.type === "string" ? message : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
   }
 }

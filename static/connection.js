@@ -7,18 +7,25 @@
  *
  * @typedef {import("./types.js").ConnectionState} ConnectionState
  * @typedef {import("./types.js").Ending} Ending
+ * @typedef {import("./types.js").Again} Again
+ * @typedef {import("./types.js").Refused} Refused
  * @typedef {import("./types.js").Wire} Wire
  */
 import { Backoff } from "./backoff.js";
 
-/** The server sends something at least every 25 s: past this the wire is dead, whatever the browser thinks of it. */
+/** The relay sends something at least every 25 s: past this the wire is dead, whatever the browser thinks of it. */
 const SILENCE_S = 40;
 /** A page that was asleep does not wait for the watchdog: one ping missed is enough. */
 const STALE_S = 27;
 
+/** So long may a wire take until the first message: past this somebody on the way holds it back. */
+const OPENING_S = 15;
+
 export class Connection {
   #dial;
   #changed;
+  #lost;
+  #refused;
   #backoff;
   /** @type {Wire|null} */
   #wire = null;
@@ -26,6 +33,7 @@ export class Connection {
   #state = "connecting";
   #reason = "";
   #heardAt_ms = 0;
+  #heardOnWire = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #retry;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -36,11 +44,15 @@ export class Connection {
    * @param {object} parts
    * @param {(closed: (ending: Ending) => void) => Wire} parts.dial opens a wire; `closed` is to be called at its end
    * @param {() => void} parts.changed called after each change of `state`
-   * @param {Backoff} [parts.backoff]
+   * @param {(ending: Again) => void} [parts.lost] called when a wire was lost; `reached` counts what was heard on it too
+   * @param {(ending: Refused) => void} [parts.refused] called in the place of `changed` after a refusal
+   * @param {Backoff} [parts.backoff] shared where connections take turns at one relay
    */
-  constructor({ dial, changed, backoff = new Backoff() }) {
+  constructor({ dial, changed, lost = () => {}, refused = () => changed(), backoff = new Backoff() }) {
     this.#dial = dial;
     this.#changed = changed;
+    this.#lost = lost;
+    this.#refused = refused;
     this.#backoff = backoff;
   }
 
@@ -58,7 +70,7 @@ export class Connection {
     return this.#listening.signal.aborted;
   }
 
-  /** Dial, and keep dialling until it is stopped, ended or refused. */
+  /** Dial, and keep dialling until it is stopped, ended or refused. Where others have just failed, not at once. */
   start() {
     const { signal } = this.#listening;
     const wake = () => this.#wake();
@@ -67,7 +79,13 @@ export class Connection {
       globalThis.addEventListener?.(type, (event) => isFirstShow(event) || this.#open(), { signal });
     }
     globalThis.document?.addEventListener("visibilitychange", wake, { signal });
-    this.#open();
+    if (this.#backoff.isFresh) this.#open();
+    else this.#retry = setTimeout(() => this.#open(), this.#backoff.next_s() * 1000);
+  }
+
+  /** Drop the wire and dial at once. */
+  resync() {
+    if (!this.stopped) this.#open();
   }
 
   /** Hang up for good and say nothing more. Harmless when repeated. */
@@ -84,6 +102,7 @@ export class Connection {
   /** Take note that a good message came. */
   heard() {
     this.#heardAt_ms = Date.now();
+    this.#heardOnWire = true;
     this.#backoff.reset();
   }
 
@@ -93,26 +112,23 @@ export class Connection {
   }
 
   /** Give this wire up and dial again after a back-off. */
-  again(/** @type {string} */ reason, retry_s = 0) {
-    if (this.stopped) return;
-    this.#hangUp();
-    this.#retry = setTimeout(() => this.#open(), (retry_s + this.#backoff.next_s()) * 1000);
-    this.#set("offline", reason);
+  again(/** @type {string} */ reason) {
+    this.#again({ kind: "again", reason, reached: false });
   }
 
   /** The story is over: nothing more will come. */
   end() {
-    this.#finish("ended");
-  }
-
-  /** Somebody has to do something first: coming back would not help. */
-  refuse(/** @type {string} */ reason) {
-    this.#finish("refused", reason);
+    if (this.stopped) return;
+    this.stop();
+    this.#state = "ended";
+    this.#reason = "";
+    this.#changed();
   }
 
   #open() {
     this.#hangUp();
     this.#heardAt_ms = Date.now();
+    this.#heardOnWire = false;
     this.#set("connecting", this.#reason);
     if (this.stopped) return; // whoever heard of the change may have stopped us
     this.#wire = this.#dial((ending) => this.#closed(ending));
@@ -122,12 +138,29 @@ export class Connection {
   #closed(/** @type {Ending} */ ending) {
     switch (ending.kind) {
       case "again":
-        return this.again(ending.reason, ending.retry_s);
+        return this.#again(ending);
       case "ended":
         return this.end();
       case "refused":
-        return this.refuse(ending.reason);
+        return this.#refuse(ending);
     }
+  }
+
+  #again(/** @type {Again} */ ending) {
+    if (this.stopped) return;
+    this.#hangUp();
+    const wait_s = (ending.retry_s ?? 0) + this.#backoff.next_s();
+    this.#retry = setTimeout(() => this.#open(), wait_s * 1000);
+    this.#set("offline", ending.reason);
+    if (!this.stopped) this.#lost({ ...ending, reached: ending.reached || this.#heardOnWire });
+  }
+
+  #refuse(/** @type {Refused} */ ending) {
+    if (this.stopped) return;
+    this.stop();
+    this.#state = "refused";
+    this.#reason = ending.reason;
+    this.#refused(ending);
   }
 
   #hangUp() {
@@ -138,7 +171,7 @@ export class Connection {
   }
 
   #watch() {
-    const left_s = SILENCE_S - this.#silent_s();
+    const left_s = (this.#heardOnWire ? SILENCE_S : OPENING_S) - this.#silent_s();
     if (left_s <= 0) return this.again("nothing was heard for too long");
     this.#watchdog = setTimeout(() => this.#watch(), left_s * 1000);
   }
@@ -150,14 +183,6 @@ export class Connection {
 
   #silent_s() {
     return (Date.now() - this.#heardAt_ms) / 1000;
-  }
-
-  #finish(/** @type {ConnectionState} */ state, reason = "") {
-    if (this.stopped) return;
-    this.stop();
-    this.#state = state;
-    this.#reason = reason;
-    this.#changed();
   }
 
   #set(/** @type {ConnectionState} */ state, reason = "") {

@@ -28,11 +28,12 @@ export const STAGE_WORDS = {
   postprocess_end: "Results ready",
 };
 
-/** @type {Record<import("./types.js").ConnectionState, string>} */
+/** @type {Record<string, string>} */
 export const CONNECTION_WORDS = {
   connecting: "connecting",
   live: "live",
   "catching-up": "catching up",
+  polling: "polling",
   offline: "offline",
   ended: "ended",
   refused: "refused",
@@ -64,6 +65,15 @@ export function clockTime(/** @type {number} */ at) {
   return CLOCK.format(at * 1000);
 }
 
+/** `now`, `5 s ago`, `3 min ago`, `2 h ago`, `4 d ago`: one figure, for a list that is scanned and not read. */
+export function ago(/** @type {number} */ seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 5) return "now";
+  if (s < 60) return `${s} s ago`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+  return s < 172_800 ? `${Math.floor(s / 3600)} h ago` : `${Math.floor(s / 86_400)} d ago`;
+}
+
 /** Date and clock time, for what may be older than a day. */
 export function dateAndTime(/** @type {number} */ at) {
   return DATE_AND_CLOCK.format(at * 1000);
@@ -75,22 +85,21 @@ export function percentText(/** @type {number} */ percent) {
 }
 
 /**
- * What is known of the progress beside the percent: label, step, speed, what is left, and where the percent comes from.
+ * What is known of the progress beside the percent: label, step, speed.
  *
  * @param {import("./types.js").Progress} progress
  * @returns {string[]}
  */
-export function progressWords({ percent, basis, label, step, steps, speed, unit, eta }) {
+export function progressWords({ label, step, steps, speed, unit }) {
   const words = [];
   if (label) words.push(label);
   if (step !== null) words.push(steps !== null ? `step ${step} of ${steps}` : `step ${step}`);
   if (speed !== null) words.push(`${Number(speed.toPrecision(3))} ${unit ?? "per s"}`);
-  if (eta && eta.high_s >= 1) words.push(etaWords(eta)); // a step's last breath is no news
-  if (percent !== null) words.push(basis);
   return words;
 }
 
-function etaWords(/** @type {import("./types.js").Eta} */ { low_s, high_s, n, basis }) {
+/** `about 12 s left, says the platform`, `20 s to 35 s left, from 14 earlier runs` */
+export function etaWords(/** @type {import("./types.js").Eta} */ { low_s, high_s, n, basis }) {
   const [low, high] = [duration(low_s), duration(high_s)];
   const left = low === high ? `about ${low} left` : `${low} to ${high} left`;
   if (basis === "upstream") return `${left}, says the platform`;

@@ -40,6 +40,13 @@ export class ModelForm {
     return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   }
 
+  /** The files that were chosen, each with the part of the form that it is sent as. */
+  get files() {
+    return [...this.#fields.values()].flatMap(({ input, files }) =>
+      files.map((file) => ({ part: input.part ?? input.name, file })),
+    );
+  }
+
   /** Write values into their controls; the others stay as they are. */
   fill(/** @type {Record<string, unknown>} */ values) {
     for (const [name, value] of Object.entries(values)) {
@@ -58,8 +65,9 @@ export class ModelForm {
     /** @type {Map<string, string[]>} */
     const messages = new Map();
     const others = errors.filter(({ field, message }) => {
-      const [, name, item] = /^input\.(.*?)(?:\.(\d+))?$/.exec(field) ?? [];
-      if (name === undefined || !this.#fields.has(name)) return true;
+      const [, named, item] = /^input\.(.*?)(?:\.(\d+))?$/.exec(field) ?? [];
+      const name = named !== undefined && this.#nameOf(named);
+      if (!name) return true;
       const words = item === undefined ? message : `(entry ${Number(item) + 1}) ${message}`;
       messages.set(name, [...(messages.get(name) ?? []), words]);
       return false;
@@ -67,6 +75,12 @@ export class ModelForm {
     for (const [name, field] of this.#fields) field.complain(messages.get(name) ?? []);
     [...this.#fields.values()].find(({ input }) => messages.has(input.name))?.focus();
     return others;
+  }
+
+  /** An input is complained of by its own name, or by that of the part that its files came as. */
+  #nameOf(/** @type {string} */ named) {
+    if (this.#fields.has(named)) return named;
+    return [...this.#fields.values()].find(({ input }) => input.part === named)?.input.name;
   }
 
   #chips(/** @type {Model} */ model) {

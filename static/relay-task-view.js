@@ -6,172 +6,185 @@
  * @typedef {import("./types.js").Snapshot} Snapshot
  * @typedef {import("./client.js").RelayUpdate} RelayUpdate
  */
+import { CancelView } from "./cancel-view.js";
 import { setText, textElement } from "./dom.js";
-import {
-  clockTime,
-  CONNECTION_WORDS,
-  costWords,
-  duration,
-  percentText,
-  progressWords,
-  STAGE_WORDS,
-  STATE_WORDS,
-} from "./format.js";
+import { clockTime, CONNECTION_WORDS, duration, STATE_WORDS } from "./format.js";
+import { pictureOf } from "./input-picture.js";
 import { LogView } from "./log-view.js";
+import { NoticesView } from "./notices-view.js";
 import { outputText, OutputsView } from "./outputs-view.js";
+import { Problem } from "./problem.js";
+import { ProgressView } from "./progress-view.js";
+import { RailView } from "./rail-view.js";
 import { cloneSkeleton } from "./relay-task-template.js";
 import { SegmentsView } from "./segments-view.js";
+import { cancelTask, readInput } from "./task-calls.js";
+import { allows } from "./token-scope.js";
 import { VerdictView } from "./verdict-view.js";
+
+/** What there is to show, without the message that brought it. */
+/** @typedef {Omit<RelayUpdate, "message">} Shown */
 
 /** A connection that comes back within this time has lost nobody's attention: its badge says enough. */
 const PATIENCE_S = 2;
 
+/** Where the log is shown folded at first: results are there to be looked at. */
+const FOLDED = new Set(["succeeded"]);
+
 export class TaskView {
-  #parts;
+  #part;
   #log;
+  #notices;
   #outputs;
+  #progress;
+  #rail;
   #segments;
   #verdict;
-  #percent = 0;
-  #task = "";
-  /** Since when nothing can be heard; Infinity while something can. */
-  #lostAt = Infinity;
+  #cancel;
+  #begun = false;
+  /** @type {string|null} */
+  #before = null;
+  /** @type {readonly import("./types.js").Output[]} */
+  #results = [];
+  #askedInput = false;
 
-  /** @param {ShadowRoot} root an empty one */
-  constructor(root) {
+  /** With what the viewer may ask the relay; a renewed token is put here. */
+  /** @type {import("./task-calls.js").Access} */
+  access;
+
+  /**
+   * @param {ShadowRoot} root an empty one
+   * @param {import("./task-calls.js").Access} access
+   */
+  constructor(root, access) {
     root.append(cloneSkeleton());
-    this.#parts = (/** @type {string} */ name) =>
-      /** @type {HTMLElement} */ (root.querySelector(`[data-is="${name}"]`));
-    this.#log = new LogView(this.#parts("log"), this.#parts("newest"));
-    this.#outputs = new OutputsView(this.#parts("outputs"));
-    this.#segments = new SegmentsView(this.#parts("segments"));
-    this.#verdict = new VerdictView(this.#parts("verdict"));
-    // Naked text that jumps into its place is worse than nothing for as long as a style sheet takes.
-    const card = this.#parts("card");
-    const style = /** @type {HTMLLinkElement} */ (root.querySelector("link"));
-    for (const type of ["load", "error"]) style.addEventListener(type, () => (card.hidden = false), { once: true });
+    this.access = access;
+    const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-is="${name}"]`));
+    this.#part = part;
+    this.#log = new LogView({
+      pane: part("log"),
+      newest: part("newest"),
+      follow: /** @type {HTMLInputElement} */ (part("follow")),
+      copy: part("copy-log"),
+    });
+    this.#notices = new NoticesView(part("notices"));
+    this.#outputs = new OutputsView(part("outputs"), part("card"));
+    this.#progress = new ProgressView(part);
+    this.#rail = new RailView(part("rail"), part("footnote"), part("steps-fold"), part("steps"));
+    this.#segments = new SegmentsView(part("segments"));
+    this.#verdict = new VerdictView(part("verdict"));
+    this.#cancel = new CancelView(part("actions"), () => cancelTask(this.access));
+    showWhenStyled(part("card"), [...root.querySelectorAll("link")]);
   }
 
   /**
    * Show `update` as it stands at `now`, in seconds of the server's clock.
    *
-   * @param {Omit<RelayUpdate, "message">} update
+   * @param {Shown} update
    * @param {number} now
    */
-  render({ state, connection, reason }, now) {
-    this.#renderConnection(connection, reason, now);
+  render(update, now) {
+    const { state, connection } = update;
+    this.#renderConnection(update);
+    this.#part("loading").hidden = state !== null || connection === "refused";
+    this.#part("content").hidden = state === null;
     if (!state) return;
-    if (state.id !== this.#task) {
-      this.#task = state.id;
-      this.#percent = 0;
-    }
-    this.#renderHead(state, now);
-    this.#renderNotices(state);
-    this.#renderProgress(state);
-    this.#renderStages(state, now);
+    if (!this.#begun) this.#begin(state);
+    this.#part("card").toggleAttribute("data-quiet", state.stall !== null);
+    this.#renderHead(state);
+    this.#notices.render(state, now);
+    this.#progress.render(state, now, connection === "live" || connection === "polling");
+    this.#rail.render(state, now);
     this.#verdict.render(state.done);
-    this.#outputs.render(state.outputs);
+    this.#renderOutputs(state);
+    this.#renderLog(state);
+    const running = state.done === null && state.cancel === null;
+    this.#cancel.render(running && connection !== "refused" && allows(this.access.token, "cancel"));
+  }
+
+  #begin(/** @type {Snapshot} */ state) {
+    this.#begun = true;
+    this.#part("log-fold").toggleAttribute("open", !FOLDED.has(state.state));
+    const cut = state.model.indexOf("/") + 1; // the owner stands back behind the name
+    this.#part("model").replaceChildren(
+      textElement("span", state.model.slice(0, cut), "owner"),
+      state.model.slice(cut),
+    );
+  }
+
+  #renderConnection(/** @type {Shown} */ { connection, reason, offlineSince, missing }) {
+    this.#part("card").dataset.connection = connection;
+    const badge = this.#part("connection");
+    badge.hidden = connection === "ended";
+    badge.title = connection === "catching-up" ? `${missing} events are still to come` : reason;
+    setText(badge, CONNECTION_WORDS[connection] ?? connection);
+    const refused = connection === "refused";
+    const lost = offlineSince !== null && Date.now() / 1000 - offlineSince >= PATIENCE_S;
+    const notice = this.#part("lost");
+    notice.hidden = !refused && !lost;
+    if (notice.hidden) return;
+    const lead = refused ? "This task cannot be shown" : `The connection is lost (since ${clockTime(offlineSince ?? 0)})`;
+    const words = `${reason.replace(/\.$/, "")}.${refused ? "" : " It is being tried again; the task goes on meanwhile."}`;
+    if (notice.dataset.shown === lead + words) return;
+    notice.dataset.shown = lead + words;
+    notice.replaceChildren(textElement("strong", lead), words.charAt(0).toUpperCase() + words.slice(1));
+  }
+
+  #renderHead(/** @type {Snapshot} */ state) {
+    this.#part("card").dataset.state = state.state;
+    setText(this.#part("state"), STATE_WORDS[state.state]);
+    setText(this.#part("spoken"), STATE_WORDS[state.state]);
+    const facts = [state.provider, `began ${clockTime(state.created_at)}`];
+    if (state.ended_at !== null) facts.push(`took ${duration(state.ended_at - state.created_at)}`);
+    facts.push(...state.tags.map((tag) => `#${tag}`));
+    setText(this.#part("facts"), facts.join(" · "));
+  }
+
+  #renderOutputs(/** @type {Snapshot} */ { outputs, segments, done }) {
+    this.#results = outputs;
+    this.#outputs.render(outputs, this.#before);
+    if (outputs.length) this.#askForInput();
     // An answer that was streamed is the same text as the output that repeats it: the stream stays, it was read already.
-    const segments = state.segments.length ? state.segments : state.outputs.flatMap(outputText);
-    this.#segments.render(segments, state.done === null);
-    this.#log.render(state.log);
-    this.#parts("log-section-fold").hidden = state.log.length === 0;
-    const dropped = this.#parts("dropped");
-    dropped.hidden = state.log_dropped === 0;
+    this.#segments.render(segments.length ? segments : outputs.flatMap(outputText), done === null);
+  }
+
+  #renderLog(/** @type {Snapshot} */ { log, log_dropped }) {
+    this.#log.render(log, log_dropped);
+    this.#part("log-fold").hidden = log.length === 0;
+    const dropped = this.#part("dropped");
+    dropped.hidden = log_dropped === 0;
     setText(dropped, "Older lines are gone: only the newest are kept.");
   }
 
-  /**
-   * @param {import("./types.js").ConnectionState} connection
-   * @param {string} reason
-   * @param {number} now
-   */
-  #renderConnection(connection, reason, now) {
-    this.#parts("card").dataset.connection = connection;
-    const badge = this.#parts("connection");
-    badge.hidden = connection === "ended";
-    badge.title = reason;
-    setText(badge, CONNECTION_WORDS[connection]);
-    const refused = connection === "refused";
-    this.#lostAt = reason && !refused ? Math.min(this.#lostAt, now) : Infinity;
-    const notice = this.#parts("lost");
-    notice.hidden = !refused && now - this.#lostAt < PATIENCE_S;
-    notice.dataset.tone = refused ? "bad" : "warn";
-    const lead = refused ? "This task cannot be shown" : "The connection is lost, and is being tried again";
-    setText(notice, `${lead}: ${reason.replace(/\.$/, "")}.`);
-  }
-
-  #renderHead(/** @type {Snapshot} */ state, /** @type {number} */ now) {
-    this.#parts("card").dataset.state = state.state;
-    setText(this.#parts("model"), state.model);
-    setText(this.#parts("state"), STATE_WORDS[state.state]);
-    setText(this.#parts("spoken"), STATE_WORDS[state.state]);
-    const elapsed_s = (state.ended_at ?? now) - state.created_at;
-    const facts = [
-      state.provider,
-      `began ${clockTime(state.created_at)}`,
-      duration(elapsed_s),
-      ...state.tags.map((tag) => `#${tag}`),
-    ];
-    if (state.done) facts.push(costWords(state.done));
-    setText(this.#parts("facts"), facts.join(" · "));
-  }
-
-  #renderNotices(/** @type {Snapshot} */ { hold, cancel, stall, done }) {
-    const notices = [];
-    if (hold) notices.push(`Waiting for a place at the platform, number ${hold.position} in line: ${hold.reason}`);
-    if (stall) notices.push(`No news for ${duration(stall.silent_s)}. ${stall.checked}`);
-    if (cancel && !done) notices.push(`Stopping was asked for (by ${cancel.by}); what comes of it is not known yet.`);
-    const place = this.#parts("notices");
-    if (place.dataset.shown === notices.join("\n")) return;
-    place.dataset.shown = notices.join("\n");
-    place.replaceChildren(...notices.map((notice) => textElement("p", notice, "notice")));
-  }
-
-  #renderProgress(/** @type {Snapshot} */ { progress, done, state }) {
-    this.#parts("progress").hidden = done !== null && done.verdict !== "succeeded";
-    const percent = done?.verdict === "succeeded" ? 100 : (progress?.percent ?? null);
-    if (percent !== null) this.#percent = Math.max(this.#percent, Math.min(100, percent));
-    const known = percent !== null || this.#percent > 0;
-    const words = progress && !done ? progressWords(progress) : [];
-    const bar = this.#parts("bar");
-    bar.toggleAttribute("data-unknown", !known);
-    if (known) bar.setAttribute("aria-valuenow", String(Math.floor(this.#percent)));
-    else bar.removeAttribute("aria-valuenow");
-    bar.setAttribute("aria-valuetext", [known ? percentText(this.#percent) : STATE_WORDS[state], ...words].join(", "));
-    this.#parts("fill").style.setProperty("--relay-percent", `${known ? this.#percent : 0}%`);
-    setText(this.#parts("percent"), known ? percentText(this.#percent) : "");
-    setText(this.#parts("words"), words.join(" · "));
-  }
-
-  /** Each stage lasts until the next one; the last of a task that still runs is the one that ticks. */
-  #renderStages(/** @type {Snapshot} */ { stages, done, ended_at }, /** @type {number} */ now) {
-    this.#parts("stages-fold").hidden = stages.length === 0;
-    const list = this.#parts("stages");
-    while (list.children.length > stages.length) list.lastElementChild?.remove();
-    while (list.children.length < stages.length) list.append(stageRow());
-    stages.forEach((stage, index) => {
-      const [name, time, note, lasted] = list.children[index].children;
-      const last = index === stages.length - 1;
-      const until = last ? (ended_at ?? now) : stages[index + 1].at;
-      const row = /** @type {HTMLElement} */ (list.children[index]);
-      row.dataset.source = stage.source;
-      row.toggleAttribute("data-current", last && done === null);
-      setText(name, STAGE_WORDS[stage.type] ?? stage.type);
-      setText(time, clockTime(stage.at));
-      setText(note, stage.source === "reconciled" ? "worked out afterwards" : "");
-      setText(lasted, last && done ? "" : duration(until - stage.at));
-    });
+  /** The picture before, once, for whoever may read the input. Without it there is just nothing to compare with. */
+  async #askForInput() {
+    if (this.#askedInput || !allows(this.access.token, "input")) return;
+    this.#askedInput = true;
+    try {
+      this.#before = pictureOf((await readInput(this.access)).input);
+      this.#outputs.render(this.#results, this.#before);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+    }
   }
 }
 
-function stageRow() {
-  const row = document.createElement("li");
-  row.append(
-    textElement("span", "", "name"),
-    textElement("time", ""),
-    textElement("span", "", "faint"),
-    textElement("span", "", "lasted"),
-  );
-  return row;
+/**
+ * Naked text that jumps into its place is worse than nothing for as long as its styles take.
+ *
+ * @param {HTMLElement} card
+ * @param {HTMLLinkElement[]} styles
+ */
+function showWhenStyled(card, styles) {
+  let missing = styles.length;
+  const settled = () => {
+    missing -= 1;
+    card.hidden = missing > 0;
+  };
+  for (const style of styles) {
+    const once = new AbortController();
+    for (const type of ["load", "error"]) {
+      style.addEventListener(type, () => (once.abort(), settled()), { signal: once.signal });
+    }
+  }
 }

@@ -1,9 +1,6 @@
 // @ts-check
-/** Shows a streamed answer: what the model thinks folds away, what it answers stands open. */
+/** Shows a streamed answer: what the model thinks stays folded until somebody asks for it, what it answers stands open. */
 import { h, setText, textElement } from "./dom.js";
-
-/** @type {Record<string, string>} */
-const KIND_WORDS = { thinking: "Thinking", answer: "Answer" };
 
 export class SegmentsView {
   #place;
@@ -28,7 +25,7 @@ export class SegmentsView {
     segments.forEach(({ kind, text }, index) => {
       let block = /** @type {HTMLElement|undefined} */ (children[index]);
       if (block?.dataset.kind !== kind) {
-        const made = segmentBlock(kind, running);
+        const made = segmentBlock(kind);
         if (block) block.replaceWith(made);
         else this.#place.append(made);
         block = made;
@@ -38,16 +35,9 @@ export class SegmentsView {
   }
 }
 
-/**
- * @param {string} kind
- * @param {boolean} running
- */
-function segmentBlock(kind, running) {
-  const open = kind !== "thinking" || running;
-  return h(
-    "details",
-    { "data-kind": kind, open },
-    textElement("summary", KIND_WORDS[kind] ?? kind),
-    textElement("div", "", "text"),
-  );
+function segmentBlock(/** @type {string} */ kind) {
+  const text = textElement("div", "", "text");
+  if (kind === "answer" || kind === "raw") return h("div", { "data-kind": kind }, text);
+  const title = kind === "thinking" ? "Thinking" : kind;
+  return h("details", { "data-kind": kind }, textElement("summary", title), text);
 }

@@ -16,13 +16,10 @@ const CLOSED_BECAUSE = {
   4504: "there is no such task",
 };
 
-/** What a subprotocol may be made of (RFC 9110 token); a browser throws at anything else. */
-const SUBPROTOCOL = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** @type {Record<number, import("./types.js").FaultCode>} */
+const FAULTS = { 4500: "unauthorized", 4501: "forbidden", 4504: "not_found" };
 
-/** Can `token` travel as a subprotocol? A viewer token always can, an API key of somebody's own choice perhaps not. */
-export function fitsSubprotocol(/** @type {string} */ token) {
-  return SUBPROTOCOL.test(token);
-}
+const TOKEN_EXPIRED = 4002;
 
 /**
  * Open a WebSocket.
@@ -32,25 +29,20 @@ export function fitsSubprotocol(/** @type {string} */ token) {
  * @param {import("./types.js").WireHandlers} handlers
  * @returns {import("./types.js").Wire}
  */
-export function openSocket(url, protocols, { opened: whenOpen, message, closed }) {
+export function openSocket(url, protocols, { opened, message, closed }) {
   const address = new URL(url);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(address, protocols);
   const listening = new AbortController();
   const { signal } = listening;
-  let opened = false;
-  socket.addEventListener(
-    "open",
-    () => {
-      opened = true;
-      whenOpen?.();
-    },
-    { signal },
-  );
+  socket.addEventListener("open", () => opened?.(), { signal });
   socket.addEventListener("message", (event) => message(event.data), { signal });
-  socket.addEventListener("close", (event) => closed(endingOf(event.code, event.reason, opened)), { signal });
+  socket.addEventListener("close", (event) => closed(endingOf(event.code, event.reason)), { signal });
   return {
-    send: (text) => socket.send(text),
+    send(text) {
+      // A frame that is sent while the socket closes is lost with it: whoever comes back says it again.
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+    },
     close() {
       listening.abort();
       socket.close();
@@ -63,11 +55,11 @@ export function openSocket(url, protocols, { opened: whenOpen, message, closed }
  *
  * @param {number} code
  * @param {string} said
- * @param {boolean} opened
  * @returns {Ending}
  */
-export function endingOf(code, said, opened) {
+export function endingOf(code, said) {
   const reason = CLOSED_BECAUSE[code] ?? (said || `the connection was closed (${code})`);
-  if (code >= 4500 && code <= 4999) return { kind: "refused", reason };
-  return { kind: "again", reason, opened };
+  if (code >= 4500 && code <= 4999) return { kind: "refused", reason, code: FAULTS[code] ?? "protocol" };
+  // From 4000 on it is the relay itself that speaks, so the wire is not what is at fault.
+  return { kind: "again", reason, reached: code >= 4000, expired: code === TOKEN_EXPIRED };
 }

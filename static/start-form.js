@@ -1,6 +1,10 @@
 // @ts-check
-/** The form that starts a task: made for the chosen model, or the input as JSON for any other. */
+/**
+ * The form that starts a task: made for the chosen model, or the input as JSON for any other. Files that were chosen go
+ * along as parts of their own; addresses stay in the input.
+ */
 import { ModelForm } from "./model-form.js";
+import { startWithFiles } from "./operator-calls.js";
 import { Problem } from "./problem.js";
 import { showProblem } from "./problem-view.js";
 
@@ -10,6 +14,7 @@ import { showProblem } from "./problem-view.js";
 export class StartForm {
   #form;
   #api;
+  #key;
   #started;
   #inputs;
   /** @type {Model[]} */
@@ -20,11 +25,13 @@ export class StartForm {
    * @param {HTMLFormElement} form
    * @param {object} what
    * @param {() => Api} what.api
+   * @param {() => string} what.key the API key
    * @param {(answer: {task: import("./types.js").Snapshot, links: import("./api.js").Links}) => void} what.started
    */
-  constructor(form, { api, started }) {
+  constructor(form, { api, key, started }) {
     this.#form = form;
     this.#api = api;
+    this.#key = key;
     this.#started = started;
     this.#inputs = new ModelForm(this.#part("inputs"));
     this.#field("model").addEventListener("change", () => this.#chooseModel());
@@ -117,21 +124,42 @@ export class StartForm {
     try {
       showProblem(place, null);
       this.#inputs.complain([]);
-      const body = this.#body();
-      this.#started(await this.#api().start(body, this.#keyFor(JSON.stringify(body))));
+      this.#started(await this.#send(this.#body(), this.#asJson ? [] : this.#inputs.files));
       this.#attempt = { body: "", idempotencyKey: "" };
     } catch (error) {
       showProblem(place, this.#placed(error));
     } finally {
       button.disabled = false;
+      this.#part("sending").hidden = true;
     }
+  }
+
+  /**
+   * @param {{model: string, input: Record<string, unknown>}} body
+   * @param {import("./operator-calls.js").Enclosure[]} files
+   */
+  #send(body, files) {
+    const described = files.map(({ part, file }) => [part, file.name, file.size, file.lastModified]);
+    const idempotencyKey = this.#keyFor(JSON.stringify([body, described]));
+    if (!files.length) return this.#api().start(body, idempotencyKey);
+    const bar = /** @type {HTMLProgressElement} */ (this.#part("sent"));
+    this.#part("sending").hidden = false;
+    return startWithFiles(this.#key(), body, files, {
+      idempotencyKey,
+      sent: (share) => {
+        bar.value = share;
+        const words = share < 1 ? `${Math.floor(share * 100)} % of the files sent` : "Sent. The relay checks them.";
+        this.#part("sent-words").textContent = words;
+      },
+    });
   }
 
   #body() {
     const input = this.#asJson ? this.#readJson() : this.#inputs.values;
     if (!input) throw new Problem(0, "The input is no JSON object");
     const { model, provider } = this.#model ?? { model: this.#field("other").value.trim() };
-    return { model, input, ...(provider && { provider }) };
+    const tags = [...new Set(this.#field("tags").value.split(/[\s,]+/).filter(Boolean))];
+    return { model, input, ...(provider && { provider }), ...(tags.length && { tags }) };
   }
 
   /** Show at its control what has one, and return the rest. */

@@ -5,7 +5,7 @@
  *
  * @typedef {import("./types.js").Ending} Ending
  */
-import { readProblem } from "./problem.js";
+import { endingOf, UNREACHED } from "./http-ending.js";
 import { SseParser } from "./sse.js";
 
 /**
@@ -37,21 +37,24 @@ export function openStream(url, token, handlers) {
  * @param {AbortSignal} signal
  * @returns {Promise<Ending>}
  */
-async function read(url, token, { opened: whenOpen, message }, signal) {
+async function read(url, token, { opened, message }, signal) {
   const parser = new SseParser();
   const lost = () => null; // fetch and its reader reject when the network fails or we hang up, and for nothing else
-  const again = (/** @type {string} */ reason, opened = true) =>
-    /** @type {Ending} */ ({ kind: "again", reason, opened, retry_s: parser.retry_s ?? 0 });
+  // Where not even `retry:` came, which the relay sends at once, somebody on the way holds the stream back.
+  const again = (/** @type {string} */ reason) =>
+    /** @type {Ending} */ ({
+      kind: "again",
+      reason,
+      reached: parser.retry_s !== null,
+      retry_s: parser.retry_s ?? 0,
+    });
 
   const headers = { Accept: "text/event-stream", Authorization: `Bearer ${token}` };
   const response = await fetch(url, { headers, signal, cache: "no-store", credentials: "omit" }).catch(lost);
-  if (!response) return again("the relay cannot be reached", false);
+  if (!response) return UNREACHED;
   if (response.status === 204) return { kind: "ended" };
-  if (!response.ok || !response.body) {
-    const reason = (await readProblem(response)).message;
-    return [401, 403, 404].includes(response.status) ? { kind: "refused", reason } : again(reason, false);
-  }
-  whenOpen?.();
+  if (!response.ok || !response.body) return endingOf(response);
+  opened?.();
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
   for (;;) {

@@ -1,34 +1,71 @@
 // @ts-check
-/** The dashboard's rows, newest first: filled from the list, kept live by a board. */
+/** The board's rows: filled from the list, kept live by a `RelayBoard`, in the order of their urgency, filtered. */
 import { RelayBoard } from "./board.js";
-import { h, setText, textElement } from "./dom.js";
-import { dateAndTime, shortStatus } from "./format.js";
+import { byUrgency, countGroups, isShown } from "./board-view.js";
+import { TaskRow } from "./task-row.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
+/** @typedef {import("./board-view.js").Filter} Filter */
 
 export class TaskList {
   #list;
   #open;
+  #changed;
   #board = new RelayBoard();
-  /** @type {Map<string, HTMLLIElement>} */
+  /** @type {Map<string, TaskRow>} */
   #rows = new Map();
+  /** @type {Filter} */
+  #filter = { group: "", tag: "", text: "" };
+  #frame = 0;
 
   /**
    * @param {HTMLElement} list
-   * @param {(task: string) => void} open called when a row is chosen
+   * @param {object} what
+   * @param {(task: string) => void} what.open called when a row is chosen
+   * @param {() => void} what.changed called after the rows, or the connection, are others
    */
-  constructor(list, open) {
+  constructor(list, { open, changed }) {
     this.#list = list;
     this.#open = open;
+    this.#changed = changed;
     this.#board.addEventListener("update", (event) => {
       const { state } = /** @type {CustomEvent<import("./board.js").BoardUpdate>} */ (event).detail;
       if (state) this.#show(state);
+      this.#arrangeSoon();
     });
+    setInterval(() => this.#tick(), 1000);
+  }
+
+  get connection() {
+    return this.#board.connection;
   }
 
   /** Is nothing in it? */
   get isEmpty() {
     return this.#rows.size === 0;
+  }
+
+  /** How many are hidden by the filter, and whether that is all of them. */
+  get hidesAll() {
+    return this.#rows.size > 0 && [...this.#rows.values()].every(({ element }) => element.hidden);
+  }
+
+  get counts() {
+    return countGroups(this.#tasks());
+  }
+
+  /** The tags of all tasks, each once. */
+  get tags() {
+    return [...new Set([...this.#tasks()].flatMap(({ tags }) => tags))].sort();
+  }
+
+  get filter() {
+    return this.#filter;
+  }
+
+  set filter(filter) {
+    this.#filter = filter;
+    this.#arrange();
   }
 
   /**
@@ -43,6 +80,7 @@ export class TaskList {
       this.#show(known && known.seq > task.seq ? known : task);
       this.#board.subscribe(task.id, key, task);
     }
+    this.#arrange();
   }
 
   /** Follow nothing any more, and show nothing. */
@@ -50,40 +88,48 @@ export class TaskList {
     this.#board.stop();
     this.#rows.clear();
     this.#list.replaceChildren();
+    this.#arrange();
+  }
+
+  /** Follow a tag besides: what joins it appears by itself. */
+  followTag(/** @type {string} */ tag, /** @type {string} */ key) {
+    this.#board.subscribeTag(tag, key);
+  }
+
+  #tasks() {
+    return [...this.#rows.values()].map(({ task }) => task);
   }
 
   #show(/** @type {Snapshot} */ task) {
-    const row = this.#rows.get(task.id) ?? this.#insert(task);
-    row.dataset.state = task.state;
-    const [, status, , progress] = /** @type {HTMLElement} */ (row.firstElementChild).children;
-    setText(status, shortStatus(task));
-    const bar = /** @type {HTMLProgressElement} */ (progress);
-    const percent = task.progress?.percent ?? null;
-    bar.hidden = task.done !== null || percent === null;
-    if (percent !== null) bar.value = Math.max(bar.value, percent);
+    let row = this.#rows.get(task.id);
+    if (!row) {
+      row = new TaskRow(task);
+      row.button.addEventListener("click", () => this.#open(task.id));
+      this.#rows.set(task.id, row);
+    }
+    row.render(task, Date.now() / 1000);
   }
 
-  #insert(/** @type {Snapshot} */ task) {
-    const row = h(
-      "li",
-      { "data-created": String(task.created_at) },
-      h(
-        "button",
-        { type: "button" },
-        textElement("span", task.model, "model"),
-        textElement("span", "", "status"),
-        textElement("span", [dateAndTime(task.created_at), ...task.tags.map((tag) => `#${tag}`)].join(" · "), "faint"),
-        h("progress", { max: "100", "aria-label": "Progress" }),
-      ),
-    );
-    row.addEventListener("click", () => this.#open(task.id));
-    this.#rows.set(task.id, row);
-    const older = [...this.#list.children].find((other) => createdAt(other) < task.created_at);
-    this.#list.insertBefore(row, older ?? null);
-    return row;
+  #arrangeSoon() {
+    this.#frame ||= requestAnimationFrame(() => this.#arrange());
   }
-}
 
-function createdAt(/** @type {Element} */ row) {
-  return Number(/** @type {HTMLElement} */ (row).dataset.created);
+  /** Bring the rows into their order; one that stands right already is not touched, so that the focus stays in it. */
+  #arrange() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    const rows = [...this.#rows.values()].sort((one, other) => byUrgency(one.task, other.task));
+    const focused = document.activeElement;
+    rows.forEach(({ element, task }, index) => {
+      element.hidden = !isShown(task, this.#filter);
+      if (this.#list.children[index] !== element) this.#list.insertBefore(element, this.#list.children[index] ?? null);
+    });
+    if (focused instanceof HTMLElement && focused !== document.activeElement) focused.focus({ preventScroll: true });
+    this.#changed();
+  }
+
+  #tick() {
+    if (document.visibilityState === "hidden") return;
+    for (const row of this.#rows.values()) row.tick(Date.now() / 1000);
+  }
 }

@@ -30,11 +30,12 @@ function taskElement(/** @type {string} */ token) {
   return element;
 }
 
-function tokenMissing() {
+/** Half a link, as it comes out of a mail that was cut. */
+export function tokenMissing() {
   return h(
     "section",
     { class: "card" },
-    textElement("h1", "This link is not complete"),
+    textElement("h2", "This link is not complete"),
     textElement("p", "It lacks the part after the # sign, which holds the token that opens the task: #token=…"),
     textElement("p", "Copy the whole link again, or ask whoever gave it to you for a new one.", "faint"),
   );

@@ -1,15 +1,71 @@
 // @ts-check
-/** The page of one task, `/t/{id}#token=…`: its title says how far it is, in a tab that is not looked at too. */
-import { shortStatus } from "./format.js";
+/**
+ * The page of one task, `/t/{id}#token=…`. Its title and icon say how far it is, in a tab that is not looked at too; it
+ * hands out its link, and tells of the end when somebody has asked for that.
+ *
+ * `share=…` in the fragment is a token that only sees: the link that is copied has that one, and not more power.
+ */
+import { ofFragment, taskOfPath } from "./address.js";
+import { copyText } from "./clipboard.js";
+import { expiryOf } from "./credential.js";
+import { setText } from "./dom.js";
+import { dateAndTime, shortStatus, STATE_WORDS } from "./format.js";
+import { showIcon } from "./page-icon.js";
 import { showTask } from "./task-page.js";
 
-const place = /** @type {HTMLElement} */ (document.getElementById("place"));
+/** @typedef {import("./types.js").Snapshot} Snapshot */
 
-place.addEventListener("relay-update", (event) => {
+const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const notify = /** @type {HTMLButtonElement} */ (part("notify"));
+let wantsNotice = false;
+
+part("place").addEventListener("relay-update", (event) => {
   /** @type {import("./client.js").RelayUpdate} */
   const { state } = /** @type {CustomEvent} */ (event).detail;
   if (!state) return;
   const title = `(${shortStatus(state)}) ${state.model}`;
   if (document.title !== title) document.title = title;
+  showIcon(state.state, state.progress?.percent ?? null);
+  notify.hidden = state.done !== null || !("Notification" in globalThis);
 });
-showTask(place);
+part("place").addEventListener("relay-done", (event) => tell(/** @type {CustomEvent} */ (event).detail.state));
+part("place").addEventListener("relay-error", () => (part("expiry").hidden = true));
+part("copy").addEventListener("click", async () => {
+  const copied = await copyText(sharedLink());
+  setText(part("told"), copied ? "The link is copied. It lets its reader watch this task, and nothing else." : sharedLink());
+});
+notify.addEventListener("click", async () => {
+  wantsNotice = !wantsNotice && (await Notification.requestPermission()) === "granted";
+  notify.setAttribute("aria-pressed", String(wantsNotice));
+  const refused = Notification.permission === "denied";
+  setText(part("told"), refused ? "The browser does not allow notifications of this page." : "");
+});
+addEventListener("hashchange", showLinks);
+showLinks();
+showTask(part("place"));
+
+/** What the token allows is said only where it is known: of a link without one the page says enough. */
+function showLinks() {
+  const token = ofFragment("token");
+  part("copy").hidden = !token;
+  part("inspect").hidden = !token;
+  part("inspect").setAttribute("href", `/inspect/${encodeURIComponent(taskOfPath())}${location.hash}`);
+  const expiry = expiryOf(token);
+  setText(part("expiry"), expiry === null ? "" : `This link works until ${dateAndTime(expiry)}.`);
+}
+
+function sharedLink() {
+  const address = new URL(location.href);
+  address.hash = `token=${ofFragment("share") || ofFragment("token")}`;
+  return address.href;
+}
+
+/** Whoever looks at the page sees the end anyway. */
+function tell(/** @type {Snapshot} */ state) {
+  if (!wantsNotice || document.visibilityState === "visible") return;
+  const notification = new Notification(`${STATE_WORDS[state.state]}: ${state.model}`, { tag: state.id });
+  notification.addEventListener("click", () => {
+    focus();
+    notification.close();
+  });
+}

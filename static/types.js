@@ -84,11 +84,11 @@
  * @property {Source} source
  * @property {any} data
  */
-/** @typedef {{type: "snapshot", task: Snapshot, at: number}} SnapshotMessage */
-/** @typedef {{type: "resumed", task: string, seq: number, events: number, at: number}} ResumedMessage */
-/** @typedef {{type: "ping", at: number}} PingMessage */
+/** @typedef {{type: "snapshot", task: Snapshot, at?: number}} SnapshotMessage `at` is the relay's clock; a polled one has none */
+/** @typedef {{type: "resumed", task: string, seq: number, events: number, at?: number}} ResumedMessage */
+/** @typedef {{type: "ping", at?: number}} PingMessage */
 /** @typedef {{type: "listed", tag: string}} ListedMessage */
-/** @typedef {{type: "error", task?: string, tag?: string, code: string, detail?: string}} ErrorMessage */
+/** @typedef {{type: "error", task?: string, tag?: string, code: FaultCode, detail?: string}} ErrorMessage */
 /** @typedef {SnapshotMessage|ResumedMessage|PingMessage|ListedMessage|ErrorMessage|RelayEvent} Message */
 
 /** @typedef {{minimum?: number, maximum?: number, integer?: boolean, max_length?: number, max_items?: number}} Limits */
@@ -101,6 +101,8 @@
  * @property {boolean} required
  * @property {string|number|null} default what is sent when nothing is given
  * @property {{value: string, label: string}[]} options
+ * @property {string|null} part the name of the parts that are files for it; null when it takes none
+ * @property {readonly string[]} accept the content types that these may have; empty: any
  * @property {Limits} limits
  */
 /**
@@ -114,13 +116,29 @@
  * @property {Record<string, unknown>[]} inspires sample inputs
  */
 
-/** @typedef {"connecting"|"live"|"catching-up"|"offline"|"ended"|"refused"} ConnectionState */
 /**
- * How a wire came to its end: worth coming back (`opened` says whether it ever stood, `retry_s` what the server asks
- * to wait at least), over for good, or turned away.
+ * How a viewer stands to its relay: `connecting` until the state is here or has been resumed, `catching-up` while events
+ * that were missed still come, `live`, or `polling` where nothing can be streamed; `offline` while a lost connection is
+ * being tried again; `ended` and `refused` are for good.
  *
- * @typedef {{kind: "again", reason: string, opened: boolean, retry_s?: number}} Again
- * @typedef {Again | {kind: "ended"} | {kind: "refused", reason: string}} Ending
+ * @typedef {"connecting"|"catching-up"|"live"|"polling"|"offline"|"ended"|"refused"} ConnectionState
+ */
+/** @typedef {"ws"|"sse"|"poll"} WireName the ways to a relay, the best first */
+/** @typedef {{task: string}|{tag: string}} Aim what is followed */
+/**
+ * Brings a fresh token: called when there is none, before one expires, and when the relay takes one for expired.
+ * Nothing (null, or an empty text) means that there is none to be had, for good; an exception, that it is to be asked again.
+ *
+ * @typedef {(aim: Aim) => string|null|undefined|Promise<string|null|undefined>} GetToken
+ */
+/** @typedef {"not_found"|"forbidden"|"unauthorized"|"token_expired"|"protocol"} FaultCode */
+/**
+ * How a wire came to its end: worth coming back (`reached` says whether the relay itself was heard on it, `retry_s`
+ * what it asks to wait at least, `expired` that it wants a fresh token), over for good, or turned away.
+ *
+ * @typedef {{kind: "again", reason: string, reached: boolean, retry_s?: number, expired?: boolean}} Again
+ * @typedef {{kind: "refused", reason: string, code: FaultCode}} Refused
+ * @typedef {Again | {kind: "ended"} | Refused} Ending
  */
 /**
  * One open wire. After `close()` it says nothing more.
@@ -128,5 +146,28 @@
  * @typedef {{send(text: string): void, close(): void}} Wire
  */
 /** @typedef {{opened?: () => void, message: (text: string) => void, closed: (ending: Ending) => void}} WireHandlers */
+/**
+ * What a way tells its subscription: a message, a change of `state`, that this wire alone does not get through, that
+ * the relay refuses (`code`), that it has nothing more to say.
+ *
+ * @typedef {object} WayHandlers
+ * @property {(message: Message) => void} hear
+ * @property {() => void} changed
+ * @property {() => void} blocked
+ * @property {(code: FaultCode, reason: string) => void} fault
+ * @property {() => void} ended
+ */
+/**
+ * One of the ways on which a subscription can be served. `state` says how its connection is: `live` where it stands.
+ *
+ * @typedef {object} Way
+ * @property {ConnectionState} state
+ * @property {string} reason
+ * @property {() => void} stop hang up for good, and say nothing more
+ * @property {() => void} resync drop the connection and come back at once
+ * @property {(reason: string) => void} cut lose the connection as a network would
+ * @property {(reason: string) => void} askAnew ask for the state again
+ * @property {(token: string) => void} renew go on with a fresh token
+ */
 
 export {};

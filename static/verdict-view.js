@@ -1,5 +1,6 @@
 // @ts-check
-/** Shows how a task ended, and what speaks for it. */
+/** Shows how a task ended, what to do about it, what it cost, and what speaks for the verdict. */
+import { adviceFor } from "./advice.js";
 import { h, textElement } from "./dom.js";
 import { costWords, duration, STATE_WORDS } from "./format.js";
 
@@ -24,25 +25,26 @@ export class VerdictView {
 
 function contents(/** @type {Done} */ done) {
   /** @type {HTMLElement[]} */
-  const parts = [heading(done)];
+  const parts = [textElement("h3", STATE_WORDS[done.verdict])];
   if (done.error) parts.push(textElement("p", faultWords(done.error), "fault"));
-  const facts = [costWords(done)];
-  if (done.elapsed_s !== null) facts.push(`${duration(done.elapsed_s)} at the platform`);
-  if (done.exit_code !== null) facts.push(`exit code ${done.exit_code}`);
-  parts.push(textElement("p", facts.join(" · "), "facts"));
+  const advice = adviceFor(done);
+  if (advice) parts.push(textElement("p", advice, "advice"));
+  parts.push(textElement("p", sums(done).join(" · "), "faint sums"));
   for (const warning of done.warnings ?? []) parts.push(textElement("p", warning, "notice"));
   if (done.evidence.length) {
     const items = done.evidence.map((sentence) => textElement("li", sentence));
-    const open = done.verdict !== "succeeded";
-    parts.push(h("details", { open }, textElement("summary", "What this verdict rests on"), h("ul", {}, ...items)));
+    const title = textElement("summary", "What this verdict rests on");
+    parts.push(h("details", { open: done.verdict !== "succeeded" }, title, h("ul", {}, ...items)));
   }
   return parts;
 }
 
-function heading(/** @type {Done} */ { verdict, inferred }) {
-  const title = textElement("h3", STATE_WORDS[verdict]);
-  if (inferred) title.append(" ", textElement("small", "worked out: the platform did not say so itself", "faint"));
-  return title;
+function sums(/** @type {Done} */ done) {
+  const words = [costWords(done)];
+  if (done.elapsed_s !== null) words.push(`${duration(done.elapsed_s)} at the platform`);
+  if (done.exit_code !== null) words.push(`exit code ${done.exit_code}`);
+  if (done.inferred) words.push("worked out: the platform did not say so itself");
+  return words;
 }
 
 function faultWords(/** @type {NonNullable<Done["error"]>} */ { code, message }) {

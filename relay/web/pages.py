@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 
 import relay
 from relay.web.context import context
+from relay.web.frames import is_unwelcome
 
 
 def static_folder() -> Path:
@@ -21,7 +22,11 @@ FILES = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*")
 
 
 def _page(request: web.Request, name: str, frame_ancestors: str) -> web.FileResponse:
-    media = context(request).config.media_sources
+    config = context(request).config
+    media = config.media_sources
+    if is_unwelcome(request, frame_ancestors, str(config.public_url or "")):
+        # Its words are for everybody, it has no script, and whoever put a button over it would gain nothing.
+        name, frame_ancestors = "unframed.html", "*"
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
         f"img-src 'self' blob: data: {media}; media-src 'self' blob: data: {media}; "
@@ -47,6 +52,11 @@ async def board(request: web.Request) -> web.FileResponse:
 async def task(request: web.Request) -> web.FileResponse:
     """`GET /t/{id}`: one task."""
     return _page(request, "task.html", "'none'")
+
+
+async def inspect(request: web.Request) -> web.FileResponse:
+    """`GET /inspect/{id}`: one task as the relay tells it, message by message."""
+    return _page(request, "inspect.html", "'none'")
 
 
 async def embed(request: web.Request) -> web.FileResponse:

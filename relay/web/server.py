@@ -43,6 +43,7 @@ def application(parts: Context) -> web.Application:
             web.post("/hooks/{provider}/{hook}", hooks.call_back),
             web.get("/livez", health.live),
             web.get("/readyz", health.ready),
+            web.get("/inspect/{id}", pages.inspect),
             web.get("/openapi.json", openapi.document),
             web.get("/", pages.board),
             web.get("/t/{id}", pages.task),

@@ -126,7 +126,7 @@ async def test_the_form_has_every_input_of_every_model(relay: Running, page: Pag
         await page.get_by_label("Model", exact=True).select_option(label=model.model)
         fields = page.locator(".fields .field")
         await expect(fields).to_have_count(len(model.inputs))
-        await expect(page.locator(".chip")).to_have_count(len(model.inspires))
+        await expect(page.locator("#start .chip")).to_have_count(len(model.inspires))
         for each in model.inputs:
             control = fields.get_by_label(each.label, exact=True)
             await expect(control).to_have_value("" if each.default is None else str(each.default))
@@ -145,7 +145,7 @@ async def test_a_sample_is_one_click_away_and_sent_as_the_document_prints_it(
     """Choose a model, press a chip, start: the platform gets what its document shows, by keyboard alone."""
     await sign_in(page, relay)
     await page.get_by_label("Model", exact=True).select_option(label="bytedance/image-to-video-seedance-v1")
-    chip = page.locator(".chip").nth(2)
+    chip = page.locator("#start .chip").nth(2)
     await chip.press("Enter")
     prompt = await chip.text_content()
     await expect(page.get_by_label("Prompt", exact=True)).to_have_value(prompt or "")
@@ -175,7 +175,7 @@ async def test_what_does_not_fit_is_said_where_it_stands(
     complaints.append(f"{HTTP_ERROR}422")
     await sign_in(page, relay)
     await page.get_by_label("Model", exact=True).select_option(label="bytedance/seedream-v4")
-    images = page.get_by_label("Input images")
+    images = page.get_by_role("textbox", name="Input images")
     await images.fill("https://example.com/1.jpg\n\ncat.jpg")
     await page.get_by_label("Maximum number").fill("99")
     await page.get_by_role("button", name="Start", exact=True).click()
@@ -235,7 +235,7 @@ async def test_a_text_of_the_platform_becomes_no_markup(relay: Running, page: Pa
     await sign_in(page, relay)
 
     await expect(page.get_by_label(attack)).to_be_visible()
-    await expect(page.locator(".chip")).to_have_text(attack)
+    await expect(page.locator("#start .chip")).to_have_text(attack)
     await expect(page.locator("#start img")).to_have_count(0)
 
 
@@ -243,7 +243,8 @@ async def test_the_form_fits_a_phone(relay: Running, page: Page) -> None:
     """Nothing of it is wider than the screen."""
     await page.set_viewport_size({"width": 360, "height": 740})
     await sign_in(page, relay)
-    await expect(page.locator(".chip")).to_have_count(5)
+    await page.get_by_role("heading", name="Start a task").click()
+    await expect(page.locator("#start .chip")).to_have_count(5)
 
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

@@ -1,5 +1,6 @@
 """A task on somebody else's page: as an element, and in a frame."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -76,7 +77,7 @@ async def test_the_element_shows_a_task_on_a_page_that_is_allowed(wire: str, mak
 async def test_the_element_stays_empty_on_a_page_that_is_not_allowed(
     relay: Running, page: Page, complaints: list[str]
 ) -> None:
-    """Whoever copies the markup with its token into a page that the operator did not name sees nothing of the task."""
+    """Whoever copies the markup with its token into a page that the operator did not name sees why, and no task."""
     complaints += ["403", "blocked by CORS policy", "net::ERR_FAILED"]
     shop = Shop()
     async with shop.open():
@@ -84,7 +85,9 @@ async def test_the_element_stays_empty_on_a_page_that_is_not_allowed(
 
         await page.goto(shop.origin)
 
-        await expect(page.locator('[data-is="lost"]')).to_contain_text("cannot be reached")
+        await expect(page.locator('[data-is="lost"]')).to_contain_text(
+            f"The relay does not know the pages of {shop.origin}"
+        )
         assert await page.evaluate("messages") == []
         await page.goto("about:blank")
 
@@ -129,16 +132,60 @@ async def test_a_frame_shows_a_task_where_the_operator_allows_it(make_relay: Mak
         await page.goto("about:blank")
 
 
-@pytest.mark.parametrize("path", ["embed", "t"])
-async def test_no_other_page_can_frame_a_task(
-    path: str, make_relay: MakeRelay, page: Page, view: View, complaints: list[str]
+async def test_a_frame_tells_its_page_how_high_it_would_like_to_be(
+    make_relay: MakeRelay, page: Page, view: View
 ) -> None:
-    """A page that the operator did not name cannot put a task under its own buttons, and `/t/…` is never framed."""
-    complaints.append("frame-ancestors|Refused to display|chrome-error")
+    """A page that listens can give the frame just the room that it needs, and the frame then scrolls no more."""
+    shop = Shop()
+    async with shop.open(), make_relay(frame_ancestors=shop.origin) as relay:
+        address = view(relay, await begun(relay)).replace("/t/", "/embed/")
+        shop.body = f'''<iframe src="{address}" width="800" height="100"></iframe><script>
+          addEventListener("message", ({{ data, source }}) => {{
+            const frame = document.querySelector("iframe");
+            if (source === frame.contentWindow && data.type === "relay-height") frame.height = data.height_px;
+          }});
+        </script>'''
+
+        await page.goto(shop.origin)
+
+        frame = page.frame_locator("iframe")
+        await expect(frame.locator("figure img")).not_to_have_js_property("naturalWidth", 0)
+        overflow = "root => root.scrollHeight - root.clientHeight"
+        await expect(page.locator("iframe")).not_to_have_attribute("height", "100")
+        async with asyncio.timeout(30):
+            while await frame.locator("html").evaluate(overflow) > 0:  # noqa: ASYNC110 -- a frame is laid out at its own time
+                await asyncio.sleep(0)
+        await page.goto("about:blank")
+
+
+@pytest.mark.parametrize("path", ["embed", "t"])
+async def test_a_page_that_may_not_frame_a_task_shows_words_and_no_task(
+    path: str, make_relay: MakeRelay, page: Page, view: View
+) -> None:
+    """A page that the operator did not name gets a message in the frame's place, and `/t/…` is never framed."""
     shop = Shop()
     async with shop.open(), make_relay(frame_ancestors="'self'" if path == "embed" else "*") as relay:
         address = view(relay, await begun(relay)).replace("/t/", f"/{path}/")
         shop.body = f'<iframe src="{address}" width="800" height="600"></iframe>'
+
+        await page.goto(shop.origin)
+
+        frame = page.frame_locator("iframe")
+        await expect(frame.get_by_role("heading")).to_have_text("This page may not show the task")
+        await expect(frame.locator("relay-task")).to_have_count(0)
+        await page.goto("about:blank")
+
+
+@pytest.mark.parametrize("path", ["embed", "t"])
+async def test_no_other_page_can_frame_a_task(
+    path: str, make_relay: MakeRelay, page: Page, view: View, complaints: list[str]
+) -> None:
+    """Who hides where the frame is meets the policy, which the browser enforces: no task under somebody's buttons."""
+    complaints.append("frame-ancestors|Refused to display|chrome-error")
+    shop = Shop()
+    async with shop.open(), make_relay(frame_ancestors="'self'" if path == "embed" else "*") as relay:
+        address = view(relay, await begun(relay)).replace("/t/", f"/{path}/")
+        shop.body = f'<iframe src="{address}" referrerpolicy="no-referrer" width="800" height="600"></iframe>'
         async with page.expect_event("console", lambda line: "frame-ancestors" in line.text):
             await page.goto(shop.origin)
 

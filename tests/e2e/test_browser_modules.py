@@ -35,6 +35,41 @@ PARSE = """async (chunks) => {
   return { blocks: chunks.flatMap((chunk) => parser.feed(chunk)), retry_s: parser.retry_s };
 }"""
 
+FOLD_FROM = """async ([start, messages]) => {
+  const { Fold } = await import("/static/fold.js");
+  const fold = new Fold(null, start);
+  return messages.map((message) => [fold.take(message), fold.cursor, fold.missing]);
+}"""
+
+ROWS = """async (messages) => {
+  const { Rows } = await import("/static/rows.js");
+  const rows = new Rows("shoot");
+  return messages.map((message) => rows.take(message)?.seq ?? null);
+}"""
+
+EXPIRY = """async (tokens) => {
+  const { expiryOf } = await import("/static/credential.js");
+  return tokens.map(expiryOf);
+}"""
+
+RETRY_AFTER = """async ([values, now_ms]) => {
+  const { retryAfter_s } = await import("/static/problem.js");
+  return values.map((value) => retryAfter_s(value, now_ms));
+}"""
+
+WAITS = """async (random) => {
+  const { Backoff } = await import("/static/backoff.js");
+  const backoff = new Backoff(() => random);
+  const waits = Array.from({ length: 8 }, () => backoff.next_s());
+  backoff.reset();
+  return [...waits, backoff.next_s()];
+}"""
+
+ENDINGS = """async (codes) => {
+  const { endingOf } = await import("/static/socket.js");
+  return codes.map((code) => endingOf(code, "").kind);
+}"""
+
 STREAM = (
     "\ufeffretry: 2500\n\n"
     ": a comment\n"
@@ -85,3 +120,100 @@ async def test_the_parser_gives_the_same_however_a_stream_is_cut(relay: Running,
 
 def block(data: str, last_id: str, event: str = "") -> dict[str, Any]:
     return {"data": data, "event": event, "id": last_id}
+
+
+def snapshot(task: str, seq: int, tag: str, epoch: str = "e") -> dict[str, Any]:
+    state = {"id": task, "seq": seq, "epoch": epoch, "tags": [tag], "updated_at": 0, "done": None}
+    return {"type": "snapshot", "task": state}
+
+
+def event(task: str, seq: int) -> dict[str, Any]:
+    return {"type": "stall_end", "task": task, "seq": seq, "state": "running", "at": 1, "source": "live", "data": {}}
+
+
+async def test_a_fold_knows_its_place_and_says_when_it_is_lost(relay: Running, page: Page) -> None:
+    """It counts down what was missed, takes nothing twice, and after a gap waits for the whole state."""
+    await page.goto(relay.url)
+    resumed = {"type": "resumed", "task": "t", "seq": 5, "events": 2}
+
+    taken = await page.evaluate(
+        FOLD_FROM, ["e:5", [resumed, event("t", 6), event("t", 6), event("t", 7), event("t", 9), event("t", 10)]]
+    )
+
+    assert taken == [
+        ["placed", "e:5", 2],
+        ["placed", "e:6", 1],
+        ["nothing", "e:6", 1],
+        ["placed", "e:7", 0],
+        ["gap", None, 0],
+        ["nothing", None, 0],
+    ]
+    assert await page.evaluate(FOLD_FROM, ["e:5", [{**resumed, "seq": 4}, snapshot("t", 3, "shoot", "f")]]) == [
+        ["gap", None, 0],
+        ["placed", "f:3", 0],
+    ]
+
+
+async def test_a_tags_rows_only_become_newer(relay: Running, page: Page) -> None:
+    """Their events skip numbers; what is older, unknown or of another tag changes nothing; a new epoch begins anew."""
+    await page.goto(relay.url)
+
+    taken = await page.evaluate(
+        ROWS,
+        [
+            snapshot("a", 4, "shoot"),
+            event("a", 9),
+            event("a", 8),
+            event("unknown", 2),
+            snapshot("a", 7, "shoot"),
+            snapshot("b", 3, "else"),
+            snapshot("a", 2, "shoot", "f"),
+        ],
+    )
+
+    assert taken == [4, 9, None, None, None, None, 2]
+
+
+async def test_a_token_says_when_it_ends(relay: Running, page: Page) -> None:
+    """An API key, and what only looks like a token, say nothing."""
+    await page.goto(relay.url)
+    minted, expires_at = relay.context.access.mint("t", scope="view", ttl_s=60)
+
+    assert await page.evaluate(
+        EXPIRY, [minted, relay.api_key, "a.b.c", "", "x.eyJhIjoxfQ.y", "x.eyJleHAiOiIxIn0.y"]
+    ) == [
+        expires_at,
+        None,
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
+async def test_retry_after_is_read_in_both_its_forms(relay: Running, page: Page) -> None:
+    """Seconds, or a date; what is past, missing or neither is no wait."""
+    await page.goto(relay.url)
+    now_ms = 784_111_777_000  # Sun, 06 Nov 1994 08:49:37 GMT
+    values = ["120", "Sun, 06 Nov 1994 08:50:07 GMT", "Sun, 06 Nov 1994 08:00:00 GMT", "soon", None]
+
+    assert await page.evaluate(RETRY_AFTER, [values, now_ms]) == [120, 30, 0, 0, 0]
+
+
+async def test_the_wait_doubles_up_to_twenty_seconds_and_all_of_it_is_jitter(relay: Running, page: Page) -> None:
+    """From nothing up to the whole window; something good heard makes the window short again."""
+    await page.goto(relay.url)
+
+    assert await page.evaluate(WAITS, 1) == [0.5, 1, 2, 4, 8, 16, 20, 20, 0.5]
+    assert await page.evaluate(WAITS, 0) == [0] * 9
+
+
+async def test_only_codes_from_4500_on_are_final(relay: Running, page: Page) -> None:
+    """Whatever else closes a socket is come back from."""
+    await page.goto(relay.url)
+
+    again = await page.evaluate(ENDINGS, [1000, 1001, 1006, 1011, 4000, 4001, 4004, 4499, 5000])
+    final = await page.evaluate(ENDINGS, [4500, 4501, 4504, 4505, 4999])
+
+    assert set(again) == {"again"}
+    assert set(final) == {"refused"}

@@ -14,15 +14,20 @@ from relay.app import Running
 from relay.core.events import (
     Append,
     AppendOutput,
+    Cancel,
     Data,
     Done,
     Event,
     Fault,
+    Hold,
     Log,
     LogOutput,
     Output,
+    Progress,
+    ProgressOutput,
     Results,
     Source,
+    Stall,
     State,
     Submit,
     Submitted,
@@ -89,6 +94,11 @@ async def write_payloads(relay: Running, task: str) -> None:
             ),
         ),
     ]
+    await write(relay, task, said)
+
+
+async def write(relay: Running, task: str, said: list[tuple[str, State, Data]]) -> None:
+    """Write a task into the journal that says just this."""
     events = [
         Event(type=name, task=task, seq=seq, state=state, at=1_734_513_809.0, source=Source.LIVE, data=data)
         for seq, (name, state, data) in enumerate(said, start=1)
@@ -182,6 +192,44 @@ async def test_a_payload_in_whatever_came_from_outside_is_text(relay: Running, p
     for name in ("model", "facts", "log", "segments", "verdict", "outputs"):
         await expect(part(page, name)).to_contain_text(PAYLOAD)
     await expect(part(page, "outputs").locator("a")).to_have_count(0)  # its address was a script
+    assert await page.evaluate("window.attacked") is None
+
+
+async def test_a_payload_in_what_is_told_of_a_running_task_is_text(relay: Running, page: Page, view: View) -> None:
+    """Markup in a label, a unit, a reason, a finding, a name, a kind of answer: the page and the inspector show it."""
+    said: list[tuple[str, State, Data]] = [
+        ("submit", State.SUBMITTING, Submit(model=IMAGE, provider=PAYLOAD, tags=())),
+        ("submitted", State.RUNNING, Submitted(upstream_id="1")),
+        ("output", State.RUNNING, ProgressOutput(progress=Progress(percent=5, label=PAYLOAD, speed=1, unit=PAYLOAD))),
+        ("output", State.RUNNING, AppendOutput(append=Append(segment=0, kind=PAYLOAD, offset=0, text=PAYLOAD))),
+        ("output", State.RUNNING, LogOutput(log=Log(stream="stdout", text=f"\x1b[31m{PAYLOAD}\x1b]0;{PAYLOAD}\x07"))),
+        ("cancel", State.RUNNING, Cancel(by=PAYLOAD)),
+        ("stall", State.RUNNING, Stall(silent_s=1, checked=PAYLOAD)),
+    ]
+    await write(relay, "attacked", said)
+
+    await page.goto(view(relay, "attacked"))
+
+    for name in ("facts", "words", "notices", "segments", "log"):
+        await expect(part(page, name)).to_contain_text(PAYLOAD)
+    await expect(part(page, "segments").locator("summary")).to_have_text(PAYLOAD)
+    assert await page.evaluate("window.attacked") is None
+    await page.goto(view(relay, "attacked").replace("/t/", "/inspect/"))
+    await expect(page.locator("#messages")).to_contain_text("window.attacked=1")
+    assert await page.evaluate("window.attacked") is None
+
+
+async def test_a_payload_in_the_reason_for_waiting_is_text(relay: Running, page: Page, view: View) -> None:
+    """The platform's own words about its limit are words, on the page and on the board."""
+    said: list[tuple[str, State, Data]] = [
+        ("submit", State.SUBMITTING, Submit(model=IMAGE, provider="wiro", tags=())),
+        ("hold", State.HELD, Hold(reason=PAYLOAD, position=1)),
+    ]
+    await write(relay, "attacked", said)
+
+    await page.goto(view(relay, "attacked"))
+
+    await expect(part(page, "notices")).to_contain_text(PAYLOAD)
     assert await page.evaluate("window.attacked") is None
 
 

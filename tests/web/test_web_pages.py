@@ -15,7 +15,7 @@ from relay.web.server import application
 
 Json = dict[str, Any]
 
-PAGES = {"/": "'none'", "/t/x": "'none'", "/embed/x": "'self'"}
+PAGES = {"/": "'none'", "/t/x": "'none'", "/inspect/x": "'none'", "/embed/x": "'self'"}
 
 
 @pytest.mark.parametrize(("path", "ancestors"), PAGES.items())

@@ -1,0 +1,53 @@
+// @ts-check
+/** Shows what a person should know while a task runs: it waits, it is silent, somebody wants it stopped. */
+import { h, textElement } from "./dom.js";
+import { duration } from "./format.js";
+
+/** @typedef {import("./types.js").Snapshot} Snapshot */
+
+export class NoticesView {
+  #place;
+  #shown = "";
+
+  constructor(/** @type {HTMLElement} */ place) {
+    this.#place = place;
+  }
+
+  /**
+   * @param {Snapshot} state
+   * @param {number} now
+   */
+  render(state, now) {
+    const notices = noticesOf(state, now);
+    const shown = JSON.stringify(notices);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.#place.replaceChildren(
+      ...notices.map(([lead, words]) => h("p", { class: "notice" }, textElement("strong", lead), words)),
+    );
+  }
+}
+
+/**
+ * @param {Snapshot} state
+ * @param {number} now
+ * @returns {[lead: string, words: string][]}
+ */
+function noticesOf({ hold, stall, cancel, done, updated_at }, now) {
+  /** @type {[string, string][]} */
+  const notices = [];
+  if (hold) {
+    const place = hold.position > 0 ? `Number ${hold.position} in the relay's line. ` : "It is about to be submitted. ";
+    notices.push(["Waiting for a place at the platform", `${place}${sentence(hold.reason)}`]);
+  }
+  if (stall) {
+    const silent_s = stall.silent_s + Math.max(0, now - updated_at);
+    notices.push([`No news for ${duration(silent_s)}`, `The relay asked: ${sentence(stall.checked)}`]);
+  }
+  if (cancel && !done) notices.push(["Stopping was asked for", `By ${cancel.by}. What comes of it is not known yet.`]);
+  return notices;
+}
+
+function sentence(/** @type {string} */ words) {
+  return /[.!?…]$/.test(words) ? words : `${words}.`;
+}

@@ -1,0 +1,130 @@
+"""Nobody is kept out: axe-core finds nothing on any page in any state, light or dark, and a phone shows all of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from relay.app import Running
+from tests.e2e import stories
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+View = Callable[[Running, str], str]
+
+ROOT = Path(__file__).parents[2]
+AXES = sorted((ROOT / ".venv/axe").glob("axe-*.min.js"))
+"""What `.ci/axe` has fetched."""
+
+LOOKS = ("light", "dark")
+
+FIND = """async () => {
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => ({ id, target, failureSummary })),
+  );
+}"""
+
+SHOW_ALL = """async (tasks) => {
+  await import("/static/relay.js");
+  const place = document.getElementById("place");
+  place.replaceChildren(...tasks.map(([task, token]) => {
+    const element = document.createElement("relay-task");
+    element.setAttribute("task", task);
+    element.setAttribute("token", token);
+    return element;
+  }));
+}"""
+
+WIDER = """() => [...document.querySelectorAll("relay-task")]
+  .flatMap((element) => [...element.shadowRoot.querySelectorAll("*")])
+  .filter((part) => part.checkVisibility() && part.getBoundingClientRect().right > innerWidth + 1)
+  .filter((part) => !part.closest(".log, .spoken, .bar"))
+  .map((part) => part.outerHTML.slice(0, 120))"""
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What axe-core tries of itself, and the one picture among the stories that is none."""
+    return ["Applying inline style", "data:image/png;base64,AAAA|ERR_INVALID_URL"]
+
+
+async def violations(page: Page) -> list[Any]:
+    """Return what axe-core has against the page as it stands."""
+    assert AXES, "axe-core is missing: run ./.ci/axe"
+    await page.evaluate(AXES[-1].read_text(encoding="utf-8"))
+    found = await page.evaluate(FIND)
+    assert isinstance(found, list)
+    return found
+
+
+async def show_all(page: Page, relay: Running) -> None:
+    """Show every story on one page, each in its element."""
+    names = await stories.write(relay)
+    tokens = [relay.context.access.mint(name, scope="view cancel", ttl_s=600)[0] for name in names]
+    await page.goto(f"{relay.url}/embed/all")
+    await page.evaluate(SHOW_ALL, list(zip(names, tokens, strict=True)))
+    await expect(page.locator('[data-is="content"]:visible')).to_have_count(len(names))
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_every_state_of_a_task_can_be_used_by_everybody(look: Any, relay: Running, page: Page) -> None:
+    """Contrast, names, roles and order hold in each state, on a desktop and on a phone."""
+    await page.emulate_media(color_scheme=look, reduced_motion="reduce")
+    await show_all(page, relay)
+    for details in await page.locator("details:visible").all():
+        await details.evaluate("(details) => (details.open = true)")
+
+    assert await violations(page) == []
+    await page.set_viewport_size({"width": 360, "height": 740})
+    assert await violations(page) == []
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert await page.evaluate(WIDER) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_every_page_can_be_used_by_everybody(look: Any, relay: Running, page: Page, view: View) -> None:
+    """The board, its sign-in, a task's page and its half links, the inspector, the frame and its refusal."""
+    await stories.write(relay)
+    await page.emulate_media(color_scheme=look, reduced_motion="reduce")
+    running = view(relay, "running")
+    wrong = view(relay, "queued").replace("/t/queued", "/t/running")
+    pages = {
+        f"{relay.url}/": "Sign in",
+        running: "Sampling",
+        f"{relay.url}/t/running": "This link is not complete",
+        wrong: "This task cannot be shown",
+        running.replace("/t/", "/inspect/"): "postprocess|measured",
+        running.replace("/t/", "/embed/"): "Sampling",
+        f"{relay.url}/static/unframed.html": "may not show the task",
+        f"{relay.url}/#key={relay.api_key}": "8 of 19 done, 4 failed, 1 stuck",
+    }
+    for address, words in pages.items():
+        await page.goto("about:blank")
+        await page.goto(address)
+        await expect(page.get_by_text(words.split("|")[-1]).first).to_be_visible()
+
+        assert await violations(page) == [], address
+
+
+async def test_a_board_without_tasks_can_be_used_by_everybody(relay: Running, page: Page) -> None:
+    """The empty state is a state."""
+    await page.goto(f"{relay.url}/#key={relay.api_key}")
+    await expect(page.get_by_text("There are no tasks yet.")).to_be_visible()
+
+    assert await violations(page) == []
+
+
+async def test_a_stage_is_read_out_and_a_percent_is_not(relay: Running, page: Page, view: View) -> None:
+    """One polite live region that has the state alone; the bar says the rest to who asks it."""
+    await stories.write(relay, ["running"])
+    await page.goto(view(relay, "running"))
+
+    await expect(page.locator("relay-task [aria-live=polite]:not(dialog *)")).to_have_text(["Generating"])
+    bar = page.get_by_role("progressbar")
+    await expect(bar).to_have_attribute("aria-valuenow", "60")
+    await expect(bar).to_have_attribute(
+        "aria-valuetext", "60 %, measured, Sampling, step 6 of 10, 1.42 it/s, about 12 s left, says the platform"
+    )

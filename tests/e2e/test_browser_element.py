@@ -1,0 +1,324 @@
+"""<relay-task> as a page's author and a reader meet it: what it shows of each state, and how it behaves in a page."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.async_api import BrowserContext, Locator, Page, expect
+
+from relay.app import Running
+from relay.sandbox import Sandbox
+from relay.wishes import Start
+from tests.e2e import stories
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+View = Callable[[Running, str], str]
+
+IMAGE = "bytedance/text-to-image-seedream-v4"
+
+PLACE = """async ([tasks, fallback]) => {
+  await import("/static/relay.js");
+  window.heard = [];
+  for (const type of ["relay-update", "relay-done", "relay-error"]) {
+    addEventListener(type, ({ target, composed }) => heard.push([type, target.getAttribute("task"), composed]));
+  }
+  document.getElementById("place").replaceChildren(...tasks.map(([task, token]) => {
+    const element = document.createElement("relay-task");
+    element.setAttribute("task", task);
+    element.setAttribute("token", token);
+    element.textContent = fallback;
+    return element;
+  }));
+}"""
+
+
+def part(page: Page, name: str) -> Locator:
+    """Find a part of the <relay-task> by its name."""
+    return page.locator(f'[data-is="{name}"]')
+
+
+async def place(page: Page, relay: Running, tasks: list[str], fallback: str = "", scope: str = "view") -> None:
+    """Put an element for each of the tasks on a page of the relay's own."""
+    tokens = [relay.context.access.mint(task, scope=scope, ttl_s=600)[0] for task in tasks]
+    await page.goto(f"{relay.url}/embed/all")
+    await page.evaluate(PLACE, [list(zip(tasks, tokens, strict=True)), fallback])
+
+
+async def test_the_rail_has_six_stages_and_says_which_were_worked_out(relay: Running, page: Page, view: View) -> None:
+    """Eleven stages of the platform are six to a person: each with what it took, one that ticks, and dotted ones."""
+    await stories.write(relay, ["running", "reconciled"])
+    await page.goto(view(relay, "running"))
+
+    rail = part(page, "rail").locator("li")
+    await expect(rail.locator(".name")).to_have_text(
+        ["Queued", "Preparing", "Starting", "Generating", "Finishing", "Done"]
+    )
+    assert [await row.get_attribute("data-status") for row in await rail.all()] == [
+        *["passed"] * 3, "current", "ahead", "ahead"
+    ]  # fmt: skip
+    await expect(rail.locator(".lasted").first).to_have_text("5.6 s")
+    await expect(page.locator('[data-is="rail"] [aria-current=step] .name')).to_have_text("Generating")
+    await expect(part(page, "footnote")).to_be_hidden()
+
+    await page.goto(view(relay, "reconciled"))
+
+    await expect(page.locator('[data-is="rail"] [data-reconstructed]')).to_have_count(4)
+    await expect(part(page, "footnote")).to_contain_text("worked out from the platform's record")
+
+
+@pytest.mark.parametrize(
+    ("story", "words"),
+    [
+        ("stalled", r"No news for 2 min 3\d s.*The relay asked: the upstream says task_output\."),
+        ("held", "Waiting for a place at the platform.*Number 3 in the relay's line"),
+        ("canceling", "Stopping was asked for.*By viewer"),
+    ],
+)
+async def test_what_a_reader_has_to_know_is_said_in_words(
+    story: str, words: str, relay: Running, page: Page, view: View
+) -> None:
+    """Silence with what asking found, the place in the line, a wish to stop."""
+    await stories.write(relay, [story])
+
+    await page.goto(view(relay, story))
+
+    await expect(part(page, "notices")).to_contain_text(re.compile(words))
+
+
+@pytest.mark.parametrize(
+    ("story", "words"),
+    [
+        ("no-funds", "The account has no funds left"),
+        ("bad-field", "Change the input “size”"),
+        ("failed", "A smaller size or fewer images may help"),
+        ("lost", "it may have been billed"),
+        ("canceled", "Start it again if that was a mistake"),
+    ],
+)
+async def test_a_verdict_says_what_to_do(story: str, words: str, relay: Running, page: Page, view: View) -> None:
+    """An end that is no success has advice beside its evidence."""
+    await stories.write(relay, [story])
+
+    await page.goto(view(relay, story))
+
+    await expect(part(page, "verdict")).to_contain_text(words)
+    await expect(part(page, "progress")).to_be_hidden()
+
+
+async def test_an_eta_that_is_a_guess_is_not_shown(relay: Running, page: Page, view: View) -> None:
+    """What was said to take 12 s is no longer said after longer silence than that; a stall ends it at once."""
+    await stories.write(relay, ["running", "running-video", "stalled"])
+    await page.goto(view(relay, "running-video"))
+    await expect(part(page, "eta")).to_have_text("42 s to 1 min 35 s left, from 14 earlier runs")
+    await expect(part(page, "basis")).to_have_text("estimated")
+
+    await page.goto(view(relay, "stalled"))
+    await expect(part(page, "percent")).to_have_text("44 %")
+    await expect(part(page, "eta")).to_have_text("")
+
+    await page.clock.install()
+    await page.goto(view(relay, "running"))
+    await expect(part(page, "eta")).to_have_text("about 12 s left, says the platform")
+    await page.clock.run_for(14_000)
+    await expect(part(page, "eta")).to_have_text("")
+
+
+async def test_the_time_goes_by_the_relays_clock(relay: Running, context: BrowserContext, view: View) -> None:
+    """A browser whose clock is an hour late shows the same elapsed time, and it ticks."""
+    await stories.write(relay, ["unmeasured"])
+    page = await context.new_page()
+    await page.clock.install(time=0)
+
+    await page.goto(view(relay, "unmeasured"))
+
+    await expect(part(page, "elapsed")).to_have_text(re.compile(r"^3\d s$"))
+    before = await part(page, "elapsed").text_content()
+    await page.clock.run_for(3_000)
+    await expect(part(page, "elapsed")).not_to_have_text(before or "")
+
+
+async def test_thinking_stays_folded_and_the_answer_stands_open(relay: Running, page: Page, view: View) -> None:
+    """Who wants to see the thoughts opens them."""
+    await stories.write(relay, ["streaming"])
+    await page.goto(view(relay, "streaming"))
+
+    await expect(page.get_by_text("Three cities come to mind")).to_be_visible()
+    thoughts = page.get_by_text("They ask for three cities")
+    await expect(thoughts).to_be_hidden()
+    await page.get_by_text("Thinking").click()
+    await expect(thoughts).to_be_visible()
+
+
+async def test_the_lightbox_goes_by_keys(relay: Running, page: Page, view: View) -> None:
+    """Enter opens a picture, arrows walk round, Escape leads back to where one was."""
+    await stories.write(relay, ["succeeded"])
+    await page.goto(view(relay, "succeeded"))
+    first = page.get_by_role("button", name="Enlarge village-0.png")
+
+    await first.press("Enter")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("village-0.png (1 of 2)")
+    await page.keyboard.press("ArrowRight")
+    await expect(dialog).to_contain_text("village-1.png (2 of 2)")
+    await page.keyboard.press("ArrowRight")
+    await expect(dialog).to_contain_text("village-0.png (1 of 2)")
+    await page.keyboard.press("End")
+    await expect(dialog.get_by_role("img")).to_have_attribute("alt", "village-1.png")
+    await page.keyboard.press("Escape")
+
+    await expect(dialog).to_be_hidden()
+    await expect(first).to_be_focused()
+
+
+async def test_before_and_after_are_compared_by_who_may_see_the_input(relay: Running, page: Page) -> None:
+    """With the scope `input` the picture that it began with lies over the result; without it nothing is asked for."""
+    made = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
+    await place(page, relay, [made.id])
+    image = page.locator("figure img")
+    await expect(image).not_to_have_js_property("naturalWidth", 0)
+    before = await image.get_attribute("src")
+    wish = Start(model="bytedance/seedream-v4", input={"prompt": "In snow.", "inputImage": [before]})
+    task = (await relay.context.tasks.start(wish)).snapshot
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    await place(page, relay, [task.id])
+    await expect(page.locator("figure img")).to_be_visible()
+    assert not [url for url in asked if url.endswith("/input")]
+
+    await place(page, relay, [task.id], scope="view input")
+    await page.get_by_role("button", name="Compare with the input").press("Enter")
+    await expect(page.locator(".compare .before")).to_have_attribute("src", before or "")
+    slider = page.get_by_role("slider")
+    await slider.press("End")
+    split = "element => getComputedStyle(element.closest('.compare')).getPropertyValue('--relay-split')"
+    assert await page.locator(".compare .before").evaluate(split) == "100%"
+
+
+async def test_a_task_is_stopped_by_who_may_and_only_when_sure(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """No button without the scope; with it a second question, and then the verdict."""
+    sandbox.next_run(hold_at="task_queue")
+    task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
+    await place(page, relay, [task.id])
+    await expect(part(page, "state")).to_have_text("Queued")
+    await expect(page.get_by_role("button", name="Stop this task")).to_be_hidden()
+
+    await place(page, relay, [task.id], scope="view cancel")
+    await page.get_by_role("button", name="Stop this task").press("Enter")
+    await expect(page.get_by_role("button", name="Let it run")).to_be_focused()
+    await page.get_by_role("button", name="Yes, stop it").press("Enter")
+
+    await expect(part(page, "state")).to_have_text("Canceled")
+    await expect(page.get_by_role("button", name="Stop this task")).to_be_hidden()
+
+
+async def test_twenty_elements_share_one_socket(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """Each shows its own task, and one of them that is refused takes nobody along."""
+    await stories.write(relay, ["running"])
+    tasks = [
+        (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": f"Lake {n}."}))).snapshot.id
+        for n in range(19)
+    ]
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+
+    await place(page, relay, [*tasks, "running"])
+
+    await expect(page.locator('[data-state="succeeded"] figure img')).to_have_count(19)
+    await expect(page.locator('[data-state="running"]')).to_have_count(1)
+    assert len(sockets) == 1
+    done = await page.evaluate("heard.filter(([type]) => type === 'relay-done').map(([, task]) => task)")
+    assert sorted(done) == sorted(tasks)
+
+
+async def test_its_own_words_stand_until_there_is_something_better(
+    relay: Running, page: Page, context: BrowserContext
+) -> None:
+    """What the page's author wrote between the tags is shown first, and no longer when the task is there."""
+    await stories.write(relay, ["running"])
+    await page.route_web_socket("**/v1/ws", lambda _socket: None)  # a relay that says nothing
+    words = "Your picture is on its way…"
+    await place(page, relay, ["running"], words)
+    await expect(page.get_by_text(words)).to_be_visible()
+
+    page = await context.new_page()
+    await place(page, relay, ["running"], words)
+
+    await expect(part(page, "state")).to_have_text("Generating")
+    await expect(part(page, "loading")).to_be_hidden()
+
+
+async def test_it_fires_what_it_promises(relay: Running, page: Page) -> None:
+    """`relay-update` for what comes, `relay-done` once, `relay-error` for what is refused; all of them composed."""
+    await stories.write(relay, ["succeeded"])
+    await place(page, relay, ["succeeded", "nothing"])
+    await expect(page.locator('[data-connection="refused"]')).to_have_count(1)
+    await expect(page.locator('[data-state="succeeded"]')).to_have_count(1)
+
+    heard = await page.evaluate("heard")
+
+    assert ["relay-update", "succeeded", True] in heard
+    once = sorted(entry for entry in heard if entry[0] != "relay-update")
+    assert once == [["relay-done", "succeeded", True], ["relay-error", "nothing", True]]
+
+
+async def test_being_moved_is_no_reason_to_hang_up(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """Moved within the document it goes on over the same connection, with what the reader has opened left open."""
+    sandbox.next_run(hold_at="task_start")
+    task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    await place(page, relay, [task.id])
+    await page.get_by_text("Every step").click()
+    await expect(part(page, "connection")).to_have_text("live")
+
+    await page.evaluate("document.body.append(document.querySelector('relay-task'))")
+
+    assert task.upstream_id is not None
+    sandbox.release(task.upstream_id)
+    await expect(part(page, "state")).to_have_text("Succeeded")
+    await expect(part(page, "steps")).to_be_visible()
+    assert len(sockets) == 1
+    told = await page.evaluate("messages.map(({ type }) => type)")
+    assert [kind for kind in told if kind in ("snapshot", "resumed")] == ["snapshot"]  # nobody had to ask again
+
+
+async def test_taken_out_it_leaves_nothing_behind(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """Out of the document it hears nothing more; put back in it goes on."""
+    sandbox.next_run(hold_at="task_start")
+    task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
+    await place(page, relay, [task.id, task.id])
+    await expect(part(page, "state")).to_have_text(["Generating", "Generating"])
+    await page.evaluate("""{
+      window.kept = document.querySelector("relay-task");
+      kept.remove();
+      kept.addEventListener("relay-update", () => (window.overheard = true));
+    }""")
+    assert task.upstream_id is not None
+
+    sandbox.release(task.upstream_id)
+
+    await expect(part(page, "state")).to_have_text("Succeeded")
+    assert await page.evaluate("window.overheard") is None
+    await page.evaluate("document.body.append(kept)")
+    await expect(part(page, "state")).to_have_text(["Succeeded", "Succeeded"])
+
+
+async def test_a_long_log_is_followed_until_somebody_reads_it(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """Ten thousand lines: the newest are in sight, scrolling up stays where it is and counts, one press leads back."""
+    wish = Start(model=IMAGE, input={"prompt": "A lake. [sandbox: stderr_lines=10000, hold_at=task_end]"})
+    task = (await relay.context.tasks.start(wish)).snapshot
+    await place(page, relay, [task.id])
+    log = part(page, "log")
+    await expect(part(page, "dropped")).to_be_visible()
+    at_end = "pane => pane.scrollHeight - pane.scrollTop - pane.clientHeight < 8"
+    assert await log.evaluate(at_end)
+    assert await log.locator("div").count() < 2_000
+
+    await log.evaluate("pane => pane.scrollTo(0, 0)")
+    await expect(page.get_by_role("checkbox", name="Follow")).not_to_be_checked()
+    await page.get_by_role("button", name=re.compile("To the end|new line")).press("Enter")
+
+    await expect(page.get_by_role("checkbox", name="Follow")).to_be_checked()
+    assert await log.evaluate(at_end)

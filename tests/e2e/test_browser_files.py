@@ -1,0 +1,172 @@
+"""Files in the form that starts a task: chosen or dropped, sent as parts of their own, beside addresses."""
+
+import json
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Any
+
+import pytest
+from playwright.async_api import FilePayload, Page, Request, Route, expect
+
+from relay.app import Running
+from relay.sandbox import Sandbox, pictures
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MODEL = "bytedance/seedream-v4"
+PNG = pictures.draw("files", 32, 24)
+ACCEPT = ["image/png", "image/jpeg"]
+
+DROP = """(place) => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File(["dropped"], "dropped.png", { type: "image/png" }));
+  place.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+}"""
+
+
+def picture(name: str) -> FilePayload:
+    """Return a picture as the browser's dialog would give it."""
+    return {"name": name, "mimeType": "image/png", "buffer": PNG}
+
+
+def parts(request: Request) -> list[tuple[str, str | None, str, bytes]]:
+    """Return the parts of a form: name, filename, type, content."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    message = BytesParser(policy=HTTP).parsebytes(head + (request.post_data_buffer or b""))
+    found = []
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        assert isinstance(name, str)
+        assert isinstance(content, bytes)
+        found.append((name, part.get_filename(), part.get_content_type(), content))
+    return found
+
+
+def offering(*inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return a catalogue with one model that has these inputs."""
+    common = {"help": "", "required": False, "default": None, "options": [], "limits": {}, "part": None, "accept": []}
+    model = {"model": MODEL, "provider": "wiro", "available": True, "title": "", "description": "", "inspires": []}
+    return {"models": [model | {"inputs": [common | each for each in inputs], "schema": {}}]}
+
+
+async def sign_in(page: Page, relay: Running) -> None:
+    await page.goto(f"{relay.url}/#key={relay.api_key}")
+    await expect(page.get_by_role("heading", name="Start a task")).to_be_visible()
+
+
+async def start(page: Page, *errors: dict[str, str]) -> Request:
+    """Press the button, and return the request that it makes: it is taken away from the relay, and refused."""
+    made: list[Request] = []
+
+    async def refuse(route: Route) -> None:
+        if route.request.method != "POST":
+            await route.fallback()
+            return
+        made.append(route.request)
+        await route.fulfill(status=422, json={"title": "Invalid input", "status": 422, "detail": "", "errors": errors})
+
+    await page.route("**/v1/tasks", refuse)
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("#start .problem")).to_contain_text("Invalid input")
+    return made[0]
+
+
+async def test_files_and_addresses_go_together(relay: Running, page: Page, complaints: list[str]) -> None:
+    """The part `task` comes first; each file is a part by the input's name; addresses stay in the JSON."""
+    complaints.append("422")
+    listing = {"name": "images", "label": "Images", "type": "combinefileinput", "part": "images", "accept": ACCEPT}
+    await page.route("**/v1/models", lambda route: route.fulfill(json=offering(listing)))
+    await sign_in(page, relay)
+    chooser = page.get_by_label("Images: choose files")
+    await expect(chooser).to_have_attribute("accept", "image/png,image/jpeg")
+    await chooser.set_input_files([picture("one.png"), picture("two.png")])
+    await page.locator(".files").evaluate(DROP)
+    await expect(page.locator(".files li")).to_have_count(3)
+    await page.get_by_role("button", name="Take out two.png").press("Enter")
+    await page.get_by_role("textbox", name="Images").fill("https://example.com/three.png")
+
+    request = await start(page)
+
+    (name, filename, _, task), *files = parts(request)
+    assert (name, filename) == ("task", None)
+    assert json.loads(task) == {
+        "model": MODEL,
+        "provider": "wiro",
+        "input": {"images": ["https://example.com/three.png"]},
+    }
+    assert files == [
+        ("images", "one.png", "image/png", PNG),
+        ("images", "dropped.png", "image/png", b"dropped"),
+    ]
+    assert request.headers["authorization"] == f"Bearer {relay.api_key}"
+    assert request.headers["idempotency-key"]
+
+
+async def test_one_file_takes_the_place_of_its_address(relay: Running, page: Page, complaints: list[str]) -> None:
+    """A file input takes one of both; the file goes by the part's name, the address by its own."""
+    complaints.append("422")
+    single = {"name": "imageUrl", "label": "First frame", "type": "fileinput", "part": "image", "required": True}
+    await page.route("**/v1/models", lambda route: route.fulfill(json=offering(single)))
+    await sign_in(page, relay)
+    address = page.get_by_role("textbox", name="First frame")
+    await address.fill("https://example.com/one.png")
+    await page.get_by_label("First frame: choose a file").set_input_files(picture("one.png"))
+    await expect(address).to_be_disabled()
+    await expect(address).to_have_value("")
+
+    request = await start(page, {"field": "input.image", "message": "the file is empty"})
+
+    (_, _, _, task), *files = parts(request)
+    assert json.loads(task)["input"] == {}
+    assert files == [("image", "one.png", "image/png", PNG)]
+    await expect(page.locator(".wrong")).to_have_text("First frame the file is empty.")
+
+
+async def test_without_a_file_it_stays_json(relay: Running, page: Page, complaints: list[str]) -> None:
+    """Addresses alone need no form: several of a multifileinput are one text with commas."""
+    complaints.append("422")
+    several = {"name": "clipsUrl", "label": "Clips", "type": "multifileinput", "part": "clips"}
+    await page.route("**/v1/models", lambda route: route.fulfill(json=offering(several)))
+    await sign_in(page, relay)
+    await page.get_by_role("textbox", name="Clips").fill("https://example.com/1.mp4\nhttps://example.com/2.mp4")
+    await page.get_by_role("textbox", name="Tags").fill("spring, retry")
+
+    request = await start(page)
+
+    assert request.headers["content-type"] == "application/json"
+    assert request.post_data_json == {
+        "model": MODEL,
+        "provider": "wiro",
+        "input": {"clipsUrl": "https://example.com/1.mp4,https://example.com/2.mp4"},
+        "tags": ["spring", "retry"],
+    }
+
+
+async def test_a_file_reaches_the_platform(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """From the dialog to the run upstream, the file is the same."""
+    await sign_in(page, relay)
+    await page.get_by_label("Model", exact=True).select_option(label=MODEL)
+    await page.get_by_label("Prompt", exact=True).fill("The same, in snow.")
+    await page.get_by_label("Input images: choose files").set_input_files(picture("village.png"))
+    await page.get_by_role("button", name="Start", exact=True).click()
+
+    await expect(page.locator('#list li[data-state="succeeded"]')).to_have_count(1)
+    (run,) = sandbox.runs
+    assert "village.png" in repr(run)
+
+
+async def test_a_file_that_is_not_wanted_is_said_where_it_was_chosen(
+    sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """The refusal of the relay stands at the input, and nothing was started."""
+    complaints.append("422|ERR_")
+    await sign_in(page, relay)
+    await page.get_by_label("Model", exact=True).select_option(label=MODEL)
+    await page.get_by_label("Prompt", exact=True).fill("The same, in snow.")
+    text: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"not a picture"}
+    await page.get_by_label("Input images: choose files").set_input_files(text)
+    await page.get_by_role("button", name="Start", exact=True).click()
+
+    await expect(page.locator(".wrong", has_text="takes files of")).to_be_visible()
+    assert not sandbox.runs
