@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test chaos format clean
+.PHONY: demo test chaos fuzz bench bench-quick format clean
 
 demo: .venv/run
 	$(BIN)/relay demo $(ARGS)
@@ -20,12 +20,27 @@ test: .venv/dev
 chaos: .venv/dev
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
+# Every parser of what others send, led by coverage: MINUTES= how long in all, TARGET= one of them alone.
+fuzz: .venv/fuzz
+	$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(TARGET),--target $(TARGET))
+
+# What the relay promises, measured beside its peers: all of it into bench/RESULTS.md, or ROWS=fanout,idle alone.
+bench: .venv/bench .venv/dev
+	PYTHON=$(BIN)/python ./.ci/browser
+	./bench/setup
+	$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS))
+
+bench-quick: .venv/bench .venv/dev
+	PYTHON=$(BIN)/python ./.ci/browser
+	./bench/setup
+	$(BIN)/python -m bench --quick $(if $(ROWS),--rows $(ROWS))
+
 format: .venv/dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv bench/build bench/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
 # A stamp for each set of packages: set up once, and again when the lock changes.
 .venv/bin/python:
@@ -34,6 +49,14 @@ clean:
 .venv/run: requirements/run.txt pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/bench: requirements/bench.txt .venv/run
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	touch $@
+
+.venv/fuzz: requirements/fuzz.txt .venv/dev
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
 	touch $@
 
 .venv/dev: requirements/dev.txt .venv/run

@@ -1,0 +1,64 @@
+"""A page that shows a task of 10 000 log lines: how often it cannot answer its reader for more than 50 ms."""
+
+import asyncio
+import os
+import shutil
+
+from playwright.async_api import Page, async_playwright
+
+from bench.bench import Bench, line, paced
+from bench.finding import Figure, Finding
+from bench.relay_server import relay_server
+from bench.upstream import Upstream
+
+BURST, PER_S = 50, 1000
+
+WATCH = """
+globalThis.longTasks = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) globalThis.longTasks.push(entry.duration);
+}).observe({ type: "longtask", buffered: true });
+"""
+"""What a browser calls a long task is one of more than 50 ms."""
+
+
+async def measure(bench: Bench) -> Finding:
+    lines = 2000 if bench.quick else 10_000
+    async with (
+        Upstream() as upstream,
+        relay_server(bench, upstream.settings) as relay,
+        async_playwright() as playwright,
+    ):
+        watched = await relay.attach("token-1")
+        await upstream.subscribed("token-1")
+        browser = await playwright.chromium.launch(
+            executable_path=next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None),
+            args=["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
+            chromium_sandbox=os.geteuid() != 0,
+        )
+        page = await browser.new_page()
+        await page.goto(f"http://127.0.0.1:{relay.port}/t/{watched.task}#token={watched.token}")
+        upstream.say("token-1", "the first line\n")
+        await _shows(page, "the first line\n")
+        await page.evaluate(WATCH)
+        async for _ in paced(lines // BURST, PER_S / BURST):
+            upstream.say("token-1", *(line() + "\n" for _ in range(BURST)))
+        upstream.say("token-1", "the last line\n")
+        await _shows(page, "the last line")
+        long_ms = [float(duration_ms) for duration_ms in await page.evaluate("longTasks")]
+        await browser.close()
+    worst = f", the longest {max(long_ms):.0f} ms" if long_ms else ""
+    return Finding(
+        figures=(
+            Figure(
+                measure=f"long tasks of a page while {lines} log lines come, {PER_S} a second",
+                got=f"{len(long_ms)}{worst}",
+            ),
+        ),
+        note="Chromium without a screen, on the core of the viewers. A long task is one of more than 50 ms.",
+    )
+
+
+async def _shows(page: Page, text: str) -> None:
+    async with asyncio.timeout(30):
+        await page.get_by_text(text).wait_for(state="attached")

@@ -1,0 +1,94 @@
+"""
+A pretend Wiro that says what it is told, when it is told: the rows need a pace that the sandbox's scripts do not have.
+
+Every token is a task that runs and never ends by itself. Written beside the provider, not with it: it shares no code.
+"""
+
+import asyncio
+from typing import Self
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from bench.bench import free_port
+
+
+class Upstream:
+    """The record and the socket of any number of tasks. Use it as an async context manager."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._sockets: dict[str, asyncio.Transport] = {}
+        self._subscribed: dict[str, asyncio.Event] = {}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a relay must be told to follow us."""
+        return {
+            "WIRO_API_KEY": "bench",
+            "WIRO_API_URL": f"http://127.0.0.1:{self.port}/v1",
+            "WIRO_SOCKET_URL": f"ws://127.0.0.1:{self.port}/v1",
+        }
+
+    async def subscribed(self, token: str) -> None:
+        """Wait until somebody follows a task."""
+        await self._subscribed.setdefault(token, asyncio.Event()).wait()
+
+    def say(self, token: str, *messages: object, gen2: bool = False) -> int:
+        """Send messages, each in a frame of its own, all in one write; return how many bytes that were."""
+        frames = b""
+        for message in messages:
+            frame = {"type": "task_output", "id": token.removeprefix("token-"), "message": message, "result": True}
+            if not gen2:
+                frame["tasktoken"] = token
+            frames += text_frame(orjson.dumps(frame))
+        if (transport := self._sockets.get(token)) is not None:  # nobody hears it who does not follow
+            transport.write(frames)
+        return len(frames)
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_post("/v1/Task/Detail", self._detail)
+        app.router.add_get("/v1", self._socket)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=1024).start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for transport in self._sockets.values():
+            transport.abort()
+        await self._runner.cleanup()
+
+    async def _detail(self, request: web.Request) -> web.Response:
+        asked = orjson.loads(await request.read())
+        number = asked.get("taskid") or asked["tasktoken"].removeprefix("token-")
+        record = {"id": number, "socketaccesstoken": f"token-{number}", "status": "task_start", "outputs": []}
+        record |= {"createtime": "1734513800", "starttime": "1734513807", "slugowner": "bench", "slugproject": "bench"}
+        body = orjson.dumps({"result": True, "errors": [], "total": "1", "tasklist": [record]})
+        return web.Response(body=body, content_type="application/json")
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(compress=False)
+        await socket.prepare(request)
+        token = None
+        async for message in socket:
+            if message.type is WSMsgType.TEXT and request.transport is not None:
+                token = orjson.loads(message.data)["tasktoken"]
+                self._sockets[token] = request.transport
+                self._subscribed.setdefault(token, asyncio.Event()).set()
+        if token is not None:
+            del self._sockets[token], self._subscribed[token]
+        return socket
+
+
+def text_frame(text: bytes, *, masked: bool = False) -> bytes:
+    """Frame a text (RFC 6455 section 5.2); `masked` as a client must, with a mask that changes nothing."""
+    size, flag = len(text), 0x80 if masked else 0
+    if size < 126:
+        head = bytes((0x81, flag | size))
+    elif size < 65_536:
+        head = bytes((0x81, flag | 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((0x81, flag | 127)) + size.to_bytes(8, "big")
+    return head + (b"\0\0\0\0" if masked else b"") + text
