@@ -1,8 +1,9 @@
 """The use cases on an upstream's own file store: upload a file to it, create a folder in it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-from relay.errors import Code, FieldError, RequestError
+from relay.errors import Code, FieldError, RequestError, UpstreamUnclear
 from relay.providers.base import Provider, StoredFile, StoredFolder
 from relay.spool import Parcel, Spool
 
@@ -46,7 +47,8 @@ class FileStore:
             UpstreamError: it was refused, or whether it is there is not known.
         """
         (file,) = self._spool.located(parcel.files)
-        return await provider.upload(file, folder)
+        with _told("file"):
+            return await provider.upload(file, folder)
 
     async def create_folder(self, provider: Provider, name: str, parent: str | None) -> StoredFolder:
         """
@@ -55,4 +57,15 @@ class FileStore:
         Raises:
             UpstreamError: it was refused, or whether it is there is not known.
         """
-        return await provider.create_folder(name, parent)
+        with _told("folder"):
+            return await provider.create_folder(name, parent)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say of an unknown outcome what is unknown: nobody looks for it, as for a run."""
+    try:
+        yield
+    except UpstreamUnclear as error:
+        detail = f"{error.detail} Whether the {what} is there is not known."
+        raise UpstreamUnclear(detail, fault=error.fault, retry_after_s=error.retry_after_s) from error

@@ -16,9 +16,9 @@ from relay.core.events import Fault, State
 from relay.core.signals import Accepted, GivenUp, Held, Refused, Released, Signal, Withdrawn
 from relay.core.snapshot import Snapshot
 from relay.doorway import Doorway
-from relay.errors import UpstreamError, UpstreamFull, UpstreamUnclear
+from relay.errors import UpstreamError, UpstreamFull, UpstreamUnavailable, UpstreamUnclear
 from relay.journal.base import Journal
-from relay.providers.base import Provider, Run, UpstreamTask
+from relay.providers.base import Provider, Run, Unsent, UpstreamTask
 
 SEARCH_AFTER_S: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """When a run of unknown outcome is looked for, each time so long after the last: a list can lag behind."""
@@ -30,8 +30,14 @@ CALLBACK_S = 1800.0
 SENT_WITHIN_S = 60.0
 """How long after the intent a run can have been sent at the latest, when it has no files."""
 
-SLOWEST_BYTES_S = 64 * 1024
-"""With files it takes longer: a second for so many bytes."""
+SLOWEST_BYTES_S = 2 * 1024
+"""With files it takes longer: at the worst a second for so many bytes."""
+
+AGAIN_BYTES_S = 1024 * 1024
+"""Between two attempts of a run with files, a second for so many bytes: each attempt carries them all."""
+
+UNDER_WAY_S = 60.0
+"""So long is waited for runs of others that are on their way, and might be what was found."""
 
 
 class Take(Protocol):
@@ -130,11 +136,12 @@ class Submission:
         await self._discard()
         sent_at = self._state().updated_at
         look_at = self._clock()
+        sent_by = min(look_at, sent_at + SENT_WITHIN_S + self._file_bytes() / SLOWEST_BYTES_S)
         for delay_s in self._search_after_s():
             look_at += delay_s
             while True:  # a callback brings a look of its own, and costs none of those that are planned
                 called_back = await self._pause(look_at)
-                if (upstream := await self._look(sent_at)) is not None:
+                if (upstream := await self._look(sent_at, sent_by)) is not None:
                     return upstream
                 if not called_back:
                     break
@@ -148,14 +155,14 @@ class Submission:
             return SEARCH_AFTER_S
         return (*SEARCH_AFTER_S, CALLBACK_S)
 
-    async def _look(self, sent_at: float) -> UpstreamTask | None:
-        """Look once, and take what is found to be this run."""
+    async def _look(self, sent_at: float, sent_by: float) -> UpstreamTask | None:
+        """Look once for a run that was sent between then and then, and take what is found to be it."""
         if self._named is not None and (upstream := await self._adopt([self._named])) is not None:
             return upstream
         under_way = self._doorway.under_way()
         try:
             async with self._doorway.connecting:
-                found = await self._provider.find(self._run, since=sent_at, until=sent_at + self._sent_within_s())
+                found = await self._provider.find(self._run, since=sent_at, until=sent_by)
         except UpstreamError as error:
             self._log.warning("search.failed", error=error.detail)
             return None
@@ -163,25 +170,34 @@ class Submission:
             self._fitting = 1
             return await self._adopt([found.certain])
         if found.likely and under_way:  # one of these may be the run of somebody who is still being answered
-            await asyncio.wait(under_way)
+            _, pending = await asyncio.wait(under_way, timeout=UNDER_WAY_S)
+            if pending:  # nobody can tell whose they are: the next look may
+                return None
         self._fitting = len(found.likely)
         return await self._adopt(found.likely)
 
-    def _sent_within_s(self) -> float:
-        return SENT_WITHIN_S + sum(file.size_bytes for file in self._run.files) / SLOWEST_BYTES_S
+    def _file_bytes(self) -> int:
+        return sum(file.size_bytes for file in self._run.files)
 
     async def _send(self) -> tuple[UpstreamTask | None, UpstreamError | None]:
         """Send the run, once, and take note of what came of it."""
         try:
             with self._doorway.sending():
-                upstream = await self._provider.run(self._run)
+                upstream = await self._provider.run(self._run, wanted=lambda: self._state().cancel is None)
                 await self._take([Accepted(upstream_id=upstream.upstream_id or "")], upstream)
+        except Unsent:
+            # The relay is stopped. The next one finds the task in line and sends it, for that is the first time still.
+            await self._take([Held(reason="The relay stopped before all of it was sent.", position=1)])
+            raise
         except UpstreamUnclear as error:
             self._log.warning("run.unclear", error=error.detail)
             self._doorway.line.leave(self._task)  # it is not sent again, and those behind need not wait for the search
             return await self.look_for(error.detail), None
         except UpstreamError as error:
-            if not isinstance(error, UpstreamFull):
+            if isinstance(error, UpstreamUnavailable) and self._state().cancel is not None:
+                await self._take([Withdrawn()])
+                self._answer(None)
+            elif not isinstance(error, UpstreamFull):
                 await self._refuse(error)
             return None, error
         self._answer(None)
@@ -218,7 +234,8 @@ class Submission:
                 return
             if position == 1 and not pause:
                 break
-            pause_s = left_s if position > 1 else min(left_s, full_jitter(self._refusals + 2))
+            spared_s = self._file_bytes() / AGAIN_BYTES_S
+            pause_s = left_s if position > 1 else min(left_s, full_jitter(self._refusals + 2, asked_s=spared_s))
             await line.wait(self._task, pause_s)
             pause = False
         await self._take([Released()], synced=True)

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Mapping
+from io import BytesIO
 
 import aiohttp
 import orjson
@@ -28,5 +29,5 @@ def form(task: Mapping[str, object], *files: tuple[str, str, bytes]) -> aiohttp.
     written = aiohttp.FormData()
     written.add_field("task", orjson.dumps(task).decode(), content_type="application/json")
     for name, filename, data in files:
-        written.add_field(name, data, filename=filename, content_type="application/octet-stream")
+        written.add_field(name, BytesIO(data), filename=filename, content_type="application/octet-stream")
     return written

@@ -178,7 +178,7 @@ async def test_a_task_whose_file_is_gone_ends_as_failed_and_nothing_is_started(
             async with client.get(f"/v1/tasks/{made['task']['id']}") as answer:
                 done = (await answer.json())["done"]
 
-    assert "the uploaded file image1.jpg is gone" in str(done)
+    assert "an uploaded file for inputImage is gone" in str(done)
     assert list(box.tasks) == [running]
 
 
@@ -208,6 +208,62 @@ async def test_a_run_that_is_looked_for_needs_its_files_no_more(
 
     async with client.get(f"/v1/tasks/{made['task']['id']}") as answer:
         assert (await answer.json())["state"] == "submitting"
+
+
+async def test_an_upload_that_is_cut_off_by_a_restart_is_sent_by_the_next_process(
+    make_relay: MakeRelay, tmp_path: Path
+) -> None:
+    """The platform lacks its end, so it surely was not started: it waits in line, and is not lost."""
+    size_bytes = 2**24
+    large = png() + bytes(size_bytes - len(png()))
+    settings: dict[str, object] = {"store": f"sqlite:///{tmp_path}/relay.db"}
+    async with Sandbox(speed=50) as box:
+        settings |= {"wiro_api_url": box.api_url, "wiro_socket_url": box.socket_url}
+        box.next_run(body_bytes_per_s=2**20)
+        async with make_relay(**settings) as relay, client_of(relay) as client:
+            body = form({"model": EDIT, "input": {"prompt": "x"}}, ("inputImage", "large.png", large))
+            starting = asyncio.create_task(start(client, body))
+            await followed(relay)
+            (task,) = (await (await client.get("/v1/tasks")).json())["tasks"]
+        starting.cancel()
+        async with make_relay(**settings) as relay, client_of(relay) as client:
+            assert await ended(client, task["id"]) == "succeeded"
+
+        assert len(box.tasks) == 1
+        file = box.runs[-1].fields[0].value
+        assert isinstance(file, File)
+        assert file.sha256 == sha256(large).hexdigest()
+
+
+async def test_an_upload_that_is_canceled_is_broken_off(
+    client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
+) -> None:
+    """As long as it is certain that nothing was started; nothing runs and nothing is billed."""
+    sandbox.next_run(body_bytes_per_s=2**20)
+    large = png() + bytes(2**24)
+    body = form({"model": EDIT, "input": {"prompt": "x"}}, ("inputImage", "large.png", large))
+    starting = asyncio.create_task(start(client, body))
+    await followed(relay)
+    (task,) = (await (await client.get("/v1/tasks")).json())["tasks"]
+    async with client.post(f"/v1/tasks/{task['id']}/cancel") as answer:
+        assert answer.status == 202
+
+    assert await ended(client, task["id"]) == "canceled"
+    await starting
+    assert sandbox.tasks == {}
+    await swept(relay)
+
+
+async def start(client: aiohttp.ClientSession, body: aiohttp.FormData) -> None:
+    async with client.post("/v1/tasks", data=body) as answer:
+        await answer.read()
+
+
+async def followed(relay: Running) -> None:
+    """Wait until a task has been made."""
+    async with asyncio.timeout(10):
+        while not relay.context.tasks.following:
+            await turn()
 
 
 async def swept(relay: Running) -> None:

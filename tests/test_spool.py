@@ -1,5 +1,6 @@
 """Uploads on the disk: bounded, private, there for as long as somebody needs them and no longer."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -42,6 +43,10 @@ async def kept(spool: Spool, *given: bytes) -> tuple[File, ...]:
 
 def lying(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 async def test_a_file_is_kept_as_it_came(spool: Spool, folder: Path) -> None:
@@ -117,6 +122,39 @@ async def test_a_restart_keeps_what_is_needed_and_sweeps_the_rest(spool: Spool, 
 
     assert lying(folder) == [file.path for file in again.located(needed)]
     assert again.used_bytes == 3
+
+
+async def test_what_is_none_of_ours_is_left_alone(spool: Spool, folder: Path) -> None:
+    """A volume has a folder of its own, and somebody may have dropped a file."""
+    (folder / "lost+found").mkdir()
+    (folder / "note").write_bytes(b"hello")
+    (folder / ("0" * 32)).symlink_to(folder / "lost+found")
+
+    again = Spool(folder, file_limit_bytes=100, limit_bytes=200)
+    await again.open(())
+
+    assert {path.name for path in entries(folder)} == {"lost+found", "note", "0" * 32}
+    assert again.used_bytes == 0
+
+
+async def test_whoever_is_cancelled_at_any_moment_leaves_nothing(spool: Spool, folder: Path) -> None:
+    """In the middle of a write, and of being thrown away."""
+
+    async def bring() -> None:
+        async with spool.parcel() as parcel:
+            await add(parcel, b"abc", b"def", b"ghi")
+
+    for turns in range(40):
+        bringing = asyncio.create_task(bring())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        bringing.cancel()
+        await asyncio.gather(bringing, return_exceptions=True)
+    await spool.close()
+
+    assert lying(folder) == []
+    assert entries(folder) == []
+    assert spool.used_bytes == 0
 
 
 async def test_a_folder_that_cannot_be_had_is_told(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ into the typed values below and in `core.signals`, and lets only `relay.errors.U
 socket token is the power over a task: it is in no repr, error or log line.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,15 @@ class Run:
     files: tuple[File, ...] = ()
     callback_url: str | None = field(default=None, repr=False)
     """Its last part is a secret."""
+
+
+class Unsent(asyncio.CancelledError):
+    """Whoever awaited a run was cancelled before all of it was sent: surely nothing was started."""
+
+
+def always() -> bool:
+    """Say that a run is wanted, whatever happens."""
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +104,19 @@ class Provider(Protocol):
     takes_files: bool
     """Whether it has runs with files, and a store to upload them to. Where not, neither is ever asked of it."""
 
-    async def run(self, run: Run) -> UpstreamTask:
+    async def run(self, run: Run, *, wanted: Callable[[], bool] = always) -> UpstreamTask:
         """
         Start a task. Billable, not idempotent: it is sent once.
 
+        Args:
+            run: what to start.
+            wanted: asked while it is sent. One that is not wanted any more is broken off, as long as that is certain.
+
         Raises:
             UpstreamRejected: the upstream said no; nothing was started.
-            UpstreamUnavailable: it was not reached; nothing was started.
+            UpstreamUnavailable: it was not reached, or broken off; nothing was started.
             UpstreamUnclear: it may have been started.
+            Unsent: the caller was cancelled, and nothing was started.
         """
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:

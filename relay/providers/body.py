@@ -8,11 +8,16 @@ surely was not started from one that may have been (`relay.providers.http`), so 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from relay.errors import UpstreamUnavailable
 from relay.providers.base import File
+
+_READERS = ThreadPoolExecutor(1, thread_name_prefix="upload-reader")
+"""A slow disk is waited for here: the loop's own threads look up names, and everybody needs these."""
 
 PIECE_BYTES = 64 * 1024
 """A body goes out in pieces of this size, each when the one before it has left."""
@@ -101,17 +106,25 @@ def _quoted(name: str) -> str:
 
 
 async def _read(file: File) -> AsyncIterator[bytes]:
-    """Give out a file that has as many bytes as were promised, or nothing after the first that is missing."""
-    left = file.size_bytes
-    try:
-        with await asyncio.to_thread(file.path.open, "rb") as opened:
-            while left:
-                piece = await asyncio.to_thread(opened.read, min(PIECE_BYTES, left))
-                if not piece:
-                    break
-                left -= len(piece)
-                yield piece
-    except OSError as error:
-        raise UpstreamUnavailable(f"Nothing was started: the uploaded file {file.filename} is gone.") from error
-    if left:
-        raise UpstreamUnavailable(f"Nothing was started: the uploaded file {file.filename} was cut.")
+    """
+    Give out a file that has as many bytes as were promised, or nothing after the first that is missing.
+
+    It is opened for each piece: whoever stops to listen then leaves nothing open.
+    """
+    loop, offset = asyncio.get_running_loop(), 0
+    while offset < file.size_bytes:
+        size_bytes = min(PIECE_BYTES, file.size_bytes - offset)
+        try:
+            piece = await loop.run_in_executor(_READERS, _piece, file.path, offset, size_bytes)
+        except OSError as error:
+            raise UpstreamUnavailable(f"Nothing was sent: an uploaded file for {file.input} is gone.") from error
+        if not piece:
+            raise UpstreamUnavailable(f"Nothing was sent: an uploaded file for {file.input} was cut.")
+        offset += len(piece)
+        yield piece
+
+
+def _piece(path: Path, offset: int, size_bytes: int) -> bytes:
+    with path.open("rb") as opened:
+        opened.seek(offset)
+        return opened.read(size_bytes)

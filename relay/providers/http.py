@@ -17,6 +17,7 @@ import aiohttp
 
 from relay import __version__
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
+from relay.providers.base import Unsent, always
 from relay.providers.body import Body
 
 BODY_LIMIT_BYTES = 16 * 2**20
@@ -55,8 +56,9 @@ class Answer:
 class _Outgoing:
     """A body on its way. An upstream that lacks its last byte cannot have acted on it."""
 
-    def __init__(self, body: Body, extend: Callable[[float], None]) -> None:
+    def __init__(self, body: Body, extend: Callable[[float], None], wanted: Callable[[], bool]) -> None:
         self._body = body
+        self._wanted = wanted
         self._extend = extend
         self.whole = False
         """Whether the last piece was handed to the connection: from then on it may have arrived."""
@@ -64,16 +66,22 @@ class _Outgoing:
         """Why there is no last piece."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = self._body.size_bytes
         try:
-            async for piece in self._body.pieces():
-                left -= len(piece)
-                self.whole = left <= 0
-                self._extend(min(self._body.size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_S if self.whole else 0.0)
+            async for piece in self._pieces():
                 yield piece
         except UpstreamUnavailable as error:
             self.missing = error
             raise
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        left = self._body.size_bytes
+        async for piece in self._body.pieces():
+            if not self._wanted():
+                raise UpstreamUnavailable("It was broken off before all of it was sent.")
+            left -= len(piece)
+            self.whole = left <= 0
+            self._extend(min(self._body.size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_S if self.whole else 0.0)
+            yield piece
 
 
 class Http:
@@ -99,19 +107,20 @@ class Http:
         self._headers = headers
         self._shared: aiohttp.ClientSession | None = None
 
-    async def send(self, path: str, body: Body) -> Answer:
+    async def send(self, path: str, body: Body, *, wanted: Callable[[], bool] = always) -> Answer:
         """
-        Post a call that must not be repeated, on a connection of its own.
+        Post a call that must not be repeated, on a connection of its own, for as long as it is wanted.
 
         A kept connection may turn out dead after the request went into it, and nobody could tell whether it arrived.
 
         Raises:
             UpstreamUnavailable: nothing was sent, or not all of it.
             UpstreamUnclear: it was sent and not answered.
+            Unsent: the caller was cancelled before all of it was sent.
         """
         timeout = aiohttp.ClientTimeout(total=None, connect=self._connect_s)
         async with aiohttp.ClientSession() as session:
-            return await self._request(session, "POST", path, body=body, timeout=timeout)
+            return await self._request(session, "POST", path, body=body, timeout=timeout, wanted=wanted)
 
     async def call(
         self, method: str, path: str, *, body: Body | None = None, query: Mapping[str, str] | None = None
@@ -144,10 +153,11 @@ class Http:
         body: Body | None,
         query: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout,
+        wanted: Callable[[], bool] = always,
     ) -> Answer:
         headers = {"accept": "application/json", "user-agent": f"relay/{__version__}", **self._headers()}
         limit = asyncio.timeout(self._timeout_s)
-        outgoing = None if body is None else _Outgoing(body, lambda more_s: self._extend(limit, more_s))
+        outgoing = None if body is None else _Outgoing(body, lambda more_s: self._extend(limit, more_s), wanted)
         if body is not None:
             headers |= {"content-type": body.content_type, "content-length": str(body.size_bytes)}
         try:
@@ -163,12 +173,16 @@ class Http:
                     allow_redirects=False,
                 ) as response,
             ):
-                return Answer(
+                answer = Answer(
                     status=response.status,
                     content_type=response.content_type,
                     body=await self._read(response),
                     retry_after_s=_retry_after_s(response.headers.get("retry-after")),
                 )
+        except asyncio.CancelledError:
+            if outgoing is not None and not outgoing.whole:
+                raise Unsent from None
+            raise
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise UpstreamUnavailable(f"{self._name} was not called: {self._setting} is no http address.") from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -184,6 +198,12 @@ class Http:
             if outgoing is not None and not outgoing.whole:
                 raise UpstreamUnavailable(f"The connection to {self._name} broke before all was sent.") from None
             raise UpstreamUnclear(f"The connection to {self._name} broke before its answer was complete.") from None
+        if outgoing is not None and not outgoing.whole and (answer.status >= 500 or answer.status == 408):
+            # From whoever stands in front of the upstream: it lacks the end, so it cannot have acted.
+            raise UpstreamUnavailable(
+                f"{self._name} answered HTTP {answer.status} before all was sent.", retry_after_s=answer.retry_after_s
+            )
+        return answer
 
     def _extend(self, limit: asyncio.Timeout, more_s: float) -> None:
         with suppress(RuntimeError):  # it is over already

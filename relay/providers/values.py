@@ -36,7 +36,7 @@ def load(raw: str | bytes) -> object:
     except ValueError:
         # An upstream cuts text between the halves of a surrogate pair; orjson refuses such an escape, json reads it.
         try:
-            return clean(json.loads(raw))
+            return clean(json.loads(raw, parse_int=_integer))
         except RecursionError:
             raise ValueError("nested too deep") from None
 
@@ -153,6 +153,12 @@ def short(message: str) -> str:
     """Make the upstream's words fit to be shown: one line, no control characters, cut to size."""
     message = _CONTROL.sub(" ", message).strip()
     return message if len(message) <= MESSAGE_CHARS else message[: MESSAGE_CHARS - 1] + "…"
+
+
+def _integer(digits: str) -> int | float:
+    """Read an integer as orjson does: one that could not be written again is a float."""
+    found = float(digits)
+    return int(digits) if abs(found) < 2**63 else found
 
 
 def _unpacked(value: object, opening: str) -> object:

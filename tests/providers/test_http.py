@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
+from relay.providers.base import Unsent
 from relay.providers.body import JsonBody
 from relay.providers.http import Http
 
@@ -54,6 +55,54 @@ async def test_a_request_that_nobody_takes_was_surely_not_acted_on() -> None:
         with pytest.raises(UpstreamUnavailable, match="did not take the request"):
             await http.send("/Run", JsonBody(b"x" * 2**24))
         over.set()
+
+
+@pytest.mark.parametrize("status", [408, 502, 503])
+async def test_a_refusal_in_the_middle_of_a_body_says_that_nothing_was_acted_on(status: int) -> None:
+    """A proxy lost its patience: whoever stands behind it lacks the end."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
+        await writer.drain()
+        await reader.readexactly(2**16)
+
+    async with upstream(refuse) as http:
+        with pytest.raises(UpstreamUnavailable, match=f"answered HTTP {status} before all was sent|before all was"):
+            await http.send("/Run", JsonBody(b"x" * 2**25))
+
+
+async def test_a_caller_who_is_cancelled_in_the_middle_of_a_body_learns_that_it_was_not_acted_on() -> None:
+    """Only before its end: afterwards a cancellation says nothing."""
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def stand_still(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        begun.set()
+        await over.wait()
+
+    async with upstream(stand_still) as http:
+        for size_bytes, unsent in ((2**25, True), (10, False)):
+            begun.clear()
+            sending = asyncio.create_task(http.send("/Run", JsonBody(b"x" * size_bytes)))
+            await begun.wait()
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await sending
+            assert isinstance(caught.value, Unsent) is unsent
+        over.set()
+
+
+async def test_a_body_that_is_not_wanted_any_more_is_broken_off() -> None:
+    """Before its end; the end itself is never withheld once it is on its way."""
+    wanted = iter([True, True, False])
+
+    async def read(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with upstream(read) as http:
+        with pytest.raises(UpstreamUnavailable, match="broken off before all"):
+            await http.send("/Run", JsonBody(b"x" * 2**20), wanted=lambda: next(wanted))
 
 
 async def test_a_whole_body_without_an_answer_is_unclear() -> None:

@@ -8,7 +8,7 @@ from relay.core.signals import Detail, Signal
 from relay.errors import Code, FieldError, UpstreamRejected, UpstreamUnavailable
 from relay.providers.apikley.answers import confirm, parse_create, parse_record
 from relay.providers.apikley.callbacks import proven_job
-from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
+from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask, always
 from relay.providers.body import JsonBody
 from relay.providers.catalogue.model import Model
 from relay.providers.http import Http
@@ -23,7 +23,7 @@ class ApikleyProvider:
         api_key: the account's key.
         api_url: where calls go: `https://api.apikley.ru`.
         webhook_secret: what callbacks are signed with; null: they prove nothing, and are hints all the same.
-        request_timeout_s: how long a call may take in all.
+        request_timeout_s: how long a call may stand still.
         clock: gives unix seconds.
     """
 
@@ -52,7 +52,7 @@ class ApikleyProvider:
         self._webhook_secret = webhook_secret
         self._clock = clock
 
-    async def run(self, run: Run) -> UpstreamTask:
+    async def run(self, run: Run, *, wanted: Callable[[], bool] = always) -> UpstreamTask:
         body: dict[str, object] = {"model": run.model, "input": dict(run.input)}
         if run.callback_url is not None:
             body["callBackUrl"] = run.callback_url
@@ -61,7 +61,7 @@ class ApikleyProvider:
         except ValueError:
             wrong = FieldError(field="input", message="The input is nested too deep.")
             raise UpstreamRejected(wrong.message, code=Code.INVALID_INPUT, fields=(wrong,)) from None
-        return parse_create(await self._http.send("/api/v1/jobs/createTask", JsonBody(data)))
+        return parse_create(await self._http.send("/api/v1/jobs/createTask", JsonBody(data), wanted=wanted))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         return Found()  # Apikley has no list: only a signed callback can still name the job

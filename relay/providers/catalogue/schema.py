@@ -67,4 +67,5 @@ def _known(limits: Mapping[str, object]) -> Json:
 
 
 def _whole(limit: float | None) -> float | int | None:
-    return int(limit) if limit is not None and limit.is_integer() else limit
+    whole = limit is not None and limit.is_integer() and abs(limit) < 2**53  # beyond, no integer can be written
+    return int(limit) if limit is not None and whole else limit

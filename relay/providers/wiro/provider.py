@@ -1,11 +1,11 @@
 """Wiro as a provider: which call does what. It carries and translates; it decides nothing and keeps no state."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from relay.core.signals import Detail, Signal
 from relay.errors import Code, UpstreamRejected
-from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
+from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask, always
 from relay.providers.catalogue.model import Model
 from relay.providers.wiro import runs, socket, store
 from relay.providers.wiro.answers import confirm, parse_detail, parse_run, read_tasks
@@ -24,7 +24,7 @@ class WiroProvider:
         api_secret: the project's secret; null or empty for a project that takes the key alone.
         api_url: where REST calls go, with the version: `https://api.wiro.ai/v1`.
         socket_url: where task sockets are: `wss://socket.wiro.ai/v1`.
-        request_timeout_s: how long a REST call may take in all.
+        request_timeout_s: how long a REST call may stand still.
     """
 
     name = "wiro"
@@ -45,8 +45,8 @@ class WiroProvider:
         self._rest = Rest(signer=Signer(api_key, api_secret), api_url=api_url, timeout_s=request_timeout_s)
         self._socket_url = socket_url
 
-    async def run(self, run: Run) -> UpstreamTask:
-        return parse_run(await self._rest.run(run.model, runs.written(run)))
+    async def run(self, run: Run, *, wanted: Callable[[], bool] = always) -> UpstreamTask:
+        return parse_run(await self._rest.run(run.model, runs.written(run), wanted))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         tasks: list[dict[str, object]] = []

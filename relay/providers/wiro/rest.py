@@ -1,6 +1,6 @@
 """Wiro's REST calls: which path and body each has, signed. What an answer means is not decided here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from relay.errors import Code, FieldError, UpstreamRejected
@@ -18,16 +18,16 @@ class Rest:
             name="Wiro", setting="WIRO_API_URL", api_url=api_url, timeout_s=timeout_s, headers=signer.headers
         )
 
-    async def run(self, model: str, body: Body) -> Answer:
+    async def run(self, model: str, body: Body, wanted: Callable[[], bool]) -> Answer:
         """
-        Send a billable run.
+        Send a billable run, for as long as it is wanted.
 
         Raises:
             UpstreamRejected: `model` is no `owner/name`; nothing was sent.
             UpstreamUnavailable: nothing was sent, or not all of it.
             UpstreamUnclear: it was sent and not answered.
         """
-        return await self._http.send(f"/Run/{_slug(model)}", body)
+        return await self._http.send(f"/Run/{_slug(model)}", body, wanted=wanted)
 
     async def send(self, path: str, body: Body) -> Answer:
         """

@@ -12,22 +12,33 @@ from relay.providers.base import File, Run
 from relay.providers.body import Body, Form, JsonBody
 from relay.providers.values import dump
 
+_RESERVED = ("callbackUrl", "projectid")
+"""What every run takes beside its model's inputs: a file of that name would stand in the way of what is said there."""
+
 
 def written(run: Run) -> Body:
     """
     Write a run.
 
     Raises:
-        UpstreamRejected: it cannot be written: it is nested too deep.
+        UpstreamRejected: it cannot be written: it is nested too deep, or a file has a name that is none of an input.
     """
     fields = dict(run.input)
     if run.callback_url is not None:
         fields["callbackUrl"] = run.callback_url
+    for file in run.files:
+        if file.input in _RESERVED:
+            raise _refused(file.input, f"{file.input} is no input: it takes no file.")
     try:
         return Form([*_form(fields, run.files)]) if run.files else JsonBody(dump(fields))
     except ValueError:
-        wrong = FieldError(field="input", message="The input is nested too deep.")
-        raise UpstreamRejected(wrong.message, code=Code.INVALID_INPUT, fields=(wrong,)) from None
+        raise _refused("", "The input is nested too deep.") from None
+
+
+def _refused(name: str, message: str) -> UpstreamRejected:
+    """Refuse in Wiro's place what Wiro could not make sense of."""
+    field = f"input.{name}" if name else "input"
+    return UpstreamRejected(message, code=Code.INVALID_INPUT, fields=(FieldError(field=field, message=message),))
 
 
 def _form(fields: Mapping[str, object], files: tuple[File, ...]) -> Iterator[tuple[str, str | File]]:

@@ -30,6 +30,13 @@ _PING_LIMIT_S = 20.0
 _log = log.get("wiro.socket")
 
 
+class _Connect(connect):
+    """websockets' own, but that no redirect is followed: whoever it leads to would be told the task's token."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 @asynccontextmanager
 async def follow(url: str, task: UpstreamTask) -> AsyncIterator[AsyncIterator[Signal]]:
     """
@@ -41,7 +48,7 @@ async def follow(url: str, task: UpstreamTask) -> AsyncIterator[AsyncIterator[Si
     if not task.socket_token:
         raise UpstreamUnavailable("Wiro gave no socket token for this task: it cannot be followed live.")
     try:
-        connection = await connect(
+        connection = await _Connect(
             url,
             compression=None,  # 14 KiB an idle connection instead of 48 KiB
             max_size=FRAME_LIMIT_BYTES,

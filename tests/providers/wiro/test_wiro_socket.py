@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from relay.core.events import Stage
 from relay.core.signals import LogSeen, Signal, StageSeen
@@ -53,6 +55,28 @@ async def heard(url: str, task: UpstreamTask = TASK) -> list[Signal]:
 
 def texts(signals: list[Signal]) -> list[str]:
     return [signal.text for signal in signals if isinstance(signal, LogSeen)]
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """Whoever it leads to would be told the task's token, and could end the task."""
+    reached = []
+
+    async def stranger(connection: ServerConnection) -> None:
+        reached.append(await connection.recv())
+
+    async with serve(stranger, "127.0.0.1", 0) as elsewhere:
+        port = next(iter(elsewhere.sockets)).getsockname()[1]
+
+        def redirect(connection: ServerConnection, _request: Request) -> Response:
+            response = connection.respond(HTTPStatus.FOUND, "")
+            response.headers["Location"] = f"ws://127.0.0.1:{port}/v1"
+            return response
+
+        async with serve(stranger, "127.0.0.1", 0, process_request=redirect) as server:
+            with pytest.raises(UpstreamUnavailable, match="could not be opened"):
+                await heard(f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/v1")
+
+    assert reached == []
 
 
 async def test_the_frames_of_the_task_come_as_signals_in_their_order() -> None:
