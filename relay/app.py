@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,10 +30,14 @@ from relay.providers.apikley.provider import ApikleyProvider
 from relay.providers.base import Provider
 from relay.providers.catalogue import catalogue
 from relay.providers.wiro.provider import WiroProvider
+from relay.retention import retaining
 from relay.spool import Spool
 from relay.tasks import Tasks
 from relay.web.access import Access
 from relay.web.context import Context
+from relay.web.crowd import Crowd
+from relay.web.listener import listening
+from relay.web.rates import Bucket, Rate, Rates
 from relay.web.server import application
 
 _log = log.get("relay")
@@ -44,7 +48,7 @@ class Running:
     """A relay that serves."""
 
     url: str
-    api_key: str
+    api_key: str = field(repr=False)
     made_key: bool
     """Whether the key was made by the relay, because none was set."""
     context: Context
@@ -54,9 +58,9 @@ def make_journal(config: Config) -> Journal:
     """Return the journal that the settings name, not yet open."""
     path = config.sqlite_path
     return (
-        MemoryJournal(history_events=config.history_events)
+        MemoryJournal(history_events=config.history_events, history_bytes=config.history_bytes)
         if path is None
-        else SQLiteJournal(path, history_events=config.history_events)
+        else SQLiteJournal(path, history_events=config.history_events, history_bytes=config.history_bytes)
     )
 
 
@@ -135,6 +139,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
         stack.callback(hub.close)
         known = catalogue.load()
         spool = make_spool(config, stack)
+        stack.push_async_callback(spool.close)
         models = Models(known, providers, time.time)
         following = await stack.enter_async_context(
             Following(journal, providers, known, spool, time.time, terms(config))
@@ -149,9 +154,15 @@ async def running(config: Config) -> AsyncIterator[Running]:
             hub=hub,
             journal=journal,
             access=Access(keys, await token_secret(config, journal), time.time),
+            rates=Rates(starts=Rate(config.start_rate, "starts"), mints=Rate(config.mint_rate, "new tokens")),
+            viewers=Crowd(config.connection_limit, config.address_limit),
+            complaints=Bucket(1, 1 / 60, time.time()),
             clock=time.time,
         )
         await following.take_up()
+        await stack.enter_async_context(
+            retaining(journal, time.time, age_s=config.history_age_s, limit_bytes=config.store_limit_bytes)
+        )
         url = await _serve(config, context, stack)
         stack.push_async_callback(_drain, context)
         _log.info("relay.started", url=url, providers=list(providers), following=tasks.following)
@@ -162,24 +173,22 @@ async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str
     runner = web.AppRunner(
         application(context),
         handler_cancellation=True,  # without it a stream's handler outlives its peer for ever
-        access_log=None,
         shutdown_timeout=1.0,
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, config.host, config.port, reuse_address=True)
+    if runner.server is None:
+        raise AssertionError("a runner that is set up has a server")
     try:
-        await site.start()
+        port = await stack.enter_async_context(listening(config, runner.server))
     except OSError as error:
         raise ConfigError(f"RELAY_HOST, RELAY_PORT: cannot listen on {config.host}:{config.port}: {error}") from error
-    port = runner.addresses[0][1]
     host = f"[{config.host}]" if ":" in config.host else config.host
     return f"http://{host}:{port}"
 
 
 async def _drain(context: Context) -> None:
     """Stop taking tasks, see submissions through, and send viewers away to come back to the next process."""
-    context.draining = True
     _log.info("relay.draining", viewers=context.hub.viewers, following=context.tasks.following)
     await context.tasks.drain(context.config.drain_s / 2)
-    await context.hub.drain(min(context.config.drain_s / 2, context.hub.viewers / 1000))
+    await context.hub.drain(min(context.config.drain_s / 4, context.hub.viewers / 1000))

@@ -6,6 +6,7 @@ together. Secrets are in no repr.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -25,6 +26,9 @@ from pydantic import (
 
 from relay.errors import ConfigError
 
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What a byte of the environment that is no UTF-8 is read as."""
+
 MIN_KEY_CHARS = 24
 """A management key or token secret shorter than this can be guessed."""
 
@@ -32,7 +36,7 @@ MIN_KEY_CHARS = 24
 class Config(BaseModel):
     """What the operator decided. Durations are seconds, sizes bytes."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True, allow_inf_nan=False)
 
     host: str = Field("127.0.0.1", alias="RELAY_HOST", description="the address it listens on")
     port: int = Field(8080, alias="RELAY_PORT", ge=0, le=65535, description="the port it listens on; 0: a free one")
@@ -65,7 +69,8 @@ class Config(BaseModel):
     trusted_proxies: tuple[str, ...] = Field(
         (),
         alias="RELAY_TRUSTED_PROXIES",
-        description="comma-separated addresses or networks whose X-Forwarded-For counts: who asked, in the log",
+        description="comma-separated addresses or networks of proxies whose `X-Forwarded-For` counts: the log and "
+        "`RELAY_ADDRESS_LIMIT` then mean who asked, not the proxy",
     )
     log_format: Literal["console", "json"] | None = Field(
         None, alias="RELAY_LOG_FORMAT", description="`console` or `json`; by default console on a terminal"
@@ -86,13 +91,68 @@ class Config(BaseModel):
         description="bytes of uploaded files that may lie on the disk, until the upstream has taken them",
     )
     connection_limit: int = Field(
-        10_000, alias="RELAY_CONNECTION_LIMIT", ge=1, description="viewers that may be connected at once"
+        10_000,
+        alias="RELAY_CONNECTION_LIMIT",
+        ge=1,
+        description="viewers that may be connected at once; besides, there may be 1000 connections for calls",
+    )
+    address_limit: int = Field(
+        1000,
+        alias="RELAY_ADDRESS_LIMIT",
+        ge=1,
+        description="viewers that may be connected at once from one address (IPv6: from one /64); connections may be "
+        "twice as many. Loopback and `RELAY_TRUSTED_PROXIES` stand for many and are not counted",
+    )
+    message_rate: float = Field(
+        50.0,
+        alias="RELAY_MESSAGE_RATE",
+        gt=0,
+        description="messages a second that a WebSocket may send; those of ten seconds at once",
+    )
+    idle_s: float = Field(
+        75.0,
+        alias="RELAY_IDLE_TIMEOUT",
+        gt=0,
+        description="seconds that a connection is kept without a request, or may take to send a request's head",
+    )
+    body_silence_s: float = Field(
+        30.0,
+        alias="RELAY_BODY_TIMEOUT",
+        gt=0,
+        description="seconds that a request's body may pause; besides, it has to bring 240 bytes a second on the whole",
+    )
+    start_rate: int = Field(
+        1200,
+        alias="RELAY_START_RATE",
+        ge=1,
+        description="tasks that one key may start or attach to in a minute, uploads to `/v1/files` included",
+    )
+    mint_rate: int = Field(
+        6000, alias="RELAY_MINT_RATE", ge=1, description="viewer tokens that one key may mint in a minute"
     )
     subscription_limit: int = Field(
         200, alias="RELAY_SUBSCRIPTION_LIMIT", ge=1, description="tasks and tags that one connection may subscribe to"
     )
     history_events: int = Field(
         10_000, alias="RELAY_HISTORY_EVENTS", ge=500, description="events kept of each task besides its state"
+    )
+    history_bytes: int = Field(
+        16 * 2**20,
+        alias="RELAY_HISTORY_BYTES",
+        ge=2**20,
+        description="bytes of events kept of each task besides its state",
+    )
+    history_age_s: float = Field(
+        30 * 86_400.0,
+        alias="RELAY_HISTORY_AGE",
+        ge=0,
+        description="seconds after its end that a task is kept; then it is removed. 0: for ever",
+    )
+    store_limit_bytes: int = Field(
+        10 * 2**30,
+        alias="RELAY_STORE_LIMIT",
+        ge=2**20,
+        description="bytes that the store may take; beyond, the oldest tasks that have ended are removed",
     )
     request_timeout_s: float = Field(
         30.0, alias="RELAY_REQUEST_TIMEOUT", gt=0, description="seconds that an upstream call may take"
@@ -222,13 +282,19 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     Raises:
         ConfigError: one line for each setting that is wrong, or unknown.
     """
-    given = {name: value for name, value in dotenv_values(dotenv or Path(".env")).items() if value is not None}
+    dotenv = dotenv or Path(".env")
+    try:
+        given = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{dotenv}: it cannot be read as text in UTF-8 ({type(error).__name__})") from error
     given |= dict(os.environ if environ is None else environ)
     known = {field.alias for field in Config.model_fields.values()}
     unknown = sorted(name for name in given if name.startswith("RELAY_") and name not in known)
     wrong = [f"{name}: there is no such setting (the README lists them all)" for name in unknown]
+    garbled = sorted(name for name, value in given.items() if name in known and _LONE_SURROGATE.search(value))
+    wrong += [f"{name}: it holds bytes that are no UTF-8" for name in garbled]
     try:
-        config = Config.model_validate({name: value for name, value in given.items() if name in known})
+        config = Config.model_validate({name: given[name] for name in given.keys() & known if name not in garbled})
     except ValidationError as error:
         wrong += [
             ": ".join([*(str(part) for part in problem["loc"][:1]), problem["msg"].removeprefix("Value error, ")])

@@ -64,11 +64,19 @@ class UpstreamFault:
 class RequestError(RelayError):
     """The caller can mend it."""
 
-    def __init__(self, code: Code, detail: str, *, fields: tuple[FieldError, ...] = ()) -> None:
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        *,
+        fields: tuple[FieldError, ...] = (),
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.fields = fields
+        self.retry_after_s = retry_after_s
 
 
 class UpstreamError(RelayError):

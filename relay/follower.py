@@ -199,7 +199,9 @@ class Follower:
         renew = state.done is not None or state.seq // SNAPSHOT_EVERY != (events[0].seq - 1) // SNAPSHOT_EVERY
         while True:
             try:
-                await self._journal.append(events, snapshot=state if renew else None, upstream=upstream, synced=synced)
+                await self._journal.append(
+                    events, snapshot=state if renew else None, folded=state, upstream=upstream, synced=synced
+                )
             except OSError as error:  # a full disk is mended by a person; the events must not be lost meanwhile
                 self._log.error("journal.failed", error=str(error), events=len(events))
                 await asyncio.sleep(STORE_RETRY_S)

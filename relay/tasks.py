@@ -6,7 +6,7 @@ Who may do what is decided before, in `relay.web`. Whatever changes something go
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
@@ -80,7 +80,8 @@ class Tasks:
         self._following = following
         self._spool = spool
         self._clock = clock
-        self._draining = False
+        self.draining = False
+        """Set once, when the relay begins to shut down."""
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By idempotency key; a lock lives for as long as somebody holds it or waits for it."""
 
@@ -93,7 +94,7 @@ class Tasks:
 
     async def drain(self, within_s: float) -> None:
         """Take no new tasks, and give the submissions under way `within_s` to be answered."""
-        self._draining = True
+        self.draining = True
         await self._following.drain(within_s)
 
     async def start(self, wish: Start, idempotency: Idempotency | None = None) -> Started:
@@ -151,9 +152,17 @@ class Tasks:
         """
         return await self._following.shielded(self._cancel(task, by))
 
-    async def call_back(self, provider: str, hook: str, headers: Mapping[str, str], body: bytes) -> None:
+    async def call_back(
+        self, provider: str, hook: str, headers: Mapping[str, str], read: Callable[[], Awaitable[bytes]]
+    ) -> None:
         """
         Hear that the upstream called back for a task. What it said of it is no matter: the record is read anew.
+
+        Args:
+            provider: whose callback it claims to be.
+            hook: the word in its address.
+            headers: of the call.
+            read: reads the body; asked only if the word is a task's.
 
         Raises:
             RequestError: no task has this hook, or whoever called is not the upstream.
@@ -161,7 +170,7 @@ class Tasks:
         task = await self._journal.find_hook(provider, hook)
         if task is None or provider not in self._providers:
             raise RequestError(Code.NOT_FOUND, "There is no such hook.")
-        named = self._providers[provider].heard(headers, body)
+        named = self._providers[provider].heard(headers, await read())
         if (follower := self._following.get(task)) is not None:
             await follower.nudge(named)
 
@@ -172,9 +181,7 @@ class Tasks:
         Raises:
             RequestError: there is no such task.
         """
-        if (follower := self._following.get(task)) is not None:
-            return follower.snapshot
-        if (snapshot := await self._journal.snapshot(task)) is None:
+        if (snapshot := await self._known(task)) is None:
             raise RequestError(Code.NOT_FOUND, "There is no such task.")
         return snapshot
 
@@ -192,8 +199,16 @@ class Tasks:
     async def page(self, where: Filter, *, after: Place | None, limit: int) -> Page:
         """Return tasks, newest first, without their log and segments."""
         places = await self._journal.page(where, after=after, limit=limit + 1)
-        snapshots = [replace(await self.snapshot(place.id), log=(), segments=()) for place in places[:limit]]
-        return Page(snapshots=tuple(snapshots), next=places[limit - 1] if len(places) > limit else None)
+        snapshots = [await self._known(place.id) for place in places[:limit]]
+        return Page(
+            # One that was removed meanwhile is not there any longer: that is no fault of whoever reads the list.
+            snapshots=tuple(replace(each, log=(), segments=()) for each in snapshots if each is not None),
+            next=places[limit - 1] if len(places) > limit else None,
+        )
+
+    async def _known(self, task: str) -> Snapshot | None:
+        follower = self._following.get(task)
+        return await self._journal.snapshot(task) if follower is None else follower.snapshot
 
     async def _start_or_release(self, wish: Start, idempotency: Idempotency | None) -> Started:
         async with AsyncExitStack() as unless_made:
@@ -295,7 +310,7 @@ class Tasks:
         return follower.snapshot
 
     def _check_open(self) -> None:
-        if self._draining:
+        if self.draining:
             raise RequestError(Code.DRAINING, "The relay is shutting down; try again in a moment.")
 
     def _provider(self, wished: str | None) -> str:

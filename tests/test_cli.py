@@ -315,6 +315,7 @@ async def test_check_is_content_with_a_good_setup_and_hides_secrets(shell: Shell
     ended = await shell.run("check", **upstream, **secrets)
 
     assert (ended.code, ended.err) == (0, "")
+    assert [*shell.folder.iterdir()] == []  # to look is to change nothing: the store is made by `serve`
     assert re.search(rf"WIRO_API_URL +{re.escape(upstream['WIRO_API_URL'])}\n", ended.out)
     assert re.search(r"RELAY_PORT +8080\n", ended.out)
     for secret in (*secrets.values(), upstream["WIRO_API_KEY"], upstream["WIRO_API_SECRET"]):

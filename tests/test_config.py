@@ -55,6 +55,18 @@ def test_the_dotenv_file_of_the_working_directory_is_the_default(
     assert load({}).port == 9000
 
 
+def test_a_dotenv_file_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:
+    """Without a word of what is in it: that may be a secret."""
+    dotenv = tmp_path / ".env"
+    dotenv.write_bytes(b"RELAY_API_KEYS=caf\xe9-and-a-long-enough-key\n")
+
+    line = refusal({}, dotenv)
+
+    assert line.startswith(f"{dotenv}: ")
+    assert "long-enough" not in line
+    assert "\n" not in line
+
+
 def test_an_unknown_name_is_refused_wherever_it_stands(tmp_path: Path) -> None:
     """A slip in a name is an error and no shrug, in the file and in the environment; all are told at once."""
     dotenv = tmp_path / ".env"
@@ -161,11 +173,22 @@ def test_an_open_address_needs_keys(host: str, nowhere: Path) -> None:
         ("RELAY_BODY_LIMIT", "1023"),
         ("RELAY_CONNECTION_LIMIT", "0"),
         ("RELAY_SUBSCRIPTION_LIMIT", "0"),
+        ("RELAY_ADDRESS_LIMIT", "0"),
+        ("RELAY_MESSAGE_RATE", "0"),
+        ("RELAY_IDLE_TIMEOUT", "0"),
+        ("RELAY_BODY_TIMEOUT", "0"),
+        ("RELAY_START_RATE", "0"),
+        ("RELAY_MINT_RATE", "0"),
+        ("RELAY_HISTORY_BYTES", "1"),
+        ("RELAY_HISTORY_AGE", "-1"),
+        ("RELAY_STORE_LIMIT", "1"),
         ("RELAY_HISTORY_EVENTS", "499"),
         ("RELAY_REQUEST_TIMEOUT", "0"),
         ("RELAY_TASK_DEADLINE", "0"),
         ("RELAY_SILENCE", "0"),
         ("RELAY_DRAIN", "-1"),
+        ("RELAY_DRAIN", "inf"),
+        ("RELAY_IDLE_TIMEOUT", "nan"),
     ],
 )
 def test_a_value_out_of_its_range_is_refused_by_its_name(name: str, value: str, nowhere: Path) -> None:

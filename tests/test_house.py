@@ -23,6 +23,7 @@ ROOMS = (
     ("models",),
     ("spool",),
     ("journal",),
+    ("retention",),
     ("hub",),
     ("doorway",),
     ("submission",),

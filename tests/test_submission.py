@@ -121,6 +121,11 @@ async def test_what_another_task_has_is_not_adopted(relay: Running, sandbox: San
     assert (await ended(relay, second.snapshot.id)).state is State.SUCCEEDED
 
 
+async def nothing() -> bytes:
+    """Return the body of a callback that says nothing."""
+    return b"{}"
+
+
 async def test_callbacks_and_cancels_do_not_use_up_the_search(
     make_relay: MakeRelay, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +137,7 @@ async def test_callbacks_and_cancels_do_not_use_up_the_search(
         hook = (await relay.context.tasks.record(task)).hook
         assert hook is not None
         for _ in range(20):  # more often than there are looks
-            await relay.context.tasks.call_back("wiro", hook, {}, b"{}")
+            await relay.context.tasks.call_back("wiro", hook, {}, nothing)
             await relay.context.tasks.cancel(task, "key")
             assert (await committed_state(relay, task)).done is None
 

@@ -5,14 +5,14 @@ A channel hears of every entry once, in order. It writes; it never awaits, and i
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import orjson
 
 from relay.core.snapshot import Snapshot, apply, encode_snapshot
 from relay.hub.frames import Form
-from relay.hub.viewer import BEHIND_BYTES, Subscription, Viewer
+from relay.hub.viewer import Subscription, Viewer
 from relay.journal.base import Entry
 
 RECENT_EVENTS = 500
@@ -42,6 +42,10 @@ class Channel:
         self._recent: deque[Entry] = deque()
         self._recent_bytes = 0
         self._audience: dict[Form, dict[Viewer, Subscription]] = {}
+        self._writes: dict[Form, list[Callable[[bytes], None]]] | None = None
+        """Of those who keep up, how to write to each: put together anew when somebody comes, goes, or falls behind."""
+        self._behind: list[Subscription] = []
+        """The others, as of then."""
         self._encoded: tuple[int, bytes] | None = None
         self.seq = 0
 
@@ -94,7 +98,7 @@ class Channel:
         Take in what one commit brought and write it to everybody who keeps up.
 
         Returns:
-            The viewers who are behind now.
+            The viewers to whom it was not written, although they kept up.
         """
         if self._snapshot is None:
             self._heard += entries
@@ -111,21 +115,12 @@ class Channel:
             self._remember(entry)
         if len(self._heard) >= RECENT_EVENTS or self._heard_bytes > RECENT_BYTES:
             self.snapshot()
-        flood = size > FLOOD_BYTES
-        fallen = []
-        for form, audience in self._audience.items():
-            if not audience:
-                continue
-            frames = b"" if flood else b"".join([form.wrap(entry.body, self.cursor(entry.seq)) for entry in entries])
-            for subscription in audience.values():
-                viewer = subscription.viewer
-                if flood or viewer.behind_since is not None:
-                    subscription.stale = True
-                    fallen.append(viewer)
-                    continue
-                viewer.write(frames)
-                if viewer.buffered() > BEHIND_BYTES:
-                    fallen.append(viewer)
+        fallen = self._withhold() if size > FLOOD_BYTES else []
+        if not fallen:
+            for form, writes in self._keeping_up().items():
+                frames = b"".join([form.wrap(entry.body, self.cursor(entry.seq)) for entry in entries])
+                for write in writes:
+                    write(frames)
         if entries[-1].final:
             self._end()
         return fallen
@@ -134,6 +129,7 @@ class Channel:
         """Write a viewer its first messages and, in the same breath, have it hear everything from here on."""
         viewer = subscription.viewer
         self._audience.setdefault(viewer.form, {})[viewer] = subscription
+        self._writes = None
         viewer.subscriptions[self.task] = subscription
         if viewer.behind_since is not None:
             subscription.stale = True  # the sweep brings the snapshot, as to everybody who is behind
@@ -146,6 +142,11 @@ class Channel:
         """Forget a viewer. Idempotent."""
         viewer.subscriptions.pop(self.task, None)
         self._audience.get(viewer.form, {}).pop(viewer, None)
+        self._writes = None
+
+    def changed(self) -> None:
+        """Take note that somebody here has fallen behind, or keeps up again."""
+        self._writes = None
 
     def resumed(self, form: Form, seq: int, missed: Sequence[Entry], now: float) -> bytes:
         """Return what a viewer that comes back with `seq` is told: how many events it missed, and these."""
@@ -166,6 +167,33 @@ class Channel:
         viewer.write(self.state(viewer.form, now))
         if self._ended:
             self._let_go(viewer)
+
+    def _withhold(self) -> list[Viewer]:
+        """Have everybody be owed a snapshot, and return those who keep up."""
+        everybody = [subscription for audience in self._audience.values() for subscription in audience.values()]
+        for subscription in everybody:
+            subscription.stale = True
+        return [subscription.viewer for subscription in everybody if subscription.viewer.behind_since is None]
+
+    def _keeping_up(self) -> dict[Form, list[Callable[[bytes], None]]]:
+        """Return how to write to those who keep up, and have those who do not be owed a snapshot from now on."""
+        if self._writes is None:
+            self._writes = {}
+            for form, audience in self._audience.items():
+                writes: list[Callable[[bytes], None]] = [
+                    viewer.write for viewer in audience if viewer.behind_since is None
+                ]
+                if writes:
+                    self._writes[form] = writes
+            self._behind = [
+                subscription
+                for audience in self._audience.values()
+                for viewer, subscription in audience.items()
+                if viewer.behind_since is not None
+            ]
+        for subscription in self._behind:
+            subscription.stale = True
+        return self._writes
 
     @property
     def _ended(self) -> bool:

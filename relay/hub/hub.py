@@ -67,6 +67,7 @@ class Hub:
     def join(self, viewer: Viewer) -> None:
         """Take in a connection. It sees nothing before it is subscribed."""
         self._viewers[viewer] = len(self._viewers) % ROUND_S
+        viewer.filled = self._filled
         if self._round_timer is None:
             self._round_timer = asyncio.get_running_loop().call_later(1, self._round)
 
@@ -111,8 +112,6 @@ class Hub:
             else:
                 opening = channel.resumed(viewer.form, cursor.seq, missed, now)
             channel.enter(Subscription(viewer, expires_at), opening)
-            if viewer.buffered() > BEHIND_BYTES:
-                self._fell_behind([viewer])
         finally:
             channel.joining -= 1
             self._release(channel)
@@ -127,8 +126,6 @@ class Hub:
             OSError: the journal failed.
         """
         await self._tags.subscribe(viewer, tag, expires_at=expires_at)
-        if viewer.buffered() > BEHIND_BYTES:
-            self._fell_behind([viewer])
 
     def unsubscribe(self, viewer: Viewer, task: str) -> None:
         """End one subscription; the viewer's tags tell of the task from here on. Idempotent."""
@@ -213,10 +210,13 @@ class Hub:
         if channel.unused and self._channels.get(channel.task) is channel:
             del self._channels[channel.task]
 
+    def _filled(self, viewer: Viewer) -> None:
+        self._fell_behind([viewer])
+
     def _fell_behind(self, viewers: Sequence[Viewer]) -> None:
         for viewer in viewers:
             if viewer.behind_since is None and not viewer.gone:
-                viewer.behind_since = self._clock()
+                self._mark(viewer, self._clock())
                 self._behind.add(viewer)
         if self._behind and self._catch_up_timer is None:
             self._catch_up_timer = asyncio.get_running_loop().call_later(CATCH_UP_S, self._catch_up)
@@ -235,7 +235,7 @@ class Hub:
     def _bring_up(self, viewer: Viewer, now: float) -> None:
         """Give a drained viewer one snapshot of each task that it missed something of."""
         # Tags first: what a task's own channel tells now, and lets go with, they shall not tell again.
-        self._tags.catch_up(viewer, now)
+        owed = self._tags.catch_up(viewer, now)
         for task, subscription in list(viewer.subscriptions.items()):
             if subscription.stale:
                 channel = self._channels[task]
@@ -243,11 +243,16 @@ class Hub:
                 self._release(channel)
                 if viewer.buffered() > BEHIND_BYTES:
                     break
-        if viewer.buffered() > BEHIND_BYTES:  # it drained, so its time begins anew
+        if owed or viewer.buffered() > BEHIND_BYTES:  # it drained, so its time begins anew
             viewer.behind_since = now
             return
-        viewer.behind_since = None
+        self._mark(viewer, None)
         self._behind.discard(viewer)
+
+    def _mark(self, viewer: Viewer, behind_since: float | None) -> None:
+        viewer.behind_since = behind_since
+        for task in viewer.subscriptions:
+            self._channels[task].changed()
 
     def send_away(self, viewer: Viewer, why: Close) -> None:
         """Close a connection from our side; it leaves at once."""

@@ -8,6 +8,7 @@ A viewer that is subscribed to one of the tasks itself is told of that task ther
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import orjson
 
@@ -39,6 +40,8 @@ class TagChannel:
         """The revision that everybody who keeps up knows."""
         self._news: list[tuple[str, bytes]] = []
         """By task, what this commit has to say; written in one go."""
+        self._untidy = False
+        """Whether tasks have ended since the oldest of them were let go of last."""
         self._audience: dict[Form, dict[Viewer, TagSubscription]] = {}
 
     def __repr__(self) -> str:
@@ -81,7 +84,7 @@ class TagChannel:
         Write the news to everybody who keeps up.
 
         Returns:
-            The viewers who are behind now.
+            The viewers to whom it was not written.
         """
         if not self._news:
             return []
@@ -102,10 +105,9 @@ class TagChannel:
                     viewer.write(together)
                 elif others := b"".join([frame for task, frame in frames if task not in viewer.subscriptions]):
                     viewer.write(others)
-                if viewer.buffered() > BEHIND_BYTES:
-                    fallen.append(viewer)
         self._told = self._revision
-        if len(self._rows) > LISTED:
+        self._untidy |= any(self._rows[task].ended for task in tasks)
+        if self._untidy and len(self._rows) > LISTED:
             self._forget_ended()
         return fallen
 
@@ -122,13 +124,25 @@ class TagChannel:
         viewer.tags.pop(self.tag, None)
         self._audience.get(viewer.form, {}).pop(viewer, None)
 
-    def catch_up(self, subscription: TagSubscription, now: float) -> None:
-        """Give a viewer that has drained the rows that changed since it was told last, or the list it waits for."""
+    def catch_up(self, subscription: TagSubscription, now: float) -> bool:
+        """
+        Give a viewer that has drained the rows that changed since it was told last, or the list it waits for.
+
+        Returns:
+            Whether more rows are owed than it was given: so many at a time as it may have in its buffer.
+        """
+        known, subscription.known_up_to = subscription.known_up_to, None
         if not subscription.listed:
             self._list(subscription, now)
-        elif (known := subscription.known_up_to) is not None:
-            self._write(subscription.viewer, [row for row in self._rows.values() if row.revision > known], now)
-        subscription.known_up_to = None
+        elif known is not None:
+            changed = sorted((row for row in self._rows.values() if row.revision > known), key=lambda row: row.revision)
+            for count, size_bytes in enumerate(accumulate(len(row.message(now)) for row in changed), 1):
+                if size_bytes > BEHIND_BYTES and count < len(changed):
+                    subscription.known_up_to = changed[count - 1].revision
+                    changed = changed[:count]
+                    break
+            self._write(subscription.viewer, changed, now)
+        return subscription.known_up_to is not None
 
     def hand_back(self, viewer: Viewer, task: str, now: float) -> None:
         """Show a viewer from here on a task that it was subscribed to itself."""
@@ -169,3 +183,4 @@ class TagChannel:
         ended = sorted((row for row in self._rows.values() if row.ended), key=lambda row: row.rank)
         for row in ended[: len(self._rows) - LISTED]:
             del self._rows[row.task]
+        self._untidy = False

@@ -106,10 +106,10 @@ class Tags:
         for channel in changed:
             self._fell_behind(channel.tell())
 
-    def catch_up(self, viewer: Viewer, now: float) -> None:
-        """Give a viewer that has drained what it has missed, of each of its tags."""
-        for tag, subscription in viewer.tags.items():
-            self._channels[tag].catch_up(subscription, now)
+    def catch_up(self, viewer: Viewer, now: float) -> bool:
+        """Give a viewer that has drained what it has missed, of each of its tags; say whether more is owed."""
+        owed = [self._channels[tag].catch_up(subscription, now) for tag, subscription in viewer.tags.items()]
+        return any(owed)
 
     def hand_back(self, viewer: Viewer, task: str) -> None:
         """Show a viewer a task among those of its tags again, which it was subscribed to itself until now."""
@@ -147,6 +147,10 @@ class Tags:
                 _log.error("tags.unread", task=task, error=str(error))
                 await asyncio.sleep(full_jitter(failures))
                 failures += 1
+            except Exception:  # noqa: BLE001 -- a task's boundary: one that cannot be read must not hide all others
+                _log.exception("tags.crashed", task=task)
+                self._waiting.pop(task, None)
+                self._tags_of[task] = ()
         self._looking_up = None
 
     async def _look_up(self, task: str) -> None:

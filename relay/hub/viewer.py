@@ -6,9 +6,11 @@ What a viewer is told when a task has ended or a token expired depends on its wi
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from relay.hub.flow import Flow
 from relay.hub.frames import Form
 
 BEHIND_BYTES = 32 * 1024
@@ -72,7 +74,18 @@ class TagSubscription:
 class Viewer(ABC):
     """One connection. The hub writes to it; whoever owns the connection reports when it is gone (`Hub.leave`)."""
 
-    __slots__ = ("abort", "behind_since", "buffered", "form", "gone", "ping_round", "subscriptions", "tags", "write")
+    __slots__ = (
+        "abort",
+        "behind_since",
+        "buffered",
+        "filled",
+        "form",
+        "gone",
+        "ping_round",
+        "subscriptions",
+        "tags",
+        "write",
+    )
 
     def __init__(self, form: Form, transport: asyncio.WriteTransport) -> None:
         self.form = form
@@ -84,14 +97,25 @@ class Viewer(ABC):
         self.tags: dict[str, TagSubscription] = {}
         """By tag."""
         self.behind_since: float | None = None
+        self.filled: Callable[[Viewer], None] | None = None
+        """Called when more than `BEHIND_BYTES` wait to be sent. The hub's."""
         self.gone = False
         """It has left or is being closed: nothing more is written to it."""
         self.ping_round = 0
+        transport.set_write_buffer_limits(high=BEHIND_BYTES, low=0)
+        inner = transport.get_protocol()
+        if not isinstance(inner, asyncio.Protocol):
+            raise TypeError(f"a viewer's connection is a stream; this one has a {type(inner).__name__}")
+        transport.set_protocol(Flow(inner, self._fill))
 
     def __repr__(self) -> str:
         behind = "" if self.behind_since is None else " behind"
         subscribed = f"tasks={len(self.subscriptions)} tags={len(self.tags)}"
         return f"<{type(self).__name__} {self.form.name} {subscribed}{behind}>"
+
+    def _fill(self) -> None:
+        if self.filled is not None:
+            self.filled(self)
 
     def send(self, message: bytes) -> None:
         """Write one message to this viewer alone; it leads to no cursor."""

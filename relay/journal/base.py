@@ -147,6 +147,7 @@ class Journal(Protocol):
         events: Sequence[Event],
         *,
         snapshot: Snapshot | None = None,
+        folded: Snapshot | None = None,
         upstream: UpstreamTask | None = None,
         synced: bool = False,
     ) -> None:
@@ -157,6 +158,8 @@ class Journal(Protocol):
             events: what happened.
             snapshot: the fold after the last of them, to be stored in the same commit; events that the journal need
                 not keep any longer are then trimmed.
+            folded: the same, to be kept in memory: who asks for the `snapshot` of a live task is given it as it is, and
+                nothing has to be read and folded.
             upstream: how the upstream knows the task, stored in the same commit.
             synced: whether it must be on the disk when this returns, as an intent before money is spent must.
 
@@ -192,6 +195,20 @@ class Journal(Protocol):
 
     async def unended(self) -> tuple[str, ...]:
         """Return the ids of all tasks that have not ended, oldest first."""
+
+    async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
+        """
+        Remove the oldest tasks that ended before then, at most `limit`: log, record, tags and claims, in one commit.
+
+        Returns:
+            Their ids; nothing knows them from then on.
+
+        Raises:
+            OSError: the store failed; nothing was removed.
+        """
+
+    async def size_bytes(self) -> int:
+        """Return how much room everything takes that is kept. What was removed counts no more."""
 
     def listen(self, tail: Tail) -> Callable[[], None]:
         """Have `tail` called with everything that is committed from now on; call the answer to stop that."""

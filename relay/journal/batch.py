@@ -21,6 +21,8 @@ class Batch:
     """The task's after the last event."""
     snapshot: bytes | None
     """The fold after the last event, as JSON."""
+    folded: Snapshot | None
+    """The same as it is, to be kept in memory until the task ends."""
     upstream: UpstreamTask | None
     """How the upstream knows the task."""
     synced: bool
@@ -36,6 +38,7 @@ class Batch:
         events: Sequence[Event],
         *,
         snapshot: Snapshot | None = None,
+        folded: Snapshot | None = None,
         upstream: UpstreamTask | None = None,
         synced: bool = False,
     ) -> "Batch":
@@ -50,10 +53,11 @@ class Batch:
         for seq, event in enumerate(events, first.seq):
             if (event.task, event.seq) != (first.task, seq):
                 raise ValueError(f"seq {seq} of task {first.task} expected, got seq {event.seq} of {event.task}")
-        if snapshot is not None and (snapshot.id, snapshot.seq) != (last.task, last.seq):
-            raise ValueError(
-                f"the snapshot is of {snapshot.id} at seq {snapshot.seq}, the log of {last.task} at {last.seq}"
-            )
+        for given in (snapshot, folded):
+            if given is not None and (given.id, given.seq) != (last.task, last.seq):
+                raise ValueError(
+                    f"the snapshot is of {given.id} at seq {given.seq}, the log of {last.task} at {last.seq}"
+                )
         if upstream is not None:  # what no store can write must be refused here, not in a store's thread
             for text in (upstream.upstream_id, upstream.socket_token):
                 (text or "").encode()
@@ -62,6 +66,7 @@ class Batch:
             entries=tuple(Entry.of(event) for event in events),
             state=last.state,
             snapshot=None if snapshot is None else encode_snapshot(snapshot),
+            folded=None if last.state.ended else folded,
             upstream=upstream,
             synced=synced,
         )

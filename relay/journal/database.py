@@ -16,10 +16,17 @@ from pathlib import Path
 from uuid import uuid4
 
 from relay.errors import ConfigError
+from relay.journal.checkpoints import WRITER_PAGES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
-_UPGRADES = {1: "ALTER TABLE tasks ADD COLUMN files BLOB"}
+_UPGRADES = {
+    1: ("ALTER TABLE tasks ADD COLUMN files BLOB",),
+    2: (
+        "CREATE INDEX IF NOT EXISTS claims_by_task ON claims (task)",
+        "CREATE INDEX IF NOT EXISTS task_tags_by_task ON task_tags (task)",
+    ),
+}
 """What brings a file of each older schema to the next one."""
 
 _APPLICATION_ID = 0x72656C79
@@ -121,18 +128,30 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if mode != "wal":
         raise sqlite3.OperationalError("its file system has no shared memory, which SQLite's WAL needs")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {WRITER_PAGES}")
     connection.execute("PRAGMA synchronous = FULL")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == SCHEMA_VERSION:
         return
     if version:
-        schema = ";\n".join(_UPGRADES[older] for older in range(version, SCHEMA_VERSION)) + ";"
-    else:
-        schema = files("relay.journal").joinpath("schema.sql").read_text(encoding="utf-8")
+        _upgrade(connection)
+        return
+    schema = files("relay.journal").joinpath("schema.sql").read_text(encoding="utf-8")
     connection.executescript(
         f"BEGIN IMMEDIATE;\n{schema}\n"
         f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
     )
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring an older file up to date. Two processes may find it so: the second one sees what the first has done."""
+    connection.execute("BEGIN IMMEDIATE")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for older in range(version, SCHEMA_VERSION):
+        for statement in _UPGRADES[older]:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
 
 
 def _settle_epoch(connection: sqlite3.Connection, *, running: bool) -> str:

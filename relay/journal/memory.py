@@ -25,10 +25,17 @@ class _Task:
     entries: list[Entry]
     first_seq: int = 1
     snapshot: Snapshot | None = None
+    folded: Snapshot | None = None
 
     @property
     def seq(self) -> int:
         return self.first_seq + len(self.entries) - 1
+
+    @property
+    def ended_at(self) -> float:
+        """When it ended, as its snapshot says."""
+        known = None if self.snapshot is None else self.snapshot.ended_at
+        return self.record.created_at if known is None else known
 
     def after(self, seq: int) -> list[Entry]:
         return self.entries[max(seq + 1 - self.first_seq, 0) :]
@@ -42,8 +49,9 @@ class MemoryJournal:
     interleavings as with a journal on disk, and a cancelled caller has its commit all the same.
     """
 
-    def __init__(self, *, history_events: int = 10_000) -> None:
+    def __init__(self, *, history_events: int = 10_000, history_bytes: int = 16 * 2**20) -> None:
         self._history_events = history_events
+        self._history_bytes = history_bytes
         self._epoch = secrets.token_hex(8)
         self._tails = Tails()
         self._is_open = False
@@ -79,24 +87,26 @@ class MemoryJournal:
         events: Sequence[Event],
         *,
         snapshot: Snapshot | None = None,
+        folded: Snapshot | None = None,
         upstream: UpstreamTask | None = None,
         synced: bool = False,
     ) -> None:
         self._check_open()
         if not events:
             return
-        batch = Batch.of(events, snapshot=snapshot, upstream=upstream, synced=synced)
+        batch = Batch.of(events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced)
         task = self._tasks.get(batch.task)
         if task is None:
             raise ValueError(f"there is no task {batch.task}")
         batch.check_next(task.seq)
         task.entries.extend(batch.entries)
         task.state = batch.state
+        task.folded = batch.folded
         if upstream is not None:
             task.record = replace(task.record, upstream=upstream)
         if snapshot is not None:
             task.snapshot = snapshot
-            self._trim(task, snapshot.seq - self._history_events)
+            self._trim(task)
         self._tails.publish(batch.entries)
         await asyncio.sleep(0)
 
@@ -126,6 +136,8 @@ class MemoryJournal:
         known = self._tasks.get(task)
         if known is None:
             return None
+        if known.folded is not None:
+            return known.folded
         if known.snapshot is None:
             first, *rest = (entry.event for entry in known.entries)
             return fold(begin(first, self._epoch), rest)
@@ -155,6 +167,20 @@ class MemoryJournal:
         tasks = sorted(self._tasks.values(), key=_age)
         return tuple(task.record.id for task in tasks if not task.state.ended)
 
+    async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
+        self._check_open()
+        ended = (task for task in sorted(self._tasks.values(), key=_age) if task.state.ended)
+        gone = tuple(islice((task.record.id for task in ended if task.ended_at < ended_before), limit))
+        for task in gone:
+            del self._tasks[task]
+        self._claims = {key: claim for key, claim in self._claims.items() if claim.task in self._tasks}
+        await asyncio.sleep(0)
+        return gone
+
+    async def size_bytes(self) -> int:
+        self._check_open()
+        return sum(len(entry.body) for task in self._tasks.values() for entry in task.entries)
+
     def listen(self, tail: Tail) -> Callable[[], None]:
         return self._tails.listen(tail)
 
@@ -170,10 +196,15 @@ class MemoryJournal:
         if not self._is_open:
             raise RuntimeError("the journal is not open")
 
-    @staticmethod
-    def _trim(task: _Task, seq: int) -> None:
-        """Let go of the events up to `seq`."""
-        gone = max(seq + 1 - task.first_seq, 0)
+    def _trim(self, task: _Task) -> None:
+        """Let go of the events that are too many, or too large together."""
+        kept, size_bytes = 0, 0
+        for entry in reversed(task.entries[-self._history_events :] if self._history_events else []):
+            size_bytes += len(entry.body)
+            if size_bytes > self._history_bytes:
+                break
+            kept += 1
+        gone = len(task.entries) - kept
         del task.entries[:gone]
         task.first_seq += gone
 

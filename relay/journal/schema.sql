@@ -50,6 +50,10 @@ CREATE TABLE IF NOT EXISTS task_tags (
   PRIMARY KEY (tag, task)
 ) STRICT, WITHOUT ROWID;
 
+-- What a task's removal looks up.
+CREATE INDEX IF NOT EXISTS claims_by_task ON claims (task);
+CREATE INDEX IF NOT EXISTS task_tags_by_task ON task_tags (task);
+
 CREATE TABLE IF NOT EXISTS events (
   task TEXT NOT NULL REFERENCES tasks (id),
   seq INTEGER NOT NULL,

@@ -18,6 +18,7 @@ from relay.journal.batch import Batch
 from relay.providers.base import File, UpstreamTask
 
 _UNENDED = tuple(state for state in State if not state.ended)
+_ENDED = tuple(state for state in State if state.ended)
 
 _FILES = TypeAdapter(tuple[File, ...])
 
@@ -61,10 +62,10 @@ def add_task(connection: sqlite3.Connection, record: Record, batch: Batch, claim
 
 
 def add_events(
-    connection: sqlite3.Connection, batches: Sequence[Batch], *, history_events: int
+    connection: sqlite3.Connection, batches: Sequence[Batch], *, history_events: int, history_bytes: int
 ) -> list[ValueError | None]:
     """
-    Continue many logs at once, and trim those to `history_events` whose batch brings a snapshot.
+    Continue many logs at once, and trim those to `history_events` and `history_bytes` whose batch brings a snapshot.
 
     Returns, for each batch, why it was refused (it is not what comes next), or null.
 
@@ -96,7 +97,47 @@ def add_events(
             connection.execute("UPDATE tasks SET snapshot = ?, snapshot_seq = ? WHERE id = ?", stored)
             trimmed = (batch.task, batch.last_seq - history_events)
             connection.execute("DELETE FROM events WHERE task = ? AND seq <= ?", trimmed)
+            _trim_bytes(connection, batch.task, history_bytes)
     return refusals
+
+
+def _trim_bytes(connection: sqlite3.Connection, task: str, history_bytes: int) -> None:
+    """Keep of a log no more than the last so many bytes. Most logs are short: to see that takes one cheap question."""
+    (size,) = connection.execute("SELECT sum(length(body)) FROM events WHERE task = ?", (task,)).fetchone()
+    if (size or 0) <= history_bytes:
+        return
+    connection.execute(
+        "DELETE FROM events WHERE task = ?1 AND seq <= ("
+        "  SELECT max(seq) FROM"
+        "    (SELECT seq, sum(length(body)) OVER (ORDER BY seq DESC) AS size FROM events WHERE task = ?1)"
+        "  WHERE size > ?2"
+        ")",
+        (task, history_bytes),
+    )
+
+
+def prune(connection: sqlite3.Connection, ended_before: float, limit: int) -> tuple[str, ...]:
+    """Remove the oldest tasks that ended before then, and return their ids."""
+    rows = connection.execute(
+        "SELECT id FROM tasks WHERE created_at < ?"  # noqa: S608 - a task ends after it began: so far the index leads
+        f" AND +state IN ({', '.join('?' * len(_ENDED))})"
+        " AND coalesce(json_extract(CAST(snapshot AS TEXT), '$.ended_at'), created_at) < ?"
+        " ORDER BY created_at, id LIMIT ?",
+        (ended_before, *_ENDED, ended_before, limit),
+    )
+    gone = [(task,) for (task,) in rows]
+    for rest_of in ("events", "task_tags", "claims"):
+        connection.executemany(f"DELETE FROM {rest_of} WHERE task = ?", gone)  # noqa: S608 - one of three names
+    connection.executemany("DELETE FROM tasks WHERE id = ?", gone)
+    return tuple(task for (task,) in gone)
+
+
+def load_size_bytes(connection: sqlite3.Connection) -> int:
+    """Return the bytes of all pages that hold something; free ones are filled before the file grows."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    return int((pages - free) * page_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

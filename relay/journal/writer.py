@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from relay.journal.base import Entry
 from relay.journal.batch import Batch
 
 T = TypeVar("T")
@@ -43,16 +42,29 @@ class _Outcome:
 
 class Writer:
     """
-    A queue of jobs, each answered on the event loop after its commit and after `publish` had its entries.
+    A queue of jobs, each answered on the event loop after its commit and after `publish` had what it brought.
 
     An answer may be cancelled: the job is done all the same.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, *, append: Append, publish: Callable[[Sequence[Entry]], None]
+        self,
+        connection: sqlite3.Connection,
+        *,
+        append: Append,
+        committed: Callable[[], None],
+        publish: Callable[[Sequence[Batch]], None],
     ) -> None:
+        """
+        Args:
+            connection: its own until `close`.
+            append: writes batches.
+            committed: called after each commit, in the writer's thread.
+            publish: given what a commit brought, on the loop.
+        """
         self._connection = connection
         self._append = append
+        self._committed = committed
         self._publish = publish
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -81,6 +93,7 @@ class Writer:
     def _run(self) -> None:
         while group := self._take():
             self._call_on_loop(self._settle, self._commit(group))
+            self._committed()
         self._call_on_loop(self._ended.set_result, None)
 
     def _take(self) -> list[_Job]:
@@ -138,7 +151,7 @@ class Writer:
         """On the loop: the listeners first, so that whoever is answered knows that they have heard."""
         try:
             batches = [outcome.job.batch for outcome in outcomes if outcome.error is None]
-            self._publish([entry for batch in batches if batch is not None for entry in batch.entries])
+            self._publish([batch for batch in batches if batch is not None])
         finally:
             for outcome in outcomes:
                 if outcome.job.answer.done():  # its caller was cancelled

@@ -18,7 +18,7 @@ Scope = Literal["view", "cancel", "input"]
 SCOPES: tuple[Scope, ...] = ("view", "cancel", "input")
 
 MAX_TIME_S = 2**53
-"""No `exp` is this late: Infinity and NaN, which Python's JSON knows, would be for ever."""
+"""No token's time is this late."""
 
 
 class TokenExpired(RequestError):
@@ -30,8 +30,10 @@ class TokenExpired(RequestError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a credential allows. With neither task nor tag it is a key, and allows everything."""
+    """What a credential allows: a key everything, a token what it names."""
 
+    key: int | None = None
+    """Which of the keys it is."""
     task: str | None = None
     tag: str | None = None
     scopes: frozenset[str] = frozenset()
@@ -39,7 +41,7 @@ class Grant:
 
     @property
     def is_key(self) -> bool:
-        return self.task is None and self.tag is None
+        return self.key is not None
 
     def allows(self, scope: Scope, task: str, tags: Iterable[str] = ()) -> bool:
         """Say whether it allows `scope` on a task with these tags."""
@@ -79,7 +81,7 @@ class Access:
         # A header can hold bytes that are no text: they are surrogates here, and equal to nothing.
         given = credential.encode(errors="replace")
         matches = [hmac.compare_digest(given, key) for key in self._keys]  # every key, so that time tells nothing
-        return Grant() if any(matches) else self._token(credential)
+        return Grant(key=matches.index(True)) if any(matches) else self._token(credential)
 
     def mint(self, task: str, *, scope: str, ttl_s: float) -> tuple[str, float]:
         """
@@ -111,13 +113,21 @@ class Access:
             )
         except (jwt.InvalidTokenError, UnicodeEncodeError, RecursionError) as error:
             raise RequestError(Code.UNAUTHORIZED, "The credential is neither an API key nor a valid token.") from error
-        expires_at, task, tag = claims["exp"], claims.get("task"), claims.get("tag")
-        scope = claims.get("scope", "view")
+        expires_at, valid_from = claims["exp"], claims.get("nbf", 0)
+        task, tag, scope = claims.get("task"), claims.get("tag"), claims.get("scope", "view")
         named = [name for name in (task, tag) if name is not None]
-        if not isinstance(expires_at, int | float) or not 0 <= expires_at < MAX_TIME_S or not isinstance(scope, str):
-            raise RequestError(Code.UNAUTHORIZED, "The token's `exp` must be a number and its `scope` a text.")
+        if not _is_time(expires_at) or not _is_time(valid_from) or not isinstance(scope, str):
+            detail = "The token's `exp` and `nbf` must be numbers and its `scope` a text."
+            raise RequestError(Code.UNAUTHORIZED, detail)
         if len(named) != 1 or not isinstance(named[0], str) or not named[0]:
             raise RequestError(Code.UNAUTHORIZED, "The token must name one `task` or one `tag`.")
         if self._clock() >= expires_at:
             raise TokenExpired
+        if self._clock() < valid_from:
+            raise RequestError(Code.UNAUTHORIZED, "The token is not valid yet.")
         return Grant(task=task, tag=tag, scopes=frozenset(scope.split()), expires_at=float(expires_at))
+
+
+def _is_time(value: object) -> bool:
+    """Say whether a claim is a time. Python's JSON knows NaN and Infinity, which would be for ever."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_TIME_S

@@ -7,16 +7,20 @@ from typing import Annotated, Any
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from relay.core.events import State
 from relay.errors import Code, RequestError
 from relay.journal.base import Place
 from relay.web.access import SCOPES
+from relay.web.context import context
+from relay.web.pace import Pace
 from relay.wishes import Attach, Idempotency, Start
 
 Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@/-]{1,64}$")]
-MODEL = r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$"
+MODEL = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"
+"""It becomes part of an address at the platform: with a dot in front it could lead to another call."""
 MAX_TTL_S = 365 * 86_400
 
 
@@ -147,6 +151,27 @@ class EventsQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=1000)] = 500
 
 
+async def read_whole(request: web.Request) -> bytes:
+    """
+    Read the body, within `RELAY_BODY_LIMIT` and no slower than it may come.
+
+    Raises:
+        RequestError: it is too large, too slow or malformed.
+    """
+    config = context(request).config
+    pace, whole = Pace(config.body_silence_s), bytearray()
+    try:
+        while piece := await pace.wait(request.content.readany()):
+            pace.came(len(piece))
+            whole += piece
+            if len(whole) > config.body_limit_bytes:
+                detail = f"The body is larger than {config.body_limit_bytes} bytes."
+                raise RequestError(Code.PAYLOAD_TOO_LARGE, detail)
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise RequestError(Code.INVALID_REQUEST, "The body is malformed, or ends too early.") from None
+    return bytes(whole)
+
+
 async def read_object(request: web.Request, *, required: bool = True) -> dict[str, Any]:
     """
     Read the body as a JSON object.
@@ -158,7 +183,7 @@ async def read_object(request: web.Request, *, required: bool = True) -> dict[st
     Raises:
         RequestError: it is something else.
     """
-    raw = await request.read()
+    raw = await read_whole(request)
     if not raw and not required:
         return {}
     if request.content_type != "application/json":

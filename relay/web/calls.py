@@ -123,7 +123,7 @@ CALLS = (
         body="TokenBody",
         body_required=False,
         answers={200: ref("Token")},
-        refusals=(*_VIEW, *_BODY),
+        refusals=(*_VIEW, *_BODY, Code.RATE_LIMITED),
     ),
     Call(
         method="post",
@@ -131,7 +131,7 @@ CALLS = (
         summary="Mint a viewer token for all tasks of a tag",
         body="TagTokenBody",
         answers={200: ref("TagToken")},
-        refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY),
+        refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, Code.RATE_LIMITED),
     ),
     Call(
         method="get",

@@ -1,7 +1,7 @@
 """What the handlers share: one value, put into the application when it is made."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -13,6 +13,8 @@ from relay.models import Models
 from relay.spool import Spool
 from relay.tasks import Tasks
 from relay.web.access import Access
+from relay.web.crowd import Crowd
+from relay.web.rates import Bucket, Rates
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,9 +29,17 @@ class Context:
     hub: Hub
     journal: Journal
     access: Access
+    rates: Rates
+    viewers: Crowd
+    """Who watches, by WebSocket and by SSE."""
+    complaints: Bucket
+    """How often the log says that viewers are refused: a flood of them shall not be one of lines."""
     clock: Callable[[], float]
-    draining: bool = field(default=False)
-    """Set once, when the relay begins to shut down."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether the relay shuts down."""
+        return self.tasks.draining
 
 
 CONTEXT = web.AppKey("context", Context)

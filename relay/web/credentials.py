@@ -5,6 +5,7 @@ from aiohttp import hdrs, web
 from relay.errors import Code, RequestError
 from relay.web.access import Grant, Scope
 from relay.web.context import context
+from relay.web.rates import Rate
 
 TOKEN_PROTOCOL = "relay.token."  # noqa: S105 -- a prefix
 """A browser cannot set headers on a WebSocket: it offers the token as a second subprotocol with this prefix."""
@@ -20,15 +21,22 @@ def credential(request: web.Request) -> str | None:
     return request.query.get("token")
 
 
-def require_key(request: web.Request) -> None:
+def require_key(request: web.Request, rate: Rate | None = None) -> None:
     """
     Let only a management key pass, and only from the header: a key in an address ends up in logs.
 
+    Args:
+        request: who asks.
+        rate: how often a key may ask for this.
+
     Raises:
-        RequestError: there is none, or a viewer token in its place.
+        RequestError: there is none, or a viewer token in its place; or it asked too often.
     """
-    if not context(request).access.check(_bearer(request)).is_key:
+    key = context(request).access.check(_bearer(request)).key
+    if key is None:
         raise RequestError(Code.FORBIDDEN, "This needs an API key; a viewer token is not enough.")
+    if rate is not None:
+        rate.spend(key, context(request).clock())
 
 
 async def require(request: web.Request, scope: Scope, task: str) -> Grant:

@@ -11,7 +11,7 @@ from relay.web.uploads import read_file
 
 async def upload(request: web.Request) -> web.Response:
     """`POST /v1/files`: through the spool, since an upstream wants to know how much comes."""
-    require_key(request)
+    require_key(request, context(request).rates.starts)
     here = context(request)
     async with here.spool.parcel() as parcel:
         body = await read_file(request, parcel)
@@ -21,7 +21,7 @@ async def upload(request: web.Request) -> web.Response:
 
 async def create_folder(request: web.Request) -> web.Response:
     """`POST /v1/folders`."""
-    require_key(request)
+    require_key(request, context(request).rates.starts)
     body = FolderBody.model_validate(await read_object(request))
     store = context(request).file_store
     return json_answer(

@@ -27,6 +27,7 @@ def is_unwelcome(request: web.Request, ancestors: str, public_url: str | None) -
         return False
     try:
         page = urlsplit(request.headers.get(hdrs.REFERER, ""))
+        _ = page.port  # read here, because it raises for a port that there is not
     except ValueError:  # an open bracket, for one
         return False
     if not page.netloc:  # a page may keep to itself what it is

@@ -4,15 +4,23 @@
 What the parts mean is not decided here.
 """
 
-import asyncio
 import re
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.multipart import BadContentDispositionHeader, BadContentDispositionParam
 
 from relay.errors import Code, RequestError
+from relay.web.context import context
+from relay.web.pace import Pace
+
+warnings.filterwarnings("ignore", category=BadContentDispositionHeader)
+warnings.filterwarnings("ignore", category=BadContentDispositionParam)
+"""aiohttp's, with the header in it: the name of a file is nobody's business but its sender's."""
 
 CONTENT_TYPE = "multipart/form-data"
 
@@ -21,12 +29,11 @@ PARTS = 100
 
 PIECE_BYTES = 64 * 1024
 
-SILENCE_S = 30.0
-"""A sender who is quiet for longer is not waited for: its files would keep others from theirs."""
-
 _FILENAME_CHARS = 200
 _NAME_CHARS = 200
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What a byte that is no UTF-8 is read as: nobody can write it on."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PLAIN = ("", "7bit", "8bit", "binary")
 
@@ -34,8 +41,9 @@ _PLAIN = ("", "7bit", "8bit", "binary")
 class Part:
     """One part, to be read once, before the next one is asked for."""
 
-    def __init__(self, reader: BodyPartReader) -> None:
+    def __init__(self, reader: BodyPartReader, pace: Pace) -> None:
         self._reader = reader
+        self._pace = pace
         self.name = reader.name or ""
         given = reader.filename
         self.filename = None if given is None else _filename(given)
@@ -53,8 +61,8 @@ class Part:
         """
         while not self._reader.at_eof():
             with _malformed():
-                async with asyncio.timeout(SILENCE_S):
-                    piece = await self._reader.read_chunk(PIECE_BYTES)
+                piece = await self._pace.wait(self._reader.read_chunk(PIECE_BYTES))
+            self._pace.came(len(piece))
             if piece:
                 yield piece
 
@@ -83,23 +91,25 @@ async def parts(request: web.Request) -> AsyncIterator[Part]:
     """
     with _malformed():
         reader = await request.multipart()
-    for _ in range(PARTS):
+    pace = Pace(context(request).config.body_silence_s)
+    for number in count(1):
         with _malformed():
-            async with asyncio.timeout(SILENCE_S):
-                found = await reader.next()
+            found = await pace.wait(reader.next())
         if found is None:
             return
+        if number > PARTS:
+            raise RequestError(Code.INVALID_REQUEST, f"The body has more than {PARTS} parts.")
         if not isinstance(found, BodyPartReader):
             raise RequestError(Code.INVALID_REQUEST, "A part of the body is multipart itself; send every file alone.")
         with _malformed():
-            part = Part(found)
-        if not 0 < len(part.name) <= _NAME_CHARS:
-            raise RequestError(Code.INVALID_REQUEST, "Each part of the body needs a name.")
+            part = Part(found, pace)
+        if not 0 < len(part.name) <= _NAME_CHARS or _LONE_SURROGATE.search(part.name):
+            detail = f"Each part of the body needs a name, of at most {_NAME_CHARS} characters in UTF-8."
+            raise RequestError(Code.INVALID_REQUEST, detail)
         if found.headers.get(hdrs.CONTENT_TRANSFER_ENCODING, "").lower() not in _PLAIN:
             detail = f"The part {part.name!r} is encoded; send it as it is (RFC 7578 section 4.7)."
             raise RequestError(Code.INVALID_REQUEST, detail)
         yield part
-    raise RequestError(Code.INVALID_REQUEST, f"The body has more than {PARTS} parts.")
 
 
 @contextmanager
@@ -107,13 +117,11 @@ def _malformed() -> Iterator[None]:
     """Answer for the body what aiohttp's reader says of it, without quoting it."""
     try:
         yield
-    except TimeoutError:
-        raise RequestError(Code.INVALID_REQUEST, f"No more of the body came within {SILENCE_S:g} s.") from None
     except (ValueError, HttpProcessingError, web.PayloadAccessError, RuntimeError, AssertionError):
         raise RequestError(Code.INVALID_REQUEST, "The multipart body is malformed, or ends too early.") from None
 
 
 def _filename(given: str) -> str:
     """Keep the name of a file, not where it lay, and nothing that no name should have."""
-    name = _CONTROL.sub("", re.split(r"[\\/]", given)[-1]).strip()
+    name = _LONE_SURROGATE.sub("\ufffd", _CONTROL.sub("", re.split(r"[\\/]", given)[-1])).strip()
     return name[-_FILENAME_CHARS:] or "file"

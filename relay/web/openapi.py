@@ -169,6 +169,7 @@ def _schemas() -> dict[str, Json]:
     )
     schemas["History"] = shape(
         {
+            "epoch": text,
             "events": {"type": "array", "items": ref("Event")},
             "first_seq": {"type": "integer"},
             "next": {"type": ["integer", "null"]},

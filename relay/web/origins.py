@@ -20,6 +20,9 @@ _CORS_HEADERS = {
     hdrs.ACCESS_CONTROL_MAX_AGE: "600",
 }
 
+ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+"""What is on every answer of ours."""
+
 
 def may_use(config: Config, origin: str, host: str) -> bool:
     """Say whether pages of `origin` may use a relay that was addressed as `host`."""
@@ -48,13 +51,14 @@ async def origins(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Say on every answer what a browser may do with it."""
     headers = response.headers
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
+    headers.update(ALWAYS)
     if request.path.startswith("/static/"):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+        headers["Timing-Allow-Origin"] = "*"  # a page that loads the client may see how long that took
         headers[hdrs.CACHE_CONTROL] = "no-cache"  # kept, but asked for: modules of two versions do not fit together
         return
     headers[hdrs.VARY] = "Origin"
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and may_use(context(request).config, origin, request.host):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"

@@ -6,6 +6,7 @@ An error that is not ours to show becomes `internal` and a line in the log; its 
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import ceil
 
 import orjson
 from aiohttp import web
@@ -61,6 +62,8 @@ class Problem:
     upstream: UpstreamFault | None = None
     task: str | None = None
     retry_after_s: float | None = None
+    allowed: frozenset[str] = frozenset()
+    """The methods that are possible, where one was not (RFC 9110 section 15.5.6)."""
 
 
 def of_upstream(error: UpstreamError, task: str | None = None) -> Problem:
@@ -102,10 +105,12 @@ def answer(problem: Problem) -> web.Response:
     if problem.task is not None:
         body["task"] = problem.task
     headers = {}
+    if problem.allowed:
+        headers["Allow"] = ", ".join(sorted(problem.allowed))
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        headers["Retry-After"] = str(max(1, round(problem.retry_after_s or RETRY_AFTER_S)))
+        headers["Retry-After"] = str(max(1, ceil(problem.retry_after_s or RETRY_AFTER_S)))
     return web.Response(
         status=status, body=orjson.dumps(body), content_type="application/problem+json", headers=headers
     )
@@ -117,7 +122,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except RequestError as error:
-        problem = Problem(code=error.code, detail=error.detail, fields=error.fields)
+        problem = Problem(code=error.code, detail=error.detail, fields=error.fields, retry_after_s=error.retry_after_s)
     except UpstreamError as error:
         problem = of_upstream(error)
     except ValidationError as error:
@@ -154,4 +159,5 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
             detail = f"The body is larger than {request.client_max_size} bytes."
         case _:
             detail = error.reason or "The request is malformed."
-    return Problem(code=code, detail=detail)
+    allowed = frozenset(error.allowed_methods) if isinstance(error, web.HTTPMethodNotAllowed) else frozenset()
+    return Problem(code=code, detail=detail, allowed=allowed)

@@ -1,5 +1,6 @@
 """The REST calls on tasks: each reads its request, asks a use case, and writes the answer."""
 
+import orjson
 from aiohttp import hdrs, web
 
 from relay.core.events import State
@@ -26,7 +27,7 @@ from relay.web.uploads import read_start
 
 async def start(request: web.Request) -> web.Response:
     """`POST /v1/tasks`: 201 when the upstream took it, 202 while it has not, else a problem that names the task."""
-    require_key(request)
+    require_key(request, context(request).rates.starts)
     body, wish, idempotency = await read_start(request)
     started = await context(request).tasks.start(wish, idempotency)
     if started.refusal is not None and not isinstance(started.refusal, UpstreamUnclear):
@@ -37,7 +38,7 @@ async def start(request: web.Request) -> web.Response:
 
 async def attach(request: web.Request) -> web.Response:
     """`POST /v1/tasks/attach`: 201 for a task that is followed from now on, 200 for one that was before."""
-    require_key(request)
+    require_key(request, context(request).rates.starts)
     body = AttachBody.model_validate(await read_object(request))
     started = await context(request).tasks.attach(body.wish())
     return _started(request, started, 201 if started.made else 200, body.ttl)
@@ -101,7 +102,8 @@ async def events(request: web.Request) -> web.StreamResponse:
     query = EventsQuery.model_validate(dict(request.query))
     history = await parts.journal.read(task, after=query.after, limit=query.limit)
     more = len(history.entries) == query.limit
-    body = b'{"events":[%b],"first_seq":%d,"next":%b}' % (
+    body = b'{"epoch":%b,"events":[%b],"first_seq":%d,"next":%b}' % (
+        orjson.dumps(parts.journal.epoch),
         b",".join(entry.body for entry in history.entries),
         history.first_seq,
         b"%d" % history.entries[-1].seq if more else b"null",
@@ -119,7 +121,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 async def mint(request: web.Request) -> web.Response:
     """`POST /v1/tasks/{id}/tokens`."""
-    require_key(request)
+    require_key(request, context(request).rates.mints)
     parts, task = context(request), request.match_info["id"]
     await parts.tasks.snapshot(task)
     body = TokenBody.model_validate(await read_object(request, required=False))
@@ -129,7 +131,7 @@ async def mint(request: web.Request) -> web.Response:
 
 async def mint_for_tag(request: web.Request) -> web.Response:
     """`POST /v1/tokens`."""
-    require_key(request)
+    require_key(request, context(request).rates.mints)
     parts = context(request)
     body = TagTokenBody.model_validate(await read_object(request))
     token, expires_at = parts.access.mint_tag(body.tag, scope=body.scope, ttl_s=body.ttl or parts.config.token_ttl_s)

@@ -1,10 +1,8 @@
 """The application: every address of the relay and who answers it, in one table."""
 
-import logging
 import time
 
 from aiohttp import hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from relay import log
@@ -19,7 +17,6 @@ _log = log.get("web")
 
 def application(parts: Context) -> web.Application:
     """Put the application together around the parts of the relay."""
-    logging.getLogger("aiohttp.server").addFilter(unquoted)
     app = web.Application(middlewares=[written, problems, origins], client_max_size=parts.config.body_limit_bytes)
     app[CONTEXT] = parts
     app.on_response_prepare.append(add_headers)
@@ -43,24 +40,15 @@ def application(parts: Context) -> web.Application:
             web.post("/hooks/{provider}/{hook}", hooks.call_back),
             web.get("/livez", health.live),
             web.get("/readyz", health.ready),
-            web.get("/inspect/{id}", pages.inspect),
             web.get("/openapi.json", openapi.document),
             web.get("/", pages.board),
             web.get("/t/{id}", pages.task),
+            web.get("/inspect/{id}", pages.inspect),
             web.get("/embed/{id}", pages.embed),
             web.get("/static/{path:.*}", pages.file),
         ]
     )
     return app
-
-
-def unquoted(line: logging.LogRecord) -> bool:
-    """Keep aiohttp from logging a request that it cannot parse: it quotes it, with the credential that is in it."""
-    error = line.exc_info[1] if line.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        _log.debug("request.malformed", error=type(error).__name__)
-        return False
-    return True
 
 
 @web.middleware

@@ -19,6 +19,7 @@ from relay.hub.frames import SSE, SSE_HTTP_1_0
 from relay.hub.viewer import TOKEN_EXPIRED, TOO_SLOW, Close, Subject, Viewer
 from relay.web.access import Grant
 from relay.web.context import context
+from relay.web.places import place
 from relay.web.transport import tune
 
 RETRY_MS = (1_000, 5_000)
@@ -77,20 +78,21 @@ async def stream(request: web.Request, snapshot: Snapshot, grant: Grant) -> web.
         await response.prepare(request)
         # Through aiohttp, because it sends the headers with the first bytes; from here on the hub writes by itself.
         await response.write(b"retry: %d\n\n" % random.randint(*RETRY_MS))  # noqa: S311 -- no secret
-    transport = request.transport
-    if transport is None or parts.draining or parts.hub.viewers >= parts.config.connection_limit:
-        return response
-    tune(transport)
-    viewer = EventStream(request, transport)
-    parts.hub.join(viewer)
-    try:
-        await parts.hub.subscribe(viewer, snapshot.id, cursor, expires_at=grant.expires_at)
-        if await viewer.over is TOO_SLOW:
-            viewer.abort()  # a clean end would wait behind all that it has not read
-    except OSError as error:  # the answer is a 200 already: it ends, and the browser comes back
-        _log.error("stream.failed", task=snapshot.id, error=str(error))
-    finally:
-        parts.hub.leave(viewer)
+    with place(request) as refusal:
+        transport = request.transport
+        if refusal is not None or transport is None:
+            return response
+        tune(transport)
+        viewer = EventStream(request, transport)
+        parts.hub.join(viewer)
+        try:
+            await parts.hub.subscribe(viewer, snapshot.id, cursor, expires_at=grant.expires_at)
+            if await viewer.over is TOO_SLOW:
+                viewer.abort()  # a clean end would wait behind all that it has not read
+        except OSError as error:  # the answer is a 200 already: it ends, and the browser comes back
+            _log.error("stream.failed", task=snapshot.id, error=str(error))
+        finally:
+            parts.hub.leave(viewer)
     return response
 
 

@@ -1,4 +1,4 @@
-"""What a viewer's TCP connection is told before anything is streamed over it."""
+"""What a viewer's TCP connection is told before anything is streamed over it, and what every connection has."""
 
 import asyncio
 import socket
@@ -11,10 +11,10 @@ PEER_GONE_MS = 60_000
 
 
 def tune(transport: asyncio.BaseTransport) -> None:
-    """Make a slow or vanished peer show. Where the platform lacks an option, it shows later."""
+    """Make a slow peer show. Where the platform lacks an option, it shows later."""
     sock = transport.get_extra_info("socket")
     if sock is None:
         return
-    for name, value in (("TCP_NOTSENT_LOWAT", UNSENT_BYTES), ("TCP_USER_TIMEOUT", PEER_GONE_MS), ("TCP_NODELAY", 1)):
+    for name, value in (("TCP_NOTSENT_LOWAT", UNSENT_BYTES), ("TCP_NODELAY", 1)):
         if (option := getattr(socket, name, None)) is not None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -43,6 +43,7 @@ async def read_start(request: web.Request) -> tuple[StartBody, Start, Idempotenc
     given = await _first(coming, "task", here.config.body_limit_bytes)
     body = StartBody.model_validate(given)
     wish = body.wish()
+    idempotency(request, None)  # a key that is none is told before anything is uploaded
     await here.tasks.check(wish, ())
     offers: list[Offer] = []
 

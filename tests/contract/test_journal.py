@@ -22,12 +22,14 @@ from relay.core.events import (
     encode_event,
 )
 from relay.core.snapshot import Snapshot, begin, fold
-from relay.journal.base import Claim, Entry, Filter, Journal, Place, Record
+from relay.journal.base import Claim, Entry, Filter, History, Journal, Place, Record
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal
 from relay.providers.base import File, UpstreamTask
 
 HISTORY_EVENTS = 10
+
+HISTORY_BYTES = 4_000
 
 Make = Callable[[int], Journal]
 
@@ -38,8 +40,8 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
 
     def make_one(history_events: int) -> Journal:
         if request.param == "memory":
-            return MemoryJournal(history_events=history_events)
-        return SQLiteJournal(tmp_path / "relay.db", history_events=history_events)
+            return MemoryJournal(history_events=history_events, history_bytes=HISTORY_BYTES)
+        return SQLiteJournal(tmp_path / "relay.db", history_events=history_events, history_bytes=HISTORY_BYTES)
 
     return make_one
 
@@ -130,6 +132,32 @@ def hear(journal: Journal) -> list[Entry]:
     heard: list[Entry] = []
     journal.listen(heard.extend)
     return heard
+
+
+# States
+
+
+async def test_who_asks_for_a_live_task_is_given_the_state_that_came_with_its_events(journal: Journal) -> None:
+    """As it is; without one it is folded, and one that has ended is read."""
+    events = [submit("a"), *logs("a", 2, 4), done("a", 5)]
+    await create(journal, "a")
+    states = [snapshot_of(journal, events[:count]) for count in range(1, 6)]
+
+    await journal.append(events[1:2], folded=states[1])
+    assert await journal.snapshot("a") is states[1]
+    await journal.append(events[2:3])
+    assert await journal.snapshot("a") == states[2]
+    await journal.append(events[3:4], folded=states[3])
+    assert await journal.snapshot("a") is states[3]
+    await journal.append(events[4:], snapshot=states[4], folded=states[4])
+    assert await journal.snapshot("a") == states[4]
+
+
+async def test_a_state_of_another_moment_is_refused(journal: Journal) -> None:
+    """It would hide events from whoever asks."""
+    await create(journal, "a")
+    with pytest.raises(ValueError, match="the snapshot is of a at seq 1"):
+        await journal.append(logs("a", 2, 2), folded=snapshot_of(journal, [submit("a")]))
 
 
 # Writing
@@ -488,6 +516,35 @@ async def test_a_young_log_is_not_trimmed(journal: Journal) -> None:
     assert await seqs(journal, "a") == list(range(1, HISTORY_EVENTS + 1))
 
 
+async def test_trimming_keeps_no_more_bytes_than_it_may(journal: Journal) -> None:
+    """A few events can be large: then fewer are kept, the newest of them, and the state has all."""
+    large = LogOutput(log=Log(stream="stdout", text="ü" * 500))
+    events = [submit("a"), *(event("a", seq, large) for seq in range(2, 9))]
+    await create(journal, "a")
+    await create(journal, "b")
+    await journal.append(logs("b", 2, 4))
+    await journal.append(events[1:], snapshot=snapshot_of(journal, events))
+
+    kept = (await journal.read("a", after=0, limit=100)).entries
+    size_bytes = sum(len(entry.body) for entry in kept)
+    assert [entry.seq for entry in kept] == list(range(9 - len(kept), 9))
+    assert size_bytes <= HISTORY_BYTES < size_bytes + len(kept[0].body)
+    assert await journal.snapshot("a") == snapshot_of(journal, events)
+    assert await seqs(journal, "b") == [1, 2, 3, 4]
+
+
+async def test_a_log_whose_last_event_is_too_large_goes_on(journal: Journal) -> None:
+    """Nothing of it is kept, and the next event is still the next."""
+    events = [submit("a"), event("a", 2, LogOutput(log=Log(stream="stdout", text="x" * HISTORY_BYTES)))]
+    await create(journal, "a")
+    await journal.append(events[1:], snapshot=snapshot_of(journal, events))
+    assert (await journal.read("a", after=0, limit=10)).first_seq == 3
+
+    await journal.append(logs("a", 3, 3))
+
+    assert await seqs(journal, "a") == [3]
+
+
 async def test_a_log_without_history_goes_on(start: Callable[[int], Awaitable[Journal]]) -> None:
     """Where no event is kept, the snapshot still says where the log is and what comes next."""
     journal = await start(0)
@@ -600,6 +657,8 @@ async def test_a_journal_that_is_not_open_says_so(make: Make) -> None:
             journal.read("a", after=0, limit=1),
             journal.page(Filter(), after=None, limit=1),
             journal.unended(),
+            journal.prune(ended_before=1.0, limit=1),
+            journal.size_bytes(),
             journal.keep("key", "value"),
         ):
             with pytest.raises(RuntimeError, match="not open"):
@@ -686,3 +745,74 @@ async def test_a_synced_append_is_an_append(journal: Journal) -> None:
     await journal.create(record("a"), submit("a"))
     await journal.append(logs("a", 2, 3), synced=True)
     assert [entry.seq for entry in heard] == [1, 2, 3]
+
+
+# Removing
+
+
+async def end(journal: Journal, task: str, *, created_at: float, ended_at: float) -> None:
+    """Make a task with a tag, a hook and a claim, and have it end."""
+    await journal.create(
+        record(task, tags=("t",), created_at=created_at, hook=f"hook-{task}"),
+        submit(task, tags=("t",)),
+        claim=Claim(key=f"key-{task}", digest="d", task=task, at=created_at),
+    )
+    last = replace(done(task, 2), at=ended_at)
+    upstream = UpstreamTask(upstream_id=f"up-{task}", socket_token=None)
+    await journal.append([last], snapshot=snapshot_of(journal, [submit(task, tags=("t",)), last]), upstream=upstream)
+
+
+async def test_what_is_pruned_is_gone_with_all_that_belongs_to_it(journal: Journal) -> None:
+    """No call knows the task any longer, its key makes a new one, and the others are as they were."""
+    await end(journal, "a", created_at=1.0, ended_at=10.0)
+    await end(journal, "b", created_at=2.0, ended_at=30.0)
+
+    assert await journal.prune(ended_before=20.0, limit=5) == ("a",)
+
+    assert (await journal.record("a"), await journal.snapshot("a")) == (None, None)
+    assert await journal.read("a", after=0, limit=5) == History(entries=(), first_seq=0)
+    assert await journal.find_hook("wiro", "hook-a") is None
+    assert await journal.find_claim("key-a") is None
+    assert await journal.find_upstream("wiro", UpstreamTask(upstream_id="up-a", socket_token=None)) is None
+    assert [place.id for place in await journal.page(Filter(tag="t"), after=None, limit=5)] == ["b"]
+    assert await seqs(journal, "b") == [1, 2]
+    assert await journal.find_claim("key-b") is not None
+    await end(journal, "a", created_at=1.0, ended_at=10.0)  # its place is free
+    assert await seqs(journal, "a") == [1, 2]
+
+
+async def test_only_what_has_ended_by_then_is_pruned(journal: Journal) -> None:
+    """A task that runs stays however old it is; how old one is that ended, its end says and not its beginning."""
+    await create(journal, "runs", created_at=1.0)
+    await end(journal, "late", created_at=2.0, ended_at=50.0)
+    await end(journal, "early", created_at=3.0, ended_at=10.0)
+
+    assert await journal.prune(ended_before=50.0, limit=5) == ("early",)
+    assert await journal.prune(ended_before=50.5, limit=5) == ("late",)
+    assert await journal.prune(ended_before=1e9, limit=5) == ()
+    assert await journal.unended() == ("runs",)
+
+
+async def test_the_oldest_are_pruned_first_and_only_so_many(journal: Journal) -> None:
+    """So one call is short, whatever there is to remove."""
+    for task, created_at in (("c", 3.0), ("a", 1.0), ("b", 2.0)):
+        await end(journal, task, created_at=created_at, ended_at=10.0)
+
+    assert await journal.prune(ended_before=20.0, limit=2) == ("a", "b")
+    assert await journal.prune(ended_before=20.0, limit=2) == ("c",)
+
+
+async def test_a_pruned_task_takes_no_room(journal: Journal) -> None:
+    """The size falls back to where it was."""
+    await create(journal, "z")
+    before = await journal.size_bytes()
+    big = [event("a", seq, LogOutput(log=Log(stream="stdout", text="x" * 1000))) for seq in range(2, 100)]
+    await create(journal, "a")
+    await journal.append(big)
+    assert await journal.size_bytes() > before + 98_000
+    last = done("a", 100)
+    await journal.append([last], snapshot=snapshot_of(journal, [submit("a"), *big, last]))
+
+    assert await journal.prune(ended_before=1e9, limit=1) == ("a",)
+
+    assert await journal.size_bytes() <= before + 3 * 4096

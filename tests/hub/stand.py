@@ -149,20 +149,50 @@ class SlowJournal(MemoryJournal):
 
 
 class Paper(asyncio.WriteTransport):
-    """A transport that keeps what is written to it; `stuck` is how much of it its peer has not taken."""
+    """
+    A transport that keeps what is written to it; `stuck` is how much of it its peer has not taken.
+
+    Like asyncio's it says so when a write finds more than the mark there, and when all of it is gone.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.written = bytearray()
         self.writes = 0
-        self.stuck = 0
+        self._stuck = 0
+        self._mark = 0
+        self._paused = False
+        self._protocol: asyncio.BaseProtocol = asyncio.Protocol()
+
+    @property
+    def stuck(self) -> int:
+        return self._stuck
+
+    @stuck.setter
+    def stuck(self, size: int) -> None:
+        self._stuck = size
+        if self._paused and size == 0:
+            self._paused = False
+            self._protocol.resume_writing()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
         self.writes += 1
+        if not self._paused and self._stuck > self._mark:
+            self._paused = True
+            self._protocol.pause_writing()
 
     def get_write_buffer_size(self) -> int:
-        return self.stuck
+        return self._stuck
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._mark = high or 0
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
 
 
 class Told(Viewer):

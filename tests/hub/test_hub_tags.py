@@ -16,7 +16,7 @@ from relay.hub.frames import Form
 from relay.hub.hub import ROUND_S, Hub
 from relay.hub.tag_channel import LISTED, TagChannel
 from relay.hub.viewer import BEHIND_BYTES, TagSubscription
-from relay.journal.base import Filter, Place
+from relay.journal.base import Filter, Place, Record
 from tests.hub.stand import TASK, Clock, SlowJournal, Told, short
 
 SHOP = "shop"
@@ -492,7 +492,7 @@ class TestTogetherWithTheTaskItself:
         await journal.end("a")
         viewer.paper.stuck = 0
         hub._catch_up()
-        assert known(viewer)[4:] == ["snapshot b", "snapshot a"]
+        assert known(viewer)[4:] == ["output a", "snapshot b", "snapshot a"]
         assert viewer.messages[-1]["task"]["log"] != []
 
         viewer.paper.stuck = BEHIND_BYTES + 1
@@ -501,7 +501,7 @@ class TestTogetherWithTheTaskItself:
         viewer.paper.stuck = 0
         hub._catch_up()
 
-        assert known(viewer)[6:] == ["output b", "output b", "snapshot b"]
+        assert known(viewer)[7:] == ["output b", "output b", "snapshot b"]
 
 
 class TestBehind:
@@ -542,7 +542,7 @@ class TestBehind:
         assert known(viewer) == ["snapshot a", "listed shop", "output a"]
 
     async def test_an_end_is_never_missed_however_many_there_are(self, journal: SlowJournal, hub: Hub) -> None:
-        """What a viewer may still be owed is not forgotten; once nobody is, it is."""
+        """It comes piece by piece, and what a viewer may still be owed is not forgotten; once nobody is, it is."""
         tasks = [f"run{number}" for number in range(LISTED + 30)]
         for task in tasks:
             await journal.begin(task, SHOP)
@@ -555,7 +555,13 @@ class TestBehind:
         for task in tasks:
             await journal.end(task)
         viewer.paper.stuck = 0
-        hub._catch_up()
+        rounds = 0
+        while viewer.behind_since is not None:
+            before = len(viewer.paper.written)
+            hub._catch_up()
+            rounds += 1
+            assert len(viewer.paper.written) - before <= BEHIND_BYTES + 2048
+        assert rounds > 1
         assert_knows(viewer, journal, *tasks)
 
         await journal.begin("last", SHOP)
@@ -719,6 +725,30 @@ async def test_a_store_that_fails_for_a_while_loses_nothing(
     await settled(hub)
 
     assert_knows(viewer, journal, "a", "b")
+
+
+async def test_a_task_that_cannot_be_read_hides_no_other(
+    journal: SlowJournal, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that is broken is a line in the log; what is heard of it is kept no longer."""
+    await journal.begin("a", SHOP)
+    await journal.begin("b", "vip", SHOP)
+    viewer = await watch(hub, "vip")
+    hub._tags._tags_of.clear()
+    read = journal.record
+
+    async def broken(task: str) -> Record | None:
+        if task == "a":
+            raise ValueError("no JSON")
+        return await read(task)
+
+    monkeypatch.setattr(journal, "record", broken)
+    for task in ("a", "b", "a"):
+        await journal.reach("queue" if task == "b" else "accept", State.QUEUED, task)
+        await settled(hub)
+
+    assert_knows(viewer, journal, "b")
+    assert hub._tags._waiting == {}
 
 
 STEPS = st.one_of(

@@ -15,6 +15,7 @@ import pytest
 from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
 from relay.errors import ConfigError
+from relay.journal import checkpoints
 from relay.journal.base import Entry, Filter, Record
 from relay.journal.sqlite import SQLiteJournal
 from relay.journal.tables import keep_secret
@@ -208,14 +209,40 @@ async def test_a_file_of_an_older_schema_is_brought_up_to_date(path: Path) -> No
         await create(journal, "a")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE tasks DROP COLUMN files")
+        for index in ("claims_by_task", "task_tags_by_task"):
+            connection.execute(f"DROP INDEX {index}")
         connection.execute("PRAGMA user_version = 1")
 
     async with opened(path) as journal:
         kept = await journal.record("a")
         assert kept is not None
         assert (kept.input, kept.files) == ({"a": [1.5]}, ())
+    with closing(sqlite3.connect(path)) as connection:
+        indexes = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
+        assert {"claims_by_task", "task_tags_by_task"} <= indexes
     async with opened(path):
         pass
+
+
+async def test_what_was_committed_moves_into_the_file_beside_the_writing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No commit has to do it, and nobody has to close the journal for it."""
+    monkeypatch.setattr(checkpoints, "PAUSE_S", 0.0)
+    async with opened(path) as journal:
+        await create(journal, "a")
+        async with asyncio.timeout(10):
+            while "a" not in await asyncio.to_thread(tasks_without_the_log, path):
+                await journal.append([line("a", len(await seqs(journal, "a")) + 1)])
+
+
+def tasks_without_the_log(path: Path) -> list[str]:
+    """Read the file alone, as if there were no write-ahead log beside it."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as connection:
+        try:
+            return [task for (task,) in connection.execute("SELECT id FROM tasks")]
+        except sqlite3.DatabaseError:  # not even its tables are there yet
+            return []
 
 
 async def test_without_the_lock_several_may_open(path: Path, journal: SQLiteJournal) -> None:

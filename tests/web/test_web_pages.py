@@ -46,6 +46,7 @@ async def test_every_static_file_can_be_had_from_any_page_and_is_asked_for_anew(
         async with client.get(f"/static/{name}", headers={"Origin": "https://else.example"}) as answer:
             assert answer.status == 200
             assert answer.headers["Access-Control-Allow-Origin"] == "*"
+            assert answer.headers["Timing-Allow-Origin"] == "*"
             assert answer.headers["Cache-Control"] == "no-cache"
             etag = answer.headers["ETag"]
         async with client.get(f"/static/{name}", headers={"If-None-Match": etag}) as answer:
@@ -74,9 +75,11 @@ async def test_an_allowed_origin_gets_exactly_its_own_cors_headers(
             "Access-Control-Allow-Methods": "GET, POST",
             "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
             "Access-Control-Max-Age": "600",
+            "Access-Control-Expose-Headers": "Retry-After",
         }
     async with client.get("/v1/tasks/nobody", headers={"Origin": origin}) as answer:
         assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (404, origin)
+        assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After"
     for foreign in ("https://evil.example", "null", "https://app.example.evil", "http://app.example", "http://["):
         for method in ("OPTIONS", "GET"):
             async with client.request(method, "/v1/tasks", headers={"Origin": foreign} | asks) as answer:
@@ -99,7 +102,7 @@ async def test_ready_says_no_while_draining_and_live_says_yes(
         patch.setattr(relay.context.journal, "read", fail)
         async with client.get("/readyz") as answer:
             assert answer.status == 503
-    relay.context.draining = True
+    relay.context.tasks.draining = True
     async with client.get("/readyz") as answer:
         assert (answer.status, (await answer.json())["status"]) == (503, "draining")
     async with client.get("/livez") as answer:

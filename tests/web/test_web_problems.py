@@ -1,7 +1,8 @@
 """Whatever a caller does wrong is answered with a problem that names it, and the relay lives."""
 
 import asyncio
-from base64 import b64encode
+import hmac
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from io import BytesIO
 from typing import Any
@@ -41,7 +42,9 @@ async def problem_of(answer: aiohttp.ClientResponse) -> Message:
         ({"input": {}}, ["model"]),
         (GOOD | {"model": "no-slash"}, ["model"]),
         (GOOD | {"model": "a/b/c"}, ["model"]),
-        (GOOD | {"model": "../b"}, []),
+        (GOOD | {"model": "../b"}, ["model"]),
+        (GOOD | {"model": "a/.."}, ["model"]),
+        (GOOD | {"model": "./b"}, ["model"]),
         (GOOD | {"model": 7}, ["model"]),
         (GOOD | {"input": []}, ["input"]),
         (GOOD | {"input": "a cat"}, ["input"]),
@@ -182,10 +185,15 @@ async def test_a_tag_token_lists_and_shows_the_tasks_of_its_tag(relay: Running, 
         {"task": "", "exp": 4_000_000_000},
         {"exp": 4_000_000_000},
         {"task": "t", "scope": ["view"], "exp": 4_000_000_000},
+        {"task": "t", "exp": True},
+        {"task": "t", "exp": 4_000_000_000, "nbf": 3_999_999_999},
+        {"task": "t", "exp": 4_000_000_000, "nbf": "now"},
+        {"task": "t", "exp": 4_000_000_000, "nbf": float("nan")},
+        {"task": "t", "exp": 4_000_000_000, "aud": "another-service"},
     ],
 )
 async def test_a_token_with_odd_claims_is_no_token(relay: Running, claims: Message) -> None:
-    """Signed, but without an end, without an aim, or with two: refused, and nothing breaks."""
+    """Signed, but without an end, too early, without an aim, with two, or for somebody else: refused."""
     token = jwt.encode(claims, relay.context.access._secret, algorithm="HS256")
     async with (
         aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {token}"}) as viewer,
@@ -194,12 +202,28 @@ async def test_a_token_with_odd_claims_is_no_token(relay: Running, claims: Messa
         assert (await problem_of(answer))["code"] == "unauthorized"
 
 
+def signed(claims: Message, secret: str, algorithm: str, digest: str) -> str:
+    """Sign by hand with our secret what claims to be of another algorithm."""
+    parts = [urlsafe_b64encode(orjson.dumps(part)).rstrip(b"=") for part in ({"alg": algorithm, "typ": "JWT"}, claims)]
+    signature = hmac.digest(secret.encode(), b".".join(parts), digest)
+    return b".".join([*parts, urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+
+
 async def test_a_token_of_another_algorithm_is_no_token(relay: Running) -> None:
     """HS256 with our secret, and nothing that a token says of itself."""
     claims = {"task": "t", "exp": 4_000_000_000}
     secret = relay.context.access._secret
-    tokens = [jwt.encode(claims, "", algorithm="none"), jwt.encode(claims, secret * 2, algorithm="HS512")]
-    tokens.append(jwt.encode(claims, secret[::-1], algorithm="HS256"))
+    tokens = [jwt.encode(claims, "", algorithm="none"), jwt.encode(claims, secret[::-1], algorithm="HS256")]
+    tokens.append(jwt.encode(claims, secret, algorithm="HS256", headers={"crit": ["b64"], "b64": False}))
+    good = signed(claims, secret, "HS256", "sha256")
+    tokens.append(good.rpartition(".")[0] + ".")
+    tokens += [signed(claims, secret, algorithm, "sha256") for algorithm in ("RS256", "none", "hs256")]
+    tokens += [signed(claims, secret, "HS384", "sha384"), signed(claims, secret, "HS512", "sha512")]
+    async with (
+        aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {good}"}) as viewer,
+        viewer.get("/v1/tasks/t") as answer,
+    ):
+        assert (await problem_of(answer))["code"] == "not_found"  # this one would do
     async with aiohttp.ClientSession(relay.url) as viewer:
         for token in tokens:
             async with viewer.get("/v1/tasks/t", headers={"Authorization": f"Bearer {token}"}) as answer:
@@ -243,6 +267,14 @@ async def test_every_wrong_address_has_its_problem(
     url = URL(relay.url + path, encoded=True)
     async with client.request(method, url) as answer:
         assert (await problem_of(answer))["code"] == code
+
+
+async def test_a_method_that_is_not_possible_is_told_which_are(client: aiohttp.ClientSession) -> None:
+    """RFC 9110 section 15.5.6: `Allow` goes with a 405."""
+    for path, allowed in (("/v1/tasks", "GET, HEAD, POST"), ("/v1/tasks/x/cancel", "POST"), ("/livez", "GET, HEAD")):
+        async with client.delete(path) as answer:
+            assert (await problem_of(answer))["code"] == "method_not_allowed"
+            assert answer.headers["Allow"] == allowed
 
 
 async def test_a_query_that_is_wrong_names_its_field(client: aiohttp.ClientSession, start: Start) -> None:
@@ -324,6 +356,7 @@ async def test_a_page_of_the_log_is_read_from_where_it_was_left(client: aiohttp.
         async with client.get(path, params={"after": after, "limit": 7}) as answer:
             page = await answer.json()
         assert page["first_seq"] == 1
+        assert page["epoch"] == made["task"]["epoch"]
         seqs += [event["seq"] for event in page["events"]]
         after = page["next"]
 

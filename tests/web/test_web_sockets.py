@@ -16,6 +16,7 @@ from relay.errors import Code, RequestError
 from relay.sandbox import Sandbox
 from relay.web import ws
 from relay.web.messages import MessageError
+from relay.web.sockets import TaskSocket
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]
@@ -213,6 +214,24 @@ async def test_who_subscribes_to_nothing_is_closed_with_4505(
         assert (await heard(busy))["type"] == "snapshot"
 
 
+async def test_who_is_allowed_nothing_is_closed_with_4505_however_often_it_asks(
+    page: aiohttp.ClientSession, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger would keep a viewer's place by asking once; who was allowed something, be it over, stays."""
+    made = await start("")
+    monkeypatch.setattr(ws, "FIRST_SUCCESS_S", 0.2)
+    async with page.ws_connect("/v1/ws") as stranger, page.ws_connect("/v1/ws") as viewer:
+        await subscribe(viewer, made["task"]["id"], token=made["token"])
+        await subscribe(stranger, made["task"]["id"], token="x")
+        assert (await heard(stranger))["code"] == "unauthorized"
+        code, why = await close_of(stranger)
+        assert (code, "subscribed" in why) == (4505, True)
+        while (await heard(viewer))["type"] != "done":
+            pass
+        await subscribe(viewer, made["task"]["id"], token=made["token"])
+        assert (await heard(viewer))["type"] == "snapshot"
+
+
 async def test_a_close_reason_fits_its_frame(
     client: aiohttp.ClientSession, relay: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,7 +378,7 @@ async def test_a_fresh_token_carries_on_what_it_covers(
             await socket.send_json({"type": "auth", "token": fresh})
         await subscribe(many, task)  # without a token of its own: the connection's is the fresh one now
         assert (await heard(many))["type"] == "snapshot"
-        (viewer,) = [viewer for viewer in relay.context.hub._viewers if isinstance(viewer, ws.TaskSocket)]
+        (viewer,) = [viewer for viewer in relay.context.hub._viewers if isinstance(viewer, TaskSocket)]
         while (viewer.subscriptions[task].expires_at or 0) < mine["task"]["created_at"] + 600:  # noqa: ASYNC110 -- `auth` has no answer
             await asyncio.sleep(0)
         later(61)
@@ -377,11 +396,11 @@ async def test_a_full_or_draining_relay_says_so(client: aiohttp.ClientSession, s
     path = f"/v1/tasks/{made['task']['id']}/ws"
     async with client.ws_connect(path) as first:
         assert (await heard(first))["type"] == "snapshot"
-        async with relay_with(relay, connection_limit=1):
-            for address in (path, "/v1/ws"):
-                async with client.ws_connect(address) as socket:
-                    assert (await close_of(socket))[0] == 4004
-        relay.context.draining = True
+        relay.context.viewers._limit = 1
+        for address in (path, "/v1/ws"):
+            async with client.ws_connect(address) as socket:
+                assert (await close_of(socket))[0] == 4004
+        relay.context.tasks.draining = True
         for address in (path, "/v1/ws"):
             async with client.ws_connect(address) as socket:
                 assert (await close_of(socket))[0] == 4001
@@ -441,7 +460,7 @@ async def test_who_asks_without_reading_is_heard_no_further(
         return check(credential)
 
     monkeypatch.setattr(relay.context.access, "check", count)
-    async with client.ws_connect("/v1/ws", max_msg_size=0) as socket:
+    async with relay_with(relay, message_rate=10_000), client.ws_connect("/v1/ws", max_msg_size=0) as socket:
         assert socket._response.connection is not None
         transport = socket._response.connection.transport
         assert transport is not None

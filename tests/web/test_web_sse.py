@@ -15,6 +15,7 @@ import pytest
 from relay.app import Running
 from relay.core.snapshot import Snapshot, decode_snapshot
 from relay.sandbox import Sandbox
+from relay.web.crowd import Crowd
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]
@@ -203,14 +204,13 @@ async def test_a_full_or_draining_relay_sends_an_eventsource_away_cleanly(
     """200, a time to come back, and the end: at anything else a browser would give up for good."""
     made = await start(HELD)
     path, parts = f"/v1/tasks/{made['task']['id']}/events", relay.context
-    full, usual = parts.config.model_copy(update={"connection_limit": 1}), parts.config
     async with client.get(path, headers=STREAM) as first:
         assert b"retry" in await first.content.readline()
-        parts.config = full
+        parts.viewers = Crowd(0, 1)
         async with client.get(path, headers=STREAM) as answer:
             assert answer.status == 200
             assert re.fullmatch(rb"retry: \d+\n\n", await answer.read())
-        parts.config, parts.draining = usual, True
+        parts.tasks.draining = True
         async with client.get(path, headers=STREAM) as answer:
             assert answer.status == 200
             assert re.fullmatch(rb"retry: \d+\n\n", await answer.read())

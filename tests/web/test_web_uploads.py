@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -96,6 +97,27 @@ async def test_a_form_without_files_is_a_start_like_any_other(client: aiohttp.Cl
     assert (status, sandbox.runs[0].content_type) == (201, "application/json")
 
 
+async def test_as_many_parts_as_there_may_be(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+    """A hundred, the first of which is no file."""
+    files = part("a", b"x", filename="x") * 99
+    status, _ = await post(client, task({"model": "no/body", "input": {}}) + files + END)
+
+    assert status == 422
+    assert len(sandbox.runs[0].fields) == 99
+
+
+async def test_a_name_that_is_no_utf_8_is_made_one(make_relay: MakeRelay, sandbox: Sandbox, tmp_path: Path) -> None:
+    """An old client writes Latin-1: the file is no worse for it."""
+    body = task() + part("inputImage", png(), filename="caf?.png").replace(b"?", b"\xe9") + END
+    async with make_relay(store=f"sqlite:///{tmp_path}/relay.db") as relay, client_of(relay) as client:
+        status, made = await post(client, body, **{"Idempotency-Key": "once"})
+        stored, _ = await post(client, body[len(task()) :], "/v1/files")
+
+    assert (status, stored) == (201, 201), made
+    (file,) = [field.value for field in sandbox.runs[0].fields if isinstance(field.value, File)]
+    assert file.filename == "caf\ufffd.png"
+
+
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
@@ -114,6 +136,9 @@ async def test_a_form_without_files_is_a_start_like_any_other(client: aiohttp.Cl
         (task() + part("prompt", png(), filename="a.png") + END, 422, "prompt takes no file"),
         (task() + part("inputImage", png(), filename="a.png") * 15 + END, 422, "at most 14 entries; these are 15"),
         (task() + part("", png(), filename="a.png") + END, 400, "needs a name"),
+        (task() + part("caf?", png(), filename="a.png").replace(b"?", b"\xe9") + END, 400, "needs a name"),
+        (part("task", b"{}") + part("x", b"") * 100 + END, 422, "model: Field required"),
+        (task({"model": "no/body", "input": {}}) + part("a", b"x", filename="x") * 100 + END, 400, "than 100 parts"),
         (
             task() + part("inputImage", b"aaaa", filename="a", more="Content-Transfer-Encoding: base64\r\n") + END,
             400,
@@ -210,6 +235,12 @@ class TestEarly:
         """Not a byte of the files is needed to see it."""
         begun = task(EDIT | {"input": {"prompt": "x", "size": "1x1"}}) + part("inputImage", b"", filename="a.png")[:-2]
         assert (await self.refused(client, begun))["errors"][0]["field"] == "input.size"
+
+    async def test_a_bad_idempotency_key(self, client: aiohttp.ClientSession) -> None:
+        """It would be refused in the end all the same."""
+        client.headers["Idempotency-Key"] = "x" * 300
+        begun = task() + part("inputImage", b"", filename="a.png")[:-2]
+        assert (await self.refused(client, begun))["detail"].startswith("Idempotency-Key: ")
 
     async def test_without_a_key(self, relay: Running) -> None:
         """Strangers upload nothing."""
@@ -315,6 +346,16 @@ class TestFileStore:
 
         assert (status in (400, 422), said in problem["detail"]) == (True, True), problem
         assert sandbox.file_calls == ()
+        assert relay.context.spool.used_bytes == 0
+
+    async def test_an_upload_that_was_not_answered_is_said_to_be_unknown(
+        self, client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
+    ) -> None:
+        """Nobody looks for it: the caller has to know that it may be there."""
+        sandbox.next_file_call(file_http="drop")
+        status, problem = await post(client, part("file", png(), filename="cat.png") + END, "/v1/files")
+
+        assert (status, problem["detail"].endswith("Whether the file is there is not known.")) == (502, True)
         assert relay.context.spool.used_bytes == 0
 
     async def test_what_the_platform_refuses_is_passed_on(self, client: aiohttp.ClientSession) -> None:

@@ -1,0 +1,183 @@
+"""Callbacks and addresses: nobody guesses a hook, a replay does no harm, no address that somebody gives is called."""
+
+import ast
+import asyncio
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+import relay as package
+from relay import tasks
+from relay.app import Running
+from relay.models import Models
+from relay.sandbox import Sandbox
+
+MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Dial = Callable[..., AbstractAsyncContextManager[Line]]
+
+IMAGE = "bytedance/text-to-image-seedream-v4"
+PATIENCE_S = 30.0
+
+CALLERS = {"providers/http.py", "providers/wiro/socket.py"}
+"""What opens connections: to the addresses of the settings, and to no others."""
+
+WAYS_OUT = {
+    *("ClientSession", "TCPConnector", "request", "connect", "unix_connect", "urlopen", "urlretrieve"),
+    *("HTTPConnection", "HTTPSConnection", "open_connection", "create_connection", "create_datagram_endpoint"),
+    *("sock_connect", "connect_ex", "open_unix_connection", "getaddrinfo", "create_subprocess_exec", "Popen"),
+}
+"""By which names Python's and our libraries reach out."""
+
+ELSEWHERE = {("journal/database.py", "connect"), ("journal/checkpoints.py", "connect")}
+"""SQLite's, to a file."""
+
+
+def called(path: Path) -> Iterator[str]:
+    """Yield the last name of everything that a module calls."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+                yield name
+            case _:
+                pass
+
+
+def test_only_the_providers_reach_out() -> None:
+    """Two modules open connections. Whatever else gets an address can show it or pass it on, and not call it."""
+    folder = Path(package.__file__).parent
+    reaching = {
+        (str(path.relative_to(folder)), name)
+        for path in folder.rglob("*.py")
+        if "sandbox" not in path.parts
+        for name in called(path)
+        if name in WAYS_OUT
+    }
+    assert {path for path, _ in reaching - ELSEWHERE} == CALLERS
+
+
+async def test_a_redirect_is_not_followed(make_relay: MakeRelay) -> None:
+    """A platform that sends us elsewhere sends us nowhere."""
+    heard: list[object] = []
+    trap = await asyncio.start_server(lambda reader, writer: heard.append(reader), "127.0.0.1", 0)
+    bait = f"http://127.0.0.1:{trap.sockets[0].getsockname()[1]}/bait"
+
+    async def send_elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 302 Elsewhere\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % bait.encode())
+        writer.close()
+
+    upstream = await asyncio.start_server(send_elsewhere, "127.0.0.1", 0)
+    address = f"127.0.0.1:{upstream.sockets[0].getsockname()[1]}"
+    async with trap, upstream, make_relay(wiro_api_url=f"http://{address}") as relay:
+        headers = {"Authorization": f"Bearer {relay.api_key}"}
+        async with aiohttp.ClientSession(relay.url, headers=headers) as client:
+            async with client.post("/v1/tasks", json={"model": IMAGE, "input": {"prompt": "a cat"}}) as answer:
+                assert (answer.status, (await answer.json())["task"]["state"]) == (202, "submitting")
+            async with client.get("/v1/models/somebody/something") as answer:
+                assert answer.status == 502
+    assert heard == []
+
+
+async def test_no_address_that_anybody_gives_is_called(make_relay: MakeRelay, sandbox: Sandbox) -> None:
+    """In an input, in metadata, in a callback, as a model's name, in headers: a trap at that address hears nothing."""
+    heard: list[object] = []
+    trap = await asyncio.start_server(lambda reader, writer: heard.append(reader), "127.0.0.1", 0)
+    bait = f"http://127.0.0.1:{trap.sockets[0].getsockname()[1]}/bait.png"
+    async with trap, make_relay(public_url="http://relay.example/") as relay:
+        headers = {"Authorization": f"Bearer {relay.api_key}", "Referer": bait, "X-Forwarded-Host": bait}
+        async with aiohttp.ClientSession(relay.url, headers=headers) as client:
+            body = {
+                "model": "bytedance/seedream-v4",
+                "input": {"prompt": bait, "inputImageUrl": bait, "inputImage": [bait]},
+                "metadata": {"callback": bait},
+            }
+            for given in ({"prompt": bait, "inputImage": [bait]}, {"prompt": bait, "inputImageUrl": bait}):
+                async with client.post("/v1/tasks", json=body | {"input": given}) as answer:
+                    status = answer.status
+                    if status == 201:
+                        made = await answer.json()
+            record = await relay.context.tasks.record(made["task"]["id"])
+            said = {"callBackUrl": bait, "data": {"resultUrls": [bait]}, "tasklist": [{"outputs": [{"url": bait}]}]}
+            async with client.post(f"/hooks/wiro/{record.hook}", json=said) as answer:
+                assert answer.status == 200
+            async with client.get(f"/v1/tasks/{record.id}/events", headers={"Accept": "text/event-stream"}) as answer:
+                assert b'"done"' in await answer.read()
+            async with client.get(f"/v1/models/{bait.replace('/', '%2F')}/x") as answer:
+                assert answer.status == 404
+    assert heard == []
+
+
+@pytest.mark.parametrize("model", ["../Task", "a/..", "./b", "a/.b", "..", "a/b/c", "a/b?c", "a/%2e%2e", "a\\b/c"])
+async def test_a_model_whose_name_could_lead_to_another_call_is_refused_at_once(
+    client: aiohttp.ClientSession, sandbox: Sandbox, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It becomes part of an address: nobody asks the platform whether it has such a model."""
+    monkeypatch.setattr(Models, "check", None)
+    async with client.post("/v1/tasks", json={"model": model, "input": {}}) as answer:
+        assert (answer.status, [wrong["field"] for wrong in (await answer.json())["errors"]]) == (422, ["model"])
+
+
+def test_a_hook_has_more_than_128_random_bits() -> None:
+    """Whoever tries a million a second needs longer than there is time; ids are of the same kind."""
+    assert tasks.WORD_LENGTH * math.log2(len(tasks.LETTERS)) > 128
+    assert len(set(tasks.LETTERS)) == len(tasks.LETTERS)
+    words = {tasks._word() for _ in range(1000)}
+    assert len(words) == 1000
+    for place in range(tasks.WORD_LENGTH):
+        assert len({word[place] for word in words}) == len(tasks.LETTERS)
+
+
+async def test_a_callback_that_is_sent_again_and_again_changes_nothing(
+    client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
+) -> None:
+    """The task has ended: nothing is written, and its platform is not even asked."""
+    async with client.post("/v1/tasks", json={"model": IMAGE, "input": {"prompt": "a cat"}}) as answer:
+        task = (await answer.json())["task"]["id"]
+    async with client.get(f"/v1/tasks/{task}/events", headers={"Accept": "text/event-stream"}) as answer:
+        await answer.read()
+    async with asyncio.timeout(PATIENCE_S):
+        while relay.context.tasks.following:  # noqa: ASYNC110 -- nobody tells
+            await asyncio.sleep(0)
+    record = await relay.context.tasks.record(task)
+    (truth,) = sandbox.tasks.values()
+    before, read_before = await relay.context.tasks.snapshot(task), truth.details_read
+    lie = {"code": 200, "data": {"state": "fail"}, "tasklist": [{"status": "task_cancel"}]}
+    for _ in range(50):
+        async with client.post(f"/hooks/wiro/{record.hook}", json=lie) as answer:
+            assert answer.status == 200
+    assert await relay.context.tasks.snapshot(task) == before
+    assert truth.details_read == read_before
+
+
+@pytest.mark.parametrize("word", ["x", "a" * 26])
+async def test_of_a_callback_to_nobody_no_body_is_read(relay: Running, dial: Dial, word: str) -> None:
+    """A stranger could have us hold as many bodies as there are connections."""
+    head = f"POST /hooks/wiro/{word} HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n"
+    async with dial(relay, head.encode()) as (reader, _):
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE_S)
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/tasks/attach", "/v1/files", "/v1/folders", "/v1/tokens"])
+async def test_of_a_caller_without_a_key_no_body_is_read(relay: Running, dial: Dial, path: str) -> None:
+    """Who may not is told so before anything is taken in."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2000000\r\n\r\n"
+    async with dial(relay, head.encode()) as (reader, _):
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE_S)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+async def test_a_cookie_authorises_nothing_and_none_is_set(relay: Running) -> None:
+    """So a foreign page has nothing to ride on: a browser sends no Authorization by itself."""
+    token, _ = relay.context.access.mint_tag("shop", scope="view", ttl_s=60)
+    cookies = {name: value for value in (relay.api_key, token) for name in ("token", "key", "authorization")}
+    async with aiohttp.ClientSession(relay.url, cookies=cookies) as browser:
+        for path in ("/", "/t/x", "/v1/tasks", "/v1/tasks?tag=shop", "/v1/models", "/livez"):
+            async with browser.get(path) as answer:
+                assert answer.status == (401 if path.startswith("/v1/") else 200)
+                assert "Set-Cookie" not in answer.headers

@@ -1,0 +1,144 @@
+"""What is kept no longer, and what a viewer of it gets; what is kept all the same."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import aiohttp
+import pytest
+
+from relay import retention
+from relay.app import Running
+from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
+from relay.core.snapshot import begin, fold
+from relay.journal.base import Filter, Record
+from relay.journal.memory import MemoryJournal
+from relay.retention import YOUNG_S, retaining, sweep
+
+MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+
+PATIENCE_S = 30.0
+TASK = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "a cat"}, "tags": ["shop"]}
+
+
+def event(task: str, seq: int, kind: str, state: State, at: float, data: Submit | LogOutput | Done) -> Event:
+    return Event(type=kind, task=task, seq=seq, state=state, at=at, source=Source.RELAY, data=data)
+
+
+async def journal_of(*ends: float | None) -> MemoryJournal:
+    """Return a journal with a task of some ten kilobytes for each time of an end; null: it runs."""
+    journal = MemoryJournal()
+    await journal.open(lock=True)
+    for number, ended_at in enumerate(ends):
+        task = f"task-{number}"
+        first = event(task, 1, "submit", State.SUBMITTING, 0.0, Submit(model="o/m", provider="wiro", tags=()))
+        large = LogOutput(log=Log(stream="stdout", text="x" * 10_000))
+        later = [event(task, 2, "output", State.RUNNING, 0.0, large)]
+        if ended_at is not None:
+            later.append(event(task, 3, "done", State.SUCCEEDED, ended_at, Done(verdict="succeeded")))
+        record = Record(id=task, provider="wiro", model="o/m", created_at=float(number), input={}, metadata={})
+        await journal.create(record, first)
+        await journal.append(later, snapshot=fold(begin(first, journal.epoch), later))
+    return journal
+
+
+async def kept(journal: MemoryJournal) -> list[str]:
+    places = await journal.page(Filter(), after=None, limit=100)
+    return sorted(place.id for place in places)
+
+
+async def test_a_task_is_removed_when_its_end_is_long_ago() -> None:
+    """However many there are; one that ended later and one that runs stay."""
+    journal = await journal_of(*[100.0] * 25, 600.0, None)
+
+    assert await sweep(journal, 1000.0, age_s=500.0, limit_bytes=10**9) == 25
+
+    assert await kept(journal) == ["task-25", "task-26"]
+
+
+async def test_without_an_age_tasks_are_kept_for_ever() -> None:
+    """0 says never."""
+    journal = await journal_of(100.0)
+    assert await sweep(journal, 1e12, age_s=0, limit_bytes=10**9) == 0
+    assert await kept(journal) == ["task-0"]
+
+
+async def test_a_store_that_is_too_large_loses_the_oldest_that_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it is small enough, and no more than that."""
+    monkeypatch.setattr(retention, "BATCH", 1)
+    journal = await journal_of(None, 10.0, 10.0, 10.0, 10.0)
+
+    await sweep(journal, 1000.0, age_s=0, limit_bytes=35_000)
+
+    assert await kept(journal) == ["task-0", "task-3", "task-4"]
+    assert await journal.size_bytes() <= 35_000
+
+
+async def test_what_runs_or_has_just_ended_is_never_removed() -> None:
+    """A store that is too large with nothing but these stays so, and the sweep comes to its end."""
+    journal = await journal_of(None, 1000.0, 1000.0 - YOUNG_S)
+
+    assert await sweep(journal, 1000.0, age_s=0, limit_bytes=1) == 0
+
+    assert await kept(journal) == ["task-0", "task-1", "task-2"]
+
+
+async def test_a_sweep_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is mended by a person, and this may be what mends it."""
+    monkeypatch.setattr(retention, "SWEEP_S", 0.0)
+    journal = await journal_of(100.0)
+    prune, failed = journal.prune, asyncio.Event()
+
+    async def fail_once(*, ended_before: float, limit: int) -> tuple[str, ...]:
+        if not failed.is_set():
+            failed.set()
+            raise OSError("the disk is full")
+        return await prune(ended_before=ended_before, limit=limit)
+
+    monkeypatch.setattr(journal, "prune", fail_once)
+    async with asyncio.timeout(PATIENCE_S), retaining(journal, lambda: 1000.0, age_s=1.0, limit_bytes=10**9):
+        while await kept(journal):  # noqa: ASYNC110 -- nobody tells
+            await asyncio.sleep(0)
+    assert failed.is_set()
+
+
+async def test_a_removed_task_is_not_found_by_anybody(make_relay: MakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay whose tasks grow old at once: not by its key, its token, its tag, its idempotency key, nor a socket."""
+    monkeypatch.setattr(retention, "SWEEP_S", 0.01)
+    async with make_relay(history_age_s=0.001) as relay:
+        headers = {"Authorization": f"Bearer {relay.api_key}"}
+        async with aiohttp.ClientSession(relay.url, headers=headers) as client, asyncio.timeout(PATIENCE_S):
+            async with client.post("/v1/tasks", json=TASK, headers={"Idempotency-Key": "once"}) as answer:
+                made = await answer.json()
+            path, status = f"/v1/tasks/{made['task']['id']}", 200
+            while status != 404:
+                async with client.get(path, headers={"Authorization": f"Bearer {made['token']}"}) as answer:
+                    status, said = answer.status, await answer.json()
+            assert said["code"] == "not_found"
+            for below in ("input", "events"):
+                async with client.get(f"{path}/{below}") as answer:
+                    assert answer.status == 404
+            async with client.get(f"{path}/events", headers={"Accept": "text/event-stream"}) as answer:
+                assert answer.status == 404
+            async with client.ws_connect(f"{path}/ws") as socket:
+                assert (await socket.receive()).data == 4504
+            async with client.get("/v1/tasks", params={"tag": "shop"}) as answer:
+                assert (await answer.json())["tasks"] == []
+            async with client.post("/v1/tasks", json=TASK, headers={"Idempotency-Key": "once"}) as answer:
+                again = await answer.json()
+            assert again["task"]["id"] != made["task"]["id"]
+
+
+async def test_a_task_that_goes_while_the_list_is_read_is_left_out(
+    client: aiohttp.ClientSession, relay: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the page and the states one was removed: that is no fault of whoever reads."""
+    async with client.post("/v1/tasks", json=TASK | {"tags": []}) as answer:
+        assert answer.status == 201
+
+    async def gone(_task: str) -> None:
+        return None
+
+    monkeypatch.setattr(relay.context.tasks, "_known", gone)
+    async with client.get("/v1/tasks") as answer:
+        assert (answer.status, await answer.json()) == (200, {"tasks": [], "next": None})
