@@ -1,0 +1,56 @@
+"""Long fuzzing by hand: `python -m tests.fuzz --minutes 60` gives every target its share, led by coverage."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.fuzz.target import ODD, Target
+from tests.fuzz.targets import TARGETS
+
+SLOWEST_S = 10
+"""An input that takes longer is a fault: whoever can send it can stop the relay with it."""
+
+
+def main() -> None:
+    """Go through the targets; exit 1 if one of them failed. Its input is kept and named."""
+    parser = argparse.ArgumentParser(prog="fuzz")
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long in all")
+    parser.add_argument("--target", choices=[each.name for each in TARGETS], help="this one alone")
+    given = parser.parse_args()
+    targets = [each for each in TARGETS if given.target in (None, each.name)]
+    share_s = max(1, round(given.minutes * 60 / len(targets)))
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    failed = [each.name for each in targets if not fuzz(each, folder / each.name, share_s)]
+    if failed:
+        sys.exit(f"Failed: {', '.join(failed)}. What made them fail lies in {folder}.")
+
+
+def fuzz(target: Target, folder: Path, seconds: int) -> bool:
+    """Give one target its time; say whether it held."""
+    corpus, words = folder / "corpus", folder / "words"
+    corpus.mkdir(parents=True)
+    for number, seed in enumerate(target.seeds):
+        (corpus / f"seed-{number}").write_bytes(seed)
+    words.write_text("".join(f'"{_escaped(word)}"\n' for word in (*target.words, *ODD) if word), encoding="ascii")
+    sys.stdout.write(f"{target.name}: {seconds} s\n")
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "tests.fuzz.under_atheris", target.name, str(corpus), f"-dict={words}"]
+    command += [f"-max_total_time={seconds}", f"-timeout={SLOWEST_S}", f"-artifact_prefix={folder}/", "-verbosity=0"]
+    with (folder / "said").open("wb") as said:
+        held = subprocess.run([*command, "-print_final_stats=1"], stdout=said, stderr=said, check=False).returncode == 0
+    lines = (folder / "said").read_text(encoding="utf-8", errors="replace").splitlines()
+    shown = [
+        line for line in lines if line.startswith("stat::number_of_executed_units") or not (held or "INFO:" in line)
+    ]
+    sys.stdout.write("\n".join([*shown, ""]))
+    return held
+
+
+def _escaped(word: bytes) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in word)
+
+
+if __name__ == "__main__":
+    main()
