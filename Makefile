@@ -16,9 +16,10 @@ test: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/pytest $(ARGS)
 
-# The chaos that `make test` has a minute of, again and again: SEED= is the first round's, MINUTES= how long.
+# The chaos that `make test` has a minute of, again and again: SEED= is the first round's, MINUTES= how long, VIEWERS=
+# how many watch.
 chaos: .venv/dev
-	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(VIEWERS),--viewers $(VIEWERS))
 
 # Every parser of what others send, led by coverage: MINUTES= how long in all, TARGET= one of them alone.
 fuzz: .venv/fuzz

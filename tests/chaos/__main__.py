@@ -18,13 +18,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="chaos")
     parser.add_argument("--seed", type=int, default=Random().randrange(1_000_000), help="of the first round")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long; a round that has begun is finished")
+    parser.add_argument("--viewers", type=int, default=Plan(seed=0).viewers, help="how many watch")
     given = parser.parse_args()
     log.configure(level="error")
     until, seed = time.monotonic() + given.minutes * 60, given.seed
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
         began = time.monotonic()
-        report = asyncio.run(run(Plan(seed=seed), folder))
+        report = asyncio.run(run(Plan(seed=seed, viewers=given.viewers), folder))
         sys.stdout.write(f"seed {seed}, {time.monotonic() - began:.0f} s: {report}\n")
         sys.stdout.flush()
         shutil.rmtree(folder)

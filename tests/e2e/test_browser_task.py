@@ -149,6 +149,24 @@ async def test_each_model_runs_to_its_result_in_the_browser_alike_over_both_wire
         assert events == told[-len(events) :]
 
 
+async def test_a_task_of_apikley_runs_to_its_result_in_the_browser(
+    make_relay: MakeRelay, sandbox: Sandbox, page: Page, view: View
+) -> None:
+    """Without a socket upstream: what was asked for again and again is shown as such, and there is nothing to stop."""
+    settings = {"apikley_api_key": sandbox.apikley_key, "apikley_api_url": sandbox.apikley_url}
+    async with make_relay(**settings) as relay:
+        wish = Start(model="bytedance/seedream-v4-text-to-image", input={"prompt": "A lake."})
+        task = (await relay.context.tasks.start(wish)).snapshot
+        await page.goto(view(relay, task.id))
+
+        await expect(part(page, "state")).to_have_text("Succeeded")
+        picture = page.locator("figure img")
+        await expect(picture).to_have_count(1)
+        assert await picture.evaluate(EXTENT) > 0
+        await expect(part(page, "verdict")).to_contain_text("credit")
+        await page.goto("about:blank")  # it leaves before the relay does
+
+
 async def test_a_failed_task_shows_its_verdict_and_what_speaks_for_it(relay: Running, page: Page, view: View) -> None:
     """A failure says so, with its exit code, what was billed, the evidence and the log."""
     wish = Start(model=IMAGE, input={"prompt": "A village in winter. [sandbox: exit=1]"})

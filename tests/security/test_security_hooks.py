@@ -38,11 +38,13 @@ ELSEWHERE = {("journal/database.py", "connect"), ("journal/checkpoints.py", "con
 
 
 def called(path: Path) -> Iterator[str]:
-    """Yield the last name of everything that a module calls."""
+    """Yield the last name of everything that a module calls, or makes a kind of its own from."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
                 yield name
+            case ast.ClassDef(bases=bases):
+                yield from (base.id for base in bases if isinstance(base, ast.Name))
             case _:
                 pass
 
