@@ -78,6 +78,7 @@ async def stream(request: web.Request, snapshot: Snapshot, grant: Grant) -> web.
         await response.prepare(request)
         # Through aiohttp, because it sends the headers with the first bytes; from here on the hub writes by itself.
         await response.write(b"retry: %d\n\n" % random.randint(*RETRY_MS))  # noqa: S311 -- no secret
+        response.headers.clear()  # they are sent: a viewer would keep them for as long as it watches
     with place(request) as refusal:
         transport = request.transport
         if refusal is not None or transport is None:

@@ -174,13 +174,16 @@ async def _accept(request: web.Request) -> tuple[Response, asyncio.WriteTranspor
     )
     offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
     # Nothing of a handshake is beyond ASCII, and aiohttp fails where it copies or quotes bytes that are no text.
-    headers = request.headers.copy()
-    for name in {name for name, value in request.headers.items() if not value.isascii()}:
-        headers.popall(name, None)
-    if PROTOCOL not in map(str.strip, offered.split(",")):
-        headers.popall(hdrs.SEC_WEBSOCKET_PROTOCOL, None)  # it logs those that it cannot select: one may be a token
-    request = request.clone(headers=headers)
+    unwanted = {name for name, value in request.headers.items() if not value.isascii()}
+    if offered and PROTOCOL not in map(str.strip, offered.split(",")):
+        unwanted.add(hdrs.SEC_WEBSOCKET_PROTOCOL)  # it logs those that it cannot select: one may be a token
+    if unwanted:  # seldom: a copy lives as long as its viewer
+        headers = request.headers.copy()
+        for name in unwanted:
+            headers.popall(name, None)
+        request = request.clone(headers=headers)
     await socket.prepare(request)
+    socket.headers.clear()  # they are sent: a viewer would keep them for as long as it watches
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client left during the handshake")
