@@ -12,6 +12,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
@@ -150,6 +151,9 @@ def sandbox(
     ] = "gen1",
     speed: Annotated[float, typer.Option(min=0.01, help="Pace of the tasks; 1 is a realistic one.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Repeats the same tasks.")] = 0,
+    script: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Play this recording: JSON Lines, see docs/sandbox.md.")
+    ] = None,
 ) -> None:
     """Run the simulated upstream alone, for people who develop against it."""
     log.configure()
@@ -162,7 +166,7 @@ def sandbox(
         _say(f"  APIKLEY_WEBHOOK_SECRET={box.apikley_webhook_secret} RELAY_MEDIA_SOURCES={box.origin}")
         _say("")
 
-    _run(run_sandbox(port=port, dialect=dialect, speed=speed, seed=seed, started=started))
+    _run(run_sandbox(port=port, dialect=dialect, speed=speed, seed=seed, script=script, started=started))
 
 
 @cli.command()

@@ -17,6 +17,7 @@ from relay.sandbox.tasks import Field
 
 _PIECE_BYTES = 64 * 1024
 _MAX_TEXT_BYTES = 16 * 1024 * 1024
+_READ = web.RequestKey("fields", tuple[Field, ...])
 _TOO_LARGE = HttpFault(status=413, kind="html", count=1)
 
 
@@ -34,7 +35,7 @@ class Stopped(Exception):
 
 async def read(request: web.Request, *, shelf: Shelf | None = None, faults: Faults | None = None) -> tuple[Field, ...]:
     """
-    Return the fields of a body in the order of arrival; an empty body has none.
+    Return the fields of a body in the order of arrival; an empty body has none, and a second reading has the same.
 
     Args:
         request: whose body it is.
@@ -45,7 +46,13 @@ async def read(request: web.Request, *, shelf: Shelf | None = None, faults: Faul
         BadBody: it cannot be read.
         Stopped: it is too large, or a switch broke it off.
     """
-    meter = _Meter(faults or Faults())
+    if _READ not in request:
+        request[_READ] = await _read(request, shelf, faults or Faults())
+    return request[_READ]
+
+
+async def _read(request: web.Request, shelf: Shelf | None, faults: Faults) -> tuple[Field, ...]:
+    meter = _Meter(faults)
     if request.content_type == "multipart/form-data":
         return await _multipart(request, meter, shelf)
     raw = await _gathered(request.content.iter_chunked(_PIECE_BYTES), meter)

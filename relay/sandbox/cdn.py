@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from relay.sandbox import pictures
+from relay.sandbox.recording.stage import Stage
 from relay.sandbox.shelf import Shelf
 from relay.sandbox.tasks import Ledger, Task
 
@@ -23,9 +24,21 @@ class Cdn:
     ledger: Ledger
     shelf: Shelf
     seed: int
+    stage: Stage | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one file."""
+        performance = None if self.stage is None else self.stage.owner_of(request.match_info["folder"])
+        if self.stage is None or performance is None:
+            return await self._serve(request)
+        name = request.match_info["name"]
+
+        async def proper() -> web.StreamResponse:
+            return await _drawn(request, name)
+
+        return await self.stage.answer(request, "cdn", performance, proper, name)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         if sent := self.shelf.get(request.match_info["folder"]):
             file, path = sent
             return web.FileResponse(path, headers={**_HEADERS, "Content-Type": file.content_type})
@@ -41,6 +54,13 @@ class Cdn:
             return _ranged(request, await asyncio.to_thread(pictures.CLIP_PATH.read_bytes), "video/webm")
         seed = f"{self.seed}:{task.identity.index}:{number}"
         return _ranged(request, await asyncio.to_thread(pictures.draw, seed, *task.identity.size), "image/png")
+
+
+async def _drawn(request: web.Request, name: str) -> web.StreamResponse:
+    """Serve a file of a recorded task: whatever its name is, it is a picture or a film."""
+    if name.endswith((".webm", ".mp4")):
+        return _ranged(request, await asyncio.to_thread(pictures.CLIP_PATH.read_bytes), "video/webm")
+    return _ranged(request, await asyncio.to_thread(pictures.draw, name, *pictures.scaled(1, 1)), "image/png")
 
 
 def _made(task: Task, number: str, suffix: str) -> bool:

@@ -16,6 +16,7 @@ from relay.errors import ConfigError
 from relay.sandbox import answers, bodies, tools
 from relay.sandbox.apikley.calls import API_KEY as APIKLEY_KEY
 from relay.sandbox.apikley.calls import WEBHOOK_SECRET, Apikley
+from relay.sandbox.apikley.calls import Call as ApikleyCall
 from relay.sandbox.apikley.jobs import CreateRequest, Job
 from relay.sandbox.auth import API_KEY, API_SECRET, Accounts, NotAuthorized
 from relay.sandbox.cdn import Cdn
@@ -24,6 +25,10 @@ from relay.sandbox.desk import Desk
 from relay.sandbox.faults import Faults
 from relay.sandbox.file_calls import Entry, FileCalls, FileRequest
 from relay.sandbox.player import Player
+from relay.sandbox.recording.apikley import RecordedApikley
+from relay.sandbox.recording.parse import Source, read
+from relay.sandbox.recording.stage import Stage
+from relay.sandbox.recording.wiro import RecordedWiro
 from relay.sandbox.run import Runs
 from relay.sandbox.shelf import Shelf
 from relay.sandbox.switches import Dialect, HttpFault
@@ -37,7 +42,8 @@ _MAX_BODY_BYTES = 16 * 1024 * 1024
 _NO_LENGTH = HttpFault(status=411, kind="html", count=1)
 _log = log.get("sandbox")
 
-_Call = Callable[[web.Request, str], Awaitable[web.Response]]
+_Call = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
+_Answer = Callable[[web.Request, str], Awaitable[web.Response]]
 
 
 class Sandbox:
@@ -55,6 +61,10 @@ class Sandbox:
         concurrency: how many tasks of an account may be live before Run answers with code 96; null is no limit.
         heartbeat_s: the seconds between two pings on the task socket.
         nonce_once: refuse a nonce that was used before.
+        script: a recording to play, as a path or as its lines; docs/sandbox.md has the format.
+
+    Raises:
+        ConfigError: the speed is not above 0, or the script is wrong.
     """
 
     def __init__(
@@ -69,6 +79,7 @@ class Sandbox:
         concurrency: int | None = None,
         heartbeat_s: float = 30.0,
         nonce_once: bool = False,
+        script: Source | None = None,
     ) -> None:
         if speed <= 0:
             raise ConfigError("sandbox: speed takes a number above 0")
@@ -84,6 +95,9 @@ class Sandbox:
         self._desk = Desk(self._ledger, faults)
         self._chance = Chance(faults, seed)
         self._audience = Audience(self._ledger, faults, self._chance, heartbeat_s=heartbeat_s)
+        self._stage = (
+            None if script is None else Stage(read(script), self._audience, speed=speed, closing=self._closing)
+        )
         self._webhooks = Webhooks()
         self._player = Player(self._audience, self._webhooks, speed=speed)
         self._runs = Runs(
@@ -100,7 +114,7 @@ class Sandbox:
         )
         self._calls = TaskCalls(self._ledger, self._player, self._shelf, closing=self._closing)
         self._files = FileCalls(self._shelf, faults=faults, next_switches=self._desk.take_file, closing=self._closing)
-        self._cdn = Cdn(self._ledger, self._shelf, seed)
+        self._cdn = Cdn(self._ledger, self._shelf, seed, self._stage)
         self._apikley = Apikley(
             faults=faults, next_switches=self._desk.take, speed=speed, seed=seed, closing=self._closing
         )
@@ -225,6 +239,9 @@ class Sandbox:
             await self._stack.aclose()
             raise ConfigError(f"sandbox: cannot listen on {_HOST}:{self._asked_port}: {error.strerror}") from error
         self._port = int(runner.addresses[0][1])
+        if self._stage is not None:
+            self._stage.open(self.origin)
+            self._stack.push_async_callback(self._stage.close)
         _log.info("sandbox.started", api=self.api_url, socket=self.socket_url)
         return self
 
@@ -247,19 +264,30 @@ class Sandbox:
             "/v1/Tool/Detail": self._chancy(tools.detail),
         }
         for path, call in calls.items():
-            app.router.add_post(path, self._authorized(call))
+            app.router.add_post(path, self._authorized(self._recorded(path, call)))
         app.router.add_get("/v1", self._socket)
         app.router.add_get("/cdn/{folder}/{name}", self._cdn.handle)
         app.router.add_get("/v1/File/{folder}/{name}", self._cdn.handle)
-        self._apikley.add_routes(app)
+        self._apikley.add_routes(app, self._recorded_apikley)
         app.router.add_get("/sandbox/tasks", self._desk.tasks)
         app.router.add_post("/sandbox/faults", self._desk.set_faults)
         app.router.add_post("/sandbox/release", self._desk.release)
         app.router.add_route("*", "/{anything:.*}", _unknown)
         return app
 
-    def _authorized(self, call: _Call) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(request: web.Request) -> web.Response:
+    def _recorded(self, path: str, call: _Call) -> _Call:
+        if self._stage is None:
+            return call
+        channel = path.removeprefix("/v1/").removesuffix("/{owner}/{model}")
+        return RecordedWiro(self._stage, self._ledger, self._audience, self._shelf).wrap(channel, call)
+
+    def _recorded_apikley(self, channel: str, call: ApikleyCall) -> ApikleyCall:
+        if self._stage is None:
+            return call
+        return RecordedApikley(self._stage, self._apikley.jobs, WEBHOOK_SECRET).wrap(channel, call)
+
+    def _authorized(self, call: _Call) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
             try:
                 account = self._accounts.authorize(request.headers)
             except NotAuthorized as error:
@@ -279,7 +307,7 @@ class Sandbox:
         answer.force_close()
         return answer
 
-    def _chancy(self, call: _Call) -> _Call:
+    def _chancy(self, call: _Answer) -> _Call:
         """Let a call go wrong by chance. Run does so by itself: it keeps account of what its caller was told."""
 
         async def handle(request: web.Request, account: str) -> web.Response:
@@ -294,7 +322,9 @@ class Sandbox:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return await _unknown(request)
-        return await self._audience.handle(request)
+        if self._stage is None:
+            return await self._audience.handle(request)
+        return await self._stage.connect(request, lambda: self._audience.handle(request))
 
 
 async def _unknown(_request: web.Request) -> web.Response:
@@ -308,15 +338,16 @@ async def serve(
     speed: float = 1.0,
     seed: int = 0,
     faults: Faults | None = None,
+    script: Source | None = None,
     started: Callable[[Sandbox], None] | None = None,
 ) -> None:
     """
     Run a sandbox until cancelled; `started` is called once it listens.
 
     Raises:
-        ConfigError: the port is taken.
+        ConfigError: the port is taken, or the script is wrong.
     """
-    async with Sandbox(port=port, dialect=dialect, speed=speed, seed=seed, faults=faults) as sandbox:
+    async with Sandbox(port=port, dialect=dialect, speed=speed, seed=seed, faults=faults, script=script) as sandbox:
         if started:
             started(sandbox)
         await asyncio.Event().wait()

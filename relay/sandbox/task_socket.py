@@ -7,7 +7,9 @@ not understand. One connection may subscribe to several tokens; a second subscri
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import orjson
 from aiohttp import WSMsgType, web
@@ -21,9 +23,18 @@ _GOODBYE_S = 2.0
 _CUT = 1006  # never on the wire: what a peer sees when the connection is just gone
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bytes:
+    """Bytes in a frame of this kind, whether they may stand there or not; `raw` is without a frame."""
+
+    data: bytes
+    kind: Literal["text", "binary", "raw"]
+
+
 @dataclass(frozen=True, slots=True)
 class _Goodbye:
     code: int
+    reason: str = ""
 
 
 class _Connection:
@@ -33,20 +44,24 @@ class _Connection:
         self.socket = socket
         self.tokens: set[str] = set()
         self._transport = transport
-        self._outbox: asyncio.Queue[Frame | _Goodbye] = asyncio.Queue()
+        self._outbox: asyncio.Queue[Frame | Bytes | _Goodbye] = asyncio.Queue()
 
-    def put(self, item: Frame | _Goodbye) -> None:
+    def put(self, item: Frame | Bytes | _Goodbye) -> None:
         self._outbox.put_nowait(item)
 
     async def empty(self) -> None:
         while True:
             match await self._outbox.get():
-                case _Goodbye(code=code):
+                case _Goodbye(code=code, reason=reason):
                     if code == _CUT:
                         self._transport.abort()
                     else:
-                        await self.socket.close(code=code)
+                        await self.socket.close(code=code, message=reason.encode())
                     return
+                case Bytes(data=data, kind="raw"):
+                    self._transport.write(data)
+                case Bytes(data=data, kind=kind):
+                    await self.socket.send_frame(data, WSMsgType.TEXT if kind == "text" else WSMsgType.BINARY)
                 case str() as text:
                     await self.socket.send_str(text)
                 case bytes() as data:
@@ -64,6 +79,8 @@ class Audience:
         self._connections: set[_Connection] = set()
         self._by_token: defaultdict[str, set[_Connection]] = defaultdict(set)
         self._arrivals: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.heard: Callable[[str], None] | None = None
+        """Called with the token of a task whenever one of its sockets has sent something."""
 
     def subscribers(self, token: str) -> int:
         """Return how many connections have subscribed to a token."""
@@ -73,17 +90,17 @@ class Audience:
         """Wait until somebody has subscribed to a token, now or before."""
         await self._arrivals[token].wait()
 
-    def send(self, token: str, frame: Frame) -> None:
+    def send(self, token: str, frame: Frame | Bytes) -> None:
         """Send a frame to everybody who has subscribed to a token by now."""
         for connection in self._by_token.get(token, ()):
             connection.put(frame)
         if self._chance.cut():
             self.close(token, _CUT)
 
-    def close(self, token: str, code: int) -> None:
+    def close(self, token: str, code: int, reason: str = "") -> None:
         """Close every socket that has subscribed to a token, once all that was sent before has left; 1006 cuts it."""
         for connection in self._by_token.pop(token, ()):
-            connection.put(_Goodbye(code))
+            connection.put(_Goodbye(code, reason))
 
     async def close_all(self) -> None:
         """Say goodbye to everybody: the server is going away."""
@@ -116,10 +133,15 @@ class Audience:
         match _parsed(text):
             case {"type": "task_info", "tasktoken": str() as token}:
                 self._subscribe(connection, token)
+                heard = {token}
             case {"type": "task_info"}:  # documented for agents, whose sockets share this address
                 connection.put('{"type":"error","message":"tasktoken-required","result":false}')
+                heard = connection.tokens
             case _:
-                return
+                heard = connection.tokens
+        if self.heard is not None:
+            for token in heard:
+                self.heard(token)
 
     def _subscribe(self, connection: _Connection, token: str) -> None:
         task = self._ledger.find(token=token)

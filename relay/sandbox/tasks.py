@@ -11,7 +11,7 @@ from typing import Literal
 
 from relay.sandbox.faults import Faults
 from relay.sandbox.record import Identity, Record, detail
-from relay.sandbox.steps import Step
+from relay.sandbox.steps import TERMINAL, Step
 
 Verdict = Literal["success", "failed", "canceled"]
 
@@ -50,6 +50,7 @@ class Task:
     A task. `record` is its truth, `passed` the stages it went through, with their unix times.
 
     `holding_at` is the stage at which it waits for its `gate`, or null. `before_end` is what a lagging detail shows.
+    `entry` is the truth of a task that is played from a recording: its entry in a `tasklist`; null for all others.
     """
 
     identity: Identity
@@ -57,6 +58,7 @@ class Task:
     script: tuple[Step, ...]
     record: Record
     before_end: Record | None = None
+    entry: dict[str, object] | None = None
     passed: list[tuple[str, float]] = field(default_factory=list)
     holding_at: str | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -79,7 +81,7 @@ class Task:
     @property
     def status(self) -> str:
         """The upstream's word for where it is."""
-        return self.record.status
+        return self.record.status if self.entry is None else str(self.entry.get("status"))
 
     @property
     def faults(self) -> Faults:
@@ -89,11 +91,12 @@ class Task:
     @property
     def verdict(self) -> Verdict | None:
         """How it truly ended; null while it has not."""
-        if not self.record.ended:
+        if self.status not in TERMINAL:
             return None
-        if self.record.status == "task_cancel":
+        if self.status == "task_cancel":
             return "canceled"
-        return "success" if self.record.exit_code == 0 else "failed"
+        exit_code = self.record.exit_code if self.entry is None else self.entry.get("pexit")
+        return "success" if str(exit_code) == "0" else "failed"
 
     def stir(self) -> None:
         """Wake whoever waits for this task to change."""
@@ -107,6 +110,8 @@ class Task:
 
     def shown(self) -> dict[str, object]:
         """Return the entry of a `tasklist`: the truth, or what was true before the end while the detail lags."""
+        if self.entry is not None:
+            return self.entry
         if self.before_end is not None and self.details_since_end < self.faults.detail_lag_polls:
             return detail(self.identity, self.before_end)
         return detail(self.identity, self.record)
@@ -153,7 +158,7 @@ class Ledger:
 
     def live(self, account: str) -> int:
         """Return how many tasks of an account have not ended."""
-        return sum(task.account == account and not task.record.ended for task in self.tasks.values())
+        return sum(task.account == account and task.verdict is None for task in self.tasks.values())
 
     def alike(self, request: RunRequest) -> int:
         """Return how many Runs were received with the same model and fields."""

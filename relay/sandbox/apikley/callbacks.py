@@ -78,5 +78,10 @@ class Callbacks:
                 secret = "not-" + self._secret
             case "good":
                 secret = self._secret
-        digest = hmac.new(secret.encode(), f"{job.id}.{at}".encode(), hashlib.sha256).digest()
-        return {"X-Webhook-Timestamp": str(at), "X-Webhook-Signature": base64.b64encode(digest).decode()}
+        return signed_headers(secret, job.id, at)
+
+
+def signed_headers(secret: str, task_id: str, at: int) -> dict[str, str]:
+    """Return the headers that sign a callback of a job at a unix time."""
+    digest = hmac.new(secret.encode(), f"{task_id}.{at}".encode(), hashlib.sha256).digest()
+    return {"X-Webhook-Timestamp": str(at), "X-Webhook-Signature": base64.b64encode(digest).decode()}

@@ -8,7 +8,7 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import orjson
@@ -32,6 +32,8 @@ _PACE: Final[tuple[tuple[State, float], ...]] = (("waiting", 0.8), ("queuing", 1
 """How long each state lasts, in seconds at the pace of the real platform."""
 
 _TICKS = 10
+
+Call = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _HEADERS = {"Access-Control-Allow-Origin": "*", "Cache-Control": "private, max-age=3600"}
 
 
@@ -65,11 +67,11 @@ class Apikley:
         self._callbacks = Callbacks(WEBHOOK_SECRET)
         self._playing: set[asyncio.Task[None]] = set()
 
-    def add_routes(self, app: web.Application) -> None:
-        """Put its addresses into an application."""
-        app.router.add_post("/api/v1/jobs/createTask", self._create)
-        app.router.add_get("/api/v1/jobs/recordInfo", self._record)
-        app.router.add_get("/api/v1/chat/credit", self._credit)
+    def add_routes(self, app: web.Application, wrap: Callable[[str, Call], Call]) -> None:
+        """Put its addresses into an application; `wrap` may stand in front of a call of this name."""
+        app.router.add_post("/api/v1/jobs/createTask", wrap("jobs/createTask", self._create))
+        app.router.add_get("/api/v1/jobs/recordInfo", wrap("jobs/recordInfo", self._record))
+        app.router.add_get("/api/v1/chat/credit", wrap("chat/credit", self._credit))
         app.router.add_get("/cdn/apikley/{folder}/{name}", self._file)
 
     async def close(self) -> None:
@@ -81,8 +83,8 @@ class Apikley:
         await self._callbacks.close()
 
     async def _create(self, request: web.Request) -> web.Response:
-        if not _authorized(request):
-            return _no_key()
+        if not authorized(request):
+            return no_key()
         raw = await request.read()
         try:
             body: object = orjson.loads(raw)
@@ -124,11 +126,11 @@ class Apikley:
         playing = asyncio.create_task(self._play(job), name=f"sandbox job {job.id}")
         self._playing.add(playing)
         playing.add_done_callback(self._playing.discard)
-        return _said({"taskId": job.id})
+        return said({"taskId": job.id})
 
     async def _record(self, request: web.Request) -> web.Response:
-        if not _authorized(request):
-            return _no_key()
+        if not authorized(request):
+            return no_key()
         job = self.jobs.by_id.get(request.query.get("taskId", ""))
         if job is None:
             return _refused(422, "recordInfo is null", self._faults)
@@ -138,13 +140,13 @@ class Apikley:
         if job.records_read <= faults.detail_empty_polls:
             return _refused(422, "recordInfo is null", faults)
         if faults.detail_http and job.records_read <= faults.detail_http.count + faults.detail_empty_polls:
-            return await self._gone_wrong(request, faults.detail_http, _said(record(job)), faults)
+            return await self._gone_wrong(request, faults.detail_http, said(record(job)), faults)
         if faults.detail_error is not None:
             return _refused(faults.detail_error.code, faults.detail_error.message, faults)
-        return _said(record(job))
+        return said(record(job))
 
     async def _credit(self, request: web.Request) -> web.Response:
-        return _said(1000.0) if _authorized(request) else _no_key()
+        return said(1000.0) if authorized(request) else no_key()
 
     async def _file(self, request: web.Request) -> web.Response:
         job = self.jobs.in_folder(request.match_info["folder"])
@@ -195,16 +197,19 @@ class Apikley:
         )
 
 
-def _authorized(request: web.Request) -> bool:
+def authorized(request: web.Request) -> bool:
+    """Return whether a call has the account's key."""
     given = request.headers.get("Authorization", "")
     return hmac.compare_digest(given.encode(errors="replace"), f"Bearer {API_KEY}".encode())
 
 
-def _no_key() -> web.Response:
+def no_key() -> web.Response:
+    """Refuse a call without the account's key."""
     return _envelope(401, "You do not have access permissions", None)
 
 
-def _said(data: object) -> web.Response:
+def said(data: object) -> web.Response:
+    """Answer that it worked."""
     return _envelope(200, "success", data)
 
 

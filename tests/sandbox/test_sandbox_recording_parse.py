@@ -1,0 +1,103 @@
+"""What is wrong with a recording is one sentence that names the line."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.errors import ConfigError
+from relay.sandbox import Sandbox
+from relay.sandbox.recording.parse import read
+from tests.lab import Line, said, sent
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
+        ("[]", "not a JSON object"),
+        ({"from": "platform", "channel": "record", "body": {}}, "at_s is missing; add a number from 0"),
+        (said("record", at_s=-1, body={}), "at_s is -1; it must be a number from 0"),
+        (said("record", body={}, bdy=1), 'unknown field "bdy"; this line can have at_s, from, channel'),
+        (said("Task/Detial"), 'channel is "Task/Detial"; it must be one of Run, Task/Detail'),
+        ({"at_s": 0, "from": "me", "channel": "Run"}, 'from is "me"; it must be one of client, platform'),
+        (said("record", body=[]), "body is []; it must be an object"),
+        (said("socket"), 'channel "socket" needs a body or a close code'),
+        (said("socket", close=99), "close is 99; use a code from 1000 to 4999"),
+        (said("socket", body="x", frame="raw"), 'a frame of kind "raw" needs "encoding": "base64"'),
+        (said("socket", body="?", encoding="base64"), 'body is "?", which is no base64'),
+        (said("socket", body="x", task="*"), 'channel "socket" needs a task'),
+        (said("socket", body="{{tokn}}"), "there is no placeholder {{tokn}}; use id, token, cdn, base, now"),
+        (said("socket", body={"a": ["{{id+1}}"]}), "{{id+1}} is no time"),
+        (said("Tool/Detail", body="{{id}}", task="*"), "{{id}} needs a task"),
+        (said("Task/Detail", status=99), "status is 99; use one from 200 to 599"),
+        (said("Task/Detail", times=0), "times is 0; leave the line out"),
+        (said("Task/Detail", after_bytes=1), 'add "fault": "hang" or "drop"'),
+        (said("Task/Detail", fault="boom"), 'fault is "boom"; it must be one of hang, drop'),
+        (said("Task/Detail", headers={"A": 1}), "headers is "),
+        (said("clock", body={"offset": 1}), "the clock has no offset; use offset_s and date_offset_s"),
+        (sent("record"), 'the client sends nothing on channel "record"'),
+        (sent("socket", answered=True), 'nothing is answered on channel "socket"'),
+        (sent("socket", model="a/b"), "model belongs to Run or jobs/createTask, not to socket"),
+    ],
+)
+def test_a_wrong_line_is_named_with_what_is_wrong(line: Line | str, problem: str) -> None:
+    """The number of the line, the value, and what to do."""
+    with pytest.raises(ConfigError) as raised:
+        read([sent("Task/Detail"), line])
+
+    assert str(raised.value).startswith("sandbox: script, line 2: ")
+    assert problem in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_lines_of_one_task_are_in_the_order_of_time() -> None:
+    """Those of another task have a time of their own."""
+    read([sent("socket", at_s=2), sent("socket", at_s=1, task="other")])
+
+    with pytest.raises(ConfigError, match=r"line 2: at_s is 1, earlier than the line before it \(2\)"):
+        read([sent("socket", at_s=2), sent("socket", at_s=1)])
+
+
+def test_a_task_is_of_one_platform() -> None:
+    """Wiro's calls and Apikley's cannot stand in one task."""
+    with pytest.raises(ConfigError, match="lines of both Wiro and Apikley"):
+        read([sent("jobs/createTask"), sent("Task/Detail")])
+
+
+def test_a_run_is_answered_once() -> None:
+    """It starts the task: a second Run is another task's."""
+    with pytest.raises(ConfigError, match='task "1" already has an answer to Run'):
+        read([said("Run"), said("Run")])
+
+
+def test_a_file_is_read_and_named(tmp_path: Path) -> None:
+    """Empty lines count, as an editor counts them."""
+    path = tmp_path / "task.jsonl"
+    path.write_text('{"at_s":0,"from":"client","channel":"socket"}\n\n{"at_s":0}\n')
+
+    with pytest.raises(ConfigError, match=r"task\.jsonl, line 3: channel is missing"):
+        Sandbox(script=path)
+    with pytest.raises(ConfigError, match=r"cannot read the script .*: No such file"):
+        Sandbox(script=str(tmp_path / "none"))
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        Sandbox(script=path)
+
+
+_VALUES: st.SearchStrategy[object] = st.sampled_from(
+    ["platform", "client", "socket", "Task/Detail", "record", "*", "{{id}}", "base64", [], {}, None]
+)
+_NAMES = ("at_s", "from", "channel", "task", "body", "encoding", "status", "times", "close", "frame", "count", "path")
+_LINES = st.dictionaries(st.sampled_from(_NAMES), _VALUES | st.integers(-2, 2000) | st.floats() | st.text(max_size=3))
+
+
+@given(st.lists(_LINES | _LINES.map(lambda line: line | {"at_s": 0, "from": "platform"}), max_size=4))
+def test_whatever_stands_in_a_line_is_read_or_refused(lines: list[Line]) -> None:
+    """Nothing but a ConfigError comes out of it."""
+    for given_lines in (lines, [json.dumps(line) for line in lines]):
+        with suppress(ConfigError):
+            read(given_lines)
