@@ -19,8 +19,24 @@ _OPERATOR = {
         "Wiro did not accept the signature: check that WIRO_API_SECRET belongs to WIRO_API_KEY."
     ),
     "requested ip": "Wiro does not take calls from this address: add it to the allowed addresses of the project.",
+    "this model is not available for your team": (
+        "Wiro does not let the team of this API key use this model: its owner can allow it, or use another key."
+    ),
+    "team spend limit has been reached": (
+        "The spend limit of this Wiro team has been reached: its owner can raise it."
+    ),
+    "your personal spend limit in this team has been reached": (
+        "The personal spend limit of this Wiro key in its team has been reached: the owner of the team can raise it."
+    ),
     "error parsing url": "Wiro does not know this path: check WIRO_API_URL.",
 }
+
+
+_NOT_ALLOWED = re.compile(
+    r"not available (?:for|to|in) your (?:team|organi[sz]ation|workspace|plan|account)", re.IGNORECASE
+)
+_SPENT = re.compile(r"insufficient balance|spend(?:ing)? limit", re.IGNORECASE)
+"""Of a team or of one of its members: for all time, so waiting does not help."""
 
 
 def faults(value: object) -> tuple[UpstreamFault, ...]:
@@ -52,10 +68,12 @@ def classify(status: int, found: tuple[UpstreamFault, ...], retry_after_s: float
     """
     fault = found[0] if found else None
     fields = tuple(field for one in found if (field := _field(one)))
-    kind = UpstreamFull if fault and fault.code == _AT_LIMIT else UpstreamRejected
+    code = _code(status, fault, fields)
+    waits = fault is not None and fault.code == _AT_LIMIT and code is Code.RATE_LIMITED
+    kind = UpstreamFull if waits else UpstreamRejected
     return kind(
         _detail(status, fault),
-        code=_code(status, fault, fields),
+        code=code,
         fault=fault,
         fields=fields,
         retry_after_s=retry_after_s,
@@ -73,9 +91,11 @@ def is_unknown_model(refusal: UpstreamRejected) -> bool:
 
 
 def _code(status: int, fault: UpstreamFault | None, fields: tuple[FieldError, ...]) -> Code:
-    message = fault.message.lower() if fault else ""
-    if fault and (fault.code == 97 or "insufficient balance" in message):
+    message = fault.message if fault else ""
+    if (fault and fault.code == 97) or _SPENT.search(message):
         return Code.INSUFFICIENT_BALANCE
+    if _NOT_ALLOWED.search(message):
+        return Code.FORBIDDEN
     if status == 429 or (fault and fault.code == _AT_LIMIT):
         return Code.RATE_LIMITED
     return Code.INVALID_INPUT if fields else Code.UPSTREAM_REJECTED

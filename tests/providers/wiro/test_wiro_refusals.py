@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.errors import Code, FieldError, UpstreamFault
+from relay.errors import Code, FieldError, UpstreamFault, UpstreamFull
 from relay.providers.values import MESSAGE_CHARS
 from relay.providers.wiro.refusals import classify, faults
 
@@ -38,6 +38,13 @@ def test_errors_that_say_nothing_are_none(errors: object) -> None:
         (97, "Insufficient balance", Code.INSUFFICIENT_BALANCE),
         (97, "You need at least $10 to train", Code.INSUFFICIENT_BALANCE),
         (None, "Insufficient balance", Code.INSUFFICIENT_BALANCE),
+        (0, "Team spend limit has been reached", Code.INSUFFICIENT_BALANCE),
+        (0, "TEAM SPEND LIMIT HAS BEEN REACHED.", Code.INSUFFICIENT_BALANCE),
+        (0, "Your personal spend limit in this team has been reached", Code.INSUFFICIENT_BALANCE),
+        (96, "Your spending limit has been reached.", Code.INSUFFICIENT_BALANCE),
+        (0, "This model is not available for your team", Code.FORBIDDEN),
+        (0, "This model is not available for your team.", Code.FORBIDDEN),
+        (1, "Video models are not available in your organization.", Code.FORBIDDEN),
         (96, BUSY, Code.RATE_LIMITED),
         (0, "Request parameter [prompt] required", Code.INVALID_INPUT),
         (0, "Request parameter [seed] must be integer or float", Code.INVALID_INPUT),
@@ -130,3 +137,13 @@ def test_a_long_message_is_cut() -> None:
     (fault,) = faults(["x" * 5000])
 
     assert len(fault.message) == MESSAGE_CHARS
+
+
+@pytest.mark.parametrize("status", [200, 402, 403, 429])
+def test_a_limit_for_all_time_is_not_waited_out(status: int) -> None:
+    """The run fails at once, whatever status it came with, and the operator is told what to do."""
+    refusal = classify(status, (UpstreamFault(code=96, message="Team spend limit has been reached"),))
+
+    assert not isinstance(refusal, UpstreamFull)
+    assert refusal.code is Code.INSUFFICIENT_BALANCE
+    assert refusal.detail == "The spend limit of this Wiro team has been reached: its owner can raise it."

@@ -139,3 +139,9 @@ def test_an_answer_that_describes_nothing_is_unclear(body: object) -> None:
     """A shape that we do not know is told from a model without inputs."""
     with pytest.raises(UpstreamUnclear):
         parse_tool(answer(body), NAME)
+
+
+@pytest.mark.parametrize("price", [[{"inputs": {}, "price": 0.09}], {"price": 0.09}, '[{"price":0.09}]', "", None, 7])
+def test_a_price_in_any_shape_harms_nobody(price: object) -> None:
+    """An array or an object in Tool/Detail, JSON in a string in Tool/List."""
+    assert described([{"id": "a", "type": "text"}], dynamicprice=price) == described([{"id": "a", "type": "text"}])
