@@ -11,7 +11,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 
 import aiohttp
 
@@ -32,12 +34,23 @@ _SLOWEST_BYTES_S = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An HTTP answer as it came. `body` is in no repr: it can hold a socket token."""
+    """
+    An HTTP answer as it came. `body` is in no repr: it can hold a socket token.
+
+    The platform wrote it between `sent_at` and `answered_at`. Both are unix seconds of our clock, and the time between
+    them is measured by the monotonic clock, so that it stays right when the wall clock is set meanwhile.
+    """
 
     status: int
     content_type: str
     body: bytes
     retry_after_s: float | None = None
+    sent_at: float | None = None
+    """When the request left: its headers, or the last piece of its body. Null: not measured."""
+    answered_at: float | None = None
+    """When the headers of the answer had arrived. Null: not measured."""
+    dated_at: float | None = None
+    """The `Date` header in unix seconds; null without one. A proxy with a clock of its own may have written it."""
 
     def __repr__(self) -> str:
         return f"Answer({self.status} {self.content_type}, {len(self.body)} bytes)"
@@ -53,11 +66,40 @@ class Answer:
         return "with JSON that breaks off or makes no sense"
 
 
+class _Departure:
+    """When a request left. The last mark counts: the end of a body leaves after the headers."""
+
+    def __init__(self) -> None:
+        self.mark()
+
+    def mark(self) -> None:
+        """Note that a part of the request leaves now."""
+        self._at, self._ticks_s = time.time(), time.monotonic()
+
+    def moments(self) -> tuple[float, float]:
+        """Return when the request left and what time it is now, both in unix seconds."""
+        return self._at, self._at + (time.monotonic() - self._ticks_s)
+
+
+async def _mark_headers(_session: aiohttp.ClientSession, trace: SimpleNamespace, _params: object) -> None:
+    trace.trace_request_ctx.mark()
+
+
+def _session() -> aiohttp.ClientSession:
+    """Open a session whose requests note when their headers leave, however long they wait for a connection."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_mark_headers)
+    return aiohttp.ClientSession(trace_configs=[trace])
+
+
 class _Outgoing:
     """A body on its way. An upstream that lacks its last byte cannot have acted on it."""
 
-    def __init__(self, body: Body, extend: Callable[[float], None], wanted: Callable[[], bool]) -> None:
+    def __init__(
+        self, body: Body, extend: Callable[[float], None], wanted: Callable[[], bool], departure: _Departure
+    ) -> None:
         self._body = body
+        self._departure = departure
         self._wanted = wanted
         self._extend = extend
         self.whole = False
@@ -80,6 +122,7 @@ class _Outgoing:
                 raise UpstreamUnavailable("It was broken off before all of it was sent.")
             left -= len(piece)
             self.whole = left <= 0
+            self._departure.mark()
             self._extend(min(self._body.size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_S if self.whole else 0.0)
             yield piece
 
@@ -119,7 +162,7 @@ class Http:
             Unsent: the caller was cancelled before all of it was sent.
         """
         timeout = aiohttp.ClientTimeout(total=None, connect=self._connect_s)
-        async with aiohttp.ClientSession() as session:
+        async with _session() as session:
             return await self._request(session, "POST", path, body=body, timeout=timeout, wanted=wanted)
 
     async def call(
@@ -133,7 +176,7 @@ class Http:
             UpstreamUnclear: it was sent and not answered.
         """
         if self._shared is None:
-            self._shared = aiohttp.ClientSession()
+            self._shared = _session()
         # Only the connecting itself is limited apart: waiting for one of the kept connections is no failure.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s)
         return await self._request(self._shared, method, path, body=body, query=query, timeout=timeout)
@@ -157,8 +200,9 @@ class Http:
     ) -> Answer:
         headers = {"accept": "application/json", "user-agent": f"relay/{__version__}", **self._headers()}
         limit = asyncio.timeout(self._timeout_s)
-        outgoing = None if body is None else _Outgoing(body, lambda more_s: self._extend(limit, more_s), wanted)
+        departure, outgoing = _Departure(), None
         if body is not None:
+            outgoing = _Outgoing(body, lambda more_s: self._extend(limit, more_s), wanted, departure)
             headers |= {"content-type": body.content_type, "content-length": str(body.size_bytes)}
         try:
             async with (
@@ -171,13 +215,19 @@ class Http:
                     headers=headers,
                     timeout=timeout,
                     allow_redirects=False,
+                    trace_request_ctx=departure,
                 ) as response,
             ):
+                sent_at, answered_at = departure.moments()
+                dated_at = _http_date(response.headers.get("date"))
                 answer = Answer(
                     status=response.status,
                     content_type=response.content_type,
                     body=await self._read(response),
-                    retry_after_s=_retry_after_s(response.headers.get("retry-after")),
+                    retry_after_s=_retry_after_s(response.headers.get("retry-after"), dated_at or answered_at),
+                    sent_at=sent_at,
+                    answered_at=answered_at,
+                    dated_at=dated_at,
                 )
         except asyncio.CancelledError:
             if outgoing is not None and not outgoing.whole:
@@ -234,13 +284,26 @@ def _why(error: aiohttp.ClientError) -> str:
             return "the connection failed"
 
 
-def _retry_after_s(header: str | None) -> float | None:
-    """Read seconds or an HTTP date."""
+def _retry_after_s(header: str | None, dated_at: float) -> float | None:
+    """
+    Read seconds or an HTTP date (RFC 9110, section 10.2.3).
+
+    Args:
+        header: as it came.
+        dated_at: when the answer was written, by the clock of whoever wrote it: a date is compared with that.
+    """
     if header is None:
         return None
     if re.fullmatch(r"[0-9]{1,9}", header.strip()):
         return float(header)
+    until = _http_date(header)
+    return None if until is None else max(0.0, until - dated_at)
+
+
+def _http_date(header: str | None) -> float | None:
+    """Read an HTTP date into unix seconds; null when it is none."""
     try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+        parsed = parsedate_to_datetime(header or "")
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None

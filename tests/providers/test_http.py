@@ -1,6 +1,7 @@
 """What is known of a call that went wrong: whether the upstream can have acted on it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -115,3 +116,77 @@ async def test_a_whole_body_without_an_answer_is_unclear() -> None:
     async with upstream(read_and_leave) as http:
         with pytest.raises(UpstreamUnclear, match="broke before its answer"):
             await http.send("/Run", JsonBody(b"x" * 2**20))
+
+
+class TestMoments:
+    """An answer says between which two moments it was written, and when it claims to have been."""
+
+    async def test_an_answer_was_written_between_its_two_moments(self) -> None:
+        """The request has left, however large it is, and the headers have not arrived."""
+        wrote_at: list[float] = []
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith(b"POST"):
+                await reader.readexactly(2**20)
+            wrote_at.append(time.time())
+            writer.write(b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\r\n{}")
+            await writer.drain()
+
+        async with upstream(answer) as http:
+            called = await http.call("GET", "/Task")
+            sent = await http.send("/Run", JsonBody(b"x" * 2**20))
+
+        for answered, written in zip((called, sent), wrote_at, strict=True):
+            assert answered.sent_at is not None
+            assert answered.answered_at is not None
+            assert answered.sent_at <= written <= answered.answered_at
+            assert answered.dated_at == 784_111_777.0
+
+    async def test_a_wait_for_a_connection_is_not_part_of_the_call(self) -> None:
+        """A proxy or a full pool may keep a call for seconds: that says nothing about the platform's clock."""
+        entered, let_go = asyncio.Event(), asyncio.Event()
+        answered_at: list[float] = []
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            entered.set()
+            await let_go.wait()
+            answered_at.append(time.time())
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+            await writer.drain()
+
+        async with upstream(answer) as http:
+            calls = [asyncio.create_task(http.call("GET", "/Task")) for _ in range(101)]  # the pool has 100 places
+            await entered.wait()
+            let_go.set()
+            answers = await asyncio.gather(*calls)
+
+        waited = [each for each in answers if each.sent_at is not None and each.sent_at >= answered_at[0]]
+        assert waited, "the call that waited for a place left only when a place was free"
+
+    @pytest.mark.parametrize("date", ["", "Date: soon\r\n", "Date: Sun, 06 Nov 99999 08:49:37 GMT\r\n"])
+    async def test_a_date_that_is_none_is_null(self, date: str) -> None:
+        """No header, and one that cannot be read."""
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\n{}" % date.encode())
+            await writer.drain()
+
+        async with upstream(answer) as http:
+            assert (await http.call("GET", "/Task")).dated_at is None
+
+    async def test_a_date_to_come_back_at_is_compared_with_the_date_of_the_answer(self) -> None:
+        """Both are the clock of whoever wrote them, which may be years off from ours."""
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(
+                b"HTTP/1.1 429 Too Many Requests\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+                b"Retry-After: Sun, 06 Nov 1994 08:49:49 GMT\r\nContent-Length: 2\r\n\r\n{}"
+            )
+            await writer.drain()
+
+        async with upstream(answer) as http:
+            assert (await http.call("GET", "/Task")).retry_after_s == 12.0
