@@ -20,6 +20,9 @@ _EXACT = 2**53
 
 MESSAGE_CHARS = 300
 
+_BARE_ADDRESS = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,10}\.[a-z]{2,24}(?::\d{1,5})?/\S+", re.IGNORECASE)
+_NOT_IN_ADDRESS = re.compile(r"[\x00-\x1f\x7f]")
+
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
@@ -144,9 +147,17 @@ def content(value: object) -> dict[str, object] | None:
 
 
 def address(value: object) -> str | None:
-    """Return a web address; null for anything else: a page shows it, so `javascript:` must not get through."""
-    url = text(value).strip()
-    return url if url.lower().startswith(("https://", "http://")) else None
+    """
+    Return a web address; null for anything else: a page shows it, so `javascript:` must not get through.
+
+    One without a scheme (`//cdn.example.com/a.png`, `cdn.example.com/a.png`) gets `https:`.
+    """
+    url = _NOT_IN_ADDRESS.sub("", text(value)).strip()
+    if url.lower().startswith(("https://", "http://")):
+        return url
+    if re.match(r"//[^/\\\s]", url):
+        return f"https:{url}"
+    return f"https://{url}" if _BARE_ADDRESS.fullmatch(url) else None
 
 
 def short(message: str) -> str:

@@ -8,13 +8,13 @@ half a JSON) is `UpstreamUnclear`, and its text says which of these it was, neve
 from types import MappingProxyType
 from typing import Final, Literal
 
-from relay.core.events import Cost, Stage
+from relay.core.events import Cost, Output, Stage
 from relay.core.signals import Detail
 from relay.errors import UpstreamRejected, UpstreamUnclear
+from relay.providers import outputs
 from relay.providers.base import UpstreamTask
 from relay.providers.http import Answer
 from relay.providers.values import entries, flag, integer, load, mapping, moment, number, text
-from relay.providers.wiro import outputs
 from relay.providers.wiro.refusals import classify, faults, is_unknown_task
 
 Phase = Literal["open", "finished", "canceled", "error"]
@@ -36,6 +36,12 @@ _CLOCK: Final[dict[Stage, str]] = {
     Stage.END: "endtime",
     Stage.POSTPROCESS_START: "postprocessstarttime",
     Stage.POSTPROCESS_END: "postprocessendtime",
+}
+
+_FINISH_WARNINGS: Final = {
+    "length": "The answer was cut off at its length limit.",
+    "content_filter": "A content filter cut the answer off.",
+    "error": "The model reported an error while it answered.",
 }
 
 
@@ -177,7 +183,7 @@ def _detail(task: dict[str, object]) -> Detail:
     stages = {stage: at for stage, name in _CLOCK.items() if (at := moment(task.get(name))) is not None}
     cancel_at = moment(task.get("canceltime"))
     amount = number(task.get("totalcost"))
-    found = outputs.parse(task.get("outputs") or task.get("output"))
+    found = outputs.read(task.get("outputs")) or outputs.read(task.get("output"))
     return Detail(
         phase=phase,
         status=status[:100],
@@ -192,8 +198,14 @@ def _detail(task: dict[str, object]) -> Detail:
         cost=None if amount is None or amount < 0 else Cost(amount=amount, unit="usd"),
         stdout=text(task.get("debugoutput")),
         stderr=text(task.get("debugerror")),
-        warnings=outputs.warnings(found),
+        warnings=_warnings(found),
     )
+
+
+def _warnings(found: tuple[Output, ...]) -> tuple[str, ...]:
+    """Return a sentence for each answer that did not end by itself."""
+    reasons = (text((output.content or {}).get("finishreason")).strip().lower() for output in found)
+    return tuple(dict.fromkeys(_FINISH_WARNINGS[reason] for reason in reasons if reason in _FINISH_WARNINGS))
 
 
 def _model(task: dict[str, object]) -> str | None:

@@ -12,8 +12,8 @@ from typing import Final
 from relay.core.events import Progress, Stage, Stream
 from relay.core.progress import LABEL_CHARS, from_text, seconds, upstream_eta
 from relay.core.signals import EndSeen, LogSeen, Part, ProgressSeen, Signal, StageSeen, TextSeen
+from relay.providers import outputs
 from relay.providers.values import dump, entries, flag, integer, load, mapping, number, text
-from relay.providers.wiro import outputs
 
 _STAGES: Final[dict[str, Stage]] = {
     f"task_{stage}": stage for stage in Stage if stage is not Stage.POSTPROCESS_END
@@ -118,7 +118,7 @@ def _signals(kind: str, frame: dict[str, object]) -> Iterator[Signal]:
     elif kind == "task_postprocess_end":
         yield EndSeen(
             how="finished",
-            outputs=None if message is None else outputs.parse(message),
+            outputs=None if message is None else outputs.read(message),
             success=flag(frame.get("success")),
             exit_code=integer(frame.get("exitCode")),
         )

@@ -1,0 +1,109 @@
+"""
+What a language model answered, as it lies in an output: made readable without taking anything away. Pure.
+
+Wiro's generations write it as `segments`, as the lists `thinking` and `answer`, and as `raw`; others as `message` or
+`text`. What another program reads there keeps its name: wrappers are taken off, and where no text has a name that a
+page shows as an answer, `answer` is added.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from relay.providers.values import dump, entries, mapping, text
+from relay.providers.wrappers import unwrap
+
+_LISTS: Final = ("thinking", "answer")
+_WRAPPED: Final = frozenset(_LISTS)
+
+_OTHER_NAMES: Final = ("message", "text", "output_text", "response", "content")
+
+NAMES: Final = frozenset({"segments", "raw", *_LISTS, *_OTHER_NAMES})
+"""Where an answer may lie. An object with any of these, and no file, is one."""
+
+
+def readable(content: Mapping[str, object]) -> dict[str, object]:
+    """Return the content of an output without the tags around its texts, and with an answer if it has one."""
+    found = dict(content)
+    for name in _OTHER_NAMES:
+        if isinstance(said := found.get(name), str):
+            found[name] = _joined(unwrap("answer", said))
+    if "segments" in found:
+        found["segments"] = [each for entry in entries(found["segments"]) for each in _segments(entry)]
+    _unwrap_lists(found)
+    _unwrap_raw(found)
+    said = next(filter(None, (_said(content.get(name)) for name in _OTHER_NAMES)), "")
+    if said and not any(_shown(found.get(name)) for name in ("segments", "raw", *_LISTS)):
+        found |= _lists(unwrap("answer", said))
+    return found
+
+
+def call_text(segment: Mapping[str, object]) -> str:
+    """Write a tool call as people read one: its name, and what it is called with in brackets."""
+    name = text(segment.get("name"))
+    given = segment.get("arguments") if "arguments" in segment else segment.get("input")
+    written = text(given) if not isinstance(given, dict | list) else dump(given).decode()
+    return f"{name}({written})" if name else written
+
+
+def texts_of(value: object) -> list[object]:
+    """Return the texts of `thinking` or `answer`, a list or one text; one that looks like JSON is an answer in JSON."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None or value == "" else [value]
+
+
+def _segments(entry: object) -> Iterator[object]:
+    segment = mapping(entry)
+    kind, said = text(segment.get("type")) or "answer", segment.get("text")
+    if kind not in _WRAPPED or not isinstance(said, str):
+        yield entry
+        return
+    for found, part in unwrap(kind, said):
+        yield {**segment, "type": found, "text": part}
+
+
+def _unwrap_lists(found: dict[str, object]) -> None:
+    """Take the wrappers off both lists; a thought that lies in an answer goes to the thoughts, if it is new there."""
+    given = {name: texts_of(found[name]) for name in _LISTS if name in found}
+    pieces = [(name, *piece) for name, texts in given.items() for each in texts for piece in _unwrapped(name, each)]
+    for name in _LISTS:
+        own = [part for origin, kind, part in pieces if origin == kind == name]
+        texts = own + [part for origin, kind, part in pieces if origin != kind == name and part not in own]
+        if isinstance(found.get(name), str) and len(texts) < 2:
+            found[name] = texts[0] if texts else ""
+        elif texts or name in given:
+            found[name] = texts
+
+
+def _unwrapped(kind: str, value: object) -> tuple[tuple[str, object], ...]:
+    return unwrap(kind, value) if isinstance(value, str) else ((kind, value),)
+
+
+def _unwrap_raw(found: dict[str, object]) -> None:
+    """Take the wrappers off `raw`, which repeats the lists; where there are none, it is all there is of them."""
+    if not isinstance(raw := found.get("raw"), str):
+        return
+    pieces = unwrap("answer", raw)
+    found["raw"] = _joined(pieces)
+    if found["raw"] != raw and not any(_shown(found.get(name)) for name in ("segments", *_LISTS)):
+        found |= _lists(pieces)
+
+
+def _lists(pieces: tuple[tuple[str, str], ...]) -> dict[str, object]:
+    texts = {name: [part for kind, part in pieces if kind == name] for name in _LISTS}
+    return {name: found for name, found in texts.items() if found}
+
+
+def _joined(pieces: tuple[tuple[str, str], ...]) -> str:
+    return "\n\n".join(part for _, part in pieces)
+
+
+def _said(value: object) -> str:
+    """Return the text of a message, which may be an object that has its text in `content` or `text`."""
+    if isinstance(value, Mapping):
+        return text(value.get("content")) or text(value.get("text"))
+    return value if isinstance(value, str) else ""
+
+
+def _shown(value: object) -> bool:
+    return bool(text(value).strip()) if not isinstance(value, list | dict) else any(map(bool, entries(value)))

@@ -1,0 +1,174 @@
+"""
+What kind of file an output is: from its content type, else its name, else its address. Pure.
+
+What a page can show is listed here; Python's own table, without those of the machine, knows the rest.
+"""
+
+import mimetypes
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+UNKNOWN: Final = "application/octet-stream"
+
+_OF_EXTENSION: Final = {
+    "apng": "image/apng",
+    "avif": "image/avif",
+    "bmp": "image/bmp",
+    "gif": "image/gif",
+    "heic": "image/heic",
+    "heif": "image/heif",
+    "ico": "image/vnd.microsoft.icon",
+    "jfif": "image/jpeg",
+    "jpe": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "jxl": "image/jxl",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "webp": "image/webp",
+    "avi": "video/x-msvideo",
+    "m4v": "video/mp4",
+    "mkv": "video/x-matroska",
+    "mov": "video/quicktime",
+    "mp4": "video/mp4",
+    "mpeg": "video/mpeg",
+    "mpg": "video/mpeg",
+    "ogv": "video/ogg",
+    "webm": "video/webm",
+    "aac": "audio/aac",
+    "aif": "audio/aiff",
+    "aiff": "audio/aiff",
+    "flac": "audio/flac",
+    "m4a": "audio/mp4",
+    "mp3": "audio/mpeg",
+    "oga": "audio/ogg",
+    "ogg": "audio/ogg",
+    "opus": "audio/ogg",
+    "wav": "audio/wav",
+    "weba": "audio/webm",
+    "glb": "model/gltf-binary",
+    "gltf": "model/gltf+json",
+    "obj": "model/obj",
+    "stl": "model/stl",
+    "csv": "text/csv",
+    "gz": "application/gzip",
+    "html": "text/html",
+    "json": "application/json",
+    "md": "text/markdown",
+    "pdf": "application/pdf",
+    "srt": "application/x-subrip",
+    "txt": "text/plain",
+    "vtt": "text/vtt",
+    "zip": "application/zip",
+}
+
+_OTHERS: Final = mimetypes.MimeTypes()
+
+_ALIASES: Final = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "audio/mp3": "audio/mpeg",
+    "audio/wave": "audio/wav",
+    "audio/x-wav": "audio/wav",
+}
+
+_CLASSES: Final = frozenset({"image", "video", "audio"})
+
+_SAYS_NOTHING: Final = frozenset(
+    {
+        "application/binary",
+        "application/download",
+        "application/force-download",
+        "application/octet-stream",
+        "application/octetstream",
+        "application/unknown",
+        "application/x-binary",
+        "application/x-download",
+        "application/x-octet-stream",
+        "application/x-unknown",
+        "application/x-unknown-content-type",
+        "binary/octet-stream",
+        "content/unknown",
+        "octet/stream",
+        "unknown/unknown",
+    }
+)
+
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+"""RFC 6838, section 4.2."""
+
+_EXTENSION: Final = re.compile(r"\.([a-z0-9]{1,10})(?=$|[!@~:])", re.IGNORECASE)
+"""Image services put what they do to a picture behind its name: `a.jpg@100w`, `a.png~tplv.image`, `a.jpg!thumb`."""
+
+
+def resolve(said: Iterable[str], name: str | None, url: str | None) -> str | None:
+    """
+    Return the type of a file; null when nothing tells it.
+
+    Args:
+        said: what may be its content type, as the platform wrote it: `image/PNG; charset=x`, `png`, `image`, nothing.
+        name: its name.
+        url: its address.
+    """
+    kinds = [kind for each in said if (kind := _read(each)) is not None]
+    if (exact := next((kind for kind in kinds if not kind.endswith("/*")), None)) is not None:
+        return exact
+    guesses = [guess for guess in (_of_name(name or ""), _of_address(url or "")) if guess is not None]
+    for kind in kinds:  # only that it is a picture, say: a name that fits says which kind of one
+        return next((guess for guess in guesses if guess.startswith(kind[:-1])), kind)
+    return guesses[0] if guesses else None
+
+
+def file_name(url: str) -> str | None:
+    """Return the name that an address ends in; null when it ends in none."""
+    try:
+        return unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2] or None
+    except ValueError:
+        return None
+
+
+def _read(said: str) -> str | None:
+    """Read a content type as platforms write it; `image/*` where it says only the class, null where it says nothing."""
+    said = said.partition(";")[0].partition(",")[0].strip().lower()
+    if "/" not in said:
+        return f"{said}/*" if said in _CLASSES else _of_extension(said.lstrip("."))
+    said = _ALIASES.get(said, said)
+    if said in _SAYS_NOTHING:
+        return None
+    if said.partition("/")[0] in _CLASSES and said.endswith("/*"):
+        return said
+    return said if _MEDIA_TYPE.fullmatch(said) else None
+
+
+def _of_extension(extension: str) -> str | None:
+    if (known := _OF_EXTENSION.get(extension.lower())) is not None:
+        return known
+    if not re.fullmatch(r"[A-Za-z0-9]{1,10}", extension):
+        return None
+    found, encoding = _OTHERS.guess_type(f"file.{extension}", strict=False)
+    return None if encoding or found in _SAYS_NOTHING else found
+
+
+def _of_name(name: str) -> str | None:
+    extensions = _EXTENSION.findall(name.strip().replace("\\", "/").rpartition("/")[2])
+    return next((kind for each in extensions[::-1] if (kind := _of_extension(each)) is not None), None)
+
+
+def _of_address(url: str) -> str | None:
+    if (kind := _of_name(file_name(url) or "")) is not None:
+        return kind
+    try:
+        query = parse_qsl(urlsplit(url).query)
+    except ValueError:
+        return None
+    for _, value in query:  # `/view?filename=a.png`, `?format=webp`, `?response-content-type=image%2Fpng`
+        bare = value.strip().strip("\"'")
+        kind = _read(bare) if "/" in bare else _OF_EXTENSION.get(bare.rpartition(".")[2].lower())
+        if kind is not None and kind.partition("/")[0] in _CLASSES:
+            return kind
+    return None

@@ -1,0 +1,300 @@
+"""Results in every shape: what a person could look at is there, with its type, and nothing that a browser would run."""
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.core.events import Output
+from relay.providers.outputs import read, read_files
+
+CDN = "https://cdn.example.com"
+PNG = {"name": "a.png", "contenttype": "image/png", "size": "10", "url": f"{CDN}/a.png"}
+PICTURE = Output(content_type="image/png", name="a.png", size=10, url=f"{CDN}/a.png")
+
+
+def one(value: object) -> Output:
+    (output,) = read(value)
+    return output
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"),
+    [
+        ({"url": f"{CDN}/out/pic.png?X=1"}, "image/png"),
+        ({"name": "x", "url": f"{CDN}/v.mp4"}, "video/mp4"),
+        ({"name": "x.webp", "url": f"{CDN}/download"}, "image/webp"),
+        ({"name": "x.webp", "url": f"{CDN}/a.png"}, "image/webp"),
+        ({"url": f"{CDN}/A.PNG"}, "image/png"),
+        ({"url": f"{CDN}/a%2Epng"}, "image/png"),
+        ({"url": f"{CDN}/a.jpg@400w"}, "image/jpeg"),
+        ({"url": f"{CDN}/a.png~tplv-abc.image"}, "image/png"),
+        ({"url": f"{CDN}/a.avif#t=1"}, "image/avif"),
+        ({"url": f"{CDN}/view?filename=a_0001.png&type=output"}, "image/png"),
+        ({"url": f"{CDN}/a?format=webp"}, "image/webp"),
+        ({"url": f"{CDN}/a?response-content-type=video%2Fmp4"}, "video/mp4"),
+        ({"url": f"{CDN}/a?next=b.json"}, "application/octet-stream"),
+        ({"url": f"{CDN}/"}, "application/octet-stream"),
+        ({"url": CDN}, "application/octet-stream"),
+        ({"url": f"{CDN}/model.glb"}, "model/gltf-binary"),
+        ({"url": f"{CDN}/a.svg.gz"}, "application/gzip"),
+        ({"url": f"{CDN}/a.unknown"}, "application/octet-stream"),
+    ],
+)
+def test_a_type_follows_from_the_name_and_else_from_the_address(entry: dict[str, str], kind: str) -> None:
+    """The query says it where the path does not."""
+    assert one([entry]).content_type == kind
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("image/png", "image/png"),
+        ("image/PNG; charset=x", "image/png"),
+        (" IMAGE/WebP ", "image/webp"),
+        ("png", "image/png"),
+        ("PNG", "image/png"),
+        (".png", "image/png"),
+        ("jpg", "image/jpeg"),
+        ("image/jpg", "image/jpeg"),
+        ("mp4", "video/mp4"),
+        ("application/x-new", "application/x-new"),
+        ("image", "image/gif"),
+        ("image/*", "image/gif"),
+        ("video", "video/*"),
+        ("application/octet-stream", "image/gif"),
+        ("binary/octet-stream", "image/gif"),
+        ("application/unknown", "image/gif"),
+        ("APPLICATION/Octet-Stream; x=y", "image/gif"),
+        ("file", "image/gif"),
+        ("raw", "image/gif"),
+        ("???", "image/gif"),
+        ("<b>/<i>", "image/gif"),
+        ("", "image/gif"),
+        (None, "image/gif"),
+    ],
+)
+def test_a_content_type_counts_before_everything_where_it_says_anything(said: str | None, kind: str) -> None:
+    """An extension alone is one; a generic one is none, and the name says what the file is."""
+    assert one([{"name": "a.gif", "contenttype": said, "url": f"{CDN}/a.bin"}]).content_type == kind
+
+
+@pytest.mark.parametrize("key", ["contenttype", "contentType", "content_type", "Content-Type", "mimetype", "mime_type"])
+@pytest.mark.parametrize("url", ["url", "URL", "fileurl", "fileUrl", "file_url", "uri", "href", "downloadUrl"])
+@pytest.mark.parametrize("name", ["name", "filename", "fileName", "file_name"])
+@pytest.mark.parametrize("size", ["size", "fileSize", "file_size"])
+def test_a_field_has_many_spellings(key: str, url: str, name: str, size: str) -> None:
+    """As the platforms' clients have seen them."""
+    assert one([{key: "image/png", url: f"{CDN}/a.png", name: "a.png", size: 10}]) == PICTURE
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        PNG,
+        [PNG],
+        [[PNG]],
+        json.dumps([PNG]),
+        json.dumps(PNG),
+        json.dumps(json.dumps([PNG])),
+        [json.dumps(PNG)],
+        {"0": PNG},
+        {"outputs": [PNG]},
+        {"image": PNG, "seed": 7},
+        [{}, None, "", PNG, []],
+        {"images": [PNG], "count": 1},
+        [{"data": PNG}],
+    ],
+)
+def test_one_file_is_found_in_every_shape(value: object) -> None:
+    """A list, an object in place of one, one in the other, JSON in a string, also escaped twice."""
+    assert read(value) == (PICTURE,)
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        (f"{CDN}/a.png", f"{CDN}/a.png"),
+        (f" {CDN}/a.png\n", f"{CDN}/a.png"),
+        ("HTTPS://cdn.example.com/a.png", "HTTPS://cdn.example.com/a.png"),
+        ("//cdn.example.com/a.png", f"{CDN}/a.png"),
+        ("cdn.example.com/a.png", f"{CDN}/a.png"),
+        ("cdn.example.com:8443/a.png?b=c", "https://cdn.example.com:8443/a.png?b=c"),
+        ("http://127.0.0.1:1/a.png", "http://127.0.0.1:1/a.png"),
+    ],
+)
+def test_a_bare_address_is_a_result(said: str, url: str) -> None:
+    """Named after its end, and as good as one in an object."""
+    picture = Output(content_type="image/png", name="a.png", url=url)
+
+    assert read([said]) == read(said) == read([{"url": said}]) == read_files([said]) == (picture,)
+
+
+def test_several_addresses_may_stand_in_one_text() -> None:
+    """With commas or on lines of their own; an address may have a comma itself."""
+    urls = [f"{CDN}/a.png", f"{CDN}/b.png"]
+
+    assert [output.url for output in read(", ".join(urls))] == urls
+    assert [output.url for output in read(["\n".join(urls)])] == urls
+    assert one(f"{CDN}/a,b.png").url == f"{CDN}/a,b.png"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "JavaScript:alert(1)//cdn.example.com/a.png",
+        " java\nscript:alert(1)",
+        "\x01javascript:alert(1)",
+        "data:text/html,<script>alert(1)</script>",
+        "data:image/png;base64,AAAA",
+        "vbscript:x",
+        "blob:https://cdn.example.com/a",
+        "file:///etc/passwd",
+    ],
+)
+def test_an_address_that_a_browser_would_run_never_gets_through(url: str) -> None:
+    """In whatever field and shape; the name of the file stays."""
+    for value in ([url], url, {"url": url}, [{"href": url}], {"0": {"link": url}}, {"image": url}, {"urls": [url]}):
+        assert read(value) == ()
+    assert read([{"name": "a.png", "url": url}]) == (Output(content_type="image/png", name="a.png"),)
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", " ", "null", [], "[]", {}, "{}", [{}, [], ""], "[half", '{"half', 0, False]
+)
+def test_what_says_nothing_is_nothing(value: object) -> None:
+    """Before the end all of these stand there."""
+    assert read(value) == read_files(value) == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "content"),
+    [
+        ("Hello", {"raw": "Hello"}),
+        ({"content": "Hello"}, {"raw": "Hello"}),
+        ({"content": ["a", "b"]}, {"answer": ["a", "b"]}),
+        ({"content": [{"type": "answer", "text": "a"}]}, {"segments": [{"type": "answer", "text": "a"}]}),
+        ({"content": json.dumps({"answer": ["a"]})}, {"answer": ["a"]}),
+        ({"answer": ["a"]}, {"answer": ["a"]}),
+        ({"segments": [{"type": "answer", "text": "a"}]}, {"segments": [{"type": "answer", "text": "a"}]}),
+        ({"text": "a"}, {"text": "a", "answer": ["a"]}),
+        ({"content": {"message": "<answer>a</answer>"}}, {"message": "a", "answer": ["a"]}),
+        ({"contenttype": "text/plain", "content": {"raw": "a"}}, {"raw": "a"}),
+        ({"label": "cat", "score": 0.9, "id": "7", "accesskey": "k", "url": None}, {"label": "cat", "score": 0.9}),
+    ],
+)
+def test_what_can_be_read_is_a_result_without_a_file(entry: object, content: dict[str, Any]) -> None:
+    """Also what has a shape that nobody has described; a key to a file is shown to nobody."""
+    assert read([entry]) == (Output(content_type="raw", content=content),)
+
+
+def test_an_answer_may_come_with_files() -> None:
+    """Both are results; an address in an answer is part of it."""
+    text = Output(content_type="raw", content={"answer": f"{CDN}/b.png"})
+
+    assert read([{"answer": f"{CDN}/b.png", "images": [PICTURE.url]}]) == (
+        Output(content_type="image/png", name="a.png", url=PICTURE.url),
+        text,
+    )
+    assert read({"message": [PNG]}) == (PICTURE,)
+
+
+def test_text_is_no_file() -> None:
+    """Where only files can be, text that is no address is left out."""
+    assert read_files(["Hello", {"text": "Hello"}, 7]) == ()
+
+
+class TestAnswers:
+    """Answers without the tags that they were wrapped in."""
+
+    @pytest.mark.parametrize(
+        ("content", "shown"),
+        [
+            ({"raw": "<answer>Hi</answer>"}, {"raw": "Hi", "answer": ["Hi"]}),
+            ({"raw": "<think>hm</think>Hi"}, {"raw": "hm\n\nHi", "thinking": ["hm"], "answer": ["Hi"]}),
+            (
+                {"raw": "<think>hm</think>Hi", "thinking": ["hm"], "answer": ["<answer>Hi</answer>"]},
+                {"raw": "hm\n\nHi", "thinking": ["hm"], "answer": ["Hi"]},
+            ),
+            ({"answer": "<answer>Hi"}, {"answer": "Hi"}),
+            ({"answer": ["<think>hm</think>Hi"]}, {"answer": ["Hi"], "thinking": ["hm"]}),
+            ({"answer": ["<think>hm</think>Hi"], "thinking": ["hm"]}, {"answer": ["Hi"], "thinking": ["hm"]}),
+            ({"thinking": ["<thinking>hm</thinking>"], "answer": []}, {"thinking": ["hm"], "answer": []}),
+            ({"answer": '["red"]'}, {"answer": '["red"]'}),
+            ({"answer": ["Put it in <answer>."]}, {"answer": ["Put it in <answer>."]}),
+            ({"prompt": "<answer>?</answer>", "answer": ["a"]}, {"prompt": "<answer>?</answer>", "answer": ["a"]}),
+            (
+                {"segments": [{"type": "answer", "text": "<think>hm</think><answer>Hi</answer>", "id": "1"}]},
+                {
+                    "segments": [
+                        {"type": "thinking", "text": "hm", "id": "1"},
+                        {"type": "answer", "text": "Hi", "id": "1"},
+                    ]
+                },
+            ),
+            (
+                {"segments": [{"type": "function_call", "name": "look", "arguments": "<answer>"}]},
+                {"segments": [{"type": "function_call", "name": "look", "arguments": "<answer>"}]},
+            ),
+            ({"message": {"role": "assistant", "content": "Hi"}}, None),
+        ],
+    )
+    def test_a_wrapper_is_taken_off_wherever_the_answer_lies(
+        self, content: dict[str, Any], shown: dict[str, Any] | None
+    ) -> None:
+        """In lists, segments, in `raw` and under other names; a prompt and a tool call stay as they are."""
+        expected = shown if shown is not None else {**content, "answer": ["Hi"]}
+
+        assert one([{"contenttype": "raw", "content": content}]).content == expected
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just(f"{CDN}/a.png"),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["url", "name", "content", "type", "raw", "answer"]) | st.text(), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON | JSON.map(json.dumps), st.integers(0, 2))
+def test_any_json_is_read_and_can_be_written(value: object, wrapped: int) -> None:
+    """Whatever it is, in however many strings."""
+    for _ in range(wrapped):
+        value = json.dumps(value)
+    orjson.dumps(read(value))
+    assert all(output.url for output in read_files(value) if output.content is None and output.name is None)
+
+
+@given(
+    st.lists(st.integers(0, 9).map(lambda number: f"{CDN}/{number}.png"), min_size=1, max_size=6),
+    st.lists(st.sampled_from(["list", "object", "entry", "json", "named"]), max_size=5),
+)
+def test_no_result_is_lost(urls: list[str], shapes: list[str]) -> None:
+    """However they lie in each other: as many files as addresses, in their order."""
+    value: Any = list(urls)
+    for shape in shapes:
+        match shape:
+            case "list":
+                value = [value]
+            case "object":
+                value = {"images": value}
+            case "entry":
+                value = [{"url": each} if isinstance(each, str) and each.startswith("http") else each for each in value]
+            case "json":
+                value = json.dumps(value)
+                value = [value]
+            case _:
+                value = {"0": value, "seed": 7, "prompt": "a cat", "id": "8"}
+        if isinstance(value, dict):
+            value = [value]
+
+    assert [output.url for output in read(value)] == urls
+    assert {output.content_type for output in read(value)} == {"image/png"}
