@@ -80,7 +80,16 @@ def test_a_progress_object_is_progress_and_no_log(message: object) -> None:
     [
         ({"percentage": "NaN", "stepCurrent": "1", "stepTotal": "4"}, Progress(step=1, steps=4)),
         ({"percentage": ""}, None),
-        ({"percentage": "130"}, Progress(percent=130.0)),
+        ({"percentage": "130", "task": "Upscale"}, Progress(label="Upscale")),
+        ({"percentage": "-1"}, None),
+        ({"percentage": -0.5, "speed": "-2"}, None),
+        ({"percentage": "Infinity"}, None),
+        ({"percentage": "nan", "speed": "inf"}, None),
+        ({"percentage": ">100"}, None),
+        ({"percentage": "1e400"}, None),
+        ({"percentage": True}, None),
+        ({"percentage": "0"}, Progress(percent=0.0)),
+        ({"percentage": "100"}, Progress(percent=100.0)),
         ({"percentage": 12.5}, Progress(percent=12.5)),
         ({"percentage": "12%"}, Progress(percent=12.0)),
         ({"task": "Upscale"}, Progress(label="Upscale")),
@@ -152,7 +161,14 @@ def test_the_two_lists_of_an_answer_come_in_pairs() -> None:
         {"answer": "hello"},
         {"answer": ["hello"], "thinking": [], "raw": "<think></think>hello"},
         {"raw": "hello", "thinking": [], "answer": []},
+        {"raw": "hello", "isThinking": False},
+        {"raw": "hello", "speed": "48.5", "speedType": "words/s"},
+        {"raw": "<answer>hello</answer>"},
+        {"answer": ["<answer>hello</answer>"]},
+        {"answer": ["<answer>hello</ans"]},
         {"segments": [{"type": "answer", "text": "hello"}]},
+        {"segments": [{"type": "answer", "text": "<answer>\nhello\n</answer>"}]},
+        {"segments": '[{"type":"Answer","text":"hello"}]'},
         json.dumps({"answer": ["hello"]}),
     ],
 )
@@ -162,15 +178,19 @@ def test_an_answer_is_read_in_every_spelling(message: object) -> None:
 
 
 def test_segments_keep_their_order_and_their_kind() -> None:
-    """Gen-2 says the order itself; a tool call's text is its arguments or its input."""
+    """Gen-2 says the order itself; a tool call reads as its name with its arguments or its input in brackets."""
     message = {
         "type": "progressGenerate",
         "segments": [
             {"type": "thinking", "text": "hm"},
             {"type": "thinking", "text": "hmm"},
             {"type": "function_call", "name": "look", "arguments": '{"a":1}'},
+            {"type": "function_call", "name": "find", "arguments": {"b": [2]}, "status": "in_progress"},
+            {"type": "custom_tool_call", "name": "run", "input": "ls"},
             {"type": "custom_tool_call", "input": "x"},
+            {"type": "reasoning", "text": "<answer>"},
             {"text": "of no kind"},
+            "bare",
         ],
         "finishreason": "stop",
     }
@@ -180,8 +200,13 @@ def test_segments_keep_their_order_and_their_kind() -> None:
             parts=(
                 Part(kind="thinking", text="hm"),
                 Part(kind="thinking", text="hmm"),
-                Part(kind="function_call", text='{"a":1}'),
+                Part(kind="function_call", text='look({"a":1})'),
+                Part(kind="function_call", text='find({"b":[2]})'),
+                Part(kind="custom_tool_call", text="run(ls)"),
                 Part(kind="custom_tool_call", text="x"),
+                Part(kind="reasoning", text="<answer>"),
+                Part(kind="answer", text="of no kind"),
+                Part(kind="answer", text="bare"),
             )
         ),
     )
@@ -207,9 +232,19 @@ def test_the_last_frame_brings_the_outputs_and_in_gen_2_the_verdict() -> None:
     assert said("task_postprocess_end", message=files, success=True, terminal=True, exitCode=0) == (
         EndSeen(how="finished", outputs=outputs, success=True, exit_code=0),
     )
+    assert said("task_postprocess_end", outputs=files) == (EndSeen(how="finished", outputs=outputs),)
     assert said("task_postprocess_end", message=None) == (EndSeen(how="finished"),)
     assert said("task_postprocess_end", message=[]) == (EndSeen(how="finished", outputs=()),)
     assert said("task_cancel", message=None) == (EndSeen(how="canceled"),)
+
+
+@pytest.mark.parametrize(
+    "kind", ["TASK_POSTPROCESS_END", "Task_Postprocess_End ", "task postprocess end", "task-postprocess-end"]
+)
+def test_a_type_is_read_in_every_spelling(kind: str) -> None:
+    """Cases, spaces and hyphens do not keep a task from its end."""
+    assert parse(json.dumps({"type": kind, "message": []})).known
+    assert said(kind, message=[]) == (EndSeen(how="finished", outputs=()),)
 
 
 @pytest.mark.parametrize(

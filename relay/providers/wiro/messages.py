@@ -1,0 +1,171 @@
+"""
+What a model wrote, one message of `task_output` or `task_error`: text, progress, a streamed answer, or several. Pure.
+
+Models put what they like into a message. Whatever a person could read in it is kept: an object that is neither progress
+nor an answer is a line of log, and so are the words beside a percentage.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from relay.core.events import Progress, Stream
+from relay.core.progress import LABEL_CHARS, from_text, seconds, upstream_eta
+from relay.core.signals import LogSeen, Part, ProgressSeen, Signal, TextSeen
+from relay.providers.answers import call_text, texts_of
+from relay.providers.values import dump, entries, integer, mapping, number, text
+from relay.providers.wrappers import unwrap
+
+_PROGRESS: Final = frozenset(
+    {"elapsedTime", "percentage", "remainingTime", "speed", "speedType", "stepCurrent", "stepTotal", "task"}
+)
+_ANSWER: Final = frozenset({"answer", "finishreason", "isThinking", "segments", "thinking", "usage"})
+"""An object with any of these is progress or an answer; models leave out what they like."""
+
+_WORDS: Final = (
+    "message",
+    "text",
+    "msg",
+    "log",
+    "line",
+    "raw",
+    "content",
+    "body",
+    "description",
+    "detail",
+    "info",
+    "warning",
+    "error",
+    "status",
+)
+"""Where an object has its text; the first that is there counts."""
+
+_ABOUT: Final = frozenset({"type", "level", "severity", "logger", "time", "timestamp", "ts", "date", "id"})
+"""What is said of a text: a log line has it in another way, or needs it not."""
+
+_WORDS_A_SECOND: Final = re.compile(r"(?:words?|w|t|tok|tokens?|chars?|characters?)/s(?:ec)?", re.IGNORECASE)
+
+
+def read(message: object, stream: Stream) -> Iterator[Signal]:
+    """Read a message: text, an object, or the same object as JSON in a string."""
+    said = mapping(message)
+    if not said:
+        yield from _log(_line(message), stream)
+        return
+    parts = _parts(said) if stream == "stdout" else ()
+    progress = _progress(said)
+    if parts:
+        yield TextSeen(parts=parts)
+    # An answer repeats label and speed with every chunk: news of these alone would cost more than the answer itself.
+    if progress != Progress() and not (parts and progress.percent is None and progress.step is None):
+        yield ProgressSeen(progress=progress)
+    yield from _log(_left_over(message, said, answered=stream == "stdout"), stream)
+
+
+def _log(line: str, stream: Stream) -> Iterator[Signal]:
+    if line:
+        yield LogSeen(stream=stream, text=line)
+        if bar := from_text(line):  # tqdm writes to stderr unless told otherwise
+            yield ProgressSeen(progress=bar)
+
+
+def _line(message: object) -> str:
+    """Return the text of a message; a list is shown as it came, for it may mean something to a person."""
+    return _json(message) if message and isinstance(message, dict | list) else text(message)
+
+
+def _left_over(message: object, said: Mapping[str, object], *, answered: bool) -> str:
+    """Return what a person could read in an object beside its progress and its answer."""
+    taken = _PROGRESS | (_ANSWER if answered else frozenset())
+    is_raw_answer = answered and _is_raw_answer(said)
+    rest = {name: value for name, value in said.items() if name not in taken and value not in (None, "", [], {})}
+    if is_raw_answer:
+        rest.pop("raw", None)
+    measured = len(taken & said.keys()) > 0 or is_raw_answer or text(said.get("type")).lower().startswith("progress")
+    if not measured and isinstance(message, str):
+        return message  # the log has it just so
+    name = next((name for name in _WORDS if isinstance(rest.get(name), str) and text(rest[name]).strip()), None)
+    more = {key: value for key, value in rest.items() if key != name and isinstance(value, str | list | dict)}
+    if name is None and not measured:
+        return _json(said) if rest else ""
+    more = {key: value for key, value in more.items() if key not in _ABOUT}
+    return " ".join(filter(None, (text(rest[name]) if name else "", _json(more) if more else "")))
+
+
+def _json(value: object) -> str:
+    try:
+        return dump(value).decode()
+    except ValueError:  # nested too deep
+        return ""
+
+
+def _parts(said: Mapping[str, object]) -> tuple[Part, ...]:
+    growing = not said.get("finishreason")
+    return tuple(_segments(said, growing=growing)) or tuple(_pairs(said, growing=growing))
+
+
+def _segments(said: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
+    """Read gen-2's ordered segments; a tool call reads `name(arguments)`."""
+    for entry in entries(said.get("segments")):
+        segment = mapping(entry) or {"text": text(entry)}
+        kind = text(segment.get("type")).strip()[:LABEL_CHARS] or "answer"
+        written = segment.get("text") or segment.get("content")
+        if kind.lower() in ("thinking", "answer") and not isinstance(written, list | dict):
+            yield from _unwrapped(kind.lower(), text(written), growing=growing)
+        elif written:
+            yield Part(kind=kind, text=_line(written))
+        else:
+            yield Part(kind=kind, text=call_text(segment))
+
+
+def _pairs(said: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
+    """
+    Read gen-1's two lists, where `thinking[n]` comes before `answer[n]`; `raw` is the same once more, in one piece.
+
+    Put in that order, a part that has begun keeps its place while later ones join.
+    """
+    lists = {kind: [text(piece) for piece in texts_of(said.get(kind))] for kind in ("thinking", "answer")}
+    if not any(map(any, lists.values())):
+        if _is_raw_answer(said):
+            yield from (part for part in _unwrapped("answer", text(said.get("raw")), growing=growing) if part.text)
+        return
+    for turn in range(max(map(len, lists.values()))):
+        for kind, pieces in lists.items():
+            for part in _unwrapped(kind, pieces[turn], growing=growing) if turn < len(pieces) else ():
+                repeated = part.kind != kind and any(known.startswith(part.text) for known in lists[part.kind])
+                if part.text and not repeated:
+                    yield part
+
+
+def _unwrapped(kind: str, written: str, *, growing: bool) -> Iterator[Part]:
+    for found, part in unwrap(kind, written, growing=growing):
+        yield Part(kind=found, text=part)
+
+
+def _is_raw_answer(said: Mapping[str, object]) -> bool:
+    """Tell whether `raw` is an answer: only language models say how they think, count words or wrap what they say."""
+    raw = text(said.get("raw"))
+    return bool(raw) and (
+        not _ANSWER.isdisjoint(said)
+        or _WORDS_A_SECOND.fullmatch(text(said.get("speedType")).strip()) is not None
+        or unwrap("answer", raw) != (("answer", raw),)
+    )
+
+
+def _progress(said: Mapping[str, object]) -> Progress:
+    left_s, speed = seconds(text(said.get("remainingTime"))), number(said.get("speed"))
+    percent = number(text(said.get("percentage")).strip().removesuffix("%"))
+    return Progress(
+        percent=percent if percent is not None and 0 <= percent <= 100 else None,
+        step=_count(said.get("stepCurrent")),
+        steps=_count(said.get("stepTotal")),
+        label=text(said.get("task")).strip()[:LABEL_CHARS] or None,
+        speed=speed if speed is not None and speed >= 0 else None,
+        unit=text(said.get("speedType")).strip()[:LABEL_CHARS] or None,
+        eta=None if left_s is None else upstream_eta(left_s),
+    )
+
+
+def _count(value: object) -> int | None:
+    found = integer(value)
+    return found if found is not None and found >= 0 else None

@@ -1,0 +1,164 @@
+"""What a model writes: nothing of it vanishes, and each thing is told once."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.core.events import Progress
+from relay.core.signals import LogSeen, Part, ProgressSeen, Signal, TextSeen
+from relay.providers.wiro.messages import read
+
+HALF = ProgressSeen(progress=Progress(percent=50.0))
+
+
+def said(message: object) -> tuple[Signal, ...]:
+    return tuple(read(message, "stdout"))
+
+
+def lines(message: object) -> list[str]:
+    return [signal.text for signal in said(message) if isinstance(signal, LogSeen)]
+
+
+def parts(message: object) -> list[tuple[str, str]]:
+    return [(part.kind, part.text) for signal in said(message) if isinstance(signal, TextSeen) for part in signal.parts]
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ({"type": "info", "message": "Frame 12 of 300"}, "Frame 12 of 300"),
+        ({"type": "status", "text": "Uploading frames"}, "Uploading frames"),
+        ({"message": "Frame 12 of 300"}, "Frame 12 of 300"),
+        ({"level": "warning", "msg": "Low memory\n"}, "Low memory\n"),
+        ({"type": "error", "error": "CUDA out of memory"}, "CUDA out of memory"),
+        ({"status": "uploading"}, "uploading"),
+        ({"raw": "Loading model weights"}, "Loading model weights"),
+        ({"raw": "10 frames", "speed": "2", "speedType": "it/s"}, "10 frames"),
+        ({"message": "Uploading", "file": "a.mp4"}, 'Uploading {"file":"a.mp4"}'),
+        ({"message": "Frame 12 of 300", "frame": 12, "total": 300}, "Frame 12 of 300"),
+        ({"loss": 1}, '{"loss":1}'),
+        ({"type": "heartbeat"}, '{"type":"heartbeat"}'),
+        ({"novel": {"message": "inside"}}, '{"novel":{"message":"inside"}}'),
+        ({"message": {"frame": 1}}, '{"message":{"frame":1}}'),
+        (["a", 1], '["a",1]'),
+        ('{"type":"info","message":"Frame 12"}', '{"type":"info","message":"Frame 12"}'),
+        ('{"loss": 1}', '{"loss": 1}'),
+    ],
+)
+def test_an_object_that_is_no_progress_is_a_line_of_log(message: object, line: str) -> None:
+    """Its text, where it has one under whatever name, else the object; a string stays just as it came."""
+    assert lines(message) == [line]
+    assert parts(message) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ({"percentage": "50", "message": "Rendering frame 12"}, "Rendering frame 12"),
+        ({"percentage": "50", "type": "progressGenerate", "text": "Rendering"}, "Rendering"),
+        ('{"percentage": "50", "message": "Rendering"}', "Rendering"),
+        ({"percentage": "50", "raw": "Rendering"}, "Rendering"),
+        ({"percentage": "50", "note": "Rendering"}, '{"note":"Rendering"}'),
+        ({"percentage": "50", "type": "info", "frame": 12, "level": "info"}, None),
+    ],
+)
+def test_words_beside_a_percentage_are_both(message: object, line: str | None) -> None:
+    """Progress, and a line of log; what is only about the progress is no line."""
+    expected = (HALF,) if line is None else (HALF, LogSeen(stream="stdout", text=line))
+
+    assert said(message) == expected
+
+
+def test_an_answer_with_words_beside_it_is_both() -> None:
+    """The answer is streamed, the words are a line."""
+    assert said({"answer": ["Hi"], "message": "Searching the web"}) == (
+        TextSeen(parts=(Part(kind="answer", text="Hi"),)),
+        LogSeen(stream="stdout", text="Searching the web"),
+    )
+
+
+def test_an_object_on_stderr_is_a_line_there() -> None:
+    """And progress, where it has any; nobody answers on stderr."""
+    assert tuple(read({"percentage": "50", "message": "Slow"}, "stderr")) == (
+        HALF,
+        LogSeen(stream="stderr", text="Slow"),
+    )
+    assert tuple(read({"answer": "Hi"}, "stderr")) == (LogSeen(stream="stderr", text='{"answer":"Hi"}'),)
+
+
+@pytest.mark.parametrize("thinking", [True, "1", "true"])
+def test_a_model_that_says_only_that_it_thinks_says_no_word(thinking: object) -> None:
+    """Empty lists from first to last: how fast it thinks is all there is, and that is no log."""
+    message = {"type": "progressGenerate", "answer": [], "thinking": [], "isThinking": thinking}
+
+    assert said(message) == ()
+    assert said({**message, "speed": "3.5", "speedType": "words/s"}) == (
+        ProgressSeen(progress=Progress(speed=3.5, unit="words/s")),
+    )
+
+
+class TestWrappers:
+    """The tags around answers, while these grow."""
+
+    @pytest.mark.parametrize(
+        ("message", "found"),
+        [
+            ({"raw": "<think>hm</think>Hi", "isThinking": False}, [("thinking", "hm"), ("answer", "Hi")]),
+            ({"answer": ["<think>hm</think>Hi"]}, [("thinking", "hm"), ("answer", "Hi")]),
+            ({"thinking": ["hm"], "answer": ["<think>hm</think>Hi"]}, [("thinking", "hm"), ("answer", "Hi")]),
+            ({"thinking": ["<think>hm"], "answer": []}, [("thinking", "hm")]),
+            ({"answer": '["red"]'}, [("answer", '["red"]')]),
+            ({"answer": ["Put it in <answer>."]}, [("answer", "Put it in <answer>.")]),
+        ],
+    )
+    def test_a_wrapper_is_taken_off(self, message: object, found: list[tuple[str, str]]) -> None:
+        """Thoughts are told apart from the answer, and told once."""
+        assert parts(message) == found
+
+    @pytest.mark.parametrize("shape", ["answer", "raw", "segments"])
+    def test_no_tag_flashes(self, shape: str) -> None:
+        """Character by character, in each of the shapes that an answer streams in."""
+        text = "<thinking>\nhm, 1 < 2\n</thinking>\n<answer>\nHi, 1 < 2\n</answer>"
+        for end in range(len(text) + 1):
+            message: dict[str, Any] = {"isThinking": True}
+            message[shape] = [text[:end]] if shape == "answer" else text[:end]
+            if shape == "segments":
+                message = {"segments": [{"type": "answer", "text": text[:end]}]}
+            shown = [(kind, part) for kind, part in parts(message) if part]
+            whole = [("thinking", "hm, 1 < 2"), ("answer", "Hi, 1 < 2")]
+            assert all(
+                part[0] == last[0] and last[1].startswith(part[1]) for part, last in zip(shown, whole, strict=False)
+            )
+            assert len(shown) <= len(whole)
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters='<>"\\'), min_size=3).filter(str.strip)
+KEYS = st.sampled_from(
+    ["type", "message", "text", "raw", "status", "percentage", "task", "novel", "answer", "level", "isThinking"]
+)
+
+
+@given(st.dictionaries(KEYS, st.none() | st.just("50") | st.booleans(), max_size=5), KEYS, TEXT, st.booleans())
+def test_no_word_of_a_model_vanishes(message: dict[str, object], key: str, word: str, packed: bool) -> None:
+    """Whatever field it stands in and whatever stands beside it: it is a line, a part of an answer, or a label."""
+    message = {**message, key: word}
+    if (key in ("type", "level") and len(message) > 1) or key in ("percentage", "isThinking"):
+        return  # these say what kind of message it is, not what the model says
+    if key in ("raw", "task") and (message.get("answer") or (key == "task" and message.get("raw"))):
+        return  # the same answer once more, and the name of the only phase that it has
+    shown = ""
+    for signal in said(json.dumps(message) if packed else message):
+        match signal:
+            case LogSeen(text=text):
+                shown += text
+            case TextSeen(parts=found):
+                shown += "".join(part.text for part in found)
+            case ProgressSeen(progress=progress):
+                shown += progress.label or ""
+            case _:
+                pass
+    spellings = (word, word.strip()[:200].strip(), json.dumps(word)[1:-1], json.dumps(word, ensure_ascii=False)[1:-1])
+    assert any(spelt in shown for spelt in spellings), (message, shown)
