@@ -6,23 +6,30 @@ out is `UpstreamRejected`. What says nothing we can rely on is `UpstreamUnclear`
 was, never what was in it.
 """
 
-import mimetypes
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Final
 
 from relay.core.events import Cost, Fault, Output, Progress, Stage
 from relay.core.signals import Detail
 from relay.errors import UpstreamFault, UpstreamRejected, UpstreamUnclear
+from relay.providers import outputs
+from relay.providers.apikley import states
 from relay.providers.apikley.refusals import UNCLEAR, classify, is_unknown_job
 from relay.providers.base import UpstreamTask
 from relay.providers.http import Answer
-from relay.providers.values import address, content, entries, integer, load, mapping, moment, number, short, text
+from relay.providers.values import integer, load, mapping, moment, number, short, text
 
 _SUCCESS: Final = 200
-_PHASES: Final[dict[str, Literal["succeeded", "failed"]]] = {"success": "succeeded", "fail": "failed"}
-"""Every other state, an unknown one included, is open."""
+
+_RESULTS: Final = ("resultJson", "response", "resultInfoJson", "result", "results", "output", "outputs")
+"""Where a record has its results; Apikley documents the first, kie.ai's Veo has the second."""
+
+_URLS: Final = ("resultUrls", "resultUrl", "result_urls", "result_url")
+"""Where a result has its files. Beside these it may have others, as the pictures that a video was made from."""
+
+_CARRIED: Final = ("resultUrls", "result_urls", "resultUrl", "urls", "videoUrl", "imageUrl", "audioUrl", "url")
+"""What a record may have its results under without any object around them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +68,7 @@ def parse_record(answer: Answer) -> Detail | None:
         UpstreamUnclear: the answer makes no sense.
     """
     said = _read(answer)
-    if text(said.data.get("state")).strip():  # the record of a failed job may come under the job's own code, 501
+    if states.said(said.data):  # the record of a failed job may come under the job's own code, 501
         return _detail(said.data)
     if is_unknown_job(said.code, said.message) or (said.code == _SUCCESS and not said.data):
         return None
@@ -122,18 +129,19 @@ def _unclear(code: int) -> bool:
 
 
 def _detail(record: dict[str, object]) -> Detail:
-    state = text(record.get("state")).strip()[:100]
-    phase = _PHASES.get(state.lower())
+    said = states.said(record)
+    state = states.read(said)
+    phase = state if state in ("succeeded", "failed", "canceled") else None
     made_at, ended_at = moment(record.get("createTime")), moment(record.get("completeTime"))
-    found = _outputs(record.get("resultJson")) if phase == "succeeded" else ()
+    found = _outputs(record) if phase == "succeeded" else ()
     percent = number(record.get("progress"))
     return Detail(
         phase=phase or "open",
-        status=state,
+        status=short(said)[:100],
         upstream_id=job_id(record) or None,
         model=text(record.get("model")) or None,
-        stages=MappingProxyType(_stages(record, state.lower())),
-        progress=None if percent is None or phase is not None else Progress(percent=percent),
+        stages=MappingProxyType(_stages(record, state)),
+        progress=Progress(percent=percent) if phase is None and percent is not None and 0 <= percent <= 100 else None,
         fault=_fault(record) if phase == "failed" else None,
         outputs=found,
         ended_at=ended_at if phase is not None else None,
@@ -144,7 +152,7 @@ def _detail(record: dict[str, object]) -> Detail:
     )
 
 
-def _stages(record: dict[str, object], state: str) -> dict[Stage, float]:
+def _stages(record: dict[str, object], state: states.State | None) -> dict[Stage, float]:
     """Work the stages out: the record has three times and no clock of its stages."""
     made_at, changed_at = moment(record.get("createTime")), moment(record.get("updateTime"))
     ended_at = moment(record.get("completeTime"))
@@ -153,50 +161,46 @@ def _stages(record: dict[str, object], state: str) -> dict[Stage, float]:
         stages[Stage.QUEUE] = made_at
     if state == "generating" and changed_at is not None:
         stages[Stage.START] = changed_at
-    if state == "success" and ended_at is not None:
+    if state == "succeeded" and ended_at is not None:
         stages[Stage.END] = stages[Stage.POSTPROCESS_END] = ended_at
     return stages
 
 
-def _outputs(value: object) -> tuple[Output, ...]:
-    """Read `resultJson`: an object in a string, with the addresses of files, or with an object for a text model."""
-    result = mapping(value)
-    if not result and isinstance(value, str):
-        result = mapping(_unwrapped(value))
-    files = tuple(
-        Output(content_type=_content_type(url), name=_name(url), url=url)
-        for entry in entries(result.get("resultUrls"))
-        if (url := address(entry)) is not None
-    )
-    raw = content(result.get("resultObject"))
-    return files if raw is None else (*files, Output(content_type="raw", content=raw))
+def _outputs(record: dict[str, object]) -> tuple[Output, ...]:
+    """Read the results: addresses of files, an object for a text model, in an object, a list or a string of JSON."""
+    for name in _RESULTS:
+        given = record.get(name)
+        if found := _result(mapping(given) or mapping(_unwrapped(given))) or outputs.read_files(given):
+            return found
+    for name in _CARRIED:
+        if found := outputs.read_files(record.get(name)):
+            return found
+    return outputs.read(record.get(_RESULTS[0]))  # no file anywhere, but perhaps something to read
 
 
-def _unwrapped(value: str) -> object:
+def _result(result: dict[str, object]) -> tuple[Output, ...]:
+    """Read an object of results. Only where all names are missing that documents have, whatever is there is one."""
+    files = next((files for name in _URLS if (files := outputs.read_files(result.get(name)))), ())
+    written = outputs.read({"content": given}) if (given := mapping(result.get("resultObject"))) else ()
+    named = any(result.get(name) for name in (*_URLS, "resultObject"))
+    return (*files, *written) if named else outputs.read_files(result)
+
+
+def _unwrapped(value: object) -> object:
     """Undo a second escaping: JSON of a string of JSON."""
     try:
-        return load(value)
+        return load(value) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def _name(url: str) -> str | None:
-    try:
-        return unquote(urlsplit(url).path).rpartition("/")[2] or None
-    except ValueError:
-        return None
-
-
-def _content_type(url: str) -> str:
-    return mimetypes.guess_type(_name(url) or "", strict=False)[0] or "application/octet-stream"
 
 
 def _fault(record: dict[str, object]) -> Fault:
-    code, message = record.get("failCode"), short(text(record.get("failMsg")))
+    code = next((record[name] for name in ("failCode", "errorCode") if text(record.get(name)).strip()), None)
+    reasons = (short(text(record.get(name))) for name in ("failMsg", "errorMessage", "failReason", "error", "message"))
     known = integer(code)
     return Fault(
         code=known if known is not None else short(text(code)) or None,
-        message=message or "Apikley gave no reason.",
+        message=next(filter(None, reasons), "Apikley gave no reason."),
     )
 
 

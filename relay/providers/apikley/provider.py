@@ -1,18 +1,23 @@
-"""Apikley as a provider: which call does what. It carries and translates; it decides nothing and keeps no state."""
+"""Apikley as a provider: which call does what. It carries and translates; it decides nothing and keeps no task."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
+from relay import log
 from relay.core.signals import Detail, Signal
 from relay.errors import Code, FieldError, UpstreamRejected, UpstreamUnavailable
+from relay.providers.apikley import states
 from relay.providers.apikley.answers import confirm, parse_create, parse_record
 from relay.providers.apikley.callbacks import proven_job
 from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask, always
 from relay.providers.body import JsonBody
 from relay.providers.catalogue.model import Model
 from relay.providers.http import Http
+from relay.providers.notices import Notices
 from relay.providers.values import dump
+
+_log = log.get("apikley")
 
 
 class ApikleyProvider:
@@ -49,6 +54,7 @@ class ApikleyProvider:
             timeout_s=request_timeout_s,
             headers=lambda: {"authorization": f"Bearer {api_key}"},
         )
+        self._notices = Notices()
         self._webhook_secret = webhook_secret
         self._clock = clock
 
@@ -70,7 +76,11 @@ class ApikleyProvider:
         if not task.upstream_id:
             raise UpstreamRejected("This task has no id at Apikley: it cannot be asked for.")
         query = {"taskId": task.upstream_id}
-        return parse_record(await self._http.call("GET", "/api/v1/jobs/recordInfo", query=query))
+        detail = parse_record(await self._http.call("GET", "/api/v1/jobs/recordInfo", query=query))
+        unknown = detail.status if detail is not None and states.read(detail.status) is None else None
+        if unknown is not None and self._notices.is_new(task.upstream_id, unknown):
+            _log.warning("apikley.unknown_state", state=unknown, upstream_id=task.upstream_id)
+        return detail
 
     async def stop(self, task: UpstreamTask, *, started: bool) -> None:
         raise UpstreamRejected("Apikley has no way to stop a task.", code=Code.CONFLICT)

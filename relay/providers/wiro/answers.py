@@ -16,6 +16,7 @@ from relay.providers.base import UpstreamTask
 from relay.providers.http import Answer
 from relay.providers.values import entries, flag, integer, load, mapping, moment, number, text
 from relay.providers.wiro.refusals import classify, faults, is_unknown_task
+from relay.providers.wiro.words import word
 
 Phase = Literal["open", "finished", "canceled", "error"]
 
@@ -94,7 +95,7 @@ def read_tasks(answer: Answer) -> list[dict[str, object]]:
         raise refusal
     if "tasklist" in fields:
         return [task for entry in entries(fields["tasklist"]) if (task := mapping(entry))]
-    if text(fields.get("status")).startswith("task_"):  # samples show the task itself in `data`
+    if word(fields.get("status")).startswith("task_"):  # samples show the task itself in `data`
         return [fields]
     raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a task list.")
 
@@ -179,7 +180,7 @@ def _refusal(answer: Answer, fields: dict[str, object]) -> UpstreamRejected | No
 
 def _detail(task: dict[str, object]) -> Detail:
     status = text(task.get("status")).strip()
-    phase: Phase = _PHASES.get(status.lower(), "open")
+    phase: Phase = _PHASES.get(word(status), "open")
     stages = {stage: at for stage, name in _CLOCK.items() if (at := moment(task.get(name))) is not None}
     cancel_at = moment(task.get("canceltime"))
     amount = number(task.get("totalcost"))

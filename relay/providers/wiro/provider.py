@@ -1,18 +1,24 @@
-"""Wiro as a provider: which call does what. It carries and translates; it decides nothing and keeps no state."""
+"""Wiro as a provider: which call does what. It carries and translates; it decides nothing and keeps no task."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
+from relay import log
 from relay.core.signals import Detail, Signal
 from relay.errors import Code, UpstreamRejected
 from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask, always
 from relay.providers.catalogue.model import Model
+from relay.providers.notices import Notices
+from relay.providers.values import short
 from relay.providers.wiro import runs, socket, store
 from relay.providers.wiro.answers import confirm, parse_detail, parse_run, read_tasks
 from relay.providers.wiro.rest import Rest
 from relay.providers.wiro.search import LISTED, PAGES, pick, reaches_back
 from relay.providers.wiro.signing import Signer
 from relay.providers.wiro.tools import parse_tool
+from relay.providers.wiro.words import STATUSES, word
+
+_log = log.get("wiro")
 
 
 class WiroProvider:
@@ -44,6 +50,7 @@ class WiroProvider:
     ) -> None:
         self._rest = Rest(signer=Signer(api_key, api_secret), api_url=api_url, timeout_s=request_timeout_s)
         self._socket_url = socket_url
+        self._notices = Notices()
 
     async def run(self, run: Run, *, wanted: Callable[[], bool] = always) -> UpstreamTask:
         return parse_run(await self._rest.run(run.model, runs.written(run), wanted))
@@ -60,7 +67,11 @@ class WiroProvider:
     async def detail(self, task: UpstreamTask) -> Detail | None:
         _known(task)
         body = {"taskid": task.upstream_id} if task.upstream_id else {"tasktoken": task.socket_token}
-        return parse_detail(await self._rest.call("/Task/Detail", body))
+        detail = parse_detail(await self._rest.call("/Task/Detail", body))
+        unknown = short(detail.status) if detail is not None and word(detail.status) not in STATUSES else None
+        if unknown is not None and self._notices.is_new(task.upstream_id or task.socket_token or "", unknown):
+            _log.warning("wiro.unknown_status", status=unknown, upstream_id=task.upstream_id)
+        return detail
 
     async def stop(self, task: UpstreamTask, *, started: bool) -> None:
         _known(task)

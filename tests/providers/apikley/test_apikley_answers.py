@@ -71,6 +71,76 @@ def test_a_job_that_has_not_ended_is_open(state: str, stages: dict[Stage, float]
     assert (detail.outputs, detail.cost, detail.ended_at, detail.elapsed_s) == ((), None, None, None)
 
 
+ENDS: dict[str, tuple[object, ...]] = {
+    "succeeded": ("success", "SUCCESS", "succeeded", "Successful", "complete", "Completed", "done", "finished", "1", 1),
+    "failed": (
+        *("fail", "failed", "FAILED", "failure", "error", "errored", "expired", "timeout", "timed_out", "Timed Out"),
+        *("timed-out", "timedOut", "rejected", "GENERATE_FAILED", "create_task_failed", "SENSITIVE_WORD_ERROR"),
+        *("2", 3, " failed "),
+    ),
+    "canceled": ("canceled", "cancelled", "CANCELED", "cancel", "aborted"),
+}
+
+
+@pytest.mark.parametrize(("phase", "state"), [(phase, state) for phase, states in ENDS.items() for state in states])
+def test_every_spelling_of_an_end_ends_the_task(phase: str, state: object) -> None:
+    """Its reason and its results are read then."""
+    detail = parse_record(record(state=state, failMsg="The prompt was refused"))
+
+    assert detail is not None
+    assert (detail.phase, detail.ended_at) == (phase, ENDED / 1000)
+    assert (detail.fault is not None and detail.fault.message == "The prompt was refused") is (phase == "failed")
+    assert len(detail.outputs) == (2 if phase == "succeeded" else 0)
+    assert (Stage.POSTPROCESS_END in detail.stages) is (phase == "succeeded")
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["FIRST_SUCCESS", "TEXT_SUCCESS", "cancelling", "not_completed", "no error", "retrying_after_error", "0", 0, "7"],
+)
+def test_what_only_sounds_like_an_end_is_none(state: object) -> None:
+    """A task that is ended too early loses its result; one that is not is looked at again."""
+    detail = parse_record(record(state=state))
+
+    assert detail is not None
+    assert detail.phase == "open"
+
+
+@pytest.mark.parametrize("flag", [1, "1"])
+def test_a_record_may_count_where_its_job_is(flag: object) -> None:
+    """As kie.ai's Veo does, which has its results in `response` and its reasons under other names."""
+    video = {"taskId": "veo_1", "successFlag": flag, "createTime": MADE, "completeTime": ENDED}
+    found = {"response": {"resultUrls": ["https://x/0.mp4"], "originUrls": ["https://x/1.mp4"]}}
+    detail = parse_record(answer({"code": 200, "data": video | found}))
+    failed = parse_record(answer({"code": 200, "data": video | {"successFlag": 2, "errorMessage": "Refused"}}))
+    runs = parse_record(answer({"code": 200, "data": video | {"successFlag": 0, "completeTime": None}}))
+
+    assert detail is not None
+    assert (detail.phase, [output.url for output in detail.outputs]) == ("succeeded", ["https://x/0.mp4"])
+    assert failed is not None
+    assert failed.fault == Fault(code=None, message="Refused")
+    assert runs is not None
+    assert runs.phase == "open"
+
+
+@pytest.mark.parametrize("name", ["resultUrls", "result_urls", "urls", "videoUrl", "response", "output"])
+def test_results_may_lie_beside_the_result(name: str) -> None:
+    """Where `resultJson` has none."""
+    detail = parse_record(record(**{"resultJson": "", name: ["https://x/0.mp4"]}))
+
+    assert detail is not None
+    assert [output.url for output in detail.outputs] == ["https://x/0.mp4"]
+
+
+@pytest.mark.parametrize("percent", [150, -1, "NaN", "Infinity", ">100"])
+def test_a_percentage_that_is_none_is_dropped(percent: object) -> None:
+    """As if it had not been said."""
+    detail = parse_record(record(state="generating", progress=percent))
+
+    assert detail is not None
+    assert detail.progress is None
+
+
 @pytest.mark.parametrize("code", [200, 501])
 def test_a_job_that_failed_has_its_reason(code: int) -> None:
     """Its record counts under the job's own code too."""
@@ -94,7 +164,22 @@ def test_a_failure_without_words_says_so() -> None:
 @pytest.mark.parametrize(
     ("result", "outputs", "warned"),
     [
-        ('{"resultObject":{"text":"Hi"}}', (Output(content_type="raw", content={"text": "Hi"}),), False),
+        (
+            '{"resultObject":{"text":"Hi"}}',
+            (Output(content_type="raw", content={"text": "Hi", "answer": ["Hi"]}),),
+            False,
+        ),
+        ('{"result_urls":["https://x/0.webp"]}', ("image/webp",), False),
+        ('["https://x/0.webp"]', ("image/webp",), False),
+        (["https://x/0.webp", {"url": "https://x/1.mp4"}], ("image/webp", "video/mp4"), False),
+        ("https://x/0.webp", ("image/webp",), False),
+        ({"videoUrl": "https://x/0.mp4"}, ("video/mp4",), False),
+        ({"urls": ["//x.example/0.mp4"]}, ("video/mp4",), False),
+        ({"resultUrls": '["https://x/0.mp4"]', "originUrls": ["https://x/1.mp4"]}, ("video/mp4",), False),
+        ({"resultUrls": [], "videoUrl": "https://x/0.mp4"}, ("video/mp4",), False),
+        ({"images": [{"url": "https://x/0", "content_type": "image/png"}]}, ("image/png",), False),
+        ({"resultUrls": ["https://x/a?filename=0.webp"]}, ("image/webp",), False),
+        ("A cat sat there.", (Output(content_type="raw", content={"raw": "A cat sat there."}),), False),
         ({"resultUrls": ["https://x/0.webp"]}, ("image/webp",), False),
         (orjson.dumps('{"resultUrls":["https://x/0.jpg"]}').decode(), ("image/jpeg",), False),
         ('{"resultUrls":"https://x/unnamed"}', ("application/octet-stream",), False),

@@ -160,7 +160,11 @@ def test_a_finished_task_is_read_whole() -> None:
     ("status", "phase"),
     [
         ("task_postprocess_end", "finished"),
+        ("TASK_POSTPROCESS_END", "finished"),
+        (" Task Postprocess-End ", "finished"),
         ("task_cancel", "canceled"),
+        ("task_cancelled", "canceled"),
+        ("task_killed", "canceled"),
         ("task_error", "error"),
         ("task_end", "open"),
         ("task_queue", "open"),
@@ -173,7 +177,7 @@ def test_a_status_becomes_a_phase_and_an_unknown_one_is_open(status: str | None,
     """Only two words end a task; `task_end` comes before the outputs, `task_error` may be put right."""
     found = detail_of(status=status)
 
-    assert (found.phase, found.status) == (phase, status or "")
+    assert (found.phase, found.status) == (phase, (status or "").strip())
 
 
 @pytest.mark.parametrize(
@@ -235,6 +239,40 @@ def test_outputs_that_say_nothing_are_none(fields: dict[str, Any]) -> None:
 def test_the_same_output_is_read_in_every_spelling(fields: dict[str, Any]) -> None:
     """Lists and strings, both names of the field, any case, and no type at all."""
     assert detail_of(**fields).outputs == (PNG,)
+
+
+@pytest.mark.parametrize(
+    ("entry", "output"),
+    [
+        (
+            {"url": "http://127.0.0.1/out/pic.png?X=1"},
+            Output(content_type="image/png", name="pic.png", url="http://127.0.0.1/out/pic.png?X=1"),
+        ),
+        (
+            {"name": "x", "url": "http://127.0.0.1/v.mp4"},
+            Output(content_type="video/mp4", name="x", url="http://127.0.0.1/v.mp4"),
+        ),
+        (
+            {"name": "a", "contenttype": "png", "url": "http://127.0.0.1/a"},
+            Output(content_type="image/png", name="a", url="http://127.0.0.1/a"),
+        ),
+        (
+            "http://127.0.0.1/plain.png",
+            Output(content_type="image/png", name="plain.png", url="http://127.0.0.1/plain.png"),
+        ),
+        (
+            {"url": "//cdn.example.com/g.webp"},
+            Output(content_type="image/webp", name="g.webp", url="https://cdn.example.com/g.webp"),
+        ),
+        (
+            {"contenttype": "raw", "content": {"segments": [{"type": "answer", "text": "<answer>Hi</answer>"}]}},
+            Output(content_type="raw", content={"segments": [{"type": "answer", "text": "Hi"}]}),
+        ),
+    ],
+)
+def test_an_output_without_a_proper_type_is_what_its_address_says(entry: object, output: Output) -> None:
+    """No type, an extension, a bare address, an address without a scheme, an answer in segments: none is lost."""
+    assert detail_of(outputs=[entry]).outputs == (output,)
 
 
 def test_an_address_that_is_not_http_is_left_out() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from relay.errors import Code, UpstreamRejected, UpstreamUnavailable, UpstreamUnclear
 from relay.providers.base import Run, UpstreamTask
@@ -370,3 +371,22 @@ async def test_the_check_sees_refused_credentials(wiro: Scripted) -> None:
 
     assert "x-signature" not in wiro.headers[0]
     await provider.close()
+
+
+async def test_a_status_that_nobody_knows_is_logged_once_for_each_task(wiro: Scripted, provider: WiroProvider) -> None:
+    """It ends nothing, however often the record is read."""
+    for status in ("task_queue", "task_teleport", "task_teleport", "task_beam", "TASK_START", "task_teleport"):
+        wiro.says({"result": True, "errors": [], "tasklist": [{"id": "2221", "status": status}]})
+    with capture_logs() as lines:
+        for _ in range(6):
+            detail = await provider.detail(TASK)
+            assert detail is not None
+            assert detail.phase == "open"
+        await provider.detail(UpstreamTask(upstream_id="2222", socket_token=None))
+
+    unknown = {"event": "wiro.unknown_status", "log_level": "warning"}
+    assert lines == [
+        unknown | {"status": "task_teleport", "upstream_id": "2221"},
+        unknown | {"status": "task_beam", "upstream_id": "2221"},
+        unknown | {"status": "task_teleport", "upstream_id": "2222"},
+    ]

@@ -1,0 +1,88 @@
+"""
+Where a job is, in every word that a platform of this kind has for it. Pure.
+
+Apikley documents `success` and `fail`; other calls of kie.ai, whose jobs these are, say `GENERATE_FAILED`, or count
+`successFlag` from 0 to 3. Only an end that is taken for one ends a task: an unknown word does not.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from relay.providers.values import integer, text
+
+State = Literal["waiting", "generating", "succeeded", "failed", "canceled"]
+
+_SUCCEEDED: Final = frozenset(
+    {"success", "succeed", "succeeded", "successful", "successfully", "complete", "completed", "done", "finish"}
+    | {"finished", "allsuccess"}
+)
+_CANCELED: Final = frozenset(
+    {"cancel", "canceled", "cancelled", "abort", "aborted", "stopped", "terminated", "killed", "revoked"}
+)
+_FAILED: Final = frozenset(
+    {"fail", "failed", "failure", "error", "errored", "expired", "expire", "timeout", "timedout"}
+    | {"reject", "rejected", "refused", "denied", "crashed"}
+)
+_WAITING: Final = frozenset(
+    {
+        "accepted",
+        "created",
+        "inqueue",
+        "initial",
+        "initializing",
+        "pending",
+        "preparing",
+        "queue",
+        "queued",
+        "queueing",
+        "queuing",
+    }
+    | {"scheduled", "submitted", "wait", "waiting"}
+)
+_GENERATING: Final = frozenset(
+    {
+        "active",
+        "executing",
+        "firstsuccess",
+        "generating",
+        "inprogress",
+        "ongoing",
+        "processing",
+        "progress",
+        "rendering",
+    }
+    | {"running", "started", "starting", "textsuccess", "working"}
+)
+
+_FLAGS: Final[dict[int, State]] = {0: "generating", 1: "succeeded", 2: "failed", 3: "failed"}
+"""kie.ai's Veo: 2 is a job that failed, 3 one that could not be made (docs.kie.ai, Get Veo3 Video Details)."""
+
+
+def said(record: Mapping[str, object]) -> str:
+    """Return what a record says of where its job is, as it came; empty when it says nothing."""
+    names = ("state", "status", "taskStatus", "task_status", "successFlag", "success_flag")
+    return next((found for name in names if (found := text(record.get(name)).strip())), "")
+
+
+def read(word: str) -> State | None:
+    """Return what a word or a number means; null when nobody knows."""
+    if (flag := integer(word)) is not None:
+        return _FLAGS.get(flag)
+    words = [each for each in re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()) if each]
+    bare = "".join(words)
+    for state, known in _KNOWN.items():
+        if bare in known:
+            return state
+    # `GENERATE_FAILED`, `CREATE_TASK_FAILED`, `SENSITIVE_WORD_ERROR`: kie.ai names what went wrong first.
+    ends_badly = bool(words) and words[-1] in ("fail", "failed", "failure", "error")
+    return "failed" if ends_badly and words[0] not in ("no", "not", "retry", "retrying") else None
+
+
+_KNOWN: Final[dict[State, frozenset[str]]] = {
+    "succeeded": _SUCCEEDED,
+    "failed": _FAILED,
+    "canceled": _CANCELED,
+    "generating": _GENERATING,
+    "waiting": _WAITING,
+}

@@ -1,0 +1,36 @@
+"""Apikley's provider over a real socket: what it notes beside what it reads."""
+
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from relay.providers.apikley.provider import ApikleyProvider
+from relay.providers.base import UpstreamTask
+
+
+async def test_a_state_that_nobody_knows_is_logged_once_for_each_task(unused_tcp_port: int) -> None:
+    """It ends nothing, however often the record is read."""
+    states = iter(["waiting", "teleporting", "teleporting", "beaming", "fail", "teleporting"])
+
+    async def answer(request: web.Request) -> web.Response:
+        data = {"taskId": request.query["taskId"], "state": next(states)}
+        return web.json_response({"code": 200, "msg": "success", "data": data})
+
+    app = web.Application()
+    app.router.add_get("/api/v1/jobs/recordInfo", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+    provider = ApikleyProvider(api_key="k", api_url=f"http://127.0.0.1:{unused_tcp_port}")
+    with capture_logs() as lines:
+        for _ in range(5):
+            await provider.detail(UpstreamTask(upstream_id="job_1", socket_token=None))
+        await provider.detail(UpstreamTask(upstream_id="job_2", socket_token=None))
+    await provider.close()
+    await runner.cleanup()
+
+    unknown = {"event": "apikley.unknown_state", "log_level": "warning"}
+    assert lines == [
+        unknown | {"state": "teleporting", "upstream_id": "job_1"},
+        unknown | {"state": "beaming", "upstream_id": "job_1"},
+        unknown | {"state": "teleporting", "upstream_id": "job_2"},
+    ]
