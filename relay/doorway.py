@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from relay.core.platform_clock import PlatformClock
 from relay.errors import Code, RequestError
 
 CONNECTING_AT_ONCE = 20
@@ -81,6 +82,8 @@ class Doorway:
     def __init__(self, line_limit: int) -> None:
         self.connecting = asyncio.Semaphore(CONNECTING_AT_ONCE)
         self.line = Line(line_limit)
+        self.clock = PlatformClock()
+        """How far the platform's clock is from ours, as its tasks show."""
         self.adopting = asyncio.Lock()
         """Held from seeing that nobody has an upstream task to taking it."""
         self._sending: set[asyncio.Future[None]] = set()

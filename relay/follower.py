@@ -219,6 +219,7 @@ class Follower:
         nudged, self._nudged = self._nudged, False
         try:
             async with self._doorway.connecting:
+                asked_at = self._clock()
                 detail = await self._provider.detail(upstream)
         except UpstreamError as error:
             self._check_failures += 1
@@ -228,7 +229,8 @@ class Follower:
             self._check_failures = 0
             asked: Literal[Source.RECONCILED, Source.POLLED]
             asked = Source.RECONCILED if self._provider.streams else Source.POLLED
-            signal = DetailSeen(detail=detail, source=Source.CALLBACK if nudged else asked)
+            source = Source.CALLBACK if nudged else asked
+            signal = DetailSeen(detail=detail, source=source, asked_at=asked_at)
         await self._inbox.put(signal)
 
     async def _listen(self, upstream: UpstreamTask) -> None:

@@ -143,13 +143,14 @@ class Following:
         offers = [Offer(input=file.input, content_type=file.content_type) for file in record.files]
         model, sent = self._catalogue.sent(record.provider, record.model, record.input, offers)
         files = self._spool.located(record.files)
+        doorway = self._doorways[record.provider]
         return Follower(
-            Lifecycle(snapshot, self._clock(), patience),
+            Lifecycle(snapshot, self._clock(), patience, doorway.clock, since=record.created_at),
             run=Run(model=model, input=sent, files=files, callback_url=hook),
             provider=provider,
             journal=self._journal,
             clock=self._clock,
-            doorway=self._doorways[record.provider],
+            doorway=doorway,
             hold_s=self._terms.hold_s,
             discard=lambda: self._spool.release(record.files),
             upstream=record.upstream,

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from relay.core.lifecycle import submit
 from relay.core.signals import Detail
 from relay.core.snapshot import Snapshot
+from relay.core.timeline import first_moment
 from relay.errors import Code, FieldError, RequestError, UpstreamError
 from relay.following import Following
 from relay.journal.base import Claim, Filter, Journal, Place, Record
@@ -257,6 +258,7 @@ class Tasks:
     async def _attach(self, wish: Attach) -> Started:
         provider = self._provider(wish.provider)
         upstream = UpstreamTask(upstream_id=wish.upstream_id, socket_token=wish.socket_token)
+        asked_at = self._clock()
         detail = await self._providers[provider].detail(upstream)
         if detail is None:
             raise RequestError(
@@ -265,13 +267,17 @@ class Tasks:
                 fields=(FieldError(field="socket_token", message="the upstream does not know it"),),
             )
         upstream = replace(upstream, upstream_id=detail.upstream_id or wish.upstream_id)
-        async with self._following.doorway(provider).adopting:
+        doorway, now = self._following.doorway(provider), self._clock()
+        async with doorway.adopting:
             known = await self._journal.find_upstream(provider, upstream)
             if known is not None:
                 return Started(snapshot=await self.snapshot(known), made=False)
-            return Started(snapshot=await self._adopt(wish, provider, upstream, detail))
+            began_at = first_moment(detail, doorway.clock, asked_at=asked_at, now=now)
+            return Started(snapshot=await self._adopt(wish, provider, upstream, detail, began_at))
 
-    async def _adopt(self, wish: Attach, provider: str, upstream: UpstreamTask, detail: Detail) -> Snapshot:
+    async def _adopt(
+        self, wish: Attach, provider: str, upstream: UpstreamTask, detail: Detail, began_at: float
+    ) -> Snapshot:
         record = Record(
             id=_word(),
             provider=provider,
@@ -282,17 +288,24 @@ class Tasks:
             metadata=wish.metadata,
             upstream=upstream,
         )
-        return self._following.follow(record, await self._make(record), fresh=False).snapshot
+        return self._following.follow(record, await self._make(record, began_at=began_at), fresh=False).snapshot
 
-    async def _make(self, record: Record, claim: Claim | None = None) -> Snapshot:
-        """Put a new task into the journal: from then on it exists, whatever happens."""
+    async def _make(self, record: Record, claim: Claim | None = None, *, began_at: float | None = None) -> Snapshot:
+        """
+        Put a new task into the journal: from then on it exists, whatever happens.
+
+        Args:
+            record: what is kept of it.
+            claim: the idempotency key that it is made under.
+            began_at: when it began, where that was before the relay took it on.
+        """
         event, snapshot = submit(
             task=record.id,
             model=record.model,
             provider=record.provider,
             tags=record.tags,
             epoch=self._journal.epoch,
-            now=record.created_at,
+            now=record.created_at if began_at is None else began_at,
         )
         await self._journal.create(record, event, claim=claim)
         return snapshot

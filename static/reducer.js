@@ -148,16 +148,18 @@ function apply(snapshot, event) {
 
 /**
  * @param {Snapshot} state
- * @param {any} data one of progress, log, append
+ * @param {any} data one of progress, log, append, outputs
  * @returns {Snapshot}
  */
 function withOutput(state, data) {
   if (data.progress) return { ...state, progress: data.progress };
   if (data.log) {
-    const { entries, dropped } = withLog(state.log, data.log);
+    const whole = data.log.before === undefined ? withLog(state.log, data.log) : withLateLog(state.log, data.log);
+    const { entries, dropped } = cutLog(whole);
     return { ...state, log: entries, log_dropped: state.log_dropped + dropped };
   }
-  return data.append ? { ...state, segments: withAppend(state.segments, data.append) } : state;
+  if (data.append) return { ...state, segments: withAppend(state.segments, data.append) };
+  return data.outputs ? { ...state, outputs: data.outputs } : state;
 }
 
 /**
@@ -172,18 +174,50 @@ function withStage(stages, event) {
 }
 
 /**
- * Add to the log, merging neighbours of one stream, and cut it from the front, whole entries first.
+ * Add to the log, merging neighbours of one stream.
  *
  * @param {Log[]} log
  * @param {Log} added
- * @returns {{entries: Log[], dropped: number}} `dropped` in UTF-16 units
+ * @returns {Log[]}
  */
 function withLog(log, added) {
-  const last = log.at(-1);
-  const entries =
-    last?.stream === added.stream
-      ? [...log.slice(0, -1), { stream: last.stream, text: last.text + added.text }]
-      : [...log, added];
+  const last = log[log.length - 1];
+  if (last?.stream !== added.stream) return [...log, added];
+  return [...log.slice(0, -1), { stream: last.stream, text: last.text + added.text }];
+}
+
+/**
+ * Insert text that was learnt late; where its place has been cut off already, it goes before everything.
+ *
+ * @param {Log[]} log
+ * @param {Log & {before: number}} late `before`: how many units of its stream come after it
+ * @returns {Log[]}
+ */
+function withLateLog(log, { stream, text: late, before }) {
+  let left = before;
+  for (let index = log.length - 1; index >= 0; index -= 1) {
+    const { text } = log[index];
+    if (log[index].stream !== stream) continue;
+    if (text.length >= left) {
+      const at = text.length - left;
+      const cut = splitsPair(text, at) ? at - 1 : at;
+      const grown = { stream, text: text.slice(0, cut) + late + text.slice(cut) };
+      return [...log.slice(0, index), grown, ...log.slice(index + 1)];
+    }
+    left -= text.length;
+  }
+  if (log[0]?.stream === stream) return [{ stream, text: late + log[0].text }, ...log.slice(1)];
+  return [{ stream, text: late }, ...log];
+}
+
+/**
+ * Cut the log from the front to what a snapshot keeps, whole entries first.
+ *
+ * @param {Log[]} log a copy of its own
+ * @returns {{entries: Log[], dropped: number}} `dropped` in UTF-16 units
+ */
+function cutLog(log) {
+  const entries = log;
   let excess = entries.reduce((units, entry) => units + entry.text.length, 0) - LOG_UNITS;
   let dropped = 0;
   while (excess > 0) {

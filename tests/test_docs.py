@@ -14,7 +14,20 @@ from pydantic import TypeAdapter
 
 from relay.app import Running
 from relay.core import events
-from relay.core.events import EVENT_TYPES, Append, Done, Eta, Event, Log, Output, Progress, Source, State, decode_event
+from relay.core.events import (
+    EVENT_TYPES,
+    Append,
+    Done,
+    Eta,
+    Event,
+    LateLog,
+    Output,
+    Phase,
+    Progress,
+    Source,
+    State,
+    decode_event,
+)
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, FieldError, UpstreamFault
 from relay.hub import viewer
@@ -100,7 +113,15 @@ class TestProtocol:
 
     @pytest.mark.parametrize(
         ("word", "kind"),
-        [("progress", Progress), ("eta", Eta), ("log", Log), ("append", Append), ("output", Output), ("done", Done)],
+        [
+            ("progress", Progress),
+            ("eta", Eta),
+            ("phase", Phase),
+            ("log", LateLog),
+            ("append", Append),
+            ("output", Output),
+            ("done", Done),
+        ],
     )
     def test_it_has_the_fields_of_each_value(self, word: str, kind: type[Any]) -> None:
         """What an event's data is made of has a table of its own."""

@@ -78,8 +78,17 @@ class Eta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """One stretch of the model's work. `index` counts from 0, `percent` restarts with each phase (0-100 or null)."""
+
+    index: int
+    label: str | None = None
+    percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a task is. `percent` never goes back within a task; `step`, `label` and `speed` are of the phase."""
+    """How far a task is. `percent` never goes back within a task; everything else describes the current phase."""
 
     percent: float | None = None
     basis: Literal["measured", "estimated"] = "measured"
@@ -89,6 +98,7 @@ class Progress:
     speed: float | None = None
     unit: str | None = None
     eta: Eta | None = None
+    phase: Phase | None = None
 
 
 Stream = Literal["stdout", "stderr"]
@@ -100,6 +110,20 @@ class Log:
 
     stream: Stream
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateLog:
+    """
+    Log text that was learnt late and belongs earlier in its stream.
+
+    It goes `before` the last so many UTF-16 units of the stream's text. Counted from the end, the place stays right
+    where the beginning of a long log has been cut off.
+    """
+
+    stream: Stream
+    text: str
+    before: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +204,7 @@ class ProgressOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOutput:
-    log: Log
+    log: LateLog | Log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +214,7 @@ class AppendOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """`postprocess_end`: the results are there; show them now."""
+    """The whole set of results, with `postprocess_end`; in a later `output` it replaces what was known before."""
 
     outputs: tuple[Output, ...]
 
@@ -204,10 +228,15 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stall:
-    """No news for longer than is normal (`stall`), or news again (`stall_end`); `checked` says what asking found."""
+    """
+    No news for longer than is normal (`stall`), or news again (`stall_end`); `checked` says what asking found.
+
+    `confirmed`: the platform's record says that the task is alive, so only its news is missing.
+    """
 
     silent_s: float
     checked: str
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +281,7 @@ _DATA_OF_TYPE: dict[str, TypeAdapter[Any]] = {
     "hold": TypeAdapter(Hold),
     "submitted": TypeAdapter(Submitted),
     **{stage.value: TypeAdapter(Began) for stage in Stage},
-    "output": TypeAdapter(OutputData),
+    "output": TypeAdapter(OutputData | Results),
     "postprocess_end": TypeAdapter(Results),
     "cancel": TypeAdapter(Cancel),
     "stall": TypeAdapter(Stall),

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, replace
 
+from relay.core.events import State
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long to wait for what, in seconds."""
 
     silence_s: float = 60.0
-    """No news for so long, and a check without news after it, is a stall."""
+    """A running task without news for so long, and a check without news after it, is a stall."""
     watch_s: float = 60.0
     """The detail is read this often while the stream is open: frames can be lost on a healthy socket too."""
     poll_s: float = 5.0
@@ -21,6 +23,10 @@ class Patience:
     def without_stream(self) -> "Patience":
         """Return the same for an upstream that has no stream: it is asked sooner, and may be silent for longer."""
         return replace(self, poll_s=2.5, poll_longest_s=15.0, silence_s=5 * self.silence_s)
+
+    def silence_in_s(self, state: State) -> float:
+        """Return how long a task may be silent in a state: loading a model or storing a video says nothing for long."""
+        return self.silence_s if state is State.RUNNING else 3 * self.silence_s
 
     def until_poll_s(self, silent_s: float) -> float:
         """Return how long to wait for the next look after so long a silence, while there is no stream."""

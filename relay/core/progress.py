@@ -5,11 +5,10 @@ Upstreams restart their percentage with every phase, say it as text, or leave it
 only grows; the step, the label and the speed are those of the phase that runs.
 """
 
-import math
 import re
 from dataclasses import replace
 
-from relay.core.events import Eta, Progress
+from relay.core.events import Eta, Phase, Progress
 
 _PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,4})?)$")
 _AFTER_PERCENT = re.compile(
@@ -32,6 +31,10 @@ _PART = re.compile(r"(?<![\d/])(\d{1,3})/(\d{1,3})$")
 """How the label of a phase ends that is one of several alike, as `Generate 1/2`: done with it is not done."""
 
 LABEL_CHARS = 200
+
+_COMPLETE = 100.0
+_STARTS_OVER = 50.0
+"""Below this a phase that was complete has begun again; above it a frame came late."""
 
 
 def from_text(text: str) -> Progress | None:
@@ -92,21 +95,36 @@ def advance(previous: Progress | None, new: Progress) -> Progress:
     Everything else is the new phase's own.
     """
     before = previous.percent if previous else None
-    percent = None if _PREPARATION.match(new.label or "") else _percent(new)
+    said = _percent(new)
+    percent = None if _PREPARATION.match(new.label or "") else said
     if percent is not None and (part := _PART.search(new.label or "")) and 0 < int(part[1]) <= int(part[2]):
         percent = (100 * (int(part[1]) - 1) + percent) / int(part[2])
+    new = replace(new, phase=_phase(previous.phase if previous else None, new.label, said))
     if before is not None and (percent is None or percent < before):
         return replace(new, percent=before, basis=previous.basis if previous else new.basis)
     return replace(new, percent=percent)
 
 
+def _phase(before: Phase | None, label: str | None, percent: float | None) -> Phase:
+    """
+    Return the phase that runs: another label begins a new one, and so does a complete one that starts over.
+
+    Within a phase the percent does not go back, for frames can come in the wrong order.
+    """
+    if before is None:
+        return Phase(index=0, label=label, percent=percent)
+    renamed = label is not None and before.label is not None and label != before.label
+    if renamed or (before.percent == _COMPLETE and percent is not None and percent < _STARTS_OVER):
+        return Phase(index=before.index + 1, label=label or before.label, percent=percent)
+    shown = max((each for each in (before.percent, percent) if each is not None), default=None)
+    return Phase(index=before.index, label=before.label or label, percent=shown)
+
+
 def _percent(progress: Progress) -> float | None:
-    percent = progress.percent
-    if percent is None and progress.step is not None and progress.steps and progress.steps > 0:
-        percent = 100 * (min(max(progress.step, 0), progress.steps) / progress.steps)
-    if percent is None or math.isnan(percent):
-        return None
-    return min(100.0, max(0.0, percent))
+    """Return the percent that was said, or that the step amounts to; one that cannot be (150, NaN) is none."""
+    step, steps = progress.step, progress.steps
+    worked_out = None if step is None or not steps else 100 * (step / steps)
+    return next((each for each in (progress.percent, worked_out) if each is not None and 0 <= each <= _COMPLETE), None)
 
 
 def _label(text: str, end: int) -> str | None:

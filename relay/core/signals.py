@@ -118,6 +118,8 @@ class Detail:
     phase: Literal["open", "finished", "canceled", "error", "succeeded", "failed"]
     status: str
     """The upstream's own word, for evidence."""
+    stage: Stage | None = None
+    """The stage that the status names, where it names one: not every record has a clock of its stages."""
     upstream_id: str | None = None
     model: str | None = None
     """`owner/name`, where the record says it."""
@@ -135,14 +137,18 @@ class Detail:
     stdout: str = ""
     stderr: str = ""
     warnings: tuple[str, ...] = ()
+    dated_at: float | None = None
+    """When the answer was written, by its own account; a proxy's clock may have said so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetailSeen:
-    """The record was read; `detail` is null when the upstream does not have it (yet)."""
+    """The record was read; `detail` is null when the platform does not have it (yet)."""
 
     detail: Detail | None
     source: Literal[Source.RECONCILED, Source.CALLBACK, Source.POLLED] = Source.RECONCILED
+    asked_at: float | None = None
+    """When the call was sent; null where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

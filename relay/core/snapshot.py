@@ -20,6 +20,7 @@ from relay.core.events import (
     Done,
     Event,
     Hold,
+    LateLog,
     Log,
     LogOutput,
     Output,
@@ -147,12 +148,15 @@ def apply(snapshot: Snapshot, event: Event) -> Snapshot:
         case ProgressOutput(progress=progress):
             return replace(state, progress=progress)
         case LogOutput(log=log):
-            entries, dropped = _with_log(state.log, log)
+            entries, dropped = _cut(
+                _with_late(state.log, log) if isinstance(log, LateLog) else _with_log(state.log, log)
+            )
             return replace(state, log=entries, log_dropped=state.log_dropped + dropped)
         case AppendOutput(append=append):
             return replace(state, segments=_with_append(state.segments, append))
         case Results(outputs=outputs):
-            return replace(state, stages=_with_stage(state.stages, event), outputs=outputs)
+            stages = _with_stage(state.stages, event) if event.type == Stage.POSTPROCESS_END else state.stages
+            return replace(state, stages=stages, outputs=outputs)
         case Cancel() as cancel:
             return replace(state, cancel=cancel)
         case Stall() as stall:
@@ -176,12 +180,33 @@ def _with_stage(stages: tuple[StageMark, ...], event: Event) -> tuple[StageMark,
     return tuple(sorted((*stages, mark), key=lambda stage: STAGE_ORDER[stage.type]))
 
 
-def _with_log(entries: tuple[Log, ...], log: Log) -> tuple[tuple[Log, ...], int]:
-    """Add to the log, merging neighbours of one stream, and cut it from the front; return also how much was cut."""
+def _with_log(entries: tuple[Log, ...], log: Log) -> tuple[Log, ...]:
+    """Add to the log, merging neighbours of one stream."""
     if entries and entries[-1].stream == log.stream:
-        entries = (*entries[:-1], Log(stream=log.stream, text=entries[-1].text + log.text))
-    else:
-        entries = (*entries, log)
+        return (*entries[:-1], Log(stream=log.stream, text=entries[-1].text + log.text))
+    return (*entries, log)
+
+
+def _with_late(entries: tuple[Log, ...], late: LateLog) -> tuple[Log, ...]:
+    """Insert text that was learnt late; where its place has been cut off already, it goes before everything."""
+    left = late.before
+    for index in range(len(entries) - 1, -1, -1):
+        entry = entries[index]
+        if entry.stream != late.stream:
+            continue
+        units = utf16_len(entry.text)
+        if units >= left:
+            head, tail = utf16_cut(entry.text, units - left)
+            grown = Log(stream=entry.stream, text=head + late.text + tail)
+            return (*entries[:index], grown, *entries[index + 1 :])
+        left -= units
+    if entries and entries[0].stream == late.stream:
+        return (Log(stream=late.stream, text=late.text + entries[0].text), *entries[1:])
+    return (Log(stream=late.stream, text=late.text), *entries)
+
+
+def _cut(entries: tuple[Log, ...]) -> tuple[tuple[Log, ...], int]:
+    """Cut the log from the front to `LOG_UNITS`; return also how many units were cut."""
     excess = sum(utf16_len(entry.text) for entry in entries) - LOG_UNITS
     dropped = 0
     while excess > 0:

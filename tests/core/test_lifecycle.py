@@ -1,16 +1,18 @@
 """The lifecycle: what every task can rely on whatever comes, and what single signals mean."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relay.core.catch_up import AGAIN_S, ECHO_S
 from relay.core.events import (
     AppendOutput,
     Done,
     Event,
     Fault,
-    Log,
     LogOutput,
     Output,
+    Phase,
     Progress,
     ProgressOutput,
     Results,
@@ -21,8 +23,7 @@ from relay.core.events import (
     decode_event,
     encode_event,
 )
-from relay.core.holdback import ECHO_S
-from relay.core.lifecycle import SETTLE_S, Lifecycle, submit
+from relay.core.lifecycle import NO_OUTPUTS, SETTLE_S, Lifecycle, submit
 from relay.core.merge import MERGE_S
 from relay.core.patience import Patience
 from relay.core.signals import (
@@ -233,15 +234,14 @@ def test_end_is_not_the_end_and_stderr_is_not_failure() -> None:
 
 
 def test_missed_stages_are_filled_in_with_their_true_times() -> None:
-    """The detail's clock gives what no frame said, marked, and does not repeat what was live."""
-    clock = {Stage.QUEUE: T0 - 5, Stage.ACCEPT: T0 - 4, Stage.START: T0 - 1}
-    _, events = followed(
-        Accepted(upstream_id="7"),
-        StageSeen(stage=Stage.START),
-        DetailSeen(detail=Detail(phase="open", status="task_start", stages=clock)),
-    )
-    learnt = [(event.type, event.at, event.source) for event in events[3:]]
-    assert learnt == [("queue", T0 - 5, Source.RECONCILED), ("accept", T0 - 4, Source.RECONCILED)]
+    """The record's clock gives what no frame said, marked, and does not repeat what was live."""
+    lifecycle, _ = begun()
+    lifecycle.receive(Accepted(upstream_id="7"), T0 + 0.2)
+    lifecycle.receive(StageSeen(stage=Stage.START), T0 + 9)
+    clock = {Stage.QUEUE: T0, Stage.ACCEPT: T0 + 4, Stage.START: T0 + 8}
+    events = lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_start", stages=clock)), T0 + 10)
+    learnt = [(event.type, event.at, event.source) for event in events]
+    assert learnt == [("queue", T0, Source.RECONCILED), ("accept", T0 + 4, Source.RECONCILED)]
 
 
 def test_progress_is_merged_and_flushed_before_any_other_event() -> None:
@@ -251,7 +251,8 @@ def test_progress_is_merged_and_flushed_before_any_other_event() -> None:
     silent = lifecycle.receive(ProgressSeen(progress=Progress(percent=2)), T0 + 0.01)
     silent += lifecycle.receive(ProgressSeen(progress=Progress(percent=3)), T0 + 0.02)
     flushed = lifecycle.receive(LogSeen(stream="stdout", text="x"), T0 + 0.03)
-    assert [event.data for event in first] == [ProgressOutput(progress=Progress(percent=1.0))]
+    phase = Phase(index=0, percent=1.0)
+    assert [event.data for event in first] == [ProgressOutput(progress=Progress(percent=1.0, phase=phase))]
     assert silent == []
     assert [type(event.data) for event in flushed] == [ProgressOutput, LogOutput]
     assert isinstance(flushed[0].data, ProgressOutput)
@@ -282,9 +283,9 @@ def test_no_event_outweighs_the_snapshots_log() -> None:
     lifecycle, _ = begun()
     events = lifecycle.receive(LogSeen(stream="stdout", text="😀" * 100_000), T0)
     pieces = [event.data.log.text for event in events if isinstance(event.data, LogOutput)]
-    assert "".join(pieces) == "😀" * 100_000
+    assert "".join(pieces) == "😀" * 100_000 + "\n"
     assert max(utf16_len(piece) for piece in pieces) <= LOG_UNITS
-    assert lifecycle.snapshot.log_dropped == 200_000 - LOG_UNITS
+    assert lifecycle.snapshot.log_dropped == 200_001 - LOG_UNITS + 1
 
 
 def test_a_refused_run_ends_failed_and_unbilled() -> None:
@@ -310,17 +311,37 @@ def test_an_unconfirmed_terminal_frame_is_believed_in_the_end() -> None:
     assert (done.verdict, done.inferred) == ("succeeded", True)
 
 
-def test_a_blank_finish_is_read_again_before_it_is_called_failed() -> None:
-    """No exit code and no outputs: looked at again after 2 and 5 seconds."""
+@pytest.mark.parametrize(
+    ("detail", "verdict", "warnings"),
+    [
+        (Detail(phase="finished", status="task_postprocess_end"), "failed", ()),
+        (Detail(phase="finished", status="task_postprocess_end", exit_code=0), "succeeded", (NO_OUTPUTS,)),
+        (Detail(phase="succeeded", status="success"), "succeeded", (NO_OUTPUTS,)),
+    ],
+)
+def test_an_end_without_outputs_is_read_again_before_it_counts(
+    detail: Detail, verdict: str, warnings: tuple[str, ...]
+) -> None:
+    """They can follow: after 2, 5, 10 and 30 s; then the task has ended without them, and says so."""
     lifecycle, _ = begun()
-    blank = DetailSeen(detail=Detail(phase="finished", status="task_postprocess_end"))
-    assert lifecycle.receive(blank, T0) == []
-    assert lifecycle.check_at == T0 + 2
-    assert lifecycle.receive(blank, T0 + 2) == []
-    assert lifecycle.check_at == T0 + 5
-    done = lifecycle.receive(blank, T0 + 5)[-1].data
+    blank = DetailSeen(detail=detail)
+    for looked, next_look in ((0, 2), (2, 5), (5, 10), (10, 30)):
+        assert lifecycle.receive(blank, T0 + looked) == []
+        assert lifecycle.check_at == T0 + next_look
+    done = lifecycle.receive(blank, T0 + 30)[-1].data
     assert isinstance(done, Done)
-    assert (done.verdict, done.inferred) == ("failed", True)
+    assert (done.verdict, done.warnings) == (verdict, warnings)
+
+
+def test_a_streamed_answer_is_a_result_although_the_record_names_none() -> None:
+    """Some language models leave their outputs empty: nothing is waited for, and nothing is missing."""
+    _, events = followed(
+        TextSeen(parts=(Part(kind="answer", text="42"),)),
+        DetailSeen(detail=Detail(phase="finished", status="task_postprocess_end", exit_code=0)),
+    )
+    done = events[-1].data
+    assert isinstance(done, Done)
+    assert (done.verdict, done.warnings) == ("succeeded", ())
 
 
 def test_outputs_that_come_late_turn_a_blank_finish_into_success() -> None:
@@ -334,16 +355,61 @@ def test_outputs_that_come_late_turn_a_blank_finish_into_success() -> None:
 
 
 def test_silence_is_checked_and_then_called_a_stall_until_there_is_news() -> None:
-    """The check comes first; the stall says what it found; news ends it."""
+    """The check comes first; the stall says what it found and that the platform confirms the task; news ends it."""
     lifecycle, _ = begun()
+    lifecycle.receive(StageSeen(stage=Stage.START), T0)
     lifecycle.receive(StreamOpened(), T0)
     lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_start")), T0)
     assert lifecycle.check_at == T0 + 60
     events = lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_start")), T0 + 60)
-    assert [event.data for event in events] == [Stall(silent_s=60.0, checked="the upstream says task_start")]
+    stall = Stall(silent_s=60.0, checked="the upstream says task_start", confirmed=True)
+    assert [event.data for event in events] == [stall]
     news = lifecycle.receive(LogSeen(stream="stdout", text="x"), T0 + 70)
     assert [event.type for event in news] == ["stall_end", "output"]
     assert lifecycle.snapshot.stall is None
+
+
+def test_a_task_that_waits_in_the_platforms_queue_is_not_stalled() -> None:
+    """For however long, as long as the record says so; once it cannot be read, and for long, it is."""
+    lifecycle, _ = begun()
+    lifecycle.receive(Accepted(upstream_id="7"), T0)
+    lifecycle.receive(StreamOpened(), T0)
+    waiting = DetailSeen(detail=Detail(phase="open", status="task_queue"))
+    for minute in range(120):
+        assert lifecycle.receive(waiting, T0 + 60 * minute) == []
+        assert lifecycle.check_at == T0 + 60 * minute + 60
+    now = T0 + 60 * 119
+    assert lifecycle.receive(DetailFailed(why="no answer"), now + 60) == []
+    stalled = lifecycle.receive(DetailFailed(why="no answer"), now + 180)
+    assert [event.type for event in stalled] == ["stall"]
+    assert isinstance(stalled[0].data, Stall)
+    assert (stalled[0].data.silent_s, stalled[0].data.confirmed) == (180.0, False)
+    assert [event.type for event in lifecycle.receive(waiting, now + 200)] == ["stall_end"]
+
+
+@pytest.mark.parametrize(("stage", "limit_s"), [(Stage.START, 60), (Stage.ACCEPT, 180), (Stage.END, 180)])
+def test_silence_is_judged_by_what_the_task_does(stage: Stage, limit_s: int) -> None:
+    """A model that loads, or a video that is stored, says nothing for longer than one that runs."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StreamOpened(), T0)
+    alive = DetailSeen(detail=Detail(phase="open", status="x"))
+    lifecycle.receive(alive, T0)
+    lifecycle.receive(StageSeen(stage=stage), T0)
+    assert lifecycle.receive(alive, T0 + limit_s - 1) == []
+    assert [event.type for event in lifecycle.receive(alive, T0 + limit_s)] == ["stall"]
+
+
+def test_a_stall_says_anew_whether_the_platform_confirms_the_task() -> None:
+    """Each time the answer changes, and only then."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StageSeen(stage=Stage.START), T0)
+    alive: Signal = DetailSeen(detail=Detail(phase="open", status="x"))
+    gone: Signal = DetailFailed(why="no answer")
+    lifecycle.receive(alive, T0)
+    told = []
+    for number, seen in enumerate((alive, alive, gone, gone, alive)):
+        told += lifecycle.receive(seen, T0 + 60 + number)
+    assert [event.data.confirmed for event in told if isinstance(event.data, Stall)] == [True, False, True]
 
 
 def test_task_error_in_the_detail_is_a_stall_and_no_end() -> None:
@@ -394,40 +460,74 @@ def test_a_hold_is_written_only_when_it_changes() -> None:
     assert [event.type for event in events] == ["submit", "hold"]
 
 
-def test_log_text_that_was_missed_is_taken_from_the_detail() -> None:
-    """What was written before the stream opened comes first, once, marked; live text follows it."""
+def logged(events: list[Event]) -> list[tuple[Source, str, int]]:
+    """Return what was written to the log: how it was learnt, the text, and before how many units it goes."""
+    return [
+        (event.source, event.data.log.text, getattr(event.data.log, "before", 0))
+        for event in events
+        if isinstance(event.data, LogOutput)
+    ]
+
+
+def test_live_text_is_written_at_once_and_what_was_missed_goes_before_it() -> None:
+    """A record that takes long holds up nothing; its text is put where it belongs."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
-    assert lifecycle.receive(LogSeen(stream="stdout", text="three\n"), T0) == []
-    assert lifecycle.receive(LogSeen(stream="stdout", text="four\n"), T0) == []
+    live = lifecycle.receive(LogSeen(stream="stdout", text="three\n"), T0 + 1)
+    live += lifecycle.receive(LogSeen(stream="stdout", text="four\n"), T0 + 2)
+    assert logged(live) == [(Source.LIVE, "three\n", 0), (Source.LIVE, "four\n", 0)]
     read = Detail(phase="open", status="task_start", stdout="one\ntwo\nthree")
-    events = lifecycle.receive(DetailSeen(detail=read), T0 + 1)
-    events += lifecycle.handle_deadline(T0 + 1 + ECHO_S)
-    written = [(event.source, event.data.log.text) for event in events if isinstance(event.data, LogOutput)]
-    assert written == [(Source.RECONCILED, "one\ntwo\nthree"), (Source.LIVE, "four\n")]
+    lifecycle.receive(DetailSeen(detail=read, asked_at=T0), T0 + 25)
+    events = lifecycle.handle_deadline(T0 + 25 + ECHO_S)
+    assert logged(events) == [(Source.RECONCILED, "one\ntwo\n", len("three\nfour\n"))]
+    assert [log.text for log in lifecycle.snapshot.log] == ["one\ntwo\nthree\nfour\n"]
 
 
-def test_a_frame_that_the_detail_has_overtaken_is_not_told_again() -> None:
+def test_a_frame_that_the_record_has_overtaken_is_not_told_twice() -> None:
     """Its text stands in the record that came first, by another connection; what comes after it is new."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
-    events = lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="x", stdout="one\ntwo\n")), T0)
-    for line in ("one\n", "two\n", "two\n"):
-        events += lifecycle.receive(LogSeen(stream="stdout", text=line), T0 + 0.1)
-    assert lifecycle.next_deadline() == T0 + ECHO_S
-    events += lifecycle.handle_deadline(T0 + ECHO_S)
-    events += lifecycle.receive(LogSeen(stream="stdout", text="three\n"), T0 + ECHO_S)
-    written = [event.data.log.text for event in events if isinstance(event.data, LogOutput)]
-    assert written == ["one\ntwo\n", "two\n", "three\n"]
+    overtaken = Detail(phase="open", status="x", stdout="one\ntwo\n")
+    events = lifecycle.receive(DetailSeen(detail=overtaken, asked_at=T0), T0 + 0.1)
+    for line in ("two\n", "three\n"):
+        events += lifecycle.receive(LogSeen(stream="stdout", text=line), T0 + 0.2)
+    deadline = lifecycle.next_deadline()
+    assert deadline is not None
+    events += lifecycle.handle_deadline(deadline)
+    assert [text for _, text, _ in logged(events)] == ["two\n", "three\n", "one\n"]
+    assert [log.text for log in lifecycle.snapshot.log] == ["one\ntwo\nthree\n"]
 
 
-def test_log_text_is_not_held_back_when_the_detail_cannot_be_read() -> None:
-    """A failing check must not stop the story."""
+def test_equal_lines_are_never_taken_for_repeats() -> None:
+    """Where they leave open how far the record goes, it is read again, and then it is known how many there are."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
-    lifecycle.receive(LogSeen(stream="stdout", text="x"), T0)
-    events = lifecycle.receive(DetailFailed(why="no answer"), T0 + 1)
-    assert [event.data for event in events] == [LogOutput(log=Log(stream="stdout", text="x"))]
+    before = Detail(phase="open", status="x", stdout="tick\ntick\n")
+    lifecycle.receive(DetailSeen(detail=before, asked_at=T0), T0 + 0.1)
+    for _ in range(3):
+        lifecycle.receive(LogSeen(stream="stdout", text="tick\n"), T0 + 0.2)
+    lifecycle.handle_deadline(T0 + 0.1 + ECHO_S)
+    assert lifecycle.check_at == T0 + 0.1 + ECHO_S + AGAIN_S
+    after = Detail(phase="open", status="x", stdout="tick\n" * 5)
+    lifecycle.receive(DetailSeen(detail=after, asked_at=T0 + 2), T0 + 2.1)
+    lifecycle.handle_deadline(T0 + 2.1 + ECHO_S)
+    assert [log.text for log in lifecycle.snapshot.log] == ["tick\n" * 5]
+
+
+def test_messages_without_a_line_end_are_lines() -> None:
+    """The platform's documents print them so, and its record has the line ends."""
+    lifecycle, _ = begun()
+    for number in range(3):
+        lifecycle.receive(LogSeen(stream="stdout", text=f"line {number}"), T0 + number)
+        lifecycle.receive(LogSeen(stream="stderr", text=f"warning {number}"), T0 + number)
+    whole = {"stdout": "line 0\nline 1\nline 2\n", "stderr": "warning 0\nwarning 1\nwarning 2\n"}
+    ended = Detail(
+        phase="finished", status="x", exit_code=0, outputs=(PICTURE,), stdout=whole["stdout"], stderr=whole["stderr"]
+    )
+    events = lifecycle.receive(DetailSeen(detail=ended), T0 + 9)
+    assert logged(events) == []
+    for stream, text in whole.items():
+        assert "".join(log.text for log in lifecycle.snapshot.log if log.stream == stream) == text
 
 
 def test_a_check_that_failed_is_still_due() -> None:
@@ -462,6 +562,7 @@ def test_a_streamed_answer_is_not_told_again_as_log() -> None:
 def test_a_callback_that_the_record_does_not_confirm_is_looked_into_again() -> None:
     """It can be faster than the record: each second for a while, then as before."""
     lifecycle, _ = begun()
+    lifecycle.receive(StageSeen(stage=Stage.START), T0)
     lifecycle.receive(StreamOpened(), T0)
     lifecycle.receive(Nudged(), T0)
     still = DetailSeen(detail=Detail(phase="open", status="task_start"))
@@ -501,21 +602,6 @@ def test_progress_in_the_record_is_told_with_its_source() -> None:
 
     told = [(event.data.progress.percent, event.source) for event in events if isinstance(event.data, ProgressOutput)]
     assert told == [(10.0, Source.POLLED), (30.0, Source.POLLED)]
-
-
-def test_a_success_that_names_no_results_is_read_again_before_it_counts() -> None:
-    """They may come late; when they do not, the verdict is what was said all the same."""
-    lifecycle, _ = begun()
-    lifecycle.receive(Accepted(upstream_id="7"), T0)
-    bare = DetailSeen(detail=Detail(phase="succeeded", status="success"), source=Source.POLLED)
-
-    assert [event.type for event in lifecycle.receive(bare, T0)] == []
-    assert lifecycle.check_at == T0 + 2
-    assert lifecycle.receive(bare, T0 + 2) == []
-    events = lifecycle.receive(bare, T0 + 5)
-
-    assert [event.type for event in events] == ["postprocess_end", "done"]
-    assert (events[-1].state, events[-1].source) == (State.SUCCEEDED, Source.POLLED)
 
 
 def test_a_spelt_out_failure_announces_no_results() -> None:

@@ -1,49 +1,95 @@
-"""What of a log was missed."""
+"""What of a log was missed, and where it belongs."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.logbook import already_in, missing
+from relay.core.logbook import Gap, already_in, as_lines, gaps
+from relay.core.text import utf16_cut, utf16_len
 
-lines = st.lists(st.text("ab c", min_size=1, max_size=5), max_size=8)
+lines = st.lists(st.text("ab c", max_size=5), max_size=8)
+repeating = st.lists(st.sampled_from(["tick", "tock", "", "50%", "😀"]), max_size=12)
 
 
 def bare(text: str) -> str:
     return "".join(text.split())
 
 
+def filled(ours: str, found: list[Gap]) -> str:
+    """Put missed text where it belongs."""
+    for gap in found:
+        before, after = utf16_cut(ours, utf16_len(ours) - gap.before)
+        ours = before + gap.text + after
+    return ours
+
+
+@given(repeating, st.data())
+def test_lines_left_out_anywhere_are_found_even_among_equal_ones(theirs: list[str], data: st.DataObject) -> None:
+    """With them in place the text is the platform's."""
+    kept = [line for line in theirs if data.draw(st.booleans())]
+    ours, whole = "".join(f"{line}\n" for line in kept), "".join(f"{line}\n" for line in theirs)
+    mended = filled(ours, gaps(ours, whole, cut=False))
+    assert [line for line in mended.split("\n") if line] == [line for line in theirs if line]
+
+
+@given(repeating, st.data())
+def test_of_a_log_that_was_cut_only_what_follows_its_beginning_is_found(theirs: list[str], data: st.DataObject) -> None:
+    """What was cut off is not missing."""
+    first = data.draw(st.integers(0, len(theirs)))
+    whole, rest = "".join(f"{line}\n" for line in theirs), [line for line in theirs[first:] if line]
+    kept = [line for number, line in enumerate(rest) if number == 0 or data.draw(st.booleans())]
+    ours = "".join(f"{line}\n" for line in kept)
+    mended = bare(filled(ours, gaps(ours, whole, cut=True)))
+    assert bare(whole).endswith(mended)
+    assert len(mended) >= len(bare(ours))
+
+
 @given(lines, lines)
-def test_what_is_missing_completes_what_we_have(ours: list[str], more: list[str]) -> None:
+def test_what_follows_our_text_is_found_however_it_was_joined(ours: list[str], more: list[str]) -> None:
     """Joined otherwise than ours, theirs is ours and the rest."""
     have, whole = "".join(ours), "\n".join([*ours, *more])
-    assert bare(have + missing(have, whole, cut=False)) == bare(whole)
+    assert bare(filled(have, gaps(have, whole, cut=False))) == bare(whole)
 
 
 @given(lines, lines)
-def test_a_log_that_does_not_go_on_from_ours_adds_nothing(ours: list[str], theirs: list[str]) -> None:
+def test_a_log_that_tells_another_story_adds_nothing(ours: list[str], theirs: list[str]) -> None:
     """Text is never repeated on a guess."""
     have = "x" + "".join(ours)
-    assert missing(have, "\n".join(theirs), cut=False) == ""
+    assert gaps(have, "\n".join(theirs), cut=False) == []
 
 
 def test_a_cut_log_goes_on_where_its_end_is_found() -> None:
-    """Its beginning is gone on our side only."""
-    assert missing("two\nthree\n", "one\ntwo\nthree\nfour\n", cut=True) == "four\n"
-    assert missing("elsewhere", "one\ntwo\n", cut=True) == ""
+    """Its beginning is gone on our side only; its first line may be half a line."""
+    assert gaps("two\nthree\n", "one\ntwo\nthree\nfour\n", cut=True) == [Gap("four\n", 0)]
+    assert gaps("wo\nthree\n", "one\ntwo\nand\nthree\n", cut=True) == [Gap("and\n", 6)]
+    assert gaps("elsewhere", "one\ntwo\n", cut=True) == []
 
 
-def test_white_space_is_no_difference() -> None:
-    """The upstream joins lines as it likes."""
-    assert missing("one\r\ntwo", "one\ntwo\nthree", cut=False) == "\nthree"
+def test_text_that_was_missed_before_the_first_live_line_goes_before_it() -> None:
+    """The platform wrote it first."""
+    assert gaps("three\nfour\n", "one\ntwo\nthree\nfour\n", cut=False) == [Gap("one\ntwo\n", 11)]
+
+
+def test_a_line_that_was_broken_into_messages_is_one_line_for_the_platform() -> None:
+    """A gap is found all the same, as long as there is one only."""
+    assert gaps("Load\ning\nready\n", "Loading\nready\n", cut=False) == []
+    assert gaps("Load\ning\nready\n", "Loading\nwait\nready\n", cut=False) == [Gap("wait\n", 6)]
+
+
+def test_text_that_begins_alike_is_not_torn_apart() -> None:
+    """What is missing goes before the line that it is missing from, not behind the letters that both begin with."""
+    bars = "\rLoading shards 0%\rLoading shards 50%"
+    said = "Loading pipeline\n"
+    assert gaps(bars, f"{said}\rLoading shards 0%\n\rLoading shards 50%", cut=False) == [Gap(said, len(bars))]
 
 
 def test_only_the_line_end_that_we_have_is_left_out() -> None:
     """A blank line, or the carriage return of a bar, belongs to what is missing."""
-    assert missing("one\n", "one\n\r 50%|", cut=False) == "\r 50%|"
-    assert missing("one\n", "one\n\ntwo", cut=False) == "\ntwo"
-    assert missing("one\n", "one\r\ntwo", cut=False) == "two"
-    assert missing("one\n", "one\rtwo", cut=False) == "\rtwo"
-    assert missing("", "\none", cut=False) == "\none"
+    assert gaps("one\n", "one\n\r 50%|", cut=False) == [Gap("\r 50%|", 0)]
+    assert gaps("one\n", "one\n\ntwo", cut=False) == [Gap("\ntwo", 0)]
+    assert gaps("one\n", "one\r\ntwo", cut=False) == [Gap("two", 0)]
+    assert gaps("one\n", "one\rtwo", cut=False) == [Gap("\rtwo", 0)]
+    assert gaps("", "\none", cut=False) == [Gap("\none", 0)]
+    assert gaps("\r 50%|", "\r 50%|\ndone\n", cut=False) == [Gap("\ndone\n", 0)]
 
 
 def test_pieces_that_stand_in_the_log_already_are_counted() -> None:
@@ -52,3 +98,12 @@ def test_pieces_that_stand_in_the_log_already_are_counted() -> None:
     assert already_in("one", ["two"]) == 0
     assert already_in("", []) == 0
     assert already_in("one", ["", "one"]) == 2
+
+
+def test_a_message_is_a_line_with_or_without_its_line_end() -> None:
+    """A bar that rewrites its line has none, and what follows it begins a new one."""
+    said = ["Loading", "two\nlines", "ended\n", "\r 10%|", "\r 20%|", "done", "crlf\r\n"]
+    text = ""
+    for message in said:
+        text += as_lines(message, text)
+    assert text == "Loading\ntwo\nlines\nended\n\r 10%|\r 20%|\ndone\ncrlf\r\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.events import Progress
+from relay.core.events import Phase, Progress
 from relay.core.progress import advance, from_text, seconds, upstream_eta
 
 PERCENTS = st.none() | st.floats()
@@ -93,13 +93,18 @@ def test_a_new_phase_keeps_the_percent_and_brings_the_rest() -> None:
 
     after = advance(before, Progress(percent=0.0, step=0, steps=5, label="Decode"))
 
-    assert after == Progress(percent=80.0, basis="estimated", step=0, steps=5, label="Decode")
+    phase = Phase(index=0, label="Decode", percent=0.0)
+    assert after == Progress(percent=80.0, basis="estimated", step=0, steps=5, label="Decode", phase=phase)
 
 
 @pytest.mark.parametrize(
     ("new", "percent"),
     [
-        (Progress(percent=130.0), 100.0),
+        (Progress(percent=150.0), 40.0),
+        (Progress(percent=math.inf), 40.0),
+        (Progress(percent=150.0, step=3, steps=4), 75.0),
+        (Progress(step=5, steps=4), 40.0),
+        (Progress(step=5, steps=0), 40.0),
         (Progress(percent=-5.0), 40.0),
         (Progress(percent=math.nan), 40.0),
         (Progress(percent=None), 40.0),
@@ -108,8 +113,8 @@ def test_a_new_phase_keeps_the_percent_and_brings_the_rest() -> None:
         (Progress(percent=55.5, step=1, steps=100), 55.5),
     ],
 )
-def test_a_percent_is_clipped_worked_out_or_kept(new: Progress, percent: float) -> None:
-    """Out of range it is clipped, absent it is worked out from the step, unreadable it stays."""
+def test_a_percent_that_cannot_be_is_dropped(new: Progress, percent: float) -> None:
+    """It is worked out from the step where that can be, and else stays as it was."""
     assert advance(Progress(percent=40.0), new).percent == percent
 
 
@@ -137,7 +142,9 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 def test_a_phase_that_only_prepares_has_steps_but_no_percent() -> None:
     """A model that has loaded has made nothing yet; what was made before stays."""
     loaded = Progress(percent=100.0, step=3, steps=3, label="Loading checkpoint shards")
-    assert advance(None, loaded) == Progress(percent=None, step=3, steps=3, label="Loading checkpoint shards")
+    shown = advance(None, loaded)
+    assert (shown.percent, shown.step, shown.steps, shown.label) == (None, 3, 3, "Loading checkpoint shards")
+    assert shown.phase == Phase(index=0, label="Loading checkpoint shards", percent=100.0)
     assert advance(Progress(percent=40.0), loaded).percent == 40.0
     assert advance(advance(None, loaded), Progress(percent=2.0, step=1, steps=50, label="Generate")).percent == 2.0
 
@@ -148,3 +155,54 @@ def test_a_phase_that_only_prepares_has_steps_but_no_percent() -> None:
 def test_one_of_several_parts_counts_for_its_share(label: str, percent: float) -> None:
     """The first of two pictures is half of the work."""
     assert advance(None, Progress(percent=50.0, label=label)).percent == percent
+
+
+def phases(*news: Progress) -> list[tuple[int, str | None, float | None]]:
+    """Return the phases that a viewer sees."""
+    shown: Progress | None = None
+    seen = []
+    for new in news:
+        shown = advance(shown, new)
+        assert shown.phase is not None
+        seen.append((shown.phase.index, shown.phase.label, shown.phase.percent))
+    return seen
+
+
+def test_another_label_begins_a_phase_whose_percent_restarts() -> None:
+    """The percent of the whole stays at 100, that of the phase begins anew."""
+    sampled = Progress(percent=100.0, label="Sampling")
+    upscaling = Progress(step=3, steps=10, label="Upscaling")
+    assert phases(sampled, upscaling) == [(0, "Sampling", 100.0), (1, "Upscaling", 30.0)]
+    assert advance(advance(None, sampled), upscaling).percent == 100.0
+
+
+def test_a_phase_keeps_its_label_and_percent_while_others_leave_them_out() -> None:
+    """Frames come without a label, in the wrong order, or with a value that cannot be."""
+    news = [
+        Progress(percent=5.0),
+        Progress(percent=10.0, label="Generate"),
+        Progress(percent=30.0),
+        Progress(percent=20.0, label="Generate"),
+        Progress(percent=150.0, label="Generate"),
+    ]
+    assert phases(*news) == [
+        (0, None, 5.0),
+        (0, "Generate", 10.0),
+        (0, "Generate", 30.0),
+        (0, "Generate", 30.0),
+        (0, "Generate", 30.0),
+    ]
+
+
+def test_a_complete_phase_that_starts_over_is_the_next_one() -> None:
+    """The second picture under the same label; a frame that is merely late is not."""
+    whole, late, again = (Progress(percent=percent, label="Generate") for percent in (100.0, 90.0, 0.0))
+    assert phases(whole, late, again) == [(0, "Generate", 100.0), (0, "Generate", 100.0), (1, "Generate", 0.0)]
+
+
+@given(st.lists(progresses(), max_size=8))
+def test_phases_only_go_on_and_stay_in_range(news: list[Progress]) -> None:
+    """Whatever a platform says."""
+    seen = phases(*news)
+    assert [index for index, _, _ in seen] == sorted(index for index, _, _ in seen)
+    assert all(percent is None or 0 <= percent <= 100 for _, _, percent in seen)

@@ -21,9 +21,9 @@ from relay import backoff, submission
 from relay.app import Running, running
 from relay.config import Config
 from relay.core import watch
-from relay.core.events import Event, LogOutput, ProgressOutput, Source, Stage, Stream, decode_event
-from relay.core.logbook import text_of
+from relay.core.events import Event, LateLog, LogOutput, ProgressOutput, Source, Stage, Stream, decode_event
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
+from relay.core.text import utf16_cut, utf16_len
 from relay.sandbox import Sandbox
 from relay.sandbox.record import CLOCK, outputs
 from relay.sandbox.tasks import Task
@@ -117,8 +117,14 @@ class Story:
         return [percent for percent in shown if percent is not None]
 
     def text(self, stream: Stream) -> str:
-        """Return all that the model wrote on a stream."""
-        return text_of([event.data.log for event in self.log if isinstance(event.data, LogOutput)], stream)
+        """Return all that the model wrote on a stream, what was learnt late in its place."""
+        text = ""
+        for event in self.log:
+            if isinstance(event.data, LogOutput) and (log := event.data.log).stream == stream:
+                units = log.before if isinstance(log, LateLog) else 0
+                before, after = utf16_cut(text, utf16_len(text) - units)
+                text = before + log.text + after
+        return text
 
     def check(self) -> None:
         """See to what holds for every story."""

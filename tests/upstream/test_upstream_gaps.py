@@ -71,7 +71,7 @@ async def test_what_was_said_while_the_socket_was_gone_is_filled_in(
     for mark in story.end.stages:
         if (number := order.index(f"task_{mark.type}")) > heard:
             assert mark.source is not Source.LIVE
-            assert mark.at == int(story.truth.passed[number][1])
+            assert abs(mark.at - story.truth.passed[number][1]) <= 1  # the platform counts whole seconds
         elif number:
             assert mark.source is Source.LIVE
 

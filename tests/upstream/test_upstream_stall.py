@@ -60,19 +60,37 @@ async def test_silence_is_looked_into_and_told_and_news_end_it(
     check_stalls(story)
 
 
-async def test_a_task_that_waits_in_the_queue_stalls_once(make_stand: "MakeStand") -> None:
+async def looked_at_three_times(stand: "Stand", ward: "Ward") -> None:
+    """Wait until the record was read three times more."""
+    for _ in range(3):
+        read = ward.truth.details_read
+        await stand.look_now(ward.id)
+        await ward.truth.until(lambda task, read=read: task.details_read > read)  # type: ignore[misc]
+
+
+async def test_a_silent_run_stalls_once(make_stand: "MakeStand") -> None:
     """Asked again and again, the same answer is told once: a stall is a state, no alarm clock."""
     async with make_stand(silence_s=0.1) as stand:
-        ward = await stand.begin()
-        await stalled(stand, ward)
-        for _ in range(3):
-            read = ward.truth.details_read
-            await stand.look_now(ward.id)
-            await ward.truth.until(lambda task, read=read: task.details_read > read)  # type: ignore[misc]
+        ward = await stand.begin(hold_at="task_start")
+        stand.sandbox.release(ward.truth.id)
+        assert (await stalled(stand, ward)).confirmed
+        await looked_at_three_times(stand, ward)
         stand.sandbox.release(ward.truth.id)
         story = await stand.ended(ward)
 
     check_stalls(story)
+
+
+async def test_a_task_that_waits_in_the_platforms_queue_is_queued_and_not_stalled(make_stand: "MakeStand") -> None:
+    """However long: the platform says that it waits."""
+    async with make_stand(silence_s=0.01) as stand:
+        ward = await stand.begin(hold_at="task_queue")
+        await looked_at_three_times(stand, ward)
+        stand.sandbox.release(ward.truth.id)
+        story = await stand.ended(ward)
+
+    states = [event.state for event in story.log if event.type == "stall"]
+    assert "queued" not in states
 
 
 @pytest.mark.parametrize("dialect", ["gen0", "gen1", "gen2"])

@@ -6,7 +6,7 @@ out is `UpstreamRejected`. What says nothing we can rely on is `UpstreamUnclear`
 was, never what was in it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -69,7 +69,7 @@ def parse_record(answer: Answer) -> Detail | None:
     """
     said = _read(answer)
     if states.said(said.data):  # the record of a failed job may come under the job's own code, 501
-        return _detail(said.data)
+        return replace(_detail(said.data), dated_at=answer.dated_at)
     if is_unknown_job(said.code, said.message) or (said.code == _SUCCESS and not said.data):
         return None
     if said.code != _SUCCESS:
@@ -138,6 +138,7 @@ def _detail(record: dict[str, object]) -> Detail:
     return Detail(
         phase=phase or "open",
         status=short(said)[:100],
+        stage=Stage.START if state == "generating" else None,
         upstream_id=job_id(record) or None,
         model=text(record.get("model")) or None,
         stages=MappingProxyType(_stages(record, state)),
@@ -148,7 +149,6 @@ def _detail(record: dict[str, object]) -> Detail:
         # `costTime` is milliseconds in some documents and seconds in others: the two times are beyond doubt.
         elapsed_s=ended_at - made_at if phase is not None and made_at and ended_at and ended_at >= made_at else None,
         cost=_cost(record) if phase is not None else None,
-        warnings=("Apikley calls it a success and names no results.",) if phase == "succeeded" and not found else (),
     )
 
 

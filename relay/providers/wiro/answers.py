@@ -5,6 +5,7 @@ A refusal that Wiro spelt out is `UpstreamRejected`. An answer that says nothing
 half a JSON) is `UpstreamUnclear`, and its text says which of these it was, never what was in it.
 """
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -26,6 +27,8 @@ _PHASES: Final[dict[str, Phase]] = {
     "task_error": "error",
 }
 """Every other status, an unknown one included, is open: `task_end` comes before the outputs are there."""
+
+_STAGES: Final = {f"task_{stage}": stage for stage in Stage}
 
 _CLOCK: Final[dict[Stage, str]] = {
     Stage.QUEUE: "createtime",
@@ -79,7 +82,9 @@ def parse_detail(answer: Answer) -> Detail | None:
         if is_unknown_task(refusal):
             return None
         raise
-    return _detail(tasks[0]) if tasks else None  # right after a run the list is empty for a moment
+    return (
+        replace(_detail(tasks[0]), dated_at=answer.dated_at) if tasks else None
+    )  # right after a run the list is empty for a moment
 
 
 def read_tasks(answer: Answer) -> list[dict[str, object]]:
@@ -188,6 +193,7 @@ def _detail(task: dict[str, object]) -> Detail:
     return Detail(
         phase=phase,
         status=status[:100],
+        stage=_STAGES.get(word(status)),
         upstream_id=text(task.get("id")) or text(task.get("taskid")) or None,
         model=_model(task),
         stages=MappingProxyType(stages),

@@ -143,6 +143,7 @@ def test_a_finished_task_is_read_whole() -> None:
     assert detail_of() == Detail(
         phase="finished",
         status="task_postprocess_end",
+        stage=Stage.POSTPROCESS_END,
         upstream_id="534574",
         stages=stages,
         exit_code=0,

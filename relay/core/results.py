@@ -1,0 +1,78 @@
+"""
+The results of a task: the union of what its terminal frame and its record name.
+
+Either may know more. A frame can name one picture of four, or leave out a type; a record can lag behind the frame.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from relay.core.events import Output
+
+UNKNOWN_TYPE: Final = "application/octet-stream"
+"""What an output has whose type nobody said: any other type is better."""
+
+
+def merge(shown: tuple[Output, ...], record: tuple[Output, ...]) -> tuple[Output, ...]:
+    """
+    Return all results, each once: those of the record in its order, then those that only `shown` has.
+
+    Where both have a result, the record's fields win and `shown` fills in what the record leaves out.
+    """
+    left = list(shown)
+    merged = []
+    for output in record:
+        match = _find(output, left)
+        if match is not None:
+            left.remove(match)
+        merged.append(output if match is None else _fill(output, match))
+    return (*merged, *left)
+
+
+def _find(output: Output, candidates: list[Output]) -> Output | None:
+    """Find the same result: the same address, else the same address with another query, else without an address."""
+    if output.url is None:
+        return next((each for each in candidates if each.url is None and _alike(output, each)), None)
+    for each in candidates:
+        if each.url == output.url:
+            return each
+    # An address may be signed anew at each answer. Only where that leaves no doubt is it the same result.
+    path = _path(output.url)
+    resigned = [each for each in candidates if each.url is not None and _path(each.url) == path]
+    if len(resigned) == 1 and resigned[0].name == output.name and resigned[0].size in (output.size, None):
+        return resigned[0]
+    return next((each for each in candidates if each.url is None and each.name and each.name == output.name), None)
+
+
+def _alike(one: Output, other: Output) -> bool:
+    """Compare two results without an address: answers by their kind (copies differ in their fields), files by name."""
+    if (one.content is None) != (other.content is None):
+        return False
+    return one.content is not None or one.name == other.name
+
+
+def _path(url: str) -> str:
+    return url.partition("#")[0].partition("?")[0]
+
+
+def _fill(output: Output, shown: Output) -> Output:
+    return replace(
+        output,
+        content_type=shown.content_type if output.content_type == UNKNOWN_TYPE else output.content_type,
+        name=output.name or shown.name,
+        size=shown.size if output.size is None else output.size,
+        url=output.url or shown.url,
+        content=_content(output.content, shown.content),
+    )
+
+
+def _content(record: dict[str, Any] | None, shown: dict[str, Any] | None) -> dict[str, Any] | None:
+    """
+    Return an answer's content: the record's, with what only the frame says.
+
+    Where the record's copy only repeats the answer in one piece (`raw`), the frame's stays: it may be megabytes.
+    """
+    if not record or not shown:
+        return record or shown
+    whole = {**shown, **record}
+    return shown if {**whole, "raw": shown.get("raw")} == {**shown, "raw": shown.get("raw")} else whole

@@ -1,0 +1,87 @@
+"""
+When things happened to one task, by the relay's clock: what the platform dates is corrected and kept in order.
+
+What a frame tells is dated by its arrival. What a record tells is dated by the platform's clock, which may be minutes
+off and mostly counts whole seconds, so it is corrected and kept between what is known already.
+"""
+
+from relay.core.events import STAGE_ORDER, Source, Stage
+from relay.core.platform_clock import PROMPT_S, PlatformClock
+from relay.core.signals import Detail
+from relay.core.snapshot import Snapshot
+
+
+class Timeline:
+    """The times of one task. `clock` is shared by all tasks of a platform."""
+
+    def __init__(self, clock: PlatformClock, sent_at: float) -> None:
+        self._clock = clock
+        self._sent_at = sent_at
+        self._accepted_at: float | None = None
+        self._end_seen_at: float | None = None
+
+    def sending(self, now: float) -> None:
+        """Take note that the run is sent from now on."""
+        self._sent_at = now
+
+    def accepted(self, now: float) -> None:
+        """Take note that the platform answered the run."""
+        self._accepted_at = now
+
+    def end_seen(self, now: float) -> None:
+        """Take note of a terminal frame."""
+        self._end_seen_at = now if self._end_seen_at is None else self._end_seen_at
+
+    def observe(self, detail: Detail, snapshot: Snapshot, *, asked_at: float, now: float) -> None:
+        """Compare the platform's clock with ours by a record that was asked for then and has come just now."""
+        if detail.dated_at is not None:
+            self._clock.hint(detail.dated_at, after=asked_at, before=now)
+        live = {mark.type: mark.at for mark in snapshot.stages if mark.source is Source.LIVE}
+        for stage, at in detail.stages.items():
+            if stage in live:
+                self._clock.observe(at, after=live[stage] - PROMPT_S, before=live[stage])
+            elif stage is Stage.QUEUE and self._accepted_at is not None:
+                self._clock.observe(at, after=self._sent_at, before=self._accepted_at)
+            else:
+                self._clock.observe(at, before=now)
+
+    def stage_at(self, stage: Stage, detail: Detail, snapshot: Snapshot, now: float) -> float:
+        """Return when a stage of the record began: never before the task, and in the record's own order of stages."""
+        if stage not in detail.stages:
+            return now
+        place = _place(stage, detail)
+        earliest, latest = snapshot.created_at, now
+        for mark in snapshot.stages:
+            if mark.type not in detail.stages:
+                continue
+            if _place(mark.type, detail) < place:
+                earliest = max(earliest, mark.at)
+            else:
+                latest = min(latest, mark.at)
+        return max(earliest, min(latest, self._clock.ours(detail.stages[stage])))
+
+    def results_at(self, detail: Detail, snapshot: Snapshot, now: float) -> float:
+        """Return when the results were there."""
+        if self._end_seen_at is not None:
+            return self._end_seen_at
+        return self.stage_at(Stage.POSTPROCESS_END, detail, snapshot, now)
+
+    def ended_at(self, detail: Detail, snapshot: Snapshot, now: float) -> float:
+        """Return when the task ended: not before any of its stages."""
+        at = now if detail.ended_at is None else self._clock.ours(detail.ended_at)
+        if self._end_seen_at is not None:
+            at = self._end_seen_at
+        return max(snapshot.created_at, *(mark.at for mark in snapshot.stages), min(at, now))
+
+
+def first_moment(detail: Detail, clock: PlatformClock, *, asked_at: float, now: float) -> float:
+    """Return when a task began whose record was asked for then and has come just now, by our clock."""
+    if detail.dated_at is not None:
+        clock.hint(detail.dated_at, after=asked_at, before=now)
+    for at in detail.stages.values():
+        clock.observe(at, before=now)
+    return min(now, *(clock.ours(at) for at in detail.stages.values()), now)
+
+
+def _place(stage: Stage, detail: Detail) -> tuple[float, int]:
+    return detail.stages[stage], STAGE_ORDER[stage]
