@@ -114,7 +114,8 @@ async def test_another_models_files_go_under_their_own_names(
         ((IMAGE,), {f"{IMAGE}Url": URLS[0]}, "inputImage takes one file, or one address"),
         ((IMAGE, "prompt"), {}, "prompt takes no file"),
         ((IMAGE, "hat"), {}, "hat is no input of wiro/sandbox-collage"),
-        ((IMAGE,), {IMAGE: URLS[0]}, "inputImage takes a file: upload it as a part of this name"),
+        ((IMAGE,), {IMAGE: URLS[0]}, "inputImage takes one file, or one address"),
+        ((), {IMAGE: "cat.png"}, "inputImage takes a file: upload it as a part of this name"),
         ((IMAGE,), {CLOTHES: ["shirt.png"]}, "inputImageClothes.0 must be an address"),
     ],
 )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Final, assert_never
+from typing import Final
 
 from relay.errors import FieldError
 from relay.providers.catalogue.model import Input, Model
@@ -19,6 +19,8 @@ ADDRESS: Final = r"^https?://\S+$"
 
 FAULTS: Final = 20
 """So many unknown names are told; whoever sends more has another problem."""
+
+_ONE: Final = "takes one file, or one address"
 
 _NOTHING: Final = object()
 """Sent for an input that has no value: it is left out."""
@@ -30,10 +32,12 @@ _NAME_CHARS: Final = 100
 class _Wrong(Exception):
     """A value does not fit; the text is what it takes, as the end of a sentence that begins with its name."""
 
-    def __init__(self, message: str, item: int | None = None) -> None:
+    def __init__(self, message: str, item: int | None = None, name: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.item = item
+        self.name = name
+        """The name that it was given by, where that is not the input's key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,28 +66,28 @@ def check(
     """
     sent: dict[str, object] = {}
     faults: list[FieldError] = []
+    names: set[str] = set()
     for each in model.inputs:
-        key, files = each.key, [offer for offer in offers if offer.input == each.name]
+        spellings = [name for name in (each.key, model.twin_of(each)) if name is not None]
+        names.update(spellings)
+        said = {name: given[name] for name in spellings if name in given}
+        files = [offer for offer in offers if offer.input == each.name]
         try:
-            _check_files(each, files, given.get(key))
+            _check_files(each, files, said)
         except _Wrong as wrong:
             faults.append(FieldError(field=f"input.{each.name}", message=wrong.message))
             continue
         try:
-            if key in given:
-                value = _value(each, given[key], len(files))
-            else:
-                value = _NOTHING if files or (more and each.takes_files) else _default(each)
+            sent |= _sent(each, said, len(files), waits=more and each.takes_files)
         except _Wrong as wrong:
-            field = f"input.{key}" if wrong.item is None else f"input.{key}.{wrong.item}"
-            faults.append(FieldError(field=field, message=wrong.message))
-        else:
-            if value is not _NOTHING:
-                sent[key] = value
-    keys, names = {each.key for each in model.inputs}, {each.name for each in model.inputs}
-    unknown = [name for name in given if name not in keys]
+            field = f"input.{wrong.name or each.key}"
+            faults.append(
+                FieldError(field=field if wrong.item is None else f"{field}.{wrong.item}", message=wrong.message)
+            )
+    unknown = [name for name in given if name not in names]
     if model.closed:
-        strangers = dict.fromkeys([*unknown, *(offer.input for offer in offers if offer.input not in names)])
+        parts = {each.name for each in model.inputs}
+        strangers = dict.fromkeys([*unknown, *(offer.input for offer in offers if offer.input not in parts)])
         told = list(strangers)[:FAULTS]
         faults += [FieldError(field=f"input.{_cut(name)}", message=_unknown(model, name)) for name in told]
     else:
@@ -92,14 +96,11 @@ def check(
 
 
 def _unknown(model: Model, name: str) -> str:
-    for each in model.inputs:
-        if name == each.name:
-            return f"takes a file: upload it as a part of this name, or give its address as {each.key}"
     return f"is no input of {model.model}; it has {', '.join(each.key for each in model.inputs) or 'none'}"
 
 
-def _check_files(each: Input, files: Sequence[Offer], address: object) -> None:
-    """See that an input takes these files; `address` is what is given besides them."""
+def _check_files(each: Input, files: Sequence[Offer], said: Mapping[str, object]) -> None:
+    """See that an input takes these files; `said` is what is given besides them."""
     if not files:
         return
     if not each.takes_files:
@@ -107,9 +108,42 @@ def _check_files(each: Input, files: Sequence[Offer], address: object) -> None:
     for file in files:
         if each.accept and file.content_type not in each.accept:
             raise _Wrong(f"takes files of {', '.join(each.accept)}; this is {file.content_type or 'none of these'}")
-    if each.type == "fileinput" and (len(files) > 1 or address):
-        raise _Wrong("takes one file, or one address")
+    if each.type == "fileinput" and (len(files) > 1 or any(said.values())):
+        raise _Wrong(_ONE)
     _check_count(each, len(files))
+
+
+def _sent(each: Input, said: Mapping[str, object], files: int, *, waits: bool) -> dict[str, object]:
+    """
+    Return what is sent for an input: one field, or none.
+
+    Args:
+        each: the input.
+        said: what is given for it, by its names.
+        files: how many files are given for it.
+        waits: whether files for it may come still.
+    """
+    if each.type == "other":
+        if not said and not files and not waits:
+            return _field(each, _default(each))
+        return dict(said)
+    given = {name: value for name, value in said.items() if not _is_absent(each, value)}
+    if not given:
+        return {} if files or waits else _field(each, _default(each))
+    if each.takes_files:
+        return {each.key: _addresses(each, given, files)}
+    return {each.key: _value(each, given[each.key])}
+
+
+def _is_absent(each: Input, value: object) -> bool:
+    """Tell whether a value stands for none: an empty text is one, but clients send it for a number that is left out."""
+    if each.type == "number":
+        return isinstance(value, str) and not value.strip()
+    return each.takes_files and value in ("", [])
+
+
+def _field(each: Input, value: object) -> dict[str, object]:
+    return {} if value is _NOTHING else {each.key: value}
 
 
 def _default(each: Input) -> object:
@@ -120,7 +154,7 @@ def _default(each: Input) -> object:
     return None if each.sends_null else _NOTHING
 
 
-def _value(each: Input, value: object, files: int) -> object:
+def _value(each: Input, value: object) -> object:
     match each.type:
         case "text" | "textarea":
             return _text(each, value)
@@ -128,16 +162,8 @@ def _value(each: Input, value: object, files: int) -> object:
             return _choice(each, value)
         case "number":
             return _number(each, value)
-        case "fileinput":
-            return _address(value) if value or not files else _NOTHING
-        case "multifileinput":
-            return _comma_separated(each, value, files)
-        case "combinefileinput":
-            return _addresses(each, value, files)
-        case "other":
-            return value
         case _:
-            assert_never(each.type)
+            return value
 
 
 def _text(each: Input, value: object) -> str:
@@ -184,19 +210,45 @@ def _range(low: float | None, high: float | None) -> str:
     return f"between {low:.15g} and {high:.15g}"
 
 
-def _comma_separated(each: Input, value: object, files: int) -> object:
-    if not isinstance(value, str) or (each.required and not files and not value.strip()):
-        raise _Wrong("must be addresses with commas between them")
-    _check_count(each, files + len([entry for entry in value.split(",") if entry.strip()]))
-    return value
+def _addresses(each: Input, given: Mapping[str, object], files: int) -> object:
+    """Return the addresses of files in the form that the input takes, from whichever of its names they stand under."""
+    match each.type:
+        case "fileinput":
+            first, *others = [_address(each, name, value) for name, value in given.items()]
+            if any(other != first for other in others):
+                raise _Wrong(_ONE)
+            return first
+        case "multifileinput":
+            return _comma_separated(each, given, files)
+        case _:
+            found = [address for name, value in given.items() for address in _listed(each, name, value)]
+            _check_count(each, files + len(found))
+            return found
 
 
-def _addresses(each: Input, value: object, files: int) -> object:
+def _comma_separated(each: Input, given: Mapping[str, object], files: int) -> str:
+    texts = []
+    for name, value in given.items():
+        if isinstance(value, list) and name == each.name:
+            value = ",".join(_listed(each, name, value))
+        if not isinstance(value, str):
+            raise _Wrong("must be addresses with commas between them", name=name)
+        texts.append(value)
+    count = sum(1 for text in texts for entry in text.split(",") if entry.strip())
+    if each.required and not files and not count:
+        raise _Wrong("must be addresses with commas between them", name=next(iter(given)))
+    _check_count(each, files + count)
+    return texts[0] if len(texts) == 1 else ",".join(text for text in texts if text.strip())
+
+
+def _listed(each: Input, name: str, value: object) -> list[str]:
+    """Return the addresses of a list, or of one text; several may stand there with commas between them."""
+    if isinstance(value, str) and name == each.twin:
+        pieces = [piece.strip() for piece in value.split(",")]
+        if len(pieces) > 1 and all(re.fullmatch(ADDRESS, piece) for piece in pieces):
+            return pieces
     entries = value if isinstance(value, list) else [value]
-    if not entries:  # a list without entries is none
-        return _NOTHING if files else _default(each)
-    _check_count(each, files + len(entries))
-    return [_address(entry, item) for item, entry in enumerate(entries)]
+    return [_address(each, name, entry, item) for item, entry in enumerate(entries)]
 
 
 def _check_count(each: Input, count: int) -> None:
@@ -204,10 +256,12 @@ def _check_count(each: Input, count: int) -> None:
         raise _Wrong(f"takes at most {each.max_items} entries; these are {count}")
 
 
-def _address(value: object, item: int | None = None) -> str:
-    if not isinstance(value, str) or not re.fullmatch(ADDRESS, value):
-        raise _Wrong("must be an address that begins with https:// or http://", item)
-    return value
+def _address(each: Input, name: str, value: object, item: int | None = None) -> str:
+    if isinstance(value, str) and re.fullmatch(ADDRESS, value):
+        return value
+    if name == each.name and each.type == "fileinput":
+        raise _Wrong(f"takes a file: upload it as a part of this name, or give its address as {each.key}", name=name)
+    raise _Wrong("must be an address that begins with https:// or http://", item, name)
 
 
 def read_number(value: object) -> int | float | None:

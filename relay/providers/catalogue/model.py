@@ -70,6 +70,13 @@ class Input:
         """The name under which JSON carries it: a file has a twin that takes its address."""
         return f"{self.name}Url" if self.type in ("fileinput", "multifileinput") else self.name
 
+    @property
+    def twin(self) -> str | None:
+        """The other name under which callers give the addresses of its files; null when it takes none."""
+        if not self.takes_files:
+            return None
+        return self.name if self.key != self.name else f"{self.name}Url"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
@@ -89,3 +96,8 @@ class Model:
     """Sample inputs to begin with."""
     closed: bool = True
     """Whether it takes nothing but `inputs`."""
+
+    def twin_of(self, each: Input) -> str | None:
+        """Return the other name of an input that takes files; null where that is an input of its own."""
+        names = {name for other in self.inputs if other is not each for name in (other.name, other.key)}
+        return None if each.twin in names else each.twin

@@ -13,16 +13,63 @@ from relay.providers.catalogue.model import Input, Model
 Json = dict[str, Any]
 
 
+_MAYBE_ADDRESS = r"^(https?://\S+)?$"
+_MAYBE_ONE_ADDRESS = r"^(https?://[^\s,]+)?$"
+
+
 def schema(model: Model) -> Json:
     """Return the schema of what a task's `input` may be."""
+    properties: Json = {}
+    rules: list[Json] = []
+    for each in model.inputs:
+        twin = model.twin_of(each)
+        properties[each.key] = _property(each)
+        if twin is not None:
+            properties[twin] = {"title": each.label, **_twin(each)}
+            rules += _rules(each, twin)
+    required = [each.key for each in model.inputs if each.required and each.default is None]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": model.title,
         "type": "object",
-        "properties": {each.key: _property(each) for each in model.inputs},
-        "required": [each.key for each in model.inputs if each.required and each.default is None],
+        "properties": properties,
+        "required": [each.key for each in model.inputs if each.key in required and model.twin_of(each) is None],
         "additionalProperties": not model.closed,
-    }
+    } | ({"allOf": rules} if rules else {})
+
+
+def _twin(each: Input) -> Json:
+    """Describe the other name of an input that takes files."""
+    match each.type:
+        case "fileinput":
+            return {"type": "string", "pattern": _MAYBE_ADDRESS}
+        case "multifileinput":
+            return {"type": ["string", "array"], "items": {"type": "string", "pattern": ADDRESS}}
+        case "combinefileinput":
+            return {"type": "string", "pattern": _MAYBE_ONE_ADDRESS}
+        case _:
+            return {}
+
+
+def _rules(each: Input, twin: str) -> list[Json]:
+    """Say what holds of both names of an input together: one of them is required, or not both may be used."""
+    filled = {name: {"required": [name], "properties": {name: _filled(each)}} for name in (each.key, twin)}
+    rules: list[Json] = []
+    if each.required and each.default is None:
+        rules.append({"anyOf": list(filled.values())})
+    if each.type == "fileinput":
+        rules.append({"not": {"allOf": list(filled.values())}})
+    if each.type == "combinefileinput" and each.max_items is not None:
+        fewer = {"properties": {each.key: {"maxItems": each.max_items - 1}}}
+        rules.append({"if": filled[twin], "then": fewer})
+    return rules
+
+
+def _filled(each: Input) -> Json:
+    """Tell a value that counts from an empty one, which is as good as none."""
+    if each.type == "other":
+        return {}
+    return {"pattern": r"\S", "minItems": 1}  # the first is about texts, the second about lists
 
 
 def _property(each: Input) -> Json:
@@ -49,13 +96,12 @@ def _kind(each: Input) -> Json:
             limits = {"minimum": _whole(each.minimum), "maximum": _whole(each.maximum)}
             return {"type": [kind, "null"] if each.sends_null else kind} | _known(limits)
         case "fileinput":
-            return {"type": "string", "pattern": ADDRESS}
+            return {"type": "string", "pattern": _MAYBE_ADDRESS}
         case "multifileinput":
-            return {"type": "string"} | ({"pattern": r"\S"} if each.required else {})
+            return {"type": "string"}
         case "combinefileinput":
             items = {"type": "string", "pattern": ADDRESS}
-            least = 1 if each.required else None
-            return {"type": "array", "items": items} | _known({"minItems": least, "maxItems": each.max_items})
+            return {"type": "array", "items": items} | _known({"maxItems": each.max_items})
         case "other":
             return {}
         case _:

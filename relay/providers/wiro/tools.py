@@ -21,10 +21,18 @@ _TYPES: Final[dict[str, InputType]] = {
     "selectwithcover": "select",
     "range": "number",
     "number": "number",
+    "numeric": "number",
+    "integer": "number",
+    "int": "number",
+    "float": "number",
+    "double": "number",
+    "decimal": "number",
     "fileinput": "fileinput",
     "multifileinput": "multifileinput",
     "combinefileinput": "combinefileinput",
 }
+
+_WHOLE: Final = frozenset({"integer", "int"})
 
 
 def parse_tool(answer: Answer, name: str) -> Model | None:
@@ -70,7 +78,8 @@ def _input(item: dict[str, object]) -> Input | None:
     name = text(item.get("id")) or text(item.get("name"))
     if not name:
         return None
-    kind = _TYPES.get(text(item.get("type")).lower(), "other")
+    said = text(item.get("type")).strip().lower()
+    kind = _TYPES.get(said, "other")
     options = tuple(option for entry in entries(item.get("options")) if (option := _option(entry)) is not None)
     if kind == "select" and not options:
         kind = "other"
@@ -84,16 +93,19 @@ def _input(item: dict[str, object]) -> Input | None:
         required=flag(item.get("required")) is True and not default,
         default=default if default and (known or kind in ("text", "textarea")) else None,
         options=options,
+        integer=said in _WHOLE,
         minimum=number(item.get("min")) if kind == "number" else None,
         maximum=number(item.get("max")) if kind == "number" else None,
     )
 
 
 def _option(entry: object) -> Option | None:
-    if isinstance(entry, dict):
-        value = _spelled(entry.get("value"))
-        return Option(value=value, label=text(entry.get("label")) or value)
-    return Option(value=text(entry), label=text(entry)) if text(entry) else None
+    if not isinstance(entry, dict):
+        return Option(value=_spelled(entry), label=_spelled(entry)) if _spelled(entry) else None
+    label = next(filter(None, (text(entry.get(name)) for name in ("label", "name", "title", "text"))), "")
+    # The options of a `multiselect` have no value: what a person reads is what is sent.
+    value = _spelled(entry["value"]) if entry.get("value") is not None else label
+    return Option(value=value, label=label or value) if value or label else None
 
 
 def _spelled(value: object) -> str:

@@ -11,6 +11,7 @@ from relay.providers.catalogue.model import Input, Model
 CATALOGUE = load()
 IMAGE, EDIT, IMAGE_3, VIDEO, APIKLEY = CATALOGUE
 URL = "https://example.com/1.jpg"
+OTHER = "https://example.com/2.jpg"
 
 SELECTS = [
     (model, each, option.value)
@@ -135,11 +136,30 @@ def test_a_limit_lets_its_end_through_and_nothing_beyond(
 
 
 @pytest.mark.parametrize(
-    "value", ["many", "", "1e3", "0x1", "\u0661", True, None, [1], {}, float("inf"), float("nan"), 1.5]
+    "value", ["many", "1e3", "0x1", "\u0661", True, None, [1], {}, float("inf"), float("nan"), 1.5]
 )
 def test_what_is_no_integer_is_refused(value: object) -> None:
     """Also what Python would read as one."""
     assert refusal(IMAGE, {"prompt": "a cat", "maxImages": value}) == ("input.maxImages", "must be an integer")
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+def test_an_empty_text_for_a_number_is_none(blank: str) -> None:
+    """Other clients send it for every number that nobody filled in: the default counts, or that it is required."""
+    steps = Input(name="steps", label="", type="number", integer=True, minimum=1.0, required=True)
+
+    assert sent(IMAGE, maxImages=blank)["maxImages"] == 1
+    assert sent(VIDEO, seed=blank)["seed"] is None
+    assert "seed" not in sent(APIKLEY, seed=blank)
+    assert refusal(model_of(steps), {"steps": blank}) == ("input.steps", "is required")
+
+
+def test_an_empty_text_is_a_text() -> None:
+    """Kling V3 wants `multiPrompt` sent although there is nothing in it."""
+    model = model_of(Input(name="multiPrompt", label="", type="textarea"))
+
+    assert check(model, {"multiPrompt": ""}) == ({"multiPrompt": ""}, ())
+    assert check(model, {}) == ({}, ())
 
 
 def test_what_is_no_number_is_refused() -> None:
@@ -289,6 +309,105 @@ class TestFiles:
         assert check(self.ONE, {}, more=True) == ({}, ())
         assert [fault.field for fault in check(self.ONE, {"x": 1}, more=True)[1]] == ["input.x"]
         assert file_refusal(self.ONE, {}, []) == ("input.imageUrl", "is required")
+
+
+class TestTwins:
+    """Addresses of files under both names that an input has: `inputImage` and `inputImageUrl`."""
+
+    ONE = model_of(Input(name="image", label="", type="fileinput"))
+    NEEDED = model_of(Input(name="image", label="", type="fileinput", required=True))
+    SEVERAL = model_of(Input(name="pages", label="", type="multifileinput", max_items=3))
+    MIXED = model_of(Input(name="images", label="", type="combinefileinput", required=True, max_items=3))
+
+    @pytest.mark.parametrize(
+        ("given", "goes"),
+        [
+            ({"inputImageUrl": ""}, None),
+            ({"inputImageUrl": URL}, [URL]),
+            ({"inputImage": [], "inputImageUrl": URL}, [URL]),
+            ({"inputImage": "", "inputImageUrl": URL}, [URL]),
+            ({"inputImage": [URL], "inputImageUrl": ""}, [URL]),
+            ({"inputImage": [URL], "inputImageUrl": OTHER}, [URL, OTHER]),
+            ({"inputImageUrl": f"{URL}, {OTHER}"}, [URL, OTHER]),
+            ({"inputImageUrl": [URL, OTHER]}, [URL, OTHER]),
+            ({"inputImageUrl": f"{URL},b"}, [f"{URL},b"]),
+        ],
+    )
+    def test_a_list_of_files_takes_an_address_under_its_other_name(
+        self, given: dict[str, object], goes: object
+    ) -> None:
+        """The official n8n node always sends it; what is sent on is the list that the documents print."""
+        taken = sent(EDIT, **given)
+
+        assert taken.get("inputImage") == goes
+        assert "inputImageUrl" not in taken
+
+    @pytest.mark.parametrize(
+        ("given", "goes"),
+        [
+            ({"imageUrl": URL}, {"imageUrl": URL}),
+            ({"image": URL}, {"imageUrl": URL}),
+            ({"image": "", "imageUrl": URL}, {"imageUrl": URL}),
+            ({"image": URL, "imageUrl": ""}, {"imageUrl": URL}),
+            ({"image": URL, "imageUrl": URL}, {"imageUrl": URL}),
+            ({"image": "", "imageUrl": ""}, {}),
+            ({"imageUrl": ""}, {}),
+        ],
+    )
+    def test_one_file_takes_one_address_under_either_name(self, given: dict[str, object], goes: object) -> None:
+        """An empty one is none."""
+        assert check(self.ONE, given) == (goes, ())
+
+    @pytest.mark.parametrize(
+        ("given", "goes"),
+        [
+            ({"pagesUrl": f"{URL},{OTHER}"}, f"{URL},{OTHER}"),
+            ({"pages": f"{URL},{OTHER}"}, f"{URL},{OTHER}"),
+            ({"pages": [URL, OTHER]}, f"{URL},{OTHER}"),
+            ({"pages": [URL], "pagesUrl": OTHER}, f"{OTHER},{URL}"),
+            ({"pages": [], "pagesUrl": OTHER}, OTHER),
+        ],
+    )
+    def test_several_files_take_addresses_under_either_name(self, given: dict[str, object], goes: object) -> None:
+        """A list, or a text with commas."""
+        assert check(self.SEVERAL, given) == ({"pagesUrl": goes}, ())
+
+    def test_what_is_required_is_required_under_one_of_both_names(self) -> None:
+        """And not filled with nothing."""
+        blank: tuple[dict[str, object], ...] = ({}, {"imageUrl": ""}, {"image": ""}, {"image": "", "imageUrl": ""})
+        for given in blank:
+            assert refusal(self.NEEDED, given) == ("input.imageUrl", "is required")
+        empty: tuple[dict[str, object], ...] = ({}, {"imagesUrl": ""}, {"images": []})
+        for given in empty:
+            assert refusal(self.MIXED, given) == ("input.images", "is required")
+        assert check(self.MIXED, {"imagesUrl": URL})[1] == ()
+
+    def test_what_does_not_fit_is_named_by_the_name_it_was_given_by(self) -> None:
+        """With its place in a list."""
+        no_address = "must be an address that begins with https:// or http://"
+
+        assert refusal(self.ONE, {"image": URL, "imageUrl": OTHER})[1] == "takes one file, or one address"
+        assert refusal(self.ONE, {"imageUrl": "cat.jpg"}) == ("input.imageUrl", no_address)
+        assert refusal(self.MIXED, {"images": [URL], "imagesUrl": "cat.jpg"}) == ("input.imagesUrl.0", no_address)
+        assert refusal(self.SEVERAL, {"pages": [URL, 7]}) == ("input.pages.1", no_address)
+        assert refusal(self.MIXED, {"images": [URL] * 3, "imagesUrl": URL})[1] == "takes at most 3 entries; these are 4"
+        assert file_refusal(self.ONE, {"image": URL}, png("image")) == ("input.image", "takes one file, or one address")
+        assert check(self.ONE, {"image": "", "imageUrl": ""}, png("image")) == ({}, ())
+
+    def test_an_input_of_that_name_is_another_input(self) -> None:
+        """Some models have both, and mean two things."""
+        model = model_of(
+            Input(name="image", label="", type="combinefileinput"), Input(name="imageUrl", label="", type="text")
+        )
+
+        assert check(model, {"image": [URL], "imageUrl": "cat"}) == ({"image": [URL], "imageUrl": "cat"}, ())
+
+    def test_an_input_of_an_unknown_kind_may_be_a_file(self) -> None:
+        """So its address is no unknown name."""
+        model = model_of(Input(name="mask", label="", type="other", required=True))
+
+        assert check(model, {"maskUrl": URL}) == ({"maskUrl": URL}, ())
+        assert refusal(model, {}) == ("input.mask", "is required")
 
 
 class TestDescribed:

@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from relay.errors import UpstreamRejected, UpstreamUnclear
+from relay.providers.catalogue.check import check
 from relay.providers.catalogue.model import Input, Model, Option
 from relay.providers.http import Answer
 from relay.providers.wiro.tools import parse_tool
@@ -34,6 +35,12 @@ def one(**item: object) -> Input:
         ("textarea", "textarea"),
         ("number", "number"),
         ("range", "number"),
+        ("numeric", "number"),
+        ("Integer", "number"),
+        ("int", "number"),
+        ("float", "number"),
+        ("double", "number"),
+        ("multiselect", "other"),
         ("fileinput", "fileinput"),
         ("multifileinput", "multifileinput"),
         ("combinefileinput", "combinefileinput"),
@@ -79,6 +86,40 @@ def test_flags_and_numbers_may_be_texts() -> None:
     found = one(type="range", min="0.5", max=3, required="1", default="", note="How much")
 
     assert (found.minimum, found.maximum, found.required, found.help) == (0.5, 3.0, True, "How much")
+
+
+@pytest.mark.parametrize(("said", "whole"), [("integer", True), ("int", True), ("float", False), ("numeric", False)])
+def test_a_type_may_say_that_a_number_is_whole(said: str, whole: bool) -> None:
+    """Its limits are read as those of any number."""
+    model = described([{"id": "steps", "type": said, "min": "1", "max": "50"}])
+
+    assert (model.inputs[0].type, model.inputs[0].integer) == ("number", whole)
+    assert [check(model, {"steps": value})[1] == () for value in (2, "2", 2.5, 51, "")] == [
+        True,
+        True,
+        not whole,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("kind", ["multiselect", "select"])
+def test_an_option_without_a_value_is_sent_as_it_reads(kind: str) -> None:
+    """Several may be chosen of a `multiselect`: it takes anything."""
+    found = one(type=kind, options=[{"label": "Fast"}, {"label": "Slow", "value": None}, {"value": ""}, {}, 7, True])
+
+    assert [option.value for option in found.options] == ["Fast", "Slow", "7", "true"]
+    assert [option.label for option in found.options] == ["Fast", "Slow", "7", "true"]
+
+
+def test_an_address_is_taken_under_either_name() -> None:
+    """Of a model that only the platform knows, too."""
+    kinds = ("fileinput", "multifileinput", "combinefileinput", "imageinput")
+    for kind in kinds:
+        model = described([{"id": "inputImage", "type": kind}])
+        for name in ("inputImage", "inputImageUrl"):
+            for value in ("https://example.com/1.jpg", ""):
+                assert check(model, {name: value})[1] == ()
 
 
 def test_what_has_a_default_is_not_demanded() -> None:
