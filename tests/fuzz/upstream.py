@@ -151,7 +151,12 @@ TARGETS = (
             _FRAME % (b"error", b'"UserWarning"'),
             _FRAME % (b"output", b'{"type":"answer","thinking":["a"],"answer":["b","c"],"raw":"d","isThinking":false}'),
             _FRAME % (b"output", b'{"segments":[{"type":"thinking","text":"a"},{"type":"tool","arguments":"{}"}]}'),
+            _FRAME % (b"output", b'{"type":"info","message":"Frame 12","percentage":">100","file":"a"}'),
+            _FRAME % (b"output", b'{"raw":"<think>hm</think><answer>Hi","isThinking":true,"answer":[]}'),
             _FRAME % (b"postprocess_end", b"[" + _OUTPUT + b"]"),
+            _FRAME
+            % (b"postprocess_end", b'{"0":{"fileUrl":"//cdn.example/a","mime_type":"png"},"1":"https://c.example/a"}'),
+            _FRAME % (b"postprocess_end", b'[{"content":{"segments":[{"type":"answer","text":"<answer>a</ans"}]}}]'),
             _FRAME
             % (b"postprocess_end", b'[{"contenttype":"raw","content":{"answer":["a"],"finishreason":"length"}}]'),
             b'{"type":"task_postprocess_end","id":1,"success":false,"exitCode":"137","message":"[]"}',
@@ -164,6 +169,7 @@ TARGETS = (
         words=_words(
             "type id tasktoken message success exitCode percentage stepCurrent stepTotal task speed speedType "
             "remainingTime thinking answer raw segments text arguments input name contenttype size url content "
+            "status isThinking finishreason filename mime_type fileUrl javascript:alert(1) <answer> </answer> <think> "
             "task_output task_error task_end task_cancel task_postprocess_end task_start %| it/s s/it [00:05<00:45"
         ),
     ),
@@ -206,7 +212,8 @@ TARGETS = (
         ),
         words=_words(
             "tool parameters items id name type label note help placeholder required default options value min max "
-            "inspire text textarea select range number fileinput multifileinput combinefileinput true false"
+            "inspire text textarea select range number numeric integer float multiselect fileinput multifileinput "
+            "combinefileinput true false"
         ),
     ),
     Target(
@@ -219,14 +226,17 @@ TARGETS = (
                 b'"updateTime":1765176561000,"completeTime":1765176562000,"costTime":2000,"creditsConsumed":3.5,'
                 b'"resultJson":"{\\"resultUrls\\":[\\"https://cdn.example/a.png\\"],\\"resultObject\\":{\\"a\\":1}}"}}'
             ),
+            b'\x00{"code":200,"data":{"taskId":"task_1","successFlag":1,"response":{"resultUrls":"[\\"https://c.example/a\\"]"}}}',
+            b'\x00{"code":200,"data":{"taskId":"task_1","state":"Timed-Out","errorMessage":"no","videoUrl":"c.example/a"}}',
             b'\x00{"code":501,"data":{"taskId":"task_1","state":"fail","failCode":"500","failMsg":"no"}}',
             b'\x00{"code":200,"data":{"task_id":"task_1","state":"generating","progress":"12"}}',
             b'\x03{"code":402,"message":"Insufficient credits"}',
             b"\x88<html>",
         ),
         words=_words(
-            "code msg message data taskId task_id state success fail generating waiting resultJson resultUrls "
-            "resultObject failCode failMsg createTime updateTime completeTime creditsConsumed progress https://"
+            "code msg message data taskId task_id state status successFlag success fail failed expired generating "
+            "waiting resultJson resultUrls resultObject failCode failMsg createTime updateTime completeTime "
+            "creditsConsumed progress https://"
         ),
     ),
     Target(

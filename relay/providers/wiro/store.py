@@ -6,6 +6,7 @@ prints two answers for each call: every spelling is sent, and both answers are r
 """
 
 from relay.errors import UpstreamUnclear
+from relay.providers import media_types
 from relay.providers.base import File, StoredFile, StoredFolder
 from relay.providers.body import Body, Form, JsonBody
 from relay.providers.http import Answer
@@ -37,7 +38,7 @@ def parse_file(answer: Answer, sent: File) -> StoredFile:
     return StoredFile(
         id=_id(answer, entry, "file"),
         name=text(entry.get("name")) or sent.filename,
-        content_type=text(entry.get("contenttype")).lower() or sent.content_type,
+        content_type=media_types.resolve([text(entry.get("contenttype"))], None, None) or sent.content_type,
         size=sent.size_bytes if size is None else size,
         url=address(entry.get("url")),
         folder=text(entry.get("parentid")) or text(entry.get("parentId")) or None,
