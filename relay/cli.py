@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from relay import __version__, config, log
 from relay.app import make_journal, make_providers, running, token_secret
@@ -26,12 +25,10 @@ from relay.errors import ConfigError, RelayError
 from relay.sandbox import Sandbox
 from relay.sandbox import serve as run_sandbox
 from relay.web.access import SCOPES, Access
-from relay.web.bodies import Tag
 from relay.web.links import links
+from relay.web.tag import normalized
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-
-_TAG: TypeAdapter[str] = TypeAdapter(Tag)
 
 cli = typer.Typer(
     help="Show AI generations live in a browser.",
@@ -244,9 +241,9 @@ def token(
 
 def _read_tag(text: str) -> str:
     try:
-        return _TAG.validate_python(text)
-    except ValidationError:  # no task can have it
-        raise typer.BadParameter("use 1 to 64 letters, digits and . _ : @ / -", param_hint="--tag") from None
+        return normalized(text)
+    except ValueError as error:  # no task can have it
+        raise typer.BadParameter(str(error), param_hint="--tag") from None
 
 
 async def _token(settings: Config, task: str, scope: str, ttl: int | None) -> None:

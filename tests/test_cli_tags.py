@@ -51,7 +51,7 @@ def test_a_tag_needs_no_task_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("some-task", "--tag", "shop"), ("--tag", ""), ("--tag", "a b"), ("--tag", "x" * 65)], ids=str
+    "arguments", [(), ("some-task", "--tag", "shop"), ("--tag", ""), ("--tag", "a\nb"), ("--tag", "x" * 65)], ids=str
 )
 def test_a_token_is_for_one_task_or_one_tag_that_can_exist(arguments: tuple[str, ...]) -> None:
     """Neither, both, or a tag that no task can have: nothing is minted."""

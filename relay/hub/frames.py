@@ -7,6 +7,9 @@ SSE blocks carry no `event:` field, so that one `onmessage` serves both wires.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+LAST = "ended"
+"""The id of the last block of a stream on many tasks: who comes back with it is told to stop."""
+
 _TEXT_FINAL = 0x81  # RFC 6455 section 5.2: FIN, opcode 1
 
 
@@ -47,6 +50,24 @@ def sse_chunk(message: bytes, cursor: str | None = None) -> bytes:
     return b"%x\r\n%b\r\n" % (len(block), block)
 
 
+def plain_sse_block(message: bytes, cursor: str | None = None) -> bytes:
+    """Write one block of a stream on many tasks: no cursor is the whole stream's, so only `LAST` becomes its id."""
+    return sse_block(message, cursor if cursor == LAST else None)
+
+
+def plain_sse_chunk(message: bytes, cursor: str | None = None) -> bytes:
+    """Write the same as one chunk."""
+    return sse_chunk(message, cursor if cursor == LAST else None)
+
+
+def line(message: bytes, _cursor: str | None = None) -> bytes:
+    """Write a message as one line."""
+    return message + b"\n"
+
+
 WEBSOCKET = Form("websocket", websocket_text, ping_rounds=2)
 SSE = Form("sse", sse_chunk, ping_rounds=1)
 SSE_HTTP_1_0 = Form("sse-http-1.0", sse_block, ping_rounds=1)
+MANY_SSE = Form("many-sse", plain_sse_chunk, ping_rounds=1)
+MANY_SSE_HTTP_1_0 = Form("many-sse-http-1.0", plain_sse_block, ping_rounds=1)
+LINES = Form("lines", line, ping_rounds=1)

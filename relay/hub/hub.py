@@ -17,7 +17,7 @@ from relay.errors import Code, RequestError
 from relay.hub.channel import RECENT_EVENTS, Channel
 from relay.hub.cursor import Cursor
 from relay.hub.tags import Tags
-from relay.hub.viewer import BEHIND_BYTES, DRAINING, TOO_SLOW, Close, Subscription, Viewer
+from relay.hub.viewer import BEHIND_BYTES, DRAINING, TOO_SLOW, Close, Subscription, Tag, Viewer
 from relay.journal.base import Entry, Journal
 
 ROUND_S = 12
@@ -116,9 +116,10 @@ class Hub:
             channel.joining -= 1
             self._release(channel)
 
-    async def subscribe_tag(self, viewer: Viewer, tag: str, *, expires_at: float | None = None) -> None:
+    async def subscribe_tag(self, viewer: Viewer, tag: Tag, *, expires_at: float | None = None) -> None:
         """
         Show a tag's tasks to a viewer: a short snapshot of each, `listed`, then what happens to them, without output.
+        With null in the place of a tag, all tasks are shown so.
 
         A task that the viewer is subscribed to itself is told of there, and not by its tags.
 
@@ -133,9 +134,14 @@ class Hub:
             self._exit(viewer, task)
             self._tags.hand_back(viewer, task)
 
-    def unsubscribe_tag(self, viewer: Viewer, tag: str) -> None:
-        """End one subscription to a tag. Idempotent."""
+    def unsubscribe_tag(self, viewer: Viewer, tag: Tag) -> None:
+        """End one subscription to a tag, or to all tasks. Idempotent."""
         self._tags.unsubscribe(viewer, tag)
+
+    def settle(self, viewer: Viewer) -> None:
+        """Give a viewer at once all that it is owed. It must be one whose buffer is always empty."""
+        while viewer.behind_since is not None:
+            self._bring_up(viewer, self._clock())
 
     async def drain(self, within_s: float) -> None:
         """Send every viewer away to come back later, in random order and spread out over the time given."""
@@ -282,7 +288,7 @@ class Hub:
         for tag, of_tag in list(viewer.tags.items()):
             if of_tag.expires_at is not None and now >= of_tag.expires_at:
                 self._tags.unsubscribe(viewer, tag)
-                viewer.expired("tag", tag)
+                viewer.expired("tag" if tag is not None else "all", tag)
         for task, of_task in list(viewer.subscriptions.items()):
             if of_task.expires_at is not None and now >= of_task.expires_at:
                 self._exit(viewer, task)

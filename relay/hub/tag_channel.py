@@ -1,5 +1,5 @@
 """
-One tag's audience: a row for each of its tasks, and who watches.
+One tag's audience, or that of all tasks: a row for each task, and who watches.
 
 Like a task's channel it writes and never awaits, and keeps no backlog: a viewer that is behind remembers the revision
 up to which it knows the rows, and is given those that have changed since. Which tasks there are, it is told.
@@ -16,7 +16,7 @@ from relay.core.snapshot import Snapshot
 from relay.hub.channel import FLOOD_BYTES
 from relay.hub.frames import Form
 from relay.hub.row import Row
-from relay.hub.viewer import BEHIND_BYTES, TagSubscription, Viewer
+from relay.hub.viewer import BEHIND_BYTES, Tag, TagSubscription, Viewer, about
 from relay.journal.base import Entry
 
 LISTED = 100
@@ -24,9 +24,9 @@ LISTED = 100
 
 
 class TagChannel:
-    """The channel of one tag."""
+    """The channel of one tag, or of all tasks."""
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: Tag) -> None:
         self.tag = tag
         self.joining = 0
         """How many are on their way in: the channel must not be let go under them."""
@@ -167,7 +167,7 @@ class TagChannel:
     def _list(self, subscription: TagSubscription, now: float) -> None:
         rows = sorted(self._rows.values(), key=lambda row: row.rank, reverse=True)
         self._strangers |= {row.task for row in rows[LISTED:] if not row.ended}
-        self._write(subscription.viewer, rows[:LISTED], now, orjson.dumps({"type": "listed", "tag": self.tag}))
+        self._write(subscription.viewer, rows[:LISTED], now, orjson.dumps({"type": "listed", **about("tag", self.tag)}))
         subscription.listed = True
 
     def _write(self, viewer: Viewer, rows: Sequence[Row], now: float, *after: bytes) -> None:

@@ -1,5 +1,6 @@
 """
-The channels of all tags that somebody watches: which of them an event belongs to, and what they begin with.
+The channels of all tags that somebody watches, and that of all tasks: which of them an event belongs to, and what they
+begin with.
 
 An event names its task, not its tags. Those are learnt once for each task, and only while a tag is watched: from
 `submit`, which comes first, or else from the journal. Until they are known, what is heard of the task is kept.
@@ -10,13 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from relay import log
 from relay.backoff import full_jitter
-from relay.core.events import State
 from relay.core.snapshot import Snapshot, begin
 from relay.hub.tag_channel import LISTED, TagChannel
-from relay.hub.viewer import TagSubscription, Viewer
-from relay.journal.base import Entry, Filter, Journal, Place
-
-_UNENDED = tuple(state for state in State if not state.ended)
+from relay.hub.viewer import Tag, TagSubscription, Viewer
+from relay.journal.base import UNENDED, Entry, Filter, Journal
 
 _log = log.get("hub")
 
@@ -39,21 +37,24 @@ class Tags:
         self._journal = journal
         self._clock = clock
         self._fell_behind = fell_behind
-        self._channels: dict[str, TagChannel] = {}
-        self._loading: dict[str, asyncio.Task[None]] = {}
+        self._channels: dict[Tag, TagChannel] = {}
+        """By tag; that of all tasks is under null."""
+        self._loading: dict[Tag, asyncio.Task[None]] = {}
         self._tags_of: dict[str, tuple[str, ...]] = {}
         """Of each task that was heard of while a tag was watched, and has not ended."""
         self._waiting: dict[str, list[Entry]] = {}
         """What was heard of tasks whose tags or state are being looked up."""
+        self._unreadable: set[str] = set()
+        """Tasks whose state cannot be read. They are not looked up again at each of their events."""
         self._changed: set[TagChannel] = set()
         self._looking_up: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         return len(self._channels)
 
-    async def subscribe(self, viewer: Viewer, tag: str, *, expires_at: float | None) -> None:
+    async def subscribe(self, viewer: Viewer, tag: Tag, *, expires_at: float | None) -> None:
         """
-        Show a viewer the list of a tag, then everything that happens to its tasks.
+        Show a viewer the list of a tag, then everything that happens to its tasks; null shows all tasks.
 
         Raises:
             OSError: the journal failed.
@@ -66,7 +67,9 @@ class Tags:
             if not channel.complete:
                 if tag not in self._loading:
                     channel.joining += 1  # of the load itself, which goes on when whoever began it leaves
-                    self._loading[tag] = asyncio.create_task(self._load(channel), name=f"load tag {tag}")
+                    self._loading[tag] = asyncio.create_task(
+                        self._load(channel), name=f"load tag {tag}" if tag is not None else "load all tasks"
+                    )
                 await asyncio.shield(self._loading[tag])
             if not viewer.gone:
                 channel.enter(TagSubscription(viewer, expires_at), self._clock())
@@ -74,7 +77,7 @@ class Tags:
             channel.joining -= 1
             self._release(channel)
 
-    def unsubscribe(self, viewer: Viewer, tag: str) -> None:
+    def unsubscribe(self, viewer: Viewer, tag: Tag) -> None:
         """End one subscription. Idempotent."""
         if tag in viewer.tags:
             channel = self._channels[tag]  # a channel stays for as long as it has an audience
@@ -83,6 +86,10 @@ class Tags:
 
     def hear(self, task: str, entries: Sequence[Entry]) -> None:
         """Take in what one commit brought of one task; `tell` writes it."""
+        if task in self._unreadable:
+            if entries[-1].final:
+                self._unreadable.remove(task)
+            return
         tags = self._tags_of.get(task)
         channels = self._watched(tags or ())
         if (waiting := self._waiting.get(task)) is not None:
@@ -133,7 +140,8 @@ class Tags:
             self._tags_of.pop(snapshot.id, None)
 
     def _watched(self, tags: Iterable[str]) -> list[TagChannel]:
-        return [channel for tag in tags if (channel := self._channels.get(tag)) is not None]
+        """Return the channels that show a task with these tags."""
+        return [channel for tag in (*tags, None) if (channel := self._channels.get(tag)) is not None]
 
     async def _look_up_all(self) -> None:
         """One after the other, until nobody waits. Nothing is lost while the journal fails: it is asked again."""
@@ -150,7 +158,7 @@ class Tags:
             except Exception:  # noqa: BLE001 -- a task's boundary: one that cannot be read must not hide all others
                 _log.exception("tags.crashed", task=task)
                 self._waiting.pop(task, None)
-                self._tags_of[task] = ()
+                self._unreadable.add(task)
         self._looking_up = None
 
     async def _look_up(self, task: str) -> None:
@@ -181,14 +189,11 @@ class Tags:
             channel.joining -= 1
             self._release(channel)
 
-    async def _list(self, tag: str) -> tuple[list[str], list[str]]:
+    async def _list(self, tag: Tag) -> tuple[list[str], list[str]]:
         """Return the newest tasks of a tag that have not ended, and its newest of all."""
-        unended: set[Place] = set()
-        for state in _UNENDED:
-            unended.update(await self._journal.page(Filter(state=state, tag=tag), after=None, limit=LISTED))
+        unended = await self._journal.page(Filter(states=UNENDED, tag=tag), after=None, limit=LISTED)
         newest = await self._journal.page(Filter(tag=tag), after=None, limit=LISTED)
-        by_age = sorted(unended, key=lambda place: (place.created_at, place.id), reverse=True)
-        return [place.id for place in by_age], [place.id for place in newest]
+        return [place.id for place in unended], [place.id for place in newest]
 
     def _release(self, channel: TagChannel) -> None:
         if channel.unused and self._channels.get(channel.tag) is channel:
@@ -201,6 +206,7 @@ class Tags:
         """Nobody watches a tag: from here on nothing is heard, so nothing may be remembered."""
         self._tags_of.clear()
         self._waiting.clear()
+        self._unreadable.clear()
         if self._looking_up is not None:
             self._looking_up.cancel()
             self._looking_up = None

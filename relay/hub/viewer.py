@@ -17,8 +17,16 @@ BEHIND_BYTES = 32 * 1024
 """More than this in a viewer's write buffer, and it is behind: nothing more is written until it has drained."""
 
 
-Subject = Literal["task", "tag"]
-"""What a subscription can be about."""
+Subject = Literal["task", "tag", "all"]
+"""What a subscription can be about: one task, the tasks of one tag, or all tasks."""
+
+Tag = str | None
+"""Whose tasks a tag's channel shows; null stands for all tasks, whatever their tags."""
+
+
+def about(subject: Subject, name: str | None) -> dict[str, str | bool]:
+    """Return the field with which a message names what a subscription is about."""
+    return {"all": True} if name is None else {subject: name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +66,7 @@ class Subscription:
 
 
 class TagSubscription:
-    """A viewer's place in the channel of one tag."""
+    """A viewer's place in the channel of one tag, or of all tasks."""
 
     __slots__ = ("expires_at", "known_up_to", "listed", "viewer")
 
@@ -94,8 +102,8 @@ class Viewer(ABC):
         self.buffered = transport.get_write_buffer_size
         self.subscriptions: dict[str, Subscription] = {}
         """By task."""
-        self.tags: dict[str, TagSubscription] = {}
-        """By tag."""
+        self.tags: dict[Tag, TagSubscription] = {}
+        """By tag; the subscription to all tasks is under null."""
         self.behind_since: float | None = None
         self.filled: Callable[[Viewer], None] | None = None
         """Called when more than `BEHIND_BYTES` wait to be sent. The hub's."""
@@ -126,8 +134,8 @@ class Viewer(ABC):
         """Take note that the task's last event has been written."""
 
     @abstractmethod
-    def expired(self, subject: Subject, name: str) -> None:
-        """Take note that the right to see the task or the tag is over."""
+    def expired(self, subject: Subject, name: str | None) -> None:
+        """Take note that the right to see the task or the tag is over; `name` is null for all tasks."""
 
     @abstractmethod
     def close(self, why: Close) -> None:

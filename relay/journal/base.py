@@ -93,13 +93,26 @@ class Place:
     id: str
 
 
+UNENDED = tuple(state for state in State if not state.ended)
+"""The states of a task that has not ended."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which tasks a list shows; null takes all."""
+    """Which tasks a list shows: those that meet every condition. Null or empty is no condition."""
 
-    state: State | None = None
+    states: tuple[State, ...] = ()
+    """Any of them."""
     tag: str | None = None
     provider: str | None = None
+    model: str | None = None
+    """In any case."""
+    since: float | None = None
+    """Unix seconds: created then or later."""
+    until: float | None = None
+    """Unix seconds: created before then."""
+    words: tuple[str, ...] = ()
+    """Each begins a word of the task's id, its model or one of its tags (`relay.journal.words`)."""
 
 
 Tail = Callable[[Sequence[Entry]], None]

@@ -155,7 +155,7 @@ class MemoryJournal:
         found = (
             Place(created_at=task.record.created_at, id=task.record.id)
             for task in sorted(self._tasks.values(), key=_age, reverse=True)
-            if (where.state is None or where.state is task.state)
+            if (not where.states or task.state in where.states)
             and (where.provider is None or where.provider == task.record.provider)
             and (where.tag is None or where.tag in task.record.tags)
             and (after is None or _age(task) < (after.created_at, after.id))

@@ -13,11 +13,10 @@ from pydantic import TypeAdapter
 
 from relay.core.events import State, decode_event
 from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
-from relay.journal.base import Claim, Entry, Filter, History, Place, Record
+from relay.journal.base import UNENDED, Claim, Entry, Filter, History, Place, Record
 from relay.journal.batch import Batch
 from relay.providers.base import File, UpstreamTask
 
-_UNENDED = tuple(state for state in State if not state.ended)
 _ENDED = tuple(state for state in State if state.ended)
 
 _FILES = TypeAdapter(tuple[File, ...])
@@ -256,8 +255,8 @@ def load_history(connection: sqlite3.Connection, task: str, after: int, limit: i
 def load_page(connection: sqlite3.Connection, where: Filter, after: Place | None, limit: int) -> tuple[Place, ...]:
     """Return tasks newest first."""
     wanted: list[tuple[str, tuple[object, ...]]] = []
-    if where.state is not None:
-        wanted.append(("state = ?", (where.state,)))
+    if where.states:
+        wanted.append((f"state IN ({', '.join('?' * len(where.states))})", where.states))
     if where.provider is not None:
         wanted.append(("provider = ?", (where.provider,)))
     if where.tag is not None:
@@ -276,8 +275,8 @@ def load_page(connection: sqlite3.Connection, where: Filter, after: Place | None
 def load_unended(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Return the ids of the tasks that have not ended, oldest first."""
     rows = connection.execute(
-        f"SELECT id FROM tasks WHERE state IN ({', '.join('?' * len(_UNENDED))})"  # noqa: S608 - placeholders only
+        f"SELECT id FROM tasks WHERE state IN ({', '.join('?' * len(UNENDED))})"  # noqa: S608 - placeholders only
         " ORDER BY created_at, id",
-        _UNENDED,
+        UNENDED,
     )
     return tuple(id_ for (id_,) in rows)

@@ -3,22 +3,23 @@
 import re
 from hashlib import sha256
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from relay.core.events import State
 from relay.errors import Code, RequestError
 from relay.journal.base import Place
 from relay.web.access import SCOPES
 from relay.web.context import context
+from relay.web.messages import Wanted, Word
 from relay.web.pace import Pace
+from relay.web.tag import Tag
 from relay.wishes import Attach, Idempotency, Start
 
-Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@/-]{1,64}$")]
 MODEL = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"
 """It becomes part of an address at the platform: with a dot in front it could lead to another call."""
 MAX_TTL_S = 365 * 86_400
@@ -149,6 +150,43 @@ class EventsQuery(BaseModel):
 
     after: Annotated[int, Field(ge=0, le=2**53)] = 0
     limit: Annotated[int, Field(ge=1, le=1000)] = 500
+
+
+class SubscriptionBody(Wanted):
+    """One of the subscriptions of `POST /v1/events`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SubscriptionsBody(BaseModel):
+    """`POST /v1/events`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    subscriptions: Annotated[list[SubscriptionBody], Field(min_length=1)]
+
+
+class SubscriptionsQuery(BaseModel):
+    """`GET /v1/events`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: list[Word] = []
+    tag: list[Tag] = []
+    all: Literal["true"] | None = None
+    token: str | None = Field(None, repr=False)
+
+    @model_validator(mode="after")
+    def _something(self) -> "SubscriptionsQuery":
+        if not (self.task or self.tag or self.all):
+            raise ValueError("name what to follow: task=…, tag=… (each may repeat) or all=true")
+        return self
+
+    def wanted(self) -> list[Wanted]:
+        """Return the subscriptions, tasks first: what a task tells itself, its tags do not tell again."""
+        tasks = [Wanted(task=task) for task in dict.fromkeys(self.task)]
+        tags = [Wanted(tag=tag) for tag in dict.fromkeys(self.tag)]
+        return [*tasks, *tags, *([Wanted(all=True)] if self.all else [])]
 
 
 async def read_whole(request: web.Request) -> bytes:

@@ -21,6 +21,20 @@ def credential(request: web.Request) -> str | None:
     return request.query.get("token")
 
 
+def granted(request: web.Request) -> Grant:
+    """
+    Return what the request's credential allows.
+
+    Raises:
+        RequestError: there is none, it is not valid, or it is an API key in the address: those end up in logs.
+    """
+    given = credential(request)
+    grant = context(request).access.check(given)
+    if grant.is_key and given == request.query.get("token") and _bearer(request) is None:
+        raise RequestError(Code.UNAUTHORIZED, "Send an API key as Authorization: Bearer …, not in the address.")
+    return grant
+
+
 def require_key(request: web.Request, rate: Rate | None = None) -> None:
     """
     Let only a management key pass, and only from the header: a key in an address ends up in logs.
@@ -46,7 +60,7 @@ async def require(request: web.Request, scope: Scope, task: str) -> Grant:
     Raises:
         RequestError: no valid credential, one that does not allow this, or there is no such task.
     """
-    grant = context(request).access.check(credential(request))
+    grant = granted(request)
     await permit(request, grant, scope, task)
     return grant
 
@@ -73,6 +87,17 @@ def permit_tag(grant: Grant, scope: Scope, tag: str) -> None:
     """
     if not grant.allows_tag(scope, tag):
         raise RequestError(Code.FORBIDDEN, f"The token does not allow {scope} on this tag.")
+
+
+def permit_all(grant: Grant) -> None:
+    """
+    See that a grant covers all tasks.
+
+    Raises:
+        RequestError: it does not.
+    """
+    if not grant.is_key:
+        raise RequestError(Code.FORBIDDEN, "Following all tasks needs an API key; a viewer token is not enough.")
 
 
 def _bearer(request: web.Request) -> str | None:

@@ -2,49 +2,73 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from relay.errors import RelayError
-from relay.hub.viewer import Subject
+from relay.web.tag import Tag
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Credential = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+
+
+Aim = tuple[Literal["task"], str] | tuple[Literal["tag"], str] | tuple[Literal["all"], None]
+"""What a subscription is about, and its name."""
 
 
 class MessageError(RelayError):
     """The client does not speak our protocol; the text says what was wrong, and repeats nothing of what it sent."""
 
 
-class _Aimed(BaseModel):
-    """A message about one task or one tag: its `aim`."""
+def _true(value: object) -> object:
+    """Refuse 1, which equals True."""
+    if value is not None and value is not True:
+        raise ValueError("must be true where it is given")
+    return value
+
+
+class Aimed(BaseModel):
+    """Something about one task, one tag or all tasks: its `aim`."""
 
     model_config = ConfigDict(strict=True)
 
     task: Word | None = None
-    tag: Word | None = None
+    tag: Tag | None = None
+    all: Annotated[Literal[True] | None, BeforeValidator(_true)] = None
 
     @model_validator(mode="after")
-    def _one_aim(self) -> "_Aimed":
-        if (self.task is None) == (self.tag is None):
-            raise ValueError("name one task or one tag")
+    def _one_aim(self) -> "Aimed":
+        if [self.task, self.tag, self.all].count(None) != 2:
+            raise ValueError("name exactly one of task, tag and all")
         return self
 
     @property
-    def aim(self) -> tuple[Subject, str]:
+    def aim(self) -> Aim:
         if self.task is not None:
             return "task", self.task
-        if self.tag is not None:
-            return "tag", self.tag
-        raise AssertionError("a message without an aim is refused when it is read")
+        return ("tag", self.tag) if self.tag is not None else ("all", None)
 
 
-class Subscribe(_Aimed):
-    type: Literal["subscribe"]
+class Wanted(Aimed):
+    """A subscription that a client asks for."""
+
     cursor: str | None = None
     token: Credential | None = None
 
 
-class Unsubscribe(_Aimed):
+class Subscribe(Wanted):
+    type: Literal["subscribe"]
+
+
+class Unsubscribe(Aimed):
     type: Literal["unsubscribe"]
 
 

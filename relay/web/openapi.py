@@ -23,6 +23,8 @@ from relay.web.bodies import (
     FolderBody,
     ListQuery,
     StartBody,
+    SubscriptionsBody,
+    SubscriptionsQuery,
     TagTokenBody,
     TokenBody,
 )
@@ -110,6 +112,8 @@ def _schemas() -> dict[str, Json]:
         TagTokenBody,
         ListQuery,
         EventsQuery,
+        SubscriptionsBody,
+        SubscriptionsQuery,
     )
     written: tuple[type[Any], ...] = (Snapshot, Event, StoredFile, StoredFolder, FieldError, UpstreamFault)
     for mode, kinds in (("validation", read), ("serialization", written)):
@@ -175,6 +179,7 @@ def _schemas() -> dict[str, Json]:
             "next": {"type": ["integer", "null"]},
         }
     )
+    schemas["Messages"] = shape({"messages": {"type": "array", "items": {"type": "object"}}})
     schemas["TagToken"] = shape({"token": text, "expires_at": number})
     schemas["Token"] = shape({"token": text, "expires_at": number, "links": {"type": "object"}})
     schemas["Problem"] = shape(

@@ -18,7 +18,7 @@ from relay.web.bodies import (
     read_object,
 )
 from relay.web.context import context
-from relay.web.credentials import credential, require, require_key
+from relay.web.credentials import granted, require, require_key
 from relay.web.links import links
 from relay.web.problems import answer, of_upstream
 from relay.web.sse import stream, wants_stream
@@ -57,11 +57,11 @@ def _started(request: web.Request, started: Started, status: int, ttl_s: int | N
 
 async def index(request: web.Request) -> web.Response:
     """`GET /v1/tasks`: for keys, and for the tokens of the tag that is asked for."""
-    grant = context(request).access.check(credential(request))
+    grant = granted(request)
     query = ListQuery.model_validate(dict(request.query))
     if grant.tag is None or grant.tag != query.tag or "view" not in grant.scopes:
         require_key(request)
-    where = Filter(state=query.state, tag=query.tag, provider=query.provider)
+    where = Filter(states=(query.state,) if query.state else (), tag=query.tag, provider=query.provider)
     page = await context(request).tasks.page(where, after=query.after(), limit=query.limit)
     return json_answer({"tasks": page.snapshots, "next": page_cursor(page.next) if page.next else None})
 

@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from relay import log
-from relay.web import files, health, hooks, models, openapi, pages, rest, ws
+from relay.web import events, files, health, hooks, models, openapi, pages, rest, ws
 from relay.web.context import CONTEXT, Context, context
 from relay.web.origins import add_headers, origins
 from relay.web.peer import peer
@@ -37,6 +37,8 @@ def application(parts: Context) -> web.Application:
             web.post("/v1/files", files.upload),
             web.post("/v1/folders", files.create_folder),
             web.get("/v1/ws", ws.many, allow_head=False),
+            web.get("/v1/events", events.get, allow_head=False),
+            web.post("/v1/events", events.post),
             web.post("/hooks/{provider}/{hook}", hooks.call_back),
             web.get("/livez", health.live),
             web.get("/readyz", health.ready),

@@ -6,11 +6,11 @@ What a client asks for is not read here.
 
 import asyncio
 
-import orjson
 from aiohttp import WSCloseCode, web
 
 from relay.hub.frames import WEBSOCKET
 from relay.hub.viewer import ENDED, TOKEN_EXPIRED, TOO_SLOW, Close, Subject, Viewer, protocol_error
+from relay.web.subscribing import Many
 
 INBOUND_BYTES = 16 * 1024
 """The largest frame a client may send: a token and a cursor are a few hundred bytes."""
@@ -63,25 +63,15 @@ class TaskSocket(Socket):
     def ended(self, task: str) -> None:
         self.close(ENDED)
 
-    def expired(self, subject: Subject, name: str) -> None:
+    def expired(self, subject: Subject, name: str | None) -> None:
         self.close(TOKEN_EXPIRED)
 
 
-class ManySocket(Socket):
-    """A connection that is about many tasks and tags: each comes and goes by itself."""
+class ManySocket(Many, Socket):
+    """A WebSocket that is about many tasks and tags."""
 
     __slots__ = ("credential",)
 
     def __init__(self, socket: Response, transport: asyncio.WriteTransport, given: str | None) -> None:
         super().__init__(socket, transport)
         self.credential = given
-
-    def ended(self, task: str) -> None:
-        """Keep quiet: the task's last event has said it."""
-
-    def expired(self, subject: Subject, name: str) -> None:
-        self.fault(subject, name, "token_expired", TOKEN_EXPIRED.reason)
-
-    def fault(self, subject: Subject, name: str, code: str, detail: str) -> None:
-        """Tell that one subscription is over, or never began."""
-        self.send(orjson.dumps({"type": "error", subject: name, "code": code, "detail": detail}))

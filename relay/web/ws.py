@@ -24,13 +24,13 @@ from relay.hub.viewer import (
     Viewer,
     protocol_error,
 )
-from relay.web.access import TokenExpired
 from relay.web.context import context
-from relay.web.credentials import credential, permit, permit_tag
+from relay.web.credentials import credential, granted, permit, permit_all, permit_tag, require
 from relay.web.messages import Auth, MessageError, Subscribe, Unsubscribe, parse
 from relay.web.places import place
 from relay.web.rates import Bucket
 from relay.web.sockets import CLOSE_S, INBOUND_BYTES, ManySocket, Response, Socket, TaskSocket
+from relay.web.subscribing import subscribe
 from relay.web.transport import tune
 
 PROTOCOL = "relay.v1"
@@ -51,8 +51,7 @@ async def one(request: web.Request) -> Response:
     socket, transport = await _accept(request)
     viewer = TaskSocket(socket, transport)
     try:
-        grant = parts.access.check(credential(request))
-        await permit(request, grant, "view", task)
+        grant = await require(request, "view", task)
         with place(request) as refusal:
             if refusal is not None:
                 return await _refuse(viewer, refusal)
@@ -94,17 +93,19 @@ async def _serve_many(request: web.Request, viewer: ManySocket) -> None:
     impatience = [_impatience(viewer, limit_s) for limit_s in (FIRST_SUBSCRIBE_S, FIRST_SUCCESS_S)]
     try:
         if viewer.credential is not None:
-            parts.access.check(viewer.credential)
+            granted(request)
         async for text in _texts(request, viewer):
             match parse(text):
                 case Subscribe() as wish:
                     impatience[0].cancel()
-                    if await _subscribe(request, viewer, wish):
+                    if await subscribe(request, viewer, wish, viewer.credential):
                         impatience[1].cancel()
                 case Unsubscribe(aim=("task", task)):
                     parts.hub.unsubscribe(viewer, task)
-                case Unsubscribe(aim=(_, tag)):
+                case Unsubscribe(aim=("tag", tag)):
                     parts.hub.unsubscribe_tag(viewer, tag)
+                case Unsubscribe():
+                    parts.hub.unsubscribe_tag(viewer, None)
                 case Auth(token=token):
                     await _renew(request, viewer, token)
                     viewer.credential = token
@@ -120,41 +121,12 @@ def _impatience(viewer: Viewer, limit_s: float) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(limit_s, viewer.close, why)
 
 
-async def _subscribe(request: web.Request, viewer: ManySocket, wish: Subscribe) -> bool:
-    """Begin a subscription; false if the viewer was told why not."""
-    parts = context(request)
-    subject, name = wish.aim
-    is_new = name not in (viewer.subscriptions if subject == "task" else viewer.tags)
-    limit = parts.config.subscription_limit
-    if is_new and len(viewer.subscriptions) + len(viewer.tags) >= limit:
-        viewer.fault(subject, name, "forbidden", f"One connection may follow {limit} tasks and tags.")
-        return False
-    try:
-        grant = parts.access.check(wish.token or viewer.credential)
-        match subject:
-            case "task":
-                await permit(request, grant, "view", name)
-                await parts.hub.subscribe(viewer, name, parse_cursor(wish.cursor), expires_at=grant.expires_at)
-            case "tag":
-                permit_tag(grant, "view", name)
-                await parts.hub.subscribe_tag(viewer, name, expires_at=grant.expires_at)
-            case _:
-                assert_never(subject)
-    except TokenExpired as error:
-        viewer.fault(subject, name, "token_expired", error.detail)
-    except RequestError as error:
-        viewer.fault(subject, name, error.code.value, error.detail)
-    else:
-        return True
-    return False
-
-
 async def _renew(request: web.Request, viewer: Viewer, token: str) -> None:
     """Let a fresh token carry on all subscriptions that it covers."""
     grant = context(request).access.check(token)
     for tag, of_tag in viewer.tags.items():
         with suppress(RequestError):  # a token for something else is no fault of this subscription
-            permit_tag(grant, "view", tag)
+            permit_all(grant) if tag is None else permit_tag(grant, "view", tag)
             of_tag.expires_at = grant.expires_at
     for task, of_task in list(viewer.subscriptions.items()):
         with suppress(RequestError):

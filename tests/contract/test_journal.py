@@ -244,7 +244,7 @@ async def test_an_append_that_is_not_the_next_leaves_nothing(journal: Journal, e
 
     assert [await seqs(journal, task) for task in ("a", "b", "unknown")] == [[1], [1], []]
     assert await journal.record("a") == record("a")
-    assert len(await journal.page(Filter(state=State.SUBMITTING), after=None, limit=10)) == 2
+    assert len(await journal.page(Filter(states=(State.SUBMITTING,)), after=None, limit=10)) == 2
     assert heard == []
 
 
@@ -608,11 +608,11 @@ async def test_a_list_takes_what_its_filter_says(journal: Journal) -> None:
     assert await ids(Filter(tag="y")) == "ca"
     assert await ids(Filter(tag="")) == ""
     assert await ids(Filter(provider="wiro")) == "dca"
-    assert await ids(Filter(state=State.SUBMITTING)) == "da"
-    assert await ids(Filter(state=State.RUNNING)) == "b"
-    assert await ids(Filter(state=State.SUCCEEDED)) == "c"
-    assert await ids(Filter(state=State.SUBMITTING, tag="x", provider="wiro")) == "a"
-    assert await ids(Filter(state=State.FAILED, tag="x")) == ""
+    assert await ids(Filter(states=(State.SUBMITTING,))) == "da"
+    assert await ids(Filter(states=(State.RUNNING,))) == "b"
+    assert await ids(Filter(states=(State.SUCCEEDED,))) == "c"
+    assert await ids(Filter(states=(State.SUBMITTING,), tag="x", provider="wiro")) == "a"
+    assert await ids(Filter(states=(State.FAILED,), tag="x")) == ""
 
 
 async def test_the_unended_are_listed_oldest_first(journal: Journal) -> None:

@@ -208,8 +208,8 @@ class Told(Viewer):
     def ended(self, task: str) -> None:
         self.endings.append(task)
 
-    def expired(self, subject: Subject, name: str) -> None:
-        self.expiries.append(f"{subject} {name}")
+    def expired(self, subject: Subject, name: str | None) -> None:
+        self.expiries.append(f"{subject} {name}" if name is not None else subject)
 
     def close(self, why: Close) -> None:
         self.gone = True

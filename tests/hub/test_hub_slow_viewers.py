@@ -78,7 +78,7 @@ class Connected(Viewer):
         self.over.set_result(None)
         self.transport.close()
 
-    def expired(self, subject: Subject, name: str) -> None:
+    def expired(self, subject: Subject, name: str | None) -> None:
         raise AssertionError("nothing expires here")
 
     def close(self, why: Close) -> None:

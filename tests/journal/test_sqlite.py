@@ -93,7 +93,7 @@ async def test_a_reopened_file_has_everything(path: Path) -> None:
             await journal.record("a"),
             await journal.read("a", after=0, limit=10),
             await journal.snapshot("a"),
-            await journal.page(Filter(tag="x", state=State.RUNNING), after=None, limit=10),
+            await journal.page(Filter(tag="x", states=(State.RUNNING,)), after=None, limit=10),
             await journal.unended(),
         ]
 
@@ -103,7 +103,7 @@ async def test_a_reopened_file_has_everything(path: Path) -> None:
             await journal.record("a"),
             await journal.read("a", after=0, limit=10),
             await journal.snapshot("a"),
-            await journal.page(Filter(tag="x", state=State.RUNNING), after=None, limit=10),
+            await journal.page(Filter(tag="x", states=(State.RUNNING,)), after=None, limit=10),
             await journal.unended(),
         ]
         assert await journal.keep("key", "another") == "secret"

@@ -185,7 +185,7 @@ async def test_a_backend_is_given_a_tags_token(client: aiohttp.ClientSession, re
     async with client.get("/v1/tasks", params={"tag": SHOP}, headers=bearer(minted["token"])) as listed:
         assert (answer.status, listed.status) == (200, 200)
     assert 0 < minted["expires_at"] - time.time() <= 60
-    for token, body, status in ((minted["token"], {"tag": SHOP}, 403), (relay.api_key, {"tag": "no tag"}, 422)):
+    for token, body, status in ((minted["token"], {"tag": SHOP}, 403), (relay.api_key, {"tag": "no\ntag"}, 422)):
         async with client.post("/v1/tokens", json=body, headers=bearer(token)) as refused:
             assert refused.status == status
 
@@ -311,3 +311,60 @@ async def test_a_closed_tab_leaves_the_tag(client: aiohttp.ClientSession, relay:
     async with asyncio.timeout(10):
         while relay.context.hub.channels:  # noqa: ASYNC110 -- who leaves tells nobody
             await asyncio.sleep(0)
+
+
+async def test_all_tasks_are_followed_with_an_api_key_alone(
+    page: aiohttp.ClientSession, start: Start, relay: Running, make_token: Callable[..., str]
+) -> None:
+    """A token of a task or a tag may not; nor may a key in the address, which ends up in logs."""
+    made = await start(HELD, tags=[SHOP])
+    task = made["task"]["id"]
+    async with page.ws_connect("/v1/ws") as socket:
+        for token in (make_token(), made["token"]):
+            await socket.send_json({"type": "subscribe", "all": True, "token": token})
+            error = await fault(socket)
+            assert (error["all"], error["code"], "task" in error, "tag" in error) == (True, "forbidden", False, False)
+        await socket.send_json({"type": "subscribe", "all": True})
+        assert (await fault(socket))["code"] == "unauthorized"
+        await socket.send_json({"type": "subscribe", "all": True, "token": relay.api_key})
+        assert await listed(socket) == [task]
+    async with page.ws_connect("/v1/ws", params={"token": relay.api_key}) as socket:
+        assert (await socket.receive()).data == 4500
+
+
+async def test_all_tasks_come_with_their_ends_and_stop_when_unsubscribed(
+    client: aiohttp.ClientSession, start: Start, sandbox: Sandbox
+) -> None:
+    """More of them than one connection may subscribe to one by one; together they count as one."""
+    async with client.ws_connect("/v1/ws") as socket:
+        await socket.send_json({"type": "subscribe", "all": True})
+        assert await listed(socket) == []
+        made = [await start(HELD, tags=tags) for tags in ([], [SHOP])]
+        for each in made:
+            sandbox.release(each["task"]["upstream_id"])
+        missing = {each["task"]["id"] for each in made}
+        while missing:
+            if (message := await heard(socket))["type"] == "done":
+                missing.remove(message["task"])
+        await socket.send_json({"type": "unsubscribe", "all": True})
+        await subscribe(socket, tag=OTHER)
+        assert await listed(socket) == []
+        await start(HELD)
+        await subscribe(socket, tag=SHOP)
+        assert await listed(socket) == [made[1]["task"]["id"]]
+
+
+async def test_all_counts_as_one_subscription(client: aiohttp.ClientSession, relay: Running) -> None:
+    """Past the limit it is refused with the limit; repeated it begins anew."""
+    relay.context.config = relay.context.config.model_copy(update={"subscription_limit": 1})
+    async with client.ws_connect("/v1/ws") as socket:
+        await subscribe(socket, tag=SHOP)
+        assert await listed(socket) == []
+        await socket.send_json({"type": "subscribe", "all": True})
+        error = await fault(socket)
+        assert (error["all"], error["code"]) == (True, "forbidden")
+        assert "1 subscription" in error["detail"]
+        await socket.send_json({"type": "unsubscribe", "tag": SHOP})
+        for _ in range(2):
+            await socket.send_json({"type": "subscribe", "all": True})
+            assert await listed(socket) == []

@@ -50,7 +50,7 @@ async def problem_of(answer: aiohttp.ClientResponse) -> Message:
         (GOOD | {"input": "a cat"}, ["input"]),
         (GOOD | {"provider": "nobody"}, ["provider"]),
         (GOOD | {"tags": "one"}, ["tags"]),
-        (GOOD | {"tags": ["fine", "not fine"]}, ["tags.1"]),
+        (GOOD | {"tags": ["fine", "not\nfine"]}, ["tags.1"]),
         (GOOD | {"tags": [f"t{number}" for number in range(17)]}, ["tags"]),
         (GOOD | {"metadata": 1}, ["metadata"]),
         (GOOD | {"ttl": 0}, ["ttl"]),

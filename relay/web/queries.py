@@ -1,0 +1,44 @@
+"""The query of an address, parsed once. A parameter that repeats is a list where one is meant, and else an error."""
+
+from collections.abc import Collection
+from typing import TypeVar, get_origin
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from relay.errors import Code, FieldError, RequestError
+
+Query = TypeVar("Query", bound=BaseModel)
+
+
+def read_query(request: web.Request, kind: type[Query]) -> Query:
+    """
+    Read the query as `kind`; fields that are lists take every value of their parameter.
+
+    Raises:
+        RequestError: a parameter repeats that is no list.
+        ValidationError: a parameter is unknown or its value is wrong.
+    """
+    lists = {name for name, field in kind.model_fields.items() if get_origin(field.annotation) is list}
+    refuse_repeats(request, lists)
+    return kind.model_validate(
+        {name: request.query.getall(name) if name in lists else value for name, value in request.query.items()}
+    )
+
+
+def refuse_repeats(request: web.Request, lists: Collection[str] = ()) -> None:
+    """
+    See that no parameter repeats but those that are lists: of two values one would be ignored.
+
+    Raises:
+        RequestError: one does.
+    """
+    repeated = [name for name in dict.fromkeys(request.query) if name not in lists]
+    wrong = tuple(
+        FieldError(field=name, message=f"given {count} times; give it once")
+        for name in repeated
+        if (count := len(request.query.getall(name))) > 1
+    )
+    if wrong:
+        detail = "; ".join(f"{each.field}: {each.message}" for each in wrong)
+        raise RequestError(Code.INVALID_INPUT, detail, fields=wrong)

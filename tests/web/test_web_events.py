@@ -1,0 +1,355 @@
+"""Many tasks and tags over plain HTTP: the messages of the WebSocket, as one stream or as one answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from relay.app import Running
+from relay.core.snapshot import Snapshot
+from relay.sandbox import Sandbox
+from relay.web import events
+from relay.web.crowd import Crowd
+
+Message = dict[str, Any]
+Start = Callable[..., Awaitable[Message]]
+Tell = Callable[..., Snapshot]
+Later = Callable[[float], None]
+Blocks = Callable[[aiohttp.ClientResponse], AsyncIterator[tuple[str | None, bytes]]]
+
+HELD = "hold_at=task_queue"
+STREAM = {"Accept": "text/event-stream"}
+SHOP = "shop"
+
+
+@pytest.fixture
+async def page(relay: Running) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client without any credential of its own."""
+    async with aiohttp.ClientSession(relay.url) as session:
+        yield session
+
+
+def timeless(messages: list[Message]) -> list[Message]:
+    """Leave out when each was said, and how it was ended."""
+    return [
+        {key: value for key, value in message.items() if key != "at"}
+        for message in messages
+        if message["type"] != "ping"
+    ]
+
+
+async def polled(client: aiohttp.ClientSession, *subscriptions: Message) -> list[Message]:
+    async with client.post("/v1/events", json={"subscriptions": subscriptions}) as answer:
+        assert answer.status == 200, await answer.text()
+        messages: list[Message] = (await answer.json())["messages"]
+        return messages
+
+
+async def ended(client: aiohttp.ClientSession, start: Start, **fields: object) -> Message:
+    """Run a task to its end; return how it was begun."""
+    made = await start(**fields)
+    async with client.get(f"/v1/tasks/{made['task']['id']}/events", headers=STREAM) as answer:
+        await answer.read()
+    return made
+
+
+async def test_one_stream_shows_many_tasks_and_ends_with_the_last_of_them(
+    client: aiohttp.ClientSession, start: Start, sandbox: Sandbox, blocks: Blocks, tell: Tell
+) -> None:
+    """Each from its state to its end; then a ping whose id says to stop, which coming back with is 204."""
+    made = [await start(HELD) for _ in range(3)]
+    tasks = [each["task"]["id"] for each in made]
+    told: list[tuple[str | None, Message]] = []
+    async with client.get("/v1/events", params=[("task", task) for task in tasks], headers=STREAM) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/event-stream")
+        async for cursor, data in blocks(answer):
+            told.append((cursor, orjson.loads(data)))
+            if len(told) == 3:
+                for each in made:
+                    sandbox.release(each["task"]["upstream_id"])
+    async with client.get("/v1/events", params={"task": "x"}, headers=STREAM | {"Last-Event-ID": "ended"}) as again:
+        assert again.status == 204
+
+    assert [cursor for cursor, _ in told if cursor is not None] == ["ended"]
+    assert told[-1] == ("ended", {"type": "ping", "at": told[-1][1]["at"]})
+    for task in tasks:
+        own = [one for _, one in told if task in (one.get("task"), one["type"] == "snapshot" and one["task"]["id"])]
+        done = tell(own).done
+        assert done is not None
+        assert done.verdict == "succeeded"
+
+
+async def test_a_tag_beside_tasks_keeps_the_stream_open(
+    client: aiohttp.ClientSession, start: Start, blocks: Blocks
+) -> None:
+    """Its next task may come tomorrow; a task that is subscribed to itself is not in the list."""
+    one = (await start(HELD, tags=[SHOP]))["task"]["id"]
+    params = [("tag", SHOP), ("task", one)]
+    async with client.get("/v1/events", params=params, headers=STREAM) as answer:
+        reading = blocks(answer)
+        said = [orjson.loads((await anext(reading))[1]) for _ in range(2)]
+        made = await start(HELD, tags=[SHOP])
+        while (joined := orjson.loads((await anext(reading))[1]))["type"] != "snapshot":
+            pass
+
+    assert [message["type"] for message in said] == ["snapshot", "listed"]
+    assert said[0]["task"]["id"] == one
+    assert joined["task"]["id"] == made["task"]["id"]
+
+
+async def test_all_tasks_are_followed_by_an_api_key_in_the_header_alone(
+    client: aiohttp.ClientSession, page: aiohttp.ClientSession, relay: Running, start: Start
+) -> None:
+    """A token is refused for that subscription; a key in the address is no credential."""
+    made = await start(HELD, tags=["any"])
+    said = await polled(client, {"all": True})
+    assert [message["type"] for message in said] == ["snapshot", "listed"]
+    assert said[-1] == {"type": "listed", "all": True}
+    (error,) = await polled(page, {"all": True, "token": made["token"]})
+    assert (error["all"], error["code"]) == (True, "forbidden")
+    async with page.get("/v1/events", params={"all": "true", "token": relay.api_key}) as answer:
+        assert answer.status == 401
+    (snapshot, _) = await polled(page, {"all": True, "token": relay.api_key})
+    assert snapshot["task"]["id"] == made["task"]["id"]
+
+
+async def test_an_answer_resumes_each_task_from_its_cursor(
+    client: aiohttp.ClientSession, start: Start, tell: Tell
+) -> None:
+    """The batched poll: what each one missed, and a snapshot where a cursor is no longer good."""
+    made = await ended(client, start)
+    task, seq = made["task"]["id"], made["task"]["seq"]
+    known = tell(await polled(client, {"task": task}))
+    same, missed, fresh = [
+        await polled(client, {"task": task, "cursor": cursor})
+        for cursor in (f"{known.epoch}:{known.seq}", f"{known.epoch}:{seq}", "another:1")
+    ]
+
+    assert [message["type"] for message in same] == ["resumed"]
+    assert missed[0]["events"] == len(missed) - 1 == known.seq - seq
+    assert tell(fresh) == known
+
+
+async def test_a_subscription_that_fails_leaves_the_others_alone(
+    client: aiohttp.ClientSession, page: aiohttp.ClientSession, start: Start, relay: Running
+) -> None:
+    """Each is judged by its own token, else by the request's; what fails is named."""
+    made, other = await start(HELD), await start(HELD)
+    expired, _ = relay.context.access.mint(other["task"]["id"], scope="view", ttl_s=-1)
+    said = await polled(
+        page,
+        {"task": "nobody", "token": relay.api_key},
+        {"task": other["task"]["id"], "token": made["token"]},
+        {"task": other["task"]["id"], "token": expired},
+        {"tag": SHOP},
+        {"task": made["task"]["id"], "token": made["token"]},
+    )
+    assert [message.get("code", message["type"]) for message in said] == [
+        "not_found",
+        "forbidden",
+        "token_expired",
+        "unauthorized",
+        "snapshot",
+    ]
+    assert said[3]["tag"] == SHOP
+
+
+async def test_a_stream_whose_subscriptions_have_all_failed_ends_for_good(
+    client: aiohttp.ClientSession, blocks: Blocks
+) -> None:
+    """To come back with the same request would fail in the same way."""
+    async with client.get("/v1/events", params={"task": "nobody"}, headers=STREAM) as answer:
+        said = [(cursor, orjson.loads(data)["type"]) async for cursor, data in blocks(answer)]
+    assert said == [(None, "error"), ("ended", "ping")]
+
+
+async def test_a_right_that_expires_ends_its_subscription_alone(
+    page: aiohttp.ClientSession, start: Start, relay: Running, blocks: Blocks, later: Later
+) -> None:
+    """The other goes on with its own token."""
+    one, other = await start(HELD, ttl=60), await start(HELD, ttl=600)
+    wanted = [{"task": made["task"]["id"], "token": made["token"]} for made in (one, other)]
+    async with page.post("/v1/events", json={"subscriptions": wanted}, headers=STREAM) as answer:
+        reading = blocks(answer)
+        for _ in range(2):
+            await anext(reading)
+        later(61)
+        while (error := orjson.loads((await anext(reading))[1]))["type"] != "error":
+            pass
+        assert (error["task"], error["code"]) == (one["task"]["id"], "token_expired")
+        later(600)
+        rest = [(cursor, orjson.loads(data)) async for cursor, data in reading]
+    assert [message["code"] for _, message in rest if message["type"] == "error"] == ["token_expired"]
+    assert rest[-1][0] == "ended"
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ([], ""),
+        ([("all", "false")], "all"),
+        ([("all", "true"), ("all", "true")], "all"),
+        ([("tasks", "x")], "tasks"),
+        ([("task", "")], "task.0"),
+        ([("tag", "ok"), ("tag", "a\nb")], "tag.1"),
+        ([("task", "x"), ("token", "a"), ("token", "b")], "token"),
+    ],
+    ids=str,
+)
+async def test_an_address_that_makes_no_sense_is_refused_by_name(
+    client: aiohttp.ClientSession, params: list[tuple[str, str]], field: str
+) -> None:
+    """422, for a stream and for an answer."""
+    for headers in ({}, STREAM):
+        async with client.get("/v1/events", params=params, headers=headers) as answer:
+            problem = await answer.json()
+        assert (answer.status, [error["field"] for error in problem["errors"]]) == (422, [field])
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        [],
+        [{}],
+        [{"task": "x", "tag": "y"}],
+        [{"all": False}],
+        [{"all": 1}],
+        [{"task": "x", "tokn": "y"}],
+        [{"task": 1}],
+        [{"tag": " "}],
+    ],
+    ids=str,
+)
+async def test_a_body_that_makes_no_sense_is_refused(client: aiohttp.ClientSession, wanted: list[Message]) -> None:
+    """422 with the field's path: a mistake in the request is not a fault of one subscription."""
+    async with client.post("/v1/events", json={"subscriptions": wanted}) as answer:
+        problem = await answer.json()
+    assert answer.status == 422
+    assert all(error["field"].startswith("subscriptions") for error in problem["errors"])
+
+
+async def test_more_subscriptions_than_one_connection_may_have_are_refused_by_number(
+    client: aiohttp.ClientSession, relay: Running
+) -> None:
+    """The whole request, because a silent limit would freeze the rest."""
+    relay.context.config = relay.context.config.model_copy(update={"subscription_limit": 2})
+    async with client.get("/v1/events", params=[("task", str(number)) for number in range(3)]) as answer:
+        problem = await answer.json()
+    assert answer.status == 422
+    assert "3 subscriptions are too many: one request may have 2" in problem["detail"]
+
+
+async def test_a_bad_credential_of_the_request_is_refused_whole(page: aiohttp.ClientSession, start: Start) -> None:
+    """It is never taken for none, even where every subscription brings its own."""
+    made = await start(HELD)
+    wanted = {"subscriptions": [{"task": made["task"]["id"], "token": made["token"]}]}
+    async with page.post("/v1/events", json=wanted, headers={"Authorization": "Bearer wrong"}) as answer:
+        assert answer.status == 401
+    async with page.get("/v1/events", params={"task": made["task"]["id"]}) as answer:
+        assert answer.status == 401
+    async with page.get("/v1/events", params={"task": made["task"]["id"], "token": made["token"]}) as answer:
+        assert [message["type"] for message in (await answer.json())["messages"]] == ["snapshot"]
+
+
+async def test_a_stream_takes_a_viewers_place_and_an_answer_none(
+    client: aiohttp.ClientSession, relay: Running, start: Start, blocks: Blocks
+) -> None:
+    """Past the limit a stream is one ping that says when to come back; a poll is answered all the same."""
+    task = (await start(HELD))["task"]["id"]
+    relay.context.viewers = Crowd(1, 1)
+    async with client.get("/v1/events", params={"task": task}, headers=STREAM) as first:
+        await anext(blocks(first))
+        async with client.get("/v1/events", params={"task": task}, headers=STREAM) as second:
+            body = await second.read()
+        assert (second.status, body.count(b"\n\n")) == (200, 1)
+        assert body.startswith(b"retry: ")
+        assert b'{"type":"ping"' in body
+        assert len(await polled(client, {"task": task})) == 1
+        await relay.context.hub.drain(0)
+        *_, (cursor, last) = [block async for block in blocks(first)]
+        assert (cursor, orjson.loads(last)["type"]) == (None, "ping")
+
+
+async def test_an_answer_that_grows_too_large_says_what_it_left_out(
+    client: aiohttp.ClientSession, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is in memory until it is sent."""
+    tasks = [(await start(HELD))["task"]["id"] for _ in range(2)]
+    monkeypatch.setattr(events, "ANSWER_BYTES", 10)
+    first, second = await polled(client, *({"task": task} for task in tasks))
+    assert (first["type"], second["code"], second["task"]) == ("snapshot", "rate_limited", tasks[1])
+
+
+async def test_a_store_that_fails_ends_the_stream_and_fails_the_answer(
+    client: aiohttp.ClientSession, relay: Running, start: Start, monkeypatch: pytest.MonkeyPatch, blocks: Blocks
+) -> None:
+    """The stream may come back: its last block has no id."""
+    task = (await start(HELD))["task"]["id"]
+
+    async def fail(*_: object, **__: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(relay.context.journal, "snapshot", fail)
+    async with client.get("/v1/events", params={"task": task}, headers=STREAM) as answer:
+        assert [(cursor, orjson.loads(data)["type"]) async for cursor, data in blocks(answer)] == [(None, "ping")]
+    async with client.get("/v1/events", params={"task": task}) as answer:
+        assert answer.status == 500
+
+
+async def test_whoever_leaves_is_forgotten(client: aiohttp.ClientSession, relay: Running, start: Start) -> None:
+    """After an answer nothing is watched; after a stream neither."""
+    task = (await start(HELD))["task"]["id"]
+    await polled(client, {"task": task}, {"tag": SHOP}, {"all": True})
+    assert (relay.context.hub.viewers, relay.context.hub.channels) == (0, 0)
+    async with client.get("/v1/events", params={"task": task, "tag": SHOP}, headers=STREAM) as answer:
+        await answer.content.readany()
+    async with asyncio.timeout(10):
+        while relay.context.hub.channels:  # noqa: ASYNC110 -- who leaves tells nobody
+            await asyncio.sleep(0)
+    assert relay.context.viewers.size == 0
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+async def test_all_three_ways_say_the_same(
+    client: aiohttp.ClientSession, start: Start, blocks: Blocks, data: st.DataObject
+) -> None:
+    """Whatever is asked for, in whatever order: WebSocket, stream and answer begin with the same messages."""
+    async with client.get("/v1/tasks") as listed:
+        tasks = (await listed.json())["tasks"]
+    if not tasks:
+        tasks = [
+            (await ended(client, start, tags=[SHOP]))["task"],
+            (await start(HELD, tags=[SHOP, "b"]))["task"],
+            (await start(HELD))["task"],
+        ]
+    cursors = st.sampled_from([None, "nonsense", *(f"{task['epoch']}:{seq}" for task in tasks for seq in (1, 2, 99))])
+    one = st.one_of(
+        st.builds(
+            lambda task, cursor: {"task": task, "cursor": cursor},
+            st.sampled_from([*(task["id"] for task in tasks), "no"]),
+            cursors,
+        ),
+        st.builds(lambda tag: {"tag": tag}, st.sampled_from([SHOP, "b", "none"])),
+        st.just({"all": True}),
+    )
+    wanted = data.draw(st.lists(one, min_size=1, max_size=5))
+    answer = timeless(await polled(client, *wanted))
+    async with client.ws_connect("/v1/ws") as socket:
+        for each in wanted:
+            await socket.send_json({"type": "subscribe"} | each)
+        spoken: list[Message] = []
+        while len(timeless(spoken)) < len(answer):
+            spoken.append(orjson.loads(await socket.receive_str()))
+    async with client.post("/v1/events", json={"subscriptions": wanted}, headers=STREAM) as stream:
+        streamed: list[Message] = []
+        reading = blocks(stream)
+        while len(timeless(streamed)) < len(answer):
+            streamed.append(orjson.loads((await anext(reading))[1]))
+    assert timeless(spoken) == answer
+    assert timeless(streamed) == answer
