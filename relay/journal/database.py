@@ -17,17 +17,7 @@ from uuid import uuid4
 
 from relay.errors import ConfigError
 from relay.journal.checkpoints import WRITER_PAGES
-
-SCHEMA_VERSION = 3
-
-_UPGRADES = {
-    1: ("ALTER TABLE tasks ADD COLUMN files BLOB",),
-    2: (
-        "CREATE INDEX IF NOT EXISTS claims_by_task ON claims (task)",
-        "CREATE INDEX IF NOT EXISTS task_tags_by_task ON task_tags (task)",
-    ),
-}
-"""What brings a file of each older schema to the next one."""
+from relay.journal.upgrades import SCHEMA_VERSION, upgrade
 
 _APPLICATION_ID = 0x72656C79
 """How our file differs from every other SQLite database: "rely", the four bytes SQLite has room for."""
@@ -38,10 +28,11 @@ _BUSY_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """An open file: one connection to write, one that can only read."""
+    """An open file: one connection to write, and two that can only read, the second for lists."""
 
     writes: sqlite3.Connection
     reads: sqlite3.Connection
+    lists: sqlite3.Connection
     epoch: str
     locked: bool
     opened: ExitStack
@@ -78,10 +69,10 @@ def open_database(path: Path, *, lock: bool) -> Database:
                 path.chmod(0o600)
             _prepare(writes)
             epoch = _settle_epoch(writes, running=lock)
-            reads = opened.enter_context(closing(_connect(path, "ro")))
+            reads, lists = [opened.enter_context(closing(_connect(path, "ro"))) for _ in range(2)]
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"cannot open the journal {path}: {error}") from error
-        return Database(writes=writes, reads=reads, epoch=epoch, locked=lock, opened=opened.pop_all())
+        return Database(writes=writes, reads=reads, lists=lists, epoch=epoch, locked=lock, opened=opened.pop_all())
 
 
 @contextmanager
@@ -147,9 +138,7 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     """Bring an older file up to date. Two processes may find it so: the second one sees what the first has done."""
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    for older in range(version, SCHEMA_VERSION):
-        for statement in _UPGRADES[older]:
-            connection.execute(statement)
+    upgrade(connection, version)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
 

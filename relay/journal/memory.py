@@ -13,6 +13,7 @@ from relay.core.snapshot import Snapshot, begin, fold
 from relay.journal.base import Claim, Entry, Filter, History, Place, Record, Tail
 from relay.journal.batch import Batch, check_first
 from relay.journal.tails import Tails
+from relay.journal.words import are_all_found
 from relay.providers.base import UpstreamTask
 
 
@@ -156,8 +157,7 @@ class MemoryJournal:
             Place(created_at=task.record.created_at, id=task.record.id)
             for task in sorted(self._tasks.values(), key=_age, reverse=True)
             if (not where.states or task.state in where.states)
-            and (where.provider is None or where.provider == task.record.provider)
-            and (where.tag is None or where.tag in task.record.tags)
+            and _meets(task.record, where)
             and (after is None or _age(task) < (after.created_at, after.id))
         )
         return tuple(islice(found, limit))
@@ -211,6 +211,18 @@ class MemoryJournal:
 
 def _age(task: _Task) -> tuple[float, str]:
     return task.record.created_at, task.record.id
+
+
+def _meets(record: Record, where: Filter) -> bool:
+    """Say whether a task is one that a list asks for, but for its state."""
+    return (
+        (where.provider is None or where.provider == record.provider)
+        and (where.tag is None or where.tag in record.tags)
+        and (where.model is None or where.model.lower() == record.model.lower())
+        and (where.since is None or where.since <= record.created_at)
+        and (where.until is None or where.until > record.created_at)
+        and are_all_found(where.words, record.id, (record.model, *record.tags))
+    )
 
 
 def _same(known: UpstreamTask, asked: UpstreamTask) -> bool:

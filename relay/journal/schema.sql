@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);
 CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, created_at, id);
 
+CREATE INDEX IF NOT EXISTS tasks_by_model ON tasks (model COLLATE NOCASE, created_at, id);
+CREATE INDEX IF NOT EXISTS tasks_by_provider ON tasks (provider, created_at, id);
+
 CREATE INDEX IF NOT EXISTS tasks_by_upstream_id ON tasks (upstream_id);
 CREATE INDEX IF NOT EXISTS tasks_by_socket_token ON tasks (socket_token);
 
@@ -46,8 +49,17 @@ CREATE TABLE IF NOT EXISTS claims (
 
 CREATE TABLE IF NOT EXISTS task_tags (
   tag TEXT NOT NULL,
+  created_at REAL NOT NULL,
   task TEXT NOT NULL REFERENCES tasks (id),
-  PRIMARY KEY (tag, task)
+  PRIMARY KEY (tag, created_at, task)
+) STRICT, WITHOUT ROWID;
+
+-- What models and tags are found by: each from each of its words on, as relay/journal/words.py writes it. A model or a
+-- tag stands here once, however many tasks have it.
+CREATE TABLE IF NOT EXISTS words (
+  word TEXT NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (word, name)
 ) STRICT, WITHOUT ROWID;
 
 -- What a task's removal looks up.

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot
-from relay.journal import tables
+from relay.journal import listing, tables
 from relay.journal.base import Claim, Filter, History, Place, Record, Tail
 from relay.journal.batch import Batch, check_first
 from relay.journal.checkpoints import Checkpoints
@@ -45,6 +45,8 @@ class SQLiteJournal:
         self._folded: dict[str, Snapshot] = {}
         """Of live tasks, the state after the last commit, where whoever appended gave it."""
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
+        self._lister = ThreadPoolExecutor(1, thread_name_prefix="journal-lister")
+        """Lists have a thread of their own: a search that finds nothing can take seconds, and no state waits for it."""
         self._database: Database | None = None
         self._writer: Writer | None = None
         self._checkpoints: Checkpoints | None = None
@@ -114,7 +116,9 @@ class SQLiteJournal:
         return await self._read(partial(tables.load_history, task=task, after=after, limit=limit))
 
     async def page(self, where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
-        return await self._read(partial(tables.load_page, where=where, after=after, limit=limit))
+        database, _ = self._opened()
+        query = partial(listing.load_page, where=where, after=after, limit=limit)
+        return await _asked(self._lister, database.lists, query)
 
     async def unended(self) -> tuple[str, ...]:
         return await self._read(tables.load_unended)
@@ -143,25 +147,8 @@ class SQLiteJournal:
         self._tails.publish([entry for batch in batches for entry in batch.entries])
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """
-        Answer from what is committed at one moment, however many statements the query takes.
-
-        Raises:
-            OSError: the store failed.
-        """
         database, _ = self._opened()
-
-        def read() -> T:
-            try:
-                database.reads.execute("BEGIN")
-                try:
-                    return query(database.reads)
-                finally:
-                    database.reads.execute("ROLLBACK")
-            except sqlite3.Error as error:
-                raise OSError(f"the journal could not be read: {error}") from error
-
-        return await asyncio.get_running_loop().run_in_executor(self._reader, read)
+        return await _asked(self._reader, database.reads, query)
 
     async def _close(self) -> None:
         database, writer = self._database, self._writer
@@ -170,10 +157,39 @@ class SQLiteJournal:
             await writer.close()
             if self._checkpoints is not None:
                 await asyncio.get_running_loop().run_in_executor(self._reader, self._checkpoints.stop)
+            await asyncio.get_running_loop().run_in_executor(self._lister, _nothing)  # what it reads comes to its end
             await asyncio.get_running_loop().run_in_executor(self._reader, database.close)
         self._reader.shutdown(wait=False)
+        self._lister.shutdown(wait=False)
 
     def _opened(self) -> tuple[Database, Writer]:
         if self._database is None or self._writer is None:
             raise RuntimeError(f"the journal {self._path} is not open")
         return self._database, self._writer
+
+
+async def _asked(
+    thread: ThreadPoolExecutor, connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]
+) -> T:
+    """
+    Answer from what is committed at one moment, however many statements the query takes.
+
+    Raises:
+        OSError: the store failed.
+    """
+
+    def read() -> T:
+        try:
+            connection.execute("BEGIN")
+            try:
+                return query(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise OSError(f"the journal could not be read: {error}") from error
+
+    return await asyncio.get_running_loop().run_in_executor(thread, read)
+
+
+def _nothing() -> None:
+    """Do nothing: the answer says that a thread has done all that was asked of it before."""

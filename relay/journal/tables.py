@@ -5,7 +5,7 @@ No transaction begins or ends here.
 """
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -13,8 +13,9 @@ from pydantic import TypeAdapter
 
 from relay.core.events import State, decode_event
 from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
-from relay.journal.base import UNENDED, Claim, Entry, Filter, History, Place, Record
+from relay.journal.base import UNENDED, Claim, Entry, History, Record
 from relay.journal.batch import Batch
+from relay.journal.words import word_starts
 from relay.providers.base import File, UpstreamTask
 
 _ENDED = tuple(state for state in State if state.ended)
@@ -52,8 +53,9 @@ def add_task(connection: sqlite3.Connection, record: Record, batch: Batch, claim
             _FILES.dump_json(record.files) if record.files else None,
         ),
     )
-    tags = [(tag, record.id) for tag in set(record.tags)]
-    connection.executemany("INSERT INTO task_tags (tag, task) VALUES (?, ?)", tags)
+    tags = [(tag, record.created_at, record.id) for tag in set(record.tags)]
+    connection.executemany("INSERT INTO task_tags (tag, created_at, task) VALUES (?, ?, ?)", tags)
+    add_words(connection, [record.model, *record.tags])
     _add_entries(connection, batch.entries)
     if claim is not None:
         row = (claim.key, claim.digest, claim.task, claim.at)
@@ -125,10 +127,37 @@ def prune(connection: sqlite3.Connection, ended_before: float, limit: int) -> tu
         (ended_before, *_ENDED, ended_before, limit),
     )
     gone = [(task,) for (task,) in rows]
+    names = _names_of(connection, gone)
     for rest_of in ("events", "task_tags", "claims"):
         connection.executemany(f"DELETE FROM {rest_of} WHERE task = ?", gone)  # noqa: S608 - one of three names
     connection.executemany("DELETE FROM tasks WHERE id = ?", gone)
+    _drop_words(connection, names)
     return tuple(task for (task,) in gone)
+
+
+def add_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
+    """Have models and tags found by their words. Those that are known cost a lookup."""
+    rows = [(word, name) for name in names for word in word_starts(name)]
+    connection.executemany("INSERT OR IGNORE INTO words (word, name) VALUES (?, ?)", rows)
+
+
+def _names_of(connection: sqlite3.Connection, tasks: Iterable[tuple[str]]) -> set[str]:
+    """Return the models and tags of tasks."""
+    both = "SELECT model FROM tasks WHERE id = ?1 UNION SELECT tag FROM task_tags WHERE task = ?1"
+    return {name for task in tasks for (name,) in connection.execute(both, task)}
+
+
+def _drop_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
+    """Forget the words of those names that no task has any longer."""
+    for name in names:
+        (used,) = connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM task_tags WHERE tag = ?1)"
+            " OR EXISTS (SELECT 1 FROM tasks WHERE model = ?1 COLLATE NOCASE AND model = ?1)",
+            (name,),
+        ).fetchone()
+        if not used:
+            rows = [(word, name) for word in word_starts(name)]
+            connection.executemany("DELETE FROM words WHERE word = ? AND name = ?", rows)
 
 
 def load_size_bytes(connection: sqlite3.Connection) -> int:
@@ -250,26 +279,6 @@ def load_history(connection: sqlite3.Connection, task: str, after: int, limit: i
     )
     entries = tuple(Entry(task=task, seq=seq, body=body) for seq, body in rows)
     return History(entries=entries, first_seq=first[0] if first else 0)
-
-
-def load_page(connection: sqlite3.Connection, where: Filter, after: Place | None, limit: int) -> tuple[Place, ...]:
-    """Return tasks newest first."""
-    wanted: list[tuple[str, tuple[object, ...]]] = []
-    if where.states:
-        wanted.append((f"state IN ({', '.join('?' * len(where.states))})", where.states))
-    if where.provider is not None:
-        wanted.append(("provider = ?", (where.provider,)))
-    if where.tag is not None:
-        wanted.append(("id IN (SELECT task FROM task_tags WHERE tag = ?)", (where.tag,)))
-    if after is not None:
-        wanted.append(("(created_at, id) < (?, ?)", (after.created_at, after.id)))
-    conditions = " AND ".join(condition for condition, _ in wanted) or "TRUE"
-    rows = connection.execute(
-        f"SELECT created_at, id FROM tasks WHERE {conditions}"  # noqa: S608 - put together from the literals above
-        " ORDER BY created_at DESC, id DESC LIMIT ?",
-        (*(value for _, values in wanted for value in values), limit),
-    )
-    return tuple(Place(created_at=created_at, id=id_) for created_at, id_ in rows)
 
 
 def load_unended(connection: sqlite3.Connection) -> tuple[str, ...]:

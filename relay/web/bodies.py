@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from relay.core.events import State
 from relay.errors import Code, RequestError
-from relay.journal.base import Place
+from relay.journal.base import Filter, Place
+from relay.journal.words import asked_words
 from relay.web.access import SCOPES
 from relay.web.context import context
 from relay.web.messages import Wanted, Word
@@ -23,6 +24,12 @@ from relay.wishes import Attach, Idempotency, Start
 MODEL = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"
 """It becomes part of an address at the platform: with a dot in front it could lead to another call."""
 MAX_TTL_S = 365 * 86_400
+
+MAX_SEARCH_CHARS = 256
+MAX_SEARCH_WORDS = 16
+
+MILLISECONDS_FROM = 1e11
+"""As seconds this is the year 5138, as milliseconds it is 1973."""
 
 
 class StartBody(BaseModel):
@@ -108,16 +115,51 @@ class TagTokenBody(TokenBody):
     tag: Tag
 
 
+def _in_seconds(value: float) -> float:
+    """Refuse what must be milliseconds: as seconds it would be in some thousand years."""
+    if abs(value) >= MILLISECONDS_FROM:
+        raise ValueError(f"{value:.15g} looks like milliseconds; give unix seconds")
+    return value
+
+
+Moment = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_in_seconds)]
+
+
 class ListQuery(BaseModel):
     """`GET /v1/tasks`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    state: State | None = None
-    tag: str | None = None
+    state: list[State] = []
+    tag: Tag | None = None
+    model: str | None = None
     provider: str | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    q: Annotated[str, StringConstraints(max_length=MAX_SEARCH_CHARS)] = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: str | None = None
+    token: str | None = Field(None, repr=False)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "ListQuery":
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise ValueError(f"`since` ({self.since:.15g}) must not be later than `until` ({self.until:.15g})")
+        if len(words := asked_words(self.q)) > MAX_SEARCH_WORDS:
+            raise ValueError(f"`q` may have {MAX_SEARCH_WORDS} words; this one has {len(words)}")
+        return self
+
+    def where(self) -> Filter:
+        """Return which tasks are asked for."""
+        return Filter(
+            states=tuple(dict.fromkeys(self.state)),
+            tag=self.tag,
+            provider=self.provider,
+            model=self.model,
+            since=self.since,
+            until=self.until,
+            words=asked_words(self.q),
+        )
 
     def after(self) -> Place | None:
         """

@@ -5,7 +5,6 @@ from aiohttp import hdrs, web
 
 from relay.core.events import State
 from relay.errors import UpstreamUnclear
-from relay.journal.base import Filter
 from relay.tasks import Started
 from relay.web.answers import json_answer
 from relay.web.bodies import (
@@ -21,6 +20,7 @@ from relay.web.context import context
 from relay.web.credentials import granted, require, require_key
 from relay.web.links import links
 from relay.web.problems import answer, of_upstream
+from relay.web.queries import read_query
 from relay.web.sse import stream, wants_stream
 from relay.web.uploads import read_start
 
@@ -58,11 +58,10 @@ def _started(request: web.Request, started: Started, status: int, ttl_s: int | N
 async def index(request: web.Request) -> web.Response:
     """`GET /v1/tasks`: for keys, and for the tokens of the tag that is asked for."""
     grant = granted(request)
-    query = ListQuery.model_validate(dict(request.query))
+    query = read_query(request, ListQuery)
     if grant.tag is None or grant.tag != query.tag or "view" not in grant.scopes:
         require_key(request)
-    where = Filter(states=(query.state,) if query.state else (), tag=query.tag, provider=query.provider)
-    page = await context(request).tasks.page(where, after=query.after(), limit=query.limit)
+    page = await context(request).tasks.page(query.where(), after=query.after(), limit=query.limit)
     return json_answer({"tasks": page.snapshots, "next": page_cursor(page.next) if page.next else None})
 
 
@@ -99,7 +98,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     snapshot = await parts.tasks.snapshot(task)
     if wants_stream(request):
         return await stream(request, snapshot, grant)
-    query = EventsQuery.model_validate(dict(request.query))
+    query = read_query(request, EventsQuery)
     history = await parts.journal.read(task, after=query.after, limit=query.limit)
     more = len(history.entries) == query.limit
     body = b'{"epoch":%b,"events":[%b],"first_seq":%d,"next":%b}' % (

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from relay.core.events import (
     Data,
@@ -22,7 +25,8 @@ from relay.core.events import (
     encode_event,
 )
 from relay.core.snapshot import Snapshot, begin, fold
-from relay.journal.base import Claim, Entry, Filter, History, Journal, Place, Record
+from relay.journal import listing
+from relay.journal.base import UNENDED, Claim, Entry, Filter, History, Journal, Place, Record
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal
 from relay.providers.base import File, UpstreamTask
@@ -613,6 +617,122 @@ async def test_a_list_takes_what_its_filter_says(journal: Journal) -> None:
     assert await ids(Filter(states=(State.SUCCEEDED,))) == "c"
     assert await ids(Filter(states=(State.SUBMITTING,), tag="x", provider="wiro")) == "a"
     assert await ids(Filter(states=(State.FAILED,), tag="x")) == ""
+
+
+async def test_a_list_takes_any_of_several_states(journal: Journal) -> None:
+    """Newest first over all of them."""
+    for number, task in enumerate("abcdef"):
+        await create(journal, task, created_at=float(number))
+    for task in "ae":
+        await journal.append(logs(task, 2, 2))
+    for task in "bf":
+        await journal.append([done(task, 2)])
+
+    async def ids(*states: State) -> str:
+        return "".join(place.id for place in await journal.page(Filter(states=states), after=None, limit=10))
+
+    assert await ids(State.RUNNING, State.SUCCEEDED) == "feba"
+    assert await ids(State.SUCCEEDED, State.RUNNING, State.RUNNING) == "feba"
+    assert await ids(*UNENDED) == "edca"
+    assert await ids(*State) == "fedcba"
+
+
+async def test_a_list_is_bounded_in_time(journal: Journal) -> None:
+    """From the first moment on, and before the last."""
+    for task, created_at in (("a", 1.0), ("b", 2.0), ("c", 3.0)):
+        await create(journal, task, created_at=created_at)
+
+    async def ids(since: float | None, until: float | None) -> str:
+        where = Filter(since=since, until=until)
+        return "".join(place.id for place in await journal.page(where, after=None, limit=10))
+
+    assert await ids(2.0, None) == "cb"
+    assert await ids(None, 2.0) == "a"
+    assert await ids(2.0, 3.0) == "b"
+    assert await ids(2.0, 2.0) == ""
+    assert await ids(0.5, 9.5) == "cba"
+
+
+async def test_a_removed_task_is_found_by_no_word_and_the_others_still_are(journal: Journal) -> None:
+    """Words that only it had are gone; words that it shared stay."""
+    await create(journal, "a", created_at=1.0, tags=("shared", "own"))
+    await create(journal, "b", created_at=2.0, tags=("shared",))
+    events = [submit("a", tags=("shared", "own")), done("a", 2)]
+    await journal.append(events[1:], snapshot=snapshot_of(journal, events))
+    assert await journal.prune(ended_before=1e9, limit=10) == ("a",)
+
+    async def ids(*words: str) -> str:
+        return "".join(place.id for place in await journal.page(Filter(words=words), after=None, limit=10))
+
+    assert (await ids("own"), await ids("shared"), await ids("o")) == ("", "b", "b")  # its model is o/m
+    await create(journal, "c", created_at=3.0, tags=("own",))
+    assert await ids("own") == "c"
+
+
+MODELS = ("o/seedream-v4", "O/Seedream-v4", "o/video-one", "p/other")
+NAMES = ("long-video", "video", "Frühling", "straße", "a b", "shop:7", "🚀")
+ASKED = ("v", "vid", "long-v", "früh", "strasse", "seedream", "o", "o/s", "7", "b", "🚀", "t", "t1", "zzz")
+MANY = st.lists(
+    st.tuples(
+        st.sampled_from(MODELS), st.sets(st.sampled_from(NAMES), max_size=3), st.integers(0, 3), st.integers(0, 3)
+    ),
+    max_size=12,
+)
+WHERES = st.builds(
+    Filter,
+    states=st.lists(st.sampled_from([State.SUBMITTING, State.RUNNING, State.SUCCEEDED]), max_size=3).map(tuple),
+    tag=st.sampled_from([None, *NAMES]),
+    provider=st.sampled_from([None, "wiro", "apikley"]),
+    model=st.sampled_from([None, *MODELS]),
+    since=st.sampled_from([None, 0.0, 1.0, 2.0]),
+    until=st.sampled_from([None, 1.0, 3.0]),
+    words=st.lists(st.sampled_from(ASKED), max_size=2).map(tuple),
+)
+
+
+@pytest.mark.parametrize("rare", [0, 2, 2000])
+@settings(max_examples=60, deadline=None)
+@given(tasks=MANY, wheres=st.lists(WHERES, min_size=1, max_size=8), limit=st.integers(1, 4))
+def test_both_journals_list_the_same(
+    rare: int,
+    tasks: list[tuple[str, set[str], int, int]],
+    wheres: list[Filter],
+    limit: int,
+) -> None:
+    """Whatever tasks there are and whatever is asked for, page by page, however a store comes by them."""
+
+    async def listed(journal: Journal) -> list[list[Place]]:
+        await journal.open(lock=False)
+        try:
+            for number, (model, tags, state, created_at) in enumerate(tasks):
+                task, provider = f"t{number}", "wiro" if number % 2 else "apikley"
+                record = Record(
+                    id=task,
+                    provider=provider,
+                    model=model,
+                    created_at=float(created_at),
+                    tags=tuple(tags),
+                    input={},
+                    metadata={},
+                )
+                await journal.create(record, submit(task, tags=tuple(tags), provider=provider))
+                if state:
+                    await journal.append([*logs(task, 2, 2), *([done(task, 3)] if state > 1 else [])])
+            found = []
+            for where in wheres:
+                pages: list[Place] = []
+                while page := await journal.page(where, after=pages[-1] if pages else None, limit=limit):
+                    pages += page
+                found.append(pages)
+            return found
+        finally:
+            await journal.close()
+
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "RARE", rare)
+        stored = asyncio.run(listed(SQLiteJournal(Path(folder) / "relay.db")))
+        kept = asyncio.run(listed(MemoryJournal()))
+    assert stored == kept
 
 
 async def test_the_unended_are_listed_oldest_first(journal: Journal) -> None:

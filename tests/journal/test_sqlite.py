@@ -64,9 +64,9 @@ def line(task: str, seq: int, text: str = "x") -> Event:
     return Event(type="output", task=task, seq=seq, state=State.RUNNING, at=1.0, source=Source.LIVE, data=data)
 
 
-async def create(journal: SQLiteJournal, task: str) -> None:
+async def create(journal: SQLiteJournal, task: str, tags: tuple[str, ...] = ("x",)) -> None:
     record = Record(
-        id=task, provider="wiro", model="o/m", created_at=1.0, tags=("x",), input={"a": [1.5]}, metadata={"b": "ü"}
+        id=task, provider="wiro", model="o/m", created_at=1.0, tags=tags, input={"a": [1.5]}, metadata={"b": "ü"}
     )
     await journal.create(record, submit(task))
 
@@ -203,25 +203,61 @@ async def test_a_second_relay_is_told_who_is_there(path: Path, journal: SQLiteJo
         assert third.epoch
 
 
-async def test_a_file_of_an_older_schema_is_brought_up_to_date(path: Path) -> None:
-    """What is in it stays, and a task of then has no files."""
-    async with opened(path) as journal:
-        await create(journal, "a")
+def made_old(path: Path, version: int) -> None:
+    """Write what is in a file into one of an older schema, in its place."""
+    new = path.with_name("new.db")
+    path.rename(new)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("ALTER TABLE tasks DROP COLUMN files")
-        for index in ("claims_by_task", "task_tags_by_task"):
-            connection.execute(f"DROP INDEX {index}")
-        connection.execute("PRAGMA user_version = 1")
+        connection.executescript((Path(__file__).parent / "schema_3.sql").read_text(encoding="utf-8"))
+        connection.execute("ATTACH ? AS new", (str(new),))
+        for table in ("meta", "secrets", "tasks", "claims", "events"):
+            columns = ", ".join(name for _, name, *_ in connection.execute(f"PRAGMA main.table_info({table})"))
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
+        connection.execute("INSERT INTO main.task_tags (tag, task) SELECT tag, task FROM new.task_tags")
+        if version < 3:
+            for index in ("claims_by_task", "task_tags_by_task"):
+                connection.execute(f"DROP INDEX {index}")
+        if version < 2:
+            connection.execute("ALTER TABLE tasks DROP COLUMN files")
+        connection.commit()
+        (application_id,) = connection.execute("PRAGMA new.application_id").fetchone()
+        connection.execute(f"PRAGMA application_id = {application_id}")
+        connection.execute(f"PRAGMA user_version = {version}")
 
+
+def schema_of(path: Path) -> set[tuple[str, str, str]]:
+    """Return every table and index of a file, with its columns."""
+    with closing(sqlite3.connect(path)) as connection:
+        names = connection.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'").fetchall()
+        return {
+            (kind, name, repr(connection.execute(f"PRAGMA {kind}_xinfo({name})").fetchall())) for kind, name in names
+        }
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+async def test_a_file_of_an_older_schema_is_brought_up_to_date(path: Path, version: int) -> None:
+    """What is in it stays and is found as in a new one; a task of long ago has no files."""
+    async with opened(path) as journal:
+        await create(journal, "a", tags=("long-video", "Frühling"))
+        await create(journal, "b", tags=("long-video",))
+        epoch = journal.epoch
+    made_old(path, version)
     async with opened(path) as journal:
         kept = await journal.record("a")
         assert kept is not None
-        assert (kept.input, kept.files) == ({"a": [1.5]}, ())
-    with closing(sqlite3.connect(path)) as connection:
-        indexes = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
-        assert {"claims_by_task", "task_tags_by_task"} <= indexes
-    async with opened(path):
+        assert (kept.input, kept.files, kept.tags) == ({"a": [1.5]}, (), ("long-video", "Frühling"))
+        assert journal.epoch == epoch
+        for where, found in (
+            (Filter(tag="long-video"), ["b", "a"]),
+            (Filter(words=("vid",)), ["b", "a"]),
+            (Filter(words=("frü",)), ["a"]),
+            (Filter(model="O/M"), ["b", "a"]),
+        ):
+            assert [place.id for place in await journal.page(where, after=None, limit=10)] == found
+    fresh = path.with_name("fresh.db")
+    async with opened(fresh), opened(path):
         pass
+    assert schema_of(path) == schema_of(fresh)
 
 
 async def test_what_was_committed_moves_into_the_file_beside_the_writing(

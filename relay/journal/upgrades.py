@@ -1,0 +1,50 @@
+"""What brings a journal's file of an older schema up to date, one version after the other, in one transaction."""
+
+import sqlite3
+
+from relay.journal.tables import add_words
+
+SCHEMA_VERSION = 4
+
+
+def upgrade(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the tables from `version` to the schema of today. How long that takes goes with the number of tasks."""
+    for older in range(version, SCHEMA_VERSION):
+        _STEPS[older](connection)
+
+
+def _have_files(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE tasks ADD COLUMN files BLOB")
+
+
+def _find_what_goes_with_a_task(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE INDEX IF NOT EXISTS claims_by_task ON claims (task)")
+    connection.execute("CREATE INDEX IF NOT EXISTS task_tags_by_task ON task_tags (task)")
+
+
+def _find_tasks_by_age_and_words(connection: sqlite3.Connection) -> None:
+    """A tag's tasks by age, a model's and a provider's too, and the words of all models and tags."""
+    connection.execute("CREATE INDEX tasks_by_model ON tasks (model COLLATE NOCASE, created_at, id)")
+    connection.execute("CREATE INDEX tasks_by_provider ON tasks (provider, created_at, id)")
+    connection.execute(
+        "CREATE TABLE tags_by_age ("
+        "  tag TEXT NOT NULL, created_at REAL NOT NULL, task TEXT NOT NULL REFERENCES tasks (id),"
+        "  PRIMARY KEY (tag, created_at, task)"
+        ") STRICT, WITHOUT ROWID"
+    )
+    connection.execute(
+        "INSERT INTO tags_by_age (tag, created_at, task)"
+        " SELECT tag, created_at, task FROM task_tags JOIN tasks ON id = task ORDER BY tag, created_at, task"
+    )
+    connection.execute("DROP TABLE task_tags")
+    connection.execute("ALTER TABLE tags_by_age RENAME TO task_tags")
+    connection.execute("CREATE INDEX task_tags_by_task ON task_tags (task)")
+    connection.execute(
+        "CREATE TABLE words (word TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (word, name)) STRICT, WITHOUT ROWID"
+    )
+    names = connection.execute("SELECT DISTINCT model FROM tasks UNION SELECT DISTINCT tag FROM task_tags")
+    add_words(connection, (name for (name,) in names.fetchall()))
+
+
+_STEPS = {1: _have_files, 2: _find_what_goes_with_a_task, 3: _find_tasks_by_age_and_words}
+"""By the version that each begins with."""

@@ -1,0 +1,49 @@
+"""How a search is compared with ids, models and tags."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.journal.words import are_all_found, asked_words, word_starts
+
+MODEL = "bytedance/image-to-video-seedance-v1"
+TASK = "bdwmu65xnubzsm4bndfz6w8eqz"
+TAGS = ("long-video", "Frühling", "Straße 7", "🚀 launch", "order:12")
+
+
+FOUND = """
+long|LONG|vid|long-vid|video long|seedance|byte image|image-to-video|v1|frühling|FRÜH|strasse|STRASSE 7|🚀|launch
+|order:1|12|#long|bdwm||   |-
+"""
+SPELLINGS = (unicodedata.normalize("NFD", "Frühling"), "\uff56id", TASK)
+
+
+@pytest.mark.parametrize("query", [*FOUND.strip("\n").replace("\n", "").split("|"), *SPELLINGS])
+def test_a_search_finds_what_its_words_begin(query: str) -> None:
+    """In any case and spelling, in any order, with or without what joins words."""
+    assert are_all_found(asked_words(query), TASK, (MODEL, *TAGS))
+
+
+@pytest.mark.parametrize(
+    "query", ["ong", "ideo", "long short", "video-long", "uhling", "rocket", "dwm", "v12", "order:2"]
+)
+def test_a_search_finds_nothing_else(query: str) -> None:
+    """Not the middle of a word, nor what only some of the words begin."""
+    assert not are_all_found(asked_words(query), TASK, (MODEL, *TAGS))
+
+
+@given(st.text(max_size=30))
+def test_a_name_is_found_by_itself_and_by_each_of_its_words(name: str) -> None:
+    """Whatever characters it has."""
+    assert are_all_found(asked_words(name), "", (name,))
+    for word in name.split():
+        assert are_all_found(asked_words(word), "", (name,))
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_case_does_not_count(name: str, other: str) -> None:
+    """Nor how a character is composed."""
+    assert word_starts(name.upper()) == word_starts(name.upper().casefold())
+    assert asked_words(other) == asked_words(unicodedata.normalize("NFD", other))

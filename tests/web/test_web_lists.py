@@ -1,0 +1,132 @@
+"""`GET /v1/tasks`: what a list shows, and what is said of a query that makes no sense."""
+
+import unicodedata
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+Message = dict[str, Any]
+Start = Callable[..., Awaitable[Message]]
+Params = list[tuple[str, str]]
+
+HELD = "hold_at=task_queue"
+VIDEO = "bytedance/image-to-video-seedance-v1"
+OPEN = ("submitting", "held", "queued", "preparing", "running", "finishing")
+
+
+async def listed(client: aiohttp.ClientSession, *params: tuple[str, str]) -> list[str]:
+    async with client.get("/v1/tasks", params=[*params]) as answer:
+        assert answer.status == 200, await answer.text()
+        return [task["id"] for task in (await answer.json())["tasks"]]
+
+
+async def test_a_task_that_waits_is_found_behind_many_that_are_newer(
+    client: aiohttp.ClientSession, start: Start
+) -> None:
+    """By its state, by its tag and by a search; not only among the newest."""
+    stuck = (await start(HELD, tags=["long-video"]))["task"]["id"]
+    for _ in range(3):
+        made = await start("", tags=["other"])
+        async with client.get(
+            f"/v1/tasks/{made['task']['id']}/events", headers={"Accept": "text/event-stream"}
+        ) as done:
+            await done.read()
+    assert stuck not in await listed(client, ("limit", "3"))
+    assert await listed(client, *(("state", state) for state in OPEN), ("limit", "3")) == [stuck]
+    for query in ("long-video", "LONG", "vid lo", stuck[:5]):
+        assert await listed(client, ("q", query), ("limit", "3")) == [stuck]
+    assert await listed(client, ("q", "long other")) == []
+
+
+async def test_several_states_are_any_of_them(client: aiohttp.ClientSession, start: Start) -> None:
+    """A list, not only the first of them."""
+    waits = (await start(HELD))["task"]["id"]
+    runs = (await start("hold_at=task_start"))["task"]["id"]
+    async with client.ws_connect(f"/v1/tasks/{runs}/ws") as socket:
+        while (await listed(client, ("state", "running"))) != [runs]:
+            await socket.receive()
+    assert await listed(client, ("state", "queued"), ("state", "running")) == [runs, waits]
+    assert await listed(client, ("state", "running"), ("state", "queued")) == [runs, waits]
+    assert await listed(client, ("state", "queued")) == [waits]
+
+
+async def test_filters_are_joined_and_pages_follow_on_each_other(client: aiohttp.ClientSession, start: Start) -> None:
+    """Model, time, tag and words at once, over several pages."""
+    made = [await start(HELD, tags=["Frühling", f"n{number}"]) for number in range(5)]
+    await start(HELD)
+    tasks = [each["task"]["id"] for each in reversed(made)]
+    second = str(made[1]["task"]["created_at"])
+    common = [("model", made[0]["task"]["model"].upper()), ("q", unicodedata.normalize("NFD", "FRÜH seedream"))]
+    found: list[str] = []
+    cursor: Params = []
+    while True:
+        params = [*common, ("since", second), ("limit", "2"), *cursor]
+        async with client.get("/v1/tasks", params=params) as answer:
+            body = await answer.json()
+        found += [task["id"] for task in body["tasks"]]
+        if body["next"] is None:
+            break
+        cursor = [("cursor", body["next"])]
+    assert found == tasks[:4]
+    assert await listed(client, ("until", second), ("tag", "Frühling")) == [tasks[4]]
+    assert await listed(client, ("model", VIDEO)) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "field", "said"),
+    [
+        ([("state", "stuck")], "state.0", "'submitting', 'held'"),
+        ([("state", "queued"), ("state", "gone")], "state.1", "'submitting', 'held'"),
+        ([("tag", "a"), ("tag", "b")], "tag", "given 2 times; give it once"),
+        ([("q", "a"), ("q", "b")], "q", "given 2 times; give it once"),
+        ([("limit", "1"), ("limit", "1")], "limit", "given 2 times; give it once"),
+        ([("tag", "")], "tag", "must not be empty"),
+        ([("tag", "x" * 65)], "tag", "64 characters; this one has 65"),
+        ([("since", "yesterday")], "since", "valid number"),
+        ([("since", "nan")], "since", "finite number"),
+        ([("since", "1764000000000")], "since", "1764000000000 looks like milliseconds; give unix seconds"),
+        ([("since", "5"), ("until", "4")], "", "`since` (5) must not be later than `until` (4)"),
+        ([("q", "a" * 257)], "q", "256 characters"),
+        ([("q", " ".join(map(str, range(17))))], "", "`q` may have 16 words; this one has 17"),
+        ([("limit", "0")], "limit", "greater than or equal to 1"),
+        ([("stat", "queued")], "stat", "not permitted"),
+    ],
+    ids=str,
+)
+async def test_a_query_that_makes_no_sense_is_refused_by_name(
+    client: aiohttp.ClientSession, params: Params, field: str, said: str
+) -> None:
+    """What was ignored without a word would look like an answer."""
+    async with client.get("/v1/tasks", params=params) as answer:
+        problem = await answer.json()
+    assert (answer.status, problem["code"]) == (422, "invalid_input")
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert said in problem["detail"]
+
+
+@pytest.mark.parametrize("query", ["", " ", "-", "%ED%A0%80", "%00", "'", '"', "%25", "*", "a%00b"])
+async def test_any_text_can_be_searched_for(client: aiohttp.ClientSession, query: str) -> None:
+    """It is compared, never interpreted."""
+    async with client.get(f"/v1/tasks?q={query}") as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def test_a_tag_is_any_printable_text(client: aiohttp.ClientSession, start: Start) -> None:
+    """In one spelling, wherever it comes from: a start, a list, a token, a board."""
+    composed = unicodedata.normalize("NFC", "Frühling & Söhne 🚀")
+    spelt = unicodedata.normalize("NFD", f"  {composed} ")
+    made = await start(HELD, tags=[spelt])
+    task = made["task"]["id"]
+    assert made["task"]["tags"] == [composed]
+    assert await listed(client, ("tag", spelt)) == await listed(client, ("tag", composed)) == [task]
+    async with client.post("/v1/tokens", json={"tag": spelt}) as answer:
+        token = (await answer.json())["token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    async with client.get("/v1/tasks", params={"tag": composed}, headers=bearer) as answer:
+        assert answer.status == 200
+    async with client.ws_connect("/v1/ws", headers=bearer) as socket:
+        await socket.send_json({"type": "subscribe", "tag": spelt})
+        assert (await socket.receive_json())["task"]["id"] == task
+        assert await socket.receive_json() == {"type": "listed", "tag": composed}
