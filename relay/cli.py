@@ -24,7 +24,7 @@ from relay.demo import demo as run_demo
 from relay.errors import ConfigError, RelayError
 from relay.sandbox import Sandbox
 from relay.sandbox import serve as run_sandbox
-from relay.web.access import SCOPES, Access
+from relay.web.access import MAX_TTL_S, SCOPES, Access
 from relay.web.links import links
 from relay.web.tag import normalized
 
@@ -225,7 +225,9 @@ def token(
     task: Annotated[str | None, typer.Argument(help="The task that the token opens.")] = None,
     tag: Annotated[str | None, typer.Option(help="Open all tasks of this tag, in the place of one task.")] = None,
     scope: Annotated[str, typer.Option(help="Space-separated: view, cancel, input.")] = "view",
-    ttl: Annotated[int | None, typer.Option(min=1, help="Seconds that it lives.")] = None,
+    ttl: Annotated[
+        int | None, typer.Option(min=1, max=MAX_TTL_S, help="Seconds that it lives; a year at most.")
+    ] = None,
 ) -> None:
     """Mint a viewer token for one task or one tag, and print it; for a task with the link that it opens."""
     if unknown := set(scope.split()) - set(SCOPES) or ({"an empty scope"} if not scope.split() else set()):

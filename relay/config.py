@@ -52,7 +52,13 @@ class Config(BaseModel):
         description="signs viewer tokens (HS256), 32 characters or more; set it so that other backends can mint them. "
         "Without it one is made once and kept in the store",
     )
-    token_ttl_s: int = Field(86_400, alias="RELAY_TOKEN_TTL", ge=1, description="seconds that a minted token lives")
+    token_ttl_s: int = Field(
+        86_400,
+        alias="RELAY_TOKEN_TTL",
+        ge=1,
+        le=365 * 86_400,
+        description="seconds that a minted token lives; a year at most",
+    )
     store: str = Field("sqlite:///relay.db", alias="RELAY_STORE", description="`sqlite:///PATH`, or `memory:`")
     public_url: AnyHttpUrl | None = Field(
         None, alias="RELAY_PUBLIC_URL", description="the address that the outside sees; makes links absolute"

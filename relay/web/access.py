@@ -6,19 +6,31 @@ expired credential is never treated as none.
 """
 
 import hmac
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import jwt
 
 from relay.errors import Code, RequestError
+from relay.web.tag import normalized
 
 Scope = Literal["view", "cancel", "input"]
 SCOPES: tuple[Scope, ...] = ("view", "cancel", "input")
 
-MAX_TIME_S = 2**53
-"""No token's time is this late."""
+DAY_S = 86_400
+
+MAX_TTL_S = 365 * DAY_S
+"""A token lives no longer, whoever minted it."""
+
+LEEWAY_S = 30.0
+"""How far the clock of a backend that mints tokens may be ahead of ours."""
+
+MILLISECONDS_FROM = 1e11
+"""As unix seconds this is the year 5138, as milliseconds it is 1973."""
+
+MAX_TIME = 2**53
+"""No time is this late, in whatever unit."""
 
 
 class TokenExpired(RequestError):
@@ -113,21 +125,60 @@ class Access:
             )
         except (jwt.InvalidTokenError, UnicodeEncodeError, RecursionError) as error:
             raise RequestError(Code.UNAUTHORIZED, "The credential is neither an API key nor a valid token.") from error
-        expires_at, valid_from = claims["exp"], claims.get("nbf", 0)
         task, tag, scope = claims.get("task"), claims.get("tag"), claims.get("scope", "view")
         named = [name for name in (task, tag) if name is not None]
-        if not _is_time(expires_at) or not _is_time(valid_from) or not isinstance(scope, str):
-            detail = "The token's `exp` and `nbf` must be numbers and its `scope` a text."
-            raise RequestError(Code.UNAUTHORIZED, detail)
+        if not isinstance(scope, str):
+            raise RequestError(Code.UNAUTHORIZED, "The token's `scope` must be a text, such as `view cancel`.")
         if len(named) != 1 or not isinstance(named[0], str) or not named[0]:
             raise RequestError(Code.UNAUTHORIZED, "The token must name one `task` or one `tag`.")
-        if self._clock() >= expires_at:
+        if tag is not None:
+            tag = _tag(tag)
+        expires_at = self._valid_until(claims)
+        return Grant(task=task, tag=tag, scopes=frozenset(scope.split()), expires_at=expires_at)
+
+    def _valid_until(self, claims: Mapping[str, object]) -> float:
+        """
+        Return when a token expires, in unix seconds.
+
+        Raises:
+            TokenExpired: it has expired.
+            RequestError: a time makes no sense, the token is not valid yet, or it is valid for too long.
+        """
+        now = self._clock()
+        expires_at, valid_from = _time(claims, "exp"), _time(claims, "nbf")
+        _time(claims, "iat")
+        if now >= expires_at:
             raise TokenExpired
-        if self._clock() < valid_from:
-            raise RequestError(Code.UNAUTHORIZED, "The token is not valid yet.")
-        return Grant(task=task, tag=tag, scopes=frozenset(scope.split()), expires_at=float(expires_at))
+        if valid_from > now + LEEWAY_S:
+            detail = f"`nbf` is {valid_from - now:.0f} s ahead, and at most {LEEWAY_S:.0f} s are accepted"
+            raise RequestError(Code.UNAUTHORIZED, f"The token is not valid yet: {detail}. Check the issuer's clock.")
+        if expires_at > now + MAX_TTL_S + LEEWAY_S:
+            days = (expires_at - now) / DAY_S
+            detail = f"`exp` is {days:.0f} days ahead, and at most {MAX_TTL_S // DAY_S} days are accepted"
+            raise RequestError(Code.UNAUTHORIZED, f"The token is valid for too long: {detail}.")
+        return expires_at
 
 
-def _is_time(value: object) -> bool:
-    """Say whether a claim is a time. Python's JSON knows NaN and Infinity, which would be for ever."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_TIME_S
+def _time(claims: Mapping[str, object], name: str) -> float:
+    """
+    Return the time in a claim, in unix seconds; 0 where there is none.
+
+    Raises:
+        RequestError: it is no time, or one in milliseconds, the commonest slip of JavaScript backends.
+    """
+    value = claims.get(name, 0)
+    # Python's JSON knows NaN and Infinity, which would be for ever, and numbers that no float can hold.
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < MAX_TIME:
+        raise RequestError(Code.UNAUTHORIZED, f"The token's `{name}` must be a number of unix seconds.")
+    if value >= MILLISECONDS_FROM:
+        shown = f"{value:,.0f}".replace(",", " ")
+        detail = f"The token's `{name}` is {shown}: seconds are expected, this looks like milliseconds."
+        raise RequestError(Code.UNAUTHORIZED, detail)
+    return float(value)
+
+
+def _tag(given: str) -> str:
+    try:
+        return normalized(given)
+    except ValueError as error:
+        raise RequestError(Code.UNAUTHORIZED, f"The token's `tag` cannot be one: {error}.") from None

@@ -14,7 +14,7 @@ from relay.core.events import State
 from relay.errors import Code, RequestError
 from relay.journal.base import Filter, Place
 from relay.journal.words import asked_words
-from relay.web.access import SCOPES
+from relay.web.access import MAX_TTL_S, MILLISECONDS_FROM, SCOPES
 from relay.web.context import context
 from relay.web.messages import Wanted, Word
 from relay.web.pace import Pace
@@ -23,13 +23,8 @@ from relay.wishes import Attach, Idempotency, Start
 
 MODEL = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"
 """It becomes part of an address at the platform: with a dot in front it could lead to another call."""
-MAX_TTL_S = 365 * 86_400
-
 MAX_SEARCH_CHARS = 256
 MAX_SEARCH_WORDS = 16
-
-MILLISECONDS_FROM = 1e11
-"""As seconds this is the year 5138, as milliseconds it is 1973."""
 
 
 class StartBody(BaseModel):

@@ -78,10 +78,12 @@ def of_upstream(error: UpstreamError, task: str | None = None) -> Problem:
     )
 
 
-def of_validation(error: ValidationError) -> RequestError:
-    """Return the error for a body of the right form that does not fit: it names each field."""
+def of_validation(error: ValidationError, depth: int | None = None) -> RequestError:
+    """Return the error for what has the right form and does not fit: it names each field, to `depth` of its path."""
     fields = tuple(
-        FieldError(field=".".join(map(str, problem["loc"])), message=problem["msg"].removeprefix("Value error, "))
+        FieldError(
+            field=".".join(map(str, problem["loc"][:depth])), message=problem["msg"].removeprefix("Value error, ")
+        )
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
     )
     detail = "; ".join(f"{wrong.field}: {wrong.message}" if wrong.field else wrong.message for wrong in fields)

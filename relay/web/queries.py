@@ -4,9 +4,10 @@ from collections.abc import Collection
 from typing import TypeVar, get_origin
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from relay.errors import Code, FieldError, RequestError
+from relay.web.problems import of_validation
 
 Query = TypeVar("Query", bound=BaseModel)
 
@@ -16,14 +17,15 @@ def read_query(request: web.Request, kind: type[Query]) -> Query:
     Read the query as `kind`; fields that are lists take every value of their parameter.
 
     Raises:
-        RequestError: a parameter repeats that is no list.
-        ValidationError: a parameter is unknown or its value is wrong.
+        RequestError: a parameter is unknown, its value is wrong, or it repeats and is no list.
     """
     lists = {name for name, field in kind.model_fields.items() if get_origin(field.annotation) is list}
     refuse_repeats(request, lists)
-    return kind.model_validate(
-        {name: request.query.getall(name) if name in lists else value for name, value in request.query.items()}
-    )
+    given = {name: request.query.getall(name) if name in lists else value for name, value in request.query.items()}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise of_validation(error, depth=1) from None  # a parameter has a name, and no place in a list
 
 
 def refuse_repeats(request: web.Request, lists: Collection[str] = ()) -> None:

@@ -186,7 +186,7 @@ async def _texts(request: web.Request, viewer: Socket) -> AsyncIterator[str]:
 def _close_of(error: RequestError | MessageError | OSError) -> Close:
     match error:
         case RequestError(code=Code.UNAUTHORIZED):
-            return TOKEN_INVALID
+            return Close(code=TOKEN_INVALID.code, reason=error.detail)
         case RequestError(code=Code.FORBIDDEN):
             return NOT_ALLOWED
         case RequestError(code=Code.NOT_FOUND):

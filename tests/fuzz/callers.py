@@ -16,7 +16,7 @@ from relay.errors import ConfigError, RequestError
 from relay.hub.cursor import parse_cursor
 from relay.providers.catalogue import catalogue
 from relay.providers.catalogue.check import Offer, check
-from relay.web.access import MAX_TIME_S, SCOPES, Access
+from relay.web.access import LEEWAY_S, MAX_TTL_S, SCOPES, Access
 from relay.web.bodies import (
     AttachBody,
     EventsQuery,
@@ -81,7 +81,7 @@ def credential(data: bytes) -> None:
     assert kind in (b"c", b"h") or text.count(".") == 2
     assert (grant.task is None) != (grant.tag is None)
     assert grant.expires_at is not None
-    assert NOW < grant.expires_at < MAX_TIME_S
+    assert NOW < grant.expires_at <= NOW + MAX_TTL_S + LEEWAY_S
     assert not any(grant.allows(scope, "another task", ("another tag",)) for scope in SCOPES)
     assert not any(grant.allows_tag(scope, "another tag") for scope in SCOPES)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from io import BytesIO
@@ -23,6 +24,7 @@ IMAGE = "bytedance/text-to-image-seedream-v4"
 GOOD = {"model": IMAGE, "input": {"prompt": "a cat"}}
 JSON = "application/json"
 HELD = "hold_at=task_queue"
+LATER = int(time.time()) + 86_400
 
 
 async def problem_of(answer: aiohttp.ClientResponse) -> Message:
@@ -155,7 +157,7 @@ async def test_a_viewer_token_does_what_it_says_and_no_more(relay: Running, star
 async def test_a_tag_token_lists_and_shows_the_tasks_of_its_tag(relay: Running, start: Start) -> None:
     """Any backend can mint it, and it opens that tag alone."""
     mine, other = await start(HELD, tags=["a"]), await start(HELD, tags=["b"])
-    claims = {"tag": "a", "scope": "view", "exp": 4_000_000_000}
+    claims = {"tag": "a", "scope": "view", "exp": LATER}
     token = jwt.encode(claims, relay.context.access._secret, algorithm="HS256")
     async with aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {token}"}) as viewer:
         async with viewer.get("/v1/tasks", params={"tag": "a"}) as answer:
@@ -180,16 +182,16 @@ async def test_a_tag_token_lists_and_shows_the_tasks_of_its_tag(relay: Running, 
         {"task": "t", "exp": 10**400},
         {"task": "t", "exp": -1},
         {"task": "t", "exp": 1},
-        {"task": "t", "tag": "g", "exp": 4_000_000_000},
-        {"task": 7, "exp": 4_000_000_000},
-        {"task": "", "exp": 4_000_000_000},
-        {"exp": 4_000_000_000},
-        {"task": "t", "scope": ["view"], "exp": 4_000_000_000},
+        {"task": "t", "tag": "g", "exp": LATER},
+        {"task": 7, "exp": LATER},
+        {"task": "", "exp": LATER},
+        {"exp": LATER},
+        {"task": "t", "scope": ["view"], "exp": LATER},
         {"task": "t", "exp": True},
-        {"task": "t", "exp": 4_000_000_000, "nbf": 3_999_999_999},
-        {"task": "t", "exp": 4_000_000_000, "nbf": "now"},
-        {"task": "t", "exp": 4_000_000_000, "nbf": float("nan")},
-        {"task": "t", "exp": 4_000_000_000, "aud": "another-service"},
+        {"task": "t", "exp": LATER, "nbf": LATER - 60},
+        {"task": "t", "exp": LATER, "nbf": "now"},
+        {"task": "t", "exp": LATER, "nbf": float("nan")},
+        {"task": "t", "exp": LATER, "aud": "another-service"},
     ],
 )
 async def test_a_token_with_odd_claims_is_no_token(relay: Running, claims: Message) -> None:
@@ -211,7 +213,7 @@ def signed(claims: Message, secret: str, algorithm: str, digest: str) -> str:
 
 async def test_a_token_of_another_algorithm_is_no_token(relay: Running) -> None:
     """HS256 with our secret, and nothing that a token says of itself."""
-    claims = {"task": "t", "exp": 4_000_000_000}
+    claims = {"task": "t", "exp": LATER}
     secret = relay.context.access._secret
     tokens = [jwt.encode(claims, "", algorithm="none"), jwt.encode(claims, secret[::-1], algorithm="HS256")]
     tokens.append(jwt.encode(claims, secret, algorithm="HS256", headers={"crit": ["b64"], "b64": False}))
