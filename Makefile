@@ -11,6 +11,7 @@ demo: .venv/run
 test: .venv/dev
 	PYTHON=$(BIN)/python ./.ci/browser
 	PYTHON=$(BIN)/python ./.ci/axe
+	./.ci/nginx
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from relay.errors import ConfigError
+from relay.origin import normalized_origin, normalized_sources
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """What a byte of the environment that is no UTF-8 is read as."""
@@ -61,12 +62,15 @@ class Config(BaseModel):
     )
     store: str = Field("sqlite:///relay.db", alias="RELAY_STORE", description="`sqlite:///PATH`, or `memory:`")
     public_url: AnyHttpUrl | None = Field(
-        None, alias="RELAY_PUBLIC_URL", description="the address that the outside sees; makes links absolute"
+        None,
+        alias="RELAY_PUBLIC_URL",
+        description="the address that the outside sees, perhaps with a path; makes links absolute",
     )
     allowed_origins: tuple[str, ...] = Field(
         (),
         alias="RELAY_ALLOWED_ORIGINS",
-        description="comma-separated origins whose pages may use the API; with none, only pages of the same origin",
+        description="comma-separated origins whose pages may use the API, such as `https://shop.example.com`, or "
+        "`https://*.example.com` for all subdomains; with none, only pages of the same origin",
     )
     frame_ancestors: str = Field("'self'", alias="RELAY_FRAME_ANCESTORS", description="who may embed `/embed/…`")
     media_sources: str = Field(
@@ -204,6 +208,25 @@ class Config(BaseModel):
         if any(len(key.get_secret_value()) < MIN_KEY_CHARS for key in keys):
             raise ValueError(f"each key needs at least {MIN_KEY_CHARS} characters")
         return keys
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _as_browsers_send_them(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(normalized_origin(value) for value in values))
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _as_browsers_compare_them(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("it is empty; write 'none' if no page may embed")
+        return normalized_sources(value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _just_an_address(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if url is not None and (url.query is not None or url.fragment is not None or url.username or url.password):
+            raise ValueError("give scheme, host, and where need be port and path; no user name, query or fragment")
+        return url
 
     @field_validator("token_secret")
     @classmethod

@@ -10,6 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import hdrs, web
 
+from relay.origin import same_address
+
 _IN_A_FRAME = frozenset({"iframe", "frame", "embed", "object"})
 _PORTS = {"http": 80, "https": 443}
 
@@ -32,14 +34,14 @@ def is_unwelcome(request: web.Request, ancestors: str, public_url: str | None) -
         return False
     if not page.netloc:  # a page may keep to itself what it is
         return False
-    own = {request.host, urlsplit(public_url or "").netloc}
-    return not any(_names(source, page, own) for source in ancestors.split())
+    is_own = same_address(page, request.host) or page.netloc == urlsplit(public_url or "").netloc
+    return not any(_names(source, page, is_own=is_own) for source in ancestors.split())
 
 
-def _names(source: str, page: SplitResult, own: set[str]) -> bool:
+def _names(source: str, page: SplitResult, *, is_own: bool) -> bool:
     source = source.lower()
     if source in ("'none'", "'self'", "*"):
-        return source == "*" or (source == "'self'" and page.netloc in own)
+        return source == "*" or (source == "'self'" and is_own)
     if source.endswith(":"):
         return page.scheme == source.removesuffix(":")
     scheme, _, address = source.rpartition("://")

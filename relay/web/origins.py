@@ -12,7 +12,9 @@ from aiohttp.typedefs import Handler
 
 from relay.config import Config
 from relay.errors import Code, RequestError
+from relay.origin import origin_matches, same_address
 from relay.web.context import context
+from relay.web.paths import local_path
 
 _CORS_HEADERS = {
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
@@ -26,20 +28,23 @@ ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 def may_use(config: Config, origin: str, host: str) -> bool:
     """Say whether pages of `origin` may use a relay that was addressed as `host`."""
-    if origin in config.allowed_origins:
+    if any(origin_matches(allowed, origin) for allowed in config.allowed_origins):
         return True
     try:
-        netloc = urlsplit(origin).netloc if origin.isascii() else ""
+        page = urlsplit(origin)
     except ValueError:  # an open bracket, for one
         return False
-    return bool(netloc) and netloc in (host, urlsplit(str(config.public_url or "")).netloc)
+    # Exactly as it was sent, which no browser does but in this way.
+    if not origin.isascii() or origin != f"{page.scheme}://{page.netloc}":
+        return False
+    return same_address(page, host) or page.netloc == urlsplit(str(config.public_url or "")).netloc
 
 
 @web.middleware
 async def origins(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse foreign pages, and answer the browser's preflight for the others."""
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None or not request.path.startswith("/v1/"):
+    if origin is None or not local_path(request).startswith("/v1/"):
         return await handler(request)
     if not may_use(context(request).config, origin, request.host):
         raise RequestError(Code.FORBIDDEN, "Pages of this origin may not use the relay; see RELAY_ALLOWED_ORIGINS.")
@@ -52,7 +57,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Say on every answer what a browser may do with it."""
     headers = response.headers
     headers.update(ALWAYS)
-    if request.path.startswith("/static/"):
+    if local_path(request).startswith("/static/"):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         headers["Timing-Allow-Origin"] = "*"  # a page that loads the client may see how long that took
         headers[hdrs.CACHE_CONTROL] = "no-cache"  # kept, but asked for: modules of two versions do not fit together

@@ -147,19 +147,19 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def logged_path(request: web.Request) -> str:
     """Return a request's path as it may be logged: a hook's address is a secret, so of these the pattern is."""
-    return "/hooks/…" if request.path.startswith("/hooks/") else request.path
+    return "/hooks/…" if "/hooks/" in request.path else request.path
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
     code = _CODE_OF_STATUS.get(error.status, Code.INVALID_REQUEST)
+    allowed = frozenset(error.allowed_methods) if isinstance(error, web.HTTPMethodNotAllowed) else frozenset()
     match code:
         case Code.NOT_FOUND:
             detail = f"There is nothing at {request.path}."
         case Code.METHOD_NOT_ALLOWED:
-            detail = f"{request.method} is not possible at {request.path}."
+            detail = f"{request.method} is not possible at {request.path}; use {' or '.join(sorted(allowed))}."
         case Code.PAYLOAD_TOO_LARGE:
             detail = f"The body is larger than {request.client_max_size} bytes."
         case _:
             detail = error.reason or "The request is malformed."
-    allowed = frozenset(error.allowed_methods) if isinstance(error, web.HTTPMethodNotAllowed) else frozenset()
     return Problem(code=code, detail=detail, allowed=allowed)

@@ -4,12 +4,27 @@ from collections.abc import Collection
 from typing import TypeVar, get_origin
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pydantic import BaseModel, ValidationError
 
 from relay.errors import Code, FieldError, RequestError
+from relay.web.paths import local_path
 from relay.web.problems import of_validation
 
 Query = TypeVar("Query", bound=BaseModel)
+
+
+REPEAT = {"/v1/tasks": frozenset({"state"}), "/v1/events": frozenset({"task", "tag"})}
+"""Which parameters are lists, by path."""
+
+
+@web.middleware
+async def repeats(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a parameter that repeats and is no list. A WebSocket's handler does so by itself, with a close code."""
+    path = local_path(request)
+    if path.startswith("/v1/") and not path.endswith("/ws"):
+        refuse_repeats(request, REPEAT.get(path, frozenset()))
+    return await handler(request)
 
 
 def read_query(request: web.Request, kind: type[Query]) -> Query:
@@ -17,10 +32,9 @@ def read_query(request: web.Request, kind: type[Query]) -> Query:
     Read the query as `kind`; fields that are lists take every value of their parameter.
 
     Raises:
-        RequestError: a parameter is unknown, its value is wrong, or it repeats and is no list.
+        RequestError: a parameter is unknown, or its value is wrong.
     """
     lists = {name for name, field in kind.model_fields.items() if get_origin(field.annotation) is list}
-    refuse_repeats(request, lists)
     given = {name: request.query.getall(name) if name in lists else value for name, value in request.query.items()}
     try:
         return kind.model_validate(given)

@@ -51,7 +51,7 @@ def _started(request: web.Request, started: Started, status: int, ttl_s: int | N
     if started.refusal is not None:
         made["unconfirmed"] = started.refusal.detail
     response = json_answer(made, status)
-    response.headers[hdrs.LOCATION] = f"/v1/tasks/{task}"
+    response.headers[hdrs.LOCATION] = links(parts.config, task, token)["self"]
     return response
 
 

@@ -28,6 +28,7 @@ from relay.web.context import context
 from relay.web.credentials import credential, granted, permit, permit_all, permit_tag, require
 from relay.web.messages import Auth, MessageError, Subscribe, Unsubscribe, parse
 from relay.web.places import place
+from relay.web.queries import refuse_repeats
 from relay.web.rates import Bucket
 from relay.web.sockets import CLOSE_S, INBOUND_BYTES, ManySocket, Response, Socket, TaskSocket
 from relay.web.subscribing import subscribe
@@ -51,6 +52,7 @@ async def one(request: web.Request) -> Response:
     socket, transport = await _accept(request)
     viewer = TaskSocket(socket, transport)
     try:
+        refuse_repeats(request)
         grant = await require(request, "view", task)
         with place(request) as refusal:
             if refusal is not None:
@@ -89,6 +91,7 @@ async def many(request: web.Request) -> Response:
 async def _serve_many(request: web.Request, viewer: ManySocket) -> None:
     """Do what the client says, until it leaves."""
     parts = context(request)
+    refuse_repeats(request)
     parts.hub.join(viewer)
     impatience = [_impatience(viewer, limit_s) for limit_s in (FIRST_SUBSCRIBE_S, FIRST_SUCCESS_S)]
     try:

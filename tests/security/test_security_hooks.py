@@ -183,3 +183,34 @@ async def test_a_cookie_authorises_nothing_and_none_is_set(relay: Running) -> No
             async with browser.get(path) as answer:
                 assert answer.status == (401 if path.startswith("/v1/") else 200)
                 assert "Set-Cookie" not in answer.headers
+
+
+async def test_a_callback_with_a_slash_at_its_end_is_heard(
+    relay: Running, client: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A platform or a proxy may add one; a word that is none is unknown with it, too."""
+    body = {"model": IMAGE, "input": {"prompt": "a cat [sandbox: hold_at=task_queue]"}}
+    async with client.post("/v1/tasks", json=body) as answer:
+        task = (await answer.json())["task"]["id"]
+    record = await relay.context.journal.record(task)
+    assert record is not None
+    async with client.post(f"/hooks/wiro/{record.hook}/", json={}) as answer:
+        assert (answer.status, await answer.json()) == (200, {"code": 200, "msg": "success"})
+    async with client.post("/hooks/wiro/nobody/", json={}) as answer:
+        assert answer.status == 404
+    assert str(record.hook) not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_another_method_on_a_hook_is_told_which_one_to_use(
+    client: aiohttp.ClientSession, method: str, slash: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """405 with Allow, and a line in the log of an ordinary level: the callback is lost otherwise without a word."""
+    async with client.request(method, f"/hooks/wiro/word{slash}") as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+        if method != "HEAD":
+            assert "use POST" in (await answer.json())["detail"]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "/hooks/…" in line]
+    assert "info" in line
+    assert "405" in line
