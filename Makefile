@@ -12,6 +12,7 @@ test: .venv/dev
 	PYTHON=$(BIN)/python ./.ci/browser
 	PYTHON=$(BIN)/python ./.ci/axe
 	./.ci/nginx
+	./.ci/clients
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -42,7 +43,7 @@ format: .venv/dev
 	$(BIN)/ruff check --fix
 
 clean:
-	rm -rf .venv bench/build bench/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv bench/build bench/node_modules tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
 # A stamp for each set of packages: set up once, and again when the lock changes.
 .venv/bin/python:

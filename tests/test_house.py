@@ -17,7 +17,7 @@ STATIC = ROOT / "static"
 
 ROOMS = (
     ("errors",),
-    ("core",),
+    ("core", "origin"),
     ("config", "log", "metrics", "backoff"),
     ("providers",),
     ("models",),
@@ -44,7 +44,7 @@ SANDBOX_MAY_IMPORT = {"errors", "log", "sandbox"}
 
 MAY_IMPORT_SANDBOX = {"sandbox", "demo", "cli"}
 MAY_SERVE_HTTP = {"web", "sandbox", "app"}
-CONTRACTS = {"relay.journal.base", "relay.providers.base", "relay.providers.catalogue"}
+CONTRACTS = {"relay.journal.base", "relay.journal.words", "relay.providers.base", "relay.providers.catalogue"}
 """What everybody may know of journals and providers. The catalogue is data: it names no platform's calls."""
 LARGEST_LINES = 400
 

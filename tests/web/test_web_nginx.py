@@ -93,7 +93,7 @@ def proxied(make_relay: MakeRelay, tmp_path: Path) -> Proxied:
 
 @pytest.mark.parametrize(("path", "strips"), [("", True), ("/relay", True), ("/relay", False), ("/a/b", True)], ids=str)
 async def test_every_way_leads_through_the_proxy_of_the_readme(proxied: Proxied, path: str, strips: bool) -> None:
-    """From a page of that address: a start, a WebSocket, a stream, a page, its files. A foreign page is still refused."""
+    """From a page of that address: a start, both wires, a page and its files. A foreign page is still refused."""
     async with proxied(path, strips=strips) as (outside, _relay):
         parts = urlsplit(outside)
         origin = {"Origin": f"{parts.scheme}://{parts.netloc}"}
