@@ -22,7 +22,7 @@ from relay.app import make_journal, make_providers, running, token_secret
 from relay.config import Config
 from relay.demo import demo as run_demo
 from relay.errors import ConfigError, RelayError
-from relay.sandbox import Sandbox
+from relay.sandbox import PLAIN_KEY, Sandbox
 from relay.sandbox import serve as run_sandbox
 from relay.web.access import MAX_TTL_S, SCOPES, Access
 from relay.web.links import links
@@ -161,7 +161,7 @@ def sandbox(
         _say(f"  WIRO_API_KEY={box.api_key} WIRO_API_SECRET={box.api_secret} \\")
         _say(f"  APIKLEY_API_URL={box.apikley_url} APIKLEY_API_KEY={box.apikley_key} \\")
         _say(f"  APIKLEY_WEBHOOK_SECRET={box.apikley_webhook_secret} RELAY_MEDIA_SOURCES={box.origin}")
-        _say("")
+        _say(f"\nA project that is authorized by its key alone has the key {PLAIN_KEY} and no secret.\n")
 
     _run(run_sandbox(port=port, dialect=dialect, speed=speed, seed=seed, script=script, started=started))
 

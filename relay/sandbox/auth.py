@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 API_KEY = "sandbox-key-of-no-worth"
 API_SECRET = "sandbox-secret-of-no-worth"  # noqa: S105  made up, and meant to look it
+PLAIN_KEY = "sandbox-plain-key-of-no-worth"
+"""The key of a project without a secret: it is authorized by the key alone."""
 
 
 class NotAuthorized(Exception):

@@ -1,11 +1,12 @@
 """
-Request bodies, JSON or multipart alike, read once into fields that remember what they were.
+Request bodies, JSON, form and multipart alike, read once into fields that remember what they were.
 
 Files go to the shelf piece by piece. How fast a body is read, and how far, the switches say.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import BodyPartReader, web
@@ -22,7 +23,7 @@ _TOO_LARGE = HttpFault(status=413, kind="html", count=1)
 
 
 class BadBody(Exception):
-    """The body is not an object of JSON, nor multipart."""
+    """The body is neither an object of JSON, nor a form, nor multipart."""
 
 
 class Stopped(Exception):
@@ -53,11 +54,15 @@ async def read(request: web.Request, *, shelf: Shelf | None = None, faults: Faul
 
 async def _read(request: web.Request, shelf: Shelf | None, faults: Faults) -> tuple[Field, ...]:
     meter = _Meter(faults)
-    if request.content_type == "multipart/form-data":
+    is_multipart = request.content_type == "multipart/form-data"
+    if is_multipart and ("boundary" in request.headers["Content-Type"].lower() or faults.boundaryless == "refused"):
         return await _multipart(request, meter, shelf)
     raw = await _gathered(request.content.iter_chunked(_PIECE_BYTES), meter)
     if not raw:
         return ()
+    # `curl -d` says that everything is a form, JSON too.
+    if request.content_type == "application/x-www-form-urlencoded" and not raw.lstrip().startswith(b"{"):
+        return _form(raw)
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -65,6 +70,14 @@ async def _read(request: web.Request, shelf: Shelf | None, faults: Faults) -> tu
     if not isinstance(body, dict):
         raise BadBody
     return tuple(_field(name, value) for name, value in body.items())
+
+
+async def mapping(request: web.Request, faults: Faults | None = None) -> dict[str, object]:
+    """Return the fields of a call that takes no files as one mapping; a body that cannot be read has none."""
+    try:
+        return values(await read(request, faults=faults))
+    except BadBody:
+        return {}
 
 
 def values(fields: Iterable[Field]) -> dict[str, object]:
@@ -110,6 +123,14 @@ class _Meter:
             if self._bytes_per_s:
                 await asyncio.sleep(len(piece) / self._bytes_per_s)
             yield piece
+
+
+def _form(raw: bytes) -> tuple[Field, ...]:
+    try:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict")
+    except ValueError as error:
+        raise BadBody from error
+    return tuple(Field(name=name, type="string", value=value) for name, value in pairs)
 
 
 async def _multipart(request: web.Request, meter: _Meter, shelf: Shelf | None) -> tuple[Field, ...]:

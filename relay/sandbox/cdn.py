@@ -1,5 +1,5 @@
 """
-The files that tasks have made, `/cdn/<folder>/<n>.png` or `.webm`, and those that were sent, with ranges, for any page.
+The files that tasks have made, `/cdn/<folder>/<n>.png` or `.webm`, those that were sent, and the covers of the models.
 """
 
 import asyncio
@@ -39,6 +39,8 @@ class Cdn:
         return await self.stage.answer(request, "cdn", performance, proper, name)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["folder"] == "covers":
+            return await _drawn(request, request.match_info["name"])
         if sent := self.shelf.get(request.match_info["folder"]):
             file, path = sent
             return web.FileResponse(path, headers={**_HEADERS, "Content-Type": file.content_type})
@@ -57,7 +59,7 @@ class Cdn:
 
 
 async def _drawn(request: web.Request, name: str) -> web.StreamResponse:
-    """Serve a file of a recorded task: whatever its name is, it is a picture or a film."""
+    """Serve a picture, or a film if the name says so: the cover of a model, or a file of a recorded task."""
     if name.endswith((".webm", ".mp4")):
         return _ranged(request, await asyncio.to_thread(pictures.CLIP_PATH.read_bytes), "video/webm")
     return _ranged(request, await asyncio.to_thread(pictures.draw, name, *pictures.scaled(1, 1)), "image/png")

@@ -1,17 +1,24 @@
 """What the made-up language model says: pure, seeded, and growing a few words at a time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One stretch of an answer: the model thinking, or the model answering."""
+    """
+    One stretch of an answer: the model thinking, answering, or calling a tool.
 
-    type: Literal["thinking", "answer"]
+    The `text` of a call is its arguments or its input; `name`, `id` and `status` are for calls alone.
+    """
+
+    type: Literal["thinking", "answer", "function_call", "custom_tool_call"]
     text: str
+    name: str = ""
+    id: str = ""
+    status: str = ""
 
 
 _THOUGHTS = (
@@ -79,6 +86,20 @@ def long_stream(random: Random, prompt: str, count: int) -> Iterator[tuple[Segme
             yield (thinking,)
         else:
             yield (thinking, Segment(type="answer", text=answer[: end - len(thought)]))
+
+
+def calls(segments: tuple[Segment, ...], types: tuple[str, ...]) -> Iterator[tuple[Segment, ...]]:
+    """Yield the states that follow a whole answer when the model calls tools: each call grows, then it is complete."""
+    for number, type_ in enumerate(types, start=1):
+        whole = (
+            Segment(type="function_call", name="get_weather", text='{"city":"Paris"}', id=f"fc_{number:02d}")
+            if type_ == "function_call"
+            else Segment(type="custom_tool_call", name="run_query", text="select 1", id=f"ctc_{number:02d}")
+        )
+        half = whole.text[: len(whole.text) // 2]
+        yield (*segments, replace(whole, text=half, status="in_progress"))
+        segments = (*segments, replace(whole, status="completed"))
+        yield segments
 
 
 def slip(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:

@@ -89,6 +89,18 @@ class Faults:
     """How many of them come a second, at the pace of the real platform."""
     answer_slip: Annotated[bool, switches.flag] = False
     """In the middle of a streamed answer the model takes back what it has just said."""
+    answer_lists: Annotated[bool, switches.flag] = False
+    """gen-2 has an answer as gen-1's lists (`thinking`, `answer`, in frames `raw`) beside the segments."""
+    answer_progress_only: Annotated[bool, switches.flag] = False
+    """Frames of a streamed answer say only that the model thinks: no text, `isThinking` to the last."""
+    answer_wrapper: Annotated[bool, switches.flag] = False
+    """At the end an answer stands in `<answer>` tags: in the outputs and in `debugoutput`."""
+    answer_in: Annotated[Literal["outputs", "log"], switches.one_of("outputs", "log")] = "outputs"
+    """Where an answer is in the end: in the outputs, or in `debugoutput` alone while the outputs are empty."""
+    answer_calls: Annotated[tuple[str, ...], switches.many(switches.one_of("function_call", "custom_tool_call"))] = ()
+    """Tool calls at the end of an answer, in gen-2: `answer_calls=function_call|custom_tool_call`."""
+    full_log: Annotated[Literal["text", "empty"] | None, switches.one_of("text", "empty")] = None
+    """What `task_output_full` and `task_error_full` carry: the log, or an empty message; by the dialect unless set."""
 
     # The course of the task.
     hold_at: Annotated[tuple[str, ...], switches.many(switches.stage_name)] = ()
@@ -111,6 +123,8 @@ class Faults:
     """The detail has no `pexit` at all."""
     outputs: Annotated[OutputsShape, switches.one_of(*get_args(OutputsShape))] = "list"
     """How outputs are shown: `holes` puts empty objects between them, `json` is one string."""
+    outputs_early: Annotated[bool, switches.flag] = False
+    """While the task runs, the detail already has outputs, at temporary addresses that answer 404."""
     stage_clock: Annotated[bool, switches.flag] = True
     """Whether the detail has the time of each stage; without, only start and end."""
     timestamps: Annotated[Literal["s", "ms", "date"], switches.one_of("s", "ms", "date")] = "s"
@@ -122,13 +136,15 @@ class Faults:
 
     # The calls.
     run_error: Annotated[Refusal | None, switches.refusal] = None
-    """Run answers with an error envelope: `run_error=97:Insufficient balance`."""
+    """Run answers with an error envelope: `run_error=97:Insufficient balance`, or by name: `run_error=team_limit`."""
     run_http: Annotated[HttpFault | None, switches.http_fault] = None
     """Run's HTTP answer goes wrong: `run_http=502:html`, `run_http=drop`."""
     run_http_started: Annotated[bool | None, switches.flag] = None
     """Whether the task was started all the same; by the kind of `run_http` unless set."""
     run_envelope: Annotated[Literal["flat", "data"], switches.one_of("flat", "data")] = "flat"
     """`data` wraps Run's answer as some of the documents' samples have it."""
+    sync_wait_s: Annotated[float, switches.seconds] = 2400.0
+    """How long `/Run/…/sync` of gen-2 waits before it answers 504. Only as the server's default."""
     run_taskid: Annotated[Literal["string", "number"], switches.one_of("string", "number")] = "string"
     """How Run writes the task's id."""
     run_token_missing: Annotated[bool, switches.flag] = False
@@ -147,8 +163,22 @@ class Faults:
     """What Cancel takes: production wants the id, gen-1's documents the token."""
     stop_gap: Annotated[Literal["neither", "cancel", "kill"], switches.one_of("neither", "cancel", "kill")] = "kill"
     """Which call stops a task between accept and assign, where neither is clearly meant to."""
+    kill_by: Annotated[Literal["id_or_socket", "any"], switches.one_of("id_or_socket", "any")] = "id_or_socket"
+    """What Kill takes: `any` also the `tasktoken` that older documents and one SDK send."""
     kill_error: Annotated[str, switches.any_text] = ""
     """Kill is refused with this reason."""
+
+    # The catalogue of models. Only as the server's default: its calls belong to no task.
+    parameters: Annotated[Literal["groups", "null"], switches.one_of("groups", "null")] = "groups"
+    """Whether Tool/Detail has a model's inputs, or null in their place. Only as the server's default."""
+    number_type: Annotated[
+        Literal["number", "numeric", "integer", "float"], switches.one_of("number", "numeric", "integer", "float")
+    ] = "number"
+    """How Tool/Detail names the type of an input that is a number. Only as the server's default."""
+    option_values: Annotated[bool, switches.flag] = True
+    """Whether the options of a select have values in Tool/Detail, or labels alone. Only as the server's default."""
+    dynamicprice: Annotated[Literal["json", "array", "object"], switches.one_of("json", "array", "object")] = "array"
+    """How Tool/Detail has the price; in Tool/List it is always a string of JSON. Only as the server's default."""
 
     # Bodies and the store of files. A body is read before its text is known: no directive inside it can say how.
     body_bytes_per_s: Annotated[int, switches.count] = 0
@@ -158,6 +188,15 @@ class Faults:
     The body of a Run or of a file call is read so far and no further: `body_stop=65536` answers 413 while the rest is
     on its way, `body_stop=65536:drop` cuts the connection.
     """
+    boundaryless: Annotated[Literal["json", "refused"], switches.one_of("json", "refused")] = "json"
+    """
+    What a JSON body is whose header says `multipart/form-data` without a boundary, as the models' pages print it: JSON,
+    or refused. Only as the server's default.
+    """
+    chunked: Annotated[Literal["accepted", "refused"], switches.one_of("accepted", "refused")] = "accepted"
+    """A body without a Content-Length is read, or refused with 411. Only as the server's default."""
+    cors: Annotated[bool, switches.flag] = True
+    """Pages of other origins may make the calls. Only as the server's default."""
     file_http: Annotated[HttpFault | None, switches.http_fault] = None
     """The HTTP answer of File/Upload and File/FolderCreate goes wrong: `file_http=502:html`."""
     file_error: Annotated[Refusal | None, switches.refusal] = None
@@ -204,10 +243,15 @@ class Faults:
     """Apikley: the record's `param` is escaped twice."""
     result: Annotated[Literal["urls", "object", "null"], switches.one_of("urls", "object", "null")] = "urls"
     """Apikley: what the `resultJson` of a job that succeeded holds."""
-    cost_time: Annotated[Literal["ms", "s"], switches.one_of("ms", "s")] = "ms"
-    """Apikley: the unit of the record's `costTime`."""
-    credits: Annotated[str, switches.one_of("creditsConsumed", "consumeCredits", "none")] = "creditsConsumed"
-    """Apikley: by which name the record has its price, if at all."""
+    spelling: Annotated[Literal["apikley", "kie"], switches.one_of("apikley", "kie")] = "apikley"
+    """
+    Apikley: whose page the record follows. kie's has `msg` in the place of `message`, `costTime`, `creditsConsumed`,
+    and null for what there is not.
+    """
+    cost_time: Annotated[Literal["none", "ms", "s"] | None, switches.one_of("none", "ms", "s")] = None
+    """Apikley: the unit of the record's `costTime`, if it has one; by the spelling unless set."""
+    credits: Annotated[str | None, switches.one_of("creditsConsumed", "consumeCredits", "none")] = None
+    """Apikley: by which name the record has its price, if at all; by the spelling unless set."""
     job_progress: Annotated[bool, switches.flag] = False
     """Apikley: the record of a job that is generating has a `progress`."""
     signature: Annotated[Literal["good", "bad", "old", "none"], switches.one_of("good", "bad", "old", "none")] = "good"

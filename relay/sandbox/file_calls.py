@@ -18,6 +18,7 @@ from aiohttp import web
 
 from relay.sandbox import answers, bodies
 from relay.sandbox.faults import Faults
+from relay.sandbox.quota import Quota
 from relay.sandbox.shelf import File, Shelf
 from relay.sandbox.switches import Refusal
 from relay.sandbox.tasks import Field
@@ -68,6 +69,7 @@ class FileCalls:
         self._faults = faults
         self._next_switches = next_switches
         self._closing = closing
+        self._quota = Quota()
         self._root = secrets.token_hex(16)
 
     async def upload(self, request: web.Request, account: str) -> web.Response:
@@ -81,13 +83,13 @@ class FileCalls:
     async def _call(
         self, call: Call, request: web.Request, make: Callable[[tuple[Field, ...]], Entry | Refusal]
     ) -> web.Response:
-        faults = self._faults.with_switches(self._next_switches())
+        switches = self._next_switches()
+        faults = self._faults.with_switches(switches)
         try:
             fields = await bodies.read(request, shelf=self._shelf, faults=faults)
         except bodies.BadBody:
             return self._refuse(call, request, (), Refusal(code=0, message="Request parameters are invalid."))
-        fault = faults.file_http
-        if fault and self._alike(call, fields) < fault.count:
+        if fault := self._quota.take(f"{call} {fields}", faults.file_http, queued="file_http" in switches):
             proper = self._answer(call, request, fields, make, faults) if fault.takes_effect else None
             if proper is None:
                 self._note(call, request, fields)
@@ -95,9 +97,6 @@ class FileCalls:
                 request, fault, proper, retry_after_s=faults.retry_after_s, closing=self._closing
             )
         return self._answer(call, request, fields, make, faults)
-
-    def _alike(self, call: Call, fields: tuple[Field, ...]) -> int:
-        return sum(other.call == call and other.fields == fields for other in self.received)
 
     def _answer(
         self,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import orjson
 
-from relay.sandbox.record import Identity, Record, answer_lists, outputs, segment_list, usage
+from relay.sandbox.record import Identity, Record, answer_lists, finish_reason, outputs, segment_list, usage
 from relay.sandbox.steps import Answer, FullLog, Log, Odd, Outputs, Progress, Step
 
 Frame = str | bytes
@@ -84,7 +84,7 @@ def _message(step: Step, task: Identity, record: Record) -> object:
         case Outputs():
             return outputs(task, record, streamed=True)
         case FullLog(stream=stream):
-            if task.dialect == "gen2":
+            if (task.faults.full_log or ("empty" if task.dialect == "gen2" else "text")) == "empty":
                 return ""
             if task.model.kind == "chat" and stream == "stdout":
                 return answer_lists(record.segments)
@@ -113,15 +113,16 @@ def _answer(answer: Answer, task: Identity) -> dict[str, object]:
         "speed": f"{words / max(answer.elapsed_s, 0.1):.1f}",
         "speedType": "words/s",
     }
+    shown = () if task.faults.answer_progress_only else answer.segments
     if task.dialect == "gen2":
-        message["segments"] = segment_list(answer.segments)
+        message["segments"] = segment_list(shown)
         if answer.final:
-            message |= {"finishreason": task.faults.finish_reason, "usage": usage(task, answer.segments)}
-    else:
+            message |= {"finishreason": finish_reason(task), "usage": usage(task, answer.segments)}
+    if task.dialect != "gen2" or task.faults.answer_lists:
         # While it streams, `raw` is the answer alone; in the full log the thoughts stand before it, in tags.
-        raw = "".join(part.text for part in answer.segments if part.type == "answer")
-        message |= answer_lists(answer.segments) | {"raw": raw}
-    message["isThinking"] = answer.segments[-1].type == "thinking"
+        raw = "".join(part.text for part in shown if part.type == "answer")
+        message |= answer_lists(shown) | {"raw": raw}
+    message["isThinking"] = task.faults.answer_progress_only or answer.segments[-1].type == "thinking"
     message["elapsedTime"] = _clock(answer.elapsed_s)
     return message
 

@@ -115,7 +115,8 @@ def outputs(task: Identity, record: Record, *, streamed: bool = False) -> list[d
     if record.exit_code != 0 or record.files_deleted:
         return []
     if task.model.kind == "chat":
-        return [{"contenttype": "raw", "content": _answer(task, record, raw=not streamed)}]
+        answer: dict[str, object] = {"contenttype": "raw", "content": _answer(task, record, raw=not streamed)}
+        return [] if task.faults.answer_in == "log" else [answer]
     added = _time(task, record.clock.get("postprocessendtime", 0))
     return [_file(task, number, added) for number in range(task.images)]
 
@@ -130,7 +131,12 @@ def answer_lists(segments: tuple[Segment, ...]) -> dict[str, object]:
 
 def segment_list(segments: tuple[Segment, ...]) -> list[dict[str, str]]:
     """Return an answer as gen-2 spells it: one list, in order."""
-    return [{"type": part.type, "text": part.text} for part in segments]
+    return [_segment(part) for part in segments]
+
+
+def finish_reason(task: Identity) -> str:
+    """Return why an answer ended."""
+    return "tool_calls" if task.faults.answer_calls else task.faults.finish_reason
 
 
 def usage(task: Identity, segments: tuple[Segment, ...]) -> dict[str, object]:
@@ -154,7 +160,8 @@ def detail(task: Identity, record: Record) -> dict[str, object]:
     elapsed_s = int(ended) - int(started) if started and ended else 0
     # Only a task that ends with exit code 0 is billed.
     cost = task.model.cps * elapsed_s if record.exit_code == 0 else 0
-    made = outputs(task, record)
+    early = faults.outputs_early and "starttime" in clock and not record.ended
+    made = _temporary(task) if early else outputs(task, record)
     size = sum(int(str(output.get("size", 0))) for output in made)
     parameters = dict(task.parameters)
     shown: dict[str, object] = {
@@ -163,14 +170,14 @@ def detail(task: Identity, record: Record) -> dict[str, object]:
         "name": "",
         "socketaccesstoken": task.token,
         "parameters": orjson.dumps(parameters).decode() if faults.parameters_json else parameters,
-        "debugoutput": record.stdout,
+        "debugoutput": _wrapped(task, record.stdout),
         "debugerror": record.stderr,
         "starttime": _time(task, clock.get("starttime", 0)),
         "endtime": _time(task, clock.get("endtime", 0)),
         "elapsedseconds": f"{elapsed_s:.4f}",
         "status": record.status,
         "cps": f"{task.model.cps:.12f}",
-        "totalcost": f"{cost:.12f}",
+        "totalcost": f"{cost:.12f}" if cost else "0",
         "guestid": None,
         "projectid": "699",
         "modelid": str(task.model.id),
@@ -184,7 +191,7 @@ def detail(task: Identity, record: Record) -> dict[str, object]:
         "modeldescription": task.model.description,
         "modelslugowner": task.model.owner,
         "modelslugproject": task.model.project,
-        "categories": orjson.dumps(["tool", f"text-to-{task.model.kind}"]).decode(),
+        "categories": orjson.dumps(list(task.model.categories)).decode(),
         "size": str(size),
         "output" if faults.aliases else "outputs": _shown_outputs(made, faults),
     }
@@ -197,18 +204,56 @@ def detail(task: Identity, record: Record) -> dict[str, object]:
 
 
 def _answer(task: Identity, record: Record, *, raw: bool) -> dict[str, object]:
-    content: dict[str, object] = {"prompt": task.prompt, **answer_lists(record.segments)}
+    content: dict[str, object] = {"prompt": task.prompt}
+    segments = tuple(
+        replace(part, text=_wrapped(task, part.text)) if part.type == "answer" else part for part in record.segments
+    )
+    if raw:
+        content["raw"] = _wrapped(task, record.stdout)
+    if task.dialect != "gen2" or task.faults.answer_lists:
+        lists = answer_lists(segments)
+        content |= {"thinking": lists["thinking"], "answer": lists["answer"]}
     if task.dialect == "gen2":
         content |= {
-            "segments": segment_list(record.segments),
-            "finishreason": task.faults.finish_reason,
+            "segments": segment_list(segments),
+            "finishreason": finish_reason(task),
             "usage": usage(task, record.segments),
         }
-    if raw:
-        content["raw"] = record.stdout
-    else:
-        del content["raw"]
     return content
+
+
+def _wrapped(task: Identity, text: str) -> str:
+    wrapped = task.faults.answer_wrapper and task.model.kind == "chat" and text
+    return f"<answer>{text}</answer>" if wrapped else text
+
+
+def _segment(part: Segment) -> dict[str, str]:
+    match part.type:
+        case "thinking" | "answer":
+            return {"type": part.type, "text": part.text}
+        case "function_call":
+            said = {"arguments": part.text}
+        case "custom_tool_call":
+            said = {"input": part.text}
+    return {
+        "type": part.type,
+        "id": part.id,
+        "call_id": f"call_{part.id}",
+        "name": part.name,
+        "status": part.status,
+        **said,
+    }
+
+
+def _temporary(task: Identity) -> list[dict[str, object]]:
+    """Return outputs that are not yet where they will be: nothing is served at their addresses."""
+    if task.model.kind == "chat":
+        return []
+    base = task.cdn_url.removesuffix("/cdn")
+    return [
+        _file(task, number, "0") | {"url": f"{base}/v1/File/temporary-{task.folder}/{number}"}
+        for number in range(task.images)
+    ]
 
 
 def _file(task: Identity, number: int, added: str) -> dict[str, object]:

@@ -12,11 +12,12 @@ from urllib.parse import quote
 from aiohttp import web
 
 from relay.errors import ConfigError
-from relay.sandbox import answers, bodies, inputs, models, pictures, script
+from relay.sandbox import answers, bodies, catalogue, inputs, pictures, script
 from relay.sandbox.chance import Chance
 from relay.sandbox.faults import Faults, directives, without_directives
 from relay.sandbox.models import Model
 from relay.sandbox.player import Player
+from relay.sandbox.quota import Quota
 from relay.sandbox.record import Identity, Record
 from relay.sandbox.shelf import File, Shelf
 from relay.sandbox.switches import Dialect, HttpFault, Refusal
@@ -24,9 +25,13 @@ from relay.sandbox.tasks import Field, Ledger, RunRequest, Task
 
 _OWN_FIELDS = ("callbackUrl", "projectid")
 _CONCURRENCY = (
-    "You have reached your concurrent task limit. Your current limit is {limit}. "
-    "Please wait for a running task to finish, or add balance to raise the limit."
+    "You have reached your concurrent task limit. With your current balance of ${balance:.2f}, you can run up to "
+    "{limit} tasks at the same time. Add funds to increase your limit."
 )
+_BALANCE_A_TASK = 10
+"""Dollars of balance for each task at the same time: the limit is a tenth of it."""
+STARTED = web.RequestKey("task", Task)
+"""Where a request has the task that it has started."""
 _NO_MODEL = Refusal(code=1, message="slug-owner-project-not-exist")
 
 
@@ -57,13 +62,15 @@ class Runs:
         self._concurrency = concurrency
         self._chance = chance
         self._closing = closing
+        self._quota = Quota()
         # Unlike the scripts, ids are new in each life: a relay that remembers an old task must not meet it again.
         self._first_id = int(time.time())
 
     async def run(self, request: web.Request, account: str) -> web.Response:
         """Answer one Run."""
         slug = f"{request.match_info['owner']}/{request.match_info['model']}"
-        queued = self._faults.with_switches(self._next_switches())
+        switches = self._next_switches()
+        queued = self._faults.with_switches(switches)
         try:
             fields = await bodies.read(request, shelf=self._shelf, faults=queued)
         except bodies.BadBody:
@@ -72,7 +79,7 @@ class Runs:
             faults = queued.with_switches(directives(each.value for each in fields if isinstance(each.value, str)))
         except ConfigError as error:
             return self._refuse(request, slug, fields, Refusal(code=0, message=str(error)))
-        fault, takes_effect = self._fault(slug, fields, faults)
+        fault, takes_effect = self._fault(slug, fields, faults, queued="run_http" in switches)
         if fault is None:
             return self._answer(request, account, slug, fields, faults, told=True)
         if not takes_effect:
@@ -81,26 +88,24 @@ class Runs:
         proper = self._answer(request, account, slug, fields, faults, told=False)
         return await self._gone_wrong(request, fault, proper, faults)
 
-    def _fault(self, slug: str, fields: tuple[Field, ...], faults: Faults) -> tuple[HttpFault | None, bool]:
+    def _fault(
+        self, slug: str, fields: tuple[Field, ...], faults: Faults, *, queued: bool
+    ) -> tuple[HttpFault | None, bool]:
         """Return how the answer goes wrong, if it does, and whether the Run takes effect all the same."""
-        fault = faults.run_http
-        if fault and self._alike(slug, fields) < fault.count:
+        if fault := self._quota.take(f"{slug} {fields}", faults.run_http, queued=queued):
             return fault, _takes_effect(fault, faults)
         mishap = self._chance.mishap()
         return (mishap.fault, mishap.takes_effect) if mishap else (None, True)
 
-    def _alike(self, slug: str, fields: tuple[Field, ...]) -> int:
-        return sum(run.model == slug and run.fields == fields for run in self._ledger.runs)
-
     def _answer(
         self, request: web.Request, account: str, slug: str, fields: tuple[Field, ...], faults: Faults, *, told: bool
     ) -> web.Response:
-        model = models.find(*slug.split("/"))
+        model = catalogue.find(*slug.split("/"))
         values = bodies.values(fields)
         refusal = self._refusal(account, model, values, faults)
         if refusal is not None or model is None:
             return self._refuse(request, slug, fields, refusal or _NO_MODEL, told=told)
-        task = self._start(request, account, model, values, faults)
+        request[STARTED] = task = self._start(request, account, model, values, faults)
         self._note(request, slug, fields, task_id=task.id)
         fields_of_answer: dict[str, object] = {
             "taskid": int(task.id) if faults.run_taskid == "number" else task.id,
@@ -123,8 +128,9 @@ class Runs:
             return _NO_MODEL
         if wrong := inputs.refusal(model, values):
             return Refusal(code=0, message=wrong)
-        if self._concurrency is not None and self._ledger.live(account) >= self._concurrency:
-            return Refusal(code=96, message=_CONCURRENCY.format(limit=self._concurrency))
+        limit = self._concurrency
+        if limit is not None and self._ledger.live(account) >= limit:
+            return Refusal(code=96, message=_CONCURRENCY.format(balance=_BALANCE_A_TASK * limit, limit=limit))
         return None
 
     def _start(

@@ -189,6 +189,7 @@ def _answer(writer: _Writer, brief: Brief) -> None:
     if faults.answer_slip:
         middle = len(states) // 2
         states.insert(middle, chat.slip(states[middle]))
+    states += chat.calls(states[-1], faults.answer_calls)
     for position, segments in enumerate(states, start=1):
         writer.wait(chunk_s)
         body = Answer(segments=segments, elapsed_s=writer.at_s - began_s, final=position == len(states))

@@ -13,12 +13,12 @@ from aiohttp import web
 
 from relay import log
 from relay.errors import ConfigError
-from relay.sandbox import answers, bodies, tools
+from relay.sandbox import answers, bodies
 from relay.sandbox.apikley.calls import API_KEY as APIKLEY_KEY
 from relay.sandbox.apikley.calls import WEBHOOK_SECRET, Apikley
 from relay.sandbox.apikley.calls import Call as ApikleyCall
 from relay.sandbox.apikley.jobs import CreateRequest, Job
-from relay.sandbox.auth import API_KEY, API_SECRET, Accounts, NotAuthorized
+from relay.sandbox.auth import API_KEY, API_SECRET, PLAIN_KEY, Accounts, NotAuthorized
 from relay.sandbox.cdn import Cdn
 from relay.sandbox.chance import Chance
 from relay.sandbox.desk import Desk
@@ -32,9 +32,11 @@ from relay.sandbox.recording.wiro import RecordedWiro
 from relay.sandbox.run import Runs
 from relay.sandbox.shelf import Shelf
 from relay.sandbox.switches import Dialect, HttpFault
+from relay.sandbox.sync_run import SyncRuns
 from relay.sandbox.task_calls import TaskCalls
 from relay.sandbox.task_socket import Audience
 from relay.sandbox.tasks import Ledger, RunRequest, Task
+from relay.sandbox.tools import Tools
 from relay.sandbox.webhooks import Webhooks
 
 _HOST = "127.0.0.1"
@@ -55,8 +57,8 @@ class Sandbox:
         dialect: the generation of the documents that it follows, unless a task's switches say otherwise.
         speed: 1.0 is a realistic pace, 100.0 a hundred times that.
         seed: of the scripts; the n-th task of a seed always takes the same course.
-        accounts: API key to secret, null for projects that are authorised by the key alone; the first is the one that
-            `api_key` and `api_secret` show.
+        accounts: API key to secret, null for projects that are authorized by the key alone; the first is the one that
+            `api_key` and `api_secret` show. Default one of each kind.
         faults: the position of every switch, unless a task's own say otherwise.
         concurrency: how many tasks of an account may be live before Run answers with code 96; null is no limit.
         heartbeat_s: the seconds between two pings on the task socket.
@@ -85,10 +87,11 @@ class Sandbox:
             raise ConfigError("sandbox: speed takes a number above 0")
         self._asked_port = port
         self._port = 0
-        secrets = {API_KEY: API_SECRET} if accounts is None else accounts
+        secrets = {API_KEY: API_SECRET, PLAIN_KEY: None} if accounts is None else accounts
         self.api_key, self.api_secret = next(iter(secrets.items()))
         self._accounts = Accounts(secrets=secrets, nonce_once=nonce_once)
-        faults = faults or Faults()
+        self._faults = faults = faults or Faults()
+        self._dialect = dialect
         self._closing = asyncio.Event()
         self._ledger = Ledger()
         self._shelf = Shelf()
@@ -112,8 +115,9 @@ class Sandbox:
             chance=self._chance,
             closing=self._closing,
         )
-        self._calls = TaskCalls(self._ledger, self._player, self._shelf, closing=self._closing)
+        self._calls = TaskCalls(self._ledger, self._player, self._shelf, faults=faults, closing=self._closing)
         self._files = FileCalls(self._shelf, faults=faults, next_switches=self._desk.take_file, closing=self._closing)
+        self._tools = Tools(faults)
         self._cdn = Cdn(self._ledger, self._shelf, seed, self._stage)
         self._apikley = Apikley(
             faults=faults, next_switches=self._desk.take, speed=speed, seed=seed, closing=self._closing
@@ -260,11 +264,19 @@ class Sandbox:
             "/v1/Task/InputOutputDelete": self._chancy(self._calls.delete_files),
             "/v1/File/Upload": self._chancy(self._files.upload),
             "/v1/File/FolderCreate": self._chancy(self._files.create_folder),
-            "/v1/Tool/List": self._chancy(tools.listing),
-            "/v1/Tool/Detail": self._chancy(tools.detail),
+            "/v1/Tool/List": self._chancy(self._tools.listing),
+            "/v1/Tool/Detail": self._chancy(self._tools.detail),
+            "/v1/Tool/Explore": self._chancy(self._tools.explore),
+            "/v1/Tool/DetailOpenAPI": self._chancy(self._tools.specification),
         }
+        if self._dialect == "gen2":
+            app.router.add_post(
+                "/v1/Run/{owner}/{model}/sync", self._authorized(SyncRuns(self._runs.run, self._faults).run)
+            )
         for path, call in calls.items():
             app.router.add_post(path, self._authorized(self._recorded(path, call)))
+        app.router.add_options("/v1/{anything:.*}", self._preflight)
+        app.on_response_prepare.append(self._allow_origin)
         app.router.add_get("/v1", self._socket)
         app.router.add_get("/cdn/{folder}/{name}", self._cdn.handle)
         app.router.add_get("/v1/File/{folder}/{name}", self._cdn.handle)
@@ -292,7 +304,7 @@ class Sandbox:
                 account = self._accounts.authorize(request.headers)
             except NotAuthorized as error:
                 return answers.refused(0, str(error), status=401)
-            if request.body_exists and request.content_length is None:
+            if self._faults.chunked == "refused" and request.body_exists and request.content_length is None:
                 return await self._turned_away(request, _NO_LENGTH)
             try:
                 return await call(request, account)
@@ -300,6 +312,22 @@ class Sandbox:
                 return await self._turned_away(request, stopped.fault)
 
         return handle
+
+    async def _preflight(self, request: web.Request) -> web.Response:
+        if not self._faults.cors:
+            return await _unknown(request)
+        return web.Response(
+            status=204,
+            headers={
+                "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+                "Access-Control-Allow-Headers": request.headers.get("Access-Control-Request-Headers", "*"),
+                "Access-Control-Max-Age": "600",
+            },
+        )
+
+    async def _allow_origin(self, request: web.Request, response: web.StreamResponse) -> None:
+        if self._faults.cors and request.path.startswith("/v1/"):
+            response.headers["Access-Control-Allow-Origin"] = "*"
 
     async def _turned_away(self, request: web.Request, fault: HttpFault) -> web.Response:
         """Answer while the body is still on its way; the connection cannot be used again."""

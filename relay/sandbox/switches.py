@@ -4,9 +4,9 @@ A reader raises ValueError with what it would have taken.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Final, Literal, cast, get_args
 
 Dialect = Literal["gen0", "gen1", "gen2"]
 OddFrame = Literal[
@@ -26,6 +26,9 @@ WebhookShape = Literal["tasklist", "task", "status", "none"]
 NullMessage = Literal["null", "empty", "absent"]
 Unknown = Literal["silent", "error", "close"]
 HttpKind = Literal["envelope", "html", "truncated", "empty", "hang", "drop", "drop_before"]
+
+UNLIMITED = 1_000_000_000
+"""The count of a fault that hits every time."""
 
 STAGES = (
     "task_queue",
@@ -152,11 +155,32 @@ def close_at(text: str) -> Close:
     return Close(stage=stage, code=int(code))
 
 
+REFUSALS: Final[Mapping[str, Refusal]] = {
+    "balance": Refusal(code=97, message="Insufficient balance"),
+    "sign_in": Refusal(code=98, message="sign in to run this model"),
+    "not_accessible": Refusal(code=1, message="tool-not-accessible"),
+    "permission": Refusal(code=0, message="You don't have any permission for this action."),
+    "suspended": Refusal(
+        code=0,
+        message="Your account has been suspended. Please contact support if you believe this is a mistake.",
+    ),
+    "team_model": Refusal(code=0, message="This model is not available for your team"),
+    "team_limit": Refusal(code=0, message="Team spend limit has been reached"),
+    "personal_limit": Refusal(code=0, message="Your personal spend limit in this team has been reached"),
+}
+"""
+Refusals that Wiro documents, at https://wiro.ai/docs/error-reference and https://wiro.ai/docs/organizations-billing;
+the latter prints no codes.
+"""
+
+
 def refusal(text: str) -> Refusal:
-    """Read `code:message`."""
+    """Read `code:message`, or the name of a documented refusal."""
+    if text in REFUSALS:
+        return REFUSALS[text]
     code, _, message = text.partition(":")
     if not code.isdecimal():
-        raise ValueError("a code and a message, like 97:Insufficient balance")
+        raise ValueError(f"a code and a message, like 97:Insufficient balance, or one of {', '.join(REFUSALS)}")
     return Refusal(code=int(code), message=message)
 
 
@@ -166,7 +190,7 @@ def http_fault(text: str) -> HttpFault:
     kind = found[2] or "envelope" if found else ""
     if not found or not (found[1] or found[2]) or kind not in get_args(HttpKind):
         raise ValueError("a status, a kind or both, and how often: 429, 502:html, 200:truncated*2, drop")
-    return HttpFault(status=int(found[1] or 200), kind=cast("HttpKind", kind), count=int(found[3] or 1_000_000_000))
+    return HttpFault(status=int(found[1] or 200), kind=cast("HttpKind", kind), count=int(found[3] or UNLIMITED))
 
 
 def body_stop(text: str) -> BodyStop:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from relay.sandbox import answers, bodies
+from relay.sandbox.faults import Faults
 from relay.sandbox.player import Player
 from relay.sandbox.shelf import Shelf
 from relay.sandbox.switches import HttpFault
@@ -18,15 +19,16 @@ _NO_TASK = "There is no task yet."
 class TaskCalls:
     """Answers the calls about tasks. A task is visible to the account that runs it, and to nobody else."""
 
-    def __init__(self, ledger: Ledger, player: Player, shelf: Shelf, *, closing: asyncio.Event) -> None:
+    def __init__(self, ledger: Ledger, player: Player, shelf: Shelf, *, faults: Faults, closing: asyncio.Event) -> None:
         self._ledger = ledger
         self._player = player
         self._shelf = shelf
+        self._faults = faults
         self._closing = closing
 
     async def detail(self, request: web.Request, account: str) -> web.Response:
         """Show one task, by `tasktoken` or `taskid`."""
-        body = await _body(request)
+        body = await self._body(request)
         if not bodies.text(body, "taskid") and not bodies.text(body, "tasktoken"):
             # The upstream's own words: it names a parameter that it does not take.
             return answers.refused(0, "taskid or socketaccesstoken is required")
@@ -53,8 +55,13 @@ class TaskCalls:
 
     async def list(self, request: web.Request, account: str) -> web.Response:
         """Show an account's tasks, the latest first unless asked otherwise."""
-        body = await _body(request)
-        mine = [task for task in self._ledger.tasks.values() if task.account == account]
+        body = await self._body(request)
+        model = bodies.text(body, "modelName").lower()
+        mine = [
+            task
+            for task in self._ledger.tasks.values()
+            if task.account == account and model in task.identity.model.slug.lower()
+        ]
         if bodies.text(body, "order").upper() != "ASC":
             mine.reverse()
         start, limit = _number(bodies.text(body, "start"), 0), _number(bodies.text(body, "limit"), 20)
@@ -63,7 +70,7 @@ class TaskCalls:
 
     async def cancel(self, request: web.Request, account: str) -> web.Response:
         """Take a waiting task out of the queue."""
-        body = await _body(request)
+        body = await self._body(request)
         task = self._find(account, body, "taskid", "tasktoken")
         takes = task.faults.cancel_by if task else "taskid"
         if takes != "both" and not bodies.text(body, takes):
@@ -76,10 +83,12 @@ class TaskCalls:
 
     async def kill(self, request: web.Request, account: str) -> web.Response:
         """Stop a task that runs, by `taskid` or `socketaccesstoken`."""
-        body = await _body(request)
-        if not bodies.text(body, "taskid") and not bodies.text(body, "socketaccesstoken"):
-            return answers.refused(0, "taskid or socketaccesstoken is required")
+        body = await self._body(request)
         task = self._find(account, body, "taskid", "socketaccesstoken")
+        if task is None and (other := self._find(account, body, "", "tasktoken")) and other.faults.kill_by == "any":
+            task = other
+        if task is None and not bodies.text(body, "taskid") and not bodies.text(body, "socketaccesstoken"):
+            return answers.refused(0, "taskid or socketaccesstoken is required")
         if task is None:
             return answers.refused(1, _NO_TASK)
         reason = task.faults.kill_error
@@ -91,7 +100,7 @@ class TaskCalls:
 
     async def delete_files(self, request: web.Request, account: str) -> web.Response:
         """Delete what an ended task read and made; doing it twice changes nothing."""
-        task = self._find(account, await _body(request), "", "tasktoken")
+        task = self._find(account, await self._body(request), "", "tasktoken")
         if task is None:
             return answers.refused(1, "task-not-exist")
         if not task.record.ended:
@@ -100,6 +109,9 @@ class TaskCalls:
         for key in task.identity.files:
             self._shelf.drop(key)
         return answers.ok({})
+
+    async def _body(self, request: web.Request) -> dict[str, object]:
+        return await bodies.mapping(request, self._faults)
 
     async def _stop(self, request: web.Request, task: Task) -> web.Response:
         task.stops_asked += 1
@@ -129,13 +141,6 @@ def _waits(task: Task) -> bool:
 
 def _in_the_gap(task: Task) -> bool:
     return not task.record.ended and not _waits(task) and "assigntime" not in task.record.clock
-
-
-async def _body(request: web.Request) -> dict[str, object]:
-    try:
-        return bodies.values(await bodies.read(request))
-    except bodies.BadBody:
-        return {}
 
 
 def _number(text: str, default: int) -> int:

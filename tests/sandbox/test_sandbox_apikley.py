@@ -47,7 +47,7 @@ async def test_a_job_comes_to_its_end(sandbox: Sandbox, http: aiohttp.ClientSess
     assert data["state"] == "success"
     assert data["resultJson"].startswith('{"resultUrls":["http://127.0.0.1:')
     assert data["completeTime"] >= data["updateTime"] - 1 >= data["createTime"] - 1 > 1e12
-    assert data["creditsConsumed"] == 5.0
+    assert data["resultJson"].startswith('{"resultUrls":["http://127.0.0.1:')
     async with (
         aiohttp.ClientSession() as browser,
         browser.get(next(iter(sandbox.jobs.values())).result_urls()[0]) as file,
@@ -89,6 +89,46 @@ async def test_a_key_that_nobody_has_is_refused(sandbox: Sandbox) -> None:
     assert [said["code"] for said in (made, read, credit)] == [401, 401, 401]
 
 
+async def test_a_record_is_spelled_as_apikleys_own_page_has_it(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """https://docs.apikley.ru/get-task-detail: `message`, no price, no duration, empty texts for what there is not."""
+    sandbox.next_run(hold_at="task_start")
+    _, made = await create(http)
+    (job,) = sandbox.jobs.values()
+    await job.until(lambda job: job.holding_at)
+    running = await record(http, job.id)
+    sandbox.release(job.id)
+    await job.until(lambda job: job.state == "success")
+    ended = await record(http, job.id)
+
+    assert [*made] == ["code", "msg", "data"]
+    assert [*ended] == ["code", "message", "data"]
+    assert (running["data"]["resultJson"], running["data"]["failCode"], running["data"]["failMsg"]) == ("", "", "")
+    assert set(ended["data"]) == {
+        *("taskId", "model", "state", "param", "resultJson", "failCode", "failMsg"),
+        *("completeTime", "createTime", "updateTime"),
+    }
+
+
+async def test_a_record_may_be_spelled_as_kies(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """`msg`, price and duration, and null."""
+    data = await finished(sandbox, http, "[sandbox: spelling=kie]")
+    job = next(iter(sandbox.jobs))
+
+    assert (data["creditsConsumed"], data["costTime"] > 0, data["failCode"]) == (5.0, True, None)
+    assert [*await record(http, job)] == ["code", "msg", "data"]
+
+
+async def test_the_same_job_asked_for_twice_fails_twice(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """A count of faults belongs to the switches that ask for it."""
+    for _ in range(2):
+        sandbox.next_run(run_http="502:html*1")
+        async with http.post(
+            "/api/v1/jobs/createTask", json={"model": MODEL, "input": {"prompt": "a lake"}}
+        ) as spoiled:
+            assert spoiled.status == 502
+        assert (await create(http))[1]["code"] == 200
+
+
 async def test_the_switches_of_a_record(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """Each changes just what it says."""
     odd = "[sandbox: param_twice, cost_time=s, credits=consumeCredits, result=null]"
@@ -101,7 +141,7 @@ async def test_the_switches_of_a_record(sandbox: Sandbox, http: aiohttp.ClientSe
     assert (data["costTime"] < 60, data["consumeCredits"], data["resultJson"]) == (True, 5.0, None)
     assert (failed["state"], failed["failCode"], failed["failMsg"]) == ("fail", "430", "Refused")
     assert [(await record(http, job))["code"] for _ in range(2)] == [422, 455]
-    assert (await record(http, "nobody"))["msg"] == "recordInfo is null"
+    assert (await record(http, "nobody"))["message"] == "recordInfo is null"
 
 
 async def test_a_refusal_may_come_as_http_status(http: aiohttp.ClientSession, sandbox: Sandbox) -> None:

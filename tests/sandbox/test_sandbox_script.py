@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from relay.sandbox import models
+from relay.sandbox import catalogue
 from relay.sandbox.faults import Faults, directives
 from relay.sandbox.script import Brief, write
 from relay.sandbox.steps import Answer, Log, Odd, Progress, Step
@@ -14,7 +14,7 @@ from relay.sandbox.switches import Dialect
 def script(
     switches: str = "", *, slug: str = "ByteDance/seedream-v4", index: int = 1, seed: int = 7, dialect: Dialect = "gen1"
 ) -> tuple[Step, ...]:
-    model = models.find(*slug.split("/"))
+    model = catalogue.find(*slug.split("/"))
     assert model is not None
     faults = Faults().with_switches(directives([f"[sandbox: {switches}]"]))
     return write(Brief(seed=seed, index=index, model=model, prompt="a cat", images=1, dialect=dialect, faults=faults))
@@ -24,13 +24,13 @@ def stages(steps: tuple[Step, ...]) -> list[str]:
     return [step.status for step in steps if step.status and step.recorded and step.status != "task_output"]
 
 
-@pytest.mark.parametrize("slug", [model.slug for model in models.MODELS])
+@pytest.mark.parametrize("slug", [model.slug for model in catalogue.MODELS])
 def test_the_same_seed_and_index_give_the_same_script(slug: str) -> None:
     """A task can be played again, exactly."""
     assert script(slug=slug) == script(slug=slug)
 
 
-@pytest.mark.parametrize("slug", [model.slug for model in models.MODELS])
+@pytest.mark.parametrize("slug", [model.slug for model in catalogue.MODELS])
 def test_another_index_or_seed_gives_another_script(slug: str) -> None:
     """Tasks of one model do not march in step."""
     assert len({script(slug=slug), script(slug=slug, index=2), script(slug=slug, seed=8)}) == 3

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from relay.sandbox import Sandbox, shelf
+from relay.sandbox import Faults, Sandbox, shelf
 from relay.sandbox.shelf import File
 
 EDIT = "bytedance/seedream-v4"
@@ -195,17 +195,21 @@ async def test_the_tool_says_how_its_files_come(sandbox: Sandbox, http: aiohttp.
 
 
 @pytest.mark.parametrize("path", ["/Run/bytedance/seedream-v4", "/File/Upload", "/Task/Detail"])
-async def test_a_body_without_a_length_is_411(sandbox: Sandbox, http: aiohttp.ClientSession, path: str) -> None:
-    """The upstream takes no chunks."""
+async def test_a_body_without_a_length_may_be_refused(http: aiohttp.ClientSession, path: str) -> None:
+    """No document says whether Wiro takes chunks: `chunked=refused` answers as a server that does not."""
 
     async def chunks() -> AsyncIterator[bytes]:
         yield b'{"prompt":'
         yield b'"x"}'
 
     headers = {"Content-Type": "application/json"}
-    async with http.post(sandbox.api_url + path, data=chunks(), headers=headers) as answer:
-        assert (answer.status, answer.content_type) == (411, "text/html")
-    assert not sandbox.runs
+    for faults, works in [(Faults(), True), (Faults(chunked="refused"), False)]:
+        async with (
+            Sandbox(accounts={"a-key": None}, faults=faults) as sandbox,
+            http.post(sandbox.api_url + path, data=chunks(), headers=headers) as answer,
+        ):
+            assert (answer.status, answer.content_type) == ((200, "application/json") if works else (411, "text/html"))
+            assert len(sandbox.runs) == (works and path.startswith("/Run"))
 
 
 async def test_a_call_that_takes_no_files_does_not_read_one(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:

@@ -1,7 +1,8 @@
 """
 What the simulated Apikley answers, and the only place where time passes for its jobs.
 
-Its envelope is `{code, msg, data}`, and a refusal comes under HTTP 200 unless a switch says otherwise.
+Its envelope is `{code, msg, data}`, that of recordInfo `{code, message, data}`, as https://docs.apikley.ru/get-task-detail
+has it. A refusal comes under HTTP 200 unless a switch says otherwise.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from relay.sandbox.apikley.callbacks import Callbacks
 from relay.sandbox.apikley.input import Input, Refused, read
 from relay.sandbox.apikley.jobs import Job, Jobs, State, record
 from relay.sandbox.faults import Faults, directives
+from relay.sandbox.quota import Quota
 from relay.sandbox.switches import HttpFault
 
 API_KEY: Final = "sandbox-apikley-key-of-no-worth"
@@ -64,6 +66,7 @@ class Apikley:
         self._speed = speed
         self._seed = seed
         self._closing = closing
+        self._quota = Quota()
         self._callbacks = Callbacks(WEBHOOK_SECRET)
         self._playing: set[asyncio.Task[None]] = set()
 
@@ -92,11 +95,12 @@ class Apikley:
             body = raw.decode(errors="replace")
         try:
             wish = read(body)
-            faults = self._faults.with_switches({**self._next_switches(), **directives([wish.prompt])})
+            switches = self._next_switches()
+            faults = self._faults.with_switches({**switches, **directives([wish.prompt])})
         except (Refused, ConfigError) as error:
             return self._refuse(body, 422, str(error), self._faults)
-        fault = faults.run_http
-        if fault is None or self.jobs.alike(body) >= fault.count:
+        fault = self._quota.take(str(body), faults.run_http, queued="run_http" in switches)
+        if fault is None:
             return self._answer(request, wish, body, faults)
         takes_effect = fault.takes_effect if faults.run_http_started is None else faults.run_http_started
         if not takes_effect:
@@ -133,17 +137,17 @@ class Apikley:
             return no_key()
         job = self.jobs.by_id.get(request.query.get("taskId", ""))
         if job is None:
-            return _refused(422, "recordInfo is null", self._faults)
+            return _record_refused(422, "recordInfo is null", self._faults)
         job.records_read += 1
         job.stir()
         faults = job.faults
         if job.records_read <= faults.detail_empty_polls:
-            return _refused(422, "recordInfo is null", faults)
+            return _record_refused(422, "recordInfo is null", faults)
         if faults.detail_http and job.records_read <= faults.detail_http.count + faults.detail_empty_polls:
-            return await self._gone_wrong(request, faults.detail_http, said(record(job)), faults)
+            return await self._gone_wrong(request, faults.detail_http, said_of_record(record(job), faults), faults)
         if faults.detail_error is not None:
-            return _refused(faults.detail_error.code, faults.detail_error.message, faults)
-        return said(record(job))
+            return _record_refused(faults.detail_error.code, faults.detail_error.message, faults)
+        return said_of_record(record(job), faults)
 
     async def _credit(self, request: web.Request) -> web.Response:
         return said(1000.0) if authorized(request) else no_key()
@@ -213,13 +217,26 @@ def said(data: object) -> web.Response:
     return _envelope(200, "success", data)
 
 
-def _refused(code: int, message: str, faults: Faults) -> web.Response:
-    answer = _envelope(code, message, None, status=code if faults.code_as_status else 200)
+def said_of_record(data: object, faults: Faults) -> web.Response:
+    """Answer recordInfo, whose envelope has its text under another name than createTask's."""
+    return _envelope(200, "success", data, text_name=_text_name(faults))
+
+
+def _refused(code: int, message: str, faults: Faults, *, text_name: str = "msg") -> web.Response:
+    answer = _envelope(code, message, None, status=code if faults.code_as_status else 200, text_name=text_name)
     if faults.retry_after_s is not None:
         answer.headers["Retry-After"] = str(faults.retry_after_s)
     return answer
 
 
-def _envelope(code: int, message: str, data: object, *, status: int = 200) -> web.Response:
-    body = orjson.dumps({"code": code, "msg": message, "data": data})
+def _record_refused(code: int, message: str, faults: Faults) -> web.Response:
+    return _refused(code, message, faults, text_name=_text_name(faults))
+
+
+def _text_name(faults: Faults) -> str:
+    return "msg" if faults.spelling == "kie" else "message"
+
+
+def _envelope(code: int, message: str, data: object, *, status: int = 200, text_name: str = "msg") -> web.Response:
+    body = orjson.dumps({"code": code, text_name: message, "data": data})
     return web.Response(status=status, body=body, content_type="application/json")

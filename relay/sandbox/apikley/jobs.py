@@ -104,39 +104,38 @@ class Jobs:
         """Take down a createTask that was received."""
         self.created.append(CreateRequest(body=body, job_id=job_id, refused=refused))
 
-    def alike(self, body: object) -> int:
-        """Return how many createTasks were received with the same body."""
-        return sum(request.body == body for request in self.created)
-
 
 def record(job: Job, *, id_name: str = "taskId") -> dict[str, object]:
     """Return the `data` of a job's record; `id_name` is what a callback may call its id."""
-    faults = job.faults
+    faults, is_kie = job.faults, job.faults.spelling == "kie"
+    absent = None if is_kie else ""
     param = orjson.dumps(job.body).decode()
     shown: dict[str, object] = {
         id_name: job.id,
         "model": job.body.get("model"),
         "state": job.state,
         "param": orjson.dumps(param).decode() if faults.param_twice else param,
-        "resultJson": _result(job) if job.state == "success" else None,
-        "failCode": None,
-        "failMsg": None,
-        "costTime": None,
+        "resultJson": _result(job) if job.state == "success" else absent,
+        "failCode": absent,
+        "failMsg": absent,
         "completeTime": None,
         "createTime": _ms(job.made_at),
         "updateTime": _ms(job.changed_at),
     }
+    cost_time = faults.cost_time or ("ms" if is_kie else "none")
+    if cost_time != "none":
+        shown["costTime"] = None
     if job.ended_at is not None:
+        shown["completeTime"] = _ms(job.ended_at)
         took_s = job.ended_at - job.made_at
-        shown |= {
-            "completeTime": _ms(job.ended_at),
-            "costTime": round(took_s) if faults.cost_time == "s" else round(took_s * 1000),
-        }
-        if faults.credits != "none":
-            shown[faults.credits] = CREDITS_AN_IMAGE * job.images if job.state == "success" else 0
+        if cost_time != "none":
+            shown["costTime"] = round(took_s) if cost_time == "s" else round(took_s * 1000)
+        price = faults.credits or ("creditsConsumed" if is_kie else "none")
+        if price != "none":
+            shown[price] = CREDITS_AN_IMAGE * job.images if job.state == "success" else 0
     if job.state == "fail":
         code, message = failure(faults)
-        shown |= {"failCode": str(code), "failMsg": message, "resultJson": None}
+        shown |= {"failCode": str(code), "failMsg": message}
     if job.state == "generating" and faults.job_progress:
         shown["progress"] = job.percent
     return shown

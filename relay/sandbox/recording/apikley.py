@@ -7,8 +7,9 @@ import orjson
 from aiohttp import web
 
 from relay.sandbox.apikley.callbacks import signed_headers
-from relay.sandbox.apikley.calls import authorized, no_key, said
+from relay.sandbox.apikley.calls import authorized, no_key, said, said_of_record
 from relay.sandbox.apikley.jobs import Jobs
+from relay.sandbox.faults import Faults
 from relay.sandbox.recording.performance import Notice
 from relay.sandbox.recording.placeholders import Scope
 from relay.sandbox.recording.stage import Stage
@@ -35,7 +36,9 @@ class RecordedApikley:
             performance = self._stage.find(request.query.get("taskId", "")) if channel == "jobs/recordInfo" else None
 
             async def proper() -> web.StreamResponse:
-                return await call(request) if performance is None else said(performance.play.entry)
+                if performance is None:
+                    return await call(request)
+                return said_of_record(performance.play.entry, Faults())
 
             return await self._stage.answer(request, channel, performance, proper)
 
@@ -87,7 +90,7 @@ def _first(task_id: str, body: dict[str, object], scope: Scope) -> dict[str, obj
         "resultJson": "",
         "failCode": "",
         "failMsg": "",
-        "completeTime": 0,
+        "completeTime": None,
         "createTime": now_ms,
         "updateTime": now_ms,
     }

@@ -15,6 +15,8 @@ WIRO_CALLS: Final = (
     "File/FolderCreate",
     "Tool/List",
     "Tool/Detail",
+    "Tool/Explore",
+    "Tool/DetailOpenAPI",
 )
 APIKLEY_CALLS: Final = ("jobs/createTask", "jobs/recordInfo", "chat/credit")
 CALLS: Final = (*WIRO_CALLS, *APIKLEY_CALLS)

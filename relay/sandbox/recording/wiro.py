@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from relay.sandbox import answers, bodies, models
+from relay.sandbox import answers, bodies, catalogue
 from relay.sandbox.faults import Faults
 from relay.sandbox.models import Model
 from relay.sandbox.record import CLOCK, Identity, Record
@@ -131,14 +131,14 @@ class RecordedWiro:
         return answers.ok({"tasklist": [entry]})
 
     async def _performance(self, request: web.Request) -> Performance | None:
-        values = await _values(request)
+        values = await bodies.mapping(request)
         return self._stage.find(*(bodies.text(values, name) for name in ("taskid", "tasktoken", "socketaccesstoken")))
 
     async def _tool(self, request: web.Request) -> dict[str, object] | None:
         """Return a catalogue entry for a model that the recording has and the sandbox does not, else null."""
-        values = await _values(request)
+        values = await bodies.mapping(request)
         owner, project = bodies.text(values, "slugowner"), bodies.text(values, "slugproject")
-        if models.find(owner, project) is not None or not self._stage.knows(f"{owner}/{project}"):
+        if catalogue.find(owner, project) is not None or not self._stage.knows(f"{owner}/{project}"):
             return None
         return {"id": "1", "title": project, "slugowner": owner, "slugproject": project, "parameters": None}
 
@@ -147,7 +147,7 @@ class RecordedWiro:
 
 
 def _model(owner: str, project: str) -> Model:
-    known = models.find(owner, project)
+    known = catalogue.find(owner, project)
     return known or Model(
         id=1, owner=owner, project=project, kind="image", title=project, description="", inputs=(), cps=0, computing_s=1
     )
@@ -174,10 +174,3 @@ def _first(identity: Identity, scope: Scope) -> dict[str, object]:
 
 def _notice(entry: dict[str, object]) -> Notice:
     return Notice(body={"result": True, "errors": [], "total": "1", "tasklist": [entry]}, headers={})
-
-
-async def _values(request: web.Request) -> dict[str, object]:
-    try:
-        return bodies.values(await bodies.read(request))
-    except bodies.BadBody:
-        return {}
