@@ -1,0 +1,56 @@
+"""A client of the simulated Wiro that sends JSON with the headers of one project, as most clients do."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from relay.sandbox import API_KEY, API_SECRET, PLAIN_KEY, Sandbox
+
+Body = dict[str, Any]
+IMAGE = "bytedance/text-to-image-seedream-v4"
+
+
+def signed(nonce: str) -> dict[str, str]:
+    """Return the headers of a signed project, computed here once more from the documents."""
+    digest = hmac.new(API_KEY.encode(), f"{API_SECRET}{nonce}".encode(), hashlib.sha256).hexdigest()
+    return {"x-api-key": API_KEY, "x-nonce": nonce, "x-signature": digest}
+
+
+def plain() -> dict[str, str]:
+    """Return the header of a project that has no secret."""
+    return {"x-api-key": PLAIN_KEY}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client that sends JSON, with the same headers each time."""
+
+    sandbox: Sandbox
+    http: aiohttp.ClientSession
+    headers: Mapping[str, str]
+
+    async def post(self, path: str, body: object) -> Body:
+        """Call, and return the answer; like every one of these clients, fail on an HTTP error."""
+        async with self.http.post(f"{self.sandbox.api_url}{path}", json=body, headers=self.headers) as answer:
+            assert answer.status == 200, await answer.text()
+            said: Body = await answer.json()
+            return said
+
+    async def run(self, body: Body, model: str = IMAGE) -> Body:
+        """Run a model; every client wants an id and a token."""
+        started = await self.post(f"/Run/{model}", body)
+        assert started["result"] is True, started
+        assert started["taskid"]
+        assert started["socketaccesstoken"]
+        return started
+
+    async def held(self, stage: str) -> Body:
+        """Run a task that stays in a stage."""
+        self.sandbox.next_run(hold_at=stage)
+        started = await self.run({"prompt": "One poster"})
+        await self.sandbox.until(started["taskid"], lambda task: task.holding_at)
+        return started
