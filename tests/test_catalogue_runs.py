@@ -58,6 +58,29 @@ PRINTED: list[tuple[str, dict[str, object], str, Sent]] = [
             ("watermark", "string", "false"),
         ],
     ),
+    (  # the official n8n node sends every field, filled in or not
+        "bytedance/seedream-v4",
+        {"prompt": DESERT, "inputImageUrl": "", "maxImages": "", "size": "2048x2048", "watermark": "false"},
+        "bytedance/seedream-v4",
+        [
+            ("prompt", "string", DESERT),
+            ("size", "string", "2048x2048"),
+            ("maxImages", "number", 1),
+            ("watermark", "string", "false"),
+        ],
+    ),
+    (
+        "bytedance/seedream-v4",
+        {"prompt": DESERT, "inputImage": PICTURES[0], "inputImageUrl": PICTURES[1]},
+        "bytedance/seedream-v4",
+        [
+            ("inputImage", "array", PICTURES[:2]),
+            ("prompt", "string", DESERT),
+            ("size", "string", "2048x2048"),
+            ("maxImages", "number", 1),
+            ("watermark", "string", "false"),
+        ],
+    ),
     (
         "bytedance/text-to-image-seedream-v3",
         {"prompt": LAKE},

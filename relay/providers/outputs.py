@@ -27,7 +27,9 @@ _SIZES: Final = ("size", "sizebytes", "filesize", "bytes", "contentlength")
 _UNSEEN: Final = re.compile(r"(?:uu)?id|accesskey|.*(?:token|secret|password|apikey|signature)")
 """Fields that say nothing to a person, or that nobody else may have."""
 
-_RUN_BY_BROWSERS: Final = re.compile(r"(?:javascript|vbscript|data|blob|file):", re.IGNORECASE)
+_SCRIPT: Final = re.compile(r"(?:javascript|vbscript):", re.IGNORECASE)
+_LOCAL: Final = re.compile(r"\s*(?:data|blob|file):\S", re.IGNORECASE)
+"""Addresses of what a browser has or makes itself; `Data: five rows` is a text."""
 
 
 def read(value: object) -> tuple[Output, ...]:
@@ -158,7 +160,9 @@ def _is_explicit(value: object) -> bool:
 
 def _would_run(value: object) -> bool:
     """Tell whether a browser would take a text for an address and run it: it ignores white space there."""
-    return isinstance(value, str) and _RUN_BY_BROWSERS.match(re.sub(r"[\s\x00-\x1f]", "", value[:100])) is not None
+    if not isinstance(value, str):
+        return False
+    return _SCRIPT.match(re.sub(r"[\s\x00-\x1f]", "", value[:100])) is not None or _LOCAL.match(value) is not None
 
 
 def _unpacked(value: object) -> object:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.events import Output
@@ -175,6 +175,7 @@ def test_what_says_nothing_is_nothing(value: object) -> None:
     ("entry", "content"),
     [
         ("Hello", {"raw": "Hello"}),
+        ("Data: five rows", {"raw": "Data: five rows"}),
         ({"content": "Hello"}, {"raw": "Hello"}),
         ({"content": ["a", "b"]}, {"answer": ["a", "b"]}),
         ({"content": [{"type": "answer", "text": "a"}]}, {"segments": [{"type": "answer", "text": "a"}]}),
@@ -264,6 +265,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON | JSON.map(json.dumps), st.integers(0, 2))
 def test_any_json_is_read_and_can_be_written(value: object, wrapped: int) -> None:
     """Whatever it is, in however many strings."""
@@ -273,6 +275,7 @@ def test_any_json_is_read_and_can_be_written(value: object, wrapped: int) -> Non
     assert all(output.url for output in read_files(value) if output.content is None and output.name is None)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 9).map(lambda number: f"{CDN}/{number}.png"), min_size=1, max_size=6),
     st.lists(st.sampled_from(["list", "object", "entry", "json", "named"]), max_size=5),

@@ -1,7 +1,7 @@
 """The tags around answers: taken off where they wrap, kept where the model speaks of them, never shown half."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.providers.wrappers import unwrap
@@ -60,6 +60,7 @@ def test_a_tag_that_the_model_speaks_of_stays(text: str) -> None:
     assert unwrap("answer", text) == (("answer", text),)
 
 
+@settings(deadline=None)
 @given(WORDS)
 def test_a_text_without_tags_stays_as_it_is(text: str) -> None:
     """White space included."""
@@ -67,6 +68,7 @@ def test_a_text_without_tags_stays_as_it_is(text: str) -> None:
     assert unwrap("answer", text, growing=True) == (("answer", text),)
 
 
+@settings(deadline=None)
 @given(WORDS.map(str.strip), WORDS.map(str.strip), SPACES, st.sampled_from(["", "answer"]), st.booleans())
 def test_no_wrapper_flashes_while_a_text_grows(hm: str, hi: str, space: str, tag: str, capitals: bool) -> None:
     """Whatever has come: what is shown is the beginning of what is shown in the end."""
@@ -83,6 +85,7 @@ def test_no_wrapper_flashes_while_a_text_grows(hm: str, hi: str, space: str, tag
         assert len(shown) <= len(whole)
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=8).map("".join), st.booleans())
 def test_what_was_unwrapped_has_no_wrapper(text: str, growing: bool) -> None:
     """Unwrapping the pieces again changes nothing; no piece but an only one is empty."""
@@ -93,6 +96,7 @@ def test_what_was_unwrapped_has_no_wrapper(text: str, growing: bool) -> None:
         assert unwrap(kind, part) == ((kind, part),)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([" ", "\n", "</answer>", "<answer>", "</think>", "<think>", "<"]), st.integers(1, 20_000))
 def test_any_repetition_is_read(piece: str, count: int) -> None:
     """However often a tag comes: nothing recurses."""

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.events import Progress
@@ -141,6 +141,7 @@ KEYS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(KEYS, st.none() | st.just("50") | st.booleans(), max_size=5), KEYS, TEXT, st.booleans())
 def test_no_word_of_a_model_vanishes(message: dict[str, object], key: str, word: str, packed: bool) -> None:
     """Whatever field it stands in and whatever stands beside it: it is a line, a part of an answer, or a label."""
