@@ -1,9 +1,9 @@
 """
-What a language model answered, as it lies in an output: made readable without taking anything away. Pure.
+Normalise the answer of a language model in the content of an output. Pure.
 
-Wiro's generations write it as `segments`, as the lists `thinking` and `answer`, and as `raw`; others as `message` or
-`text`. What another program reads there keeps its name: wrappers are taken off, and where no text has a name that a
-page shows as an answer, `answer` is added.
+Wiro's API generations write an answer as `segments`, as the lists `thinking` and `answer`, or as `raw`; others as
+`message` or `text`. All fields keep their names. Wrapper tags are removed, and `answer` is added if the content has an
+answer only under a name that pages do not know.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,11 +18,11 @@ _WRAPPED: Final = frozenset(_LISTS)
 _OTHER_NAMES: Final = ("message", "text", "output_text", "response", "content")
 
 NAMES: Final = frozenset({"segments", "raw", *_LISTS, *_OTHER_NAMES})
-"""Where an answer may lie. An object with any of these, and no file, is one."""
+"""Fields that can hold an answer. An object with any of these and without a file is an answer."""
 
 
 def readable(content: Mapping[str, object]) -> dict[str, object]:
-    """Return the content of an output without the tags around its texts, and with an answer if it has one."""
+    """Return the content of an output without wrapper tags, with `answer` filled in if it has an answer."""
     found = dict(content)
     for name in _OTHER_NAMES:
         if isinstance(said := found.get(name), str):
@@ -38,7 +38,7 @@ def readable(content: Mapping[str, object]) -> dict[str, object]:
 
 
 def call_text(segment: Mapping[str, object]) -> str:
-    """Write a tool call as people read one: its name, and what it is called with in brackets."""
+    """Format a tool call as `name(arguments)`."""
     name = text(segment.get("name"))
     given = segment.get("arguments") if "arguments" in segment else segment.get("input")
     written = text(given) if not isinstance(given, dict | list) else dump(given).decode()
@@ -46,7 +46,7 @@ def call_text(segment: Mapping[str, object]) -> str:
 
 
 def texts_of(value: object) -> list[object]:
-    """Return the texts of `thinking` or `answer`, a list or one text; one that looks like JSON is an answer in JSON."""
+    """Return the texts of `thinking` or `answer`, a list or one string. A string of JSON is an answer in JSON."""
     if isinstance(value, list):
         return value
     return [] if value is None or value == "" else [value]
@@ -63,7 +63,7 @@ def _segments(entry: object) -> Iterator[object]:
 
 
 def _unwrap_lists(found: dict[str, object]) -> None:
-    """Take the wrappers off both lists; a thought that lies in an answer goes to the thoughts, if it is new there."""
+    """Remove wrappers from both lists. A thought found in an answer moves to `thinking` unless it is there already."""
     given = {name: texts_of(found[name]) for name in _LISTS if name in found}
     pieces = [(name, *piece) for name, texts in given.items() for each in texts for piece in _unwrapped(name, each)]
     for name in _LISTS:
@@ -80,7 +80,7 @@ def _unwrapped(kind: str, value: object) -> tuple[tuple[str, object], ...]:
 
 
 def _unwrap_raw(found: dict[str, object]) -> None:
-    """Take the wrappers off `raw`, which repeats the lists; where there are none, it is all there is of them."""
+    """Remove wrappers from `raw`, which repeats the lists, and fill the lists from it if they are missing."""
     if not isinstance(raw := found.get("raw"), str):
         return
     pieces = unwrap("answer", raw)
@@ -99,7 +99,7 @@ def _joined(pieces: tuple[tuple[str, str], ...]) -> str:
 
 
 def _said(value: object) -> str:
-    """Return the text of a message, which may be an object that has its text in `content` or `text`."""
+    """Return the text of a message, which may be an object with `content` or `text`."""
     if isinstance(value, Mapping):
         return text(value.get("content")) or text(value.get("text"))
     return value if isinstance(value, str) else ""

@@ -37,8 +37,8 @@ class Answer:
     """
     An HTTP answer as it came. `body` is in no repr: it can hold a socket token.
 
-    The platform wrote it between `sent_at` and `answered_at`. Both are unix seconds of our clock, and the time between
-    them is measured by the monotonic clock, so that it stays right when the wall clock is set meanwhile.
+    The platform wrote it between `sent_at` and `answered_at`. Both are unix seconds of the local clock; the interval
+    between them is measured with the monotonic clock, so setting the wall clock during the call does not change it.
     """
 
     status: int
@@ -46,11 +46,11 @@ class Answer:
     body: bytes
     retry_after_s: float | None = None
     sent_at: float | None = None
-    """When the request left: its headers, or the last piece of its body. Null: not measured."""
+    """When the request was sent: its headers, or the last piece of its body. Null if it was not measured."""
     answered_at: float | None = None
-    """When the headers of the answer had arrived. Null: not measured."""
+    """When the headers of the answer had arrived. Null if it was not measured."""
     dated_at: float | None = None
-    """The `Date` header in unix seconds; null without one. A proxy with a clock of its own may have written it."""
+    """The `Date` header in unix seconds, null without one. A proxy with another clock may have written it."""
 
     def __repr__(self) -> str:
         return f"Answer({self.status} {self.content_type}, {len(self.body)} bytes)"
@@ -67,17 +67,17 @@ class Answer:
 
 
 class _Departure:
-    """When a request left. The last mark counts: the end of a body leaves after the headers."""
+    """The moment when a request was sent. The last mark counts: the end of a body is sent after the headers."""
 
     def __init__(self) -> None:
         self.mark()
 
     def mark(self) -> None:
-        """Note that a part of the request leaves now."""
+        """Record that a part of the request is sent now."""
         self._at, self._ticks_s = time.time(), time.monotonic()
 
     def moments(self) -> tuple[float, float]:
-        """Return when the request left and what time it is now, both in unix seconds."""
+        """Return when the request was sent and the current time, both in unix seconds."""
         return self._at, self._at + (time.monotonic() - self._ticks_s)
 
 
@@ -86,7 +86,7 @@ async def _mark_headers(_session: aiohttp.ClientSession, trace: SimpleNamespace,
 
 
 def _session() -> aiohttp.ClientSession:
-    """Open a session whose requests note when their headers leave, however long they wait for a connection."""
+    """Open a session that records when the headers of a request are sent; waiting for a connection does not count."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_mark_headers)
     return aiohttp.ClientSession(trace_configs=[trace])
@@ -290,7 +290,7 @@ def _retry_after_s(header: str | None, dated_at: float) -> float | None:
 
     Args:
         header: as it came.
-        dated_at: when the answer was written, by the clock of whoever wrote it: a date is compared with that.
+        dated_at: when the answer was written, by the sender's own clock; a date is compared with it.
     """
     if header is None:
         return None
@@ -301,7 +301,7 @@ def _retry_after_s(header: str | None, dated_at: float) -> float | None:
 
 
 def _http_date(header: str | None) -> float | None:
-    """Read an HTTP date into unix seconds; null when it is none."""
+    """Return an HTTP date in unix seconds, or null if it is malformed."""
     try:
         parsed = parsedate_to_datetime(header or "")
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()

@@ -1,7 +1,8 @@
 """
-What kind of file an output is: from its content type, else its name, else its address. Pure.
+Find the media type of an output: from its content type, else its name, else its address. Pure.
 
-What a page can show is listed here; Python's own table, without those of the machine, knows the rest.
+The types that pages can show are listed here. Python's built-in table has the rest; the tables of the operating system
+are not read, so every machine gives the same result.
 """
 
 import mimetypes
@@ -103,29 +104,29 @@ _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0
 """RFC 6838, section 4.2."""
 
 _EXTENSION: Final = re.compile(r"\.([a-z0-9]{1,10})(?=$|[!@~:])", re.IGNORECASE)
-"""Image services put what they do to a picture behind its name: `a.jpg@100w`, `a.png~tplv.image`, `a.jpg!thumb`."""
+"""Image services append their options to the name: `a.jpg@100w`, `a.png~tplv.image`, `a.jpg!thumb`."""
 
 
 def resolve(said: Iterable[str], name: str | None, url: str | None) -> str | None:
     """
-    Return the type of a file; null when nothing tells it.
+    Return the media type of a file, or null if it is unknown.
 
     Args:
-        said: what may be its content type, as the platform wrote it: `image/PNG; charset=x`, `png`, `image`, nothing.
-        name: its name.
-        url: its address.
+        said: values that may be its content type, as written by the platform: `image/PNG; charset=x`, `png`, `image`.
+        name: the name of the file.
+        url: the address of the file.
     """
     kinds = [kind for each in said if (kind := _read(each)) is not None]
     if (exact := next((kind for kind in kinds if not kind.endswith("/*")), None)) is not None:
         return exact
     guesses = [guess for guess in (_of_name(name or ""), _of_address(url or "")) if guess is not None]
-    for kind in kinds:  # only that it is a picture, say: a name that fits says which kind of one
+    for kind in kinds:  # only a class such as `image/*`: take a guess of that class
         return next((guess for guess in guesses if guess.startswith(kind[:-1])), kind)
     return guesses[0] if guesses else None
 
 
 def file_name(url: str) -> str | None:
-    """Return the name that an address ends in; null when it ends in none."""
+    """Return the last part of an address's path, or null if it has none."""
     try:
         return unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2] or None
     except ValueError:
@@ -133,7 +134,7 @@ def file_name(url: str) -> str | None:
 
 
 def _read(said: str) -> str | None:
-    """Read a content type as platforms write it; `image/*` where it says only the class, null where it says nothing."""
+    """Normalise a content type: `image/*` if only the class is given, null if it is generic or malformed."""
     said = said.partition(";")[0].partition(",")[0].strip().lower()
     if "/" not in said:
         return f"{said}/*" if said in _CLASSES else _of_extension(said.lstrip("."))

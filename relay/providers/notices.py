@@ -1,14 +1,14 @@
-"""What is worth one line of log for each task and not one for each answer."""
+"""Limit a repeated warning to one log line per task."""
 
 from collections import OrderedDict
 from typing import Final
 
 KEPT: Final = 4096
-"""So many are remembered, the latest: one that is older may be told again."""
+"""How many notices are remembered. Older ones may be logged again."""
 
 
 class Notices:
-    """What has been told. It is bounded, and forgotten when the process ends."""
+    """The notices that were logged. Bounded, and kept in memory only."""
 
     def __init__(self) -> None:
         self._told: OrderedDict[tuple[str, ...], None] = OrderedDict()
@@ -17,7 +17,7 @@ class Notices:
         return f"<Notices {len(self._told)}>"
 
     def is_new(self, *notice: str) -> bool:
-        """Tell whether this is said for the first time, and remember that it was."""
+        """Return whether a notice is new, and remember it."""
         known = notice in self._told
         self._told[notice] = None
         self._told.move_to_end(notice)

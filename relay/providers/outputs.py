@@ -1,8 +1,8 @@
 """
-The results of a task, in whatever shape a platform lists them. Pure, and the same for every platform.
+Read the outputs of a task, in any shape that a platform may list them in. Pure, and shared by all providers.
 
-Lists, lists in lists, objects of objects, JSON in strings, bare addresses, several names for one field: nothing that a
-person could look at is left out. What must never get through is an address that a browser would run.
+Nested lists, objects in place of lists, JSON in strings, bare addresses and several names for one field are accepted,
+so that nothing that a person could look at is lost. An address that a browser would execute is never accepted.
 """
 
 import re
@@ -16,31 +16,31 @@ from relay.providers.answers import readable
 from relay.providers.values import address, content, integer, load, text
 
 _DEEPEST: Final = 32
-"""How deep results may lie inside each other's lists and objects."""
+"""The maximum nesting of lists and objects."""
 
-# Fields by their names in lower case, without `_` and `-`; the first that is there counts.
+# Names of fields in lower case without `_`, `-` and spaces, by priority.
 _URLS: Final = ("url", "fileurl", "downloadurl", "publicurl", "signedurl", "uri", "href", "src", "link")
 _NAMES: Final = ("name", "filename", "originalname")
 _TYPES: Final = ("contenttype", "mimetype", "mediatype", "mime", "type", "filetype", "format", "extension", "ext")
 _SIZES: Final = ("size", "sizebytes", "filesize", "bytes", "contentlength")
 
 _UNSEEN: Final = re.compile(r"(?:uu)?id|accesskey|.*(?:token|secret|password|apikey|signature)")
-"""Fields that say nothing to a person, or that nobody else may have."""
+"""Fields that mean nothing to a person, or that are secret."""
 
 _SCRIPT: Final = re.compile(r"(?:javascript|vbscript):", re.IGNORECASE)
 _LOCAL: Final = re.compile(r"\s*(?:data|blob|file):\S", re.IGNORECASE)
-"""Addresses of what a browser has or makes itself; `Data: five rows` is a text."""
+"""Addresses without a server. `Data: five rows` is text."""
 
 
 def read(value: object) -> tuple[Output, ...]:
-    """Read results; what is empty or says nothing is left out."""
+    """Return the outputs; empty entries are left out."""
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")) and isinstance(_unpacked(value), str):
-        return ()  # a list that breaks off
+        return ()  # truncated JSON
     return tuple(_read(value, words=True, depth=_DEEPEST))
 
 
 def read_files(value: object) -> tuple[Output, ...]:
-    """Read results that can only be files: text that is no address is left out."""
+    """Return the outputs that are files; text other than an address is left out."""
     return tuple(_read(value, words=False, depth=_DEEPEST))
 
 
@@ -58,7 +58,7 @@ def _read(value: object, *, words: bool, depth: int) -> Iterator[Output]:
 
 
 def _of_text(said: str, *, words: bool) -> Iterator[Output]:
-    """Read a bare string: an address, several of them, or something to read."""
+    """Read a bare string: one address, several addresses, or text."""
     several = re.split(r"[\s,]+", said)
     if len(several) > 1 and all(_is_explicit(each) for each in several):
         for each in several:
@@ -70,7 +70,7 @@ def _of_text(said: str, *, words: bool) -> Iterator[Output]:
 
 
 def _of_object(entry: Mapping[str, object], *, words: bool, depth: int) -> Iterator[Output]:
-    if len(entry) == 1 or all(map(str.isdecimal, entry)):  # a list by another name
+    if len(entry) == 1 or all(map(str.isdecimal, entry)):  # an object in place of a list
         (*values,) = entry.values()
         if all(isinstance(_unpacked(value), list | Mapping) for value in values) and not _is_answer(entry):
             yield from _read(values, words=words, depth=depth - 1)
@@ -97,7 +97,7 @@ def _of_object(entry: Mapping[str, object], *, words: bool, depth: int) -> Itera
 
 
 def _may_hold_files(key: str, value: object) -> bool:
-    """Tell whether files may lie in a field: what is written in an answer is none."""
+    """Tell whether a field may hold files; an address within an answer is not an output."""
     if isinstance(_unpacked(value), list | Mapping):
         return key not in ("segments", "thinking", "answer")
     return _is_explicit(value) and key not in ANSWER_NAMES
@@ -122,7 +122,7 @@ def _answer(said: Mapping[str, object]) -> Iterator[Output]:
 
 
 def _content(value: object) -> dict[str, object] | None:
-    """Read what an output carries in itself; null where that is nothing, or cannot be written down."""
+    """Return the inline content of an output, or null if it is empty or cannot be serialised."""
     value = _unpacked(value)
     if isinstance(value, list):
         texts = all(isinstance(each, str) for each in value)
@@ -137,7 +137,7 @@ def _is_answer(fields: Mapping[str, object]) -> bool:
 
 
 def _seen(value: object, depth: int = _DEEPEST) -> Any:
-    """Return what of a value that we do not know a person may look at; null where that is nothing."""
+    """Return the part of an unknown value that a person may see, or null if there is none."""
     if depth == 0 or value in (None, "") or _would_run(value):
         return None
     if isinstance(value, Mapping):
@@ -154,19 +154,19 @@ def _is_hidden(key: str) -> bool:
 
 
 def _is_explicit(value: object) -> bool:
-    """Tell whether a value is an address beyond doubt: `cdn.example.com/a.png` could be the name of a model."""
+    """Tell whether a value is certainly an address: `cdn.example.com/a.png` could also be the name of a model."""
     return isinstance(value, str) and re.match(r"\s*(?:https?:)?//[^\s/]", value, re.IGNORECASE) is not None
 
 
 def _would_run(value: object) -> bool:
-    """Tell whether a browser would take a text for an address and run it: it ignores white space there."""
+    """Tell whether a browser would execute a string as an address. Browsers ignore white space in the scheme."""
     if not isinstance(value, str):
         return False
     return _SCRIPT.match(re.sub(r"[\s\x00-\x1f]", "", value[:100])) is not None or _LOCAL.match(value) is not None
 
 
 def _unpacked(value: object) -> object:
-    """Return what a string holds as JSON, also when it was escaped twice; anything else as it is."""
+    """Decode a string of JSON, also if it is escaped twice; return any other value unchanged."""
     for _ in range(2):
         if not isinstance(value, str) or not value.lstrip().startswith(("[", "{", '"')):
             break
@@ -175,6 +175,6 @@ def _unpacked(value: object) -> object:
         except ValueError:
             break
         if isinstance(found, str) and found.lstrip()[:1] not in ("[", "{"):
-            break  # a text in quotation marks
+            break  # text in quotation marks
         value = found
     return value

@@ -148,7 +148,7 @@ def content(value: object) -> dict[str, object] | None:
 
 def address(value: object) -> str | None:
     """
-    Return a web address; null for anything else: a page shows it, so `javascript:` must not get through.
+    Return a web address, or null for anything else: pages show it, so `javascript:` is never accepted.
 
     One without a scheme (`//cdn.example.com/a.png`, `cdn.example.com/a.png`) gets `https:`.
     """

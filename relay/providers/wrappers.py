@@ -1,8 +1,8 @@
 """
-The tags that language models wrap their answers in, taken off again: `<think>`, `<thinking>` and `<answer>`. Pure.
+Remove the tags that language models wrap their answers in: `<think>`, `<thinking>` and `<answer>`. Pure.
 
-Only a wrapper that a text begins with is one. A tag further on is part of what the model says: it may explain tags, or
-write a template. While a text still grows, a tag of which only the beginning has come is not shown either.
+Only a tag at the beginning of a text is a wrapper. A tag further on belongs to the answer: the model may explain tags
+or write a template. While a text is streamed, an incomplete tag is hidden too.
 """
 
 import re
@@ -15,7 +15,7 @@ _CUT_TAGS: Final = frozenset(tag[:end] for tag in _TAGS for end in range(1, len(
 _LONGEST_CUT: Final = max(map(len, _CUT_TAGS))
 
 _DEEPEST: Final = 8
-"""So many wrappers are taken off inside each other; more would only cost time."""
+"""The maximum nesting of wrappers. It bounds the time that hostile input can take."""
 
 _OPENING: Final = re.compile(r"\s*<(think|thinking|answer)>", re.IGNORECASE)
 _CLOSING: Final = {
@@ -24,19 +24,19 @@ _CLOSING: Final = {
 }
 _LAST_CLOSING: Final = {
     "thinking": _CLOSING["thinking"],
-    # An answer may mention its own tag: what is followed by more words does not end it, if something else does.
+    # An answer may mention its own tag, so a closing tag in the middle of a sentence is used only as a last resort.
     "answer": re.compile(r"</answer>(?=\s*(?:\Z|</?(?:think|thinking|answer)>))", re.IGNORECASE),
 }
 
 
 def unwrap(kind: str, text: str, *, growing: bool = False) -> tuple[tuple[str, str], ...]:
     """
-    Split a text into what its wrappers say it is: pairs of kind and text, at least one; without wrappers the same text.
+    Split a text by its wrappers into pairs of kind and text, at least one. A text without wrappers is unchanged.
 
     Args:
-        kind: what the text is where no wrapper says otherwise.
-        text: the whole of it, or what has come of it so far.
-        growing: whether more may come.
+        kind: the kind of text outside any wrapper.
+        text: the complete text, or the part received so far.
+        growing: whether more text may follow.
     """
     pieces: list[tuple[str, str]] = []
     within: list[str] = []
@@ -52,7 +52,7 @@ def unwrap(kind: str, text: str, *, growing: bool = False) -> tuple[tuple[str, s
             break
     if at == 0:
         return ((kind, _without_end(kind, text, growing=growing)),)
-    if within:  # it has not been closed yet, or was cut
+    if within:  # not closed yet, or truncated
         pieces.append((within[-1], _without_cut_tag(text[at:].strip())))
     elif not _is_cut_tag(rest := text[at:].lstrip(), growing=growing):
         pieces.append((kind, _without_end(kind, rest, growing=growing)))
@@ -64,7 +64,7 @@ def _closing(kind: str, text: str, at: int) -> re.Match[str] | None:
 
 
 def _without_end(kind: str, text: str, *, growing: bool) -> str:
-    """Take off the closing tag of a wrapper whose opening tag the platform has taken off already."""
+    """Remove a closing tag whose opening tag the platform has already removed."""
     if kind not in _CLOSING:
         return text
     end = len(text)
@@ -80,13 +80,13 @@ def _without_end(kind: str, text: str, *, growing: bool) -> str:
 
 
 def _is_cut_tag(text: str, *, growing: bool) -> bool:
-    """Tell whether a text is the beginning of a tag and nothing else; a lone `<` that does not grow is an answer."""
+    """Tell whether a text is just an incomplete tag. A single `<` is an answer unless more text may follow."""
     text = text.strip().lower() if len(text) < 100 else text
     return text in _CUT_TAGS and (growing or text != "<")
 
 
 def _without_cut_tag(text: str, *, least: int = 1) -> str:
-    """Take off the end of a text that is the beginning of a tag, if it has at least `least` characters."""
+    """Remove an incomplete tag of at least `least` characters from the end of a text."""
     for length in range(min(len(text), _LONGEST_CUT), least - 1, -1):
         if text[-length:].lower() in _CUT_TAGS:
             return text[:-length].rstrip()

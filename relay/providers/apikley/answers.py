@@ -23,13 +23,13 @@ from relay.providers.values import integer, load, mapping, moment, number, short
 _SUCCESS: Final = 200
 
 _RESULTS: Final = ("resultJson", "response", "resultInfoJson", "result", "results", "output", "outputs")
-"""Where a record has its results; Apikley documents the first, kie.ai's Veo has the second."""
+"""Fields of a record that hold its results. Apikley documents the first; kie.ai's Veo API uses the second."""
 
 _URLS: Final = ("resultUrls", "resultUrl", "result_urls", "result_url")
-"""Where a result has its files. Beside these it may have others, as the pictures that a video was made from."""
+"""Fields of a result that hold its files. Other fields may hold inputs, such as the picture that a video began with."""
 
 _CARRIED: Final = ("resultUrls", "result_urls", "resultUrl", "urls", "videoUrl", "imageUrl", "audioUrl", "url")
-"""What a record may have its results under without any object around them."""
+"""Fields of a record that hold addresses directly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ def _outputs(record: dict[str, object]) -> tuple[Output, ...]:
     for name in _CARRIED:
         if found := outputs.read_files(record.get(name)):
             return found
-    return outputs.read(record.get(_RESULTS[0]))  # no file anywhere, but perhaps something to read
+    return outputs.read(record.get(_RESULTS[0]))  # no files, but possibly text
 
 
 def _result(result: dict[str, object]) -> tuple[Output, ...]:

@@ -1,8 +1,8 @@
 """
-Where a job is, in every word that a platform of this kind has for it. Pure.
+Read the state of a job in the many words that platforms of this kind use. Pure.
 
-Apikley documents `success` and `fail`; other calls of kie.ai, whose jobs these are, say `GENERATE_FAILED`, or count
-`successFlag` from 0 to 3. Only an end that is taken for one ends a task: an unknown word does not.
+Apikley documents `success` and `fail`. Other APIs of kie.ai, which runs these jobs, answer `GENERATE_FAILED` or a
+`successFlag` from 0 to 3. An unknown word never ends a task.
 """
 
 import re
@@ -56,17 +56,17 @@ _GENERATING: Final = frozenset(
 )
 
 _FLAGS: Final[dict[int, State]] = {0: "generating", 1: "succeeded", 2: "failed", 3: "failed"}
-"""kie.ai's Veo: 2 is a job that failed, 3 one that could not be made (docs.kie.ai, Get Veo3 Video Details)."""
+"""The `successFlag` of kie.ai's Veo API: 2 is a failed job, 3 one that could not be created (docs.kie.ai)."""
 
 
 def said(record: Mapping[str, object]) -> str:
-    """Return what a record says of where its job is, as it came; empty when it says nothing."""
+    """Return the state in a record as the platform wrote it, or an empty string."""
     names = ("state", "status", "taskStatus", "task_status", "successFlag", "success_flag")
     return next((found for name in names if (found := text(record.get(name)).strip())), "")
 
 
 def read(word: str) -> State | None:
-    """Return what a word or a number means; null when nobody knows."""
+    """Return the meaning of a state, or null if it is unknown."""
     if (flag := integer(word)) is not None:
         return _FLAGS.get(flag)
     words = [each for each in re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()) if each]
@@ -74,7 +74,7 @@ def read(word: str) -> State | None:
     for state, known in _KNOWN.items():
         if bare in known:
             return state
-    # `GENERATE_FAILED`, `CREATE_TASK_FAILED`, `SENSITIVE_WORD_ERROR`: kie.ai names what went wrong first.
+    # kie.ai: `GENERATE_FAILED`, `CREATE_TASK_FAILED`, `SENSITIVE_WORD_ERROR`.
     ends_badly = bool(words) and words[-1] in ("fail", "failed", "failure", "error")
     return "failed" if ends_badly and words[0] not in ("no", "not", "retry", "retrying") else None
 

@@ -37,7 +37,7 @@ class _Wrong(Exception):
         self.message = message
         self.item = item
         self.name = name
-        """The name that it was given by, where that is not the input's key."""
+        """The name under which the value was given; null for the input's key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def _unknown(model: Model, name: str) -> str:
 
 
 def _check_files(each: Input, files: Sequence[Offer], said: Mapping[str, object]) -> None:
-    """See that an input takes these files; `said` is what is given besides them."""
+    """Check the files of an input; `said` holds the addresses given beside them."""
     if not files:
         return
     if not each.takes_files:
@@ -115,13 +115,13 @@ def _check_files(each: Input, files: Sequence[Offer], said: Mapping[str, object]
 
 def _sent(each: Input, said: Mapping[str, object], files: int, *, waits: bool) -> dict[str, object]:
     """
-    Return what is sent for an input: one field, or none.
+    Return the fields that are sent for an input: one, or none.
 
     Args:
         each: the input.
-        said: what is given for it, by its names.
-        files: how many files are given for it.
-        waits: whether files for it may come still.
+        said: the values given under its names.
+        files: the number of files given for it.
+        waits: whether more files may follow.
     """
     if each.type == "other":
         if not said and not files and not waits:
@@ -136,7 +136,7 @@ def _sent(each: Input, said: Mapping[str, object], files: int, *, waits: bool) -
 
 
 def _is_absent(each: Input, value: object) -> bool:
-    """Tell whether a value stands for none: an empty text is one, but clients send it for a number that is left out."""
+    """Tell whether a value means that nothing is given: clients send an empty string for an unset number or file."""
     if each.type == "number":
         return isinstance(value, str) and not value.strip()
     return each.takes_files and value in ("", [])
@@ -211,7 +211,7 @@ def _range(low: float | None, high: float | None) -> str:
 
 
 def _addresses(each: Input, given: Mapping[str, object], files: int) -> object:
-    """Return the addresses of files in the form that the input takes, from whichever of its names they stand under."""
+    """Return the addresses of an input's files, given under either name, in the form that the input takes."""
     match each.type:
         case "fileinput":
             first, *others = [_address(each, name, value) for name, value in given.items()]
@@ -242,7 +242,7 @@ def _comma_separated(each: Input, given: Mapping[str, object], files: int) -> st
 
 
 def _listed(each: Input, name: str, value: object) -> list[str]:
-    """Return the addresses of a list, or of one text; several may stand there with commas between them."""
+    """Return the addresses in a list or in a string; a string under the other name may hold several, with commas."""
     if isinstance(value, str) and name == each.twin:
         pieces = [piece.strip() for piece in value.split(",")]
         if len(pieces) > 1 and all(re.fullmatch(ADDRESS, piece) for piece in pieces):

@@ -72,7 +72,7 @@ class Input:
 
     @property
     def twin(self) -> str | None:
-        """The other name under which callers give the addresses of its files; null when it takes none."""
+        """The second name under which the addresses of its files are accepted; null if it takes no files."""
         if not self.takes_files:
             return None
         return self.name if self.key != self.name else f"{self.name}Url"
@@ -98,6 +98,6 @@ class Model:
     """Whether it takes nothing but `inputs`."""
 
     def twin_of(self, each: Input) -> str | None:
-        """Return the other name of an input that takes files; null where that is an input of its own."""
+        """Return the second name of an input that takes files, unless another input has that name."""
         names = {name for other in self.inputs if other is not each for name in (other.name, other.key)}
         return None if each.twin in names else each.twin

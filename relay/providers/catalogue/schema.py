@@ -39,7 +39,7 @@ def schema(model: Model) -> Json:
 
 
 def _twin(each: Input) -> Json:
-    """Describe the other name of an input that takes files."""
+    """Return the schema of the second name of an input that takes files."""
     match each.type:
         case "fileinput":
             return {"type": "string", "pattern": _MAYBE_ADDRESS}
@@ -52,7 +52,7 @@ def _twin(each: Input) -> Json:
 
 
 def _rules(each: Input, twin: str) -> list[Json]:
-    """Say what holds of both names of an input together: one of them is required, or not both may be used."""
+    """Return the rules for both names of an input together: one is required, or at most one may be used."""
     filled = {name: {"required": [name], "properties": {name: _filled(each)}} for name in (each.key, twin)}
     rules: list[Json] = []
     if each.required and each.default is None:
@@ -66,10 +66,10 @@ def _rules(each: Input, twin: str) -> list[Json]:
 
 
 def _filled(each: Input) -> Json:
-    """Tell a value that counts from an empty one, which is as good as none."""
+    """Return the schema of a value that is not empty; an empty one counts as not given."""
     if each.type == "other":
         return {}
-    return {"pattern": r"\S", "minItems": 1}  # the first is about texts, the second about lists
+    return {"pattern": r"\S", "minItems": 1}  # for strings; for arrays
 
 
 def _property(each: Input) -> Json:

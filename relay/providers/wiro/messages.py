@@ -1,8 +1,8 @@
 """
-What a model wrote, one message of `task_output` or `task_error`: text, progress, a streamed answer, or several. Pure.
+Read the message of a `task_output` or `task_error` frame: text, progress, a streamed answer, or several of them. Pure.
 
-Models put what they like into a message. Whatever a person could read in it is kept: an object that is neither progress
-nor an answer is a line of log, and so are the words beside a percentage.
+Models put arbitrary objects into a message, and everything that a person could read is kept: an object that is neither
+progress nor an answer becomes a log line, and so does text beside a percentage.
 """
 
 import re
@@ -20,7 +20,7 @@ _PROGRESS: Final = frozenset(
     {"elapsedTime", "percentage", "remainingTime", "speed", "speedType", "stepCurrent", "stepTotal", "task"}
 )
 _ANSWER: Final = frozenset({"answer", "finishreason", "isThinking", "segments", "thinking", "usage"})
-"""An object with any of these is progress or an answer; models leave out what they like."""
+"""An object with any of these is progress or an answer; models omit fields freely."""
 
 _WORDS: Final = (
     "message",
@@ -38,10 +38,10 @@ _WORDS: Final = (
     "error",
     "status",
 )
-"""Where an object has its text; the first that is there counts."""
+"""Fields that hold the text of an object, by priority."""
 
 _ABOUT: Final = frozenset({"type", "level", "severity", "logger", "time", "timestamp", "ts", "date", "id"})
-"""What is said of a text: a log line has it in another way, or needs it not."""
+"""Metadata of a text, which a log line omits."""
 
 _WORDS_A_SECOND: Final = re.compile(r"(?:words?|w|t|tok|tokens?|chars?|characters?)/s(?:ec)?", re.IGNORECASE)
 
@@ -56,7 +56,7 @@ def read(message: object, stream: Stream) -> Iterator[Signal]:
     progress = _progress(said)
     if parts:
         yield TextSeen(parts=parts)
-    # An answer repeats label and speed with every chunk: news of these alone would cost more than the answer itself.
+    # Every chunk of an answer repeats label and speed: events for these alone would cost more than the answer itself.
     if progress != Progress() and not (parts and progress.percent is None and progress.step is None):
         yield ProgressSeen(progress=progress)
     yield from _log(_left_over(message, said, answered=stream == "stdout"), stream)
@@ -70,12 +70,12 @@ def _log(line: str, stream: Stream) -> Iterator[Signal]:
 
 
 def _line(message: object) -> str:
-    """Return the text of a message; a list is shown as it came, for it may mean something to a person."""
+    """Return the text of a message; a list is shown as JSON."""
     return _json(message) if message and isinstance(message, dict | list) else text(message)
 
 
 def _left_over(message: object, said: Mapping[str, object], *, answered: bool) -> str:
-    """Return what a person could read in an object beside its progress and its answer."""
+    """Return the readable part of an object apart from its progress and its answer."""
     taken = _PROGRESS | (_ANSWER if answered else frozenset())
     is_raw_answer = answered and _is_raw_answer(said)
     rest = {name: value for name, value in said.items() if name not in taken and value not in (None, "", [], {})}
@@ -83,7 +83,7 @@ def _left_over(message: object, said: Mapping[str, object], *, answered: bool) -
         rest.pop("raw", None)
     measured = len(taken & said.keys()) > 0 or is_raw_answer or text(said.get("type")).lower().startswith("progress")
     if not measured and isinstance(message, str):
-        return message  # the log has it just so
+        return message  # the platform's own log has the same string
     name = next((name for name in _WORDS if isinstance(rest.get(name), str) and text(rest[name]).strip()), None)
     more = {key: value for key, value in rest.items() if key != name and isinstance(value, str | list | dict)}
     if name is None and not measured:
@@ -105,7 +105,7 @@ def _parts(said: Mapping[str, object]) -> tuple[Part, ...]:
 
 
 def _segments(said: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
-    """Read gen-2's ordered segments; a tool call reads `name(arguments)`."""
+    """Read gen-2's ordered segments; a tool call is written `name(arguments)`."""
     for entry in entries(said.get("segments")):
         segment = mapping(entry) or {"text": text(entry)}
         kind = text(segment.get("type")).strip()[:LABEL_CHARS] or "answer"
@@ -143,7 +143,7 @@ def _unwrapped(kind: str, written: str, *, growing: bool) -> Iterator[Part]:
 
 
 def _is_raw_answer(said: Mapping[str, object]) -> bool:
-    """Tell whether `raw` is an answer: only language models say how they think, count words or wrap what they say."""
+    """Tell whether `raw` is an answer: only language models report thinking, words per second, or wrapper tags."""
     raw = text(said.get("raw"))
     return bool(raw) and (
         not _ANSWER.isdisjoint(said)

@@ -20,13 +20,14 @@ _OPERATOR = {
     ),
     "requested ip": "Wiro does not take calls from this address: add it to the allowed addresses of the project.",
     "this model is not available for your team": (
-        "Wiro does not let the team of this API key use this model: its owner can allow it, or use another key."
+        "This model is not available to the team of WIRO_API_KEY. Ask the owner of the team to allow it, or use "
+        "another key."
     ),
     "team spend limit has been reached": (
-        "The spend limit of this Wiro team has been reached: its owner can raise it."
+        "The spend limit of the Wiro team has been reached. Ask the owner of the team to raise it."
     ),
     "your personal spend limit in this team has been reached": (
-        "The personal spend limit of this Wiro key in its team has been reached: the owner of the team can raise it."
+        "The personal spend limit in the Wiro team has been reached. Ask the owner of the team to raise it."
     ),
     "error parsing url": "Wiro does not know this path: check WIRO_API_URL.",
 }
@@ -36,7 +37,7 @@ _NOT_ALLOWED = re.compile(
     r"not available (?:for|to|in) your (?:team|organi[sz]ation|workspace|plan|account)", re.IGNORECASE
 )
 _SPENT = re.compile(r"insufficient balance|spend(?:ing)? limit", re.IGNORECASE)
-"""Of a team or of one of its members: for all time, so waiting does not help."""
+"""The spend limit of a team or of a member. It is permanent, so waiting does not help."""
 
 
 def faults(value: object) -> tuple[UpstreamFault, ...]:

@@ -103,7 +103,7 @@ def _option(entry: object) -> Option | None:
     if not isinstance(entry, dict):
         return Option(value=_spelled(entry), label=_spelled(entry)) if _spelled(entry) else None
     label = next(filter(None, (text(entry.get(name)) for name in ("label", "name", "title", "text"))), "")
-    # The options of a `multiselect` have no value: what a person reads is what is sent.
+    # The options of a `multiselect` have no value: the label is sent.
     value = _spelled(entry["value"]) if entry.get("value") is not None else label
     return Option(value=value, label=label or value) if value or label else None
 

@@ -1,4 +1,4 @@
-"""Wiro's words for where a task is, spelt one way: they come in other cases, with spaces and with hyphens."""
+"""Normalise Wiro's statuses and frame types, which vary in case and separators."""
 
 import re
 from typing import Final
@@ -7,12 +7,12 @@ from relay.core.events import Stage
 from relay.providers.values import text
 
 STATUSES: Final = frozenset({*(f"task_{stage}" for stage in Stage), "task_cancel", "task_error", "task_output"})
-"""The statuses that a task's record is known to have."""
+"""The known statuses of a task's record."""
 
 _ALIASES: Final = {"task_canceled": "task_cancel", "task_cancelled": "task_cancel", "task_killed": "task_cancel"}
 
 
 def word(value: object) -> str:
-    """Return a status or the type of a frame as Wiro's documents spell it: `Task Postprocess-End ` and all."""
+    """Return a status or frame type as Wiro documents it: `task_postprocess_end` for `Task Postprocess-End `."""
     found = re.sub(r"[\s-]+", "_", text(value).strip().lower())
     return _ALIASES.get(found, found)

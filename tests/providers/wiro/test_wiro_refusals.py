@@ -140,10 +140,10 @@ def test_a_long_message_is_cut() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 402, 403, 429])
-def test_a_limit_for_all_time_is_not_waited_out(status: int) -> None:
-    """The run fails at once, whatever status it came with, and the operator is told what to do."""
+def test_a_spend_limit_is_not_retried(status: int) -> None:
+    """The run fails at once under any HTTP status, and the message tells the operator what to do."""
     refusal = classify(status, (UpstreamFault(code=96, message="Team spend limit has been reached"),))
 
     assert not isinstance(refusal, UpstreamFull)
     assert refusal.code is Code.INSUFFICIENT_BALANCE
-    assert refusal.detail == "The spend limit of this Wiro team has been reached: its owner can raise it."
+    assert refusal.detail == "The spend limit of the Wiro team has been reached. Ask the owner of the team to raise it."
