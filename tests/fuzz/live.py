@@ -94,7 +94,7 @@ class Live:
             "wiro_api_secret": sandbox.api_secret,
             "wiro_api_url": sandbox.api_url,
             "wiro_socket_url": sandbox.socket_url,
-            "frame_ancestors": "https://*.example",
+            "frame_ancestors": "https://*.example.com",
             "drain_s": 0.0,
         }
         self._relay = await self._stack.enter_async_context(running(Config.model_validate(config)))
