@@ -1,9 +1,9 @@
 """The HTTP answers of the upstream: its envelopes, and the ways in which they go wrong."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 
-import orjson
 from aiohttp import web
 
 from relay.sandbox.switches import HttpFault
@@ -83,5 +83,10 @@ def _reason(status: int) -> str:
     }.get(status, "Error")
 
 
+def encoded(body: object) -> bytes:
+    """Return a body as JSON. Unlike orjson this takes what a recording may hold: half an emoji, NaN, any number."""
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
 def _json(body: Mapping[str, object], *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
+    return web.Response(status=status, body=encoded(body), content_type="application/json")

@@ -5,7 +5,7 @@ Puts the parts together and owns their lifetime. Nothing leaves the machine and 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -13,15 +13,15 @@ from aiohttp import web
 
 from relay import log
 from relay.errors import ConfigError
-from relay.sandbox import answers, bodies
 from relay.sandbox.apikley.calls import API_KEY as APIKLEY_KEY
 from relay.sandbox.apikley.calls import WEBHOOK_SECRET, Apikley
 from relay.sandbox.apikley.calls import Call as ApikleyCall
 from relay.sandbox.apikley.jobs import CreateRequest, Job
-from relay.sandbox.auth import API_KEY, API_SECRET, PLAIN_KEY, Accounts, NotAuthorized
+from relay.sandbox.auth import API_KEY, API_SECRET, PLAIN_KEY, Accounts
 from relay.sandbox.cdn import Cdn
 from relay.sandbox.chance import Chance
 from relay.sandbox.desk import Desk
+from relay.sandbox.edge import Call, Edge, unknown
 from relay.sandbox.faults import Faults
 from relay.sandbox.file_calls import Entry, FileCalls, FileRequest
 from relay.sandbox.player import Player
@@ -31,7 +31,7 @@ from relay.sandbox.recording.stage import Stage
 from relay.sandbox.recording.wiro import RecordedWiro
 from relay.sandbox.run import Runs
 from relay.sandbox.shelf import Shelf
-from relay.sandbox.switches import Dialect, HttpFault
+from relay.sandbox.switches import Dialect
 from relay.sandbox.sync_run import SyncRuns
 from relay.sandbox.task_calls import TaskCalls
 from relay.sandbox.task_socket import Audience
@@ -41,11 +41,7 @@ from relay.sandbox.webhooks import Webhooks
 
 _HOST = "127.0.0.1"
 _MAX_BODY_BYTES = 16 * 1024 * 1024
-_NO_LENGTH = HttpFault(status=411, kind="html", count=1)
 _log = log.get("sandbox")
-
-_Call = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
-_Answer = Callable[[web.Request, str], Awaitable[web.Response]]
 
 
 class Sandbox:
@@ -89,7 +85,6 @@ class Sandbox:
         self._port = 0
         secrets = {API_KEY: API_SECRET, PLAIN_KEY: None} if accounts is None else accounts
         self.api_key, self.api_secret = next(iter(secrets.items()))
-        self._accounts = Accounts(secrets=secrets, nonce_once=nonce_once)
         self._faults = faults = faults or Faults()
         self._dialect = dialect
         self._closing = asyncio.Event()
@@ -97,6 +92,8 @@ class Sandbox:
         self._shelf = Shelf()
         self._desk = Desk(self._ledger, faults)
         self._chance = Chance(faults, seed)
+        known = Accounts(secrets=secrets, nonce_once=nonce_once)
+        self._edge = Edge(known, faults, self._chance, closing=self._closing)
         self._audience = Audience(self._ledger, faults, self._chance, heartbeat_s=heartbeat_s)
         self._stage = (
             None if script is None else Stage(read(script), self._audience, speed=speed, closing=self._closing)
@@ -255,28 +252,28 @@ class Sandbox:
 
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
-        calls: dict[str, _Call] = {
+        calls: dict[str, Call] = {
             "/v1/Run/{owner}/{model}": self._runs.run,
-            "/v1/Task/Detail": self._chancy(self._calls.detail),
-            "/v1/Task/List": self._chancy(self._calls.list),
-            "/v1/Task/Cancel": self._chancy(self._calls.cancel),
-            "/v1/Task/Kill": self._chancy(self._calls.kill),
-            "/v1/Task/InputOutputDelete": self._chancy(self._calls.delete_files),
-            "/v1/File/Upload": self._chancy(self._files.upload),
-            "/v1/File/FolderCreate": self._chancy(self._files.create_folder),
-            "/v1/Tool/List": self._chancy(self._tools.listing),
-            "/v1/Tool/Detail": self._chancy(self._tools.detail),
-            "/v1/Tool/Explore": self._chancy(self._tools.explore),
-            "/v1/Tool/DetailOpenAPI": self._chancy(self._tools.specification),
+            "/v1/Task/Detail": self._edge.chancy(self._calls.detail),
+            "/v1/Task/List": self._edge.chancy(self._calls.list),
+            "/v1/Task/Cancel": self._edge.chancy(self._calls.cancel),
+            "/v1/Task/Kill": self._edge.chancy(self._calls.kill),
+            "/v1/Task/InputOutputDelete": self._edge.chancy(self._calls.delete_files),
+            "/v1/File/Upload": self._edge.chancy(self._files.upload),
+            "/v1/File/FolderCreate": self._edge.chancy(self._files.create_folder),
+            "/v1/Tool/List": self._edge.chancy(self._tools.listing),
+            "/v1/Tool/Detail": self._edge.chancy(self._tools.detail),
+            "/v1/Tool/Explore": self._edge.chancy(self._tools.explore),
+            "/v1/Tool/DetailOpenAPI": self._edge.chancy(self._tools.specification),
         }
         if self._dialect == "gen2":
             app.router.add_post(
-                "/v1/Run/{owner}/{model}/sync", self._authorized(SyncRuns(self._runs.run, self._faults).run)
+                "/v1/Run/{owner}/{model}/sync", self._edge.authorized(SyncRuns(self._runs.run, self._faults).run)
             )
         for path, call in calls.items():
-            app.router.add_post(path, self._authorized(self._recorded(path, call)))
-        app.router.add_options("/v1/{anything:.*}", self._preflight)
-        app.on_response_prepare.append(self._allow_origin)
+            app.router.add_post(path, self._edge.authorized(self._recorded(path, call)))
+        app.router.add_options("/v1/{anything:.*}", self._edge.preflight)
+        app.on_response_prepare.append(self._edge.allow_origin)
         app.router.add_get("/v1", self._socket)
         app.router.add_get("/cdn/{folder}/{name}", self._cdn.handle)
         app.router.add_get("/v1/File/{folder}/{name}", self._cdn.handle)
@@ -284,10 +281,10 @@ class Sandbox:
         app.router.add_get("/sandbox/tasks", self._desk.tasks)
         app.router.add_post("/sandbox/faults", self._desk.set_faults)
         app.router.add_post("/sandbox/release", self._desk.release)
-        app.router.add_route("*", "/{anything:.*}", _unknown)
+        app.router.add_route("*", "/{anything:.*}", unknown)
         return app
 
-    def _recorded(self, path: str, call: _Call) -> _Call:
+    def _recorded(self, path: str, call: Call) -> Call:
         if self._stage is None:
             return call
         channel = path.removeprefix("/v1/").removesuffix("/{owner}/{model}")
@@ -298,65 +295,12 @@ class Sandbox:
             return call
         return RecordedApikley(self._stage, self._apikley.jobs, WEBHOOK_SECRET).wrap(channel, call)
 
-    def _authorized(self, call: _Call) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            try:
-                account = self._accounts.authorize(request.headers)
-            except NotAuthorized as error:
-                return answers.refused(0, str(error), status=401)
-            if self._faults.chunked == "refused" and request.body_exists and request.content_length is None:
-                return await self._turned_away(request, _NO_LENGTH)
-            try:
-                return await call(request, account)
-            except bodies.Stopped as stopped:
-                return await self._turned_away(request, stopped.fault)
-
-        return handle
-
-    async def _preflight(self, request: web.Request) -> web.Response:
-        if not self._faults.cors:
-            return await _unknown(request)
-        return web.Response(
-            status=204,
-            headers={
-                "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-                "Access-Control-Allow-Headers": request.headers.get("Access-Control-Request-Headers", "*"),
-                "Access-Control-Max-Age": "600",
-            },
-        )
-
-    async def _allow_origin(self, request: web.Request, response: web.StreamResponse) -> None:
-        if self._faults.cors and request.path.startswith("/v1/"):
-            response.headers["Access-Control-Allow-Origin"] = "*"
-
-    async def _turned_away(self, request: web.Request, fault: HttpFault) -> web.Response:
-        """Answer while the body is still on its way; the connection cannot be used again."""
-        answer = await answers.gone_wrong(request, fault, None, retry_after_s=None, closing=self._closing)
-        answer.force_close()
-        return answer
-
-    def _chancy(self, call: _Answer) -> _Call:
-        """Let a call go wrong by chance. Run does so by itself: it keeps account of what its caller was told."""
-
-        async def handle(request: web.Request, account: str) -> web.Response:
-            mishap = self._chance.mishap()
-            if mishap is None:
-                return await call(request, account)
-            proper = await call(request, account) if mishap.takes_effect else None
-            return await answers.gone_wrong(request, mishap.fault, proper, retry_after_s=None, closing=self._closing)
-
-        return handle
-
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() != "websocket":
-            return await _unknown(request)
+            return await unknown(request)
         if self._stage is None:
             return await self._audience.handle(request)
         return await self._stage.connect(request, lambda: self._audience.handle(request))
-
-
-async def _unknown(_request: web.Request) -> web.Response:
-    return answers.refused(0, "Error parsing url.", status=404)
 
 
 async def serve(

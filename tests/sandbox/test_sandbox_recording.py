@@ -430,3 +430,53 @@ async def test_offsets_are_played_at_the_speed_of_the_sandbox() -> None:
     async with playing(record(at_s=3600, status="task_start"), speed=1_000_000) as client:
         task, _ = await client.run()
         await client.sandbox.until(task, lambda task: task.status == "task_start")
+
+
+async def test_a_call_waits_for_its_reply() -> None:
+    """So an exchange is played as it was recorded; later calls get the latest reply."""
+    lines = (
+        sent("Run", model=MODEL),
+        said(
+            "Run", at_s=0.1, body={"result": True, "errors": [], "taskid": "{{id}}", "socketaccesstoken": "{{token}}"}
+        ),
+        sent("Task/Detail", at_s=1),
+        said("Task/Detail", at_s=1.1, reply=True, body="first"),
+        sent("Task/Detail", at_s=2),
+        said("Task/Detail", at_s=2.1, reply=True, status=502, body="second"),
+    )
+
+    async with playing(*lines, speed=10) as client:
+        task, _ = await client.run()
+        early = asyncio.create_task(told(client, "Task/Detail", taskid=task))
+        first = await early
+        others = [await told(client, "Task/Detail", taskid=task) for _ in range(2)]
+
+    assert [(status, body) for status, _, body in (first, *others)] == [
+        (200, b"first"),
+        (502, b"second"),
+        (502, b"second"),
+    ]
+
+
+async def test_a_call_that_waits_is_answered_when_its_task_is_stopped() -> None:
+    """The recording is played no further."""
+    asked = record(debugoutput="asked")
+    lines = (sent("Task/Detail"), asked, sent("socket"), said("Task/Detail", reply=True, body="never"))
+
+    async with playing(*lines) as client:
+        task, _ = await client.run()
+        waiting = asyncio.create_task(client.detail(task))
+        await client.sandbox.until(task, lambda task: task.entry and task.entry["debugoutput"] == "asked")
+        assert not waiting.done()
+        await client.post("Task/Cancel", taskid=task)
+        assert (await waiting)["status"] == "task_cancel"
+
+
+async def test_a_record_can_hold_what_no_encoder_likes() -> None:
+    """Half an emoji, NaN, a number beyond 64 bits: they go out as JSON has or has them not."""
+    async with playing(record(debugoutput="\ud83d", size=float("nan"), total=10**30)) as client:
+        task, _ = await client.run()
+        _, _, body = await told(client, "Task/Detail", taskid=task)
+
+    assert b'"debugoutput":"\\ud83d"' in body
+    assert b'"size":NaN,"total":1000000000000000000000000000000' in body

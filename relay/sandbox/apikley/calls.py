@@ -238,5 +238,5 @@ def _text_name(faults: Faults) -> str:
 
 
 def _envelope(code: int, message: str, data: object, *, status: int = 200, text_name: str = "msg") -> web.Response:
-    body = orjson.dumps({"code": code, text_name: message, "data": data})
+    body = answers.encoded({"code": code, text_name: message, "data": data})
     return web.Response(status=status, body=body, content_type="application/json")

@@ -71,7 +71,8 @@ class Answer:
     Answer a call in another way than the sandbox would.
 
     With a `payload` or a `status` the call is not carried out. With neither it is, and its own answer is sent, late or
-    cut short. `times` is how many calls are answered so; null is all of them until another such answer.
+    cut short. `times` is how many calls are answered so; null is all of them until another such answer. `reply_to` is
+    the number of the call on the channel that waits for this answer; those after it do not wait.
     """
 
     channel: str
@@ -83,6 +84,7 @@ class Answer:
     delay_s: float = 0.0
     fault: Fault | None = None
     after_bytes: int | None = None
+    reply_to: int | None = None
 
     @property
     def replaces(self) -> bool:

@@ -2,15 +2,15 @@
 
 import base64
 import binascii
-import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, cast, get_args
 
 from relay.errors import ConfigError
-from relay.sandbox.recording import placeholders
+from relay.sandbox.recording import fields, placeholders
+from relay.sandbox.recording.fields import Wrong
 from relay.sandbox.recording.lines import (
     APIKLEY_CALLS,
     CALLS,
@@ -41,7 +41,7 @@ PLATFORM: Final = "*"
 _CHANNELS: Final = (*CALLS, "socket", "connect", "cdn", "callback", "record", "clock")
 _NEEDS_TASK: Final = ("socket", "callback", "record")
 _COMMON: Final = ("at_s", "from", "channel", "task", "note")
-_ANSWER: Final = ("body", "encoding", "status", "headers", "times", "delay_s", "fault", "after_bytes")
+_ANSWER: Final = ("body", "encoding", "status", "headers", "times", "delay_s", "fault", "after_bytes", "reply")
 _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "socket": ("body", "encoding", "frame", "close", "reason"),
     "record": ("body", "replace", "remove"),
@@ -50,11 +50,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "cdn": (*_ANSWER, "path"),
 }
 _CLIENT_FIELDS: Final = ("body", "count", "answered", "wait", "model")
-_LONGEST_SHOWN: Final = 60
-
-
-class _Wrong(Exception):
-    """A line is wrong; the text says how."""
+_MOST_REASON_BYTES: Final = 123
 
 
 def read(source: Source) -> Script:
@@ -73,7 +69,7 @@ def read(source: Source) -> Script:
     for number, line in enumerate(given, start=1):
         try:
             reader.take(line)
-        except _Wrong as error:
+        except Wrong as error:
             raise ConfigError(f"sandbox: {name}, line {number}: {error}") from None
     return reader.script()
 
@@ -97,6 +93,7 @@ class _Draft:
     start: Line | None = None
     channels: set[str] = field(default_factory=set)
     waits: Counter[str] = field(default_factory=Counter)
+    replied: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
     @property
     def is_apikley(self) -> bool:
@@ -110,25 +107,25 @@ class _Reader:
     drafts: dict[str, _Draft] = field(default_factory=dict)
 
     def take(self, given: str | Mapping[str, object]) -> None:
-        line = _parsed(given)
+        line = fields.parsed(given)
         if line is None:
             return
-        name = _text(line, "task", "1")
+        name = fields.text(line, "task", "1")
         draft = self.drafts.setdefault(name, _Draft())
-        at_s = _number(line, "at_s")
+        at_s = fields.number(line, "at_s")
         if at_s < draft.at_s:
-            raise _Wrong(f"at_s is {at_s:g}, earlier than the line before it ({draft.at_s:g}) of the same task")
+            raise Wrong(f"at_s is {at_s:g}, earlier than the line before it ({draft.at_s:g}) of the same task")
         draft.at_s = at_s
-        channel = _one_of(line, "channel", _CHANNELS)
+        channel = fields.one_of(line, "channel", _CHANNELS)
         if name == PLATFORM and channel in _NEEDS_TASK:
-            raise _Wrong(f'channel "{channel}" needs a task, and task "{PLATFORM}" is none')
+            raise Wrong(f'channel "{channel}" needs a task, and task "{PLATFORM}" is none')
         draft.channels.add(channel)
         if draft.is_apikley and not draft.channels.isdisjoint((*WIRO_CALLS, "socket")) and name != PLATFORM:
-            raise _Wrong(f'task "{name}" has lines of both Wiro and Apikley; use two tasks')
+            raise Wrong(f'task "{name}" has lines of both Wiro and Apikley; use two tasks')
         action = self._action(draft, line, channel, of_task=name != PLATFORM)
         if isinstance(action, Answer) and channel in STARTS and name != PLATFORM:
             if draft.start is not None:
-                raise _Wrong(f'task "{name}" already has an answer to {channel}; use task "{PLATFORM}" for refusals')
+                raise Wrong(f'task "{name}" already has an answer to {channel}; use task "{PLATFORM}" for refusals')
             draft.start = Line(at_s=at_s, action=action)
         elif action is not None:
             draft.lines.append(Line(at_s=at_s, action=action))
@@ -148,30 +145,49 @@ class _Reader:
         return Script(tasks=tasks, platform=tuple(platform.lines))
 
     def _action(self, draft: _Draft, line: Mapping[str, object], channel: str, *, of_task: bool) -> Action | None:
-        if _one_of(line, "from", ("client", "platform")) == "client":
-            _only(line, _CLIENT_FIELDS)
+        if fields.one_of(line, "from", ("client", "platform")) == "client":
+            fields.only(line, *_COMMON, *_CLIENT_FIELDS)
             return self._wait(draft, line, channel)
-        _only(line, _FIELDS.get(channel, _ANSWER))
+        fields.only(line, *_COMMON, *_FIELDS.get(channel, _ANSWER))
         if problem := placeholders.wrong([line.get("body"), line.get("headers")], of_task=of_task):
-            raise _Wrong(problem)
-        return _platform_action(line, channel)
+            raise Wrong(problem)
+        action = _platform_action(line, channel)
+        if not isinstance(action, Answer) or not fields.flag(line, "reply", default=False):
+            return action
+        return replace(action, reply_to=_replied_to(draft, action))
 
     def _wait(self, draft: _Draft, line: Mapping[str, object], channel: str) -> Wait | None:
         if channel in ("record", "clock"):
-            raise _Wrong(f'the client sends nothing on channel "{channel}"')
+            raise Wrong(f'the client sends nothing on channel "{channel}"')
         if "model" in line:
             if channel not in STARTS:
-                raise _Wrong(f"model belongs to {' or '.join(STARTS)}, not to {channel}")
-            draft.model = _text(line, "model").lower()
-        answered = _flag(line, "answered", default=False)
+                raise Wrong(f"model belongs to {' or '.join(STARTS)}, not to {channel}")
+            draft.model = fields.text(line, "model").lower()
+        answered = fields.flag(line, "answered", default=False)
         if answered and channel not in (*CALLS, "cdn"):
-            raise _Wrong(f'nothing is answered on channel "{channel}"')
-        count = int(_number(line, "count", draft.waits[channel] + 1))
+            raise Wrong(f'nothing is answered on channel "{channel}"')
+        count = fields.whole(line, "count", draft.waits[channel] + 1)
         draft.waits[channel] = count
         # The Run is where a task begins: there is nothing to wait for.
-        if channel in STARTS or not _flag(line, "wait", default=True):
+        if channel in STARTS or not fields.flag(line, "wait", default=True):
             return None
         return Wait(channel=channel, count=count, answered=answered)
+
+
+def _replied_to(draft: _Draft, answer: Answer) -> int | None:
+    """Return the number of the call that a reply answers."""
+    channel = answer.channel
+    if channel in STARTS:  # the only such call of the task
+        return None
+    number = draft.waits[channel]
+    if channel not in CALLS or not number:
+        raise Wrong(f'a reply needs a line before it with "from": "client" and "channel": "{channel}", a call')
+    if number in draft.replied[channel]:
+        raise Wrong(f"call {number} on channel {channel} has a reply already")
+    if answer.times is not None:
+        raise Wrong("a reply answers one call; leave times out")
+    draft.replied[channel].add(number)
+    return number
 
 
 def _platform_action(line: Mapping[str, object], channel: str) -> Action:
@@ -179,12 +195,13 @@ def _platform_action(line: Mapping[str, object], channel: str) -> Action:
         case "socket":
             return _socket(line)
         case "record":
-            fields, remove = _object(line, "body"), line.get("remove", [])
-            if not isinstance(remove, list) or not all(isinstance(name, str) for name in remove):
-                raise _Wrong("remove must be a list of the names of fields")
-            return Change(fields=fields, replace=_flag(line, "replace", default=False), remove=tuple(remove))
+            return Change(
+                fields=fields.json_object(line, "body"),
+                replace=fields.flag(line, "replace", default=False),
+                remove=fields.names(line, "remove"),
+            )
         case "callback":
-            return Callback(payload=_payload(line), headers=_headers(line))
+            return Callback(payload=_payload(line), headers=fields.headers(line))
         case "clock":
             return _clock(line)
         case _:
@@ -194,71 +211,60 @@ def _platform_action(line: Mapping[str, object], channel: str) -> Action:
 def _socket(line: Mapping[str, object]) -> Frame | Close:
     if "close" in line:
         if "body" in line:
-            raise _Wrong("a line has either a body or a close code; use two lines")
+            raise Wrong("a line has either a body or a close code; use two lines")
         code = line["close"]
         if not isinstance(code, int) or not 1000 <= code <= 4999:
-            raise _Wrong(f"close is {_shown(code)}; use a code from 1000 to 4999; 1006 cuts the connection")
-        return Close(code=code, reason=_text(line, "reason", ""))
+            raise Wrong(f"close is {fields.shown(code)}; use a code from 1000 to 4999; 1006 cuts the connection")
+        reason = fields.text(line, "reason", "")
+        if len(reason.encode(errors="replace")) > _MOST_REASON_BYTES:
+            raise Wrong(f"reason is longer than {_MOST_REASON_BYTES} bytes, the most that a closing frame can carry")
+        return Close(code=code, reason=reason)
     payload = _payload(line)
     if payload is None:
-        raise _Wrong('channel "socket" needs a body or a close code')
+        raise Wrong('channel "socket" needs a body or a close code')
     is_bytes = isinstance(payload.value, bytes)
-    kind = _one_of(line, "frame", get_args(FrameKind), "binary" if is_bytes else "text")
+    kind = fields.one_of(line, "frame", get_args(FrameKind), "binary" if is_bytes else "text")
     if kind != "text" and not is_bytes:
-        raise _Wrong(f'a frame of kind "{kind}" needs "encoding": "base64"')
+        raise Wrong(f'a frame of kind "{kind}" needs "encoding": "base64"')
     return Frame(payload=payload, kind=cast("FrameKind", kind))
 
 
 def _answer(line: Mapping[str, object], channel: str) -> Answer:
-    status = int(_number(line, "status")) if "status" in line else None
+    status = fields.whole(line, "status") if "status" in line else None
     if status is not None and not 200 <= status <= 599:
-        raise _Wrong(f"status is {status}; use one from 200 to 599")
-    fault = _one_of(line, "fault", get_args(Fault)) if "fault" in line else None
+        raise Wrong(f"status is {status}; use one from 200 to 599")
+    fault = fields.one_of(line, "fault", get_args(Fault)) if "fault" in line else None
     if "after_bytes" in line and fault is None:
-        raise _Wrong('after_bytes says where "fault" hits; add "fault": "hang" or "drop"')
-    times = int(_number(line, "times")) if "times" in line else None
+        raise Wrong('after_bytes says where "fault" hits; add "fault": "hang" or "drop"')
+    times = fields.whole(line, "times") if "times" in line else None
     if times == 0:
-        raise _Wrong("times is 0; leave the line out")
+        raise Wrong("times is 0; leave the line out")
     return Answer(
         channel=channel,
-        path=_text(line, "path") if "path" in line else None,
+        path=fields.text(line, "path") if "path" in line else None,
         status=status,
-        headers=_headers(line),
+        headers=fields.headers(line),
         payload=_payload(line),
         times=times,
-        delay_s=_number(line, "delay_s", 0.0),
+        delay_s=fields.number(line, "delay_s", 0.0),
         fault=cast("Fault | None", fault),
-        after_bytes=int(_number(line, "after_bytes")) if "after_bytes" in line else None,
+        after_bytes=fields.whole(line, "after_bytes") if "after_bytes" in line else None,
     )
 
 
 def _clock(line: Mapping[str, object]) -> Clock:
-    body = _object(line, "body")
+    body = fields.json_object(line, "body")
     if unknown := [name for name in body if name not in ("offset_s", "date_offset_s")]:
-        raise _Wrong(f"the clock has no {unknown[0]}; use offset_s and date_offset_s")
-    offset_s = _number(body, "offset_s", 0.0, least=None)
-    return Clock(offset_s=offset_s, date_offset_s=_number(body, "date_offset_s", offset_s, least=None))
-
-
-def _parsed(given: str | Mapping[str, object]) -> Mapping[str, object] | None:
-    if not isinstance(given, str):
-        return given
-    if not given.strip():
-        return None
-    try:
-        line = json.loads(given)  # unlike orjson it reads half an emoji
-    except json.JSONDecodeError as error:
-        raise _Wrong(f"not JSON: {error.msg} at column {error.colno}") from None
-    if not isinstance(line, dict):
-        raise _Wrong("not a JSON object")
-    return line
+        raise Wrong(f"the clock has no {unknown[0]}; use offset_s and date_offset_s")
+    offset_s = fields.number(body, "offset_s", 0.0, least=None)
+    return Clock(offset_s=offset_s, date_offset_s=fields.number(body, "date_offset_s", offset_s, least=None))
 
 
 def _payload(line: Mapping[str, object]) -> Payload | None:
-    encoding = _one_of(line, "encoding", ("base64",), "")
+    encoding = fields.one_of(line, "encoding", ("base64",), "")
     if "body" not in line:
         if encoding:
-            raise _Wrong("encoding needs a body")
+            raise Wrong("encoding needs a body")
         return None
     body = line["body"]
     if not encoding:
@@ -266,62 +272,4 @@ def _payload(line: Mapping[str, object]) -> Payload | None:
     try:
         return Payload(value=base64.b64decode(body if isinstance(body, str) else "?", validate=True))
     except (binascii.Error, ValueError):
-        raise _Wrong(f"body is {_shown(body)}, which is no base64") from None
-
-
-def _only(line: Mapping[str, object], fields: tuple[str, ...]) -> None:
-    allowed = (*_COMMON, *fields)
-    for name in line:
-        if name not in allowed:
-            raise _Wrong(f'unknown field "{name}"; this line can have {", ".join(allowed)}')
-
-
-def _text(line: Mapping[str, object], name: str, default: str | None = None) -> str:
-    value = line.get(name, default)
-    if not isinstance(value, str):
-        raise _Wrong(_needed(line, name, "a text"))
-    return value
-
-
-def _one_of(line: Mapping[str, object], name: str, choices: Sequence[str], default: str | None = None) -> str:
-    value = line.get(name, default)
-    if not isinstance(value, str) or value not in (*choices, default):
-        raise _Wrong(_needed(line, name, f"one of {', '.join(choices)}"))
-    return value
-
-
-def _flag(line: Mapping[str, object], name: str, *, default: bool) -> bool:
-    value = line.get(name, default)
-    if not isinstance(value, bool):
-        raise _Wrong(_needed(line, name, "true or false"))
-    return value
-
-
-def _number(line: Mapping[str, object], name: str, default: float | None = None, *, least: float | None = 0.0) -> float:
-    value = line.get(name, default)
-    if not isinstance(value, int | float) or isinstance(value, bool) or (least is not None and not value >= least):
-        raise _Wrong(_needed(line, name, "a number" if least is None else f"a number from {least:g}"))
-    return value
-
-
-def _object(line: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = line.get(name)
-    if not isinstance(value, dict):
-        raise _Wrong(_needed(line, name, "an object"))
-    return value
-
-
-def _headers(line: Mapping[str, object]) -> Mapping[str, str]:
-    headers = line.get("headers", {})
-    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-        raise _Wrong(_needed(line, "headers", "an object of texts"))
-    return headers
-
-
-def _needed(line: Mapping[str, object], name: str, what: str) -> str:
-    return f"{name} is {_shown(line[name])}; it must be {what}" if name in line else f"{name} is missing; add {what}"
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+        raise Wrong(f"body is {fields.shown(body)}, which is no base64") from None

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
-import orjson
 
 from relay import log
+from relay.sandbox import answers
 from relay.sandbox.recording.lines import Action, Callback, Close, Frame, Line
 from relay.sandbox.recording.play import Play
 from relay.sandbox.recording.reply import encoded, to_bytes
@@ -59,7 +59,7 @@ class Performance:
             _log.warning("callback.refused", task=self.id, url=self.callback_url, reason="not a loopback address")
             return
         scope, notice = self.play.scope, self.notice()
-        body = orjson.dumps(notice.body) if callback.payload is None else to_bytes(encoded(callback.payload, scope))
+        body = answers.encoded(notice.body) if callback.payload is None else to_bytes(encoded(callback.payload, scope))
         headers = {"Content-Type": "application/json", **notice.headers}
         headers |= {name: str(scope.fill(value)) for name, value in callback.headers.items()}
         try:

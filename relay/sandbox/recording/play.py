@@ -38,6 +38,7 @@ class Play:
     _limited: list[Answer] = field(default_factory=list)
     _lasting: dict[tuple[str, str | None], Answer] = field(default_factory=dict)
     _used: Counter[int] = field(default_factory=Counter)
+    _replies: dict[tuple[str, int], asyncio.Future[Answer | None]] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _playing: asyncio.Task[None] | None = None
 
@@ -50,6 +51,10 @@ class Play:
 
     def start(self, name: str) -> None:
         """Do at once what is due at once and needs no client, and begin to play the rest."""
+        loop = asyncio.get_running_loop()
+        for line in self.lines:
+            if isinstance(line.action, Answer) and line.action.reply_to is not None:
+                self._replies[line.action.channel, line.action.reply_to] = loop.create_future()
         at_once = 0
         for line in self.lines:
             if line.at_s > 0 or not isinstance(line.action, Clock | Change | Answer):
@@ -59,7 +64,10 @@ class Play:
         self._playing = asyncio.create_task(self._play(self.lines[at_once:]), name=f"sandbox script {name}")
 
     async def stop(self) -> None:
-        """Play no further."""
+        """Play no further; calls that wait for a reply are answered in the usual way."""
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_result(None)
         if self._playing is not None:
             self._playing.cancel()
             await asyncio.gather(self._playing, return_exceptions=True)
@@ -74,8 +82,14 @@ class Play:
         self.answered[channel] += 1
         self._stir()
 
-    def take(self, channel: str, path: str | None = None) -> Answer | None:
-        """Return how the next call is answered, null for the usual way; it counts against `times`."""
+    async def answer_to(self, channel: str, path: str | None = None) -> Answer | None:
+        """
+        Return how the call that was noted last is answered, null for the usual way; it counts against `times`.
+
+        A call that has a reply waits for it.
+        """
+        if (reply := self._replies.get((channel, self.sent[channel]))) is not None:
+            return await reply
         for answer in self._limited:
             if answer.channel == channel and answer.path in (None, path):
                 self._used[id(answer)] += 1
@@ -107,6 +121,8 @@ class Play:
                 self._change(action)
             case Answer(times=None):
                 self._lasting[action.channel, action.path] = action
+                if action.reply_to is not None:
+                    self._replies[action.channel, action.reply_to].set_result(action)
             case Answer():
                 self._limited.append(action)
 

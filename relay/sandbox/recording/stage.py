@@ -133,16 +133,18 @@ class Stage:
         plays = [performance.play, self._platform] if performance else [self._platform]
         for play in plays:
             play.note_sent(channel)
-        found = next(((recorded, play) for play in plays if (recorded := play.take(channel, path))), None)
-        if found is None:
-            return await self._finish(request, channel, plays, await proper())
-        response = await reply(request, found[0], proper, found[1].scope, self._closing)
+        for play in plays:
+            if (recorded := await play.answer_to(channel, path)) is not None:
+                response = await reply(request, recorded, proper, play.scope, self._closing)
+                break
+        else:
+            response = await proper()
         return await self._finish(request, channel, plays, response)
 
     async def refused(self, request: web.Request, channel: str) -> web.StreamResponse | None:
         """Return the platform's recorded answer to a call that starts a task, null when the task may start."""
         self._platform.note_sent(channel)
-        recorded = self._platform.take(channel)
+        recorded = await self._platform.answer_to(channel)
         if recorded is None:
             return None
         if not recorded.replaces and recorded.fault is None:
@@ -171,7 +173,7 @@ class Stage:
         for play in plays:
             play.note_sent("connect")
         for play in plays:
-            if (recorded := play.take("connect")) is None:
+            if (recorded := await play.answer_to("connect")) is None:
                 continue
             if recorded.replaces or recorded.fault is not None:
                 response = await reply(request, recorded, _unavailable, play.scope, self._closing)

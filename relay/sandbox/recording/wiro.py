@@ -124,8 +124,8 @@ class RecordedWiro:
             return answers.refused(1, "Task is not in a cancellable state.")
         if channel == "Task/Kill" and (waits or entry.get("status") in TERMINAL):
             return answers.refused(1, "Task could not be killed: task is not running")
-        await performance.play.stop()
         entry |= {"status": "task_cancel", "canceltime": str(int(scope.clock.now()))}
+        await performance.play.stop()
         frame = {"type": "task_cancel", "id": performance.id, "tasktoken": performance.token}
         self._audience.send(performance.token, orjson.dumps(frame | {"message": None, "result": True}).decode())
         return answers.ok({"tasklist": [entry]})
