@@ -90,13 +90,13 @@ class Faults:
     answer_slip: Annotated[bool, switches.flag] = False
     """In the middle of a streamed answer the model takes back what it has just said."""
     answer_lists: Annotated[bool, switches.flag] = False
-    """gen-2 has an answer as gen-1's lists (`thinking`, `answer`, in frames `raw`) beside the segments."""
+    """gen-2 carries gen-1's lists (`thinking`, `answer`, in frames also `raw`) beside the segments."""
     answer_progress_only: Annotated[bool, switches.flag] = False
-    """Frames of a streamed answer say only that the model thinks: no text, `isThinking` to the last."""
+    """Frames of a streamed answer carry no text; `isThinking` stays on to the last one."""
     answer_wrapper: Annotated[bool, switches.flag] = False
-    """At the end an answer stands in `<answer>` tags: in the outputs and in `debugoutput`."""
+    """The final answer is wrapped in `<answer>` tags, in the outputs and in `debugoutput`."""
     answer_in: Annotated[Literal["outputs", "log"], switches.one_of("outputs", "log")] = "outputs"
-    """Where an answer is in the end: in the outputs, or in `debugoutput` alone while the outputs are empty."""
+    """Where the final answer is: in the outputs, or only in `debugoutput` with empty outputs."""
     answer_calls: Annotated[tuple[str, ...], switches.many(switches.one_of("function_call", "custom_tool_call"))] = ()
     """Tool calls at the end of an answer, in gen-2: `answer_calls=function_call|custom_tool_call`."""
     full_log: Annotated[Literal["text", "empty"] | None, switches.one_of("text", "empty")] = None
@@ -124,7 +124,7 @@ class Faults:
     outputs: Annotated[OutputsShape, switches.one_of(*get_args(OutputsShape))] = "list"
     """How outputs are shown: `holes` puts empty objects between them, `json` is one string."""
     outputs_early: Annotated[bool, switches.flag] = False
-    """While the task runs, the detail already has outputs, at temporary addresses that answer 404."""
+    """While the task runs, the detail already lists outputs, at temporary addresses that answer 404."""
     stage_clock: Annotated[bool, switches.flag] = True
     """Whether the detail has the time of each stage; without, only start and end."""
     timestamps: Annotated[Literal["s", "ms", "date"], switches.one_of("s", "ms", "date")] = "s"
@@ -190,13 +190,13 @@ class Faults:
     """
     boundaryless: Annotated[Literal["json", "refused"], switches.one_of("json", "refused")] = "json"
     """
-    What a JSON body is whose header says `multipart/form-data` without a boundary, as the models' pages print it: JSON,
-    or refused. Only as the server's default.
+    How a JSON body under the header `multipart/form-data` without a boundary is treated, as the models' pages print it:
+    read as JSON, or refused. Only as the server's default.
     """
     chunked: Annotated[Literal["accepted", "refused"], switches.one_of("accepted", "refused")] = "accepted"
     """A body without a Content-Length is read, or refused with 411. Only as the server's default."""
     cors: Annotated[bool, switches.flag] = True
-    """Pages of other origins may make the calls. Only as the server's default."""
+    """Pages of other origins may call the API (CORS). Only as the server's default."""
     file_http: Annotated[HttpFault | None, switches.http_fault] = None
     """The HTTP answer of File/Upload and File/FolderCreate goes wrong: `file_http=502:html`."""
     file_error: Annotated[Refusal | None, switches.refusal] = None
@@ -245,8 +245,8 @@ class Faults:
     """Apikley: what the `resultJson` of a job that succeeded holds."""
     spelling: Annotated[Literal["apikley", "kie"], switches.one_of("apikley", "kie")] = "apikley"
     """
-    Apikley: whose page the record follows. kie's has `msg` in the place of `message`, `costTime`, `creditsConsumed`,
-    and null for what there is not.
+    Apikley: which platform's page the record follows. kie's has `msg` instead of `message`, `costTime`,
+    `creditsConsumed`, and null for absent values.
     """
     cost_time: Annotated[Literal["none", "ms", "s"] | None, switches.one_of("none", "ms", "s")] = None
     """Apikley: the unit of the record's `costTime`, if it has one; by the spelling unless set."""

@@ -118,7 +118,7 @@ class _Reader:
         draft.at_s = at_s
         channel = fields.one_of(line, "channel", _CHANNELS)
         if name == PLATFORM and channel in _NEEDS_TASK:
-            raise Wrong(f'channel "{channel}" needs a task, and task "{PLATFORM}" is none')
+            raise Wrong(f'channel "{channel}" needs a task; task "{PLATFORM}" is the platform as a whole')
         draft.channels.add(channel)
         if draft.is_apikley and not draft.channels.isdisjoint((*WIRO_CALLS, "socket")) and name != PLATFORM:
             raise Wrong(f'task "{name}" has lines of both Wiro and Apikley; use two tasks')
@@ -272,4 +272,4 @@ def _payload(line: Mapping[str, object]) -> Payload | None:
     try:
         return Payload(value=base64.b64decode(body if isinstance(body, str) else "?", validate=True))
     except (binascii.Error, ValueError):
-        raise Wrong(f"body is {fields.shown(body)}, which is no base64") from None
+        raise Wrong(f"body is {fields.shown(body)}, which is not base64") from None

@@ -95,9 +95,9 @@ def _wrong(found: re.Match[str], of_task: bool) -> str | None:
     if name not in NAMES:
         return f"there is no placeholder {found[0]}; use {', '.join(NAMES)}"
     if name in _OF_TASK and not of_task:
-        return f"{found[0]} needs a task, and this line belongs to none"
+        return f'{found[0]} needs a task, and a line of task "*" has none'
     if amount and name not in _TIMES:
-        return f"{found[0]} is no time, so nothing can be added to it"
+        return f"{found[0]} is not a time; only times can be shifted"
     if number and name not in ("id", "now", "now_ms"):
-        return f"{found[0]} is no number"
+        return f"{found[0]} is not a number; remove :number"
     return None
