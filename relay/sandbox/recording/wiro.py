@@ -164,8 +164,6 @@ def _first(identity: Identity, scope: Scope) -> dict[str, object]:
         "debugerror": "",
         "createtime": str(int(scope.clock.now())),
         **dict.fromkeys(CLOCK.values(), "0"),
-        "elapsedseconds": "0.0000",
-        "totalcost": "0",
         "modelslugowner": identity.model.owner,
         "modelslugproject": identity.model.project,
         "outputs": [],
