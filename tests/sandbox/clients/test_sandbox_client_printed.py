@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from relay.sandbox import Sandbox
-from tests.clients.caller import Body, signed
+from tests.sandbox.clients.caller import Body, signed
 
 AUTHORIZED = '-H "x-api-key: ${YOUR_API_KEY}" -H "x-nonce: ${NONCE}" -H "x-signature: ${SIGNATURE}"'
 MULTIPART = f'-H "Content-Type: multipart/form-data" {AUTHORIZED}'

@@ -15,7 +15,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from relay.sandbox import Sandbox
-from tests.clients.caller import IMAGE, Body, Caller, plain, signed
+from tests.sandbox.clients.caller import IMAGE, Body, Caller, plain, signed
 
 AGENT = {"User-Agent": "wirokit-react-native/0.1.0"}
 CHAT = "wiro/sandbox-chat"

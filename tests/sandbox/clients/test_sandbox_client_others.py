@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from relay.sandbox import Sandbox
-from tests.clients.caller import IMAGE, Caller, plain, signed
+from tests.sandbox.clients.caller import IMAGE, Caller, plain, signed
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from relay.sandbox import Sandbox
-from tests.clients.caller import Body, Caller, plain, signed
+from tests.sandbox.clients.caller import Body, Caller, plain, signed
 
 TERMINAL = ("task_postprocess_end", "task_cancel", "task_error")
 
