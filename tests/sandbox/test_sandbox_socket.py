@@ -368,9 +368,14 @@ async def test_a_share_of_frames_are_the_last_before_a_cut() -> None:
     ):
         task_id, token = await run(sandbox, http, "await_subscriber")
         closed_with = []
-        while sandbox.tasks[task_id].verdict is None:
+        ending = asyncio.create_task(sandbox.until(task_id, lambda task: task.verdict))
+        while not ending.done():
             async with subscribed(sandbox, http, token) as socket:
-                await messages(socket)
+                reading = asyncio.create_task(messages(socket))
+                # A socket that subscribes after the last frame receives nothing, and the sandbox does not cut it.
+                await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
+                reading.cancel()
+                await asyncio.wait({reading})
                 closed_with.append(socket.close_code)
 
     assert closed_with[0] == 1006
