@@ -133,8 +133,6 @@ def _host_and_port(text: str, address: str) -> tuple[str, int | None]:
         raise ValueError(f"{text} has a wildcard elsewhere than in front; use https://*.example.com")
     if not _HOST.fullmatch(host) or ".." in host:
         raise ValueError(f"{text} has no host that a browser could reach")
-    if wildcard and "." not in host and host != "localhost":
-        raise ValueError(f"{text} stands for every site under .{host}; name a domain, such as https://*.example.{host}")
     return wildcard + host, port
 
 

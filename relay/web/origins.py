@@ -35,7 +35,7 @@ def may_use(config: Config, origin: str, host: str) -> bool:
     except ValueError:  # an open bracket, for one
         return False
     # Exactly as it was sent, which no browser does but in this way.
-    if not origin.isascii() or origin != f"{page.scheme}://{page.netloc}":
+    if not origin.isascii() or not page.netloc or origin != f"{page.scheme}://{page.netloc}":
         return False
     return same_address(page, host) or page.netloc == urlsplit(str(config.public_url or "")).netloc
 
