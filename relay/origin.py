@@ -33,6 +33,8 @@ def normalized_origin(text: str) -> str:
     Raises:
         ValueError: no browser sends it.
     """
+    if set(text) & set(" \t;\"'"):
+        raise ValueError(f"{text} is no origin; separate origins with commas, without quotes")
     if text.lower() == NULL:
         return NULL
     scheme, separator, rest = text.partition("://")

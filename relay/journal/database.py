@@ -8,6 +8,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ from importlib.resources import files
 from pathlib import Path
 from uuid import uuid4
 
+from relay import log
 from relay.errors import ConfigError
 from relay.journal.checkpoints import WRITER_PAGES
 from relay.journal.upgrades import SCHEMA_VERSION, upgrade
 
 _APPLICATION_ID = 0x72656C79
 """How our file differs from every other SQLite database: "rely", the four bytes SQLite has room for."""
+
+_log = log.get("journal")
 
 _BUSY_S = 10.0
 """How long a write waits for another process. Those that share the file (`relay token`) write for milliseconds."""
@@ -138,9 +142,12 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     """Bring an older file up to date. Two processes may find it so: the second one sees what the first has done."""
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    began = time.monotonic()
+    _log.info("journal.upgrade_started", from_schema=version, to_schema=SCHEMA_VERSION)
     upgrade(connection, version)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
+    _log.info("journal.upgraded", to_schema=SCHEMA_VERSION, duration_s=round(time.monotonic() - began, 3))
 
 
 def _settle_epoch(connection: sqlite3.Connection, *, running: bool) -> str:

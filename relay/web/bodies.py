@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
 from relay.core.events import State
 from relay.errors import Code, RequestError
@@ -23,8 +23,27 @@ from relay.wishes import Attach, Idempotency, Start
 
 MODEL = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"
 """It becomes part of an address at the platform: with a dot in front it could lead to another call."""
+_SCOPE_LIST = rf"^({'|'.join(SCOPES)})( ({'|'.join(SCOPES)}))*$"
+
 MAX_SEARCH_CHARS = 256
 MAX_SEARCH_WORDS = 16
+
+
+def _model_name(text: str) -> str:
+    if not re.fullmatch(MODEL, text):
+        raise ValueError("must be owner/name, each of up to 100 letters, digits and . _ -, the first no dot")
+    return text
+
+
+def _scope_list(text: str) -> str:
+    if not re.fullmatch(_SCOPE_LIST, text):
+        raise ValueError(f"must be one or more of {', '.join(SCOPES)}, with one space between them")
+    return text
+
+
+# The document keeps the patterns for tools; people are told in words.
+ModelName = Annotated[str, AfterValidator(_model_name), WithJsonSchema({"type": "string", "pattern": MODEL})]
+ScopeList = Annotated[str, AfterValidator(_scope_list), WithJsonSchema({"type": "string", "pattern": _SCOPE_LIST})]
 
 
 class StartBody(BaseModel):
@@ -32,7 +51,7 @@ class StartBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    model: Annotated[str, StringConstraints(pattern=MODEL)]
+    model: ModelName
     input: dict[str, Any]
     provider: str | None = None
     tags: Annotated[list[Tag], Field(max_length=16)] = []
@@ -100,7 +119,7 @@ class TokenBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    scope: Annotated[str, StringConstraints(pattern=rf"^({'|'.join(SCOPES)})( ({'|'.join(SCOPES)}))*$")] = "view"
+    scope: ScopeList = "view"
     ttl: Annotated[int, Field(ge=1, le=MAX_TTL_S)] | None = None
 
 

@@ -76,7 +76,7 @@ def ping(now: float) -> bytes:
 
 def wants_stream(request: web.Request) -> bool:
     """Say whether the caller asked for a stream."""
-    return "text/event-stream" in request.headers.get(hdrs.ACCEPT, "")
+    return "text/event-stream" in request.headers.get(hdrs.ACCEPT, "").lower()
 
 
 def is_chunked(request: web.BaseRequest) -> bool:

@@ -84,7 +84,7 @@ async def test_blocks_of_a_stream_are_read_between_the_sizes_of_chunks(tmp_path:
     """The relay's SSE comes in chunks; a ping is no event."""
 
     async def serve(_request: bytes, writer: asyncio.StreamWriter) -> None:
-        blocks = [b"retry: 1000\n\n", *(b"id: e:%d\ndata: %b\n\n" % (seq, event(seq)) for seq in (1, 2))]
+        blocks = [b"retry: 1000\n", *(b"id: e:%d\ndata: %b\n\n" % (seq, event(seq)) for seq in (1, 2))]
         blocks.insert(2, b'data: {"type":"ping","at":1}\n\n')
         writer.write(STREAMING + b"".join(b"%x\r\n%b\r\n" % (len(block), block) for block in blocks))
 
