@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Follows many tasks, and all tasks of a tag, over one WebSocket for each of both kinds. No DOM.
+ * Follows many tasks, all tasks of a tag, and all tasks of a relay. No DOM.
  *
  * Each subscription brings its own token, and a fault ends only that one; after that it may be subscribed again.
  *
@@ -15,12 +15,13 @@ import { TagClient } from "./tag-client.js";
 /**
  * @typedef {object} BoardUpdate
  * @property {string|null} task whose state it is; null where it is about no task
- * @property {string|null} tag by which tag it came; null for a task that is followed by itself
+ * @property {string|null} tag by which tag it came; null for a task that is followed by itself, or with all others
  * @property {Snapshot|null} state
- * @property {Message|null} message `error` where a subscription has ended with a fault, `listed` where a tag's tasks have all been told
+ * @property {Message|null} message `error` where a subscription has ended with a fault, `listed` where the tasks of a tag, or all tasks, have been told
  * @property {ConnectionState} connection the worst of all subscriptions; `ended` where there is none
  * @property {string} reason
  * @property {number|null} offlineSince in unix seconds by our clock
+ * @property {number} clockOffset_s the relay's clock minus ours
  */
 
 /** The worst first: a board is as well connected as its worst subscription. */
@@ -38,6 +39,9 @@ export class RelayBoard extends EventTarget {
   #tasks = new Map();
   /** @type {Map<string, TagClient>} */
   #tags = new Map();
+  /** @type {Map<"all", TagClient>} */
+  #all = new Map();
+  #clockOffset_s = 0;
   /** @type {Map<object, Standing>} how each subscription stands */
   #standings = new Map();
 
@@ -55,6 +59,11 @@ export class RelayBoard extends EventTarget {
   /** The worst state of all subscriptions; `ended` where there is none. */
   get connection() {
     return this.#worst().state;
+  }
+
+  /** The relay's clock minus ours. */
+  get clockOffset_s() {
+    return this.#clockOffset_s;
   }
 
   /**
@@ -89,15 +98,7 @@ export class RelayBoard extends EventTarget {
    * @param {string|Right} token of that tag, or an API key
    */
   subscribeTag(tag, token) {
-    if (this.#tags.has(tag)) return;
-    const client = new TagClient({
-      tag,
-      ...rightOf(token),
-      base: this.#base,
-      told: ({ state, message }) => this.#takeTag(tag, client, state, message),
-    });
-    this.#tags.set(tag, client);
-    this.#standings.set(client, CONNECTING);
+    this.#follow(this.#tags, tag, { tag }, token);
   }
 
   /** Leave `tag`. What was seen of its tasks stays. */
@@ -105,19 +106,51 @@ export class RelayBoard extends EventTarget {
     this.#drop(this.#tags, tag);
   }
 
+  /**
+   * Follow every task of the relay, those too that are started later. Their states come without log and segments.
+   *
+   * @param {string|Right} key an API key
+   */
+  followAll(key) {
+    this.#follow(this.#all, "all", { all: true }, key);
+  }
+
+  /** Leave those tasks that are followed with all others. What was seen of them stays. */
+  unfollowAll() {
+    this.#drop(this.#all, "all");
+  }
+
   /** Leave everything. */
   stop() {
+    this.unfollowAll();
     for (const task of [...this.#tasks.keys()]) this.unsubscribe(task);
     for (const tag of [...this.#tags.keys()]) this.unsubscribeTag(tag);
   }
 
   /** Drop the connection and come back at once. */
   resync() {
-    // One of each kind is enough: those of a kind share their connection.
-    const [client] = this.#tasks.values();
-    const [tag] = this.#tags.values();
-    client?.resync();
-    tag?.subscription.resync();
+    // Some share a connection: it is dropped once.
+    const subscriptions = [...this.#tasks.values(), ...this.#tags.values(), ...this.#all.values()];
+    for (const client of subscriptions) client.resync();
+  }
+
+  /**
+   * @template {string} Name
+   * @param {Map<Name, TagClient>} clients
+   * @param {Name} name
+   * @param {{tag: string}|{all: true}} aim
+   * @param {string|Right} token
+   */
+  #follow(clients, name, aim, token) {
+    if (clients.has(name)) return;
+    const client = new TagClient({
+      aim,
+      ...rightOf(token),
+      base: this.#base,
+      told: ({ state, message }) => this.#takeBoard(aim, client, state, message),
+    });
+    clients.set(name, client);
+    this.#standings.set(client, CONNECTING);
   }
 
   /**
@@ -125,8 +158,9 @@ export class RelayBoard extends EventTarget {
    * @param {RelayClient} client
    * @param {import("./client.js").RelayUpdate} update
    */
-  #takeTask(task, client, { state, message, connection, reason, offlineSince, fault }) {
+  #takeTask(task, client, { state, message, connection, reason, offlineSince, fault, clockOffset_s }) {
     const before = this.#worst();
+    if (message) this.#clockOffset_s = clockOffset_s;
     if (connection === "ended" || fault) this.#drop(this.#tasks, task);
     else this.#standings.set(client, { state: connection, reason, offlineSince });
     if (state && message) this.#states.set(task, state);
@@ -136,24 +170,27 @@ export class RelayBoard extends EventTarget {
   }
 
   /**
-   * @param {string} tag
+   * @param {{tag: string}|{all: true}} aim
    * @param {TagClient} client
    * @param {Snapshot|null} state
    * @param {Message|null} message
    */
-  #takeTag(tag, client, state, message) {
-    const { state: connection, reason, offlineSince, fault } = client.subscription;
+  #takeBoard(aim, client, state, message) {
+    const { state: connection, reason, offlineSince, fault, clockOffset_s } = client.subscription;
+    const tag = "tag" in aim ? aim.tag : null;
     const before = this.#worst();
-    if (fault) this.#drop(this.#tags, tag);
-    else this.#standings.set(client, { state: connection, reason, offlineSince });
-    if (fault) this.#update({ tag, message: { type: "error", tag, code: fault, detail: reason } });
+    if (message) this.#clockOffset_s = clockOffset_s;
+    if (!fault) this.#standings.set(client, { state: connection, reason, offlineSince });
+    else if ("tag" in aim) this.#drop(this.#tags, aim.tag);
+    else this.unfollowAll();
+    if (fault) this.#update({ tag, message: { type: "error", ...aim, code: fault, detail: reason } });
     else if (state) this.#takeRow(tag, state, message);
-    else if (message) this.#update({ tag, message });
+    else if (message && message.type !== "ping") this.#update({ tag, message });
     else if (differ(before, this.#worst())) this.#update({});
   }
 
   /**
-   * @param {string} tag
+   * @param {string|null} tag
    * @param {Snapshot} state
    * @param {Message|null} message
    */
@@ -174,9 +211,10 @@ export class RelayBoard extends EventTarget {
   }
 
   /**
+   * @template {string} Name
    * @template {RelayClient|TagClient} Client
-   * @param {Map<string, Client>} clients
-   * @param {string} name
+   * @param {Map<Name, Client>} clients
+   * @param {Name} name
    */
   #drop(clients, name) {
     const client = clients.get(name);
@@ -191,7 +229,7 @@ export class RelayBoard extends EventTarget {
     const { state: connection, reason, offlineSince } = this.#worst();
     const state = task === null ? null : (this.#states.get(task) ?? null);
     /** @type {BoardUpdate} */
-    const detail = { task, tag, state, message, connection, reason, offlineSince };
+    const detail = { task, tag, state, message, connection, reason, offlineSince, clockOffset_s: this.#clockOffset_s };
     this.dispatchEvent(new CustomEvent("update", { detail }));
   }
 }

@@ -30,7 +30,7 @@ export { DEFAULT_BASE };
 /**
  * Fires `update`, a CustomEvent whose `detail` is a `RelayUpdate`, for every message and every change of connection.
  * It connects at once, and stops for good when the task is done, when it is refused, or at `stop()`.
- * All clients of a page that follow tasks of one relay share one WebSocket.
+ * All clients of a page that follow tasks of one relay share one connection for each 200 of them.
  */
 export class RelayClient extends EventTarget {
   #fold;
@@ -116,7 +116,9 @@ export class RelayClient extends EventTarget {
 
   #receive(/** @type {Message} */ message) {
     const taken = this.#fold.take(message);
-    if (taken === "gap") return this.#subscription.askAnew("an event is missing");
+    if (taken === "gap") return this.#subscription.askAnew();
+    // A second wire says only that it goes on where the first one is.
+    if (message.type === "resumed" && this.#subscription.isSettled && !this.#fold.missing) return;
     if (taken === "placed") this.#subscription.settle(this.#fold.missing ? "catching-up" : "live");
     this.#update(message);
     if (this.#fold.ended) this.#subscription.end();

@@ -2,8 +2,8 @@
 /**
  * Keeps one connection alive: dials, notices silence, backs off, and comes back at once when the browser wakes up.
  *
- * It owns the timers and the browser's signals. It knows neither tasks nor wires and never reads a message: its owner
- * dials for it, and tells it what was heard.
+ * It owns the timers and listens to the browser's hints. It knows no task and never reads a message: its owner dials for
+ * it, and tells it what was heard.
  *
  * @typedef {import("./types.js").ConnectionState} ConnectionState
  * @typedef {import("./types.js").Ending} Ending
@@ -12,6 +12,7 @@
  * @typedef {import("./types.js").Wire} Wire
  */
 import { Backoff } from "./backoff.js";
+import { onWakeups } from "./wakeups.js";
 
 /** The relay sends something at least every 25 s: past this the wire is dead, whatever the browser thinks of it. */
 const SILENCE_S = 40;
@@ -20,6 +21,9 @@ const STALE_S = 27;
 
 /** So long may a wire take until the first message: past this somebody on the way holds it back. */
 const OPENING_S = 15;
+
+/** So long may the answer to a probe take. */
+const PROBE_S = 5;
 
 export class Connection {
   #dial;
@@ -34,6 +38,9 @@ export class Connection {
   #reason = "";
   #heardAt_ms = 0;
   #heardOnWire = false;
+  #heard = 0;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #probing;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #retry;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -72,20 +79,23 @@ export class Connection {
 
   /** Dial, and keep dialling until it is stopped, ended or refused. Where others have just failed, not at once. */
   start() {
-    const { signal } = this.#listening;
-    const wake = () => this.#wake();
-    // `offline` dials as well: a relay on the loopback stays within reach, and one that does not is soon found out.
-    for (const type of ["online", "offline", "pageshow"]) {
-      globalThis.addEventListener?.(type, (event) => isFirstShow(event) || this.#open(), { signal });
-    }
-    globalThis.document?.addEventListener("visibilitychange", wake, { signal });
+    onWakeups(this.#listening.signal, {
+      shaken: () => this.#check(),
+      shown: () => (this.isWaiting || this.#silent_s() > STALE_S) && this.#open(),
+      restored: () => this.#open(),
+    });
     if (this.#backoff.isFresh) this.#open();
     else this.#retry = setTimeout(() => this.#open(), this.#backoff.next_s() * 1000);
   }
 
-  /** Drop the wire and dial at once. */
+  /** Is there no wire, because the last one was lost and the next one is not due yet? */
+  get isWaiting() {
+    return this.#wire === null && !this.stopped;
+  }
+
+  /** Drop the wire and dial at once. One that is being made is left to it: several who ask for this may share it. */
   resync() {
-    if (!this.stopped) this.#open();
+    if (!this.stopped && !this.#isBeingMade) this.#open();
   }
 
   /** Hang up for good and say nothing more. Harmless when repeated. */
@@ -94,15 +104,11 @@ export class Connection {
     this.#hangUp();
   }
 
-  /** Send on the wire that stands. */
-  send(/** @type {string} */ text) {
-    this.#wire?.send(text);
-  }
-
   /** Take note that a good message came. */
   heard() {
     this.#heardAt_ms = Date.now();
     this.#heardOnWire = true;
+    this.#heard += 1;
     this.#backoff.reset();
   }
 
@@ -166,6 +172,7 @@ export class Connection {
   #hangUp() {
     clearTimeout(this.#retry);
     clearTimeout(this.#watchdog);
+    clearTimeout(this.#probing);
     this.#wire?.close();
     this.#wire = null;
   }
@@ -176,9 +183,17 @@ export class Connection {
     this.#watchdog = setTimeout(() => this.#watch(), left_s * 1000);
   }
 
-  #wake() {
-    const waiting = this.#wire === null;
-    if (document.visibilityState === "visible" && (waiting || this.#silent_s() > STALE_S)) this.#open();
+  /** The network may be another one: look whether the wire still carries, and do not drop one that does. */
+  #check() {
+    if (this.stopped || this.#isBeingMade) return;
+    if (!this.#wire?.probe()) return this.#open();
+    const before = this.#heard;
+    clearTimeout(this.#probing);
+    this.#probing = setTimeout(() => this.#heard === before && this.#open(), PROBE_S * 1000);
+  }
+
+  get #isBeingMade() {
+    return this.#wire !== null && !this.#heardOnWire;
   }
 
   #silent_s() {
@@ -192,13 +207,4 @@ export class Connection {
     this.#reason = reason;
     this.#changed();
   }
-}
-
-/**
- * A page is shown once when it loads, which is no waking up; from the back-forward cache it is `persisted`.
- *
- * @param {Event} event
- */
-function isFirstShow(event) {
-  return event.type === "pageshow" && !(/** @type {PageTransitionEvent} */ (event).persisted);
 }

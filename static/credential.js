@@ -7,7 +7,9 @@
  * @typedef {import("./types.js").Aim} Aim
  * @typedef {import("./types.js").GetToken} GetToken
  */
-import { Backoff } from "./backoff.js";
+import { TokenQuestion } from "./token-question.js";
+
+/** @typedef {import("./token-question.js").TokenAnswer} TokenAnswer */
 
 /** A token is renewed so long before its end, or when a fifth of its time is left where that is shorter. */
 const EARLY_S = 60;
@@ -20,12 +22,12 @@ export class Credential {
   #now_s;
   #renewed;
   #troubled;
-  /** @type {Promise<string|null>|null} */
-  #asking = null;
+  /** @type {TokenQuestion|null} */
+  #question = null;
   #early_s = EARLY_S;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
-  #stopping = new AbortController();
+  #stopped = false;
 
   /**
    * @param {object} parts
@@ -34,7 +36,7 @@ export class Credential {
    * @param {Aim} parts.aim what the token is for
    * @param {() => number} parts.now_s the relay's clock
    * @param {(token: string) => void} parts.renewed called with a token that was renewed before its time
-   * @param {(reason: string) => void} parts.troubled called when `getToken` fails; it is asked again
+   * @param {(reason: string) => void} parts.troubled called when `getToken` fails or does not answer; it is asked again
    */
   constructor({ token = "", getToken, aim, now_s, renewed, troubled }) {
     this.#token = token;
@@ -51,9 +53,13 @@ export class Credential {
     return this.#getToken !== undefined;
   }
 
-  /** The token at hand, or a fresh one where that has expired; null when there is none to be had. */
+  /**
+   * The token at hand, or a fresh one where that has expired.
+   *
+   * @returns {Promise<TokenAnswer>}
+   */
   async get() {
-    return this.#token && !this.#isStale() ? this.#token : this.#ask();
+    return this.#token && !this.#isStale() ? { token: this.#token, reason: "" } : this.#ask();
   }
 
   /** The relay takes this token for expired: `get` asks for a fresh one, where there is somebody to ask. */
@@ -68,7 +74,8 @@ export class Credential {
   }
 
   stop() {
-    this.#stopping.abort();
+    this.#stopped = true;
+    this.#question?.stop();
     clearTimeout(this.#timer);
   }
 
@@ -77,39 +84,28 @@ export class Credential {
     return this.canRenew && end !== null && end - this.#now_s() < this.#early_s / 2;
   }
 
-  /** @returns {Promise<string|null>} one question at a time, whoever asks */
+  /** @returns {Promise<TokenAnswer>} one question at a time, whoever asks */
   #ask() {
-    if (!this.#getToken) return Promise.resolve(this.#token || null);
-    this.#asking ??= this.#askUntilAnswered(this.#getToken).finally(() => {
-      this.#asking = null;
-    });
-    return this.#asking;
-  }
-
-  /** @returns {Promise<string|null>} */
-  async #askUntilAnswered(/** @type {GetToken} */ getToken) {
-    const backoff = new Backoff();
-    while (!this.#stopping.signal.aborted) {
-      try {
-        const token = await getToken(this.#aim);
+    const getToken = this.#getToken;
+    if (!getToken) return Promise.resolve({ token: this.#token || null, reason: "there is no token" });
+    this.#question ??= new TokenQuestion({
+      ask: async () => getToken(this.#aim),
+      isFresh: (token) => (expiryOf(token) ?? Infinity) > this.#now_s(),
+      troubled: this.#troubled,
+      answered: ({ token }) => {
+        this.#question = null;
         if (token) this.#take(token);
         else this.#getToken = undefined; // there is none to be had, for good
-        return token || null;
-      } catch (error) {
-        // The page's own code, which may throw anything. Its message may hold secrets, so it is not shown.
-        console.warn("relay: getToken failed", error);
-        this.#troubled("no fresh token could be had");
-      }
-      await new Promise((resolve) => setTimeout(resolve, backoff.next_s() * 1000));
-    }
-    return null;
+      },
+    });
+    return this.#question.answer;
   }
 
   #take(/** @type {string} */ token) {
     this.#token = token;
     clearTimeout(this.#timer);
     const end = expiryOf(token);
-    if (!this.canRenew || end === null || this.#stopping.signal.aborted) return;
+    if (!this.canRenew || end === null || this.#stopped) return;
     const left_s = end - this.#now_s();
     this.#early_s = Math.max(0, Math.min(EARLY_S, left_s / 5));
     this.#wait((left_s - this.#early_s) * 1000);
@@ -121,8 +117,8 @@ export class Credential {
   }
 
   async #renew() {
-    const token = await this.#ask();
-    if (token && !this.#stopping.signal.aborted) this.#renewed(token);
+    const { token } = await this.#ask();
+    if (token && !this.#stopped) this.#renewed(token);
   }
 }
 

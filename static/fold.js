@@ -53,6 +53,8 @@ export class Fold {
   take(message) {
     if (message.type === "snapshot") {
       const { task } = /** @type {import("./types.js").SnapshotMessage} */ (message);
+      // One wire may bring an older state than another one did: the answer to a plain call is slower than a socket.
+      if (task.epoch === this.#place?.epoch && task.seq < this.#place.seq) return "nothing";
       this.#state = reduce(this.#state, message);
       this.#place = { epoch: task.epoch, seq: task.seq };
       this.#missing = 0;
@@ -62,8 +64,8 @@ export class Fold {
     if (this.#place === null) return "nothing"; // what comes before the state that was asked for means nothing
     if (message.type === "resumed") {
       const { seq, events } = /** @type {import("./types.js").ResumedMessage} */ (message);
-      if (seq !== this.#place.seq) return this.#lose();
-      this.#missing = events;
+      if (seq > this.#place.seq) return this.#lose();
+      this.#missing = Math.max(0, seq + events - this.#place.seq); // another wire may have brought some of them
       return "placed";
     }
     if (!isEvent(message) || message.seq <= this.#place.seq) return "nothing";

@@ -34,3 +34,21 @@ export function placeOf(cursor) {
   const [, epoch, seq] = /^(.+):(\d+)$/.exec(cursor ?? "") ?? [];
   return epoch ? { epoch, seq: Number(seq) } : null;
 }
+
+/**
+ * The cursor from which all go on who are at `cursors`: the earliest, as each of them drops what it has already. Null,
+ * for the whole state, where one has none, or where they are of different epochs.
+ *
+ * @param {readonly (string|null)[]} cursors at least one
+ * @returns {string|null}
+ */
+export function earliest(cursors) {
+  const places = cursors.map(placeOf);
+  const [first] = places;
+  let found = first;
+  for (const place of places) {
+    if (!found || !place || place.epoch !== found.epoch) return null;
+    if (place.seq < found.seq) found = place;
+  }
+  return found && cursorOf(found);
+}

@@ -1,5 +1,6 @@
 // @ts-check
-/** Registers <relay-task>. Loading it twice, from two places too, is harmless. */
+/** Registers <relay-task>. Loading it twice, from two places too, is harmless, and so is loading it on a server. */
 import { RelayTaskElement } from "./relay-task-element.js";
 
-if (!customElements.get("relay-task")) customElements.define("relay-task", RelayTaskElement);
+const registry = globalThis.customElements;
+if (registry && !registry.get("relay-task")) registry.define("relay-task", RelayTaskElement);

@@ -14,7 +14,7 @@
  * and `--relay-radius` among them; light or dark follows the page's `color-scheme`.
  */
 import { DEFAULT_BASE, RelayClient } from "./client.js";
-import { isForeignPage } from "./foreign-page.js";
+import { foreignReason } from "./foreign-page.js";
 import { TaskView } from "./relay-task-view.js";
 
 /** @type {import("./relay-task-view.js").Shown} */
@@ -30,7 +30,10 @@ const NOTHING_YET = {
   wire: "ws",
 };
 
-export class RelayTaskElement extends HTMLElement {
+/** Where there is no DOM, on a server that renders pages, the class can still be loaded, though not used. */
+const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
+
+export class RelayTaskElement extends Base {
   static observedAttributes = ["task", "token", "base", "wire"];
 
   /** @type {TaskView|null} */
@@ -181,8 +184,8 @@ export class RelayTaskElement extends HTMLElement {
 
   /** A page that the relay does not know sees just a relay that cannot be reached: its own words help more. */
   async #explain() {
-    if (!(await isForeignPage(this.base)) || !this.#isOpen || this.#update.connection !== "offline") return;
-    const reason = `the relay does not know the pages of ${location.origin}; its operator can allow them (RELAY_ALLOWED_ORIGINS)`;
+    const reason = await foreignReason(this.base);
+    if (!reason || !this.#isOpen || this.#update.connection !== "offline") return;
     this.#update = { ...this.#update, reason };
     this.#render();
   }

@@ -9,11 +9,11 @@ export type Source = "live" | "reconciled" | "callback" | "polled" | "relay";
 export type ConnectionState = "connecting" | "catching-up" | "live" | "polling" | "offline" | "ended" | "refused";
 export type WireName = "ws" | "sse" | "poll";
 export type FaultCode = "not_found" | "forbidden" | "unauthorized" | "token_expired" | "protocol";
-export type Aim = { task: string } | { tag: string };
+export type Aim = { task: string } | { tag: string } | { all: true };
 
 /**
  * Brings a fresh token: called when there is none, before one expires, and when the relay takes one for expired.
- * Nothing means that there is none to be had, for good; an exception, that it is to be asked again.
+ * Nothing means that there is none to be had, for good; an exception, or no answer within 10 s, that it is to be asked again.
  */
 export type GetToken = (aim: Aim) => string | null | undefined | Promise<string | null | undefined>;
 
@@ -95,8 +95,8 @@ export type Message =
   | { type: "snapshot"; task: Snapshot; at?: number }
   | { type: "resumed"; task: string; seq: number; events: number; at?: number }
   | { type: "ping"; at?: number }
-  | { type: "listed"; tag: string }
-  | { type: "error"; task?: string; tag?: string; code: FaultCode; detail?: string }
+  | { type: "listed"; tag?: string; all?: true }
+  | { type: "error"; task?: string; tag?: string; all?: true; code: FaultCode; detail?: string }
   | RelayEvent;
 
 export interface RelayUpdate {
@@ -168,7 +168,7 @@ export class RelayClient extends EventTarget {
 export interface BoardUpdate {
   /** Whose state it is; null where it is about no task. */
   task: string | null;
-  /** By which tag it came; null for a task that is followed by itself. */
+  /** By which tag it came; null for a task that is followed by itself, or with all others. */
   tag: string | null;
   state: Snapshot | null;
   message: Message | null;
@@ -176,18 +176,24 @@ export interface BoardUpdate {
   connection: ConnectionState;
   reason: string;
   offlineSince: number | null;
+  /** The relay's clock minus ours. */
+  clockOffset_s: number;
 }
 
-/** Follows many tasks, and all tasks of a tag. Fires `update`. */
+/** Follows many tasks, all tasks of a tag, and all tasks of a relay. Fires `update`. */
 export class RelayBoard extends EventTarget {
   #private;
   constructor(options?: { base?: string });
   get states(): ReadonlyMap<string, Snapshot>;
   get connection(): ConnectionState;
+  get clockOffset_s(): number;
   subscribe(task: string, token: string | { token?: string; getToken?: GetToken }, state?: Snapshot | null): void;
   unsubscribe(task: string): void;
   subscribeTag(tag: string, token: string | { token?: string; getToken?: GetToken }): void;
   unsubscribeTag(tag: string): void;
+  /** All tasks, with an API key. */
+  followAll(key: string | { token?: string; getToken?: GetToken }): void;
+  unfollowAll(): void;
   stop(): void;
   resync(): void;
   addEventListener(type: "update", listener: Listener<BoardUpdate>, options?: boolean | AddEventListenerOptions): void;

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The tasks of one tag as a table of states. Pure.
+ * The tasks of one tag, or of the relay, as a table of states. Pure.
  *
  * A tag is told without logs and appends, so its events skip numbers: here an event may come from any later place, and
  * a row has neither log nor segments.
@@ -15,8 +15,8 @@ export class Rows {
   /** @type {Map<string, Snapshot>} */
   #states = new Map();
 
-  constructor(/** @type {string} */ tag) {
-    this.#tag = tag;
+  constructor(/** @type {string|null} */ tag) {
+    this.#tag = tag; // null takes every task
   }
 
   /**
@@ -33,7 +33,7 @@ export class Rows {
 
   #begun(/** @type {Message} */ message) {
     const { task } = /** @type {import("./types.js").SnapshotMessage} */ (message);
-    if (!task.tags.includes(this.#tag)) return null;
+    if (this.#tag !== null && !task.tags.includes(this.#tag)) return null;
     const known = this.#states.get(task.id);
     return known && known.epoch === task.epoch && known.seq > task.seq ? null : task;
   }

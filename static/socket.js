@@ -1,5 +1,5 @@
 // @ts-check
-/** The WebSocket wire: opens one, and reads its close code. It knows nothing of what is said on it. */
+/** The WebSocket as the network has it: opens one, and reads its close code. It knows nothing of what is said on it. */
 
 /** @typedef {import("./types.js").Ending} Ending */
 
@@ -21,13 +21,16 @@ const FAULTS = { 4500: "unauthorized", 4501: "forbidden", 4504: "not_found" };
 
 const TOKEN_EXPIRED = 4002;
 
+/** A socket that nobody wants any more has so long to open, to be closed in peace. */
+const OPENING_S = 5;
+
 /**
  * Open a WebSocket.
  *
  * @param {URL} url http or https: the scheme is changed here
  * @param {string[]} protocols
- * @param {import("./types.js").WireHandlers} handlers
- * @returns {import("./types.js").Wire}
+ * @param {import("./types.js").LinkHandlers} handlers
+ * @returns {{send: (text: string) => void, close: () => void}} after `close` it says nothing more
  */
 export function openSocket(url, protocols, { opened, message, closed }) {
   const address = new URL(url);
@@ -45,7 +48,14 @@ export function openSocket(url, protocols, { opened, message, closed }) {
     },
     close() {
       listening.abort();
-      socket.close();
+      if (socket.readyState !== WebSocket.CONNECTING) return socket.close();
+      // Browsers complain in the console of a socket that is closed before it is open. One that hangs is closed anyway.
+      const hanging = setTimeout(() => socket.close(), OPENING_S * 1000);
+      const close = () => {
+        clearTimeout(hanging);
+        socket.close();
+      };
+      for (const type of ["open", "close"]) socket.addEventListener(type, close);
     },
   };
 }

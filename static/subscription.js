@@ -1,48 +1,27 @@
 // @ts-check
 /**
- * Brings the messages about one task or one tag by whichever way works: the shared WebSocket, else an event stream of its
- * own, else polling; and looks again from time to time whether a better way has opened.
+ * Brings the messages about one task, or about all tasks of a board, through every loss of connection and of token.
  *
- * It owns the choice of the way, the token, and the state of the connection. What a message means is its owner's
- * business.
+ * It owns the token and how the subscription stands; which wire serves is the business of the pool that it joins, and
+ * what a message means that of its owner.
  *
  * @typedef {import("./types.js").Aim} Aim
  * @typedef {import("./types.js").ConnectionState} ConnectionState
  * @typedef {import("./types.js").FaultCode} FaultCode
  * @typedef {import("./types.js").Message} Message
- * @typedef {import("./types.js").Way} Way
  * @typedef {import("./types.js").WireName} WireName
  */
 import { Credential } from "./credential.js";
-import { SingleWire } from "./single-wire.js";
-import { SocketSeat } from "./socket-seat.js";
-
-/** A worse way is kept for so long before the better ones are tried again, beside it. */
-const CLIMB_S = 150;
-
-/** @type {{task: WireName[], tag: WireName[]}} */
-const LADDER = { task: ["ws", "sse", "poll"], tag: ["ws", "poll"] };
-
-/** @type {Set<ConnectionState>} */
-const STANDING = new Set(["catching-up", "live", "polling"]);
-
-/** @typedef {{name: WireName, way: Way}} Rung */
+import { poolOf } from "./pool.js";
 
 export class Subscription {
-  #base;
-  #aim;
-  #cursor;
   #hear;
   #changed;
   #credential;
-  #ladder;
+  #pool;
   #wire;
-  /** @type {Rung|null} */
-  #rung = null;
-  /** @type {Rung|null} a better way that is tried while the worse one still serves */
-  #trial = null;
-  /** @type {ReturnType<typeof setTimeout>|undefined} */
-  #climbing;
+  /** @type {import("./pool.js").Member} */
+  #member;
   /** @type {ConnectionState} */
   #state = "connecting";
   #reason = "";
@@ -53,6 +32,8 @@ export class Subscription {
   /** @type {number|null} */
   #heardAt = null;
   #clockOffset_s = 0;
+  /** @type {"live"|"catching-up"|null} how far the owner has come since the line stands */
+  #settled = null;
   #renewedInVain = false;
   #stopped = false;
 
@@ -62,28 +43,32 @@ export class Subscription {
    * @param {Aim} parts.aim
    * @param {string} [parts.token]
    * @param {import("./types.js").GetToken} [parts.getToken]
-   * @param {WireName} [parts.wire] the best way to try
+   * @param {WireName} [parts.wire] the best wire to try
    * @param {() => string|null} parts.cursor where to go on from; null asks for the whole state
    * @param {(message: Message) => void} parts.hear
    * @param {() => void} parts.changed called after each change of `state`
    */
   constructor({ base, aim, token, getToken, wire = "ws", cursor, hear, changed }) {
-    this.#base = base;
-    this.#aim = aim;
-    this.#cursor = cursor;
     this.#hear = hear;
     this.#changed = changed;
-    const ladder = "tag" in aim ? LADDER.tag : LADDER.task;
-    this.#ladder = ladder.slice(Math.max(0, ladder.indexOf(wire)));
-    this.#wire = this.#ladder[0];
+    this.#wire = wire;
+    this.#pool = poolOf(base, aim, wire);
     this.#credential = new Credential({
       token,
       getToken,
       aim,
       now_s: () => Date.now() / 1000 + this.#clockOffset_s,
-      renewed: (fresh) => this.#rung?.way.renew(fresh),
-      troubled: (reason) => STANDING.has(this.#state) || this.#set("offline", reason),
+      renewed: (fresh) => this.#renewed(fresh),
+      troubled: (reason) => this.#settled || this.#set("offline", reason),
     });
+    this.#member = {
+      aim,
+      token: "",
+      cursor,
+      hear: (message) => this.#receive(message),
+      changed: () => this.#follow(),
+      fault: (code, reason) => this.#refused(code, reason),
+    };
   }
 
   get state() {
@@ -115,28 +100,31 @@ export class Subscription {
     return this.#clockOffset_s;
   }
 
-  /** The way that serves, or is being tried. */
+  /** The wire that serves, or is being tried. */
   get wire() {
     return this.#wire;
   }
 
   start() {
-    if (!this.#stopped) this.#serve(this.#open(this.#ladder[0]));
+    if (!this.#stopped) this.#join();
   }
 
   /** Hang up for good, and say nothing more. */
   stop() {
     this.#stopped = true;
-    clearTimeout(this.#climbing);
     this.#credential.stop();
-    this.#rung?.way.stop();
-    this.#trial?.way.stop();
-    this.#rung = this.#trial = null;
+    this.#pool.leave(this.#member);
   }
 
   /** Say how far the owner has come. */
-  settle(/** @type {"live"|"catching-up"} */ state) {
-    this.#set(state === "live" && this.#wire === "poll" ? "polling" : state);
+  settle(/** @type {"live"|"catching-up"} */ settled) {
+    this.#settled = settled;
+    this.#follow();
+  }
+
+  /** Has the owner come so far already, by another wire? */
+  get isSettled() {
+    return this.#settled !== null;
   }
 
   /** The story is over. */
@@ -144,58 +132,37 @@ export class Subscription {
     this.#finish("ended", "");
   }
 
-  askAnew(/** @type {string} */ reason) {
-    this.#rung?.way.askAnew(reason);
+  askAnew() {
+    this.#pool.askAnew(this.#member);
   }
 
   resync() {
-    this.#rung?.way.resync();
+    this.#pool.lineOf(this.#member.aim)?.resync();
   }
 
   cut(/** @type {string} */ reason) {
-    this.#rung?.way.cut(reason);
+    this.#pool.lineOf(this.#member.aim)?.cut(reason);
   }
 
   renew(/** @type {string} */ token) {
     this.#credential.replace(token);
   }
 
-  /**
-   * @param {WireName} name
-   * @returns {Rung}
-   */
-  #open(name) {
-    /** @type {Rung} */
-    let rung;
-    /** @type {import("./types.js").WayHandlers} */
-    const handlers = {
-      hear: (message) => this.#receive(rung, message),
-      changed: () => this.#rung === rung && this.#follow(rung.way),
-      blocked: () => this.#blocked(rung),
-      fault: (code, reason) => this.#refused(rung, code, reason),
-      ended: () => this.#rung === rung && this.end(),
-    };
-    const parts = {
-      base: this.#base,
-      aim: this.#aim,
-      cursor: () => (this.#rung === rung ? this.#cursor() : null), // one on trial begins with the whole state
-      credential: this.#credential,
-      handlers,
-    };
-    rung = { name, way: name === "ws" ? new SocketSeat(parts) : new SingleWire(name, parts) };
-    return rung;
+  async #join() {
+    const { token, reason } = await this.#credential.get();
+    if (this.#stopped) return;
+    if (token === null) return this.#refused("unauthorized", reason);
+    this.#member.token = token;
+    this.#pool.join(this.#member);
   }
 
-  #receive(/** @type {Rung} */ rung, /** @type {Message} */ message) {
+  #renewed(/** @type {string} */ token) {
+    this.#member.token = token;
+    this.#pool.renew(this.#member);
+  }
+
+  #receive(/** @type {Message} */ message) {
     if (this.#stopped) return;
-    if (rung === this.#trial) {
-      if (message.type !== "snapshot" && message.type !== "listed") return; // only now it surely serves us
-      this.#rung?.way.stop();
-      this.#serve(rung);
-      this.#trial = null;
-      this.#climbLater();
-    }
-    if (rung !== this.#rung) return;
     const { at } = /** @type {{at?: number}} */ (message);
     const now_s = Date.now() / 1000;
     this.#heardAt = now_s;
@@ -206,42 +173,19 @@ export class Subscription {
     this.#hear(message);
   }
 
-  /** A way that stands is not live yet: what it brings is. */
-  #follow(/** @type {Way} */ { state, reason }) {
-    if (state === "connecting" || state === "offline") this.#set(state, reason);
+  /** A line that stands is not live yet: what it brings is. */
+  #follow() {
+    const line = this.#pool.lineOf(this.#member.aim);
+    if (!line) return;
+    this.#wire = line.wire;
+    const { state, reason } = line;
+    if (state === "offline" || (state === "connecting" && line.isLost)) this.#settled = null;
+    if (state !== "live" && state !== "polling") this.#set(state, reason);
+    else if (this.#settled) this.#set(this.#settled === "live" ? state : this.#settled);
   }
 
-  #blocked(/** @type {Rung} */ rung) {
-    rung.way.stop();
-    const next = this.#ladder[this.#ladder.indexOf(rung.name) + 1];
-    if (this.#stopped || !next) return;
-    if (rung === this.#rung) {
-      this.#serve(this.#open(next));
-      this.#climbLater();
-    } else if (rung === this.#trial) {
-      this.#trial = next === this.#rung?.name ? null : this.#open(next);
-      if (!this.#trial) this.#climbLater();
-    }
-  }
-
-  #climbLater() {
-    clearTimeout(this.#climbing);
-    const [best] = this.#ladder;
-    if (this.#rung?.name === best) return;
-    const wait_s = CLIMB_S * (1 + Math.random());
-    this.#climbing = setTimeout(() => {
-      this.#trial?.way.stop();
-      this.#trial = this.#open(best);
-    }, wait_s * 1000);
-  }
-
-  #refused(/** @type {Rung} */ rung, /** @type {FaultCode} */ code, /** @type {string} */ reason) {
+  #refused(/** @type {FaultCode} */ code, /** @type {string} */ reason) {
     if (this.#stopped) return;
-    if (rung === this.#trial) {
-      this.#trial = null;
-      return this.#climbLater();
-    }
-    if (rung !== this.#rung) return;
     const aboutToken = code === "token_expired" || code === "unauthorized";
     if (!aboutToken || !this.#credential.canRenew || this.#renewedInVain) {
       this.#fault = code;
@@ -249,13 +193,9 @@ export class Subscription {
     }
     this.#renewedInVain = true;
     this.#credential.expire();
+    this.#settled = null;
     this.#set("connecting", reason);
-    this.#serve(this.#open(rung.name));
-  }
-
-  #serve(/** @type {Rung} */ rung) {
-    this.#rung = rung;
-    this.#wire = rung.name;
+    this.#join();
   }
 
   #finish(/** @type {"ended"|"refused"} */ state, /** @type {string} */ reason) {

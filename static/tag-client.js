@@ -1,12 +1,13 @@
 // @ts-check
 /**
- * Follows all tasks of one tag, by whichever way works, through every loss of connection. No DOM.
+ * Follows all tasks of one tag, or of the relay, by whichever wire works, through every loss of connection. No DOM.
  *
- * Over WebSocket a tag is told its tasks' events without logs and appends; where that is blocked the list is polled.
+ * Their states come without log and segments.
  *
  * @typedef {import("./types.js").Snapshot} Snapshot
  * @typedef {import("./types.js").Message} Message
  */
+import { keyOf, subjectOf } from "./aim.js";
 import { baseUrl, DEFAULT_BASE } from "./base.js";
 import { Rows } from "./rows.js";
 import { Subscription } from "./subscription.js";
@@ -19,7 +20,7 @@ import { Subscription } from "./subscription.js";
  */
 
 export class TagClient {
-  #tag;
+  #aim;
   #rows;
   #told;
   #listed = false;
@@ -27,19 +28,19 @@ export class TagClient {
 
   /**
    * @param {object} options
-   * @param {string} options.tag
-   * @param {string} [options.token] a token of this tag, or an API key
+   * @param {{tag: string}|{all: true}} options.aim
+   * @param {string} [options.token] a token of this tag, or an API key; for all tasks an API key
    * @param {import("./types.js").GetToken} [options.getToken]
    * @param {string} [options.base]
    * @param {(update: TagUpdate) => void} options.told
    */
-  constructor({ tag, token, getToken, base = DEFAULT_BASE, told }) {
-    this.#tag = tag;
+  constructor({ aim, token, getToken, base = DEFAULT_BASE, told }) {
+    this.#aim = aim;
     this.#told = told;
-    this.#rows = new Rows(tag);
+    this.#rows = new Rows("tag" in aim ? aim.tag : null);
     this.subscription = new Subscription({
       base: baseUrl(base),
-      aim: { tag },
+      aim,
       token,
       getToken,
       cursor: () => null,
@@ -54,12 +55,16 @@ export class TagClient {
     this.subscription.stop();
   }
 
+  resync() {
+    this.subscription.resync();
+  }
+
   #receive(/** @type {Message} */ message) {
     const state = this.#rows.take(message);
-    const isListed = message.type === "listed" && /** @type {{tag: string}} */ (message).tag === this.#tag;
+    const isListed = message.type === "listed" && subjectOf(message) === keyOf(this.#aim);
     if (isListed) this.#listed = true;
     if (state || isListed) this.subscription.settle("live");
-    if (state || isListed) this.#tell(state, message);
+    if (state || isListed || message.type === "ping") this.#tell(state, message);
   }
 
   #tell(/** @type {Snapshot|null} */ state, /** @type {Message|null} */ message) {

@@ -84,11 +84,11 @@
  * @property {Source} source
  * @property {any} data
  */
-/** @typedef {{type: "snapshot", task: Snapshot, at?: number}} SnapshotMessage `at` is the relay's clock; a polled one has none */
+/** @typedef {{type: "snapshot", task: Snapshot, at?: number}} SnapshotMessage `at` is the relay's clock */
 /** @typedef {{type: "resumed", task: string, seq: number, events: number, at?: number}} ResumedMessage */
 /** @typedef {{type: "ping", at?: number}} PingMessage */
-/** @typedef {{type: "listed", tag: string}} ListedMessage */
-/** @typedef {{type: "error", task?: string, tag?: string, code: FaultCode, detail?: string}} ErrorMessage */
+/** @typedef {{type: "listed", tag?: string, all?: true}} ListedMessage */
+/** @typedef {{type: "error", task?: string, tag?: string, all?: true, code: FaultCode, detail?: string}} ErrorMessage */
 /** @typedef {SnapshotMessage|ResumedMessage|PingMessage|ListedMessage|ErrorMessage|RelayEvent} Message */
 
 /** @typedef {{minimum?: number, maximum?: number, integer?: boolean, max_length?: number, max_items?: number}} Limits */
@@ -124,7 +124,7 @@
  * @typedef {"connecting"|"catching-up"|"live"|"polling"|"offline"|"ended"|"refused"} ConnectionState
  */
 /** @typedef {"ws"|"sse"|"poll"} WireName the ways to a relay, the best first */
-/** @typedef {{task: string}|{tag: string}} Aim what is followed */
+/** @typedef {{task: string}|{tag: string}|{all: true}} Aim what is followed: a task, all tasks of a tag, all tasks of the relay */
 /**
  * Brings a fresh token: called when there is none, before one expires, and when the relay takes one for expired.
  * Nothing (null, or an empty text) means that there is none to be had, for good; an exception, that it is to be asked again.
@@ -140,34 +140,29 @@
  * @typedef {{kind: "refused", reason: string, code: FaultCode}} Refused
  * @typedef {Again | {kind: "ended"} | Refused} Ending
  */
+/** @typedef {{opened?: () => void, message: (text: string) => void, closed: (ending: Ending) => void}} LinkHandlers of a network connection */
+/** @typedef {{key: string, aim: Aim, token: string, cursor: string|null}} Entry one subscription, as a wire asks for it */
 /**
- * One open wire. After `close()` it says nothing more.
+ * What every wire is made of. `entries` are the subscriptions as they stand now. `hear` takes each message, and with an
+ * error the token that it is about. `closed` is called once, at the end. A wire asks for nothing before `ready`.
  *
- * @typedef {{send(text: string): void, close(): void}} Wire
- */
-/** @typedef {{opened?: () => void, message: (text: string) => void, closed: (ending: Ending) => void}} WireHandlers */
-/**
- * What a way tells its subscription: a message, a change of `state`, that this wire alone does not get through, that
- * the relay refuses (`code`), that it has nothing more to say.
- *
- * @typedef {object} WayHandlers
- * @property {(message: Message) => void} hear
- * @property {() => void} changed
- * @property {() => void} blocked
- * @property {(code: FaultCode, reason: string) => void} fault
- * @property {() => void} ended
+ * @typedef {object} WireParts
+ * @property {URL} base
+ * @property {() => Entry[]} entries
+ * @property {() => Promise<unknown>} ready
+ * @property {(message: Message, token?: string) => void} hear
+ * @property {(ending: Ending) => void} closed
  */
 /**
- * One of the ways on which a subscription can be served. `state` says how its connection is: `live` where it stands.
+ * One open wire to a relay: a WebSocket, an event stream, or polling. They differ in nothing else.
  *
- * @typedef {object} Way
- * @property {ConnectionState} state
- * @property {string} reason
- * @property {() => void} stop hang up for good, and say nothing more
- * @property {() => void} resync drop the connection and come back at once
- * @property {(reason: string) => void} cut lose the connection as a network would
- * @property {(reason: string) => void} askAnew ask for the state again
- * @property {(token: string) => void} renew go on with a fresh token
+ * @typedef {object} Wire
+ * @property {(key: string) => void} ask a subscription is new, or is to begin anew from its cursor
+ * @property {(key: string) => void} drop a subscription is gone
+ * @property {(key: string) => void} renew a subscription has another token
+ * @property {() => boolean} probe ask for a sign of life; false where this wire cannot
+ * @property {() => void} close hang up, and say nothing more
  */
+/** @typedef {(parts: WireParts) => Wire} OpenWire */
 
 export {};

@@ -1,18 +1,18 @@
-"""The ways down and up again: WebSocket, event stream, polling, as what stands between page and relay lets through."""
+"""Which wire serves: WebSocket, event stream or polling, as what stands between page and relay lets through."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import orjson
 import pytest
 from playwright.async_api import Page
-from yarl import URL
 
 from relay.app import Running
 from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
 from relay.wishes import Start
+from tests.e2e.middlebox import Middlebox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -37,85 +37,11 @@ FOLLOW_TAG = """async ([tag, token]) => {
   board.subscribeTag(tag, token);
 }"""
 
-
-class Middlebox:
-    """A proxy in front of a relay that has its own mind about what may pass. Every connection carries one request."""
-
-    def __init__(self, relay: Running) -> None:
-        self.relay = URL(relay.url)
-        self.url = ""
-        self.refused: set[str] = set()
-        """The wires whose requests are cut off: `ws`, `sse`."""
-        self.swallowed: set[str] = set()
-        """The wires whose answers are held back: the connection stands, and nothing comes."""
-        self.answer = b""
-        """An answer that is given in the place of the relay's, once for each request for a stream."""
-        self.streams = 0
-        self._busy: set[asyncio.Task[None]] = set()
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
-            yield
-        finally:
-            server.close()
-            for task in self._busy:
-                task.cancel()
-            await asyncio.gather(*self._busy, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._busy.add(task)
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError):
-                await self._pass(reader, writer)
-        finally:
-            self._busy.discard(task)
-            writer.close()
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        wire = wire_of(head)
-        self.streams += wire == "sse"
-        if wire in self.refused:
-            return
-        if wire == "sse" and self.answer:
-            writer.write(self.answer)
-            return
-        if wire in self.swallowed:
-            await reader.read()
-            return
-        if wire != "ws":
-            lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
-            head = b"\r\n".join([lines[0], b"Connection: close", *lines[1:]])
-        theirs, ours = await asyncio.open_connection(self.relay.host, self.relay.port)
-        ours.write(head)
-        try:
-            async with asyncio.TaskGroup() as group:
-                up = group.create_task(pump(reader, ours))
-                await pump(theirs, writer)
-                up.cancel()
-        finally:
-            ours.close()
-
-
-def wire_of(head: bytes) -> str:
-    """Return which wire a request is for; empty for any other request."""
-    said = head.lower()
-    if b"\r\nupgrade: websocket" in said:
-        return "ws"
-    return "sse" if b"\r\naccept: text/event-stream" in said else ""
-
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes until nothing does."""
-    with suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
+FOLLOW_ALL = """async (key) => {
+  const { RelayBoard } = await import("/static/relay.js");
+  window.board = new RelayBoard();
+  board.followAll(key);
+}"""
 
 
 async def until(page: Page, condition: str) -> None:
@@ -152,6 +78,109 @@ async def told(page: Page) -> list[str]:
     """Return the kinds of the messages that the client was told, without the events between first and last."""
     kinds: list[str] = await page.evaluate("updates.flatMap(({ message }) => message?.type ?? [])")
     return [kind for kind in kinds if kind in ("snapshot", "resumed", "done")]
+
+
+@pytest.mark.parametrize("stream", ["", "collected"])
+@pytest.mark.parametrize("socket", ["refused", "swallowed"])
+async def test_the_first_state_is_there_within_two_seconds_whatever_a_proxy_does(
+    socket: str, stream: str, sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """A plain call brings it while the wires race: one that is refused, one that hangs, one that is held back."""
+    complaints.append(LOST_CONNECTION)
+    await page.clock.install()
+    box, task = Middlebox(relay), await held(relay, sandbox)
+    setattr(box, socket, {"ws"})
+    box.collected = {"sse"} if stream else set()
+    async with box.open():
+        await page.goto(box.url)
+        await page.evaluate('() => void import("/static/relay.js")')
+        await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
+        await page.evaluate(FOLLOW, wish(relay, task))
+
+        await page.clock.run_for(500)
+        await until(page, "client.state !== null")
+        assert await page.evaluate("client.state.state") == "running"
+        await page.clock.run_for(1_500)
+        best = "poll" if stream else "sse"
+        async with asyncio.timeout(60):
+            while await page.evaluate(f"client.wire !== '{best}' || !['live', 'polling'].includes(client.connection)"):
+                await page.clock.run_for(500)
+        release(sandbox, task)
+        async with asyncio.timeout(60):
+            while await page.evaluate("client.connection !== 'ended'"):
+                await page.clock.run_for(500)
+
+    assert await page.evaluate("client.state.done.verdict") == "succeeded"
+    seqs = await page.evaluate("updates.flatMap(({ message }) => message?.seq ?? [])")
+    assert seqs == list(range(seqs[0], seqs[-1] + 1))  # whatever wire brought an event, it is told once
+
+
+async def test_a_slow_plain_call_keeps_no_wire_waiting(
+    sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """Where the WebSocket works it serves, though the answer to the call never comes."""
+    complaints.append(LOST_CONNECTION)
+    box, task = Middlebox(relay), await held(relay, sandbox)
+    box.swallowed = {"poll"}
+    async with box.open():
+        await page.goto(box.url)
+        await page.evaluate(FOLLOW, wish(relay, task))
+
+        await until(page, "client.wire === 'ws' && client.connection === 'live'")
+        assert await page.evaluate("client.state.state") == "running"
+
+
+async def test_where_everything_works_the_websocket_serves_alone(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """One plain call for the first state is all that comes besides: no stream, no polling, and no second snapshot."""
+    await page.clock.install()
+    box, task = Middlebox(relay), await held(relay, sandbox)
+    async with box.open():
+        await page.goto(box.url)
+        await page.evaluate(FOLLOW, wish(relay, task))
+        await until(page, "client.wire === 'ws' && client.connection === 'live'")
+        await page.clock.run_for(20_000)
+
+        assert box.requests["ws"] == 1
+        assert box.requests["poll"] == 1
+        assert box.requests["sse"] == 0
+        assert await told(page) == ["snapshot"]
+
+
+async def test_what_works_is_remembered_for_the_next_page(
+    sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """A page that is loaded again begins with the stream, and does not wait for the WebSocket to be refused."""
+    complaints.append(LOST_CONNECTION)
+    box, task = Middlebox(relay), await held(relay, sandbox)
+    box.refused = {"ws"}
+    async with box.open():
+        await page.goto(box.url)
+        await page.evaluate(FOLLOW, wish(relay, task))
+        await until(page, "client.wire === 'sse' && client.connection === 'live'")
+        before = box.requests["ws"]
+
+        await page.reload()
+        await page.evaluate(FOLLOW, wish(relay, task))
+
+        await until(page, "client.wire === 'sse' && client.connection === 'live'")
+        assert box.requests["ws"] == before
+
+
+@pytest.mark.parametrize("storage", ["forbidden", "old", "odd"])
+async def test_a_memory_that_is_of_no_use_is_none(storage: str, sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """No right to store anything, an entry that has expired, an entry of something else: the best wire is tried."""
+    task = await held(relay, sandbox)
+    value = {"old": "poll 1000", "odd": "carrier pigeon 99999999999"}.get(storage, "")
+    forbid = (
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })"
+    )
+    keep = f"localStorage.setItem('relay.wire {relay.url}/', '{value}')"
+    await page.add_init_script(forbid if storage == "forbidden" else keep)
+    await page.goto(relay.url)
+
+    await page.evaluate(FOLLOW, wish(relay, task))
+
+    await until(page, "client.wire === 'ws' && client.connection === 'live'")
 
 
 async def test_where_websockets_are_blocked_the_event_stream_serves(
@@ -256,23 +285,7 @@ async def test_a_relay_that_is_away_is_not_taken_for_a_blocked_wire(
     assert await page.evaluate("[...new Set(updates.map(({ wire }) => wire))]") == ["ws"]
 
 
-async def test_more_streams_than_a_browser_has_connections_leave_room_for_other_calls(
-    sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
-) -> None:
-    """Without HTTP/2 four tasks are streamed and the others polled: no client waits for ever, and nor does the page."""
-    complaints.append(LOST_CONNECTION)
-    box, tasks = Middlebox(relay), [await held(relay, sandbox) for _ in range(8)]
-    box.refused = {"ws"}
-    async with box.open():
-        await page.goto(box.url)
-        await page.evaluate(FOLLOW_EACH, [wish(relay, task) for task in tasks])
-
-        await until(page, "clients.every(({ state }) => state)")
-        assert sorted(await page.evaluate("clients.map(({ wire }) => wire)")) == ["poll"] * 4 + ["sse"] * 4
-        assert await page.evaluate("fetch('/livez').then(({ ok }) => ok)")
-
-
-async def test_a_board_by_tag_is_polled_where_websockets_are_blocked(
+async def test_a_board_by_tag_is_streamed_where_websockets_are_blocked(
     sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
 ) -> None:
     """What is there is shown, and what happens to it."""
@@ -284,27 +297,47 @@ async def test_a_board_by_tag_is_polled_where_websockets_are_blocked(
         await page.goto(box.url)
         await page.evaluate(FOLLOW_TAG, ["shoot", relay.api_key])
 
-        await until(page, "board.connection === 'polling'")
+        await until(page, "board.connection === 'live'")
         release(sandbox, task)
         await until(page, "[...board.states.values()].map(({ state }) => state).join() === 'succeeded'")
 
 
+async def test_a_board_of_all_tasks_is_polled_where_nothing_can_be_streamed(
+    sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """The last way serves boards, too, and what joins them."""
+    complaints.append(LOST_CONNECTION)
+    box, task = Middlebox(relay), await held(relay, sandbox)
+    box.refused = {"ws", "sse"}
+    async with box.open():
+        await page.goto(box.url)
+        await page.evaluate(FOLLOW_ALL, relay.api_key)
+
+        await until(page, "board.connection === 'polling'")
+        await held(relay, sandbox)
+        await until(page, "board.states.size === 2")
+        release(sandbox, task)
+        await until(page, "[...board.states.values()].some(({ done }) => done)")
+
+
 async def test_retry_after_is_honoured(sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]) -> None:
-    """The relay says when to come back, and not before that does the client."""
+    """The relay says when to come back, and the client does not before that, although nothing else serves."""
     complaints += [LOST_CONNECTION, "503"]
     await page.clock.install()
     box, task = Middlebox(relay), await held(relay, sandbox)
     box.answer = b"HTTP/1.1 503 Busy\r\nRetry-After: 100\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    box.swallowed = {"poll"}
     async with box.open():
         await page.goto(box.url)
         await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
         await page.evaluate(FOLLOW, wish(relay, task) | {"wire": "sse"})
+        await page.clock.run_for(500)
         await until(page, "client.connection === 'offline'")
         box.answer = b""
 
         await page.clock.run_for(99_000)
         assert await page.evaluate("client.connection") == "offline"
-        assert box.streams == 1
+        assert box.requests["sse"] == 1
         await page.clock.run_for(2_000)
 
         await until(page, "client.connection === 'live'")

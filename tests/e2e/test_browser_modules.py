@@ -132,7 +132,7 @@ def event(task: str, seq: int) -> dict[str, Any]:
 
 
 async def test_a_fold_knows_its_place_and_says_when_it_is_lost(relay: Running, page: Page) -> None:
-    """It counts down what was missed, takes nothing twice, and after a gap waits for the whole state."""
+    """It counts down what was missed, takes nothing twice or back, and after a gap waits for the whole state."""
     await page.goto(relay.url)
     resumed = {"type": "resumed", "task": "t", "seq": 5, "events": 2}
 
@@ -148,8 +148,24 @@ async def test_a_fold_knows_its_place_and_says_when_it_is_lost(relay: Running, p
         ["gap", None, 0],
         ["nothing", None, 0],
     ]
-    assert await page.evaluate(FOLD_FROM, ["e:5", [{**resumed, "seq": 4}, snapshot("t", 3, "shoot", "f")]]) == [
+    assert await page.evaluate(FOLD_FROM, ["e:5", [{**resumed, "seq": 6}, snapshot("t", 3, "shoot", "f")]]) == [
         ["gap", None, 0],
+        ["placed", "f:3", 0],
+    ]
+
+
+async def test_a_fold_takes_what_two_wires_bring(relay: Running, page: Page) -> None:
+    """What one wire has brought already the other says again, or an older state: neither changes anything."""
+    await page.goto(relay.url)
+    resumed = {"type": "resumed", "task": "t", "seq": 4, "events": 2}
+
+    assert await page.evaluate(FOLD_FROM, ["e:5", [resumed, event("t", 5), event("t", 6)]]) == [
+        ["placed", "e:5", 1],
+        ["nothing", "e:5", 1],
+        ["placed", "e:6", 0],
+    ]
+    assert await page.evaluate(FOLD_FROM, ["e:5", [snapshot("t", 3, "shoot"), snapshot("t", 3, "shoot", "f")]]) == [
+        ["nothing", "e:5", 0],
         ["placed", "f:3", 0],
     ]
 
