@@ -4,19 +4,19 @@
 /** What a relay takes whose operator has set nothing else. */
 export const DEFAULT_ROOM = 200;
 
-/** Of a connection: the error of one subscription. Of a request: the problem that refuses it. */
-const TOO_MANY = /\bOne connection may follow (\d+)\b|\bone request may have (\d+)\b/;
+/** A connection says it in the error of one subscription, a request in the problem that refuses it. */
+const TOO_MANY = /\bone (?:connection|request) may (?:follow|have) (\d+)\b/i;
 
 /**
  * @param {string} words
  * @returns {number|null} how many the relay takes; null where the words are about something else
  */
 export function roomOf(words) {
-  const [, connection, request] = TOO_MANY.exec(words) ?? [];
-  return connection || request ? Math.max(1, Number(connection ?? request)) : null;
+  const room = TOO_MANY.exec(words)?.[1];
+  return room ? Math.max(1, Number(room)) : null;
 }
 
-/** Say in the relay's own words that a connection is full. */
+/** Say of a connection that it is full, as the relay does. */
 export function fullWords(/** @type {number} */ room) {
-  return `One connection may follow ${room} tasks and tags.`;
+  return `One connection may have ${room} subscriptions.`;
 }

@@ -1,0 +1,89 @@
+"""The client outside a browser: in Node, and where a server renders the page that will show it."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.app import Running
+from relay.core.snapshot import Snapshot
+from relay.sandbox import Sandbox
+from relay.wishes import Start
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+STATIC = Path(__file__).parents[2] / "static"
+IMAGE = "bytedance/text-to-image-seedream-v4"
+
+LOAD = """
+const module = await import(process.argv[1]);
+console.log(JSON.stringify(Object.keys(module).sort()));
+"""
+FOLLOW = """
+const [address, base, task, token] = process.argv.slice(1);
+const { RelayClient } = await import(address);
+const client = new RelayClient({ base, task, token });
+const types = [];
+client.addEventListener("update", ({ detail: { message, state, connection, wire } }) => {
+  if (message) types.push(message.type);
+  if (connection === "live" && types.length) console.log(JSON.stringify({ wire, live: true }));
+  if (connection === "ended") console.log(JSON.stringify({ verdict: state.done.verdict, types }));
+});
+"""
+"""It says nothing of leaving: a client that has ended keeps no process alive."""
+
+
+async def node(script: str, *arguments: str) -> asyncio.subprocess.Process:
+    """Run a module in Node."""
+    command = shutil.which("node")
+    assert command is not None, "node is missing"
+    return await asyncio.create_subprocess_exec(
+        command, "--input-type=module", "-e", script, "--", *arguments, stdout=-1, stderr=-1, cwd=STATIC.parent
+    )
+
+
+async def output(process: asyncio.subprocess.Process) -> list[Any]:
+    """Return the lines that a process has still to say; it says nothing on stderr and ends well."""
+    async with asyncio.timeout(30):
+        said, errors = await process.communicate()
+    failures = [
+        line for line in errors.decode().splitlines() if "Warning" not in line and "--trace-warnings" not in line
+    ]
+    assert (failures, process.returncode) == ([], 0)
+    return [json.loads(line) for line in said.splitlines()]
+
+
+async def held(relay: Running, sandbox: Sandbox) -> Snapshot:
+    """Start a task that waits where it has just started, until it is released."""
+    sandbox.next_run(hold_at="task_start")
+    return (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
+
+
+@pytest.mark.parametrize("name", ["relay.js", "client.js", "relay-task-element-define.js"])
+async def test_a_module_can_be_loaded_where_there_is_no_page(name: str) -> None:
+    """Server rendering imports what it cannot show: no `HTMLElement`, `document`, `location` or `customElements`."""
+    (names,) = await output(await node(LOAD, (STATIC / name).as_uri()))
+
+    if name == "relay.js":
+        assert names == ["RelayBoard", "RelayClient", "RelayTaskElement", "reduce"]
+
+
+async def test_the_client_follows_a_task_in_node_to_its_end(sandbox: Sandbox, relay: Running) -> None:
+    """Over the event stream where there is no WebSocket; and when the task has ended, the process does."""
+    task = await held(relay, sandbox)
+    token, _ = relay.context.access.mint(task.id, scope="view", ttl_s=600)
+    process = await node(FOLLOW, (STATIC / "relay.js").as_uri(), relay.url, task.id, token)
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        first = json.loads(await process.stdout.readline())
+    assert first["wire"] in ("sse", "ws")
+    assert task.upstream_id is not None
+
+    sandbox.release(task.upstream_id)
+
+    lines = await output(process)
+    assert lines[-1]["verdict"] == "succeeded"
+    assert [kind for kind in lines[-1]["types"] if kind in ("snapshot", "done")] == ["snapshot", "done"]
