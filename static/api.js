@@ -1,6 +1,5 @@
 // @ts-check
 /** The management API, as the dashboard uses it: one key, JSON in and out, refusals as `Problem`. */
-import { relayUrl } from "./base.js";
 import { Problem, readProblem } from "./problem.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
@@ -20,12 +19,12 @@ export class Api {
    */
   list(cursor = null) {
     const query = new URLSearchParams({ limit: "25", ...(cursor && { cursor }) });
-    return this.#call("GET", `v1/tasks?${query}`);
+    return this.#call("GET", `/v1/tasks?${query}`);
   }
 
   /** @returns {Promise<{models: Model[]}>} the catalogue */
   models() {
-    return this.#call("GET", "v1/models");
+    return this.#call("GET", "/v1/models");
   }
 
   /**
@@ -36,7 +35,7 @@ export class Api {
    * @returns {Promise<{task: Snapshot, token: string, links: Links}>}
    */
   start(body, idempotencyKey) {
-    return this.#call("POST", "v1/tasks", body, { "Idempotency-Key": idempotencyKey });
+    return this.#call("POST", "/v1/tasks", body, { "Idempotency-Key": idempotencyKey });
   }
 
   /**
@@ -46,7 +45,7 @@ export class Api {
    * @returns {Promise<{token: string, expires_at: number, links: Links}>}
    */
   token(task) {
-    return this.#call("POST", `v1/tasks/${encodeURIComponent(task)}/tokens`, {});
+    return this.#call("POST", `/v1/tasks/${encodeURIComponent(task)}/tokens`, {});
   }
 
   /**
@@ -61,7 +60,7 @@ export class Api {
     /** @type {Response} */
     let response;
     try {
-      response = await fetch(relayUrl(path), { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
+      response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // what fetch throws at a lost network
       throw new Problem(0, "The relay cannot be reached");

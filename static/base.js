@@ -10,15 +10,6 @@ export function baseUrl(/** @type {string} */ base) {
 }
 
 /**
- * The address of a page or a call of the relay that this module came from, for the relay's own pages.
- *
- * @param {string} path without a slash at its beginning: `t/ID`, `v1/tasks`
- */
-export function relayUrl(path) {
-  return new URL(path, DEFAULT_BASE);
-}
-
-/**
  * The origin that this page has for the relay, as in the header `Origin`; empty outside a browser. In an
  * `<iframe sandbox>` it is `null`, while `location.origin` still names the site that the page was loaded from.
  *

@@ -26,7 +26,16 @@ export function mediaUrl(url) {
  * @param {string[]} schemes
  */
 function withScheme(url, schemes) {
-  if (!url || !URL.canParse(url)) return null; // a relative address would point into the page that shows it
-  const parsed = new URL(url);
-  return schemes.includes(parsed.protocol) ? parsed.href : null;
+  const parsed = parse(url ?? "");
+  return parsed && schemes.includes(parsed.protocol) ? parsed.href : null;
+}
+
+/** Null for a relative address too: it would point into the page that shows it. */
+function parse(/** @type {string} */ url) {
+  try {
+    return new URL(url); // `URL.canParse` is missing before Chrome 120, Firefox 115 and Safari 17
+  } catch (error) {
+    if (error instanceof TypeError) return null;
+    throw error;
+  }
 }
