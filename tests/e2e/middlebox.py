@@ -22,6 +22,8 @@ class Middlebox:
         """The wires whose answers are held back: the connection stands, and nothing comes."""
         self.collected: set[str] = set()
         """The wires whose answers are passed on when they are complete, and not before."""
+        self.prefix = b""
+        """A path in front of all others, which is taken away before a request is passed on."""
         self.answer = b""
         """An answer that is given in the place of the relay's to each request for a stream."""
         self.requests: Counter[str] = Counter()
@@ -54,6 +56,7 @@ class Middlebox:
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
+        head = head.replace(b" " + self.prefix + b"/", b" /", 1)
         wire = wire_of(head)
         self.requests[wire] += 1
         if wire in self.refused:

@@ -320,6 +320,26 @@ async def test_a_board_of_all_tasks_is_polled_where_nothing_can_be_streamed(
         await until(page, "[...board.states.values()].some(({ done }) => done)")
 
 
+@pytest.mark.parametrize("blocked", ["", "ws", "ws sse"])
+async def test_a_relay_under_a_path_is_reached_by_every_wire(
+    blocked: str, sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """`https://example.com/relay/`: where the relay is follows from where its module came from."""
+    complaints += [LOST_CONNECTION, "404"]
+    box, task = Middlebox(relay), await held(relay, sandbox)
+    box.prefix = b"/relay"
+    box.refused = set(blocked.split())
+    async with box.open():
+        await page.goto(f"{box.url}/relay/livez")
+        await page.evaluate(FOLLOW.replace("/static/", f"{box.url}/relay/static/"), wish(relay, task))
+
+        best = {"": "ws", "ws": "sse", "ws sse": "poll"}[blocked]
+        await until(page, f"client.wire === '{best}' && ['live', 'polling'].includes(client.connection)")
+        release(sandbox, task)
+        await until(page, "client.connection === 'ended'")
+        assert await page.evaluate("client.state.done.verdict") == "succeeded"
+
+
 async def test_retry_after_is_honoured(sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]) -> None:
     """The relay says when to come back, and the client does not before that, although nothing else serves."""
     complaints += [LOST_CONNECTION, "503"]

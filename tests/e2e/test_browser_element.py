@@ -238,6 +238,7 @@ async def test_its_own_words_stand_until_there_is_something_better(
     """What the page's author wrote between the tags is shown first, and no longer when the task is there."""
     await stories.write(relay, ["running"])
     await page.route_web_socket("**/v1/ws", lambda _socket: None)  # a relay that says nothing
+    await page.route("**/v1/events*", lambda _route: None)
     words = "Your picture is on its way…"
     await place(page, relay, ["running"], words)
     await expect(page.get_by_text(words)).to_be_visible()
