@@ -1,8 +1,9 @@
 // @ts-check
 /** Shows pictures one at a time over the whole window; arrows, Home and End walk through them, Escape leaves. */
 import { h, setText } from "./dom.js";
+import { MediaLoader } from "./media-loader.js";
 
-/** @typedef {{src: string, name: string}} Picture */
+/** @typedef {{readonly src: string, name: string}} Picture */
 
 export class Lightbox {
   #room;
@@ -11,31 +12,38 @@ export class Lightbox {
   #index = 0;
   /** @type {HTMLDialogElement|null} */
   #dialog = null;
-  #image = h("img");
+  #stage = h("div", { class: "stage" });
+  /** @type {MediaLoader|null} */
+  #loader = null;
   #title = h("span", { "aria-live": "polite" });
 
   constructor(/** @type {HTMLElement} */ room) {
     this.#room = room;
   }
 
-  /** Take other pictures; one that is open is left. */
-  show(/** @type {Picture[]} */ pictures) {
-    this.#pictures = pictures;
-    this.#dialog?.close();
-  }
-
-  open(/** @type {number} */ index) {
+  /**
+   * @param {Picture[]} pictures
+   * @param {number} index which of them to show first
+   */
+  open(pictures, index) {
     this.#dialog ??= this.#build();
+    this.#pictures = pictures;
     this.#go(index);
     this.#dialog.showModal();
+  }
+
+  /** Go on loading, after it was out of the document. */
+  wake() {
+    this.#loader?.wake();
   }
 
   #go(/** @type {number} */ index) {
     const { length } = this.#pictures;
     this.#index = (index + length) % length;
     const { src, name } = this.#pictures[this.#index];
-    this.#image.src = src;
-    this.#image.alt = name;
+    this.#loader?.stop();
+    this.#loader = new MediaLoader({ url: src, make: () => h("img", { alt: name }) });
+    this.#stage.replaceChildren(this.#loader.element);
     setText(this.#title, length > 1 ? `${name} (${this.#index + 1} of ${length})` : name);
     for (const button of this.#dialog?.querySelectorAll("[data-step]") ?? []) {
       /** @type {HTMLElement} */ (button).hidden = length < 2;
@@ -53,12 +61,17 @@ export class Lightbox {
       "dialog",
       { part: "lightbox", "aria-label": "Enlarged result" },
       h("div", { class: "tools" }, this.#title, close),
-      h("div", { class: "stage" }, this.#image),
+      this.#stage,
       h("div", { class: "tools" }, step(-1, "← Previous", "Previous picture"), step(1, "Next →", "Next picture")),
     );
     close.addEventListener("click", () => dialog.close());
     dialog.addEventListener("click", ({ target }) => {
-      if (target instanceof HTMLElement && target.className === "stage") dialog.close();
+      if (target === this.#stage || target === this.#loader?.element) dialog.close();
+    });
+    dialog.addEventListener("close", () => {
+      this.#loader?.stop();
+      this.#loader = null;
+      this.#stage.replaceChildren();
     });
     dialog.addEventListener("keydown", (event) => this.#key(event));
     this.#room.append(dialog);

@@ -2,6 +2,7 @@
 /** Shows what a person should know while a task runs: it waits, it is silent, somebody wants it stopped. */
 import { h, textElement } from "./dom.js";
 import { duration } from "./format.js";
+import { silenceOf, silentFor_s } from "./silence.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 
@@ -33,16 +34,19 @@ export class NoticesView {
  * @param {number} now
  * @returns {[lead: string, words: string][]}
  */
-function noticesOf({ hold, stall, cancel, done, updated_at }, now) {
+function noticesOf(state, now) {
+  const { hold, stall, cancel, done } = state;
   /** @type {[string, string][]} */
   const notices = [];
   if (hold) {
     const place = hold.position > 0 ? `Number ${hold.position} in the relay's line. ` : "It is about to be submitted. ";
     notices.push(["Waiting for a place at the platform", `${place}${sentence(hold.reason)}`]);
   }
-  if (stall) {
-    const silent_s = stall.silent_s + Math.max(0, now - updated_at);
-    notices.push([`No news for ${duration(silent_s)}`, `The relay asked: ${sentence(stall.checked)}`]);
+  const silence = silenceOf(state);
+  if (silence && stall) {
+    const silent = duration(silentFor_s(state, now));
+    const lead = silence === "quiet" ? `No news for ${silent}` : `Stuck for ${silent}`;
+    notices.push([lead, `The relay asked the platform: ${sentence(stall.checked)}`]);
   }
   if (cancel && !done) notices.push(["Stopping was asked for", `By ${cancel.by}. What comes of it is not known yet.`]);
   return notices;

@@ -12,12 +12,14 @@ import { clockTime, CONNECTION_WORDS, duration, STATE_WORDS } from "./format.js"
 import { pictureOf } from "./input-picture.js";
 import { LogView } from "./log-view.js";
 import { NoticesView } from "./notices-view.js";
-import { outputText, OutputsView } from "./outputs-view.js";
+import { answerOf } from "./output-text.js";
+import { OutputsView } from "./outputs-view.js";
 import { Problem } from "./problem.js";
 import { ProgressView } from "./progress-view.js";
 import { RailView } from "./rail-view.js";
 import { cloneSkeleton } from "./relay-task-template.js";
 import { SegmentsView } from "./segments-view.js";
+import { silenceOf } from "./silence.js";
 import { cancelTask, readInput } from "./task-calls.js";
 import { allows } from "./token-scope.js";
 import { VerdictView } from "./verdict-view.js";
@@ -45,7 +47,11 @@ export class TaskView {
   /** @type {string|null} */
   #before = null;
   /** @type {readonly import("./types.js").Output[]} */
-  #results = [];
+  #outputsSeen = [];
+  /** @type {readonly import("./types.js").Segment[]} */
+  #segmentsSeen = [];
+  /** @type {readonly import("./output-text.js").AnswerPart[]} */
+  #answer = [];
   #askedInput = false;
 
   /** With what the viewer may ask the relay; a renewed token is put here. */
@@ -85,13 +91,13 @@ export class TaskView {
    */
   render(update, now) {
     const { state, connection } = update;
-    this.#renderConnection(update);
+    this.#renderConnection(update, now);
     this.#part("loading").hidden = state !== null || connection === "refused";
     this.#part("content").hidden = state === null;
     if (!state) return;
     if (!this.#begun) this.#begin(state);
-    this.#part("card").toggleAttribute("data-quiet", state.stall !== null);
-    this.#renderHead(state);
+    this.#part("card").toggleAttribute("data-quiet", silenceOf(state) !== null);
+    this.#renderHead(state, now);
     this.#notices.render(state, now);
     this.#progress.render(state, now, connection === "live" || connection === "polling");
     this.#rail.render(state, now);
@@ -112,40 +118,49 @@ export class TaskView {
     );
   }
 
-  #renderConnection(/** @type {Shown} */ { connection, reason, offlineSince, missing }) {
+  /**
+   * @param {Shown} update
+   * @param {number} now
+   */
+  #renderConnection({ connection, reason, offlineSince, clockOffset_s, missing }, now) {
     this.#part("card").dataset.connection = connection;
     const badge = this.#part("connection");
     badge.hidden = connection === "ended";
     badge.title = connection === "catching-up" ? `${missing} events are still to come` : reason;
     setText(badge, CONNECTION_WORDS[connection] ?? connection);
     const refused = connection === "refused";
-    const lost = offlineSince !== null && Date.now() / 1000 - offlineSince >= PATIENCE_S;
+    const lostAt = offlineSince === null ? null : Math.min(now, offlineSince + clockOffset_s);
+    const lost = lostAt !== null && now - lostAt >= PATIENCE_S;
     const notice = this.#part("lost");
     notice.hidden = !refused && !lost;
     if (notice.hidden) return;
-    const lead = refused ? "This task cannot be shown" : `The connection is lost (since ${clockTime(offlineSince ?? 0)})`;
+    const lead = refused ? "This task cannot be shown" : `The connection is lost (since ${clockTime(lostAt ?? now, now)})`;
     const words = `${reason.replace(/\.$/, "")}.${refused ? "" : " It is being tried again; the task goes on meanwhile."}`;
     if (notice.dataset.shown === lead + words) return;
     notice.dataset.shown = lead + words;
     notice.replaceChildren(textElement("strong", lead), words.charAt(0).toUpperCase() + words.slice(1));
   }
 
-  #renderHead(/** @type {Snapshot} */ state) {
+  /**
+   * @param {Snapshot} state
+   * @param {number} now
+   */
+  #renderHead(state, now) {
     this.#part("card").dataset.state = state.state;
     setText(this.#part("state"), STATE_WORDS[state.state]);
     setText(this.#part("spoken"), STATE_WORDS[state.state]);
-    const facts = [state.provider, `began ${clockTime(state.created_at)}`];
+    const facts = [state.provider, `began ${clockTime(state.created_at, now)}`];
     if (state.ended_at !== null) facts.push(`took ${duration(state.ended_at - state.created_at)}`);
     facts.push(...state.tags.map((tag) => `#${tag}`));
     setText(this.#part("facts"), facts.join(" · "));
   }
 
   #renderOutputs(/** @type {Snapshot} */ { outputs, segments, done }) {
-    this.#results = outputs;
     this.#outputs.render(outputs, this.#before);
     if (outputs.length) this.#askForInput();
-    // An answer that was streamed is the same text as the output that repeats it: the stream stays, it was read already.
-    this.#segments.render(segments.length ? segments : outputs.flatMap(outputText), done === null);
+    if (segments !== this.#segmentsSeen || outputs !== this.#outputsSeen) this.#answer = answerOf(segments, outputs);
+    [this.#segmentsSeen, this.#outputsSeen] = [segments, outputs];
+    this.#segments.render(this.#answer, done === null);
   }
 
   #renderLog(/** @type {Snapshot} */ { log, log_dropped }) {
@@ -162,7 +177,7 @@ export class TaskView {
     this.#askedInput = true;
     try {
       this.#before = pictureOf((await readInput(this.access)).input);
-      this.#outputs.render(this.#results, this.#before);
+      this.#outputs.render(this.#outputsSeen, this.#before);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
     }

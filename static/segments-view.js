@@ -1,10 +1,16 @@
 // @ts-check
-/** Shows a streamed answer: what the model thinks stays folded until somebody asks for it, what it answers stands open. */
+/**
+ * Shows an answer in its parts: what the model answers stands open, what it thinks is folded, and a call of a function
+ * or tool says which one with which arguments.
+ */
 import { h, setText, textElement } from "./dom.js";
+import { withoutWrapper } from "./output-text.js";
+
+/** @typedef {import("./output-text.js").AnswerPart} AnswerPart */
 
 export class SegmentsView {
   #place;
-  /** @type {readonly import("./types.js").Segment[]} */
+  /** @type {readonly AnswerPart[]} */
   #shown = [];
 
   constructor(/** @type {HTMLElement} */ place) {
@@ -12,32 +18,55 @@ export class SegmentsView {
   }
 
   /**
-   * @param {readonly import("./types.js").Segment[]} segments
+   * @param {readonly AnswerPart[]} parts
    * @param {boolean} running
    */
-  render(segments, running) {
-    this.#place.hidden = segments.length === 0;
+  render(parts, running) {
+    this.#place.hidden = parts.length === 0;
     this.#place.toggleAttribute("data-running", running);
-    if (segments === this.#shown) return;
-    this.#shown = segments;
+    if (parts === this.#shown) return;
+    this.#shown = parts;
     const { children } = this.#place;
-    while (children.length > segments.length) this.#place.lastElementChild?.remove();
-    segments.forEach(({ kind, text }, index) => {
+    while (children.length > parts.length) this.#place.lastElementChild?.remove();
+    parts.forEach((part, index) => {
+      const title = titleOf(part);
       let block = /** @type {HTMLElement|undefined} */ (children[index]);
-      if (block?.dataset.kind !== kind) {
-        const made = segmentBlock(kind);
+      if (block?.dataset.kind !== part.kind) {
+        const made = partBlock(part.kind, title);
         if (block) block.replaceWith(made);
         else this.#place.append(made);
         block = made;
       }
-      setText(/** @type {HTMLElement} */ (block.lastElementChild), text);
+      if (title) setText(/** @type {HTMLElement} */ (block.firstElementChild), title);
+      setText(/** @type {HTMLElement} */ (block.lastElementChild), withoutWrapper(part.text));
     });
   }
 }
 
-function segmentBlock(/** @type {string} */ kind) {
+/** The title of a part; empty for one that needs none. */
+function titleOf(/** @type {AnswerPart} */ { kind, name }) {
+  switch (kind) {
+    case "answer":
+    case "raw":
+      return "";
+    case "thinking":
+      return "Thinking";
+    case "function_call":
+      return name ? `Function call: ${name}` : "Function call";
+    case "custom_tool_call":
+      return name ? `Tool call: ${name}` : "Tool call";
+    default:
+      return kind;
+  }
+}
+
+/**
+ * @param {string} kind
+ * @param {string} title
+ */
+function partBlock(kind, title) {
   const text = textElement("div", "", "text");
-  if (kind === "answer" || kind === "raw") return h("div", { "data-kind": kind }, text);
-  const title = kind === "thinking" ? "Thinking" : kind;
-  return h("details", { "data-kind": kind }, textElement("summary", title), text);
+  if (!title) return h("div", { "data-kind": kind }, text);
+  const isCall = kind.endsWith("_call");
+  return h("details", { "data-kind": kind, open: isCall, "data-call": isCall }, textElement("summary", title), text);
 }

@@ -19,7 +19,9 @@
  * @property {number|null} speed
  * @property {string|null} unit
  * @property {Eta|null} eta
+ * @property {Phase|null} [phase] what runs now; absent in old logs
  */
+/** @typedef {{index: number, label: string|null, percent: number|null}} Phase `index` is from 0 */
 /** @typedef {{stream: "stdout"|"stderr", text: string}} Log */
 /** @typedef {{segment: number, kind: string, offset: number, text: string}} Append */
 /** @typedef {{kind: string, text: string}} Segment */
@@ -33,7 +35,11 @@
  */
 /** @typedef {{reason: string, position: number}} Hold */
 /** @typedef {{by: string}} Cancel */
-/** @typedef {{silent_s: number, checked: string}} Stall */
+/**
+ * `confirmed`: the platform's record says that the task runs. Absent in old logs, which means that nothing says so.
+ *
+ * @typedef {{silent_s: number, checked: string, confirmed?: boolean}} Stall
+ */
 /** @typedef {{amount: number, unit: "usd"|"credits"}} Cost */
 /**
  * @typedef {object} Done

@@ -338,3 +338,28 @@ async def write(relay: Running, names: list[str] | None = None) -> list[str]:
         await relay.context.journal.create(record, events[0])
         await relay.context.journal.append(events[1:])
     return [*(names or told)]
+
+
+async def tell(relay: Running, task: str, said: list[tuple[str, State, Data]], at: float | None = None) -> None:
+    """Write a task that says just this after its `submit`, all at one time: now, unless `at` says another."""
+    now = time.time() if at is None else at
+    submit = Submit(model=IMAGE, provider="wiro", tags=())
+    events = [
+        Event(type=name, task=task, seq=seq, state=state, at=now, source=Source.LIVE, data=data)
+        for seq, (name, state, data) in enumerate([("submit", State.SUBMITTING, submit), *said], start=1)
+    ]
+    record = Record(id=task, provider="wiro", model=IMAGE, created_at=now, input={}, metadata={})
+    await relay.context.journal.create(record, events[0])
+    await relay.context.journal.append(events[1:])
+
+
+async def succeed(relay: Running, task: str, *outputs: Output) -> None:
+    """Write a task that has succeeded with these outputs."""
+    results = Results(outputs=outputs)
+    done = Done(verdict="succeeded", exit_code=0, billed=True)
+    said: list[tuple[str, State, Data]] = [
+        ("submitted", State.QUEUED, Submitted(upstream_id="1")),
+        ("postprocess_end", State.FINISHING, results),
+        ("done", State.SUCCEEDED, done),
+    ]
+    await tell(relay, task, said)

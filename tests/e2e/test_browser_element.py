@@ -70,7 +70,7 @@ async def test_the_rail_has_six_stages_and_says_which_were_worked_out(relay: Run
 @pytest.mark.parametrize(
     ("story", "words"),
     [
-        ("stalled", r"No news for 2 min 3\d s.*The relay asked: the upstream says task_output\."),
+        ("stalled", r"Stuck for 2 min 3\d s.*The relay asked the platform: the upstream says task_output\."),
         ("held", "Waiting for a place at the platform.*Number 3 in the relay's line"),
         ("canceling", "Stopping was asked for.*By viewer"),
     ],

@@ -193,8 +193,8 @@ async def test_what_a_policy_blocks_is_a_link_rather_than_a_hole(
         await page.goto(view(relay, task.id))
 
         figure = page.locator("figure")
-        await expect(figure).to_contain_text("This could not be loaded here.")
-        await expect(figure.get_by_role("link", name="Open it by itself")).to_have_attribute(
+        await expect(figure).to_contain_text("This file could not be loaded")
+        await expect(figure.get_by_role("link", name="Open in a new tab")).to_have_attribute(
             "href", re.compile("/cdn/")
         )
         await expect(figure.locator("img")).to_have_count(0)

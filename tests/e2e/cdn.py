@@ -1,0 +1,69 @@
+"""A host of results that is late, as real ones are: a file is there only after some requests for it."""
+
+import io
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+import relay.sandbox
+from relay.sandbox import pictures
+
+PNG = pictures.draw("cdn", 48, 32)
+WEBM = (Path(relay.sandbox.__file__).parent / "media" / "clip.webm").read_bytes()
+
+
+def _wav() -> bytes:
+    written = io.BytesIO()
+    with wave.open(written, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(1)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(8000))
+    return written.getvalue()
+
+
+FILES = {"png": ("image/png", PNG), "webm": ("video/webm", WEBM), "wav": ("audio/wav", _wav())}
+"""By the ending of the address."""
+
+
+class Cdn:
+    """Serves every name that ends in one of FILES, and 404 as long as it is `late`."""
+
+    def __init__(self) -> None:
+        self.late = True
+        self.query: str | None = None
+        """What the address must have as its query, as a signed one has; null allows anything."""
+        self.miss_headers: dict[str, str] = {}
+        self.asked: list[str] = []
+        """Paths with queries, in the order of the requests."""
+        self.origin = ""
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.asked.append(str(request.rel_url))
+        if self.query is not None and request.rel_url.raw_query_string != self.query:
+            return web.Response(status=403)
+        if self.late:
+            return web.Response(status=404, headers=self.miss_headers)
+        content_type, body = FILES[request.path.rpartition(".")[2]]
+        return web.Response(body=body, content_type=content_type)
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls) -> AsyncIterator["Cdn"]:
+        """Serve on a free port of loopback."""
+        cdn = cls()
+        application = web.Application()
+        application.router.add_get("/{name:.*}", cdn._answer)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        cdn.origin = f"http://{host}:{port}"
+        try:
+            yield cdn
+        finally:
+            await runner.cleanup()
