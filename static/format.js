@@ -1,5 +1,6 @@
 // @ts-check
 /** Numbers, times and states in words. Pure; no DOM. */
+import { drawnProgress } from "./drawn-progress.js";
 
 /** @type {Record<import("./types.js").State, string>} */
 export const STATE_WORDS = {
@@ -58,11 +59,24 @@ export function fileSize(/** @type {number} */ bytes) {
 }
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const DAY_AND_CLOCK = new Intl.DateTimeFormat(undefined, {
+  month: "short",
+  day: "numeric",
+  hour: "numeric",
+  minute: "2-digit",
+});
 const DATE_AND_CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** The reader's own clock time. */
-export function clockTime(/** @type {number} */ at) {
-  return CLOCK.format(at * 1000);
+/**
+ * A time in the reader's time zone: `9:38:18 PM` today, `Nov 22, 9:38 PM` on another day, with the year in another year.
+ *
+ * @param {number} at
+ * @param {number} now of the same clock
+ */
+export function clockTime(at, now) {
+  const [then, today] = [new Date(at * 1000), new Date(now * 1000)];
+  if (then.toDateString() === today.toDateString()) return CLOCK.format(then);
+  return (then.getFullYear() === today.getFullYear() ? DAY_AND_CLOCK : DATE_AND_CLOCK).format(then);
 }
 
 /** `now`, `5 s ago`, `3 min ago`, `2 h ago`, `4 d ago`: one figure, for a list that is scanned and not read. */
@@ -115,9 +129,9 @@ export function costWords(/** @type {import("./types.js").Done} */ { cost, bille
 }
 
 /** The last word or two of a page's title and of a row: percent while it runs, else the state. */
-export function shortStatus(/** @type {import("./types.js").Snapshot} */ { state, progress, done }) {
-  const percent = done ? null : progress?.percent;
-  return percent == null ? STATE_WORDS[state] : percentText(percent);
+export function shortStatus(/** @type {import("./types.js").Snapshot} */ task) {
+  const { percent } = drawnProgress(task);
+  return task.done || percent === null ? STATE_WORDS[task.state] : percentText(percent);
 }
 
 function twoDigits(/** @type {number} */ number) {

@@ -5,11 +5,12 @@
  * Its button cuts the connection, so that one can see it recover.
  */
 import { ofFragment, taskOfPath } from "./address.js";
-import { RelayClient } from "./client.js";
+import { DEFAULT_BASE, RelayClient } from "./client.js";
 import { h, setText, textElement } from "./dom.js";
 import { clockTime, CONNECTION_WORDS, STATE_WORDS } from "./format.js";
 import { Problem } from "./problem.js";
 import { isEvent } from "./reducer.js";
+import { ServerClock } from "./server-clock.js";
 import { eventsAfter } from "./task-calls.js";
 import { tokenMissing } from "./task-page.js";
 
@@ -23,6 +24,7 @@ const follow = /** @type {HTMLInputElement} */ (part("follow"));
 const wire = /** @type {HTMLSelectElement} */ (part("wire"));
 const list = part("messages");
 
+const clock = new ServerClock();
 /** @type {RelayClient|null} */
 let client = null;
 /** The last event that there is a row for. */
@@ -52,7 +54,7 @@ async function open() {
   if (!token) return part("place").replaceChildren(tokenMissing());
   part("inspector").hidden = false;
   part("watch").hidden = false;
-  part("watch").setAttribute("href", `/t/${encodeURIComponent(taskOfPath())}${location.hash}`);
+  part("watch").setAttribute("href", `../t/${encodeURIComponent(taskOfPath())}${location.hash}`);
   connection = "";
   const chosen = /** @type {import("./types.js").WireName} */ (wire.value);
   await addHistory(token);
@@ -72,7 +74,7 @@ function connect(token, wireName) {
 /** What happened before anybody looked. Where it cannot be had the live messages still say why. */
 async function addHistory(/** @type {string} */ token) {
   try {
-    for await (const event of eventsAfter({ base: "/", task: taskOfPath(), token }, seen)) addEvent(event);
+    for await (const event of eventsAfter({ base: DEFAULT_BASE, task: taskOfPath(), token }, seen)) addEvent(event);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
   }
@@ -84,9 +86,10 @@ async function addHistory(/** @type {string} */ token) {
  */
 function take(update, token) {
   const { state, message, reason } = update;
+  clock.hear(message);
   if (update.connection !== connection) {
     connection = update.connection;
-    add("connection", "", connection, reason || `over ${update.wire}`, Date.now() / 1000 + update.clockOffset_s);
+    add("connection", "", connection, reason || `over ${update.wire}`, clock.now());
   }
   if (message) {
     heard += 1;
@@ -124,7 +127,7 @@ function add(kind, seq, type, text, at) {
     "div",
     { "data-kind": kind },
     textElement("span", seq, "seq"),
-    textElement("span", at ? clockTime(at) : "", "faint"),
+    textElement("span", at ? clockTime(at, clock.now()) : "", "faint"),
     textElement("span", type, "type"),
     textElement("span", text, "raw"),
   );

@@ -1,10 +1,12 @@
 // @ts-check
 /**
- * Shows how far a task is: one bar that never goes back, where its percent comes from, how long it has taken, and what
- * is left where somebody can honestly say.
+ * Shows how far a task is: one bar, which restarts with each phase and never goes back within one, where its percent
+ * comes from, how long the task has taken, and what is left where that is known.
  */
 import { setText } from "./dom.js";
+import { BarLevel, drawnProgress } from "./drawn-progress.js";
 import { duration, etaWords, percentText, progressWords, STATE_WORDS } from "./format.js";
+import { silenceOf } from "./silence.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 
@@ -16,7 +18,7 @@ const BASIS_TITLE = {
 
 export class ProgressView {
   #part;
-  #percent = 0;
+  #level = new BarLevel();
 
   /** @param {(name: string) => HTMLElement} part finds a part of the skeleton */
   constructor(part) {
@@ -31,15 +33,16 @@ export class ProgressView {
   render(state, now, hears) {
     const { progress, done, created_at, ended_at } = state;
     this.#part("progress").hidden = done !== null; // what came of it says more than any bar
-    const percent = done?.verdict === "succeeded" ? 100 : (progress?.percent ?? null);
-    if (percent !== null) this.#percent = Math.max(this.#percent, Math.min(100, percent));
-    const known = percent !== null || this.#percent > 0;
-    const basis = known ? (done ? "" : (progress?.basis ?? "")) : "no percent yet";
-    const words = progress && !done ? progressWords(progress) : [];
+    const drawn = drawnProgress(state);
+    const percent = this.#level.take(drawn);
+    const text = percent === null ? "" : percentText(percent);
+    const basis = percent === null ? "no percent yet" : done ? "" : (progress?.basis ?? "");
+    const words = progress && !done ? progressWords({ ...progress, label: drawn.title || progress.label }) : [];
+    if (drawn.overall !== null) words.push(`${percentText(drawn.overall)} overall`);
     const eta = hears ? honestEta(state, now) : "";
-    this.#renderBar(known, [known ? percentText(this.#percent) : STATE_WORDS[state.state], basis, ...words, eta]);
+    this.#renderBar(percent, [text || STATE_WORDS[state.state], basis, ...words, eta]);
     this.#part("bar").dataset.basis = basis;
-    setText(this.#part("percent"), known ? percentText(this.#percent) : "");
+    setText(this.#part("percent"), text);
     setText(this.#part("basis"), basis);
     this.#part("basis").title = BASIS_TITLE[basis] ?? "";
     setText(this.#part("elapsed"), duration((ended_at ?? now) - created_at));
@@ -48,16 +51,16 @@ export class ProgressView {
   }
 
   /**
-   * @param {boolean} known
+   * @param {number|null} percent
    * @param {string[]} words
    */
-  #renderBar(known, words) {
+  #renderBar(percent, words) {
     const bar = this.#part("bar");
-    bar.toggleAttribute("data-unknown", !known);
-    if (known) bar.setAttribute("aria-valuenow", String(Math.floor(this.#percent)));
-    else bar.removeAttribute("aria-valuenow");
+    bar.toggleAttribute("data-unknown", percent === null);
+    if (percent === null) bar.removeAttribute("aria-valuenow");
+    else bar.setAttribute("aria-valuenow", String(Math.floor(percent)));
     bar.setAttribute("aria-valuetext", words.filter(Boolean).join(", "));
-    this.#part("fill").style.setProperty("--relay-percent", `${known ? this.#percent : 0}%`);
+    this.#part("fill").style.setProperty("--relay-percent", `${percent ?? 0}%`);
   }
 }
 
@@ -68,8 +71,9 @@ export class ProgressView {
  * @param {Snapshot} state
  * @param {number} now
  */
-export function honestEta({ progress, stall, done, updated_at }, now) {
+export function honestEta(state, now) {
+  const { progress, done, updated_at } = state;
   const eta = progress?.eta;
-  if (!eta || stall || done || eta.high_s < 1) return ""; // a step's last breath is no news
+  if (!eta || silenceOf(state) || done || eta.high_s < 1) return ""; // a step's last breath is no news
   return now - updated_at > Math.max(10, eta.high_s) ? "" : etaWords(eta);
 }

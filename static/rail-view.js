@@ -59,7 +59,7 @@ export class RailView {
       const last = index === stages.length - 1;
       const until = last ? (ended_at ?? now) : stages[index + 1].at;
       setText(name, STAGE_WORDS[stage.type] ?? stage.type);
-      setText(clock, clockTime(stage.at));
+      setText(clock, clockTime(stage.at, now));
       setText(note, stage.source === "live" ? "" : (SOURCE_WORDS[stage.source] ?? stage.source));
       setText(lasted, last && done ? "" : duration(until - stage.at));
     });

@@ -16,6 +16,7 @@
 import { DEFAULT_BASE, RelayClient } from "./client.js";
 import { foreignReason } from "./foreign-page.js";
 import { TaskView } from "./relay-task-view.js";
+import { ServerClock } from "./server-clock.js";
 
 /** @type {import("./relay-task-view.js").Shown} */
 const NOTHING_YET = {
@@ -45,6 +46,8 @@ export class RelayTaskElement extends Base {
   /** @type {import("./types.js").GetToken|undefined} */
   #getToken;
   #frame = 0;
+  /** What the view shows times by: the browser's clock may be wrong, or set while the page is open. */
+  #clock = new ServerClock();
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #ticking;
   #isOpen = false;
@@ -174,6 +177,7 @@ export class RelayTaskElement extends Base {
   #take(/** @type {import("./client.js").RelayUpdate} */ update) {
     const wasDone = this.#update.state?.done != null;
     this.#update = update;
+    this.#clock.hear(update.message);
     if (update.connection === "offline" && !update.state) this.#explain();
     this.#render();
     this.#fire("relay-update", update);
@@ -194,7 +198,7 @@ export class RelayTaskElement extends Base {
   #render() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      this.#view?.render(this.#update, Date.now() / 1000 + this.#update.clockOffset_s);
+      this.#view?.render(this.#update, this.#clock.now());
     });
   }
 

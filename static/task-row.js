@@ -1,7 +1,9 @@
 // @ts-check
 /** One task as a row of the board: its state, its bar, its time, and in a word why it does not move. */
 import { h, setText, textElement } from "./dom.js";
-import { ago, duration, shortStatus, STATE_WORDS } from "./format.js";
+import { BarLevel, drawnProgress } from "./drawn-progress.js";
+import { ago, duration, percentText, shortStatus, STATE_WORDS } from "./format.js";
+import { silenceOf, silentFor_s } from "./silence.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 
@@ -11,7 +13,7 @@ export class TaskRow {
   #why = textElement("span", "", "why");
   #fill = h("span");
   #meter;
-  #percent = 0;
+  #level = new BarLevel();
 
   /** @param {Snapshot} task */
   constructor(task) {
@@ -40,27 +42,42 @@ export class TaskRow {
    */
   render(task, now) {
     this.task = task;
-    const { state, progress, done, stall, hold } = task;
-    this.element.dataset.state = state;
-    this.element.toggleAttribute("data-stuck", stall !== null);
+    this.element.dataset.state = task.state;
+    this.element.toggleAttribute("data-stuck", silenceOf(task) !== null);
     setText(this.#status, shortStatus(task));
-    setText(this.#why, stall ? `No news for ${duration(stall.silent_s)}` : hold?.position ? `Number ${hold.position} in line` : "");
-    this.#why.hidden = !stall && !hold?.position;
-    const percent = progress?.percent ?? null;
-    this.#meter.hidden = done !== null;
-    if (percent !== null) this.#percent = Math.max(this.#percent, Math.min(100, percent));
+    const drawn = drawnProgress(task);
+    const percent = this.#level.take(drawn);
+    this.#meter.hidden = task.done !== null;
     this.#meter.toggleAttribute("data-unknown", percent === null);
-    if (percent !== null) this.#meter.setAttribute("aria-valuenow", String(Math.floor(this.#percent)));
-    this.#meter.setAttribute("aria-valuetext", percent === null ? STATE_WORDS[state] : shortStatus(task));
-    this.#fill.style.setProperty("--relay-percent", `${this.#percent}%`);
+    if (percent === null) this.#meter.removeAttribute("aria-valuenow");
+    else this.#meter.setAttribute("aria-valuenow", String(Math.floor(percent)));
+    const words = [percent === null ? STATE_WORDS[task.state] : percentText(percent), drawn.title];
+    this.#meter.setAttribute("aria-valuetext", words.filter(Boolean).join(", "));
+    this.#fill.style.setProperty("--relay-percent", `${percent ?? 0}%`);
     this.tick(now);
   }
 
-  /** The time alone. */
+  /** What changes with time alone. */
   tick(/** @type {number} */ now) {
     const { created_at, ended_at, tags } = this.task;
     const took = duration((ended_at ?? now) - created_at);
     const time = ended_at === null ? took : `took ${took} · ended ${ago(now - ended_at)}`;
-    setText(this.#facts, [time, ...tags.map((tag) => `#${tag}`)].join(" · "));
+    const { title } = drawnProgress(this.task);
+    setText(this.#facts, [title, time, ...tags.map((tag) => `#${tag}`)].filter(Boolean).join(" · "));
+    const why = whyOf(this.task, now);
+    setText(this.#why, why);
+    this.#why.hidden = !why;
   }
+}
+
+/**
+ * Return in a few words why a task does not move; empty where it does.
+ *
+ * @param {Snapshot} task
+ * @param {number} now
+ */
+function whyOf(task, now) {
+  const silence = silenceOf(task);
+  if (silence) return `${silence === "quiet" ? "No news for" : "Stuck for"} ${duration(silentFor_s(task, now))}`;
+  return task.hold?.position ? `Number ${task.hold.position} in line` : "";
 }

@@ -9,6 +9,7 @@ import { ofFragment, taskOfPath } from "./address.js";
 import { copyText } from "./clipboard.js";
 import { expiryOf } from "./credential.js";
 import { setText } from "./dom.js";
+import { drawnProgress } from "./drawn-progress.js";
 import { dateAndTime, shortStatus, STATE_WORDS } from "./format.js";
 import { showIcon } from "./page-icon.js";
 import { showTask } from "./task-page.js";
@@ -25,7 +26,7 @@ part("place").addEventListener("relay-update", (event) => {
   if (!state) return;
   const title = `(${shortStatus(state)}) ${state.model}`;
   if (document.title !== title) document.title = title;
-  showIcon(state.state, state.progress?.percent ?? null);
+  showIcon(state.state, drawnProgress(state).percent);
   notify.hidden = state.done !== null || !("Notification" in globalThis);
 });
 part("place").addEventListener("relay-done", (event) => tell(/** @type {CustomEvent} */ (event).detail.state));
@@ -49,7 +50,7 @@ function showLinks() {
   const token = ofFragment("token");
   part("copy").hidden = !token;
   part("inspect").hidden = !token;
-  part("inspect").setAttribute("href", `/inspect/${encodeURIComponent(taskOfPath())}${location.hash}`);
+  part("inspect").setAttribute("href", `../inspect/${encodeURIComponent(taskOfPath())}${location.hash}`);
   const expiry = expiryOf(token);
   setText(part("expiry"), expiry === null ? "" : `This link works until ${dateAndTime(expiry)}.`);
 }

@@ -1,0 +1,203 @@
+"""What a person sees of a task that answers, is silent, has phases, or began on another day."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from relay.app import Running
+from relay.core.events import Output
+from tests.e2e import stories
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+View = Callable[[Running, str], str]
+
+SHOW = """async ([state, offset_s]) => {
+  const { TaskView } = await import("/static/relay-task-view.js");
+  const host = document.createElement("div");
+  document.getElementById("place").replaceChildren(host);
+  const view = new TaskView(host.attachShadow({ mode: "open" }), { base: "/", task: "x", token: "a.b.c" });
+  const update = {
+    state, connection: "live", reason: "", fault: null, clockOffset_s: 0, offlineSince: null, heardAt: null,
+    missing: 0, wire: "ws",
+  };
+  window.show = (changes, later_s = 0) =>
+    view.render({ ...update, state: { ...state, ...changes } }, offset_s + later_s);
+  show({});
+}"""
+
+ROW = """async ([task, now]) => {
+  const { TaskRow } = await import("/static/task-row.js");
+  const row = new TaskRow(task);
+  const list = document.createElement("ul");
+  list.append(row.element);
+  document.getElementById("place").replaceChildren(list);
+  row.render(task, now);
+  window.row = row;
+}"""
+
+
+def part(page: Page, name: str) -> Locator:
+    """Find a part of the <relay-task> by its name."""
+    return page.locator(f'[data-is="{name}"]')
+
+
+def running(**more: Any) -> dict[str, Any]:
+    """Return the snapshot of a task that runs since 100 s, at 1000 by the relay's clock."""
+    state = {"id": "x", "provider": "wiro", "model": stories.VIDEO, "tags": [], "upstream_id": "1", "state": "running"}
+    times = {"epoch": "e", "seq": 9, "created_at": 900.0, "updated_at": 1000.0, "ended_at": None, "stages": []}
+    rest: dict[str, Any] = {
+        "progress": None,
+        "log": [],
+        "log_dropped": 0,
+        "segments": [],
+        "outputs": [],
+        "hold": None,
+        "cancel": None,
+    }
+    return {**state, **times, **rest, "stall": None, "done": None, **more}
+
+
+def progress(overall: float, **phase: Any) -> dict[str, Any]:
+    label = phase.get("label")
+    rest = {"basis": "measured", "step": None, "steps": None, "label": label, "speed": None, "unit": None, "eta": None}
+    return {"percent": overall, **rest, **({"phase": phase} if phase else {})}
+
+
+async def show(page: Page, relay: Running, state: dict[str, Any]) -> None:
+    """Show a state on an otherwise empty page."""
+    await page.goto(f"{relay.url}/embed/x")
+    await page.evaluate(SHOW, [state, 1000.0])
+
+
+async def test_an_answer_of_which_only_the_record_is_known_is_an_answer(relay: Running, page: Page, view: View) -> None:
+    """Segments that nobody saw stream: the answer is open, the thoughts are folded, calls say what was called."""
+    content = {
+        "prompt": "q",
+        "segments": [
+            {"type": "thinking", "text": "Let me think."},
+            {"type": "function_call", "name": "get_weather", "arguments": '{"city":"Rome"}'},
+            {"type": "custom_tool_call", "name": "shell", "input": "ls"},
+            {"type": "answer", "text": "<answer>Quantum computing uses qubits.</answer>"},
+        ],
+        "finishreason": "stop",
+    }
+    await stories.succeed(relay, "answered", Output(content_type="raw", content=content))
+
+    await page.goto(view(relay, "answered"))
+
+    answer = part(page, "segments")
+    await expect(answer.locator('[data-kind="answer"]')).to_have_text("Quantum computing uses qubits.")
+    await expect(answer.get_by_text("Let me think.")).to_be_hidden()
+    await expect(answer.get_by_text("Function call: get_weather")).to_be_visible()
+    await expect(answer.get_by_text('{"city":"Rome"}')).to_be_visible()
+    await expect(answer.get_by_text("Tool call: shell")).to_be_visible()
+    await expect(answer).not_to_contain_text("finishreason")
+    await expect(part(page, "outputs")).to_be_hidden()
+
+
+async def test_a_silent_task_that_surely_runs_is_not_called_stuck(relay: Running, page: Page) -> None:
+    """No news, counting, where the record confirms that it runs; stuck where nothing does; a queue is just a queue."""
+    stall = {"silent_s": 180.0, "checked": "the upstream says task_start"}
+    await show(page, relay, running(stall=stall | {"confirmed": True}))
+    notice = part(page, "notices")
+    await expect(notice).to_contain_text("No news for 3 min 00 s")
+    await expect(notice).not_to_contain_text("Stuck")
+    await page.evaluate("show({}, 65)")
+    await expect(notice).to_contain_text("No news for 4 min 05 s")
+
+    for unconfirmed in (stall | {"confirmed": False}, stall):
+        await show(page, relay, running(stall=unconfirmed))
+        await expect(notice).to_contain_text("Stuck for 3 min 00 s")
+        await expect(notice).not_to_contain_text("No news")
+
+    await show(page, relay, running(stall=stall, state="queued"))
+    await expect(part(page, "state")).to_have_text("Queued")
+    await expect(notice).to_be_empty()
+
+
+@pytest.mark.parametrize(
+    ("stall", "words"),
+    [({"confirmed": True}, "No news for 3 min 05 s"), ({"confirmed": False}, "Stuck for 3 min 05 s")],
+)
+async def test_a_row_counts_how_long_a_task_is_silent(
+    stall: dict[str, Any], words: str, relay: Running, page: Page
+) -> None:
+    """The time since the relay said so is added, second by second."""
+    task = running(stall={"silent_s": 60.0, "checked": "", **stall})
+    await page.goto(f"{relay.url}/embed/x")
+    await page.evaluate(ROW, [task, 1000.0])
+
+    await page.evaluate("row.tick(1125)")
+
+    await expect(page.locator(".why")).to_have_text(words)
+
+
+async def test_the_bar_restarts_with_a_phase(relay: Running, page: Page) -> None:
+    """It draws the second phase while the whole stands at 100 %, and says both."""
+    await show(page, relay, running(progress=progress(100, index=0, label="Sampling", percent=100.0)))
+    bar = part(page, "bar")
+    await expect(bar).to_have_attribute("aria-valuenow", "100")
+
+    upscaling = progress(100, index=1, label="Upscaling", percent=30.0)
+    await page.evaluate("progress => show({ progress })", upscaling)
+
+    await expect(bar).to_have_attribute("aria-valuenow", "30")
+    await expect(bar).to_have_attribute("aria-valuetext", re.compile("30 %.*2. Upscaling.*100 % overall"))
+    await expect(part(page, "percent")).to_have_text("30 %")
+    await expect(part(page, "words")).to_have_text("2. Upscaling · 100 % overall")
+    assert await part(page, "fill").evaluate("fill => fill.style.getPropertyValue('--relay-percent')") == "30%"
+
+    await page.evaluate("progress => show({ progress })", progress(60, index=1, label="Upscaling", percent=20.0))
+    await expect(bar).to_have_attribute("aria-valuenow", "30")
+    await page.evaluate(ROW, [running(progress=upscaling), 1000.0])
+    await expect(page.locator(".meter")).to_have_attribute("aria-valuenow", "30")
+    await expect(page.locator(".status")).to_have_text("30 %")
+    await expect(page.locator("li .faint")).to_contain_text("2. Upscaling")
+
+
+async def test_no_duration_is_negative(relay: Running, page: Page) -> None:
+    """A stage of a platform whose clock is ahead lasts nothing rather than less."""
+    stages = [{"type": kind, "at": at, "source": "live"} for kind, at in (("queue", 1500.0), ("start", 1400.0))]
+    await show(page, relay, running(created_at=1600.0, stages=stages))
+    await part(page, "steps-fold").locator("summary").click()
+
+    text = await page.locator("#place article").inner_text()
+
+    assert "0.0 s" in text
+    assert not re.search(r"[-\u2212]\d", text)
+
+
+async def test_a_task_of_another_day_says_which(relay: Running, page: Page, view: View) -> None:
+    """Three days ago has a date, on the card and at every step."""
+    ago = time.time() - 3 * 86_400
+    await stories.tell(relay, "old", [], at=ago)
+    day = time.strftime("%b %-d", time.localtime(ago))
+
+    await page.goto(view(relay, "old"))
+
+    await expect(part(page, "facts")).to_contain_text(re.compile(rf"began {day}"))
+
+
+@pytest.mark.parametrize("off_s", [600, -600, 86_400])
+async def test_a_browsers_wrong_clock_changes_no_time(off_s: int, relay: Running, page: Page, view: View) -> None:
+    """Ten minutes fast or slow, and a clock that is set while the page is open: what is shown is the relay's time."""
+    await stories.write(relay, ["unmeasured"])
+    await page.add_init_script(f"""
+      const real = Date.now.bind(Date);
+      window.off_s = {off_s};
+      Date.now = () => real() + off_s * 1000;
+    """)
+
+    await page.goto(view(relay, "unmeasured"))
+
+    elapsed = part(page, "elapsed")
+    await expect(elapsed).to_have_text(re.compile(r"^[34]\d s$"))
+    before = await elapsed.text_content()
+    await page.evaluate("off_s -= 5000")
+    await expect(elapsed).not_to_have_text(before or "")
+    await expect(elapsed).to_have_text(re.compile(r"^[34]\d s$"))
