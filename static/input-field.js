@@ -24,7 +24,7 @@ export class InputField {
     this.#control.addEventListener("input", () => this.complain([]));
     this.element = h(
       "div",
-      { class: wide(input) ? "field wide" : "field" },
+      { class: wide(input) ? "field wide" : "field", "data-required": input.required },
       h("label", { for: id }, input.label),
       ...(this.#picker ? [this.#picker.element] : []),
       this.#control,
@@ -71,6 +71,7 @@ export class InputField {
   /** One file is instead of an address, and not beside it. */
   #choose() {
     this.#control.required = this.input.required && !this.files.length;
+    this.element.toggleAttribute("data-required", this.#control.required);
     if (this.input.type === "fileinput" && this.files.length) this.#control.value = "";
     this.#control.disabled = this.input.type === "fileinput" && this.files.length > 0;
     this.complain([]);
