@@ -1,5 +1,6 @@
 // @ts-check
 /** The management API, as the dashboard uses it: one key, JSON in and out, refusals as `Problem`. */
+import { DEFAULT_BASE } from "./base.js";
 import { Problem, readProblem } from "./problem.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
@@ -8,23 +9,33 @@ import { Problem, readProblem } from "./problem.js";
 
 export class Api {
   #key;
+  #heard;
 
-  constructor(/** @type {string} */ key) {
+  /**
+   * @param {string} key
+   * @param {(date: string|null) => void} [heard] called with the `Date` header of each response
+   */
+  constructor(key, heard) {
     this.#key = key;
+    this.#heard = heard;
   }
 
   /**
-   * @param {string|null} [cursor] `next` of the page before
+   * @param {URLSearchParams} query
    * @returns {Promise<{tasks: Snapshot[], next: string|null}>} newest first
    */
-  list(cursor = null) {
-    const query = new URLSearchParams({ limit: "25", ...(cursor && { cursor }) });
-    return this.#call("GET", `/v1/tasks?${query}`);
+  list(query) {
+    return this.#call("GET", `v1/tasks?${query}`);
+  }
+
+  /** @returns {Promise<Snapshot>} */
+  task(/** @type {string} */ id) {
+    return this.#call("GET", `v1/tasks/${encodeURIComponent(id)}`);
   }
 
   /** @returns {Promise<{models: Model[]}>} the catalogue */
   models() {
-    return this.#call("GET", "/v1/models");
+    return this.#call("GET", "v1/models");
   }
 
   /**
@@ -35,7 +46,7 @@ export class Api {
    * @returns {Promise<{task: Snapshot, token: string, links: Links}>}
    */
   start(body, idempotencyKey) {
-    return this.#call("POST", "/v1/tasks", body, { "Idempotency-Key": idempotencyKey });
+    return this.#call("POST", "v1/tasks", body, { "Idempotency-Key": idempotencyKey });
   }
 
   /**
@@ -45,7 +56,7 @@ export class Api {
    * @returns {Promise<{token: string, expires_at: number, links: Links}>}
    */
   token(task) {
-    return this.#call("POST", `/v1/tasks/${encodeURIComponent(task)}/tokens`, {});
+    return this.#call("POST", `v1/tasks/${encodeURIComponent(task)}/tokens`, {});
   }
 
   /**
@@ -60,11 +71,13 @@ export class Api {
     /** @type {Response} */
     let response;
     try {
-      response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
+      const url = new URL(path, DEFAULT_BASE);
+      response = await fetch(url, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // what fetch throws at a lost network
       throw new Problem(0, "The relay cannot be reached");
     }
+    this.#heard?.(response.headers.get("Date"));
     if (!response.ok) throw await readProblem(response);
     return response.json();
   }

@@ -1,7 +1,10 @@
 // @ts-check
 /** The head of the board: how all tasks together stand, as words, as one bar, and as buttons that filter by it. */
-import { GROUP_WORDS, GROUPS, summaryOf } from "./board-view.js";
+import { GROUP_WORDS, GROUPS, isEndedGroup, sum, summaryOf } from "./board-view.js";
 import { h, setText, textElement } from "./dom.js";
+
+/** A search begins when nothing was typed for so long. */
+const TYPING_MS = 250;
 
 /** @typedef {import("./board-view.js").Filter} Filter */
 /** @typedef {import("./board-view.js").Group} Group */
@@ -9,41 +12,54 @@ import { h, setText, textElement } from "./dom.js";
 export class BoardHead {
   #part;
   #choose;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #typing;
 
   /**
    * @param {(id: string) => HTMLElement} part
    * @param {(filter: Partial<Filter>) => void} choose
+   * @param {() => number} now the relay's clock
    */
-  constructor(part, choose) {
+  constructor(part, choose, now) {
     this.#part = part;
     this.#choose = choose;
     const text = /** @type {HTMLInputElement} */ (part("search"));
-    text.addEventListener("input", () => choose({ text: text.value }));
+    text.addEventListener("input", () => {
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => choose({ text: text.value }), TYPING_MS);
+    });
+    const period = /** @type {HTMLSelectElement} */ (part("period"));
+    period.addEventListener("change", () => choose({ since: period.value ? now() - Number(period.value) : null }));
   }
 
   /**
    * @param {Map<Group, number>} counts
    * @param {string[]} tags
    * @param {Filter} filter
-   * @param {boolean} partial whether there are older tasks that are not here
+   * @param {import("./board-view.js").Known} known
    */
-  render(counts, tags, filter, partial) {
-    const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
-    setText(this.#part("summary"), summaryOf(counts));
-    this.#part("partial").hidden = !partial;
-    setText(this.#part("partial"), `of the ${all} newest`);
-    const shown = GROUPS.filter((group) => counts.get(group));
+  render(counts, tags, filter, known) {
+    const all = sum(counts.values());
+    const ended = sum(GROUPS.filter(isEndedGroup).map((group) => counts.get(group) ?? 0));
+    const isWhole = GROUPS.every(known.group);
+    setText(this.#part("summary"), summaryOf(counts, known));
+    this.#part("partial").hidden = isWhole || ended === 0;
+    setText(this.#part("partial"), `and the ${ended} newest that have ended`);
+    const filled = GROUPS.filter((group) => counts.get(group));
     this.#part("aggregate").replaceChildren(
-      ...shown.map((group) => {
+      ...filled.map((group) => {
         const share = h("span", { "data-group": group });
         share.style.setProperty("flex-grow", String(counts.get(group)));
         return share;
       }),
     );
+    // A group of which nothing is loaded may still be searched for.
+    const chosen = (/** @type {Group} */ group) => group === filter.group || (isEndedGroup(group) && !known.group(group));
+    const shown = GROUPS.filter((group) => counts.get(group) || chosen(group));
     this.#renderChips("groups", [
-      this.#chip("", `All ${all}`, filter.group === "", () => this.#choose({ group: "" })),
+      this.#chip("", `All ${all}${isWhole ? "" : "+"}`, filter.group === "", () => this.#choose({ group: "" })),
       ...shown.map((group) =>
-        this.#chip(group, `${GROUP_WORDS[group]} ${counts.get(group)}`, filter.group === group, () =>
+        this.#chip(group, chipWords(group, counts.get(group) ?? 0, known.group(group)), filter.group === group, () =>
           this.#choose({ group: filter.group === group ? "" : group }),
         ),
       ),
@@ -55,6 +71,13 @@ export class BoardHead {
         this.#chip("", `#${tag}`, filter.tag === tag, () => this.#choose({ tag: filter.tag === tag ? "" : tag })),
       ),
     );
+  }
+
+  /** Show an empty filter. */
+  reset() {
+    clearTimeout(this.#typing);
+    /** @type {HTMLInputElement} */ (this.#part("search")).value = "";
+    /** @type {HTMLSelectElement} */ (this.#part("period")).value = "";
   }
 
   /** Whoever has just pressed one of them stays on it. */
@@ -80,4 +103,14 @@ export class BoardHead {
     chip.addEventListener("click", press);
     return chip;
   }
+}
+
+/**
+ * @param {Group} group
+ * @param {number} count
+ * @param {boolean} isWhole whether all tasks of the group are counted
+ */
+function chipWords(group, count, isWhole) {
+  if (isWhole) return `${GROUP_WORDS[group]} ${count}`;
+  return count ? `${GROUP_WORDS[group]} ${count}+` : GROUP_WORDS[group];
 }

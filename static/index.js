@@ -7,27 +7,39 @@
 import { ofFragment } from "./address.js";
 import { Api } from "./api.js";
 import { BoardHead } from "./board-head.js";
+import { BoardLoader } from "./board-loader.js";
+import { NO_FILTER } from "./board-view.js";
 import { h, setText } from "./dom.js";
 import { CONNECTION_WORDS } from "./format.js";
 import { mint } from "./operator-calls.js";
 import { showProblem } from "./problem-view.js";
 import { Problem } from "./problem.js";
-import { linkUrl } from "./safe-url.js";
 import { StartForm } from "./start-form.js";
 import { TaskList } from "./task-list.js";
 
 const KEY = "relay.key";
-/** A task that somebody else starts is found so soon, as long as somebody looks. */
-const LOOK_AGAIN_MS = 15_000;
+/** The list is read again this long after it was read last, at the soonest. */
+const REFRESH_MS = 10_000;
 
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-/** @type {string|null} */
-let next = null;
-const head = new BoardHead(part, (change) => {
-  if (change.tag) list.followTag(change.tag, key());
-  list.filter = { ...list.filter, ...change };
+/** @type {ReturnType<typeof setTimeout>|undefined} */
+let refreshing;
+let readAt_ms = 0;
+let isLoaded = false;
+const list = new TaskList(part("list"), {
+  open: (task) => attempt(() => open(task)),
+  changed: () => showHead(),
+  listed: refreshSoon,
 });
-const list = new TaskList(part("list"), { open: (task) => attempt(() => open(task)), changed: showHead });
+const loader = new BoardLoader({ list: (query) => api().list(query), read: readTask, shown: list });
+const head = new BoardHead(
+  part,
+  (change) => {
+    list.filter = { ...list.filter, ...change };
+    load(() => loader.load(list.filter));
+  },
+  () => list.clock.now(),
+);
 
 takeKeyFromAddress();
 addEventListener("hashchange", () => {
@@ -41,17 +53,18 @@ part("sign-in").addEventListener("submit", (event) => {
   show();
 });
 part("sign-out").addEventListener("click", () => signOut());
-part("refresh").addEventListener("click", () => load(null));
-part("more").addEventListener("click", () => load(next));
-document.addEventListener("visibilitychange", lookAgain);
-setInterval(lookAgain, LOOK_AGAIN_MS);
+part("refresh").addEventListener("click", () => load(() => loader.refresh()));
+part("more").addEventListener("click", () => load(() => loader.more()));
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible" && key()) refreshSoon();
+});
 const startForm = new StartForm(/** @type {HTMLFormElement} */ (part("start")), {
   api,
   key,
-  started({ task, links }) {
-    list.add([task], key());
+  started({ task }) {
+    list.put(task);
     const words = task.state === "held" ? "The platform is at its limit: the task waits. " : "Started. ";
-    const watch = h("a", { href: viewUrl(links.view) }, "Watch it");
+    const watch = h("a", { href: `t/${encodeURIComponent(task.id)}` }, "Watch it");
     watch.addEventListener("click", (event) => {
       event.preventDefault();
       attempt(() => open(task.id));
@@ -69,7 +82,7 @@ function key() {
 }
 
 function api() {
-  return new Api(key());
+  return new Api(key(), (date) => list.clock.hint(date));
 }
 
 /** @returns {boolean} whether there was one */
@@ -82,21 +95,29 @@ function takeKeyFromAddress() {
 }
 
 function show() {
+  clearTimeout(refreshing);
+  isLoaded = false;
+  head.reset();
   list.clear();
-  next = null;
+  list.filter = NO_FILTER;
+  loader.reset();
   const signedIn = key() !== "";
   part("sign-in").hidden = signedIn;
   for (const id of ["sign-out", "board"]) part(id).hidden = !signedIn;
   part("none").hidden = true;
-  if (signedIn) load(null);
+  if (!signedIn) return;
+  list.follow(key());
+  load(() => loader.load(list.filter));
 }
 
 function showHead() {
   const { counts, tags, filter, connection } = list;
-  head.render(counts, tags, filter, next !== null);
-  part("standing").hidden = list.isEmpty;
-  part("no-match").hidden = !list.hidesAll;
-  if (!list.isEmpty) part("none").hidden = true;
+  const isFiltered = filter.tag !== "" || filter.text !== "" || filter.since !== null;
+  head.render(counts, tags, filter, loader.known);
+  part("standing").hidden = list.isEmpty && !isFiltered;
+  part("more").hidden = !loader.hasMore;
+  part("none").hidden = !isLoaded || !list.isEmpty || isFiltered;
+  part("no-match").hidden = !isLoaded || !(list.hidesAll || (list.isEmpty && isFiltered));
   const badge = part("connection");
   badge.hidden = key() === "" || list.isEmpty;
   badge.dataset.connection = connection;
@@ -110,21 +131,35 @@ function signOut() {
   show();
 }
 
-function lookAgain() {
-  if (document.visibilityState === "visible" && key()) load(null);
+/** Read the list again soon, but not too often: without streams the relay lists all tasks with each poll. */
+function refreshSoon() {
+  clearTimeout(refreshing);
+  refreshing = setTimeout(
+    () => {
+      if (document.visibilityState === "visible" && key()) load(() => loader.refresh());
+    },
+    Math.max(0, readAt_ms + REFRESH_MS - performance.now()),
+  );
 }
 
-/** Load a page of the list: the newest with null. Rows that are there already only become newer. */
-function load(/** @type {string|null} */ cursor) {
+function load(/** @type {() => Promise<void>} */ read) {
+  readAt_ms = performance.now();
   return attempt(async () => {
-    const first = list.isEmpty;
-    const page = await api().list(cursor);
-    if (cursor !== null || first) next = page.next; // a refresh of the top leaves the place where "more" goes on
-    list.add(page.tasks, key());
-    part("more").hidden = next === null;
-    part("none").hidden = !list.isEmpty;
+    await read();
+    isLoaded = true;
+    showHead();
     await startForm.load();
   });
+}
+
+/** @returns {Promise<import("./types.js").Snapshot|null>} null for a task that is gone */
+async function readTask(/** @type {string} */ id) {
+  try {
+    return await api().task(id);
+  } catch (error) {
+    if (error instanceof Problem && error.status === 404) return null;
+    throw error;
+  }
 }
 
 async function attempt(/** @type {() => Promise<void>} */ action) {
@@ -141,10 +176,5 @@ async function attempt(/** @type {() => Promise<void>} */ action) {
 /** Go to a task's page with all that its owner may do, and with a token that only sees for whoever gets the link. */
 async function open(/** @type {string} */ task) {
   const [full, share] = await Promise.all([mint(key(), task, "view cancel input"), mint(key(), task, "view")]);
-  location.assign(viewUrl(`${full.links.view}&share=${share.token}`));
-}
-
-/** A link of the relay's, which may be relative. */
-function viewUrl(/** @type {string} */ view) {
-  return linkUrl(new URL(view, location.href).href) ?? "/";
+  location.assign(`t/${encodeURIComponent(task)}#${new URLSearchParams({ token: full.token, share: share.token })}`);
 }

@@ -1,5 +1,6 @@
 // @ts-check
 /** Calls of the board that the plain API client does not have: a start with files, and tokens of a chosen scope. */
+import { DEFAULT_BASE } from "./base.js";
 import { Problem, readProblem } from "./problem.js";
 
 /** @typedef {import("./api.js").Links} Links */
@@ -16,7 +17,7 @@ import { Problem, readProblem } from "./problem.js";
  */
 export async function mint(key, task, scope) {
   const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
-  const response = await fetch(`/v1/tasks/${encodeURIComponent(task)}/tokens`, {
+  const response = await fetch(new URL(`v1/tasks/${encodeURIComponent(task)}/tokens`, DEFAULT_BASE), {
     method: "POST",
     headers,
     body: JSON.stringify({ scope }),
@@ -45,7 +46,7 @@ export function startWithFiles(key, body, files, { idempotencyKey, sent }) {
   form.append("task", JSON.stringify(body));
   for (const { part, file } of files) form.append(part, file, file.name);
   const request = new XMLHttpRequest();
-  request.open("POST", "/v1/tasks");
+  request.open("POST", new URL("v1/tasks", DEFAULT_BASE));
   request.setRequestHeader("Accept", "application/json");
   request.setRequestHeader("Authorization", `Bearer ${key}`);
   request.setRequestHeader("Idempotency-Key", idempotencyKey);

@@ -1,7 +1,8 @@
 // @ts-check
-/** The board's rows: filled from the list, kept live by a `RelayBoard`, in the order of their urgency, filtered. */
+/** The board's rows: in the order of their urgency, filtered, and kept live by a `RelayBoard` that follows all tasks. */
 import { RelayBoard } from "./board.js";
-import { byUrgency, countGroups, isShown } from "./board-view.js";
+import { byUrgency, countGroups, fits, groupOf, isEndedGroup, NO_FILTER } from "./board-view.js";
+import { ServerClock } from "./server-clock.js";
 import { TaskRow } from "./task-row.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
@@ -14,23 +15,30 @@ export class TaskList {
   #board = new RelayBoard();
   /** @type {Map<string, TaskRow>} */
   #rows = new Map();
-  /** @type {Filter} */
-  #filter = { group: "", tag: "", text: "" };
+  #filter = NO_FILTER;
+  /** @type {Set<string>} the tasks that the relay has found for the filter */
+  #found = new Set();
   #frame = 0;
+
+  /** The relay's clock, by which all times are shown. */
+  clock = new ServerClock();
 
   /**
    * @param {HTMLElement} list
-   * @param {object} what
-   * @param {(task: string) => void} what.open called when a row is chosen
-   * @param {() => void} what.changed called after the rows, or the connection, are others
+   * @param {object} calls
+   * @param {(task: string) => void} calls.open called when a row is chosen
+   * @param {() => void} calls.changed called after rows, or the connection, have changed
+   * @param {() => void} calls.listed called when the relay has begun to tell of all tasks: now, or again
    */
-  constructor(list, { open, changed }) {
+  constructor(list, { open, changed, listed }) {
     this.#list = list;
     this.#open = open;
     this.#changed = changed;
     this.#board.addEventListener("update", (event) => {
-      const { state } = /** @type {CustomEvent<import("./board.js").BoardUpdate>} */ (event).detail;
+      const { state, message } = /** @type {CustomEvent<import("./board.js").BoardUpdate>} */ (event).detail;
+      this.clock.hear(message);
       if (state) this.#show(state);
+      if (message?.type === "listed") listed();
       this.#arrangeSoon();
     });
     setInterval(() => this.#tick(), 1000);
@@ -40,60 +48,101 @@ export class TaskList {
     return this.#board.connection;
   }
 
-  /** Is nothing in it? */
   get isEmpty() {
     return this.#rows.size === 0;
   }
 
-  /** How many are hidden by the filter, and whether that is all of them. */
+  /** Whether the filter hides all rows. */
   get hidesAll() {
     return this.#rows.size > 0 && [...this.#rows.values()].every(({ element }) => element.hidden);
   }
 
+  /** How many tasks are in each group, of those that fit the rest of the filter. */
   get counts() {
-    return countGroups(this.#tasks());
+    return countGroups(this.#tasks().filter((task) => this.#fits(task)));
   }
 
   /** The tags of all tasks, each once. */
   get tags() {
-    return [...new Set([...this.#tasks()].flatMap(({ tags }) => tags))].sort();
+    return [...new Set(this.#tasks().flatMap(({ tags }) => tags))].sort();
+  }
+
+  /** The ids of the tasks that are shown as open. */
+  get openTasks() {
+    const open = this.#tasks().filter((task) => !isEndedGroup(groupOf(task)) && this.#fits(task));
+    return open.map(({ id }) => id);
   }
 
   get filter() {
     return this.#filter;
   }
 
-  set filter(filter) {
+  set filter(/** @type {Filter} */ filter) {
     this.#filter = filter;
-    this.#arrange();
+    this.#found.clear();
+    this.arrange();
   }
 
-  /**
-   * Add tasks, or take their newer state, and follow those that have not ended.
-   *
-   * @param {Snapshot[]} tasks
-   * @param {string} key the API key
-   */
-  add(tasks, key) {
+  has(/** @type {string} */ task) {
+    return this.#rows.has(task);
+  }
+
+  /** Follow all tasks with an API key. */
+  follow(/** @type {string} */ key) {
+    this.#board.followAll(key);
+  }
+
+  /** Add tasks that the relay has found for the filter, or take their newer state. */
+  add(/** @type {Snapshot[]} */ tasks) {
     for (const task of tasks) {
-      const known = this.#board.states.get(task.id);
-      this.#show(known && known.seq > task.seq ? known : task);
-      this.#board.subscribe(task.id, key, task);
+      this.#found.add(task.id);
+      this.#show(task);
     }
-    this.#arrange();
+    this.arrange();
+  }
+
+  /** Add one task, or take its newer state. */
+  put(/** @type {Snapshot} */ task) {
+    this.#show(task);
+    this.arrange();
+  }
+
+  remove(/** @type {string} */ task) {
+    this.#rows.get(task)?.element.remove();
+    this.#rows.delete(task);
+    this.arrange();
   }
 
   /** Follow nothing any more, and show nothing. */
   clear() {
     this.#board.stop();
     this.#rows.clear();
+    this.#found.clear();
     this.#list.replaceChildren();
-    this.#arrange();
+    this.arrange();
   }
 
-  /** Follow a tag besides: what joins it appears by itself. */
-  followTag(/** @type {string} */ tag, /** @type {string} */ key) {
-    this.#board.subscribeTag(tag, key);
+  /** Bring the rows into their order; one that stands right already is not touched, so that the focus stays in it. */
+  arrange() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    const rows = [...this.#rows.values()].sort((one, other) => byUrgency(one.task, other.task));
+    const focused = document.activeElement;
+    rows.forEach(({ element, task }, index) => {
+      element.hidden = !this.#isShown(task);
+      if (this.#list.children[index] !== element) this.#list.insertBefore(element, this.#list.children[index] ?? null);
+    });
+    if (focused instanceof HTMLElement && focused !== document.activeElement) focused.focus({ preventScroll: true });
+    this.#changed();
+  }
+
+  #isShown(/** @type {Snapshot} */ task) {
+    const { group } = this.#filter;
+    return this.#fits(task) && (!group || groupOf(task) === group);
+  }
+
+  #fits(/** @type {Snapshot} */ task) {
+    return this.#found.has(task.id) || fits(task, this.#filter);
   }
 
   #tasks() {
@@ -107,29 +156,16 @@ export class TaskList {
       row.button.addEventListener("click", () => this.#open(task.id));
       this.#rows.set(task.id, row);
     }
-    row.render(task, Date.now() / 1000);
+    const isOlder = row.task.epoch === task.epoch && row.task.seq > task.seq;
+    row.render(isOlder ? row.task : task, this.clock.now());
   }
 
   #arrangeSoon() {
-    this.#frame ||= requestAnimationFrame(() => this.#arrange());
-  }
-
-  /** Bring the rows into their order; one that stands right already is not touched, so that the focus stays in it. */
-  #arrange() {
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
-    const rows = [...this.#rows.values()].sort((one, other) => byUrgency(one.task, other.task));
-    const focused = document.activeElement;
-    rows.forEach(({ element, task }, index) => {
-      element.hidden = !isShown(task, this.#filter);
-      if (this.#list.children[index] !== element) this.#list.insertBefore(element, this.#list.children[index] ?? null);
-    });
-    if (focused instanceof HTMLElement && focused !== document.activeElement) focused.focus({ preventScroll: true });
-    this.#changed();
+    this.#frame ||= requestAnimationFrame(() => this.arrange());
   }
 
   #tick() {
     if (document.visibilityState === "hidden") return;
-    for (const row of this.#rows.values()) row.tick(Date.now() / 1000);
+    for (const row of this.#rows.values()) row.tick(this.clock.now());
   }
 }

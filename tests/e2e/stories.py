@@ -25,6 +25,7 @@ from relay.core.events import (
     Log,
     LogOutput,
     Output,
+    Phase,
     Progress,
     ProgressOutput,
     Results,
@@ -137,6 +138,33 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
                 Entry(2, "stall", State.RUNNING, Stall(silent_s=148, checked="the upstream says task_output")),
             ],
         ),
+        "quiet": (
+            VIDEO,
+            [
+                *_stages(340, *_TO_START),
+                *_RUN,
+                _progress(150, 44.0, **measured),
+                Entry(
+                    2,
+                    "stall",
+                    State.RUNNING,
+                    Stall(silent_s=148, checked="the upstream says task_start", confirmed=True),
+                ),
+            ],
+        ),
+        "upscaling": (
+            VIDEO,
+            [
+                *_stages(90, *_TO_START),
+                *_RUN,
+                _progress(
+                    1,
+                    100.0,
+                    **(measured | {"label": "Upscaling", "step": 3}),
+                    phase=Phase(index=1, label="Upscaling", percent=30),
+                ),
+            ],
+        ),
         "reconciled": (
             IMAGE,
             [*_stages(64, *_TO_START, source=Source.RECONCILED), _progress(1, 71.0, label="Sampling")],
@@ -230,6 +258,38 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
                         evidence=("detail: exit code 0",),
                     ),
                 ),
+            ],
+        ),
+        "recorded": (
+            CHAT,
+            [
+                *_stages(14, "queue", "start", "end"),
+                Entry(
+                    0.5,
+                    "postprocess_end",
+                    State.FINISHING,
+                    Results(
+                        outputs=(
+                            Output(
+                                content_type="raw",
+                                content={
+                                    "prompt": "What is the weather in Rome?",
+                                    "segments": [
+                                        {"type": "thinking", "text": "They ask for the weather. A tool knows it."},
+                                        {
+                                            "type": "function_call",
+                                            "name": "get_weather",
+                                            "arguments": '{"city":"Rome"}',
+                                        },
+                                        {"type": "answer", "text": "It is 18 °C in Rome, and the sun shines."},
+                                    ],
+                                    "finishreason": "stop",
+                                },
+                            ),
+                        )
+                    ),
+                ),
+                _ended(State.SUCCEEDED, Done(verdict="succeeded", exit_code=0, billed=True)),
             ],
         ),
         "failed": (
@@ -334,7 +394,7 @@ async def write(relay: Running, names: list[str] | None = None) -> list[str]:
             )
             for seq, one in enumerate([first, *submitted, *entries], start=1)
         ]
-        record = Record(id=name, provider="wiro", model=model, created_at=now - began, input={}, metadata={})
+        record = Record(id=name, provider="wiro", model=model, created_at=now - began, tags=tags, input={}, metadata={})
         await relay.context.journal.create(record, events[0])
         await relay.context.journal.append(events[1:])
     return [*(names or told)]

@@ -1,0 +1,220 @@
+"""The board with more tasks than fit on a page: what matters is there, and what it says is true."""
+
+import re
+import time
+
+import pytest
+from playwright.async_api import Page, expect
+
+from relay.app import Running
+from relay.core.events import Began, Data, Done, Event, Source, Stall, State, Submit, Submitted
+from relay.journal.base import Record
+from tests.e2e import stories
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Said = list[tuple[str, State, Data]]
+
+SUCCEEDED = Done(verdict="succeeded", exit_code=0)
+RUNS: Said = [("submitted", State.QUEUED, Submitted(upstream_id="1")), ("start", State.RUNNING, Began())]
+ENDS: Said = [("done", State.SUCCEEDED, SUCCEEDED)]
+STALLS: Said = [("stall", State.RUNNING, Stall(silent_s=90, checked="the upstream says task_start"))]
+
+
+async def write(relay: Running, task: str, said: Said, *, ago_s: float = 0, tag: str = "bulk") -> None:
+    """Write a task that was submitted `ago_s` before now."""
+    at = time.time() - ago_s
+    submit = Submit(model=stories.IMAGE, provider="wiro", tags=(tag,))
+    first = Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=at, source=Source.RELAY, data=submit)
+    record = Record(id=task, provider="wiro", model=stories.IMAGE, created_at=at, tags=(tag,), input={}, metadata={})
+    await relay.context.journal.create(record, first)
+    await tell(relay, task, said, after=1)
+
+
+async def tell(relay: Running, task: str, said: Said, *, after: int) -> None:
+    """Go on with a task's log after an event."""
+    now = time.time()
+    events = [
+        Event(type=name, task=task, seq=seq, state=state, at=now, source=Source.LIVE, data=data)
+        for seq, (name, state, data) in enumerate(said, start=after + 1)
+    ]
+    await relay.context.journal.append(events)
+
+
+async def board(page: Page, relay: Running) -> None:
+    """Open the board with the relay's key, and wait until it is live."""
+    await page.goto(f"{relay.url}/#key={relay.api_key}")
+    await expect(page.locator("#connection")).to_have_text("live")
+
+
+async def test_a_stuck_task_is_first_however_old_it_is(relay: Running, page: Page) -> None:
+    """Many newer tasks have ended: the one that matters is loaded before them, and is found by its tag."""
+    await write(relay, "stuck", RUNS + STALLS, ago_s=4000, tag="long-video")
+    await write(relay, "quiet", [*RUNS, ("stall", State.RUNNING, confirmed_stall())], ago_s=5000)
+    await write(relay, "moves", RUNS, ago_s=6000)
+    for number in range(140):
+        await write(relay, f"quick{number}", RUNS + ENDS, ago_s=number)
+    await board(page, relay)
+
+    rows = page.locator("#list li:visible")
+    await expect(rows.nth(0).locator(".why")).to_have_text(re.compile("^Stuck for 1 min"))
+    await expect(rows.nth(1).locator(".why")).to_have_text(re.compile("^No news for 1 min"))
+    await expect(page.locator("#summary")).to_have_text("3 open, 1 stuck, 1 without news")
+    await expect(page.locator("#partial")).to_have_text("and the 97 newest that have ended")
+    await page.get_by_label("Filter by model, tag or id").fill("long-vid")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("#long-video")
+
+
+def confirmed_stall() -> Stall:
+    """Return a stall of a task that the platform's record confirms."""
+    return Stall(silent_s=90, checked="the upstream says task_start", confirmed=True)
+
+
+async def test_no_task_freezes_however_many_run(relay: Running, page: Page) -> None:
+    """All of 230 tasks end while the board looks: each row says so, and so does the sum."""
+    tasks = [f"run{number}" for number in range(230)]
+    for number, task in enumerate(tasks):
+        await write(relay, task, RUNS, ago_s=number)
+    await board(page, relay)
+    await expect(page.locator('#list li[data-state="running"]')).to_have_count(230)
+    await expect(page.locator("#summary")).to_have_text("0 of 230 done")
+
+    for task in tasks:
+        await tell(relay, task, ENDS, after=3)
+
+    await expect(page.locator('#list li[data-state="succeeded"]')).to_have_count(230)
+    await expect(page.locator("#summary")).to_have_text("230 of 230 done")
+
+
+async def test_a_search_reaches_what_is_not_loaded(relay: Running, page: Page) -> None:
+    """It is asked of the relay, once for what is typed in one go; more of it comes page by page."""
+    for number in range(160):
+        await write(relay, f"a{number}", RUNS + ENDS, ago_s=number, tag="shoot" if number >= 130 else "bulk")
+    await board(page, relay)
+    rows = page.locator("#list li:visible")
+    await expect(rows).to_have_count(100)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "q=" in request.url else None)
+
+    await page.get_by_label("Filter by model, tag or id").press_sequentially("shoot")
+
+    await expect(rows).to_have_count(25)
+    await expect(rows.first).to_contain_text("#shoot")
+    await expect(page.get_by_role("button", name="All 25+")).to_be_visible()
+    await page.get_by_role("button", name="More").click()
+    await expect(rows).to_have_count(30)
+    await expect(page.get_by_role("button", name="More")).to_be_hidden()
+    await expect(page.get_by_role("button", name="All 30", exact=True)).to_be_visible()
+    assert {re.search(r"q=(\w*)", url)[1] for url in asked} == {"shoot"}  # type: ignore[index]
+    await page.get_by_label("Filter by model, tag or id").fill("")
+    await expect(page.get_by_role("button", name="More")).to_be_visible()
+
+
+async def test_a_state_is_searched_for_beyond_what_is_loaded(relay: Running, page: Page) -> None:
+    """Thirty tasks failed, all of them before the newest: the chip finds them."""
+    failed: Said = [("done", State.FAILED, Done(verdict="failed", exit_code=1))]
+    lost: Said = [("done", State.LOST, Done(verdict="lost"))]
+    for number in range(160):
+        end = ENDS if number < 130 else failed if number < 159 else lost
+        await write(relay, f"a{number}", RUNS + end, ago_s=number)
+    await board(page, relay)
+    rows = page.locator("#list li:visible")
+    await expect(rows).to_have_count(100)
+
+    await page.get_by_role("button", name="Failed", exact=True).click()
+
+    await expect(rows).to_have_count(25)
+    await expect(page.get_by_role("button", name="Failed 25+")).to_be_visible()
+    await page.get_by_role("button", name="More").click()
+    await expect(rows).to_have_count(30)
+    await expect(page.get_by_role("button", name="Failed 30", exact=True)).to_be_visible()
+
+
+async def test_only_the_chosen_period_is_shown(relay: Running, page: Page) -> None:
+    """By the relay's clock."""
+    for name, ago_s in (("now", 60), ("today", 7200), ("before", 200_000)):
+        await write(relay, name, RUNS + ENDS, ago_s=ago_s)
+    await board(page, relay)
+    rows = page.locator("#list li:visible")
+    await expect(rows).to_have_count(3)
+
+    for period, count in (("Last hour", 1), ("Last 24 hours", 2), ("Any time", 3)):
+        await page.get_by_label("Started").select_option(period)
+        await expect(rows).to_have_count(count)
+
+
+async def test_what_joins_a_search_appears_where_it_fits(relay: Running, page: Page) -> None:
+    """Tasks that others start are there without a press; those that do not fit stay out of sight."""
+    await write(relay, "first", RUNS, tag="spring sale")
+    await board(page, relay)
+    rows = page.locator("#list li:visible")
+    await page.get_by_label("Filter by model, tag or id").fill("sale")
+    await expect(rows).to_have_count(1)
+
+    await write(relay, "other", RUNS, tag="winter")
+    await write(relay, "second", RUNS, tag="sale 2")
+
+    await expect(rows).to_have_count(2)
+    await page.get_by_label("Filter by model, tag or id").fill("")
+    await expect(rows).to_have_count(3)
+
+
+async def test_the_rows_are_right_after_what_nobody_told(relay: Running, page: Page, complaints: list[str]) -> None:
+    """Without a live connection, a refresh finds out which open tasks have ended, started or gone."""
+    complaints.append("ERR_FAILED")
+    await page.route_web_socket("**/v1/ws", lambda _socket: None)
+    await page.route("**/v1/events*", lambda route: route.abort())
+    for number in range(150):
+        await write(relay, f"run{number}", RUNS, ago_s=1000 + number)
+    await page.goto(f"{relay.url}/#key={relay.api_key}")
+    await expect(page.locator('#list li[data-state="running"]')).to_have_count(150)
+
+    for number in range(30, 150):
+        await tell(relay, f"run{number}", ENDS, after=3)
+    for number in range(40):
+        await write(relay, f"new{number}", RUNS + ENDS, ago_s=number)
+    await page.get_by_role("button", name="Refresh").click()
+
+    await expect(page.locator('#list li[data-state="running"]')).to_have_count(30)
+    await expect(page.locator('#list li[data-state="succeeded"]')).to_have_count(120 + 25)
+    await expect(page.locator("#summary")).to_have_text("30 open")
+    await page.get_by_role("button", name="More").click()
+    await expect(page.locator('#list li[data-state="succeeded"]')).to_have_count(120 + 40)
+
+
+@pytest.mark.parametrize("off_s", [600, -600])
+async def test_rows_show_the_relays_time(off_s: int, relay: Running, page: Page) -> None:
+    """A browser whose clock is ten minutes off shows how long a task really runs, also when the clock is set."""
+    await write(relay, "runs", RUNS, ago_s=200)
+    await write(relay, "ended", RUNS + ENDS, ago_s=200)
+    await page.add_init_script(f"""
+      const real = Date.now.bind(Date);
+      window.off_s = {off_s};
+      Date.now = () => real() + off_s * 1000;
+    """)
+    await board(page, relay)
+    rows = page.locator("#list li .faint")
+    await expect(rows.nth(0)).to_have_text(re.compile(r"^3 min \d\d s"))
+    await expect(rows.nth(1)).to_have_text(re.compile(r"^took 3 min \d\d s · ended (now|\d+ s ago)"))
+
+    before = await rows.nth(0).text_content()
+    await page.evaluate("off_s -= 5000")
+
+    await expect(rows.nth(0)).not_to_have_text(before or "")
+    await expect(rows.nth(0)).to_have_text(re.compile(r"^3 min \d\d s"))
+
+
+async def test_signing_in_anew_shows_nothing_of_before(relay: Running, page: Page) -> None:
+    """The filter and the rows of the last session are gone."""
+    await write(relay, "first", RUNS, tag="spring")
+    await board(page, relay)
+    await page.get_by_label("Filter by model, tag or id").fill("nothing fits")
+    await expect(page.get_by_text("No task fits this filter.")).to_be_visible()
+
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_label("API key").fill(relay.api_key)
+    await page.get_by_role("button", name="Sign in").click()
+
+    await expect(page.locator("#list li:visible")).to_have_count(1)
+    await expect(page.get_by_label("Filter by model, tag or id")).to_have_value("")

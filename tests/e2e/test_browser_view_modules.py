@@ -1,0 +1,334 @@
+"""The pure modules behind the views, in the engine that runs them."""
+
+import unicodedata
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+from relay.app import Running
+from relay.journal.words import are_all_found, asked_words
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CALL = """async ([module, name, argumentLists]) => {
+  const called = (await import(`/static/${module}`))[name];
+  return argumentLists.map((given) => called(...given));
+}"""
+
+CLOCK = """async (steps) => {
+  const { ServerClock } = await import("/static/server-clock.js");
+  let [monotonic, browser] = [0, 5000];
+  const clock = new ServerClock({ monotonic_s: () => monotonic, browser_s: () => browser });
+  return steps.map(([passed_s, message, date]) => {
+    monotonic += passed_s;
+    browser -= 1e6; // whatever it says, nobody listens
+    if (message) clock.hear(message);
+    if (date) clock.hint(date);
+    return clock.now();
+  });
+}"""
+
+LEVELS = """async (tasks) => {
+  const { BarLevel, drawnProgress } = await import("/static/drawn-progress.js");
+  const level = new BarLevel();
+  return tasks.map((progress) => level.take(drawnProgress({ progress, done: null })));
+}"""
+
+
+async def call(page: Page, relay: Running, module: str, name: str, *argument_lists: list[Any]) -> list[Any]:
+    """Call an exported function with each list of arguments."""
+    await page.goto(f"{relay.url}/embed/x")
+    results: list[Any] = await page.evaluate(CALL, [module, name, list(argument_lists)])
+    return results
+
+
+def raw(**content: Any) -> list[dict[str, Any]]:
+    return [{"content_type": "raw", "name": None, "size": None, "url": None, "content": content}]
+
+
+THINKING = {"kind": "thinking", "text": "Let me think."}
+ANSWER = {"kind": "answer", "text": "Qubits."}
+
+ANSWERS: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
+    (
+        "segments",
+        {
+            "prompt": "q",
+            "segments": [{"type": "thinking", "text": "Let me think."}, {"type": "answer", "text": "Qubits."}],
+        },
+        [THINKING, ANSWER],
+    ),
+    ("lists", {"thinking": ["Let me think."], "answer": ["Qubits."], "raw": "x"}, [THINKING, ANSWER]),
+    ("several", {"answer": ["One.", "Two."]}, [{"kind": "answer", "text": "One.\n\nTwo."}]),
+    ("text", {"answer": "Qubits.", "thinking": None}, [ANSWER]),
+    ("raw", {"raw": "Qubits."}, [ANSWER]),
+    ("message", {"message": "Qubits."}, [ANSWER]),
+    ("chat", {"message": {"role": "assistant", "content": [{"type": "text", "text": "Qubits."}]}}, [ANSWER]),
+    ("empty segments", {"segments": [], "answer": ["Qubits."]}, [ANSWER]),
+    (
+        "no answer",
+        {"segments": [{"type": "answer", "text": ""}], "finishreason": "stop"},
+        [{"kind": "answer", "text": ""}],
+    ),
+    (
+        "calls",
+        {
+            "segments": [
+                {"type": "function_call", "name": "weather", "arguments": '{"city":"Rome"}', "call_id": "1"},
+                {"type": "custom_tool_call", "name": "shell", "input": "ls", "status": "completed"},
+                {"type": "function_call", "name": "now", "arguments": {"zone": "UTC"}},
+            ]
+        },
+        [
+            {"kind": "function_call", "name": "weather", "text": '{"city":"Rome"}'},
+            {"kind": "custom_tool_call", "name": "shell", "text": "ls"},
+            {"kind": "function_call", "name": "now", "text": '{\n  "zone": "UTC"\n}'},
+        ],
+    ),
+    ("another kind", {"segments": [{"type": "citation", "text": "Nature"}]}, [{"kind": "citation", "text": "Nature"}]),
+    ("no text", {"segments": [{"type": "image", "id": 7}]}, [{"kind": "image", "text": '{\n  "id": 7\n}'}]),
+    ("unknown", {"vectors": [1]}, [{"kind": "raw", "text": '{\n  "vectors": [\n    1\n  ]\n}'}]),
+]
+
+
+@pytest.mark.parametrize(("content", "expected"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
+async def test_an_output_gives_its_answer_in_parts(
+    content: dict[str, Any], expected: list[dict[str, Any]], relay: Running, page: Page
+) -> None:
+    """Every spelling of an answer is one; what is none of them is JSON."""
+    assert await call(page, relay, "output-text.js", "outputText", raw(**content)) == [expected]
+
+
+async def test_a_file_is_no_answer(relay: Running, page: Page) -> None:
+    """With an address and a type it is a file, whatever else came with it."""
+    file = {"content_type": "image/png", "url": "https://x/a.png", "content": {"answer": "x"}}
+    without = {"content_type": "raw", "url": None, "content": None}
+
+    assert await call(page, relay, "output-text.js", "outputText", [file], [without]) == [[], []]
+
+
+async def test_the_output_replaces_a_stream_that_says_less(relay: Running, page: Page) -> None:
+    """A stream that is complete stays as it was read; one that was cut off or never seen gives way."""
+    whole = raw(segments=[{"type": "thinking", "text": "Let me think."}, {"type": "answer", "text": "Qubits."}])
+    streamed = [THINKING, {"kind": "answer", "text": "<answer>Qubits.\n</answer>"}]
+    cut = [THINKING, {"kind": "answer", "text": "Qub"}]
+    call_part = {"kind": "function_call", "text": "{}"}
+    called = raw(segments=[{"type": "function_call", "name": "now", "arguments": "{}"}])
+
+    chosen = await call(
+        page,
+        relay,
+        "output-text.js",
+        "answerOf",
+        [streamed, whole],
+        [cut, whole],
+        [[THINKING], whole],
+        [[], whole],
+        [streamed, raw(raw="Let me think. Qubits.")],
+        [streamed, raw(vectors=[1])],
+        [streamed, []],
+        [[call_part], called],
+    )
+
+    full = [THINKING, ANSWER]
+    assert chosen == [streamed, full, full, full, streamed, streamed, streamed, [{**call_part, "name": "now"}]]
+
+
+async def test_answer_tags_are_not_shown(relay: Running, page: Page) -> None:
+    """Some models wrap their answer: the tags around it go, those within it stay."""
+    texts = [["<answer>\nRome.\n</answer>"], ["<ANSWER>Rome."], ["Write <answer> here."], ["Rome."]]
+
+    assert await call(page, relay, "output-text.js", "withoutWrapper", *texts) == [
+        "Rome.",
+        "Rome.",
+        "Write <answer> here.",
+        "Rome.",
+    ]
+
+
+async def test_the_clock_is_the_relays(relay: Running, page: Page) -> None:
+    """A message is never from the future, so the latest time wins; between messages a monotonic clock counts."""
+    await page.goto(f"{relay.url}/embed/x")
+    ping = {"type": "ping"}
+    late = [
+        [0, None, None],
+        [0, None, "Thu, 01 Jan 1970 00:16:40 GMT"],  # better than nothing
+        [1, {**ping, "at": 2000.5}, None],
+        [10, None, None],
+        [0, {**ping, "at": 2005}, None],  # was kept up for some seconds by a proxy
+        [1, {"type": "start", "seq": 3, "at": 9999}, None],  # an event's time is that of what it tells
+        [1, {**ping, "at": 2020}, None],
+        [0, None, "Thu, 01 Jan 1970 00:00:00 GMT"],  # a header is not better than a message
+        [0, {**ping, "at": 1000}, None],  # the relay's clock was set back
+        [0, {**ping, "at": None}, None],
+    ]
+
+    assert await page.evaluate(CLOCK, late) == [
+        5000, 1000, 2000.5, 2010.5, 2010.5, 2011.5, 2020, 2020, 1000, 1000
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+async def test_a_time_of_another_day_has_a_date(zone: str, relay: Running, page: Page) -> None:
+    """Today the clock alone, else month and day, in another year the year too: in the zone of the reader."""
+    context = await page.context.browser.new_context(timezone_id=zone, locale="en-US")  # type: ignore[union-attr]
+    page = await context.new_page()
+    await page.goto(f"{relay.url}/embed/x")
+    at = "([y, mo, d, h, mi, s]) => new Date(y, mo - 1, d, h, mi, s).getTime() / 1000"
+    now, today, yesterday, earlier, last_year, tomorrow = [
+        await page.evaluate(at, moment)
+        for moment in (
+            [2026, 11, 25, 12, 0, 0],
+            [2026, 11, 25, 0, 0, 18],
+            [2026, 11, 24, 23, 59, 59],
+            [2026, 11, 22, 21, 38, 18],
+            [2025, 12, 31, 21, 38, 0],
+            [2026, 11, 26, 0, 0, 0],
+        )
+    ]
+    times = [[moment, now] for moment in (today, yesterday, earlier, last_year, tomorrow)]
+
+    shown = await page.evaluate(CALL, ["format.js", "clockTime", times])
+    await context.close()
+
+    assert [text.replace("\u202f", " ") for text in shown] == [
+        "12:00:18 AM",
+        "Nov 24, 11:59 PM",
+        "Nov 22, 9:38 PM",
+        "Dec 31, 2025, 9:38 PM",
+        "Nov 26, 12:00 AM",
+    ]
+
+
+def progress(percent: float | None, phase: dict[str, Any] | None) -> dict[str, Any]:
+    return {"percent": percent, "phase": phase}
+
+
+async def test_the_bar_draws_the_phase_that_runs(relay: Running, page: Page) -> None:
+    """Its percent, its number and label, and the whole where that differs; without phases the whole alone."""
+    second = {"index": 1, "label": "Upscaling", "percent": 30.0}
+    tasks = [
+        {"progress": None, "done": None},
+        {"progress": progress(60, None), "done": None},
+        {"progress": {"percent": 60}, "done": None},
+        {"progress": progress(60, {"index": 0, "label": "Sampling", "percent": 60}), "done": None},
+        {"progress": progress(100, second), "done": None},
+        {"progress": progress(100, second | {"label": None, "percent": None}), "done": None},
+        {"progress": progress(100, second | {"percent": 150}), "done": None},
+        {"progress": progress(100, second), "done": {"verdict": "succeeded"}},
+        {"progress": progress(40, second), "done": {"verdict": "failed"}},
+    ]
+
+    drawn = await call(page, relay, "drawn-progress.js", "drawnProgress", *[[task] for task in tasks])
+
+    assert [tuple(each.values()) for each in drawn] == [
+        (None, None, 0, ""),
+        (60, None, 0, ""),
+        (60, None, 0, ""),
+        (60, None, 0, ""),
+        (30, 100, 1, "2. Upscaling"),
+        (None, 100, 1, "Phase 2"),
+        (100, None, 1, "2. Upscaling"),
+        (100, None, 0, ""),
+        (40, None, 0, ""),
+    ]
+
+
+async def test_the_bar_goes_back_only_for_a_new_phase(relay: Running, page: Page) -> None:
+    """Within a phase an older value changes nothing; the next phase begins where it is."""
+    await page.goto(f"{relay.url}/embed/x")
+    seen = [(0, 10), (0, 60), (0, 40), (0, None), (1, None), (1, 5), (1, 3), (2, 50)]
+
+    levels = await page.evaluate(
+        LEVELS, [progress(None, {"index": index, "label": "x", "percent": percent}) for index, percent in seen]
+    )
+
+    assert levels == [10, 60, 60, 60, None, 5, 5, 50]
+
+
+async def test_only_a_task_that_should_move_is_silent(relay: Running, page: Page) -> None:
+    """A queue is quiet by nature; a task that the record confirms has no news; any other is stuck."""
+    confirmed, unconfirmed = {"confirmed": True}, {"confirmed": False}
+    old: dict[str, Any] = {}
+    cases: list[tuple[str, dict[str, Any] | None, str | None]] = [
+        ("running", None, None),
+        ("running", confirmed, "quiet"),
+        ("running", unconfirmed, "stuck"),
+        ("finishing", old, "stuck"),
+        ("queued", old, None),
+        ("held", unconfirmed, None),
+        ("submitting", old, "stuck"),
+        ("preparing", confirmed, "quiet"),
+    ]
+
+    found = await call(
+        page, relay, "silence.js", "silenceOf", *[[{"state": s, "stall": stall, "done": None}] for s, stall, _ in cases]
+    )
+
+    assert found == [expected for _, _, expected in cases]
+
+
+async def test_an_address_is_checked_without_what_old_browsers_lack(relay: Running, page: Page) -> None:
+    """`URL.canParse` is missing before Chrome 120, Firefox 115 and Safari 17."""
+    await page.add_init_script("delete URL.canParse")
+    addresses = ["https://x/a.png", "data:image/png;base64,AA", "javascript:alert(1)", "a.png", "", None, "http://["]
+
+    assert await call(page, relay, "safe-url.js", "mediaUrl", *[[address] for address in addresses]) == [
+        "https://x/a.png", "data:image/png;base64,AA", None, None, None, None, None
+    ]  # fmt: skip
+
+
+async def test_retries_are_spread_over_a_minute(relay: Running, page: Page) -> None:
+    """The first after 1 s, at most 8 s apart."""
+    await page.goto(f"{relay.url}/embed/x")
+
+    delays = await page.evaluate("import('/static/retry-schedule.js').then((module) => module.RETRY_DELAYS_S)")
+
+    assert delays[0] == 1
+    assert max(delays) == 8
+    assert sum(delays) == 60
+
+
+async def test_a_retry_changes_only_an_address_without_a_query(relay: Running, page: Page) -> None:
+    """Every other one, and never the first: a cache may hold the 404, and a server may reject what it does not know."""
+    plain, signed, local = "https://x/a.png", "https://x/a.png?sig=a%2Fb&e=1", "data:image/png;base64,AA"
+
+    addresses = await call(
+        page,
+        relay,
+        "retry-schedule.js",
+        "addressOfAttempt",
+        *[[address, failures] for address in (plain, signed, local) for failures in range(4)],
+    )
+
+    assert addresses == [plain, plain, f"{plain}?retry=2", plain, *[signed] * 4, *[local] * 4]
+
+
+async def test_the_newest_results_are_the_results(relay: Running, page: Page) -> None:
+    """An `output` with `outputs` replaces the whole set, before `done` and after `postprocess_end`."""
+    state = {"id": "t", "seq": 4, "state": "finishing", "updated_at": 1, "outputs": [{"url": "https://x/0.png"}]}
+    event = {"type": "output", "task": "t", "seq": 5, "state": "finishing", "at": 2, "source": "reconciled"}
+    outputs = [{"url": f"https://x/{n}.png"} for n in range(4)]
+
+    (after,) = await call(page, relay, "reducer.js", "reduce", [state, event | {"data": {"outputs": outputs}}])
+
+    assert after["outputs"] == outputs
+    assert (after["seq"], after["state"]) == (5, "finishing")
+
+
+TAGS = ["long-video", "Frühling", "Straße 7", "🚀 launch", "order:12"]
+SEARCHES = ["long", "LONG", "vid", "long-vid", "video long", "seedance", "v1", "frühling", "FRÜH", "strasse 7", "🚀"]
+SEARCHES += ["order:1", "12", "#long", "bdwm", "", "   ", "-", unicodedata.normalize("NFD", "Frühling"), "\uff56id"]
+SEARCHES += ["ong", "ideo", "long short", "video-long", "uhling", "rocket", "dwm", "v12", "order:2"]
+
+
+async def test_the_board_finds_tasks_by_the_same_words_as_the_relay(relay: Running, page: Page) -> None:
+    """A task that joins a filtered list is judged in the browser, those before it on the server."""
+    task, *names = "bdwmu65xnubzsm4bndfz6w8eqz", "bytedance/image-to-video-seedance-v1", *TAGS
+
+    found = await call(page, relay, "search-words.js", "isFound", *[[search, task, names] for search in SEARCHES])
+
+    assert found == [are_all_found(asked_words(search), task, names) for search in SEARCHES]
+    assert any(found)
+    assert not all(found)
