@@ -33,6 +33,8 @@ export interface Progress {
   speed: number | null;
   unit: string | null;
   eta: Eta | null;
+  /** What runs now: `percent` restarts with each phase. Absent in old logs. */
+  phase?: { index: number; label: string | null; percent: number | null } | null;
 }
 
 export interface Output {
@@ -76,7 +78,7 @@ export interface Snapshot {
   outputs: Output[];
   hold: { reason: string; position: number } | null;
   cancel: { by: string } | null;
-  stall: { silent_s: number; checked: string } | null;
+  stall: { silent_s: number; checked: string; confirmed?: boolean } | null;
   done: Done | null;
 }
 

@@ -81,6 +81,20 @@ async def test_an_old_browser_shows_colours_that_can_be_read(
         )
 
 
+async def test_an_old_browser_shows_results_over_every_wire(relay: Running, page: Page, view: View) -> None:
+    """Without `URL.canParse` and `AbortSignal.any`, which came with Safari 17: every picture is there."""
+    await stories.write(relay, ["succeeded"])
+    await page.add_init_script("delete URL.canParse; delete AbortSignal.any;")
+    await age(page)
+
+    for wire in ("ws", "sse", "poll"):
+        await page.goto("about:blank")
+        await page.goto(view(relay, "succeeded").replace("#", f"?wire={wire}#"))
+        await expect(page.locator("figure img")).to_have_count(2)
+        for picture in await page.locator("figure img").all():
+            await expect(picture).not_to_have_js_property("naturalWidth", 0)
+
+
 async def test_an_old_browser_lays_out_pages_the_same(relay: Running, page: Page, view: View) -> None:
     """The steps are lines of their own, the lightbox fills the window, and the main button can be read."""
     await stories.write(relay, ["succeeded"])

@@ -155,7 +155,10 @@ async def test_a_task_of_apikley_runs_to_its_result_in_the_browser(
     """Without a socket upstream: what was asked for again and again is shown as such, and there is nothing to stop."""
     settings = {"apikley_api_key": sandbox.apikley_key, "apikley_api_url": sandbox.apikley_url}
     async with make_relay(**settings) as relay:
-        wish = Start(model="bytedance/seedream-v4-text-to-image", input={"prompt": "A lake."})
+        wish = Start(
+            model="bytedance/seedream-v4-text-to-image",
+            input={"prompt": "A lake. [sandbox: credits=creditsConsumed]"},
+        )
         task = (await relay.context.tasks.start(wish)).snapshot
         await page.goto(view(relay, task.id))
 
