@@ -9,6 +9,7 @@
  */
 import { baseUrl, DEFAULT_BASE } from "./base.js";
 import { Fold } from "./fold.js";
+import { isEvent } from "./reducer.js";
 import { Subscription } from "./subscription.js";
 
 export { DEFAULT_BASE };
@@ -117,8 +118,9 @@ export class RelayClient extends EventTarget {
   #receive(/** @type {Message} */ message) {
     const taken = this.#fold.take(message);
     if (taken === "gap") return this.#subscription.askAnew();
-    // A second wire says only that it goes on where the first one is.
-    if (message.type === "resumed" && this.#subscription.isSettled && !this.#fold.missing) return;
+    // While two wires are open both may bring the same: what changes nothing is told once.
+    const isRepeated = taken === "nothing" && (isEvent(message) || message.type === "snapshot");
+    if (isRepeated || (message.type === "resumed" && this.#subscription.isSettled && !this.#fold.missing)) return;
     if (taken === "placed") this.#subscription.settle(this.#fold.missing ? "catching-up" : "live");
     this.#update(message);
     if (this.#fold.ended) this.#subscription.end();
