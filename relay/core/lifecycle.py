@@ -293,7 +293,7 @@ class Lifecycle:
     def _standing(self, detail: Detail) -> Standing:
         if detail.phase == "error":
             return "broken"
-        return "waiting" if self.snapshot.state is State.QUEUED else "alive"
+        return "waiting" if detail.stage is Stage.QUEUE and self.snapshot.state is State.QUEUED else "alive"
 
     def _blank(self, done: Done, now: float, *, outputs: bool) -> bool:
         """Say whether the end rests on a record without outputs, and they may still follow."""

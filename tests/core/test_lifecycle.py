@@ -374,7 +374,8 @@ def test_a_task_that_waits_in_the_platforms_queue_is_not_stalled() -> None:
     lifecycle, _ = begun()
     lifecycle.receive(Accepted(upstream_id="7"), T0)
     lifecycle.receive(StreamOpened(), T0)
-    waiting = DetailSeen(detail=Detail(phase="open", status="task_queue"))
+    waiting = DetailSeen(detail=Detail(phase="open", status="task_queue", stage=Stage.QUEUE))
+    lifecycle.receive(waiting, T0)
     for minute in range(120):
         assert lifecycle.receive(waiting, T0 + 60 * minute) == []
         assert lifecycle.check_at == T0 + 60 * minute + 60
@@ -385,6 +386,15 @@ def test_a_task_that_waits_in_the_platforms_queue_is_not_stalled() -> None:
     assert isinstance(stalled[0].data, Stall)
     assert (stalled[0].data.silent_s, stalled[0].data.confirmed) == (180.0, False)
     assert [event.type for event in lifecycle.receive(waiting, now + 200)] == ["stall_end"]
+
+
+def test_a_task_whose_record_names_no_stage_is_silent_after_a_while() -> None:
+    """An unknown status does not say that it waits."""
+    lifecycle, _ = begun()
+    lifecycle.receive(Accepted(upstream_id="7"), T0)
+    odd = DetailSeen(detail=Detail(phase="open", status="odd"))
+    lifecycle.receive(odd, T0)
+    assert [event.type for event in lifecycle.receive(odd, T0 + 180)] == ["stall"]
 
 
 @pytest.mark.parametrize(("stage", "limit_s"), [(Stage.START, 60), (Stage.ACCEPT, 180), (Stage.END, 180)])

@@ -21,6 +21,7 @@ from relay.providers.http import Answer
 from relay.providers.values import integer, load, mapping, moment, number, short, text
 
 _SUCCESS: Final = 200
+_STAGES: Final = {"waiting": Stage.QUEUE, "generating": Stage.START}
 
 _RESULTS: Final = ("resultJson", "response", "resultInfoJson", "result", "results", "output", "outputs")
 """Fields of a record that hold its results. Apikley documents the first; kie.ai's Veo API uses the second."""
@@ -138,7 +139,7 @@ def _detail(record: dict[str, object]) -> Detail:
     return Detail(
         phase=phase or "open",
         status=short(said)[:100],
-        stage=Stage.START if state == "generating" else None,
+        stage=_STAGES.get(state) if state is not None else None,
         upstream_id=job_id(record) or None,
         model=text(record.get("model")) or None,
         stages=MappingProxyType(_stages(record, state)),
