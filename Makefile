@@ -16,7 +16,7 @@ test: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile $(ARGS)
 
 # The chaos that `make test` has a minute of, again and again: SEED= is the first round's, MINUTES= how long, VIEWERS=
 # how many watch.
