@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from dotenv import dotenv_values
 from pydantic import (
+    AfterValidator,
     AnyHttpUrl,
     BaseModel,
     ConfigDict,
@@ -24,11 +24,17 @@ from pydantic import (
     model_validator,
 )
 
+from relay.address import checked_host, checked_rest, checked_socket
+from relay.environment import variables
 from relay.errors import ConfigError
 from relay.origin import normalized_origin, normalized_sources
+from relay.proxy import Proxies, Proxy
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """What a byte of the environment that is no UTF-8 is read as."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+"""A line end or another control character: no value has one, and in a header it would end the line."""
 
 MIN_KEY_CHARS = 24
 """A management key or token secret shorter than this can be guessed."""
@@ -39,7 +45,9 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True, allow_inf_nan=False)
 
-    host: str = Field("127.0.0.1", alias="RELAY_HOST", description="the address it listens on")
+    host: Annotated[str, AfterValidator(checked_host)] = Field(
+        "127.0.0.1", alias="RELAY_HOST", description="the address it listens on"
+    )
     port: int = Field(8080, alias="RELAY_PORT", ge=0, le=65535, description="the port it listens on; 0: a free one")
     api_keys: tuple[SecretStr, ...] = Field(
         (),
@@ -185,28 +193,61 @@ class Config(BaseModel):
     wiro_api_secret: SecretStr | None = Field(
         None, alias="WIRO_API_SECRET", description="with it every call is signed; without, the key alone is sent"
     )
-    wiro_api_url: str = Field("https://api.wiro.ai/v1", alias="WIRO_API_URL", description="Wiro's REST address")
-    wiro_socket_url: str = Field(
+    wiro_api_url: Annotated[str, AfterValidator(checked_rest)] = Field(
+        "https://api.wiro.ai/v1", alias="WIRO_API_URL", description="Wiro's REST address"
+    )
+    wiro_socket_url: Annotated[str, AfterValidator(checked_socket)] = Field(
         "wss://socket.wiro.ai/v1", alias="WIRO_SOCKET_URL", description="Wiro's socket address"
     )
     apikley_api_key: SecretStr | None = Field(
         None, alias="APIKLEY_API_KEY", description="the key of your Apikley account"
     )
-    apikley_api_url: str = Field("https://api.apikley.ru", alias="APIKLEY_API_URL", description="Apikley's address")
+    apikley_api_url: Annotated[str, AfterValidator(checked_rest)] = Field(
+        "https://api.apikley.ru", alias="APIKLEY_API_URL", description="Apikley's address"
+    )
     apikley_webhook_secret: SecretStr | None = Field(
         None, alias="APIKLEY_WEBHOOK_SECRET", description="with it a callback that Apikley did not sign is refused"
     )
 
-    @field_validator("api_keys", "allowed_origins", "trusted_proxies", mode="before")
+    http_proxy: Proxy | None = Field(
+        None, alias="HTTP_PROXY", description="the egress proxy for platforms whose address is `http:` or `ws:`"
+    )
+    https_proxy: Proxy | None = Field(
+        None, alias="HTTPS_PROXY", description="the egress proxy for platforms whose address is `https:` or `wss:`"
+    )
+    no_proxy: tuple[str, ...] = Field(
+        (),
+        alias="NO_PROXY",
+        description="comma-separated hosts, domains, addresses or networks that are reached without a proxy; `*`: all",
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _one_line(cls, value: object) -> object:
+        """Trim what is set: a value that comes out of a file brings its line end along."""
+        if not isinstance(value, str):
+            return value
+        if _CONTROL.search(value.strip()):
+            raise ValueError("it holds a line end or another control character; write it in one line")
+        return value.strip()
+
+    @field_validator("api_keys", "allowed_origins", "trusted_proxies", "no_proxy", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        if any(_CONTROL.search(part) for part in parts):
+            raise ValueError("it holds a line end or another control character; put commas between the values")
+        return parts
 
     @field_validator("api_keys")
     @classmethod
     def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if any(len(key.get_secret_value()) < MIN_KEY_CHARS for key in keys):
             raise ValueError(f"each key needs at least {MIN_KEY_CHARS} characters")
+        for key in keys:
+            cls._fits_a_header(key)
         return keys
 
     @field_validator("allowed_origins")
@@ -220,6 +261,19 @@ class Config(BaseModel):
         if not value.strip():
             raise ValueError("it is empty; write 'none' if no page may embed")
         return normalized_sources(value)
+
+    @field_validator("media_sources")
+    @classmethod
+    def _beside_our_own(cls, value: str) -> str:
+        sources = normalized_sources(value, paths=True)
+        if sources == "'none'":
+            raise ValueError("'none' means nothing beside the relay's own files; leave the value empty for these alone")
+        return sources
+
+    @field_validator("http_proxy", "https_proxy", mode="before")
+    @classmethod
+    def _read_proxy(cls, value: object) -> object:
+        return Proxy.read(value) if isinstance(value, str) and value else value or None
 
     @field_validator("public_url")
     @classmethod
@@ -259,8 +313,7 @@ class Config(BaseModel):
         mode="before",
     )
     @classmethod
-    def _trimmed(cls, value: object) -> object:
-        """Empty is unset; a secret that comes out of a file brings its line end along."""
+    def _empty_is_unset(cls, value: object) -> object:
         return (value.strip() or None) if isinstance(value, str) else value
 
     @field_validator("wiro_api_key", "apikley_api_key")
@@ -290,6 +343,11 @@ class Config(BaseModel):
             return False
 
     @property
+    def proxies(self) -> Proxies:
+        """The way to the platforms."""
+        return Proxies(http=self.http_proxy, https=self.https_proxy, direct=self.no_proxy)
+
+    @property
     def sqlite_path(self) -> Path | None:
         """Where the SQLite store is; null for a store in memory."""
         return None if self.store == "memory:" else Path(self.store.removeprefix("sqlite:///"))
@@ -311,13 +369,8 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     Raises:
         ConfigError: one line for each setting that is wrong, or unknown.
     """
-    dotenv = dotenv or Path(".env")
-    try:
-        given = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{dotenv}: it cannot be read as text in UTF-8 ({type(error).__name__})") from error
-    given |= dict(os.environ if environ is None else environ)
-    known = {field.alias for field in Config.model_fields.values()}
+    known = {str(field.alias) for field in Config.model_fields.values()}
+    given = variables(os.environ if environ is None else environ, dotenv or Path(".env"), known)
     unknown = sorted(name for name in given if name.startswith("RELAY_") and name not in known)
     wrong = [f"{name}: there is no such setting (the README lists them all)" for name in unknown]
     garbled = sorted(name for name, value in given.items() if name in known and _LONE_SURROGATE.search(value))

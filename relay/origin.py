@@ -22,6 +22,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?")
 _WITH_PORT = re.compile(r"(?:\[.*\]|[^\[\]:]*):[^\[\]:]*")
 _SUBDOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.")
+_PATH = re.compile(r"[A-Za-z0-9/._~%!$&'()*+=:@-]*")
+"""RFC 3986 section 3.3, without what would end a source list."""
 _NO_PAGE = {"ws": "http", "wss": "https"}
 _KEYWORDS = ("self", "none")
 
@@ -57,7 +59,7 @@ def normalized_origin(text: str) -> str:
         raise ValueError(f"{text} has a path or a query, and an origin has none; use {scheme}://{end}")
     if "@" in address:
         raise ValueError(f"{text} has a user name, and an origin has none")
-    host, port = _host_and_port(text, address)
+    host, port = host_and_port(text, address)
     return f"{scheme}://{host}{_shown_port(scheme, port)}"
 
 
@@ -78,20 +80,24 @@ def same_address(page: SplitResult, host: str) -> bool:
     return default is not None and page.netloc == host.lower().removesuffix(f":{default}")
 
 
-def normalized_sources(text: str) -> str:
+def normalized_sources(text: str, *, paths: bool = False) -> str:
     """
     Return a source list of a policy with its hosts as browsers compare them.
+
+    Args:
+        text: the sources with spaces between them.
+        paths: whether a source may name a path: files have one, and a page that embeds is named without.
 
     Raises:
         ValueError: one of the sources can match nothing, or would end the list.
     """
-    sources = [_source(source) for source in text.split()]
+    sources = [_source(source, paths=paths) for source in text.split()]
     if "'none'" in sources and len(sources) > 1:
         raise ValueError("'none' stands alone: beside other sources it means nothing")
     return " ".join(sources)
 
 
-def _source(text: str) -> str:
+def _source(text: str, *, paths: bool) -> str:
     if set(text) & set(";,"):
         raise ValueError(f"{text} has a comma or a semicolon, which ends the list; put spaces between sources")
     word = text.strip("'\"").lower()
@@ -107,19 +113,31 @@ def _source(text: str) -> str:
     if separator and not _SCHEME.fullmatch(scheme):
         raise ValueError(f"{text} has a scheme that is none")
     address, _, path = address.partition("/")
-    if path:
+    if path and not paths:
         raise ValueError(
             f"{text} has a path, and a page that embeds is named without; use {text.removesuffix('/' + path)}"
         )
+    if not _PATH.fullmatch(path):
+        raise ValueError(f"{text} has a path that no policy can hold; leave the query out, and percent-encode the rest")
+    path = f"/{path}" if path else ""
     if address == "*":
-        return f"{scheme.lower()}{separator}*"
-    host, port = _host_and_port(text, address.removesuffix(":*"))
+        return f"{scheme.lower()}{separator}*{path}"
+    host, port = host_and_port(text, address.removesuffix(":*"))
     shown = ":*" if address.endswith(":*") else _shown_port(scheme.lower(), port)
-    return f"{scheme.lower()}{separator}{host}{shown}"
+    return f"{scheme.lower()}{separator}{host}{shown}{path}"
 
 
-def _host_and_port(text: str, address: str) -> tuple[str, int | None]:
-    """Return the host as browsers write it, perhaps with a wildcard in front, and the port."""
+def host_and_port(text: str, address: str) -> tuple[str, int | None]:
+    """
+    Return the host as browsers write it, perhaps with a wildcard in front, and the port.
+
+    Args:
+        text: what an error calls it.
+        address: host and perhaps port.
+
+    Raises:
+        ValueError: it is no host, or no port.
+    """
     name, _, digits = address.rpartition(":") if _WITH_PORT.fullmatch(address) else (address, "", "")
     port = int(digits) if digits.isdecimal() else None
     if (digits and port is None) or (port is not None and not 1 <= port <= MAX_PORT):

@@ -199,6 +199,162 @@ def test_a_value_out_of_its_range_is_refused_by_its_name(name: str, value: str, 
     assert "\n" not in line
 
 
+SERVICE_LINKS = {
+    "RELAY_SERVICE_HOST": "10.96.0.7",
+    "RELAY_SERVICE_PORT": "80",
+    "RELAY_SERVICE_PORT_HTTP_ALT": "80",
+    "RELAY_PORT": "tcp://10.96.0.7:80",
+    "RELAY_PORT_80_TCP": "tcp://10.96.0.7:80",
+    "RELAY_PORT_80_TCP_PROTO": "tcp",
+    "RELAY_PORT_80_TCP_PORT": "80",
+    "RELAY_PORT_80_TCP_ADDR": "10.96.0.7",
+    "RELAY_WEB_SERVICE_HOST": "fd00::7",
+    "RELAY_WEB_PORT": "udp://[fd00::7]:53",
+    "RELAY_WEB_PORT_53_UDP": "udp://[fd00::7]:53",
+    "RELAY_WEB_2_PORT_9_SCTP_PROTO": "sctp",
+}
+"""What Kubernetes sets for Services called relay, relay-web and relay-web-2."""
+
+
+def test_what_kubernetes_sets_for_a_service_called_relay_is_no_setting(nowhere: Path) -> None:
+    """The relay starts in a namespace whose Services have its name, on the port that it has without them."""
+    assert load(SERVICE_LINKS, nowhere) == load({}, nowhere)
+
+    nowhere.write_text("RELAY_PORT=9000\n")
+    assert load(SERVICE_LINKS, nowhere).port == 9000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RELAY_SERVICE_HOST", "relay.example"),
+        ("RELAY_SERVICE_PORT", "many"),
+        ("RELAY_HTTP_PORT", "8080"),
+        ("RELAY_PORTS", "tcp://10.96.0.7:80"),
+        ("RELAY_PORT", "http://10.96.0.7:80"),
+        ("RELAY_PORT_80", "tcp://10.96.0.7:80"),
+        ("RELAY_PORT_80_TCP_ADR", "10.96.0.7"),
+    ],
+)
+def test_a_slip_that_looks_like_kubernetes_is_still_refused(name: str, value: str, nowhere: Path) -> None:
+    """A name counts as that of a Service only with the value that Kubernetes gives it."""
+    assert refusal({name: value}, nowhere).startswith(f"{name}: ")
+
+
+def test_a_service_link_in_a_file_is_refused(tmp_path: Path) -> None:
+    """Kubernetes writes no `.env`: there it is a slip."""
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("RELAY_SERVICE_HOST=10.96.0.7\n")
+
+    assert refusal({}, dotenv).startswith("RELAY_SERVICE_HOST: ")
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_that_docker_passes_on_are_taken_off(quote: str, nowhere: Path) -> None:
+    """`docker --env-file` keeps what `.env` may have; a value is read alike from both."""
+    written = {
+        "RELAY_PORT": "9000",
+        "RELAY_API_KEYS": f"{KEY}-1, {KEY}-2",
+        "RELAY_TOKEN_SECRET": SECRET,
+        "RELAY_STORE": "memory:",
+        "RELAY_ALLOWED_ORIGINS": "https://a.example",
+        "RELAY_MEDIA_SOURCES": "https://cdn.example http:",
+        "WIRO_API_URL": "https://api.example/v1",
+        "HTTPS_PROXY": "http://proxy.example:3128",
+    }
+
+    assert load({name: f"{quote}{value}{quote}\r" for name, value in written.items()}, nowhere) == load(
+        written, nowhere
+    )
+
+
+def test_the_quotes_of_a_policy_stay(nowhere: Path) -> None:
+    """They are a part of the word: `'self'` in quotes of a file is written `"'self'"`."""
+    for written, read in {
+        "'self'": "'self'",
+        "\"'self' https://a.example\"": "'self' https://a.example",
+        "'self' https://a.example": "'self' https://a.example",
+        "'none'": "'none'",
+    }.items():
+        assert load({"RELAY_FRAME_ANCESTORS": written}, nowhere).frame_ancestors == read
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RELAY_PUBLIC_URL", "https://me:pass-word@relay.example", "no user name"),
+        ("RELAY_PUBLIC_URL", "https://relay.example/?x=1", "query"),
+        ("RELAY_PUBLIC_URL", "https://relay.example/#x", "fragment"),
+        ("RELAY_PUBLIC_URL", "https://relay.\nexample", "line end"),
+        ("WIRO_API_URL", "api.wiro.ai/v1", "api.wiro.ai/v1 is not an address; use one such as https://"),
+        ("WIRO_API_URL", "", "is not an address"),
+        ("WIRO_API_URL", "https:", "is not an address"),
+        ("WIRO_API_URL", "https://", "has no host"),
+        ("WIRO_API_URL", "https:///v1", "has no host"),
+        ("WIRO_API_URL", "wss://api.wiro.ai/v1", "use https:// or http://"),
+        ("WIRO_API_URL", "ftp://api.wiro.ai/v1", "use https:// or http://"),
+        ("WIRO_API_URL", "https://api.wiro.ai/v1?key=1", "query"),
+        ("WIRO_API_URL", "https://api.wiro.ai/v1#x", "fragment"),
+        ("WIRO_API_URL", "https://me:pass-word@api.wiro.ai/v1", "user name or password"),
+        ("WIRO_API_URL", "https://api.wiro.ai:99999/v1", "use 1 to 65535"),
+        ("WIRO_API_URL", "https://api wiro.ai/v1", "is not an address"),
+        ("WIRO_API_URL", "https://*.wiro.ai/v1", "wildcard"),
+        ("WIRO_SOCKET_URL", "https:", "is not an address; use one such as wss://"),
+        ("WIRO_SOCKET_URL", "wss:", "is not an address"),
+        ("WIRO_SOCKET_URL", "https://socket.wiro.ai/v1", "use wss:// or ws://"),
+        ("WIRO_SOCKET_URL", "socket.wiro.ai", "is not an address"),
+        ("APIKLEY_API_URL", "api.apikley.ru", "is not an address"),
+        ("RELAY_MEDIA_SOURCES", "https:; script-src *", "semicolon"),
+        ("RELAY_MEDIA_SOURCES", "https://a.example, https://b.example", "comma"),
+        ("RELAY_MEDIA_SOURCES", "https://a.example/x?y", "path that no policy can hold"),
+        ("RELAY_MEDIA_SOURCES", "https:\nX-Evil: 1", "line end"),
+        ("RELAY_MEDIA_SOURCES", "'none'", "leave the value empty"),
+        ("RELAY_FRAME_ANCESTORS", "'self'\nhttps://shop.example", "line end"),
+        ("RELAY_FRAME_ANCESTORS", "'self'; script-src *", "semicolon"),
+        ("RELAY_ALLOWED_ORIGINS", "https://a.exa\nmple", "line end"),
+        ("RELAY_HOST", "http://0.0.0.0", "no host"),
+        ("RELAY_HOST", "*", "no host"),
+        ("RELAY_HOST", "127.0.0.1:8080", "a port goes into RELAY_PORT"),
+        ("RELAY_HOST", "127.0.0.1/8", "no host"),
+        ("RELAY_STORE", "sqlite:///relay\n.db", "line end"),
+        ("RELAY_API_KEYS", f"{KEY}\u00e9", "no HTTP header can carry"),
+        ("HTTPS_PROXY", "socks5://proxy.example:1080", "socks5 is not supported"),
+        ("HTTPS_PROXY", "http://me:pass-word@proxy.example:many", "port many"),
+        ("HTTP_PROXY", "http://proxy.example:3128/path", "nothing behind them"),
+        ("HTTP_PROXY", "http://", "no host"),
+    ],
+)
+def test_what_can_never_work_is_refused_with_the_reason(name: str, value: str, said: str, nowhere: Path) -> None:
+    """At the start, by `serve` and by `relay check`; and no password is repeated."""
+    (line,) = refusal({name: value, "RELAY_PORT": "9000"}, nowhere).splitlines()
+
+    assert line.startswith(f"{name}: ")
+    assert said in line
+    assert "pass-word" not in line
+
+
+def test_what_looks_odd_and_works_is_taken(nowhere: Path) -> None:
+    """Brackets around an address, a path of media, a list over several lines, a proxy without a scheme."""
+    config = load(
+        {
+            "RELAY_HOST": "[::1]",
+            "RELAY_API_KEYS": f"{KEY}-1,\n{KEY}-2\n",
+            "RELAY_MEDIA_SOURCES": "data: https://CDN.example/pictures/ 'self'",
+            "WIRO_API_URL": "HTTPS://api.wiro.ai/v1/",
+            "WIRO_SOCKET_URL": "ws://wiro_mock:8090",
+            "https_proxy": "proxy.example:3128",
+            "HTTPS_PROXY": "http://other.example:3128",
+        },
+        nowhere,
+    )
+
+    assert config.host == "::1"
+    assert len(config.api_keys) == 2
+    assert config.media_sources == "data: https://cdn.example/pictures/ 'self'"
+    assert str(config.https_proxy) == "http://proxy.example:3128"
+    assert load({"RELAY_MEDIA_SOURCES": ""}, nowhere).media_sources == ""
+
+
 def test_no_secret_is_in_the_representation(nowhere: Path) -> None:
     """Whoever logs the settings logs no secret."""
     secrets = {
@@ -207,9 +363,9 @@ def test_no_secret_is_in_the_representation(nowhere: Path) -> None:
         "WIRO_API_KEY": "the-wiro-key",
         "WIRO_API_SECRET": "the-wiro-secret",
     }
-    config = load(secrets, nowhere)
+    config = load(secrets | {"HTTPS_PROXY": "http://me:the-proxy-word@proxy.example"}, nowhere)
 
-    for secret in secrets.values():
+    for secret in (*secrets.values(), "the-proxy-word"):
         assert secret not in repr(config)
         assert secret not in str(config)
 

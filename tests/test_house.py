@@ -18,6 +18,7 @@ STATIC = ROOT / "static"
 ROOMS = (
     ("errors",),
     ("core", "origin"),
+    ("address", "proxy", "environment"),
     ("config", "log", "metrics", "backoff"),
     ("providers",),
     ("models",),
@@ -230,7 +231,7 @@ def settings_table() -> dict[str, str]:
     for line in readme().splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if line.strip().startswith("|") and len(cells) >= 3:
-            found |= dict.fromkeys(re.findall(r"`((?:RELAY|WIRO|APIKLEY)_[A-Z_]+)`", cells[0]), cells[1])
+            found |= dict.fromkeys(re.findall(r"`((?:RELAY|WIRO|APIKLEY)_[A-Z_]+|[A-Z]+_PROXY)`", cells[0]), cells[1])
     return found
 
 

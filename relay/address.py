@@ -1,0 +1,63 @@
+"""Addresses as an operator writes them: where the relay listens, and the servers that it calls."""
+
+import re
+from ipaddress import ip_address
+
+from relay.origin import host_and_port
+
+_SPACE = re.compile(r"\s")
+
+
+def checked_rest(text: str) -> str:
+    """
+    Return an address that calls can be sent to, as it was written.
+
+    Raises:
+        ValueError: no call can be sent there. The message quotes no part that may hold a password.
+    """
+    return _checked(text, "https", "http")
+
+
+def checked_socket(text: str) -> str:
+    """
+    Return an address that a WebSocket can be opened to, as it was written.
+
+    Raises:
+        ValueError: none can be opened there. The message quotes no part that may hold a password.
+    """
+    return _checked(text, "wss", "ws")
+
+
+def _checked(text: str, *schemes: str) -> str:
+    example = f"{schemes[0]}://api.example.com/v1"
+    scheme, separator, rest = text.partition("://")
+    if "@" in rest.partition("/")[0]:
+        raise ValueError(f"a user name or password in the address is not supported; use one such as {example}")
+    if not separator or not scheme.isalnum() or _SPACE.search(text):
+        raise ValueError(f"{text or 'an empty text'} is not an address; use one such as {example}")
+    if scheme.lower() not in schemes:
+        raise ValueError(f"{text} begins with {scheme}://; use {' or '.join(f'{each}://' for each in schemes)}")
+    if "?" in rest or "#" in rest:
+        raise ValueError(f"{text} has a query or a fragment; leave it out, since paths are appended to the address")
+    host, _ = host_and_port(text, rest.partition("/")[0])
+    if "*" in host:
+        raise ValueError(f"{text} has a wildcard; use the address of one server, such as {example}")
+    return text
+
+
+def checked_host(text: str) -> str:
+    """
+    Return a host to listen on, an IPv6 address without brackets.
+
+    Raises:
+        ValueError: it is no host.
+    """
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if ":" in host and "://" not in host:
+        try:
+            ip_address(host)
+        except ValueError:
+            raise ValueError(f"{text} is no address; a port goes into RELAY_PORT") from None
+    elif re.search(r"[\s/:*]", host):
+        raise ValueError(f"{text} is no host; use an address such as 127.0.0.1, or 0.0.0.0 for all of them")
+    return host
