@@ -83,6 +83,7 @@ def make_providers(config: Config) -> Mapping[str, Provider]:
             api_url=config.wiro_api_url,
             socket_url=config.wiro_socket_url,
             request_timeout_s=config.request_timeout_s,
+            proxies=config.proxies,
         )
     if config.apikley_api_key is not None:
         secret = config.apikley_webhook_secret
@@ -91,6 +92,7 @@ def make_providers(config: Config) -> Mapping[str, Provider]:
             api_url=config.apikley_api_url,
             webhook_secret=secret.get_secret_value() if secret is not None else None,
             request_timeout_s=config.request_timeout_s,
+            proxies=config.proxies,
         )
     return providers
 

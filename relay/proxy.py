@@ -44,7 +44,10 @@ class Proxy:
         host, port = host_and_port("the address of the proxy", address)
         if path or "*" in host or "?" in address or "#" in address:
             raise ValueError("give the proxy's scheme, host and port, and nothing behind them")
-        return cls(f"{scheme.lower()}://{quote(user, safe=_USER_INFO)}{at}{host}{'' if port is None else f':{port}'}")
+        if at and ":" not in user:
+            user += ":"  # an empty password, without which the socket's library sends no user name either
+        shown_port = "" if port is None else f":{port}"
+        return cls(f"{scheme.lower()}://{quote(user, safe=_USER_INFO)}{at}{host}{shown_port}")
 
     def __str__(self) -> str:
         scheme, _, rest = self.url.partition("://")
@@ -60,14 +63,17 @@ class Proxies:
     direct: tuple[str, ...] = ()
     """Names, domains, addresses, networks, each perhaps with a port; `*`: everything."""
 
-    def url_for(self, url: str) -> str | None:
-        """Return the address of the proxy through which a url is reached; null: directly."""
+    def way_to(self, url: str) -> Proxy | None:
+        """Return the proxy through which a url is reached; null: directly."""
         parts = urlsplit(url)
         proxy = self.https if parts.scheme in ("https", "wss") else self.http
         host, port = (parts.hostname or "").rstrip("."), parts.port or _DEFAULT_PORTS[parts.scheme]
         if proxy is None or _is_local(host) or any(_covers(entry, host, port) for entry in self.direct):
             return None
-        return proxy.url
+        return proxy
+
+
+DIRECT = Proxies()
 
 
 def _is_local(host: str) -> bool:

@@ -1,66 +1,17 @@
 """The commands as a person meets them: real processes, what they print, what they end with."""
 
-import asyncio
-import os
 import re
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from relay.sandbox import Sandbox
+from tests.shell import Shell, one_line, printed, stopped
 
 KEY = "a-key-for-the-command-line"
-PATIENCE_S = 60.0
-SETTINGS = ("RELAY_", "WIRO_", "APIKLEY_")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """What a command left behind."""
-
-    code: int | None
-    out: str
-    err: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    """Runs commands in an empty folder, with nothing set but what is given."""
-
-    folder: Path
-
-    @asynccontextmanager
-    async def started(self, *arguments: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Run a command for as long as the block lasts."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "relay", *arguments),
-            cwd=self.folder,
-            env=inherited | settings,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.communicate()
-
-    async def run(self, *arguments: str, **settings: str) -> Ended:
-        """Run a command to its end."""
-        async with self.started(*arguments, **settings) as process:
-            out, err = await process.communicate()
-        return Ended(code=process.returncode, out=out.decode(), err=err.decode())
 
 
 @pytest.fixture
@@ -77,30 +28,6 @@ def upstream(sandbox: Sandbox) -> dict[str, str]:
         "WIRO_API_URL": sandbox.api_url,
         "WIRO_SOCKET_URL": sandbox.socket_url,
     }
-
-
-async def printed(process: asyncio.subprocess.Process, pattern: str) -> str:
-    """Read what a process prints until a line has the pattern; return its first group."""
-    assert process.stdout is not None
-    async for line in process.stdout:
-        if found := re.search(pattern, line.decode()):
-            return found[1]
-    raise AssertionError(f"ended without printing {pattern}")
-
-
-async def stopped(process: asyncio.subprocess.Process, by: signal.Signals) -> int:
-    """Send a signal and return the exit code."""
-    process.send_signal(by)
-    await process.communicate()
-    assert process.returncode is not None
-    return process.returncode
-
-
-def one_line(ended: Ended) -> str:
-    """Return the single line of an error that a person is meant to read."""
-    (line,) = ended.err.splitlines()
-    assert line.startswith("relay: ")
-    return line
 
 
 async def test_help_names_every_command(shell: Shell) -> None:

@@ -21,6 +21,7 @@ from relay import __version__
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
 from relay.providers.base import Unsent, always
 from relay.providers.body import Body
+from relay.proxy import Proxy
 
 BODY_LIMIT_BYTES = 16 * 2**20
 """The limit of Wiro's own clients."""
@@ -131,7 +132,14 @@ class Http:
     """The calls to one upstream. It opens connections when they are needed; `close` lets go of them."""
 
     def __init__(
-        self, *, name: str, setting: str, api_url: str, timeout_s: float, headers: Callable[[], Mapping[str, str]]
+        self,
+        *,
+        name: str,
+        setting: str,
+        api_url: str,
+        timeout_s: float,
+        headers: Callable[[], Mapping[str, str]],
+        proxy: Proxy | None = None,
     ) -> None:
         """
         Args:
@@ -140,6 +148,7 @@ class Http:
             api_url: what every path is put behind.
             timeout_s: how long a call may stand still.
             headers: makes what proves who calls, anew for each call.
+            proxy: through which every call goes; null: directly.
         """
         self._name = name
         self._setting = setting
@@ -148,6 +157,8 @@ class Http:
         """How long a call may stand still: a body takes longer the larger it is, but each piece of it no longer."""
         self._connect_s = min(_CONNECT_LIMIT_S, timeout_s / 2)
         self._headers = headers
+        self._proxy = proxy
+        self._way = "" if proxy is None else f" through the proxy {proxy}"
         self._shared: aiohttp.ClientSession | None = None
 
     async def send(self, path: str, body: Body, *, wanted: Callable[[], bool] = always) -> Answer:
@@ -215,6 +226,7 @@ class Http:
                     headers=headers,
                     timeout=timeout,
                     allow_redirects=False,
+                    proxy=None if self._proxy is None else self._proxy.url,
                     trace_request_ctx=departure,
                 ) as response,
             ):
@@ -236,7 +248,12 @@ class Http:
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise UpstreamUnavailable(f"{self._name} was not called: {self._setting} is no http address.") from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise UpstreamUnavailable(f"{self._name} could not be reached: {_why(error)}.") from error
+            raise UpstreamUnavailable(f"{self._name} could not be reached{self._way}: {_why(error)}.") from error
+        except aiohttp.ClientHttpProxyError as error:
+            # The error itself quotes the proxy's address with its password.
+            raise UpstreamUnavailable(
+                f"{self._name} could not be reached{self._way}: the proxy answered HTTP {error.status} to CONNECT."
+            ) from None
         except TimeoutError:
             if outgoing is not None and not outgoing.whole:
                 raise UpstreamUnavailable(f"{self._name} did not take the request in {self._timeout_s:g} s.") from None

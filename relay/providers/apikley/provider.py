@@ -16,6 +16,7 @@ from relay.providers.catalogue.model import Model
 from relay.providers.http import Http
 from relay.providers.notices import Notices
 from relay.providers.values import dump
+from relay.proxy import DIRECT, Proxies
 
 _log = log.get("apikley")
 
@@ -30,6 +31,7 @@ class ApikleyProvider:
         webhook_secret: what callbacks are signed with; null: they prove nothing, and are hints all the same.
         request_timeout_s: how long a call may stand still.
         clock: gives unix seconds.
+        proxies: the egress proxies.
     """
 
     name = "apikley"
@@ -46,6 +48,7 @@ class ApikleyProvider:
         webhook_secret: str | None = None,
         request_timeout_s: float = 30.0,
         clock: Callable[[], float] = time.time,
+        proxies: Proxies = DIRECT,
     ) -> None:
         self._http = Http(
             name="Apikley",
@@ -53,6 +56,7 @@ class ApikleyProvider:
             api_url=api_url,
             timeout_s=request_timeout_s,
             headers=lambda: {"authorization": f"Bearer {api_key}"},
+            proxy=proxies.way_to(api_url),
         )
         self._notices = Notices()
         self._webhook_secret = webhook_secret

@@ -17,6 +17,7 @@ from relay.providers.wiro.search import LISTED, PAGES, pick, reaches_back
 from relay.providers.wiro.signing import Signer
 from relay.providers.wiro.tools import parse_tool
 from relay.providers.wiro.words import STATUSES, word
+from relay.proxy import DIRECT, Proxies
 
 _log = log.get("wiro")
 
@@ -31,6 +32,7 @@ class WiroProvider:
         api_url: where REST calls go, with the version: `https://api.wiro.ai/v1`.
         socket_url: where task sockets are: `wss://socket.wiro.ai/v1`.
         request_timeout_s: how long a REST call may stand still.
+        proxies: the egress proxies of both.
     """
 
     name = "wiro"
@@ -47,9 +49,16 @@ class WiroProvider:
         api_url: str,
         socket_url: str,
         request_timeout_s: float = 30.0,
+        proxies: Proxies = DIRECT,
     ) -> None:
-        self._rest = Rest(signer=Signer(api_key, api_secret), api_url=api_url, timeout_s=request_timeout_s)
+        self._rest = Rest(
+            signer=Signer(api_key, api_secret),
+            api_url=api_url,
+            timeout_s=request_timeout_s,
+            proxy=proxies.way_to(api_url),
+        )
         self._socket_url = socket_url
+        self._socket_proxy = proxies.way_to(socket_url)
         self._notices = Notices()
 
     async def run(self, run: Run, *, wanted: Callable[[], bool] = always) -> UpstreamTask:
@@ -89,7 +98,7 @@ class WiroProvider:
                 raise UpstreamRejected(" ".join(details), code=again.code, fault=again.fault) from again
 
     def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
-        return socket.follow(self._socket_url, task)
+        return socket.follow(self._socket_url, task, self._socket_proxy)
 
     def heard(self, headers: Mapping[str, str], body: bytes) -> UpstreamTask | None:
         return None  # Wiro signs nothing: the secret word in the address is all there is

@@ -8,14 +8,20 @@ from relay.providers.body import Body, JsonBody
 from relay.providers.http import Answer, Http
 from relay.providers.values import dump
 from relay.providers.wiro.signing import Signer
+from relay.proxy import Proxy
 
 
 class Rest:
     """Wiro's REST side. It opens connections when they are needed; `close` lets go of them."""
 
-    def __init__(self, *, signer: Signer, api_url: str, timeout_s: float) -> None:
+    def __init__(self, *, signer: Signer, api_url: str, timeout_s: float, proxy: Proxy | None = None) -> None:
         self._http = Http(
-            name="Wiro", setting="WIRO_API_URL", api_url=api_url, timeout_s=timeout_s, headers=signer.headers
+            name="Wiro",
+            setting="WIRO_API_URL",
+            api_url=api_url,
+            timeout_s=timeout_s,
+            headers=signer.headers,
+            proxy=proxy,
         )
 
     async def run(self, model: str, body: Body, wanted: Callable[[], bool]) -> Answer:

@@ -17,6 +17,7 @@ from relay.core.signals import Signal
 from relay.errors import UpstreamUnavailable
 from relay.providers.base import UpstreamTask
 from relay.providers.wiro.frames import Frame, FrameError, parse
+from relay.proxy import Proxy
 
 FRAME_LIMIT_BYTES = 16 * 2**20
 """websockets' own 1 MiB is too little for a long answer said again with every chunk. A longer frame ends the stream."""
@@ -38,9 +39,14 @@ class _Connect(connect):
 
 
 @asynccontextmanager
-async def follow(url: str, task: UpstreamTask) -> AsyncIterator[AsyncIterator[Signal]]:
+async def follow(url: str, task: UpstreamTask, proxy: Proxy | None = None) -> AsyncIterator[AsyncIterator[Signal]]:
     """
     Subscribe to a task; the iterator ends when the connection does, whatever the reason.
+
+    Args:
+        url: where the socket is.
+        task: the task, with its token.
+        proxy: through which the socket is opened; null: directly.
 
     Raises:
         UpstreamUnavailable: on entering: there is no token, or the socket could not be opened.
@@ -56,11 +62,12 @@ async def follow(url: str, task: UpstreamTask) -> AsyncIterator[AsyncIterator[Si
             close_timeout=_CLOSE_LIMIT_S,
             ping_interval=_PING_INTERVAL_S,
             ping_timeout=_PING_LIMIT_S,
-            proxy=None,
+            proxy=None if proxy is None else proxy.url,
             user_agent_header=f"relay/{__version__}",
         )
     except (OSError, WebSocketException) as error:
-        raise UpstreamUnavailable(f"Wiro's socket could not be opened ({type(error).__name__}).") from error
+        way = "" if proxy is None else f" through the proxy {proxy}"
+        raise UpstreamUnavailable(f"Wiro's socket could not be opened{way} ({type(error).__name__}).") from error
     async with connection:
         try:
             await connection.send(orjson.dumps({"type": "task_info", "tasktoken": task.socket_token}).decode())
