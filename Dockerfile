@@ -32,6 +32,6 @@ VOLUME /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('RELAY_PORT', '8080') + '/readyz', timeout=4)"]
+    CMD ["python", "-m", "relay.ready"]
 ENTRYPOINT ["relay"]
 CMD ["serve"]

@@ -6,29 +6,35 @@ Exit codes: 0 fine, 1 failed, 2 usage, 130 interrupted.
 
 import asyncio
 import gc
+import logging
 import os
-import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
 from relay import __version__, config, log
-from relay.app import make_journal, make_providers, running, token_secret
+from relay.app import Running, make_journal, make_providers, running, token_secret
 from relay.config import Config
 from relay.demo import demo as run_demo
+from relay.environment import service_links
 from relay.errors import ConfigError, RelayError
+from relay.ready import why_not_ready
+from relay.reload import reload
 from relay.sandbox import PLAIN_KEY, Sandbox
 from relay.sandbox import serve as run_sandbox
+from relay.stopping import run
 from relay.web.access import MAX_TTL_S, SCOPES, Access
 from relay.web.links import links
 from relay.web.tag import normalized
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+_log = log.get("relay")
 
 cli = typer.Typer(
     help="Show AI generations live in a browser.",
@@ -43,40 +49,34 @@ def main() -> NoReturn:
     try:
         sys.exit(cli(standalone_mode=True))
     except RelayError as error:
-        for line in str(error).splitlines():
-            print(f"relay: {line}", file=sys.stderr)  # noqa: T201 -- the terminal is its user
-        sys.exit(FAILED)
+        _complain(str(error))
+    except OSError as error:
+        if not _give_up_stdout():
+            raise
+        _complain(f"standard output cannot be written: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """
-    Run until the work is over or somebody asks us to stop, then let it close in order.
+def _complain(text: str) -> NoReturn:
+    logging.shutdown()  # lines of the log come before
+    for line in text.splitlines():
+        print(f"relay: {line}", file=sys.stderr)  # noqa: T201 -- the terminal is its user
+    sys.exit(FAILED)
 
-    SIGTERM is an ordinary end; Ctrl-C ends with 130, and a second one does not wait.
-    """
-    interrupted = False
 
-    async def supervised() -> None:
-        nonlocal interrupted
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
+def _give_up_stdout() -> bool:
+    """Say whether stdout cannot be written; then what is still in its buffer goes nowhere, at the exit, too."""
+    try:
+        print(flush=True)  # noqa: T201 -- an error passes through here that nobody handled: a line more does no harm
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
-        def stop(by: signal.Signals) -> None:
-            nonlocal interrupted
-            interrupted = by is signal.SIGINT
-            loop.remove_signal_handler(signal.SIGINT)
-            task.cancel()
 
-        for by in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(by, stop, by)
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
-
-    asyncio.run(supervised())
-    if interrupted:
+def _run(work: Coroutine[Any, Any, None], *, reload: Callable[[], None] | None = None) -> None:
+    if run(work, reload=reload):
         raise typer.Exit(INTERRUPTED)
 
 
@@ -96,19 +96,35 @@ def serve() -> None:
     """Run the relay. Its settings are environment variables or lines of a .env file; the README lists them."""
     settings = config.load()
     log.configure(settings.log_format, settings.log_level)
-    _run(_serve(settings))
+    if ignored := service_links(os.environ):
+        _log.debug("settings.ignored", names=ignored, reason="Kubernetes sets them for a Service called relay")
+    hung_up = asyncio.Event()
+    _run(_serve(settings, hung_up), reload=hung_up.set)
 
 
-async def _serve(settings: Config) -> None:
+async def _serve(settings: Config, hung_up: asyncio.Event) -> None:
     async with running(settings) as relay:
         _spare_what_stays()
-        _say(f"relay listens on {relay.url}")
-        if relay.made_key:
-            _say(f"API key (made for this store, as RELAY_API_KEYS is not set): {relay.api_key}")
-            _say(f"Dashboard: {relay.url}/#key={relay.api_key}")
-        if not make_providers(settings):
-            _say("No provider has credentials: tasks cannot be started until WIRO_API_KEY or APIKLEY_API_KEY is set.")
-        await asyncio.Event().wait()
+        try:
+            _introduce(relay, settings)
+        except OSError as error:  # a full disk, perhaps: no reason not to serve
+            if not _give_up_stdout():
+                raise
+            _log.warning("stdout.write_failed", reason=error.strerror)
+        while True:
+            await hung_up.wait()
+            hung_up.clear()
+            await reload(relay.context)
+
+
+def _introduce(relay: Running, settings: Config) -> None:
+    """Print where the relay is, and what a person has to know who starts it for the first time."""
+    _say(f"relay listens on {relay.url}")
+    if relay.made_key:
+        _say(f"API key (made for this store, as RELAY_API_KEYS is not set): {relay.api_key}")
+        _say(f"Dashboard: {relay.url}/#key={relay.api_key}")
+    if not make_providers(settings):
+        _say("No provider has credentials: tasks cannot be started until WIRO_API_KEY or APIKLEY_API_KEY is set.")
 
 
 def _spare_what_stays() -> None:
@@ -167,9 +183,18 @@ def sandbox(
 
 
 @cli.command()
-def check() -> None:
+def check(
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Only ask the relay that runs with these settings whether it is ready.")
+    ] = False,
+) -> None:
     """Say what the settings resolve to, and see that the store and the upstream can be reached."""
     settings = config.load()
+    if ready:
+        if (wrong := why_not_ready(settings)) is not None:
+            raise RelayError(wrong)
+        _say("ready")
+        return
     log.configure(settings.log_format, "error")
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)

@@ -11,6 +11,7 @@ const CLOSED_BECAUSE = {
   4002: "the token has expired",
   4003: "this connection was too slow",
   4004: "too many connections",
+  4005: "the relay's API keys have changed",
   4500: "the token is not valid, or has expired",
   4501: "the token does not allow this",
   4504: "there is no such task",

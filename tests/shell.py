@@ -28,6 +28,8 @@ class Shell:
     """Runs commands in an empty folder, with nothing set but what is given."""
 
     folder: Path
+    stdout: int = asyncio.subprocess.PIPE
+    stderr: int = asyncio.subprocess.PIPE
 
     @asynccontextmanager
     async def started(self, *arguments: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -38,8 +40,8 @@ class Shell:
             *("-m", "relay", *arguments),
             cwd=self.folder,
             env=inherited | settings,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdout=self.stdout,
+            stderr=self.stderr,
         )
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -56,10 +58,13 @@ class Shell:
         return Ended(code=process.returncode, out=out.decode(), err=err.decode())
 
 
-async def printed(process: asyncio.subprocess.Process, pattern: str) -> str:
-    """Read what a process prints until a line has the pattern; return its first group."""
-    assert process.stdout is not None
-    async for line in process.stdout:
+async def printed(
+    process: asyncio.subprocess.Process, pattern: str, *, stream: asyncio.StreamReader | None = None
+) -> str:
+    """Read what a process prints, on stdout unless told otherwise, until a line has the pattern; return its group."""
+    stream = stream or process.stdout
+    assert stream is not None
+    async for line in stream:
         if found := re.search(pattern, line.decode()):
             return found[1]
     raise AssertionError(f"ended without printing {pattern}")

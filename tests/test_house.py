@@ -18,7 +18,7 @@ STATIC = ROOT / "static"
 ROOMS = (
     ("errors",),
     ("core", "origin"),
-    ("address", "proxy", "environment"),
+    ("address", "proxy", "environment", "line_writer"),
     ("config", "log", "metrics", "backoff"),
     ("providers",),
     ("models",),
@@ -34,7 +34,7 @@ ROOMS = (
     ("tasks", "filestore"),
     ("web",),
     ("app",),
-    ("demo",),
+    ("demo", "reload", "ready", "stopping"),
     ("cli",),
     ("__main__",),
 )

@@ -17,7 +17,7 @@ from relay.errors import Code, RequestError
 from relay.hub.channel import RECENT_EVENTS, Channel
 from relay.hub.cursor import Cursor
 from relay.hub.tags import Tags
-from relay.hub.viewer import BEHIND_BYTES, DRAINING, TOO_SLOW, Close, Subscription, Tag, Viewer
+from relay.hub.viewer import BEHIND_BYTES, DRAINING, KEYS_CHANGED, TOO_SLOW, Close, Subscription, Tag, Viewer
 from relay.journal.base import Entry, Journal
 
 ROUND_S = 12
@@ -153,6 +153,13 @@ class Hub:
                 self.send_away(viewer, DRAINING)
             if start + batch < len(viewers):
                 await asyncio.sleep(within_s / 20)
+
+    def check_again(self) -> None:
+        """Send away the viewers whose right has no end, which is that of an API key, so that they prove it anew."""
+        for viewer in list(self._viewers):
+            of_tasks, of_tags = viewer.subscriptions.values(), viewer.tags.values()
+            if any(each.expires_at is None for each in of_tasks) or any(each.expires_at is None for each in of_tags):
+                self.send_away(viewer, KEYS_CHANGED)
 
     def close(self) -> None:
         """Stop listening and stop every timer. Connections are their owners' to close."""

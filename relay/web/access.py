@@ -80,6 +80,11 @@ class Access:
         self._secret = token_secret
         self._clock = clock
 
+    def replace_keys(self, keys: Sequence[str]) -> bool:
+        """Take other management keys from now on; return whether one of the old ones no longer counts."""
+        before, self._keys = self._keys, [key.encode() for key in keys]
+        return not set(before) <= set(self._keys)
+
     def check(self, credential: str | None) -> Grant:
         """
         Return what a credential allows.

@@ -1,0 +1,240 @@
+"""SIGHUP: settings are read again, or the terminal is gone."""
+
+import asyncio
+import fcntl
+import os
+import re
+import signal
+import sys
+import termios
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from relay.journal.sqlite import SQLiteJournal
+from relay.sandbox import Sandbox
+from tests.shell import PATIENCE_S, SETTINGS, Shell, printed
+
+OLD, NEW, KEPT = "the-old-key-of-24-characters", "the-new-key-of-24-characters", "the-kept-key-of-24-characters"
+SHOP = "https://shop.example"
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def write(shell: Shell, **settings: str) -> None:
+    (shell.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+
+
+async def reloaded(process: asyncio.subprocess.Process) -> str:
+    """Have the settings read again; return the line of the log about that."""
+    process.send_signal(signal.SIGHUP)
+    return await printed(process, r"(.*settings\.reload.*)", stream=process.stderr)
+
+
+async def status(client: aiohttp.ClientSession, key: str, **headers: str) -> int:
+    headers = {"Authorization": f"Bearer {key}"} | headers
+    async with client.get("/v1/tasks", headers=headers) as answer:
+        return answer.status
+
+
+async def test_keys_origins_and_log_level_are_read_again(shell: Shell) -> None:
+    """They count at once, for what is open, too; what needs a restart is named and stays."""
+    write(shell, RELAY_PORT="0", RELAY_API_KEYS=f"{OLD},{KEPT}", RELAY_DRAIN="2")
+    async with (
+        shell.started("serve") as process,
+        aiohttp.ClientSession(await printed(process, r"listens on (\S+)")) as client,
+    ):
+        assert [await status(client, key) for key in (OLD, KEPT, NEW)] == [200, 200, 401]
+        assert await status(client, KEPT, Origin=SHOP) == 403
+        write(
+            shell,
+            RELAY_PORT="0",
+            RELAY_API_KEYS=f"{KEPT},{NEW}",
+            RELAY_ALLOWED_ORIGINS=SHOP,
+            RELAY_LOG_LEVEL="debug",
+            RELAY_DRAIN="1",
+        )
+        line = await reloaded(process)
+
+        assert "settings.reloaded" in line
+        assert set(re.findall(r"RELAY_\w+", line.partition("restart_needed")[0])) == {
+            *("RELAY_API_KEYS", "RELAY_ALLOWED_ORIGINS", "RELAY_LOG_LEVEL")
+        }
+        assert re.findall(r"RELAY_\w+", line.partition("restart_needed")[2]) == ["RELAY_DRAIN"]
+        assert [await status(client, key) for key in (OLD, KEPT, NEW)] == [401, 200, 200]
+        assert await status(client, KEPT, Origin=SHOP) == 200
+        assert "GET" in await printed(process, r"(.*request\.answered.*)", stream=process.stderr)  # that is debug
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_a_removed_key_loses_its_open_connections_and_a_token_does_not(shell: Shell, sandbox: Sandbox) -> None:
+    """They come back: with a key that counts they get in again, with the removed one they do not."""
+    sandbox.next_run(hold_at="task_start")
+    upstream = {
+        "WIRO_API_KEY": sandbox.api_key,
+        "WIRO_API_SECRET": sandbox.api_secret or "",
+        "WIRO_API_URL": sandbox.api_url,
+        "WIRO_SOCKET_URL": sandbox.socket_url,
+    }
+    write(shell, RELAY_API_KEYS=f"{OLD},{KEPT}", RELAY_PORT="0", RELAY_DRAIN="1", **upstream)
+    async with (
+        shell.started("serve") as process,
+        aiohttp.ClientSession(await printed(process, r"listens on (\S+)")) as client,
+    ):
+        body = {"model": "bytedance/seedream-v4", "input": {"prompt": "A lake."}}
+        bearer = {"Authorization": f"Bearer {OLD}"}
+        async with client.post("/v1/tasks", json=body, headers=bearer) as answer:
+            started = await answer.json()
+        path = f"/v1/tasks/{started['task']['id']}"
+        by_token = {"Authorization": f"Bearer {started['token']}"}
+        async with (
+            client.ws_connect(f"{path}/ws", headers=bearer) as of_key,
+            client.ws_connect(f"{path}/ws", headers=by_token) as of_token,
+            client.get(f"{path}/events", headers=bearer | {"Accept": "text/event-stream"}) as stream,
+        ):
+            assert (await of_key.receive_json())["type"] == "snapshot"
+            assert (await of_token.receive_json())["type"] == "snapshot"
+            await stream.content.readuntil(b'"snapshot"')
+            write(shell, RELAY_API_KEYS=KEPT, RELAY_PORT="0", RELAY_DRAIN="1", **upstream)
+
+            await reloaded(process)
+
+            while (await of_key.receive()).type is aiohttp.WSMsgType.TEXT:
+                pass
+            assert of_key.close_code == 4005
+            await stream.content.read()
+            assert [await status(client, key) for key in (OLD, KEPT)] == [401, 200]
+            async with client.post(f"{path}/cancel", headers={"Authorization": f"Bearer {KEPT}"}) as answer:
+                assert answer.status == 202
+            while "cancel" not in await of_token.receive_str():  # it raises when the connection is closed
+                pass
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"RELAY_API_KEYS": "short"}, {"RELAY_LOG_LEVEL": "loud"}, {"RELAY_ALLOWED_ORIGINS": "shop.example"}]
+)
+async def test_a_wrong_value_changes_nothing_and_is_logged(wrong: dict[str, str], shell: Shell) -> None:
+    """The good ones beside it do not count either: a half of what was meant is not what was meant."""
+    write(shell, RELAY_PORT="0", RELAY_API_KEYS=OLD)
+    async with (
+        shell.started("serve") as process,
+        aiohttp.ClientSession(await printed(process, r"listens on (\S+)")) as client,
+    ):
+        write(shell, **{"RELAY_PORT": "0", "RELAY_API_KEYS": NEW} | wrong)
+        line = await reloaded(process)
+
+        assert "settings.reload_failed" in line
+        assert next(iter(wrong)) in line
+        assert [await status(client, key) for key in (OLD, NEW)] == [200, 401]
+
+        write(shell, RELAY_PORT="0", RELAY_API_KEYS=NEW)
+        assert "settings.reloaded" in await reloaded(process)
+        assert [await status(client, key) for key in (OLD, NEW)] == [401, 200]
+
+
+async def made_key(shell: Shell) -> str:
+    """Return the key that the relay made for its store."""
+    journal = SQLiteJournal(shell.folder / "relay.db")
+    await journal.open(lock=False)
+    try:
+        return await journal.keep("api_key", "none was made")
+    finally:
+        await journal.close()
+
+
+async def test_a_key_of_the_store_stays_when_none_is_set(shell: Shell) -> None:
+    """What the relay made for itself is as good as what is set."""
+    async with (
+        shell.started("serve", RELAY_PORT="0") as process,
+        aiohttp.ClientSession(await printed(process, r"listens on (\S+)")) as client,
+    ):
+        key = await made_key(shell)
+        assert await status(client, key) == 200
+        assert "settings.reloaded" in await reloaded(process)
+        assert await status(client, key) == 200
+
+
+async def test_without_settings_to_read_sighup_is_an_ordinary_end(shell: Shell) -> None:
+    """The demo and the sandbox have none."""
+    async with shell.started("sandbox", "--port", "0") as process:
+        await printed(process, r"(listens)")
+        process.send_signal(signal.SIGHUP)
+        _, err = await process.communicate()
+    assert process.returncode == 0
+    assert b"Traceback" not in err
+
+
+@asynccontextmanager
+async def on_terminal(
+    shell: Shell, *, ignored: bool = False
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, Callable[[], None]]]:
+    """Serve on a terminal of its own, whose log is a pipe; give the process, and what closes the window."""
+    window, terminal = os.openpty()
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        if ignored:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+
+    open_ends = {window, terminal}
+
+    def close_window() -> None:
+        open_ends.discard(window)
+        os.close(window)
+
+    inherited = {name: value for name, value in os.environ.items() if not SETTINGS.match(name)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "relay", "serve"),
+        cwd=shell.folder,
+        env=inherited | {"RELAY_PORT": "0", "RELAY_API_KEYS": OLD},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        preexec_fn=take_terminal,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await printed(process, r"(listens on)")
+            yield process, close_window
+    finally:
+        for each in open_ends:
+            os.close(each)
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_a_lost_terminal_drains(shell: Shell) -> None:
+    """A closed window or a broken ssh connection is an ordinary end: nothing has to be killed, or is."""
+    async with on_terminal(shell) as (process, close_window):
+        close_window()
+        _, err = await process.communicate()
+
+    assert process.returncode == 0
+    assert b"relay.draining" in err
+    assert b"Traceback" not in err
+
+
+async def test_a_reload_on_a_terminal_that_is_there_is_a_reload(shell: Shell) -> None:
+    """`kill -HUP` from another window."""
+    async with on_terminal(shell) as (process, _):
+        assert "settings.reloaded" in await reloaded(process)
+        assert process.returncode is None
+
+
+async def test_nohup_outlives_its_terminal_and_can_still_be_reloaded(shell: Shell) -> None:
+    """It was started to go on."""
+    async with on_terminal(shell, ignored=True) as (process, close_window):
+        close_window()
+        assert "settings.reloaded" in await reloaded(process)
+        assert process.returncode is None
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
