@@ -1,9 +1,9 @@
 # Every command that this project has. `make demo` and `make test` do all the set-up that they need.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell ./.ci/python)
 BIN := .venv/bin
 
-.PHONY: demo test chaos fuzz bench bench-quick format clean
+.PHONY: demo test chaos fuzz bench bench-quick format clean needs FORCE
 
 demo: .venv/run
 	$(BIN)/relay demo $(ARGS)
@@ -11,7 +11,6 @@ demo: .venv/run
 test: .venv/dev
 	PYTHON=$(BIN)/python ./.ci/browser
 	PYTHON=$(BIN)/python ./.ci/axe
-	./.ci/nginx
 	./.ci/clients
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -45,11 +44,16 @@ format: .venv/dev
 clean:
 	rm -rf .venv bench/build bench/node_modules tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
-# A stamp for each set of packages: set up once, and again when the lock changes.
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+# All that is missing on this machine is told before anything is made.
+needs:
+	@PYTHON="$(PYTHON)" ./.ci/needs $(if $(filter test,$(MAKECMDGOALS)),test,demo)
 
-.venv/run: requirements/run.txt pyproject.toml | .venv/bin/python
+# A .venv without a working Python is made anew: the system was upgraded, perhaps.
+.venv/made: $(if $(shell [ ! -e .venv/made ] || $(BIN)/python -c 'import pip' 2>/dev/null || echo no),FORCE) | needs
+	@PYTHON="$(PYTHON)" ./.ci/venv
+
+# A stamp for each set of packages: set up once, and again when the lock changes.
+.venv/run: requirements/run.txt pyproject.toml .venv/made
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

@@ -52,7 +52,7 @@ async def nginx(folder: Path, location: str, port: int) -> AsyncIterator[None]:
         f"server {{ listen 127.0.0.1:{port};\n{location}\n}}\n}}\n",
         encoding="utf-8",
     )
-    assert NGINX is not None, "run .ci/nginx"
+    assert NGINX is not None, "run .ci/needs test"
     process = await asyncio.create_subprocess_exec(
         NGINX, "-p", str(folder), "-c", str(config), stderr=asyncio.subprocess.DEVNULL
     )
