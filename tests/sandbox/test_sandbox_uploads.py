@@ -281,9 +281,11 @@ async def test_a_refusal_may_come_while_the_file_is_on_its_way(sandbox: Sandbox)
     sandbox.next_run(body_stop=65536)
     reader, writer = await begin(sandbox, 10_000_000)
 
-    async with asyncio.timeout(10):
-        assert await reader.readline() == b"HTTP/1.1 413 Request Entity Too Large\r\n"
-    writer.close()
+    try:
+        async with asyncio.timeout(10):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")  # its phrase is another since Python 3.13
+    finally:
+        writer.close()
     assert not sandbox.runs
 
 
