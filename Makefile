@@ -1,14 +1,15 @@
 # Every command that this project has. `make demo` and `make test` do all the set-up that they need.
 
 PYTHON ?= $(shell ./.ci/python)
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 
 .PHONY: demo test chaos fuzz bench bench-quick format clean needs FORCE
 
-demo: .venv/run
+demo: $(VENV)/run
 	$(BIN)/relay demo $(ARGS)
 
-test: .venv/dev
+test: $(VENV)/dev
 	PYTHON=$(BIN)/python ./.ci/browser
 	PYTHON=$(BIN)/python ./.ci/axe
 	./.ci/clients
@@ -19,25 +20,25 @@ test: .venv/dev
 
 # The chaos that `make test` has a minute of, again and again: SEED= is the first round's, MINUTES= how long, VIEWERS=
 # how many watch.
-chaos: .venv/dev
+chaos: $(VENV)/dev
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(VIEWERS),--viewers $(VIEWERS))
 
 # Every parser of what others send, led by coverage: MINUTES= how long in all, TARGET= one of them alone.
-fuzz: .venv/fuzz
+fuzz: $(VENV)/fuzz
 	$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(TARGET),--target $(TARGET))
 
 # What the relay promises, measured beside its peers: all of it into bench/RESULTS.md, or ROWS=fanout,idle alone.
-bench: .venv/bench .venv/dev
+bench: $(VENV)/bench $(VENV)/dev
 	PYTHON=$(BIN)/python ./.ci/browser
 	./bench/setup
 	$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS))
 
-bench-quick: .venv/bench .venv/dev
+bench-quick: $(VENV)/bench $(VENV)/dev
 	PYTHON=$(BIN)/python ./.ci/browser
 	./bench/setup
 	$(BIN)/python -m bench --quick $(if $(ROWS),--rows $(ROWS))
 
-format: .venv/dev
+format: $(VENV)/dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
@@ -46,26 +47,26 @@ clean:
 
 # All that is missing on this machine is told before anything is made.
 needs:
-	@PYTHON="$(PYTHON)" ./.ci/needs $(if $(filter test,$(MAKECMDGOALS)),test,demo)
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" ./.ci/needs $(if $(filter test,$(MAKECMDGOALS)),test,demo)
 
 # A .venv without a working Python is made anew: the system was upgraded, perhaps.
-.venv/made: $(if $(shell [ ! -e .venv/made ] || $(BIN)/python -c 'import pip' 2>/dev/null || echo no),FORCE) | needs
-	@PYTHON="$(PYTHON)" ./.ci/venv
+$(VENV)/made: $(if $(shell [ ! -e $(VENV)/made ] || $(BIN)/python -c 'import pip' 2>/dev/null || echo no),FORCE) | needs
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" ./.ci/venv
 
 # A stamp for each set of packages: set up once, and again when the lock changes.
-.venv/run: requirements/run.txt pyproject.toml .venv/made
+$(VENV)/run: requirements/run.txt pyproject.toml $(VENV)/made
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-.venv/bench: requirements/bench.txt .venv/run
+$(VENV)/bench: requirements/bench.txt $(VENV)/run
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt
 	touch $@
 
-.venv/fuzz: requirements/fuzz.txt .venv/dev
+$(VENV)/fuzz: requirements/fuzz.txt $(VENV)/dev
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
 	touch $@
 
-.venv/dev: requirements/dev.txt .venv/run
+$(VENV)/dev: requirements/dev.txt $(VENV)/run
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	touch $@

@@ -79,6 +79,19 @@ def test_the_first_python_that_is_new_enough_is_taken(there: dict[str, str], tak
     assert (found.stdout.strip(), found.returncode == 0) == (taken, bool(taken))
 
 
+def test_a_python_that_pyenv_keeps_is_found_behind_its_name(machine: Machine) -> None:
+    """The name on the PATH says only that there is another one to choose; `newest` chooses from the other end."""
+    machine.has(python3_11=WORKING, python3_12=NOT_THERE, python3_13=NOT_THERE)
+    kept = machine.checkout / "pyenv/versions/3.13.0/bin"
+    kept.mkdir(parents=True)
+    (kept / "python3.13").symlink_to(sys.executable)
+
+    newest = machine.run("sh", ".ci/python", "newest", PYENV_ROOT=str(machine.checkout / "pyenv"))
+
+    assert newest.stdout.strip() == str(kept / "python3.13")
+    assert machine.run("sh", ".ci/python").stdout.strip() == "python3.11"
+
+
 def test_all_that_is_missing_is_told_at_once_before_anything_is_made(machine: Machine) -> None:
     """Not one thing after the other, each after a minute."""
     machine.has(python3=WITHOUT_ENSUREPIP)
