@@ -66,6 +66,21 @@ async def test_an_unknown_setting_is_one_line_and_1(shell: Shell) -> None:
     assert "RELAY_PROT" in one_line(ended)
 
 
+@pytest.mark.parametrize("level", ["info", "debug"])
+async def test_it_starts_beside_a_service_of_kubernetes_that_has_its_name(level: str, shell: Shell) -> None:
+    """What Kubernetes sets for it is passed over in silence, but for the debug level."""
+    links = {"RELAY_SERVICE_HOST": "10.96.0.7", "RELAY_SERVICE_PORT": "80", "RELAY_PORT": "tcp://10.96.0.7:80"}
+    (shell.folder / ".env").write_text("RELAY_PORT=0\n")
+    async with shell.started("serve", RELAY_LOG_LEVEL=level, **links) as process:
+        await printed(process, r"(listens) on")
+        process.send_signal(signal.SIGTERM)
+        _, err = await process.communicate()
+
+    assert process.returncode == 0
+    assert (b"settings.ignored" in err) == (level == "debug")
+    assert (b"RELAY_SERVICE_HOST" in err) == (level == "debug")
+
+
 async def test_an_open_address_without_keys_is_refused(shell: Shell) -> None:
     """Nobody puts an unlocked relay on a network by mistake."""
     ended = await shell.run("serve", RELAY_HOST="0.0.0.0", RELAY_PORT="0")
