@@ -6,6 +6,8 @@ from ipaddress import ip_address
 from relay.origin import host_and_port
 
 _SPACE = re.compile(r"\s")
+_BARE = re.compile(r"[\w.-]+(?::\d+)?(?:/\S*)?")
+"""Host, perhaps with port and path: an address but for its scheme."""
 
 
 def checked_rest(text: str) -> str:
@@ -33,6 +35,8 @@ def _checked(text: str, *schemes: str) -> str:
     scheme, separator, rest = text.partition("://")
     if "@" in rest.partition("/")[0]:
         raise ValueError(f"a user name or password in the address is not supported; use one such as {example}")
+    if not separator and _BARE.fullmatch(text):
+        raise ValueError(f"{text} has no scheme; use {schemes[0]}://{text}, or {schemes[1]}://")
     if not separator or not scheme.isalnum() or _SPACE.search(text):
         raise ValueError(f"{text or 'an empty text'} is not an address; use one such as {example}")
     if scheme.lower() not in schemes:

@@ -280,6 +280,8 @@ class Config(BaseModel):
     def _just_an_address(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
         if url is not None and (url.query is not None or url.fragment is not None or url.username or url.password):
             raise ValueError("give scheme, host, and where need be port and path; no user name, query or fragment")
+        if url is not None and "*" in (url.host or ""):
+            raise ValueError("a wildcard is no address; give the one name under which the outside reaches the relay")
         return url
 
     @field_validator("token_secret")
