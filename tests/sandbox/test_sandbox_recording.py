@@ -345,6 +345,24 @@ async def test_a_run_can_start_a_task_and_lose_its_answer() -> None:
     assert started == [False, True]
 
 
+async def test_the_platform_can_wait_for_a_run() -> None:
+    """A line of the platform counts the Runs of all tasks."""
+    lines = (
+        sent("Run", count=2, task="*"),
+        said("Tool/List", body="after the second Run", task="*"),
+        record(at_s=0),
+    )
+
+    async with playing(*lines) as client:
+        await client.run()
+        before = await told(client, "Tool/List")
+        await client.run()
+        after = await told(client, "Tool/List")
+
+    assert before[2] != b"after the second Run"
+    assert after[2] == b"after the second Run"
+
+
 async def test_each_run_takes_the_next_task_and_after_the_last_the_first() -> None:
     """A task that names its model is for that model alone; a model that no task fits is played as ever."""
     lines = (

@@ -53,6 +53,16 @@ from tests.lab import Line, said, sent
         (sent("record"), 'the client sends nothing on channel "record"'),
         (sent("socket", answered=True), 'nothing is answered on channel "socket"'),
         (sent("socket", model="a/b"), "model belongs to Run or jobs/createTask, not to socket"),
+        (sent("Run", model="a/b", task="*"), 'model needs a task; task "*" is the platform as a whole'),
+        (said("Run", status=503, times=2), "a task has one Run; leave times out"),
+        (said("socket", body="x", reason="bye"), 'reason belongs to a close code; add "close"'),
+        (
+            said("record", body={"a": "{{date+99999999999}}"}),
+            "{{date+99999999999}} is shifted by more than 10000000000",
+        ),
+        (said("clock", body={"offset_s": -1e14}), "the clock can be off by at most 10000000000 s"),
+        ("[" * 100_000, "JSON that is nested too deep"),
+        ('{"at_s": ' + "9" * 5000 + "}", "a number with too many digits"),
     ],
 )
 def test_a_wrong_line_is_named_with_what_is_wrong(line: Line | str, problem: str) -> None:
@@ -97,6 +107,17 @@ def test_a_file_is_read_and_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="is not UTF-8"):
         Sandbox(script=path)
+
+
+def test_a_line_ends_at_a_line_feed_alone(tmp_path: Path) -> None:
+    """JSON may hold other characters that end a line elsewhere, and an editor may write a byte order mark."""
+    path = tmp_path / "task.jsonl"
+    line = json.dumps(said("record", body={"debugoutput": "a\u2028b\u0085c\x0cd"}), ensure_ascii=False)
+    path.write_bytes(f"\ufeff{line}\r\n\r\n{line}\r\n".encode())
+
+    (task,) = read(path).tasks
+
+    assert len(task.lines) == 2
 
 
 _VALUES: st.SearchStrategy[object] = st.sampled_from(

@@ -27,6 +27,8 @@ def parsed(given: str | Line) -> Line | None:
         line = json.loads(given)  # unlike orjson it reads half an emoji
     except json.JSONDecodeError as error:
         raise Wrong(f"not JSON: {error.msg} at column {error.colno}") from None
+    except (ValueError, RecursionError):
+        raise Wrong("JSON that is nested too deep, or has a number with too many digits") from None
     if not isinstance(line, dict):
         raise Wrong("not a JSON object")
     return line

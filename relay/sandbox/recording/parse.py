@@ -76,7 +76,8 @@ def read(source: Source) -> Script:
 
 def _lines_of(path: Path) -> Sequence[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): a JSON text may hold U+2028 and other characters that end a line there.
+        return path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise ConfigError(f"sandbox: cannot read the script {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -126,6 +127,8 @@ class _Reader:
         if isinstance(action, Answer) and channel in STARTS and name != PLATFORM:
             if draft.start is not None:
                 raise Wrong(f'task "{name}" already has an answer to {channel}; use task "{PLATFORM}" for refusals')
+            if action.times is not None:
+                raise Wrong(f"a task has one {channel}; leave times out")
             draft.start = Line(at_s=at_s, action=action)
         elif action is not None:
             draft.lines.append(Line(at_s=at_s, action=action))
@@ -147,7 +150,7 @@ class _Reader:
     def _action(self, draft: _Draft, line: Mapping[str, object], channel: str, *, of_task: bool) -> Action | None:
         if fields.one_of(line, "from", ("client", "platform")) == "client":
             fields.only(line, *_COMMON, *_CLIENT_FIELDS)
-            return self._wait(draft, line, channel)
+            return self._wait(draft, line, channel, of_task=of_task)
         fields.only(line, *_COMMON, *_FIELDS.get(channel, _ANSWER))
         if problem := placeholders.wrong([line.get("body"), line.get("headers")], of_task=of_task):
             raise Wrong(problem)
@@ -156,12 +159,14 @@ class _Reader:
             return action
         return replace(action, reply_to=_replied_to(draft, action))
 
-    def _wait(self, draft: _Draft, line: Mapping[str, object], channel: str) -> Wait | None:
+    def _wait(self, draft: _Draft, line: Mapping[str, object], channel: str, *, of_task: bool) -> Wait | None:
         if channel in ("record", "clock"):
             raise Wrong(f'the client sends nothing on channel "{channel}"')
         if "model" in line:
             if channel not in STARTS:
                 raise Wrong(f"model belongs to {' or '.join(STARTS)}, not to {channel}")
+            if not of_task:
+                raise Wrong(f'model needs a task; task "{PLATFORM}" is the platform as a whole')
             draft.model = fields.text(line, "model").lower()
         answered = fields.flag(line, "answered", default=False)
         if answered and channel not in (*CALLS, "cdn"):
@@ -169,7 +174,7 @@ class _Reader:
         count = fields.whole(line, "count", draft.waits[channel] + 1)
         draft.waits[channel] = count
         # The Run is where a task begins: there is nothing to wait for.
-        if channel in STARTS or not fields.flag(line, "wait", default=True):
+        if (channel in STARTS and of_task) or not fields.flag(line, "wait", default=True):
             return None
         return Wait(channel=channel, count=count, answered=answered)
 
@@ -219,6 +224,8 @@ def _socket(line: Mapping[str, object]) -> Frame | Close:
         if len(reason.encode(errors="replace")) > _MOST_REASON_BYTES:
             raise Wrong(f"reason is longer than {_MOST_REASON_BYTES} bytes, the most that a closing frame can carry")
         return Close(code=code, reason=reason)
+    if "reason" in line:
+        raise Wrong('reason belongs to a close code; add "close"')
     payload = _payload(line)
     if payload is None:
         raise Wrong('channel "socket" needs a body or a close code')
@@ -257,7 +264,10 @@ def _clock(line: Mapping[str, object]) -> Clock:
     if unknown := [name for name in body if name not in ("offset_s", "date_offset_s")]:
         raise Wrong(f"the clock has no {unknown[0]}; use offset_s and date_offset_s")
     offset_s = fields.number(body, "offset_s", 0.0, least=None)
-    return Clock(offset_s=offset_s, date_offset_s=fields.number(body, "date_offset_s", offset_s, least=None))
+    date_offset_s = fields.number(body, "date_offset_s", offset_s, least=None)
+    if max(abs(offset_s), abs(date_offset_s)) > placeholders.MOST_SHIFT_S:
+        raise Wrong(f"the clock can be off by at most {placeholders.MOST_SHIFT_S:.0f} s; body is {fields.shown(body)}")
+    return Clock(offset_s=offset_s, date_offset_s=date_offset_s)
 
 
 def _payload(line: Mapping[str, object]) -> Payload | None:

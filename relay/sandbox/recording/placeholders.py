@@ -20,6 +20,9 @@ _TIMES: Final[Mapping[str, Callable[[float], str]]] = {
     "datetime": lambda at: datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
 }
 _OF_TASK: Final = ("id", "token", "cdn")
+MOST_SHIFT_S: Final = 1e10
+"""A time that is shifted further cannot be written as a date."""
+
 NAMES: Final = (*_OF_TASK, "base", *_TIMES)
 
 
@@ -72,9 +75,13 @@ class Scope:
     def _value(self, found: re.Match[str]) -> str:
         name, sign, amount = found[1], found[2], found[3]
         if name in _TIMES:
-            shift = float(amount or 0) * (-1 if sign == "-" else 1)
-            return _TIMES[name](self.clock.now() + (shift / 1000 if name == "now_ms" else shift))
+            shift_s = _shift_s(name, amount) * (-1 if sign == "-" else 1)
+            return _TIMES[name](self.clock.now() + shift_s)
         return self.base if name == "base" else self.task[name]
+
+
+def _shift_s(name: str, amount: str | None) -> float:
+    return float(amount or 0) / (1000 if name == "now_ms" else 1)
 
 
 def wrong(value: object, *, of_task: bool) -> str | None:
@@ -98,6 +105,8 @@ def _wrong(found: re.Match[str], of_task: bool) -> str | None:
         return f'{found[0]} needs a task, and a line of task "*" has none'
     if amount and name not in _TIMES:
         return f"{found[0]} is not a time; only times can be shifted"
+    if _shift_s(name, amount) > MOST_SHIFT_S:
+        return f"{found[0]} is shifted by more than {MOST_SHIFT_S:.0f} s"
     if number and name not in ("id", "now", "now_ms"):
         return f"{found[0]} is not a number; remove :number"
     return None
