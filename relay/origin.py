@@ -6,7 +6,7 @@ port, no path. What an operator writes is brought into that form, and what no br
 """
 
 import re
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import SplitResult
 
 import idna
@@ -24,7 +24,11 @@ _WITH_PORT = re.compile(r"(?:\[.*\]|[^\[\]:]*):[^\[\]:]*")
 _SUBDOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.")
 _PATH = re.compile(r"[A-Za-z0-9/._~%!$&'()*+=:@-]*")
 """RFC 3986 section 3.3, without what would end a source list."""
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+"""A host that browsers read as an IPv4 address, and write as four numbers (WHATWG URL, "ends in a number")."""
 _NO_PAGE = {"ws": "http", "wss": "https"}
+_NO_ORIGIN = ("about", "blob", "data", "file", "ftp", "javascript")
+"""Pages of these schemes are sent as null, or as the origin that made them."""
 _KEYWORDS = ("self", "none")
 
 
@@ -43,12 +47,13 @@ def normalized_origin(text: str) -> str:
     if rest.strip("/") == "*" or text == "*":
         raise ValueError(f"{text} would let every site in; list the origins, such as https://shop.example.com")
     if not separator or not _SCHEME.fullmatch(scheme):
-        raise ValueError(f"{text} has no scheme; use https://{text.partition('/')[0]}, or http://")
+        host = re.sub(r"(?i)^(?:https?:)?/*", "", text).partition("/")[0]
+        raise ValueError(f"{text} has no scheme; use https://{host}, or http://")
     scheme = scheme.lower()
     if scheme in _NO_PAGE:
         raise ValueError(f"{text} is the address of a socket, not of a page; use {_NO_PAGE[scheme]}://{rest}")
-    if scheme == "file":
-        raise ValueError(f"{text} is sent by no browser: the origin of a file is null")
+    if scheme in _NO_ORIGIN:
+        raise ValueError(f"{text} is sent by no browser: the origin of such a page is null, or that of its maker")
     if scheme not in DEFAULT_PORTS:  # an app or an extension: its origin is what it says
         if not rest or not rest.isascii() or not rest.isprintable() or set(rest) & set("/?#@*, "):
             raise ValueError(f"{text} is no origin; use scheme://name, such as capacitor://localhost")
@@ -151,9 +156,18 @@ def host_and_port(text: str, address: str) -> tuple[str, int | None]:
     host = _ascii(text, name.removeprefix("*."))
     if "*" in host:
         raise ValueError(f"{text} has a wildcard elsewhere than in front; use https://*.example.com")
+    if _NUMERIC.fullmatch(host) and (wildcard or not _is_ipv4(host)):
+        raise ValueError(f"{text} ends in a number, and is no IPv4 address as browsers write it, such as 192.168.1.7")
     if not _HOST.fullmatch(host) or ".." in host:
         raise ValueError(f"{text} has no host that a browser could reach")
     return wildcard + host, port
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        return str(IPv4Address(host)) == host
+    except AddressValueError:
+        return False
 
 
 def _ascii(text: str, host: str) -> str:

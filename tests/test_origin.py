@@ -11,7 +11,11 @@ from relay.errors import ConfigError
 from relay.origin import normalized_origin, normalized_sources, origin_matches, same_address
 
 LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
-HOSTS = st.lists(LABELS, min_size=2, max_size=4).map(".".join)
+HOSTS = st.builds(
+    lambda labels, last: ".".join((*labels, last)),
+    st.lists(LABELS, min_size=1, max_size=3),
+    st.from_regex(r"[a-z]{2,8}", fullmatch=True),  # a number at the end would make it an IPv4 address
+)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +59,9 @@ def test_an_origin_is_brought_into_the_form_that_browsers_send(written: str, sen
         ("shop.example.com", "no scheme; use https://shop.example.com"),
         ("shop.example.com/", "no scheme; use https://shop.example.com"),
         ("localhost:3000", "or http://"),
-        ("//shop.example.com", "no scheme"),
-        ("https:/shop.example.com", "no scheme"),
+        ("//shop.example.com", "no scheme; use https://shop.example.com"),
+        ("https:/shop.example.com", "no scheme; use https://shop.example.com"),
+        ("HTTPS:shop.example.com", "no scheme; use https://shop.example.com"),
         ("*.example.com", "no scheme"),
         ("https://shop.example.com/cart", "path or a query, and an origin has none; use https://shop.example.com"),
         ("https://shop.example.com?x", "use https://shop.example.com"),
@@ -79,6 +84,16 @@ def test_an_origin_is_brought_into_the_form_that_browsers_send(written: str, sen
         ("https://[zz]", "no IPv6 address"),
         ("wss://shop.example.com", "use https://shop.example.com"),
         ("file:///home", "null"),
+        ("ftp://shop.example.com", "sent by no browser"),
+        ("data://shop", "sent by no browser"),
+        ("http://127.1", "ends in a number"),
+        ("http://192.168.001.007", "ends in a number"),
+        ("http://2130706433", "ends in a number"),
+        ("http://0x7f.0.0.1:3000", "ends in a number"),
+        ("http://0x7f", "ends in a number"),
+        ("http://256.0.0.1", "ends in a number"),
+        ("http://*.0.0.1", "ends in a number"),
+        ("https://*.127.0.0.1", "ends in a number"),
         ("chrome-extension://abc/x", "no origin"),
         ("https://\N{ZERO WIDTH SPACE}.example", "cannot be one"),
     ],
