@@ -24,6 +24,7 @@ from relay.core.events import (
     Done,
     Event,
     Hold,
+    Output,
     Progress,
     Source,
     Stage,
@@ -36,6 +37,7 @@ from relay.core.logbook import gaps, text_of
 from relay.core.patience import Patience
 from relay.core.platform_clock import PlatformClock
 from relay.core.recorder import Recorder
+from relay.core.results import is_there, merge
 from relay.core.signals import (
     Accepted,
     CancelAsked,
@@ -232,9 +234,9 @@ class Lifecycle:
             return
         if detail.upstream_id is not None:
             self._recorder.submitted(detail.upstream_id, now, source)
-        if (said := (detail.status, detail.progress)) != self._last_said and detail.phase != "error":
+        if self._tells_news(detail):
             self._heard(now)
-        self._last_said = said
+        self._last_said = detail.status, detail.progress
         self._timeline.observe(detail, self.snapshot, asked_at=asked_at, now=now)
         self._stages_seen(detail, now, source)
         if detail.progress is not None:
@@ -243,7 +245,7 @@ class Lifecycle:
         if (done := judge(detail, self._end, detail.outputs or self.snapshot.outputs)) is None:
             problem = "; it waits to be put right" if detail.phase == "error" else ""
             self._checked(now, f"the upstream says {detail.status}{problem}", self._standing(detail))
-        elif self._blank(done, now, outputs=bool(detail.outputs)):
+        elif self._blank(done, detail.outputs, now):
             self._checked(now, f"the upstream says {detail.status}, and its record is not complete", "alive")
         else:
             if detail.phase in ("finished", "succeeded"):
@@ -290,14 +292,22 @@ class Lifecycle:
         for gap in gaps(ours, theirs, cut=self.snapshot.log_dropped > 0):
             self._recorder.late_log(stream, gap, now, source)
 
+    def _tells_news(self, detail: Detail) -> bool:
+        """Say whether a record differs from the last one in more than frames have told; new stages are news anyway."""
+        status, progress = self._last_said or (None, None)
+        if detail.phase == "error":
+            return False
+        return detail.progress != progress or (detail.status != status and not self._watch.streaming)
+
     def _standing(self, detail: Detail) -> Standing:
         if detail.phase == "error":
             return "broken"
-        return "waiting" if detail.stage is Stage.QUEUE and self.snapshot.state is State.QUEUED else "alive"
+        return "waiting" if detail.stage is Stage.QUEUE else "alive"
 
-    def _blank(self, done: Done, now: float, *, outputs: bool) -> bool:
-        """Say whether the end rests on a record without outputs, and they may still follow."""
-        if outputs or self.snapshot.outputs or self.snapshot.segments:
+    def _blank(self, done: Done, outputs: tuple[Output, ...], now: float) -> bool:
+        """Say whether the end rests on a record without outputs, or with one that cannot be had, which may follow."""
+        known = merge(self.snapshot.outputs, outputs)
+        if (known and all(map(is_there, known))) or self.snapshot.segments:
             return False
         guessed = done.verdict == "failed" and done.inferred
         return (guessed or done.verdict == "succeeded") and self._watch.is_blank(now)
@@ -335,7 +345,7 @@ class Lifecycle:
     def _done(self, done: Done, now: float, source: Source, *, at: float | None = None) -> None:
         if self._catch_up.until is not None:
             self._compare_logs(now)
-        if done.verdict == "succeeded" and not (self.snapshot.outputs or self.snapshot.segments):
+        if done.verdict == "succeeded" and not (any(map(is_there, self.snapshot.outputs)) or self.snapshot.segments):
             done = replace(done, warnings=(*done.warnings, NO_OUTPUTS))
         self._recorder.emit("done", done, now, source, at=at)
         self._watch.stop()

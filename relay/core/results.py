@@ -13,6 +13,11 @@ UNKNOWN_TYPE: Final = "application/octet-stream"
 """What an output has whose type nobody said: any other type is better."""
 
 
+def is_there(output: Output) -> bool:
+    """Say whether a result can be had: a platform may list one before it has an address."""
+    return output.url is not None or output.content is not None
+
+
 def merge(shown: tuple[Output, ...], record: tuple[Output, ...]) -> tuple[Output, ...]:
     """
     Return all results, each once: those of the record in its order, then those that only `shown` has.

@@ -1,5 +1,7 @@
 """The lifecycle: what every task can rely on whatever comes, and what single signals mean."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -333,6 +335,25 @@ def test_an_end_without_outputs_is_read_again_before_it_counts(
     assert (done.verdict, done.warnings) == (verdict, warnings)
 
 
+def test_a_result_without_an_address_is_not_there_yet() -> None:
+    """It is read again like one that is missing; without any, the end has the same warning."""
+    nameless = replace(PICTURE, url=None)
+    lifecycle, _ = begun()
+    lifecycle.receive(EndSeen(how="finished", outputs=(nameless,)), T0)
+    without = Detail(phase="finished", status="task_postprocess_end", exit_code=0, outputs=(nameless,))
+    for looked in (0, 2, 5, 10):
+        assert lifecycle.receive(DetailSeen(detail=without), T0 + looked) == []
+    found = DetailSeen(detail=replace(without, outputs=(PICTURE,)))
+    assert [event.type for event in lifecycle.receive(found, T0 + 10)] == ["output", "done"]
+    assert lifecycle.snapshot.outputs == (PICTURE,)
+
+    lifecycle, _ = begun()
+    lifecycle.receive(DetailSeen(detail=without), T0)
+    done = lifecycle.receive(DetailSeen(detail=without), T0 + 30)[-1].data
+    assert isinstance(done, Done)
+    assert (done.verdict, done.warnings) == ("succeeded", (NO_OUTPUTS,))
+
+
 def test_a_streamed_answer_is_a_result_although_the_record_names_none() -> None:
     """Some language models leave their outputs empty: nothing is waited for, and nothing is missing."""
     _, events = followed(
@@ -388,13 +409,38 @@ def test_a_task_that_waits_in_the_platforms_queue_is_not_stalled() -> None:
     assert [event.type for event in lifecycle.receive(waiting, now + 200)] == ["stall_end"]
 
 
-def test_a_task_whose_record_names_no_stage_is_silent_after_a_while() -> None:
-    """An unknown status does not say that it waits."""
+def test_a_task_that_the_platform_queues_again_waits() -> None:
+    """Its state does not go back, but the record says that it is in the queue."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StageSeen(stage=Stage.ACCEPT), T0)
+    lifecycle.receive(StreamOpened(), T0)
+    requeued = DetailSeen(detail=Detail(phase="open", status="task_queue", stage=Stage.QUEUE, stages={Stage.QUEUE: T0}))
+    assert [event.type for event in lifecycle.receive(requeued, T0)] == ["queue"]
+    for minute in range(1, 20):
+        assert lifecycle.receive(requeued, T0 + 60 * minute) == []
+
+
+def test_a_queued_task_in_a_state_that_nobody_knows_stalls() -> None:
+    """Nothing says that it waits in the platform's queue."""
     lifecycle, _ = begun()
     lifecycle.receive(Accepted(upstream_id="7"), T0)
-    odd = DetailSeen(detail=Detail(phase="open", status="odd"))
+    odd = DetailSeen(detail=Detail(phase="open", status="moderated"))
     lifecycle.receive(odd, T0)
-    assert [event.type for event in lifecycle.receive(odd, T0 + 180)] == ["stall"]
+    (stalled,) = lifecycle.receive(odd, T0 + 180)
+    assert stalled.data == Stall(silent_s=180.0, checked="the upstream says moderated", confirmed=True)
+
+
+def test_a_record_that_says_what_frames_have_told_is_no_news() -> None:
+    """Else a silent task would be called silent only after twice the time."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StreamOpened(), T0)
+    lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_queue", stage=Stage.QUEUE)), T0)
+    lifecycle.receive(StageSeen(stage=Stage.START), T0 + 1)
+    running = Detail(phase="open", status="task_start", stage=Stage.START)
+    assert lifecycle.check_at == T0 + 60
+    lifecycle.receive(DetailSeen(detail=running), T0 + 60)
+    assert lifecycle.check_at == T0 + 61
+    assert [event.type for event in lifecycle.receive(DetailSeen(detail=running), T0 + 61)] == ["stall"]
 
 
 @pytest.mark.parametrize(("stage", "limit_s"), [(Stage.START, 60), (Stage.ACCEPT, 180), (Stage.END, 180)])

@@ -55,6 +55,8 @@ _GENERATING: Final = frozenset(
     | {"running", "started", "starting", "textsuccess", "working"}
 )
 
+_SUBJECTS: Final = frozenset({"generate", "generation", "job", "request", "run", "task"})
+
 _FLAGS: Final[dict[int, State]] = {0: "generating", 1: "succeeded", 2: "failed", 3: "failed"}
 """The `successFlag` of kie.ai's Veo API: 2 is a failed job, 3 one that could not be created (docs.kie.ai)."""
 
@@ -70,12 +72,14 @@ def read(word: str) -> State | None:
     if (flag := integer(word)) is not None:
         return _FLAGS.get(flag)
     words = [each for each in re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()) if each]
+    if len(words) > 1 and words[0] in _SUBJECTS:  # `TASK_COMPLETED` says no more than `COMPLETED`
+        del words[0]
     bare = "".join(words)
     for state, known in _KNOWN.items():
         if bare in known:
             return state
     # kie.ai: `GENERATE_FAILED`, `CREATE_TASK_FAILED`, `SENSITIVE_WORD_ERROR`.
-    ends_badly = bool(words) and words[-1] in ("fail", "failed", "failure", "error")
+    ends_badly = bool(words) and words[-1] in ("fail", "failed", "failure", "error", "rejected")
     return "failed" if ends_badly and words[0] not in ("no", "not", "retry", "retrying") else None
 
 

@@ -81,7 +81,8 @@ def _left_over(message: object, said: Mapping[str, object], *, answered: bool) -
     rest = {name: value for name, value in said.items() if name not in taken and value not in (None, "", [], {})}
     if is_raw_answer:
         rest.pop("raw", None)
-    measured = len(taken & said.keys()) > 0 or is_raw_answer or text(said.get("type")).lower().startswith("progress")
+    is_bare_progress = text(said.get("type")).lower().startswith("progress") and not rest.keys() - _ABOUT
+    measured = len(taken & said.keys()) > 0 or is_raw_answer or is_bare_progress
     if not measured and isinstance(message, str):
         return message  # the platform's own log has the same string
     name = next((name for name in _WORDS if isinstance(rest.get(name), str) and text(rest[name]).strip()), None)

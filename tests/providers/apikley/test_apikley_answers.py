@@ -68,15 +68,19 @@ def test_a_job_that_has_not_ended_is_open(state: str, stages: dict[Stage, float]
 
     assert detail is not None
     assert (detail.phase, detail.status, detail.stages) == ("open", state, stages)
+    assert (detail.stage is None) is (state == "brand-new-state")
     assert (detail.outputs, detail.cost, detail.ended_at, detail.elapsed_s) == ((), None, None, None)
 
 
 ENDS: dict[str, tuple[object, ...]] = {
-    "succeeded": ("success", "SUCCESS", "succeeded", "Successful", "complete", "Completed", "done", "finished", "1", 1),
+    "succeeded": (
+        *("success", "SUCCESS", "succeeded", "Successful", "complete", "Completed", "done", "finished", "1", 1),
+        *("task_completed", "JobSucceeded", "GENERATE_SUCCESS", "generation-finished"),
+    ),
     "failed": (
         *("fail", "failed", "FAILED", "failure", "error", "errored", "expired", "timeout", "timed_out", "Timed Out"),
         *("timed-out", "timedOut", "rejected", "GENERATE_FAILED", "create_task_failed", "SENSITIVE_WORD_ERROR"),
-        *("2", 3, " failed "),
+        *("2", 3, " failed ", "content_rejected", "task_failed", "JobExpired"),
     ),
     "canceled": ("canceled", "cancelled", "CANCELED", "cancel", "aborted"),
 }
@@ -96,7 +100,19 @@ def test_every_spelling_of_an_end_ends_the_task(phase: str, state: object) -> No
 
 @pytest.mark.parametrize(
     "state",
-    ["FIRST_SUCCESS", "TEXT_SUCCESS", "cancelling", "not_completed", "no error", "retrying_after_error", "0", 0, "7"],
+    [
+        "FIRST_SUCCESS",
+        "TEXT_SUCCESS",
+        "cancelling",
+        "not_completed",
+        "no error",
+        "retrying_after_error",
+        "0",
+        0,
+        "7",
+        "task",
+        "job_started",
+    ],
 )
 def test_what_only_sounds_like_an_end_is_none(state: object) -> None:
     """A task that is ended too early loses its result; one that is not is looked at again."""

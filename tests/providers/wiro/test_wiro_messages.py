@@ -41,6 +41,8 @@ def parts(message: object) -> list[tuple[str, str]]:
         ({"message": "Frame 12 of 300", "frame": 12, "total": 300}, "Frame 12 of 300"),
         ({"loss": 1}, '{"loss":1}'),
         ({"type": "heartbeat"}, '{"type":"heartbeat"}'),
+        ({"type": "progress", "done": 40}, '{"type":"progress","done":40}'),
+        ({"type": "progressUpload", "files": ["a.mp4"]}, '{"type":"progressUpload","files":["a.mp4"]}'),
         ({"novel": {"message": "inside"}}, '{"novel":{"message":"inside"}}'),
         ({"message": {"frame": 1}}, '{"message":{"frame":1}}'),
         (["a", 1], '["a",1]'),
