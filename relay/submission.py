@@ -162,7 +162,8 @@ class Submission:
         under_way = self._doorway.under_way()
         try:
             async with self._doorway.connecting:
-                found = await self._provider.find(self._run, since=sent_at, until=sent_by)
+                offset_s = self._doorway.clock.offset_s
+                found = await self._provider.find(self._run, since=sent_at + offset_s, until=sent_by + offset_s)
         except UpstreamError as error:
             self._log.warning("search.failed", error=error.detail)
             return None

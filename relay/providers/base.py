@@ -121,7 +121,7 @@ class Provider(Protocol):
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         """
-        Look for a run that was sent between `since` and `until` (unix seconds) and whose outcome is unknown.
+        Look for a run whose outcome is unknown, sent between `since` and `until`: unix seconds by the platform's clock.
 
         Raises:
             UpstreamError: the upstream could not be asked.

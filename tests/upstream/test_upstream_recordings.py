@@ -8,7 +8,7 @@ import pytest
 from relay.core.events import LogOutput, Progress, ProgressOutput, Results, Stall, State
 from relay.core.lifecycle import NO_OUTPUTS
 from relay.sandbox import Sandbox
-from tests.lab import FINISHED, Line, ended, frame, picture, record, running, said, sent
+from tests.lab import FINISHED, Line, ended, frame, of_task, picture, record, running, said, sent
 
 if TYPE_CHECKING:
     from tests.upstream.conftest import MakeStand, Stand, Story
@@ -247,6 +247,24 @@ class TestTimes:
         times = [mark.at for mark in end.stages]
         assert end.created_at <= min(times) <= max(times) <= end.ended_at
         assert end.ended_at - end.created_at < 20
+
+    @pytest.mark.parametrize("offset_s", [600, -600])
+    async def test_a_lost_run_is_found_by_the_platforms_clock(self, standing: "MakeStand", offset_s: int) -> None:
+        """The platform's list dates it minutes away from when it was sent."""
+        lines = (
+            said("clock", body={"offset_s": offset_s}, task="*"),
+            *of_task("first", *running(), *ended([picture()])),
+            *of_task("second", said("Run", body="", fault="drop"), *running(), *ended([picture("1.png")])),
+        )
+        async with Sandbox(script=lines) as sandbox, standing(sandbox) as stand:
+            first = await begun(stand)
+            await stand.viewer(first, await stand.mint(first, "view"), "ws").to_the_end()
+            status, made = await stand.post(model=MODEL)
+            second = made["task"]["id"]
+            state = await stand.viewer(second, await stand.mint(second, "view"), "ws").to_the_end()
+
+        assert status == 202
+        assert [output.name for output in state.outputs] == ["1.png"]
 
 
 class TestSilence:
