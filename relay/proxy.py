@@ -64,8 +64,10 @@ class Proxies:
     """Names, domains, addresses, networks, each perhaps with a port; `*`: everything."""
 
     def way_to(self, url: str) -> Proxy | None:
-        """Return the proxy through which a url is reached; null: directly."""
+        """Return the proxy through which a url is reached; null: directly, or not at all."""
         parts = urlsplit(url)
+        if parts.scheme not in _DEFAULT_PORTS:
+            return None
         proxy = self.https if parts.scheme in ("https", "wss") else self.http
         host, port = (parts.hostname or "").rstrip("."), parts.port or _DEFAULT_PORTS[parts.scheme]
         if proxy is None or _is_local(host) or any(_covers(entry, host, port) for entry in self.direct):
