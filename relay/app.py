@@ -7,7 +7,7 @@ writes what it has before the journal closes.
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,7 @@ from relay.tasks import Tasks
 from relay.web.access import Access
 from relay.web.context import Context
 from relay.web.crowd import Crowd
-from relay.web.listener import listening
+from relay.web.listener import listening, make_gate
 from relay.web.rates import Bucket, Rate, Rates
 from relay.web.server import application
 
@@ -97,13 +97,14 @@ def make_providers(config: Config) -> Mapping[str, Provider]:
     return providers
 
 
-def terms(config: Config) -> Terms:
-    """Return the settings that matter to following."""
+def terms(config: Config, may_stream: Callable[[int], bool]) -> Terms:
+    """Return what matters to following: settings, and whether one more stream can be opened."""
     return Terms(
         patience=Patience(silence_s=config.silence_s, deadline_s=config.task_deadline_s),
         hold_limit=config.hold_limit,
         hold_s=config.hold_s,
         public_url=str(config.public_url) if config.public_url is not None else None,
+        may_stream=may_stream,
     )
 
 
@@ -142,9 +143,10 @@ async def running(config: Config) -> AsyncIterator[Running]:
         known = catalogue.load()
         spool = make_spool(config, stack)
         stack.push_async_callback(spool.close)
+        gate = make_gate(config)
         models = Models(known, providers, time.time)
         following = await stack.enter_async_context(
-            Following(journal, providers, known, spool, time.time, terms(config))
+            Following(journal, providers, known, spool, time.time, terms(config, gate.has_room))
         )
         tasks = Tasks(journal, providers, models, following, spool, time.time)
         context = Context(
@@ -157,6 +159,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
             journal=journal,
             access=Access(keys, await token_secret(config, journal), time.time),
             rates=Rates(starts=Rate(config.start_rate, "starts"), mints=Rate(config.mint_rate, "new tokens")),
+            gate=gate,
             viewers=Crowd(config.connection_limit, config.address_limit),
             complaints=Bucket(1, 1 / 60, time.time()),
             clock=time.time,
@@ -182,7 +185,7 @@ async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str
     if runner.server is None:
         raise AssertionError("a runner that is set up has a server")
     try:
-        port = await stack.enter_async_context(listening(config, runner.server))
+        port = await stack.enter_async_context(listening(config, runner.server, context.gate))
     except OSError as error:
         raise ConfigError(f"RELAY_HOST, RELAY_PORT: cannot listen on {config.host}:{config.port}: {error}") from error
     host = f"[{config.host}]" if ":" in config.host else config.host

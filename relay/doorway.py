@@ -5,14 +5,19 @@ It holds no task and decides nothing about one.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from relay.core.platform_clock import PlatformClock
 from relay.errors import Code, RequestError
 
 CONNECTING_AT_ONCE = 20
 """How many followers may be asking the upstream at once: a hiccup with a thousand tasks is no storm."""
+
+
+def always(_opening: int) -> bool:
+    """Let every stream be opened."""
+    return True
 
 
 class Line:
@@ -79,7 +84,14 @@ class Line:
 class Doorway:
     """The way in to one upstream."""
 
-    def __init__(self, line_limit: int) -> None:
+    def __init__(self, line_limit: int, may_stream: Callable[[int], bool] = always) -> None:
+        """
+        Args:
+            line_limit: how many tasks may wait for a place upstream.
+            may_stream: says whether one more stream can be opened, beside so many that are being opened.
+        """
+        self._may_stream = may_stream
+        self._opening = 0
         self.connecting = asyncio.Semaphore(CONNECTING_AT_ONCE)
         self.line = Line(line_limit)
         self.clock = PlatformClock()
@@ -87,6 +99,17 @@ class Doorway:
         self.adopting = asyncio.Lock()
         """Held from seeing that nobody has an upstream task to taking it."""
         self._sending: set[asyncio.Future[None]] = set()
+
+    @asynccontextmanager
+    async def opening(self) -> AsyncIterator[bool]:
+        """Take one's turn to open a task's stream; gives whether the process has a file descriptor for it."""
+        async with self.connecting:
+            may = self._may_stream(self._opening)
+            self._opening += 1
+            try:
+                yield may
+            finally:
+                self._opening -= 1
 
     @contextmanager
     def sending(self) -> Iterator[None]:

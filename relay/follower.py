@@ -6,7 +6,7 @@ lifecycle's. One follower per task, whatever the number of viewers; no viewer ev
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Literal
 
@@ -242,12 +242,15 @@ class Follower:
         while True:
             try:
                 async with AsyncExitStack() as stack:
-                    async with self._doorway.connecting:
-                        stream = await stack.enter_async_context(self._provider.follow(upstream))
-                    await self._inbox.put(StreamOpened())
-                    async for signal in stream:
-                        failures = 0
-                        await self._inbox.put(signal)
+                    stream: AsyncIterator[Signal] | None = None
+                    async with self._doorway.opening() as may_open:
+                        if may_open:
+                            stream = await stack.enter_async_context(self._provider.follow(upstream))
+                    if stream is not None:
+                        await self._inbox.put(StreamOpened())
+                        async for signal in stream:
+                            failures = 0
+                            await self._inbox.put(signal)
             except UpstreamUnavailable as error:
                 self._log.warning("upstream.unavailable", error=error.detail)
             await self._inbox.put(StreamLost())

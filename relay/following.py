@@ -15,7 +15,7 @@ from relay.core.events import State
 from relay.core.lifecycle import Lifecycle
 from relay.core.patience import Patience
 from relay.core.snapshot import Snapshot
-from relay.doorway import Doorway
+from relay.doorway import Doorway, always
 from relay.errors import RelayError, UpstreamUnclear
 from relay.follower import Follower
 from relay.journal.base import Journal, Record
@@ -38,6 +38,8 @@ class Terms:
     """How long each of them may."""
     public_url: str | None = None
     """Where the upstream can call us back; null: it is not asked to."""
+    may_stream: Callable[[int], bool] = always
+    """Says whether one more stream can be opened, beside those that are being opened; a task without one is polled."""
 
 
 class Following:
@@ -68,7 +70,7 @@ class Following:
         self._clock = clock
         self._terms = terms
         self._followers: dict[str, Follower] = {}
-        self._doorways = {name: Doorway(terms.hold_limit) for name in providers}
+        self._doorways = {name: Doorway(terms.hold_limit, terms.may_stream) for name in providers}
         self._work: set[asyncio.Task[Any]] = set()
         self._log = log.get("following")
 

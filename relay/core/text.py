@@ -1,5 +1,9 @@
 """Lengths and cuts in UTF-16 code units: JavaScript's `length`, and the unit of every offset on the wire."""
 
+import codecs
+
+codecs.lookup("utf-16-le")  # loaded now: a process that has run out of file descriptors can load no codec
+
 
 def utf16_len(text: str) -> int:
     """Return how many UTF-16 units `text` takes."""

@@ -14,6 +14,7 @@ from relay.spool import Spool
 from relay.tasks import Tasks
 from relay.web.access import Access
 from relay.web.crowd import Crowd
+from relay.web.gate import Gate
 from relay.web.rates import Bucket, Rates
 
 
@@ -30,6 +31,8 @@ class Context:
     journal: Journal
     access: Access
     rates: Rates
+    gate: Gate
+    """The connections, and whether file descriptors are left for more."""
     viewers: Crowd
     """Who watches, by WebSocket and by SSE."""
     complaints: Bucket

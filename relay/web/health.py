@@ -12,11 +12,13 @@ async def live(_request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """`GET /readyz`: it takes new tasks, and the store answers."""
+    """`GET /readyz`: it takes new tasks, the store answers, and there are file descriptors for viewers."""
     parts = context(request)
     status = "ok"
     if parts.draining:
         status = "draining"
+    elif not parts.gate.has_room():
+        status = "few file descriptors are left"
     else:
         try:
             await parts.journal.read("", after=0, limit=1)

@@ -1,16 +1,15 @@
 """
 The listening socket, and what a connection has to keep to before anything is known of it: how many there may be, how
-long one may be silent, and that it speaks HTTP.
+long one may be silent, how many frames it may send, and that it speaks HTTP.
 
 Whoever is one too many is cut off without an answer: to a browser's EventSource that means to come back, and a problem
 would mean never to.
 """
 
 import asyncio
-import resource
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
@@ -19,10 +18,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 from relay import log
 from relay.config import Config
 from relay.errors import Code
+from relay.web.acceptor import Acceptor, bound
 from relay.web.crowd import Crowd, counted_as
+from relay.web.descriptors import Descriptors
+from relay.web.gate import LINES_PER_S, Gate
 from relay.web.origins import ALWAYS
 from relay.web.problems import Problem, answer
-from relay.web.transport import PEER_GONE_MS
+from relay.web.rates import Bucket
 
 OTHERS = 1000
 """How many connections there may be besides the viewers': calls, and viewers on their way out."""
@@ -30,45 +32,47 @@ OTHERS = 1000
 OTHERS_OF_ONE = 2
 """How many times as many connections as viewers one address may have: a page has calls beside its stream."""
 
-RESERVED_SHARE = 4
-RESERVED = 1000
-"""Of the files that the process may open, so many at most, or one in four, are for the journal and the upstream."""
-
-BACKLOG = 1024
-"""How many may wait to be accepted: after a restart all viewers come at once, and who is dropped waits a second."""
-
 _log = log.get("web")
 
 
 class Connection(web.RequestHandler):
     """One connection: aiohttp's, if there is room for it."""
 
-    __slots__ = ("_crowd", "_entered", "_exempt", "_who")
+    __slots__ = ("_entered", "_exempt", "_gate")
 
-    def __init__(self, server: web.Server, crowd: Crowd, exempt: tuple[str, ...], idle_s: float) -> None:
+    def __init__(self, server: web.Server, gate: Gate, exempt: tuple[str, ...], idle_s: float) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type] # as in aiohttp's own runner: null is none
             keepalive_timeout=idle_s,
         )
-        self._crowd = crowd
+        self._gate = gate
         self._exempt = exempt
-        self._who: str | None = None
         self._entered = False
+
+    @property
+    def idle_since(self) -> tuple[bool, float] | None:
+        # As aiohttp's own timer for idle connections sees it (`RequestHandler._process_keepalive`).
+        if self._waiter is None or self._waiter.done():
+            return None
+        return self._request_count > 0, self._next_keepalive_close_time - self._keepalive_timeout
+
+    def dismiss(self) -> None:
+        self.force_close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
-        self._who = counted_as(peer[0], self._exempt) if peer else None
-        self._entered = self._crowd.enter(self._who)
+        number = transport.get_extra_info("socket").fileno()
+        self._entered = self._gate.enter(self, counted_as(peer[0], self._exempt) if peer else None, number)
         if self._entered:
             super().connection_made(transport)
         else:
             cast("asyncio.Transport", transport).abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._gate.leave(self)
         if self._entered:
-            self._crowd.leave(self._who)
             super().connection_lost(exc)
 
     def handle_error(
@@ -98,40 +102,39 @@ class Connection(web.RequestHandler):
             super().log_exception(*args, **values)
 
 
-def room(config: Config) -> int:
-    """Return how many connections there may be, as far as the process may open files; it is let open more if it can."""
-    wanted = config.connection_limit + OTHERS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted + RESERVED:
-        soft = min(wanted + RESERVED, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    possible = soft - min(RESERVED, soft // RESERVED_SHARE)
+def room(config: Config, descriptors: Descriptors) -> int:
+    """Return how many connections there may be: as many as are configured, or as the process may have."""
+    wanted, possible = config.connection_limit + OTHERS, descriptors.for_connections
     if possible < wanted:
         _log.warning("connections.limited", possible=possible, wanted=wanted, reason="the process may open few files")
     return min(wanted, possible)
 
 
+def make_gate(config: Config) -> Gate:
+    """Return a gate for as many connections as are configured, or as the process may have."""
+    descriptors = Descriptors.raised(config.connection_limit + OTHERS)
+    crowd = Crowd(room(config, descriptors), OTHERS_OF_ONE * config.address_limit)
+    return Gate(crowd, descriptors, asyncio.get_running_loop().time)
+
+
 @asynccontextmanager
-async def listening(config: Config, server: web.Server) -> AsyncIterator[int]:
+async def listening(config: Config, server: web.Server, gate: Gate) -> AsyncIterator[int]:
     """
     Listen, and have `server` answer; gives the port. On leaving nobody is let in any longer.
 
     Raises:
         OSError: the address cannot be had.
     """
-    crowd = Crowd(room(config), OTHERS_OF_ONE * config.address_limit)
+    clock = asyncio.get_running_loop().time
+    failures = Bucket(1, LINES_PER_S, clock())
 
-    def connection() -> Connection:
-        return Connection(server, crowd, config.trusted_proxies, config.idle_s)
+    def failed(error: OSError) -> None:
+        if not failures.take(clock()):
+            _log.error("connections.accept_failed", error=str(error))
 
-    listener = await asyncio.get_running_loop().create_server(
-        connection, config.host, config.port, reuse_address=True, backlog=BACKLOG
-    )
-    try:
-        for sock in listener.sockets:
-            if (option := getattr(socket, "TCP_USER_TIMEOUT", None)) is not None:
-                # Every connection has it from here: a peer that has vanished, or takes nothing, is cut off.
-                sock.setsockopt(socket.IPPROTO_TCP, option, PEER_GONE_MS)
-        yield int(listener.sockets[0].getsockname()[1])
-    finally:
-        listener.close()
+    make = partial(Connection, server, gate, config.trusted_proxies, config.idle_s)
+    async with AsyncExitStack() as stack:
+        sockets = await bound(config.host, config.port)
+        for sock in sockets:
+            stack.callback(Acceptor(sock, make, failed).close)
+        yield int(sockets[0].getsockname()[1])

@@ -24,7 +24,7 @@ def place(request: web.Request) -> Iterator[Close | None]:
     proxies = parts.config.trusted_proxies
     address = peer(request, proxies)
     who = counted_as(address, proxies)
-    if not parts.viewers.enter(who):
+    if not parts.gate.has_room() or not parts.viewers.enter(who):
         if not parts.complaints.take(parts.clock()):
             _log.warning("viewers.refused", peer=address, viewers=parts.viewers.size)
         yield TOO_MANY

@@ -16,6 +16,7 @@ import pytest
 from relay.app import Running
 from relay.web import listener
 from relay.web.crowd import Crowd
+from relay.web.descriptors import Descriptors
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]
@@ -161,9 +162,9 @@ async def test_a_limit_that_the_system_does_not_allow_is_lowered(
     monkeypatch.setattr(resource, "setrlimit", lambda _which, limits: asked.append(limits))
     async with make_relay() as relay:
         assert asked == [(400, 400)]
-        assert listener.room(relay.context.config) == 300
-        monkeypatch.setattr(resource, "getrlimit", lambda _which: (100_000, 100_000))
-        assert listener.room(relay.context.config) == relay.context.config.connection_limit + listener.OTHERS
+        assert listener.room(relay.context.config, Descriptors(400)) == 300
+        wanted = relay.context.config.connection_limit + listener.OTHERS
+        assert listener.room(relay.context.config, Descriptors(100_000)) == wanted
 
 
 @pytest.mark.parametrize(
