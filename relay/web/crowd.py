@@ -1,9 +1,13 @@
 """How many there are at once, in all and from each address. What becomes of one too many is not decided here."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
+
+from relay.web.addresses import is_in, parse_address
 
 _NEIGHBOURS_BITS = 64
 """An IPv6 customer has this much of an address for himself: whoever has one has 2**64."""
+
+UNKNOWN = "unknown"
 
 
 class Crowd:
@@ -47,18 +51,18 @@ def counted_as(address: str, exempt: tuple[str, ...] = ()) -> str | None:
     """
     Return as whom an address counts; null for one that stands for many.
 
-    Loopback does: from there come a proxy that nobody named and the tools of this machine, and no stranger.
+    Loopback does: from there come a proxy that nobody named and the tools of this machine, and no stranger. All clients
+    whose proxy names something else than an address count as one.
 
     Args:
-        address: whose.
+        address: whose; empty for a socket that has none.
         exempt: addresses or networks that stand for many besides.
     """
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
+    if not address:
         return None
-    if found.version == 6 and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    if found.is_loopback or any(found in ip_network(network, strict=False) for network in exempt):
+    found = parse_address(address)
+    if found is None:
+        return UNKNOWN
+    if found.is_loopback or is_in(found, exempt):
         return None
     return str(ip_network((found, _NEIGHBOURS_BITS), strict=False) if found.version == 6 else found)

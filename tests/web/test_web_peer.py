@@ -2,7 +2,9 @@
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 
+from relay.web.crowd import Crowd, counted_as
 from relay.web.peer import peer
 
 
@@ -16,6 +18,15 @@ from relay.web.peer import peer
         ("203.0.113.9, 10.0.0.7", ("127.0.0.1", "10.0.0.0/8"), "203.0.113.9"),
         ("10.0.0.7", ("127.0.0.1", "10.0.0.0/8"), "10.0.0.7"),
         ("nonsense, 203.0.113.9", ("127.0.0.1", "203.0.113.9"), "nonsense"),
+        ("203.0.113.9:5678", ("127.0.0.1",), "203.0.113.9"),
+        ("[2001:db8::1]:5678", ("127.0.0.1",), "2001:db8::1"),
+        ("[2001:db8::1]", ("127.0.0.1",), "2001:db8::1"),
+        ("2001:DB8::1", ("127.0.0.1",), "2001:db8::1"),
+        ("203.0.113.9, 10.0.0.7:80, [fd00::7]:443", ("127.0.0.1", "10.0.0.0/8", "fd00::/8"), "203.0.113.9"),
+        ("::ffff:203.0.113.9", ("127.0.0.1",), "203.0.113.9"),
+        ("203.0.113.9, ::ffff:10.0.0.7", ("127.0.0.1", "10.0.0.0/8"), "203.0.113.9"),
+        ("203.0.113.9, unknown", ("127.0.0.1",), "unknown"),
+        ("x" * 8000, ("127.0.0.1",), "x" * 45),
     ],
 )
 def test_the_first_hop_that_is_no_trusted_proxy_asked(forwarded: str, trusted: tuple[str, ...], found: str) -> None:
@@ -23,3 +34,29 @@ def test_the_first_hop_that_is_no_trusted_proxy_asked(forwarded: str, trusted: t
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     request = make_mocked_request("GET", "/", headers=headers).clone(remote="127.0.0.1")
     assert peer(request, trusted) == found
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (("6.6.6.6", "203.0.113.9"), "203.0.113.9"),
+        (("6.6.6.6, 6.6.6.7", "203.0.113.9, 10.0.0.7"), "203.0.113.9"),
+        (("203.0.113.9", "10.0.0.7", "10.0.0.8"), "203.0.113.9"),
+        (("203.0.113.9", ""), "203.0.113.9"),
+    ],
+)
+def test_lines_of_the_header_are_one_list(lines: tuple[str, ...], found: str) -> None:
+    """HAProxy's `option forwardfor` appends a line: the first one is what the client itself has written."""
+    headers = CIMultiDict([("X-Forwarded-For", line) for line in lines])
+    request = make_mocked_request("GET", "/", headers=headers).clone(remote="127.0.0.1")
+    assert peer(request, ("127.0.0.1", "10.0.0.0/8")) == found
+
+
+def test_clients_without_an_address_count_as_one() -> None:
+    """What a proxy writes in the place of an address may be another text each time."""
+    crowd = Crowd(10, 3)
+    admitted = [crowd.enter(counted_as(f"client-{number}")) for number in range(8)]
+    assert admitted == [True] * 3 + [False] * 5
+    assert [counted_as(""), counted_as("127.0.0.1:80"), counted_as("10.0.0.7", ("10.0.0.0/8",))] == [None] * 3
+    assert counted_as("203.0.113.9") == counted_as("::ffff:203.0.113.9") == counted_as("203.0.113.9:1")
+    assert counted_as("2001:db8::1") == counted_as("[2001:db8::2]:80")
