@@ -1,5 +1,8 @@
 """Where a request carries its credential, and what that allows."""
 
+from contextlib import suppress
+from dataclasses import dataclass, field
+
 from aiohttp import hdrs, web
 
 from relay.errors import Code, RequestError
@@ -11,14 +14,24 @@ TOKEN_PROTOCOL = "relay.token."  # noqa: S105 -- a prefix
 """A browser cannot set headers on a WebSocket: it offers the token as a second subprotocol with this prefix."""
 
 
-def credential(request: web.Request) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A credential as it came."""
+
+    text: str = field(repr=False)
+    in_header: bool
+    """Whether it came as `Authorization`. Addresses and subprotocols end up in logs of proxies and browsers."""
+
+
+def credential(request: web.Request) -> Credential | None:
     """Find the credential: the header first, then the subprotocol, then `?token=` for tools that can do neither."""
     if (bearer := _bearer(request)) is not None:
-        return bearer
-    for protocol in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(","):
+        return Credential(bearer, in_header=True)
+    for protocol in ",".join(request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, ())).split(","):
         if protocol.strip().startswith(TOKEN_PROTOCOL):
-            return protocol.strip().removeprefix(TOKEN_PROTOCOL)
-    return request.query.get("token")
+            return Credential(protocol.strip().removeprefix(TOKEN_PROTOCOL), in_header=False)
+    token = request.query.get("token")
+    return None if token is None else Credential(token, in_header=False)
 
 
 def granted(request: web.Request) -> Grant:
@@ -26,12 +39,13 @@ def granted(request: web.Request) -> Grant:
     Return what the request's credential allows.
 
     Raises:
-        RequestError: there is none, it is not valid, or it is an API key in the address: those end up in logs.
+        RequestError: there is none, it is not valid, or it is an API key and did not come in the header.
     """
     given = credential(request)
-    grant = context(request).access.check(given)
-    if grant.is_key and given == request.query.get("token") and _bearer(request) is None:
-        raise RequestError(Code.UNAUTHORIZED, "Send an API key as Authorization: Bearer …, not in the address.")
+    grant = context(request).access.check(given.text if given is not None else None)
+    if grant.is_key and given is not None and not given.in_header:
+        detail = "An API key is accepted in the Authorization header only, not in the address or the subprotocol."
+        raise RequestError(Code.UNAUTHORIZED, f"{detail} Send it as Authorization: Bearer …")
     return grant
 
 
@@ -58,7 +72,7 @@ async def require(request: web.Request, scope: Scope, task: str) -> Grant:
     Let pass who may do `scope` on `task`.
 
     Raises:
-        RequestError: no valid credential, one that does not allow this, or there is no such task.
+        RequestError: no valid credential, or one that does not allow this.
     """
     grant = granted(request)
     await permit(request, grant, scope, task)
@@ -70,10 +84,12 @@ async def permit(request: web.Request, grant: Grant, scope: Scope, task: str) ->
     See that a grant covers a task.
 
     Raises:
-        RequestError: it does not, or there is no such task.
+        RequestError: it does not.
     """
-    # Only a tag's token needs to look: whether a task exists is nobody's business who may not see it.
-    tags = (await context(request).tasks.snapshot(task)).tags if grant.tag is not None else ()
+    tags: tuple[str, ...] = ()
+    if grant.tag is not None:  # only a tag's token needs to look
+        with suppress(RequestError):  # a task that does not exist is refused like any other: existence is not disclosed
+            tags = (await context(request).tasks.snapshot(task)).tags
     if not grant.allows(scope, task, tags):
         raise RequestError(Code.FORBIDDEN, f"The token does not allow {scope} on this task.")
 

@@ -77,7 +77,8 @@ async def one(request: web.Request) -> Response:
 async def many(request: web.Request) -> Response:
     """`GET /v1/ws`: subscriptions come and go by message; a fault of one ends only that one."""
     socket, transport = await _accept(request)
-    viewer = ManySocket(socket, transport, credential(request))
+    given = credential(request)
+    viewer = ManySocket(socket, transport, given.text if given is not None else None)
     try:
         with place(request) as refusal:
             if refusal is not None:
