@@ -158,7 +158,11 @@ async def running(config: Config) -> AsyncIterator[Running]:
             hub=hub,
             journal=journal,
             access=Access(keys, await token_secret(config, journal), time.time),
-            rates=Rates(starts=Rate(config.start_rate, "starts"), mints=Rate(config.mint_rate, "new tokens")),
+            rates=Rates(
+                starts=Rate(config.start_rate, "starts per key"),
+                mints=Rate(config.mint_rate, "new tokens per key"),
+                cancels=Rate(config.cancel_rate, "cancels by viewers of one task or tag"),
+            ),
             gate=gate,
             viewers=Crowd(config.connection_limit, config.address_limit),
             complaints=Bucket(1, 1 / 60, time.time()),

@@ -148,6 +148,12 @@ class Config(BaseModel):
     mint_rate: int = Field(
         6000, alias="RELAY_MINT_RATE", ge=1, description="viewer tokens that one key may mint in a minute"
     )
+    cancel_rate: int = Field(
+        60,
+        alias="RELAY_CANCEL_RATE",
+        ge=1,
+        description="cancels that viewer tokens of one task, or of one tag, may ask for in a minute",
+    )
     subscription_limit: int = Field(
         200, alias="RELAY_SUBSCRIPTION_LIMIT", ge=1, description="tasks and tags that one connection may subscribe to"
     )

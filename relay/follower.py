@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Literal
 
 from relay import log
-from relay.backoff import full_jitter
+from relay.backoff import Bucket, full_jitter
 from relay.core.events import Event, Source, Stage, State
 from relay.core.lifecycle import Lifecycle
 from relay.core.signals import CancelAsked, DetailFailed, DetailSeen, Nudged, Signal, StreamLost, StreamOpened
@@ -26,6 +26,14 @@ INBOX_SIGNALS = 256
 """Past this the stream is not read on: the upstream's socket waits, as TCP has it."""
 
 STORE_RETRY_S = 1.0
+
+STOPS_AT_ONCE = 2
+STOP_EVERY_S = 10.0
+"""How often the platform is asked to stop one task, however often that is asked of the relay."""
+
+LOOKS_AT_ONCE = 3
+LOOK_EVERY_S = 5.0
+"""How often one task's record is read because of callbacks and cancels, beside the reads that are planned."""
 
 
 class Follower:
@@ -60,6 +68,7 @@ class Follower:
         self._provider = provider
         self._journal = journal
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._doorway = doorway
         self._upstream = upstream
         self._inbox: asyncio.Queue[Signal] = asyncio.Queue(INBOX_SIGNALS)
@@ -68,6 +77,13 @@ class Follower:
         self._check_failures = 0
         self._check_after = 0.0
         self._nudged = False
+        now = self._loop.time()
+        self._stops = Bucket(STOPS_AT_ONCE, 1 / STOP_EVERY_S, now)
+        self._stopping = asyncio.Lock()
+        self._stopped_at = now
+        self._stop_refused: UpstreamError | None = None
+        self._looks = Bucket(LOOKS_AT_ONCE, 1 / LOOK_EVERY_S, now)
+        self._later_look: asyncio.TimerHandle | None = None
         self._log = log.get("follower").bind(task=lifecycle.snapshot.id, provider=provider.name)
         self._submission = Submission(
             task=lifecycle.snapshot.id,
@@ -114,6 +130,8 @@ class Follower:
                 except UpstreamError as error:
                     self._log.warning("cancel.failed", error=error.detail)
             await self._follow(self._upstream)
+        if self._later_look is not None:
+            self._later_look.cancel()
         self._doorway.line.freed()
 
     async def ask_cancel(self, by: str) -> None:
@@ -131,22 +149,55 @@ class Follower:
             self._submission.wake()
             await asyncio.shield(self.submitted)
         elif self.snapshot.done is None:
-            try:
-                await self._stop(upstream)
-            finally:  # whatever it answered, only the record knows; a silent socket would never tell
-                await self._look_up()
+            await self._stop_once(upstream)
 
     async def nudge(self, named: UpstreamTask | None = None) -> None:
-        """Look at once: the upstream called back, and `named` is the task that it proved to be about, if it did."""
+        """Look soon: the upstream called back, and `named` is the task that it proved to be about, if it did."""
         self._nudged = True
-        self._submission.call_back(named)
+        self._submission.name(named)
         await self._look_up()
 
     async def _look_up(self) -> None:
-        """Have the record read now. With a full inbox the loop is awake anyway, so nobody waits for a place in it."""
+        """Have the record read now, or later if that was asked for too often: one look serves all who ask meanwhile."""
+        if self._later_look is not None:
+            return
+        if wait_s := self._looks.take(self._loop.time()):
+            self._later_look = self._loop.call_later(wait_s, self._look_after_all)
+            return
+        self._submission.look()
         await self._take([Nudged()])
-        with suppress(asyncio.QueueFull):
+        with suppress(asyncio.QueueFull):  # the loop is awake anyway, so nobody waits for a place
             self._inbox.put_nowait(Nudged())
+
+    def _look_after_all(self) -> None:
+        self._later_look = None
+        self._looks.take(self._loop.time())
+        self._submission.look()
+        try:
+            self._inbox.put_nowait(Nudged())
+        except asyncio.QueueFull:
+            self._later_look = self._loop.call_later(LOOK_EVERY_S, self._look_after_all)
+
+    async def _stop_once(self, upstream: UpstreamTask) -> None:
+        """
+        Ask the upstream to stop the task. Callers who come while it is being asked, or too often, share the outcome.
+
+        Raises:
+            UpstreamError: it cannot be stopped, or could not be asked.
+        """
+        came_at = self._loop.time()
+        async with self._stopping:
+            if self._stopped_at <= came_at and not self._stops.take(self._loop.time()):
+                self._stop_refused = None
+                try:
+                    await self._stop(upstream)
+                except UpstreamError as error:
+                    self._stop_refused = error
+                finally:  # whatever it answered, only the record knows; a silent socket would never tell
+                    self._stopped_at = self._loop.time()
+                    await self._look_up()
+            if self._stop_refused is not None:
+                raise self._stop_refused.with_traceback(None)
 
     async def _stop(self, upstream: UpstreamTask) -> None:
         started = any(mark.type is Stage.START for mark in self._lifecycle.snapshot.stages)

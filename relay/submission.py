@@ -104,9 +104,12 @@ class Submission:
         """Look up from waiting in line: somebody canceled."""
         self._doorway.line.wake(self._task)
 
-    def call_back(self, named: UpstreamTask | None) -> None:
-        """Look for the run at once: the upstream called back, and proved that it is about `named`, if it did."""
+    def name(self, named: UpstreamTask | None) -> None:
+        """Take note that the upstream called back, and proved that it is about `named`, if it did."""
         self._named = named or self._named
+
+    def look(self) -> None:
+        """Look for the run at once."""
         self._woken.set()
 
     async def enter(self) -> UpstreamTask | None:

@@ -7,7 +7,6 @@ Here a client that cannot be served is disconnected at once, with the help of a 
 """
 
 import asyncio
-import errno
 import os
 import socket
 from collections.abc import Callable
@@ -21,9 +20,6 @@ BACKLOG = 1024
 AT_ONCE = 16
 """How many are accepted before other work has its turn."""
 
-ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""A name such as localhost may have an IPv6 address where the system has no IPv6."""
-
 PAUSE_S = 1.0
 """After an error that accepting again would only repeat."""
 
@@ -35,42 +31,18 @@ async def bound(host: str, port: int) -> list[socket.socket]:
     Raises:
         OSError: an address cannot be had.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    sockets: list[socket.socket] = []
-    without: OSError | None = None
-    try:
-        for family, _, _, _, address in dict.fromkeys(found):
-            try:
-                sockets.append(_listening(family, address))
-            except OSError as error:
-                if error.errno not in ABSENT:
-                    raise
-                without = error
-        if not sockets:
-            raise without or OSError(f"{host} has no address")
-    except OSError:
-        for sock in sockets:
-            sock.close()
-        raise
-    return sockets
-
-
-def _listening(family: socket.AddressFamily, address: tuple[object, ...]) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
+    # asyncio resolves and binds; the sockets outlive its server as copies, because that one would accept by itself.
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(asyncio.Protocol, host, port, reuse_address=True, start_serving=False)
+    sockets = [sock.dup() for sock in server.sockets]
+    server.close()
+    for sock in sockets:
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if (option := getattr(socket, "TCP_USER_TIMEOUT", None)) is not None:
             # Connections inherit it: a peer that has vanished, or takes nothing, is cut off.
             sock.setsockopt(socket.IPPROTO_TCP, option, PEER_GONE_MS)
-        sock.bind(address)
         sock.listen(BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    return sock
+    return sockets
 
 
 class Acceptor:

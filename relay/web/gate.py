@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from relay import log
+from relay.backoff import Bucket
 from relay.web.crowd import Crowd
 from relay.web.descriptors import Descriptors
-from relay.web.rates import Bucket
 
 KEPT_S = 5.0
 """A client that has asked for something is given so long to ask for more: closed earlier, its next request is lost."""

@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from relay import log
+from relay.backoff import Bucket
 from relay.config import Config
 from relay.errors import Code
 from relay.web.acceptor import Acceptor, bound
@@ -24,7 +25,6 @@ from relay.web.descriptors import Descriptors
 from relay.web.gate import LINES_PER_S, Gate
 from relay.web.origins import ALWAYS
 from relay.web.problems import Problem, answer
-from relay.web.rates import Bucket
 
 OTHERS = 1000
 """How many connections there may be besides the viewers': calls, and viewers on their way out."""

@@ -114,6 +114,8 @@ async def cancel(request: web.Request) -> web.Response:
     """`POST /v1/tasks/{id}/cancel`."""
     task = request.match_info["id"]
     grant = await require(request, "cancel", task)
+    if not grant.is_key:
+        context(request).rates.cancels.spend((grant.task, grant.tag), context(request).clock())
     snapshot = await context(request).tasks.cancel(task, "key" if grant.is_key else "viewer")
     return json_answer(snapshot, 202)
 

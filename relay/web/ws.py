@@ -13,6 +13,7 @@ from typing import assert_never
 from aiohttp import WSMsgType, hdrs, web
 
 from relay import log
+from relay.backoff import Bucket
 from relay.errors import Code, RequestError
 from relay.hub.cursor import parse_cursor
 from relay.hub.viewer import (
@@ -29,7 +30,6 @@ from relay.web.credentials import credential, granted, permit, permit_all, permi
 from relay.web.messages import Auth, MessageError, Subscribe, Unsubscribe, parse
 from relay.web.places import place
 from relay.web.queries import refuse_repeats
-from relay.web.rates import Bucket
 from relay.web.sockets import CLOSE_S, INBOUND_BYTES, ManySocket, Response, Socket, TaskSocket
 from relay.web.subscribing import subscribe
 from relay.web.transport import tune

@@ -1,5 +1,6 @@
 """How much one client may say and one key may do: over it there is a clear answer, and others notice nothing."""
 
+import asyncio
 import hmac
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,8 +11,13 @@ import orjson
 import pytest
 
 from relay.app import Running
+from relay.backoff import Bucket
+from relay.errors import RequestError
+from relay.follower import STOPS_AT_ONCE
+from relay.sandbox import Sandbox
+from relay.web import rates
 from relay.web.access import Access
-from relay.web.rates import Bucket
+from relay.web.rates import Rate
 
 Message = dict[str, Any]
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
@@ -148,3 +154,93 @@ async def test_one_connection_subscribes_to_so_many_tasks_and_tags_together(make
         for tag, kind in (("a", "listed"), ("b", "listed"), ("c", "error"), ("a", "listed")):
             await socket.send_json({"type": "subscribe", "tag": tag})
             assert orjson.loads(await socket.receive_str())["type"] == kind
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "in a loop"])
+async def test_however_often_a_task_is_canceled_its_platform_is_asked_seldom(
+    make_relay: MakeRelay, sandbox: Sandbox, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A viewer's token must not use up the rate limit of the account; each caller learns what the platform said."""
+    async with make_relay(cancel_rate=1000) as relay, aiohttp.ClientSession(relay.url) as client:
+        body = {"model": TASK["model"], "input": {"prompt": "a cat [sandbox: hold_at=task_start, kill_error=later]"}}
+        async with client.post("/v1/tasks", json=body, headers=bearer(relay.api_key)) as answer:
+            task = (await answer.json())["task"]["id"]
+        (truth,) = sandbox.tasks.values()
+        await truth.until(lambda each: each.holding_at == "task_start")
+        token, _ = relay.context.access.mint(task, scope="view cancel", ttl_s=60)
+        read, stops, provider = truth.details_read, 0, relay.context.tasks._providers["wiro"]
+        stop = provider.stop
+
+        async def counted(*arguments: Any, **more: Any) -> None:
+            nonlocal stops
+            stops += 1
+            await stop(*arguments, **more)
+
+        monkeypatch.setattr(provider, "stop", counted)
+
+        async def cancel() -> tuple[int, str]:
+            async with client.post(f"/v1/tasks/{task}/cancel", headers=bearer(token)) as answer:
+                return answer.status, (await answer.json())["detail"]
+
+        if at_once:
+            said = await asyncio.gather(*(cancel() for _ in range(100)))
+        else:
+            said = [await cancel() for _ in range(100)]
+        assert {status for status, _ in said} == {502}
+        assert len(set(said)) == 1
+        assert 1 <= stops <= STOPS_AT_ONCE
+        assert truth.details_read - read <= 20
+
+
+async def test_however_often_the_platform_calls_back_its_record_is_read_seldom(
+    make_relay: MakeRelay, sandbox: Sandbox
+) -> None:
+    """Callbacks are hints: one look serves all that come meanwhile, and the last of them is followed by a look."""
+    async with (
+        make_relay(public_url="http://relay.example/") as relay,
+        aiohttp.ClientSession(relay.url, headers=bearer(relay.api_key)) as client,
+    ):
+        async with client.post("/v1/tasks", json=TASK) as answer:
+            task = (await answer.json())["task"]["id"]
+        (truth,) = sandbox.tasks.values()
+        hook = (await relay.context.tasks.record(task)).hook
+        for _ in range(200):
+            async with client.post(f"/hooks/wiro/{hook}", json={}) as answer:
+                assert answer.status == 200
+        assert truth.details_read <= 20
+        follower = relay.context.tasks._following.get(task)
+        assert follower is not None
+        assert follower._later_look is not None
+
+
+async def test_viewers_cancel_only_so_often_a_minute(make_relay: MakeRelay) -> None:
+    """A tag's token could stop thousands of tasks at once, in thousands of calls; an API key may."""
+    async with make_relay(cancel_rate=2) as relay, aiohttp.ClientSession(relay.url) as client:
+        tasks = []
+        for _ in range(4):
+            async with client.post("/v1/tasks", json=TASK | {"tags": ["a"]}, headers=bearer(relay.api_key)) as answer:
+                tasks.append((await answer.json())["task"]["id"])
+        token, _ = relay.context.access.mint_tag("a", scope="cancel", ttl_s=60)
+        for task in tasks[:2]:
+            async with client.post(f"/v1/tasks/{task}/cancel", headers=bearer(token)) as answer:
+                assert answer.status == 202
+        async with client.post(f"/v1/tasks/{tasks[2]}/cancel", headers=bearer(token)) as answer:
+            assert await too_many(answer)
+        other, _ = relay.context.access.mint(tasks[2], scope="cancel", ttl_s=60)
+        for task, credential in ((tasks[2], other), (tasks[3], relay.api_key)):
+            async with client.post(f"/v1/tasks/{task}/cancel", headers=bearer(credential)) as answer:
+                assert answer.status == 202
+
+
+def test_a_rate_forgets_those_that_have_not_asked_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens can name any number of tags."""
+    monkeypatch.setattr(rates, "MOST_BUCKETS", 3)
+    rate = Rate(60, "calls")
+    for number in range(100):
+        rate.spend(number, now=2.0 * number)
+    assert len(rate._buckets) <= 3
+    for _ in range(59):
+        rate.spend(99, now=198.0)
+    with pytest.raises(RequestError) as caught:
+        rate.spend(99, now=198.0)
+    assert caught.value.detail == "Rate limit exceeded: 60 calls a minute. Retry in 1 s."
