@@ -189,7 +189,7 @@ async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str
     if runner.server is None:
         raise AssertionError("a runner that is set up has a server")
     try:
-        port = await stack.enter_async_context(listening(config, runner.server, context.gate))
+        port = await stack.enter_async_context(listening(context, runner.server))
     except OSError as error:
         raise ConfigError(f"RELAY_HOST, RELAY_PORT: cannot listen on {config.host}:{config.port}: {error}") from error
     host = f"[{config.host}]" if ":" in config.host else config.host

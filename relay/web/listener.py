@@ -7,22 +7,25 @@ would mean never to.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_websocket import WebSocketReader
 
 from relay import log
 from relay.backoff import Bucket
 from relay.config import Config
 from relay.errors import Code
 from relay.web.acceptor import Acceptor, bound
+from relay.web.context import Context
 from relay.web.crowd import Crowd, counted_as
 from relay.web.descriptors import Descriptors
 from relay.web.gate import LINES_PER_S, Gate
+from relay.web.inbound import FrameLimit
 from relay.web.origins import ALWAYS
 from relay.web.problems import Problem, answer
 
@@ -38,17 +41,16 @@ _log = log.get("web")
 class Connection(web.RequestHandler):
     """One connection: aiohttp's, if there is room for it."""
 
-    __slots__ = ("_entered", "_exempt", "_gate")
+    __slots__ = ("_entered", "_parts")
 
-    def __init__(self, server: web.Server, gate: Gate, exempt: tuple[str, ...], idle_s: float) -> None:
+    def __init__(self, server: web.Server, parts: Context) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type] # as in aiohttp's own runner: null is none
-            keepalive_timeout=idle_s,
+            keepalive_timeout=parts.config.idle_s,
         )
-        self._gate = gate
-        self._exempt = exempt
+        self._parts = parts
         self._entered = False
 
     @property
@@ -64,16 +66,23 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
         number = transport.get_extra_info("socket").fileno()
-        self._entered = self._gate.enter(self, counted_as(peer[0], self._exempt) if peer else None, number)
+        who = counted_as(peer[0], self._parts.config.trusted_proxies) if peer else None
+        self._entered = self._parts.gate.enter(self, who, number)
         if self._entered:
             super().connection_made(transport)
         else:
             cast("asyncio.Transport", transport).abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._gate.leave(self)
+        self._parts.gate.leave(self)
         if self._entered:
             super().connection_lost(exc)
+
+    def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
+        """Count the frames of a WebSocket before aiohttp reads them."""
+        if self.transport is not None:
+            parser = cast("WebSocketReader", FrameLimit(parser, self._parts.config.message_rate, self.transport))
+        super().set_parser(parser, data_received_cb)
 
     def handle_error(
         self,
@@ -118,7 +127,7 @@ def make_gate(config: Config) -> Gate:
 
 
 @asynccontextmanager
-async def listening(config: Config, server: web.Server, gate: Gate) -> AsyncIterator[int]:
+async def listening(parts: Context, server: web.Server) -> AsyncIterator[int]:
     """
     Listen, and have `server` answer; gives the port. On leaving nobody is let in any longer.
 
@@ -132,9 +141,9 @@ async def listening(config: Config, server: web.Server, gate: Gate) -> AsyncIter
         if not failures.take(clock()):
             _log.error("connections.accept_failed", error=str(error))
 
-    make = partial(Connection, server, gate, config.trusted_proxies, config.idle_s)
+    make = partial(Connection, server, parts)
     async with AsyncExitStack() as stack:
-        sockets = await bound(config.host, config.port)
+        sockets = await bound(parts.config.host, parts.config.port)
         for sock in sockets:
             stack.callback(Acceptor(sock, make, failed).close)
         yield int(sockets[0].getsockname()[1])

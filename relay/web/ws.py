@@ -13,7 +13,6 @@ from typing import assert_never
 from aiohttp import WSMsgType, hdrs, web
 
 from relay import log
-from relay.backoff import Bucket
 from relay.errors import Code, RequestError
 from relay.hub.cursor import parse_cursor
 from relay.hub.viewer import (
@@ -27,6 +26,7 @@ from relay.hub.viewer import (
 )
 from relay.web.context import context
 from relay.web.credentials import credential, granted, permit, permit_all, permit_tag, require
+from relay.web.inbound import TOO_MANY
 from relay.web.messages import Auth, MessageError, Subscribe, Unsubscribe, parse
 from relay.web.places import place
 from relay.web.queries import refuse_repeats
@@ -39,9 +39,6 @@ FIRST_SUBSCRIBE_S = 10.0
 
 FIRST_SUCCESS_S = 60.0
 """How long a client may try until it is allowed something: who has no right at all would keep a place for ever."""
-
-BURST_S = 10.0
-"""What a client may say in so many seconds, it may also say at once: it begins with all its subscriptions."""
 
 _log = log.get("web")
 
@@ -168,12 +165,8 @@ async def _accept(request: web.Request) -> tuple[Response, asyncio.WriteTranspor
 
 
 async def _texts(request: web.Request, viewer: Socket) -> AsyncIterator[str]:
-    """Yield what the client says until the connection is closed, by whomever. Pings count, too."""
-    rate, clock = context(request).config.message_rate, asyncio.get_running_loop().time
-    allowance = Bucket(rate * BURST_S, rate, clock())
+    """Yield what the client says until the connection is closed by either side."""
     async for message in viewer.socket:
-        if allowance.take(clock()):
-            raise MessageError(f"more than {rate:g} messages a second")
         match message.type:
             case WSMsgType.TEXT:
                 yield message.data
@@ -181,6 +174,8 @@ async def _texts(request: web.Request, viewer: Socket) -> AsyncIterator[str]:
                 raise MessageError("send text frames")
             case WSMsgType.PING:
                 await viewer.socket.pong(message.data)
+            case WSMsgType.PONG if message.data == TOO_MANY:
+                raise MessageError(f"more than {context(request).config.message_rate:g} messages a second")
             case WSMsgType.PONG:
                 pass
             case _:
