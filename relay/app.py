@@ -37,6 +37,7 @@ from relay.web.access import Access
 from relay.web.context import Context
 from relay.web.crowd import Crowd
 from relay.web.listener import listening, make_gate
+from relay.web.login_codes import LoginCodes
 from relay.web.rates import Bucket, Rate, Rates
 from relay.web.server import application
 
@@ -52,6 +53,10 @@ class Running:
     made_key: bool
     """Whether the key was made by the relay, because none was set."""
     context: Context
+
+    def login_link(self) -> str:
+        """Return a link that signs a browser in, once, within ten minutes."""
+        return f"{self.url}/#code={self.context.logins.make()}"
 
 
 def make_journal(config: Config) -> Journal:
@@ -158,6 +163,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
             hub=hub,
             journal=journal,
             access=Access(keys, await token_secret(config, journal), time.time),
+            logins=LoginCodes(time.monotonic),
             rates=Rates(
                 starts=Rate(config.start_rate, "starts per key"),
                 mints=Rate(config.mint_rate, "new tokens per key"),

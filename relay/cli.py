@@ -23,6 +23,7 @@ from relay.config import Config
 from relay.demo import demo as run_demo
 from relay.environment import service_links
 from relay.errors import ConfigError, RelayError
+from relay.journal.base import not_permitted
 from relay.ready import why_not_ready
 from relay.reload import reload
 from relay.sandbox import PLAIN_KEY, Sandbox
@@ -122,7 +123,7 @@ def _introduce(relay: Running, settings: Config) -> None:
     _say(f"relay listens on {relay.url}")
     if relay.made_key:
         _say(f"API key (made for this store, as RELAY_API_KEYS is not set): {relay.api_key}")
-        _say(f"Dashboard: {relay.url}/#key={relay.api_key}")
+        _say(f"Dashboard (this link works once, within 10 minutes): {relay.login_link()}")
     if not make_providers(settings):
         _say("No provider has credentials: tasks cannot be started until WIRO_API_KEY or APIKLEY_API_KEY is set.")
 
@@ -148,12 +149,15 @@ def demo(
     """See the whole thing with no account: a simulated upstream, a relay in front of it, and a few tasks."""
     log.configure(level="warning")
 
-    def opened(link: str) -> None:
-        _say(f"\n  Watch the tasks here:  {link}\n\n  Ctrl-C ends the demo; nothing is kept.")
+    def opened(relay: Running) -> None:
+        link = relay.login_link()
+        _say(f"\n  Watch the tasks here:  {link}")
+        _say(f"  The link works once, within 10 minutes.{f' API key: {relay.api_key}' if relay.made_key else ''}")
+        _say("\n  Ctrl-C ends the demo; nothing is kept.")
         if not no_open:
             webbrowser.open(link)
 
-    _run(run_demo(port=port, speed=speed, opened=opened))
+    _run(run_demo(port=port, speed=speed, keys=config.load_api_keys(), opened=opened))
 
 
 @cli.command()
@@ -234,7 +238,7 @@ async def _check_store(settings: Config) -> str | None:
     path = settings.sqlite_path
     if path is not None and path.parent.is_dir() and not path.exists():
         writable = os.access(path.parent, os.W_OK | os.X_OK)
-        return None if writable else f"the journal {path} cannot be made: its folder is not ours to write"
+        return None if writable else not_permitted(path)
     journal = make_journal(settings)
     try:
         await journal.open(lock=False)

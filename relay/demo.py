@@ -1,8 +1,9 @@
 """`relay demo`: a sandbox, a relay in front of it, and a few tasks, all in this process; nothing is kept."""
 
 import asyncio
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from pydantic import SecretStr
 
 from relay.app import Running, running
 from relay.config import Config
@@ -40,14 +41,15 @@ TASKS = (
 """One task of each model, Apikley's among them, and one that fails."""
 
 
-async def demo(*, port: int, speed: float, opened: Callable[[str], None]) -> None:
+async def demo(*, port: int, speed: float, keys: Sequence[SecretStr], opened: Callable[[Running], None]) -> None:
     """
     Run the demo until cancelled.
 
     Args:
         port: where the relay listens; 0 picks a free one.
         speed: pace of the simulated upstream; 1 is a realistic one.
-        opened: called with the dashboard's link when everything is up.
+        keys: the API keys; with none, one is made.
+        opened: called when everything is up.
 
     Raises:
         ConfigError: the port is taken.
@@ -57,7 +59,7 @@ async def demo(*, port: int, speed: float, opened: Callable[[str], None]) -> Non
             {
                 "port": port,
                 "store": "memory:",
-                "api_keys": (f"rk_{secrets.token_urlsafe(24)}",),
+                "api_keys": tuple(keys),
                 "media_sources": sandbox.origin,
                 "wiro_api_key": sandbox.api_key,
                 "wiro_api_secret": sandbox.api_secret,
@@ -69,7 +71,7 @@ async def demo(*, port: int, speed: float, opened: Callable[[str], None]) -> Non
         )
         async with running(config) as relay:
             await _start_tasks(relay)  # first, so that the page has them all when it opens
-            opened(f"{relay.url}/#key={relay.api_key}")
+            opened(relay)
             await asyncio.Event().wait()
 
 

@@ -2,7 +2,8 @@
 /**
  * The board, `/`: signs in with an API key, shows all tasks live, starts them, and leads to their pages.
  *
- * The key comes from a form or from `#key=…`; it lives in this tab's session storage and is taken out of the address.
+ * The key comes from a form, for `#code=…` from the relay, or from `#key=…`. It lives in this tab's session storage, and
+ * the address loses it.
  */
 import { ofFragment } from "./address.js";
 import { Api } from "./api.js";
@@ -11,13 +12,14 @@ import { BoardLoader } from "./board-loader.js";
 import { NO_FILTER } from "./board-view.js";
 import { h, setText } from "./dom.js";
 import { CONNECTION_WORDS } from "./format.js";
+import { tradeCode } from "./login.js";
 import { mint } from "./operator-calls.js";
+import { KEY, mintOwnToken } from "./own-token.js";
 import { showProblem } from "./problem-view.js";
 import { Problem } from "./problem.js";
 import { StartForm } from "./start-form.js";
 import { TaskList } from "./task-list.js";
 
-const KEY = "relay.key";
 /** The list is read again this long after it was read last, at the soonest. */
 const REFRESH_MS = 10_000;
 
@@ -41,9 +43,8 @@ const head = new BoardHead(
   () => list.clock.now(),
 );
 
-takeKeyFromAddress();
 addEventListener("hashchange", () => {
-  if (takeKeyFromAddress()) show();
+  if (ofFragment("key") || ofFragment("code")) enter();
 });
 part("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -75,7 +76,7 @@ const startForm = new StartForm(/** @type {HTMLFormElement} */ (part("start")), 
 });
 // On a small screen the tasks are what one comes for.
 if (matchMedia("(max-width: 63.99rem)").matches) part("start-fold").removeAttribute("open");
-show();
+enter();
 
 function key() {
   return sessionStorage.getItem(KEY) ?? "";
@@ -85,13 +86,13 @@ function api() {
   return new Api(key(), (date) => list.clock.hint(date));
 }
 
-/** @returns {boolean} whether there was one */
-function takeKeyFromAddress() {
-  const given = ofFragment("key");
-  if (!given) return false;
-  sessionStorage.setItem(KEY, given);
-  history.replaceState(null, "", location.pathname + location.search);
-  return true;
+/** Sign in with what the address has, if it has something, and show the board or the form. */
+async function enter() {
+  const [given, code] = [ofFragment("key"), ofFragment("code")];
+  if (given || code) history.replaceState(null, "", location.pathname + location.search);
+  if (given) sessionStorage.setItem(KEY, given);
+  if (code) await attempt(async () => sessionStorage.setItem(KEY, await tradeCode(code)), { signsOut: false });
+  show();
 }
 
 function show() {
@@ -162,19 +163,25 @@ async function readTask(/** @type {string} */ id) {
   }
 }
 
-async function attempt(/** @type {() => Promise<void>} */ action) {
+/**
+ * Do something, and say what goes wrong.
+ *
+ * @param {() => Promise<void>} action
+ * @param {{signsOut?: boolean}} [options] whether a refused credential is the key
+ */
+async function attempt(action, { signsOut = true } = {}) {
   const place = part("problem");
   try {
     await action();
     showProblem(place, null);
   } catch (error) {
-    if (error instanceof Problem && error.status === 401) signOut();
+    if (error instanceof Problem && error.status === 401 && signsOut) signOut();
     showProblem(place, error);
   }
 }
 
-/** Go to a task's page with all that its owner may do, and with a token that only sees for whoever gets the link. */
+/** Go to a task's page. The token in its address can only watch; the one that can do more stays in this tab. */
 async function open(/** @type {string} */ task) {
-  const [full, share] = await Promise.all([mint(key(), task, "view cancel input"), mint(key(), task, "view")]);
-  location.assign(`t/${encodeURIComponent(task)}#${new URLSearchParams({ token: full.token, share: share.token })}`);
+  const [{ token }] = await Promise.all([mint(key(), task, "view"), mintOwnToken(key(), task)]);
+  location.assign(`t/${encodeURIComponent(task)}#token=${token}`);
 }

@@ -13,14 +13,15 @@ import { Problem, readProblem } from "./problem.js";
  * @param {string} key
  * @param {string} task
  * @param {string} scope space-separated: view, cancel, input
+ * @param {number} [ttl_s] how long it lives; as long as the relay is set to unless said
  * @returns {Promise<{token: string, links: Links}>}
  */
-export async function mint(key, task, scope) {
+export async function mint(key, task, scope, ttl_s) {
   const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
   const response = await fetch(new URL(`v1/tasks/${encodeURIComponent(task)}/tokens`, DEFAULT_BASE), {
     method: "POST",
     headers,
-    body: JSON.stringify({ scope }),
+    body: JSON.stringify({ scope, ttl: ttl_s }),
   }).catch((error) => {
     if (error instanceof TypeError) throw new Problem(0, "The relay cannot be reached");
     throw error;

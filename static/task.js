@@ -3,7 +3,8 @@
  * The page of one task, `/t/{id}#token=…`. Its title and icon say how far it is, in a tab that is not looked at too; it
  * hands out its link, and tells of the end when somebody has asked for that.
  *
- * `share=…` in the fragment is a token that only sees: the link that is copied has that one, and not more power.
+ * The token of a link that the dashboard opens can only watch. What its operator may do besides, a token of this tab's
+ * allows, which no link has.
  */
 import { ofFragment, taskOfPath } from "./address.js";
 import { copyText } from "./clipboard.js";
@@ -11,8 +12,10 @@ import { expiryOf } from "./credential.js";
 import { setText } from "./dom.js";
 import { drawnProgress } from "./drawn-progress.js";
 import { dateAndTime, shortStatus, STATE_WORDS } from "./format.js";
+import { ownToken, renewOwnToken } from "./own-token.js";
 import { showIcon } from "./page-icon.js";
 import { showTask } from "./task-page.js";
+import { allows } from "./token-scope.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 
@@ -32,8 +35,10 @@ part("place").addEventListener("relay-update", (event) => {
 part("place").addEventListener("relay-done", (event) => tell(/** @type {CustomEvent} */ (event).detail.state));
 part("place").addEventListener("relay-error", () => (part("expiry").hidden = true));
 part("copy").addEventListener("click", async () => {
-  const copied = await copyText(sharedLink());
-  setText(part("told"), copied ? "The link is copied. It lets its reader watch this task, and nothing else." : sharedLink());
+  const copied = await copyText(location.href);
+  const token = ofFragment("token");
+  const may = allows(token, "cancel") || allows(token, "input") ? "watch this task, and more: cancel it or read its input" : "watch this task, and nothing else";
+  setText(part("told"), copied ? `The link is copied. It lets its reader ${may}.` : location.href);
 });
 notify.addEventListener("click", async () => {
   wantsNotice = !wantsNotice && (await Notification.requestPermission()) === "granted";
@@ -43,7 +48,7 @@ notify.addEventListener("click", async () => {
 });
 addEventListener("hashchange", showLinks);
 showLinks();
-showTask(part("place"));
+showTask(part("place"), { own: ownToken, renewOwn: renewOwnToken });
 
 /** What the token allows is said only where it is known: of a link without one the page says enough. */
 function showLinks() {
@@ -53,12 +58,6 @@ function showLinks() {
   part("inspect").setAttribute("href", `../inspect/${encodeURIComponent(taskOfPath())}${location.hash}`);
   const expiry = expiryOf(token);
   setText(part("expiry"), expiry === null ? "" : `This link works until ${dateAndTime(expiry)}.`);
-}
-
-function sharedLink() {
-  const address = new URL(location.href);
-  address.hash = `token=${ofFragment("share") || ofFragment("token")}`;
-  return address.href;
 }
 
 /** Whoever looks at the page sees the end anyway. */

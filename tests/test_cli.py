@@ -121,7 +121,11 @@ async def test_a_key_is_made_once_and_printed_with_the_dashboard(shell: Shell) -
     async with shell.started("serve", RELAY_PORT="0") as process:
         url = await printed(process, r"listens on (\S+)")
         key = await printed(process, r"RELAY_API_KEYS is not set\): (\S+)")
-        assert await printed(process, r"Dashboard: (\S+)") == f"{url}/#key={key}"
+        link = await printed(process, r"Dashboard.*: (http\S+)$")
+        address, _, code = link.partition("#code=")
+        assert (address, key in link) == (f"{url}/", False)
+        async with aiohttp.ClientSession() as page, page.post(f"{url}/v1/login", json={"code": code}) as answer:
+            assert await answer.json() == {"key": key}
         headers = {"Authorization": f"Bearer {key}"}
         async with aiohttp.ClientSession(headers=headers) as client, client.get(f"{url}/v1/tasks") as answer:
             assert answer.status == 200

@@ -12,8 +12,10 @@ Guarantees, the same for every backend (tests/contract/):
 A journal stores; it does not judge. Which event may follow which is the lifecycle's business.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from relay.core.events import Event, State, decode_event, encode_event
@@ -232,3 +234,12 @@ class Journal(Protocol):
 
         So a key is made once however many processes come to need it.
         """
+
+
+def not_permitted(path: Path) -> str:
+    """Say whose directory it is and who asks: a volume that the root user has made belongs to root."""
+    owner, ours = path.parent.stat().st_uid, os.geteuid()
+    return (
+        f"cannot open the journal {path}: permission denied. {path.parent} belongs to uid {owner}, and the relay runs "
+        f"as uid {ours}: run `chown -R {ours} {path.parent}`, or let RELAY_STORE name another place"
+    )

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from relay import log
 from relay.errors import ConfigError
+from relay.journal.base import not_permitted
 from relay.journal.checkpoints import WRITER_PAGES
 from relay.journal.upgrades import SCHEMA_VERSION, upgrade
 
@@ -74,6 +75,8 @@ def open_database(path: Path, *, lock: bool) -> Database:
             _prepare(writes)
             epoch = _settle_epoch(writes, running=lock)
             reads, lists = [opened.enter_context(closing(_connect(path, "ro"))) for _ in range(2)]
+        except PermissionError as error:
+            raise ConfigError(not_permitted(path)) from error
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"cannot open the journal {path}: {error}") from error
         return Database(writes=writes, reads=reads, lists=lists, epoch=epoch, locked=lock, opened=opened.pop_all())

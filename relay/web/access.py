@@ -8,6 +8,7 @@ expired credential is never treated as none.
 import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal
 
 import jwt
@@ -29,6 +30,8 @@ LEEWAY_S = 30.0
 MILLISECONDS_FROM = 1e11
 """As unix seconds this is the year 5138, as milliseconds it is 1973."""
 
+DIGEST_CHARS = 32
+
 MAX_TIME = 2**53
 """No time is this late, in whatever unit."""
 
@@ -46,6 +49,8 @@ class Grant:
 
     key: int | None = None
     """Which of the keys it is."""
+    key_digest: str = ""
+    """What tells the key from others, over restarts and whatever their order is."""
     task: str | None = None
     tag: str | None = None
     scopes: frozenset[str] = frozenset()
@@ -85,6 +90,11 @@ class Access:
         before, self._keys = self._keys, [key.encode() for key in keys]
         return not set(before) <= set(self._keys)
 
+    @property
+    def key(self) -> str:
+        """The API key that a browser is signed in with: the first one."""
+        return self._keys[0].decode()
+
     def check(self, credential: str | None) -> Grant:
         """
         Return what a credential allows.
@@ -98,7 +108,9 @@ class Access:
         # A header can hold bytes that are no text: they are surrogates here, and equal to nothing.
         given = credential.encode(errors="replace")
         matches = [hmac.compare_digest(given, key) for key in self._keys]  # every key, so that time tells nothing
-        return Grant(key=matches.index(True)) if any(matches) else self._token(credential)
+        if not any(matches):
+            return self._token(credential)
+        return Grant(key=matches.index(True), key_digest=sha256(given).hexdigest()[:DIGEST_CHARS])
 
     def mint(self, task: str, *, scope: str, ttl_s: float) -> tuple[str, float]:
         """

@@ -153,6 +153,15 @@ CALLS = (
         refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, Code.RATE_LIMITED),
     ),
     Call(
+        method="post",
+        path="/v1/login",
+        summary="Trade the code of a printed link for the API key",
+        body="LoginBody",
+        answers={200: shape({"key": {"type": "string"}})},
+        refusals=(Code.UNAUTHORIZED, *_BODY),
+        open=True,
+    ),
+    Call(
         method="get",
         path="/v1/models",
         summary="List the models of the catalogue",

@@ -15,6 +15,7 @@ from relay.tasks import Tasks
 from relay.web.access import Access
 from relay.web.crowd import Crowd
 from relay.web.gate import Gate
+from relay.web.login_codes import LoginCodes
 from relay.web.rates import Bucket, Rates
 
 
@@ -30,6 +31,7 @@ class Context:
     hub: Hub
     journal: Journal
     access: Access
+    logins: LoginCodes
     rates: Rates
     gate: Gate
     """The connections, and whether file descriptors are left for more."""

@@ -29,6 +29,7 @@ from relay.web.bodies import (
     TokenBody,
 )
 from relay.web.calls import CALLS, Call, Json, ref, shape
+from relay.web.login import LoginBody
 from relay.web.problems import STATUS
 
 
@@ -110,6 +111,7 @@ def _schemas() -> dict[str, Json]:
         FolderBody,
         TokenBody,
         TagTokenBody,
+        LoginBody,
         ListQuery,
         EventsQuery,
         SubscriptionsBody,

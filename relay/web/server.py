@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from relay import log
-from relay.web import events, files, health, hooks, models, openapi, pages, rest, ws
+from relay.web import events, files, health, hooks, login, models, openapi, pages, rest, ws
 from relay.web.context import CONTEXT, Context, context
 from relay.web.origins import add_headers, origins
 from relay.web.paths import prefix, with_slash, without_slash
@@ -28,6 +28,7 @@ ROUTES = (
     web.post("/v1/tasks/{id}/cancel", rest.cancel),
     web.post("/v1/tasks/{id}/tokens", rest.mint),
     web.post("/v1/tokens", rest.mint_for_tag),
+    web.post("/v1/login", login.login),
     web.get("/v1/models", models.index),
     web.get("/v1/models/{owner}/{name}", models.show),
     web.post("/v1/files", files.upload),
@@ -65,7 +66,7 @@ def application(parts: Context) -> web.Application:
 
 @web.middleware
 async def written(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Write one line for each request when it is over: its path alone, since an address can hold a token."""
+    """Write one line for each request when it is over: the pattern of its path, since an address can hold secrets."""
     began = time.monotonic()
     status = 0
     try:

@@ -1,0 +1,94 @@
+"""Secrets in a browser: what the address, and so the history and whoever gets the link, has of them."""
+
+import jwt
+import pytest
+from playwright.async_api import Page, expect
+
+from relay.app import Running
+from relay.wishes import Start
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+IMAGE = "bytedance/text-to-image-seedream-v4"
+
+
+async def held(relay: Running) -> str:
+    """Start a task that does not end."""
+    wish = Start(model=IMAGE, input={"prompt": "A lake. [sandbox: hold_at=task_queue]"})
+    return (await relay.context.tasks.start(wish)).snapshot.id
+
+
+async def test_a_printed_link_signs_in_once_and_holds_no_key(relay: Running, page: Page, complaints: list[str]) -> None:
+    """The code is gone from the address, and worth nothing to whoever finds it in the history."""
+    complaints.append("401")
+    link = relay.login_link()
+    assert relay.api_key not in link
+    await page.goto(link)
+    await expect(page.get_by_text("There are no tasks yet.")).to_be_visible()
+    assert page.url == f"{relay.url}/"
+    await page.reload()
+    await expect(page.get_by_text("There are no tasks yet.")).to_be_visible()
+
+    await page.goto("about:blank")
+    await page.goto(link)
+    await expect(page.locator("#problem")).to_be_hidden()  # this tab is signed in all the same
+    await page.evaluate("sessionStorage.clear()")
+    await page.goto("about:blank")
+    await page.goto(link)
+    await expect(page.locator("#problem")).to_contain_text("has been used already")
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_a_code_that_is_pasted_into_an_open_dashboard_signs_in(relay: Running, page: Page) -> None:
+    """Only the fragment changes then, and nothing is loaded."""
+    await page.goto(f"{relay.url}/")
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await page.goto(relay.login_link())
+    await expect(page.get_by_text("There are no tasks yet.")).to_be_visible()
+    assert page.url == f"{relay.url}/"
+
+
+async def test_the_address_of_a_task_lets_its_reader_watch_and_nothing_else(relay: Running, page: Page) -> None:
+    """The tab of its operator may cancel all the same, after a reload too; whoever copies the address may not."""
+    await held(relay)
+    await page.goto(f"{relay.url}/#key={relay.api_key}")
+    await page.locator("#list li").get_by_role("button").click()
+    await page.wait_for_url("**/t/*")
+    claims = jwt.decode(page.url.partition("#token=")[2], options={"verify_signature": False})
+    assert claims["scope"] == "view"
+    cancel = page.get_by_role("button", name="Stop this task")
+    await expect(cancel).to_be_visible()
+    await page.reload()
+    await expect(cancel).to_be_visible()
+    kept = await page.evaluate("Object.entries(sessionStorage).find(([name]) => name.startsWith('relay.token.'))[1]")
+    own = jwt.decode(kept, options={"verify_signature": False})
+    assert (own["scope"], own["exp"] - own["iat"]) == ("view cancel input", 3600)
+
+    reader = await page.context.new_page()  # another tab: it has the address alone
+    await reader.goto(page.url)
+    await expect(reader.locator('[data-is="connection"]')).to_have_text("live")
+    await expect(reader.get_by_role("button", name="Stop this task")).to_be_hidden()
+    await reader.close()
+
+
+async def test_an_own_token_that_is_over_is_renewed_by_the_tab_that_is_signed_in(relay: Running, page: Page) -> None:
+    """Without the key the page goes on with what its address allows."""
+    task = await held(relay)
+    await page.goto(f"{relay.url}/#key={relay.api_key}")
+    await page.locator("#list li").get_by_role("button").click()
+    cancel = page.get_by_role("button", name="Stop this task")
+    await expect(cancel).to_be_visible()
+    over = jwt.encode(
+        {"task": task, "scope": "view cancel", "exp": 1_000_000_000}, relay.context.access._secret, algorithm="HS256"
+    )
+    await page.evaluate("([name, token]) => sessionStorage.setItem(name, token)", [f"relay.token.{task}", over])
+    await page.reload()
+    await expect(page.locator('[data-is="connection"]')).to_have_text("live")
+    await expect(cancel).to_be_visible()
+    assert await page.evaluate("(name) => sessionStorage.getItem(name)", f"relay.token.{task}") != over
+
+    await page.evaluate("([name, token]) => sessionStorage.setItem(name, token)", [f"relay.token.{task}", over])
+    await page.evaluate("sessionStorage.removeItem('relay.key')")
+    await page.reload()
+    await expect(page.locator('[data-is="connection"]')).to_have_text("live")
+    await expect(cancel).to_be_hidden()
