@@ -222,6 +222,7 @@ class Tasks:
         # One at a time under one key: a second caller waits for what the first one's wish becomes.
         async with self._starting.setdefault(idempotency.key, asyncio.Lock()):
             claim = await self._journal.find_claim(idempotency.key)
+            claim = claim or await self._journal.find_claim(idempotency.unscoped)
             if claim is None or claim.at + CLAIM_S <= self._clock():
                 return await self._start(wish, idempotency, unless_made)
             if claim.digest != idempotency.digest:

@@ -24,7 +24,10 @@ class Idempotency:
     """Under which key a wish was sent, and a digest of all that was wished for."""
 
     key: str = field(repr=False)
+    """The caller's, together with what tells its API key from others."""
     digest: str
+    unscoped: str = field(default="", repr=False)
+    """The caller's alone: as a relay wrote it in the store that did not tell API keys apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from relay import __version__
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
 from relay.providers.base import Unsent, always
 from relay.providers.body import Body
+from relay.providers.tls import tls_failure
 from relay.proxy import Proxy
 
 BODY_LIMIT_BYTES = 16 * 2**20
@@ -293,8 +294,8 @@ def _why(error: aiohttp.ClientError) -> str:
             return "no connection within the time limit"
         case aiohttp.ClientConnectorDNSError():
             return "its name does not resolve"
-        case aiohttp.ClientSSLError():
-            return "TLS failed"
+        case aiohttp.ClientConnectorCertificateError(certificate_error=why) | aiohttp.ClientSSLError(os_error=why):
+            return tls_failure(why) or "TLS failed"
         case aiohttp.ClientConnectorError(os_error=OSError(strerror=str(reason))):
             return reason
         case _:

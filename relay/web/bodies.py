@@ -307,7 +307,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def idempotency(request: web.Request, asked: object) -> Idempotency | None:
+def idempotency(request: web.Request, caller: str, asked: object) -> Idempotency | None:
     """
     Return the caller's idempotency key with a digest of what is asked for, whatever the order of its fields.
 
@@ -319,4 +319,6 @@ def idempotency(request: web.Request, asked: object) -> Idempotency | None:
         return None
     if not re.fullmatch(r"[!-~]{1,255}", key):
         raise RequestError(Code.INVALID_REQUEST, "Idempotency-Key: use 1 to 255 visible ASCII characters.")
-    return Idempotency(key=key, digest=sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest())
+    digest = sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    # No key of a caller has a space in it.
+    return Idempotency(key=f"{caller} {key}", unscoped=key, digest=digest)

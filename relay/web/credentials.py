@@ -49,9 +49,9 @@ def granted(request: web.Request) -> Grant:
     return grant
 
 
-def require_key(request: web.Request, rate: Rate | None = None) -> None:
+def require_key(request: web.Request, rate: Rate | None = None) -> Grant:
     """
-    Let only a management key pass, and only from the header: a key in an address ends up in logs.
+    Let only an API key pass, and only from the header: a key in an address ends up in logs. Return what it allows.
 
     Args:
         request: who asks.
@@ -60,11 +60,12 @@ def require_key(request: web.Request, rate: Rate | None = None) -> None:
     Raises:
         RequestError: there is none, or a viewer token in its place; or it asked too often.
     """
-    key = context(request).access.check(_bearer(request)).key
-    if key is None:
+    grant = context(request).access.check(_bearer(request))
+    if grant.key is None:
         raise RequestError(Code.FORBIDDEN, "This needs an API key; a viewer token is not enough.")
     if rate is not None:
-        rate.spend(key, context(request).clock())
+        rate.spend(grant.key, context(request).clock())
+    return grant
 
 
 async def require(request: web.Request, scope: Scope, task: str) -> Grant:

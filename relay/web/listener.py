@@ -93,7 +93,9 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is no HTTP with a problem, too. aiohttp would quote it in the log, with the secrets in it."""
         if not isinstance(exc, HttpProcessingError):
-            return super().handle_error(request, status, exc, message)
+            failed = super().handle_error(request, status, exc, message)
+            failed.headers.update(ALWAYS)
+            return failed
         _log.debug("request.malformed", error=type(exc).__name__)
         if request.writer.output_size:
             raise ConnectionError("an answer is under way: a second one would be read as more of it")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from multidict import CIMultiDict
 
 from relay.config import Config
 from relay.errors import Code, RequestError
@@ -22,8 +23,8 @@ _CORS_HEADERS = {
     hdrs.ACCESS_CONTROL_MAX_AGE: "600",
 }
 
-ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-"""What is on every answer of ours."""
+ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", hdrs.SERVER: "relay"}
+"""What is on every answer of ours. The name of the server says nothing of its parts and their versions."""
 
 
 def may_use(config: Config, origin: str, host: str) -> bool:
@@ -62,8 +63,23 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         headers["Timing-Allow-Origin"] = "*"  # a page that loads the client may see how long that took
         headers[hdrs.CACHE_CONTROL] = "no-cache"  # kept, but asked for: modules of two versions do not fit together
         return
+    _forbid_storing(request, headers)
     headers[hdrs.VARY] = "Origin"
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and may_use(context(request).config, origin, request.host):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
         headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"
+
+
+def _forbid_storing(request: web.Request, headers: CIMultiDict[str]) -> None:
+    """
+    Have no cache keep what a credential opened, or was refused.
+
+    A shared cache must not store answers to `Authorization` (RFC 9111 section 3.5); of a token in the address it knows
+    nothing, and a browser's own cache stores both.
+    """
+    if hdrs.CACHE_CONTROL not in headers:
+        if local_path(request).startswith("/v1/"):
+            headers[hdrs.CACHE_CONTROL] = "no-store"
+    elif "token" in request.query:
+        headers[hdrs.CACHE_CONTROL] += ", no-store"

@@ -4,6 +4,7 @@ Problem answers (RFC 9457): every error that leaves the relay over HTTP has this
 An error that is not ours to show becomes `internal` and a line in the log; its text and traceback stay here.
 """
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from relay import log
 from relay.errors import Code, FieldError, RequestError, UpstreamError, UpstreamFault
+from relay.tasks import LETTERS, WORD_LENGTH
 
 STATUS = {
     Code.INVALID_REQUEST: 400,
@@ -48,6 +50,10 @@ _CODE_OF_STATUS = {
     415: Code.UNSUPPORTED_MEDIA_TYPE,
 }
 """For the refusals that aiohttp makes by itself."""
+
+UNMATCHED = "(no route)"
+
+_ID = re.compile(f"[{LETTERS}]{{{WORD_LENGTH}}}")
 
 _log = log.get("web")
 
@@ -146,8 +152,18 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def logged_path(request: web.Request) -> str:
-    """Return a request's path as it may be logged: a hook's address is a secret, so of these the pattern is."""
-    return "/hooks/…" if "/hooks/" in request.path else request.path
+    """
+    Return the address of a request as it may be logged: the pattern of its route, with the task's id if it is one.
+
+    What a caller writes into a path can be a key or a token, and a hook's address is a secret.
+    """
+    if "/hooks/" in request.path:
+        return "/hooks/…"
+    resource = request.match_info.route.resource
+    if resource is None:
+        return UNMATCHED
+    task = request.match_info.get("id", "")
+    return resource.canonical.replace("{id}", task) if _ID.fullmatch(task) else resource.canonical
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
@@ -155,9 +171,9 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
     allowed = frozenset(error.allowed_methods) if isinstance(error, web.HTTPMethodNotAllowed) else frozenset()
     match code:
         case Code.NOT_FOUND:
-            detail = f"There is nothing at {request.path}."
+            detail = "There is nothing at this address."
         case Code.METHOD_NOT_ALLOWED:
-            detail = f"{request.method} is not possible at {request.path}; use {' or '.join(sorted(allowed))}."
+            detail = f"{request.method} is not possible here; use {' or '.join(sorted(allowed))}."
         case Code.PAYLOAD_TOO_LARGE:
             detail = f"The body is larger than {request.client_max_size} bytes."
         case _:

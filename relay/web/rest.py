@@ -27,8 +27,8 @@ from relay.web.uploads import read_start
 
 async def start(request: web.Request) -> web.Response:
     """`POST /v1/tasks`: 201 when the upstream took it, 202 while it has not, else a problem that names the task."""
-    require_key(request, context(request).rates.starts)
-    body, wish, idempotency = await read_start(request)
+    grant = require_key(request, context(request).rates.starts)
+    body, wish, idempotency = await read_start(request, grant.key_digest)
     started = await context(request).tasks.start(wish, idempotency)
     if started.refusal is not None and not isinstance(started.refusal, UpstreamUnclear):
         return answer(of_upstream(started.refusal, started.snapshot.id))

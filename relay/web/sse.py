@@ -22,6 +22,7 @@ from relay.hub.viewer import FAILED, TOKEN_EXPIRED, TOO_SLOW, Close, Subject, Vi
 from relay.web.access import Grant
 from relay.web.context import context
 from relay.web.places import place
+from relay.web.problems import logged_path
 from relay.web.transport import tune
 
 RETRY_MS = (1_000, 5_000)
@@ -137,7 +138,7 @@ async def serve(
             if await viewer.over is TOO_SLOW:
                 viewer.abort()  # a clean end would wait behind all that it has not read
         except OSError as error:  # the answer is a 200 already: it ends, and the browser comes back
-            _log.error("stream.failed", path=request.path, error=str(error))
+            _log.error("stream.failed", path=logged_path(request), error=str(error))
             viewer.close(FAILED)
         finally:
             parts.hub.leave(viewer)

@@ -27,9 +27,13 @@ Admit = Callable[[Offer], Awaitable[None]]
 """Says, by raising, that a file is not wanted."""
 
 
-async def read_start(request: web.Request) -> tuple[StartBody, Start, Idempotency | None]:
+async def read_start(request: web.Request, caller: str) -> tuple[StartBody, Start, Idempotency | None]:
     """
     Read the body of `POST /v1/tasks`, JSON or a form; the files of the wish are in the spool, and the caller's.
+
+    Args:
+        request: the caller's.
+        caller: tells its API key from others: an idempotency key belongs to one.
 
     Raises:
         RequestError: it cannot be what a task is started with.
@@ -37,13 +41,13 @@ async def read_start(request: web.Request) -> tuple[StartBody, Start, Idempotenc
     if request.content_type != CONTENT_TYPE:
         given = await read_object(request)
         body = StartBody.model_validate(given)
-        return body, body.wish(), idempotency(request, given)
+        return body, body.wish(), idempotency(request, caller, given)
     here = context(request)
     coming = parts(request)
     given = await _first(coming, "task", here.config.body_limit_bytes)
     body = StartBody.model_validate(given)
     wish = body.wish()
-    idempotency(request, None)  # a key that is none is told before anything is uploaded
+    idempotency(request, caller, None)  # a key that is none is told before anything is uploaded
     await here.tasks.check(wish, ())
     offers: list[Offer] = []
 
@@ -55,7 +59,7 @@ async def read_start(request: web.Request) -> tuple[StartBody, Start, Idempotenc
         async for part in coming:
             await _take_in(part, parcel, admit)
         files = [[file.input, file.filename, file.sha256] for file in parcel.files]
-        key = idempotency(request, [given, *files] if files else given)
+        key = idempotency(request, caller, [given, *files] if files else given)
         return body, replace(wish, files=parcel.hand_over()), key
 
 

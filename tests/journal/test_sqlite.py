@@ -589,3 +589,19 @@ def test_a_loop_that_ends_without_closing_leaves_a_sound_file(path: Path) -> Non
     asyncio.run(look())
     assert left._database is not None
     left._database.close()
+
+
+async def test_a_folder_of_another_user_is_named_with_both_uids(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume belongs to root at first, and the image's relay does not run as root."""
+
+    def refuse(name: str, *_: object, **__: object) -> int:
+        raise PermissionError(13, "Permission denied", name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(ConfigError) as caught:
+            await SQLiteJournal(path).open(lock=True)
+    owner, ours = path.parent.stat().st_uid, os.geteuid()
+    assert f"belongs to uid {owner}, and the relay runs as uid {ours}" in str(caught.value)
+    assert f"chown -R {ours} {path.parent}" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -16,6 +16,7 @@ from relay import __version__, log
 from relay.core.signals import Signal
 from relay.errors import UpstreamUnavailable
 from relay.providers.base import UpstreamTask
+from relay.providers.tls import tls_failure
 from relay.providers.wiro.frames import Frame, FrameError, parse
 from relay.proxy import Proxy
 
@@ -67,7 +68,8 @@ async def follow(url: str, task: UpstreamTask, proxy: Proxy | None = None) -> As
         )
     except (OSError, WebSocketException) as error:
         way = "" if proxy is None else f" through the proxy {proxy}"
-        raise UpstreamUnavailable(f"Wiro's socket could not be opened{way} ({type(error).__name__}).") from error
+        why = tls_failure(error) or type(error).__name__
+        raise UpstreamUnavailable(f"Wiro's socket could not be opened{way} ({why}).") from error
     async with connection:
         try:
             await connection.send(orjson.dumps({"type": "task_info", "tasktoken": task.socket_token}).decode())

@@ -1,0 +1,106 @@
+"""What answers, logs and caches keep of what a caller sends: neither secrets nor more of the server than its name."""
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import aiohttp
+import pytest
+
+from relay.app import Running
+from relay.journal.base import Claim
+from relay.web.problems import UNMATCHED
+
+MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+
+KEYS = ("the-first-key-of-two-keys", "the-second-key-of-two-keys")
+IMAGE = "bytedance/text-to-image-seedream-v4"
+HELD = {"model": IMAGE, "input": {"prompt": "a cat [sandbox: hold_at=task_queue]"}}
+SECRET = "eyJhbGciOiJIUzI1NiJ9.SECRET-IN-A-PATH.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "logged"),
+    [
+        ("GET", f"/v1/tasks/{SECRET}", "/v1/tasks/{id}"),
+        ("POST", f"/v1/tasks/{SECRET}/cancel", "/v1/tasks/{id}/cancel"),
+        ("GET", f"/v1/models/{SECRET}/x", "/v1/models/{owner}/{name}"),
+        ("GET", f"/static/{SECRET}", "/static/{path}"),
+        ("GET", f"/t/{SECRET}", "/t/{id}"),
+        ("POST", f"/hooks/wiro/{SECRET}", "/hooks/…"),
+        ("GET", f"/{SECRET}", UNMATCHED),
+        ("DELETE", f"/v1/tasks/{SECRET}", UNMATCHED),
+        ("GET", "/v1/tasks/abcdefghijkmnpqrstuvwxyz23", "/v1/tasks/abcdefghijkmnpqrstuvwxyz23"),
+        ("GET", "/relay/v1/tasks/abcdefghijkmnpqrstuvwxyz23", "/relay/v1/tasks/abcdefghijkmnpqrstuvwxyz23"),
+    ],
+)
+async def test_a_path_is_logged_as_its_route(
+    make_relay: MakeRelay, capfd: pytest.CaptureFixture[str], method: str, path: str, logged: str
+) -> None:
+    """What somebody writes into it may be a key or a token; the answer does not repeat it either."""
+    async with (
+        make_relay(public_url="https://example.com/relay") as relay,
+        aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {relay.api_key}"}) as client,
+        client.request(method, path) as answer,
+    ):
+        assert "SECRET" not in await answer.text()
+    said = "".join(capfd.readouterr())
+    assert "SECRET" not in said
+    (line,) = re.findall(r"request\.answered.*", said)
+    assert f"path={logged} " in line or f"path='{logged}'" in line
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/v1/tasks", "/nothing", "/static/index.js", "/t/x", "/openapi.json"])
+async def test_the_server_tells_its_name_and_no_version(relay: Running, path: str) -> None:
+    """Versions of Python and aiohttp help nobody but an attacker."""
+    async with aiohttp.ClientSession(relay.url) as client, client.get(path) as answer:
+        assert answer.headers.getall("Server") == ["relay"]
+
+
+async def test_what_a_credential_opens_is_kept_in_no_cache(relay: Running) -> None:
+    """However it came, and whatever the answer is."""
+    headers = {"Authorization": f"Bearer {relay.api_key}"}
+    async with aiohttp.ClientSession(relay.url) as client:
+        async with client.post("/v1/tasks", json=HELD, headers=headers) as answer:
+            assert answer.headers["Cache-Control"] == "no-store"
+            made = await answer.json()
+        task, token = made["task"]["id"], made["token"]
+        for below in ("", "/events", "/input", "/nothing"):
+            for how in ({"params": {"token": token}}, {"headers": headers}):
+                async with client.get(f"/v1/tasks/{task}{below}", **how) as answer:
+                    assert "no-store" in answer.headers["Cache-Control"]
+        stream = {"Accept": "text/event-stream"}
+        async with client.get(f"/v1/tasks/{task}/events", params={"token": token}, headers=stream) as answer:
+            assert answer.headers["Cache-Control"] == "no-cache, no-transform, no-store"
+        async with client.get(f"/t/{task}", params={"token": token}) as answer:
+            assert answer.headers["Cache-Control"] == "no-cache, no-store"
+
+
+async def test_an_idempotency_key_belongs_to_an_api_key(make_relay: MakeRelay) -> None:
+    """Another key with the same body gets a task of its own, and not the first one's token."""
+    async with make_relay(api_keys=KEYS) as relay, aiohttp.ClientSession(relay.url) as client:
+        made = []
+        for key in (*KEYS, KEYS[0]):
+            headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "order-1"}
+            async with client.post("/v1/tasks", json=HELD, headers=headers) as answer:
+                assert answer.status == 201
+                made.append((await answer.json())["task"]["id"])
+        assert made[0] == made[2] != made[1]
+
+
+async def test_a_claim_of_an_older_store_still_counts(make_relay: MakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that is repeated across an upgrade is not sent twice."""
+    async with make_relay(api_keys=KEYS) as relay, aiohttp.ClientSession(relay.url) as client:
+        headers = {"Authorization": f"Bearer {KEYS[0]}", "Idempotency-Key": "order-1"}
+        async with client.post("/v1/tasks", json=HELD, headers=headers) as answer:
+            task = (await answer.json())["task"]["id"]
+        journal = relay.context.journal
+        find = journal.find_claim
+
+        async def as_it_was(key: str) -> Claim | None:
+            (scoped,) = journal._claims  # type: ignore[attr-defined] # of the journal in memory
+            return await find(scoped) if key == "order-1" else None
+
+        monkeypatch.setattr(journal, "find_claim", as_it_was)
+        async with client.post("/v1/tasks", json=HELD, headers=headers) as answer:
+            assert (answer.status, (await answer.json())["task"]["id"]) == (201, task)
