@@ -48,6 +48,7 @@ class CatchUp:
         self._units = 0
         self._record: Detail | None = None
         self._asked_at = 0.0
+        self._opened_at = 0.0
         self._looks_left = 0
         self.until: float | None = None
         """When to compare; null while no record waits for that."""
@@ -56,8 +57,14 @@ class CatchUp:
     def active(self) -> bool:
         return self._pieces is not None
 
-    def begin(self) -> None:
+    @property
+    def waits_for_record(self) -> bool:
+        """Whether a record is needed that has not come yet."""
+        return self.active and self.until is None
+
+    def begin(self, now: float) -> None:
         """Start over: a stream has opened."""
+        self._opened_at = now
         self._pieces = []
         self._units = 0
         self._record = self.until = None
@@ -77,7 +84,13 @@ class CatchUp:
             self.stop()
 
     def take(self, record: Detail, *, asked_at: float, now: float) -> None:
-        """Let a record wait for the frames whose text is in it; one without text waits for none."""
+        """
+        Let a record wait for the frames whose text is in it; one without text waits for none.
+
+        A record that was asked for before the stream opened may lack what an earlier stream has brought.
+        """
+        if asked_at < self._opened_at:
+            return
         self._record, self._asked_at = record, asked_at
         self.until = now + ECHO_S if record.stdout or record.stderr else now
 

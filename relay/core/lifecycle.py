@@ -192,7 +192,7 @@ class Lifecycle:
                 self._end_seen(signal, now)
             case StreamOpened():
                 self._watch.streaming = True
-                self._catch_up.begin()
+                self._catch_up.begin(now)
                 self._watch.look(now)
             case StreamLost():
                 self._watch.streaming = False
@@ -319,6 +319,8 @@ class Lifecycle:
         A task in the platform's queue may wait for as long as it takes.
         """
         self._watch.look_again(now, ending=self._end is not None)
+        if self._catch_up.waits_for_record and standing != "unknown":
+            self._watch.look(now)
         stall, confirmed = self.snapshot.stall, standing == "alive"
         if standing == "waiting":
             self._watch.waits(now)

@@ -554,6 +554,22 @@ def test_a_frame_that_the_record_has_overtaken_is_not_told_twice() -> None:
     assert [log.text for log in lifecycle.snapshot.log] == ["one\ntwo\nthree\n"]
 
 
+def test_a_record_from_before_the_stream_opened_is_read_again() -> None:
+    """It was asked for on behalf of an earlier stream, and lacks what that one has brought since."""
+    lifecycle, _ = begun()
+    lifecycle.receive(StreamOpened(), T0)
+    lifecycle.receive(LogSeen(stream="stdout", text="two\n"), T0 + 1)
+    lifecycle.receive(StreamLost(), T0 + 2)
+    lifecycle.receive(StreamOpened(), T0 + 3)
+    stale = Detail(phase="open", status="task_start", stdout="one\n")
+    lifecycle.receive(DetailSeen(detail=stale, asked_at=T0 + 0.5), T0 + 4)
+    assert lifecycle.check_at == T0 + 4
+    fresh = replace(stale, stdout="one\ntwo\nthree\n")
+    lifecycle.receive(DetailSeen(detail=fresh, asked_at=T0 + 4), T0 + 4)
+    lifecycle.handle_deadline(T0 + 4 + ECHO_S)
+    assert "".join(entry.text for entry in lifecycle.snapshot.log) == "one\ntwo\nthree\n"
+
+
 def test_equal_lines_are_never_taken_for_repeats() -> None:
     """Where they leave open how far the record goes, it is read again, and then it is known how many there are."""
     lifecycle, _ = begun()
