@@ -148,8 +148,9 @@ export class Line {
     this.#headStart = setTimeout(() => {
       const best = this.#best;
       if (!best || best === this.#serving) return;
-      // Where plain calls fail, too, the relay is away: more wires would only be more load when it comes back.
-      if (this.#rungs.get("poll")?.state === "offline") return this.#giveHeadStart();
+      // Where plain calls fail, too, the relay is probably away, and more wires would only be more load when it comes
+      // back. If it is not back soon, the next wire may be the only one that passes.
+      if (this.#rungs.get("poll")?.state === "offline" && this.#grace !== undefined) return this.#giveHeadStart();
       this.#openAfter(best);
     }, HEAD_START_S * 1000);
   }

@@ -127,6 +127,25 @@ async def test_a_slow_plain_call_keeps_no_wire_waiting(
         assert await page.evaluate("client.state.state") == "running"
 
 
+async def test_a_stream_is_tried_where_plain_calls_fail_and_the_websocket_too(
+    sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """It may be the only wire that passes, so the client waits only a moment for plain calls."""
+    complaints.append(LOST_CONNECTION)
+    await page.clock.install()
+    box, task = Middlebox(relay), await held(relay, sandbox)
+    box.refused = {"ws", "poll"}
+    async with box.open():
+        await page.goto(box.url)
+        await page.evaluate(FOLLOW, wish(relay, task))
+        for _ in range(25):
+            await until(page, "client.connection !== 'connecting'")
+            await page.clock.run_for(200)
+
+        await until(page, "client.connection === 'live'")
+        assert await page.evaluate("[client.wire, client.state.state]") == ["sse", "running"]
+
+
 async def test_where_everything_works_the_websocket_serves_alone(sandbox: Sandbox, relay: Running, page: Page) -> None:
     """One plain call for the first state is all that comes besides: no stream, no polling, and no second snapshot."""
     await page.clock.install()
