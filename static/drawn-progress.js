@@ -11,7 +11,7 @@
 /**
  * @typedef {object} DrawnProgress
  * @property {number|null} percent null where it is not known
- * @property {number|null} overall the percent of the whole, where it differs
+ * @property {number|null} overall the percent of the whole, where it differs and says more than that a phase was complete
  * @property {number} phase its number, from 0
  * @property {string} title such as "2. Upscaling"; empty for the first phase, whose label needs no number
  */
@@ -26,7 +26,9 @@ export function drawnProgress({ progress, done }) {
   if (!phase) return { percent: whole, overall: null, phase: 0, title: "" };
   const percent = valid(phase.percent);
   const title = phase.index === 0 ? "" : phase.label ? `${phase.index + 1}. ${phase.label}` : `Phase ${phase.index + 1}`;
-  return { percent, overall: whole === percent ? null : whole, phase: phase.index, title };
+  // The percent of the whole never goes back, so 100 means here that an earlier phase was complete.
+  const overall = whole === percent || whole === 100 ? null : whole;
+  return { percent, overall, phase: phase.index, title };
 }
 
 function valid(/** @type {number|null|undefined} */ percent) {

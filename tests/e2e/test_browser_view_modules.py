@@ -206,13 +206,14 @@ def progress(percent: float | None, phase: dict[str, Any] | None) -> dict[str, A
 
 
 async def test_the_bar_draws_the_phase_that_runs(relay: Running, page: Page) -> None:
-    """Its percent, its number and label, and the whole where that differs; without phases the whole alone."""
+    """Its percent, its number and label, and the whole where that differs and is not complete; else the whole alone."""
     second = {"index": 1, "label": "Upscaling", "percent": 30.0}
     tasks = [
         {"progress": None, "done": None},
         {"progress": progress(60, None), "done": None},
         {"progress": {"percent": 60}, "done": None},
         {"progress": progress(60, {"index": 0, "label": "Sampling", "percent": 60}), "done": None},
+        {"progress": progress(65, second), "done": None},
         {"progress": progress(100, second), "done": None},
         {"progress": progress(100, second | {"label": None, "percent": None}), "done": None},
         {"progress": progress(100, second | {"percent": 150}), "done": None},
@@ -227,8 +228,9 @@ async def test_the_bar_draws_the_phase_that_runs(relay: Running, page: Page) -> 
         (60, None, 0, ""),
         (60, None, 0, ""),
         (60, None, 0, ""),
-        (30, 100, 1, "2. Upscaling"),
-        (None, 100, 1, "Phase 2"),
+        (30, 65, 1, "2. Upscaling"),
+        (30, None, 1, "2. Upscaling"),
+        (None, None, 1, "Phase 2"),
         (100, None, 1, "2. Upscaling"),
         (100, None, 0, ""),
         (40, None, 0, ""),
