@@ -2,8 +2,8 @@
 /**
  * The board, `/`: signs in with an API key, shows all tasks live, starts them, and leads to their pages.
  *
- * The key comes from a form, for `#code=…` from the relay, or from `#key=…`. It lives in this tab's session storage, and
- * the address loses it.
+ * The key comes from a form, for `#code=…` from the relay, or from `#key=…`. It is kept for this tab, and the address
+ * loses it.
  */
 import { ofFragment } from "./address.js";
 import { Api } from "./api.js";
@@ -14,10 +14,11 @@ import { h, setText } from "./dom.js";
 import { CONNECTION_WORDS } from "./format.js";
 import { tradeCode } from "./login.js";
 import { mint } from "./operator-calls.js";
-import { KEY, mintOwnToken } from "./own-token.js";
+import { mintOwnToken } from "./own-token.js";
 import { showProblem } from "./problem-view.js";
 import { Problem } from "./problem.js";
 import { StartForm } from "./start-form.js";
+import { KEY, readSecret, writeSecret } from "./tab-store.js";
 import { TaskList } from "./task-list.js";
 
 /** The list is read again this long after it was read last, at the soonest. */
@@ -49,7 +50,7 @@ addEventListener("hashchange", () => {
 part("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   const field = /** @type {HTMLInputElement} */ (part("sign-in").querySelector("input"));
-  sessionStorage.setItem(KEY, field.value.trim());
+  writeSecret(KEY, field.value.trim());
   field.value = "";
   show();
 });
@@ -57,11 +58,11 @@ part("sign-out").addEventListener("click", () => signOut());
 part("refresh").addEventListener("click", () => load(() => loader.refresh()));
 part("more").addEventListener("click", () => load(() => loader.more()));
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible" && key()) refreshSoon();
+  if (document.visibilityState === "visible" && readSecret(KEY)) refreshSoon();
 });
 const startForm = new StartForm(/** @type {HTMLFormElement} */ (part("start")), {
   api,
-  key,
+  key: () => readSecret(KEY),
   started({ task }) {
     list.put(task);
     const words = task.state === "held" ? "The platform is at its limit: the task waits. " : "Started. ";
@@ -78,20 +79,16 @@ const startForm = new StartForm(/** @type {HTMLFormElement} */ (part("start")), 
 if (matchMedia("(max-width: 63.99rem)").matches) part("start-fold").removeAttribute("open");
 enter();
 
-function key() {
-  return sessionStorage.getItem(KEY) ?? "";
-}
-
 function api() {
-  return new Api(key(), (date) => list.clock.hint(date));
+  return new Api(readSecret(KEY), (date) => list.clock.hint(date));
 }
 
 /** Sign in with what the address has, if it has something, and show the board or the form. */
 async function enter() {
   const [given, code] = [ofFragment("key"), ofFragment("code")];
   if (given || code) history.replaceState(null, "", location.pathname + location.search);
-  if (given) sessionStorage.setItem(KEY, given);
-  if (code) await attempt(async () => sessionStorage.setItem(KEY, await tradeCode(code)), { signsOut: false });
+  if (given) writeSecret(KEY, given);
+  if (code) await attempt(async () => writeSecret(KEY, await tradeCode(code)), { signsOut: false });
   show();
 }
 
@@ -102,12 +99,12 @@ function show() {
   list.clear();
   list.filter = NO_FILTER;
   loader.reset();
-  const signedIn = key() !== "";
+  const signedIn = readSecret(KEY) !== "";
   part("sign-in").hidden = signedIn;
   for (const id of ["sign-out", "board"]) part(id).hidden = !signedIn;
   part("none").hidden = true;
   if (!signedIn) return;
-  list.follow(key());
+  list.follow(readSecret(KEY));
   load(() => loader.load(list.filter));
 }
 
@@ -120,13 +117,13 @@ function showHead() {
   part("none").hidden = !isLoaded || !list.isEmpty || isFiltered;
   part("no-match").hidden = !isLoaded || !(list.hidesAll || (list.isEmpty && isFiltered));
   const badge = part("connection");
-  badge.hidden = key() === "" || list.isEmpty;
+  badge.hidden = readSecret(KEY) === "" || list.isEmpty;
   badge.dataset.connection = connection;
   setText(badge, connection === "ended" ? "up to date" : (CONNECTION_WORDS[connection] ?? connection));
 }
 
 function signOut() {
-  sessionStorage.removeItem(KEY);
+  writeSecret(KEY, "");
   part("told").hidden = true;
   showProblem(part("problem"), null);
   show();
@@ -137,7 +134,7 @@ function refreshSoon() {
   clearTimeout(refreshing);
   refreshing = setTimeout(
     () => {
-      if (document.visibilityState === "visible" && key()) load(() => loader.refresh());
+      if (document.visibilityState === "visible" && readSecret(KEY)) load(() => loader.refresh());
     },
     Math.max(0, readAt_ms + REFRESH_MS - performance.now()),
   );
@@ -182,6 +179,6 @@ async function attempt(action, { signsOut = true } = {}) {
 
 /** Go to a task's page. The token in its address can only watch; the one that can do more stays in this tab. */
 async function open(/** @type {string} */ task) {
-  const [{ token }] = await Promise.all([mint(key(), task, "view"), mintOwnToken(key(), task)]);
+  const [{ token }] = await Promise.all([mint(readSecret(KEY), task, "view"), mintOwnToken(readSecret(KEY), task)]);
   location.assign(`t/${encodeURIComponent(task)}#token=${token}`);
 }

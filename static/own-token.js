@@ -1,13 +1,12 @@
 // @ts-check
 /**
  * The operator's own token for a task: it may also cancel and read the input, so it is not in the address, which is what
- * people copy. It lives in this tab's session storage, for an hour at a time.
+ * people copy. It is kept for this tab, for an hour at a time.
  */
 import { mint } from "./operator-calls.js";
 import { Problem } from "./problem.js";
+import { KEY, readSecret, writeSecret } from "./tab-store.js";
 
-/** Where the dashboard keeps the API key in this tab. */
-export const KEY = "relay.key";
 const SCOPE = "view cancel input";
 const TTL_S = 3600;
 
@@ -16,19 +15,19 @@ const nameOf = (/** @type {string} */ task) => `relay.token.${task}`;
 /** Mint a token for `task` and keep it. */
 export async function mintOwnToken(/** @type {string} */ key, /** @type {string} */ task) {
   const { token } = await mint(key, task, SCOPE, TTL_S);
-  sessionStorage.setItem(nameOf(task), token);
+  writeSecret(nameOf(task), token);
   return token;
 }
 
 /** The token that is kept for `task`, empty where there is none. */
 export function ownToken(/** @type {string} */ task) {
-  return sessionStorage.getItem(nameOf(task)) ?? "";
+  return readSecret(nameOf(task));
 }
 
 /** A fresh one, as long as this tab is signed in; else empty, and nothing is kept. */
 export async function renewOwnToken(/** @type {string} */ task) {
-  sessionStorage.removeItem(nameOf(task));
-  const key = sessionStorage.getItem(KEY);
+  writeSecret(nameOf(task), "");
+  const key = readSecret(KEY);
   if (!key) return "";
   try {
     return await mintOwnToken(key, task);

@@ -73,6 +73,19 @@ async def test_a_key_in_the_address_signs_in_and_leaves_the_address(relay: Runni
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+async def test_a_browser_that_forbids_storage_signs_in_all_the_same(relay: Running, page: Page) -> None:
+    """Chrome does when all cookies are blocked: the key is then kept until the page is loaded again."""
+    await page.add_init_script(
+        "Object.defineProperty(window, 'sessionStorage', { get() { throw new DOMException('no', 'SecurityError'); } })"
+    )
+    await sign_in(page, relay)
+
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await page.goto(f"{relay.url}/#key={relay.api_key}")
+    await expect(page.get_by_role("heading", name="Start a task")).to_be_visible()
+
+
 async def test_a_wrong_key_is_told_in_words(relay: Running, page: Page, complaints: list[str]) -> None:
     """Whoever signs in with a wrong key is asked again, and told why."""
     complaints.append(f"{HTTP_ERROR}401")
