@@ -3,13 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass
 
-import aiohttp
 import orjson
 
 from relay.core.events import Event, Stage, decode_event
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot, encode_snapshot
 from relay.sandbox import Sandbox
 from relay.sandbox.tasks import RunRequest, Task
+from tests.chaos.caller import Caller
 from tests.chaos.viewers import Story
 from tests.chaos.wishes import Wish, number_in
 
@@ -28,19 +28,16 @@ class Told:
     folds: list[Snapshot]
 
 
-async def told(client: aiohttp.ClientSession, task: str) -> Told:
+async def told(caller: Caller, task: str) -> Told:
     """Read a task's whole log and its state."""
     entries: list[bytes] = []
     after: int | None = 0
     while after is not None:
-        async with client.get(f"/v1/tasks/{task}/events", params={"after": after, "limit": 40}) as answer:
-            assert answer.status == 200
-            page = orjson.loads(await answer.read())
+        page = orjson.loads(await caller.get(f"/v1/tasks/{task}/events", {"after": after, "limit": 40}))
         assert page["first_seq"] == 1
         entries += [orjson.dumps(event) for event in page["events"]]
         after = page["next"]
-    async with client.get(f"/v1/tasks/{task}") as answer:
-        snapshot = decode_snapshot(await answer.read())
+    snapshot = decode_snapshot(await caller.get(f"/v1/tasks/{task}"))
     events = [decode_event(entry) for entry in entries]
     folds = [begin(events[0], snapshot.epoch)]
     for event in events[1:]:
@@ -48,13 +45,12 @@ async def told(client: aiohttp.ClientSession, task: str) -> Told:
     return Told(snapshot=snapshot, entries=entries, events=events, folds=folds)
 
 
-async def tasks_by_wish(client: aiohttp.ClientSession) -> dict[str, list[str]]:
+async def tasks_by_wish(caller: Caller) -> dict[str, list[str]]:
     """Return every task that the relay has, by the tag of its wish."""
     found: dict[str, list[str]] = {}
     cursor = ""
     while True:
-        async with client.get("/v1/tasks", params={"limit": 70} | ({"cursor": cursor} if cursor else {})) as answer:
-            page = await answer.json()
+        page = orjson.loads(await caller.get("/v1/tasks", {"limit": 70} | ({"cursor": cursor} if cursor else {})))
         for task in page["tasks"]:
             (tag,) = task["tags"]
             found.setdefault(tag, []).append(task["id"])

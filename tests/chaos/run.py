@@ -16,8 +16,9 @@ import aiohttp
 
 from relay.sandbox import Faults, Sandbox
 from tests.chaos import judge
+from tests.chaos.caller import Caller
 from tests.chaos.relay_process import KEY, RelayProcess, free_port
-from tests.chaos.viewers import LOST, Place, Story, Viewer
+from tests.chaos.viewers import Place, Story, Viewer
 from tests.chaos.wishes import Wish, wishes
 
 
@@ -60,17 +61,18 @@ class Report:
 class Chaos:
     """One run of a plan. Use `run`."""
 
-    def __init__(self, plan: Plan, sandbox: Sandbox, relay: RelayProcess) -> None:
+    def __init__(self, plan: Plan, sandbox: Sandbox, relay: RelayProcess, caller: Caller) -> None:
         self._plan = plan
         self._sandbox = sandbox
         self._relay = relay
+        self._caller = caller
         self._random = Random(f"{plan.seed}:plan")
         self.wishes = wishes(self._random, plan.tasks, plan.starting_s)
         self._places: list[asyncio.Future[Place]] = [asyncio.Future() for _ in self.wishes]
         self._started = asyncio.Condition()
         self.stories: list[Story] = []
 
-    async def run(self, client: aiohttp.ClientSession) -> Report:
+    async def run(self) -> Report:
         """
         Have it happen, and judge it.
 
@@ -78,13 +80,13 @@ class Chaos:
             BaseExceptionGroup: something was seen on the way that must not be.
             AssertionError: the end is not what is true.
         """
-        await self._relay.start(public=self._random.random() < 0.5)
+        await self._relay.start(public=self._public(self._random))
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._order_all(client, group))
+            group.create_task(self._order_all(group))
             group.create_task(self._kill())
             for number in range(self._plan.viewers):
-                group.create_task(self._watch(client, number))
-        return await self._judge(client)
+                group.create_task(self._watch(number))
+        return await self._judge()
 
     def unfinished(self) -> str:
         """Say who still waits, for whom the time ran out on."""
@@ -93,47 +95,22 @@ class Chaos:
         unplaced = [wish.number for wish, place in zip(self.wishes, self._places, strict=True) if not place.done()]
         return f"unfinished: {', '.join(states)}; wishes without a task: {unplaced}"
 
-    async def _order_all(self, client: aiohttp.ClientSession, group: asyncio.TaskGroup) -> None:
+    async def _order_all(self, group: asyncio.TaskGroup) -> None:
         for wish in self.wishes:
             await asyncio.sleep(wish.pause_s)
-            group.create_task(self._order(client, wish))
+            group.create_task(self._order(wish))
 
-    async def _order(self, client: aiohttp.ClientSession, wish: Wish) -> None:
-        random = Random(f"{self._plan.seed}:order:{wish.number}")
-        places = [await self._post(client, wish, random)]
+    async def _order(self, wish: Wish) -> None:
+        places = [await self._caller.post(wish)]
         if wish.twice and not wish.refused:
-            places += await asyncio.gather(*(self._post(client, wish, random) for _ in range(2)))
+            places += await asyncio.gather(*(self._caller.post(wish) for _ in range(2)))
         assert len({place.task for place in places}) == 1, f"{wish} became several tasks: {places}"
         self._places[wish.number].set_result(places[0])
         async with self._started:
             self._started.notify_all()
         if wish.cancel_after_s is not None:
             await asyncio.sleep(wish.cancel_after_s)
-            await self._cancel(client, places[0], random)
-
-    async def _post(self, client: aiohttp.ClientSession, wish: Wish, random: Random) -> Place:
-        body = {"model": wish.model, "input": {"prompt": wish.prompt}, "tags": [wish.tag]}
-        headers = {"Idempotency-Key": f"{self._plan.seed}-{wish.number}"}
-        while True:
-            try:
-                async with client.post("/v1/tasks", json=body, headers=headers) as answer:
-                    said = await answer.json(content_type=None)
-            except LOST:
-                await asyncio.sleep(random.uniform(0.05, 0.4))
-                continue
-            if answer.status in (201, 202):
-                return Place(task=said["task"]["id"], credential=said["token"])
-            assert wish.refused, f"{wish}: {answer.status} {said}"
-            return Place(task=said["task"], credential=KEY)
-
-    async def _cancel(self, client: aiohttp.ClientSession, place: Place, random: Random) -> None:
-        while True:
-            try:
-                async with client.post(f"/v1/tasks/{place.task}/cancel") as answer:
-                    assert answer.status in (202, 409, 429, 502), await answer.text()
-                    return
-            except LOST:
-                await asyncio.sleep(random.uniform(0.05, 0.4))
+            await self._caller.cancel(places[0])
 
     async def _kill(self) -> None:
         random = Random(f"{self._plan.seed}:kills")
@@ -142,13 +119,16 @@ class Chaos:
             await asyncio.sleep(random.uniform(0, 1))
             await self._relay.kill()
             await asyncio.sleep(random.uniform(0, 1))
-            await self._relay.start(public=random.random() < 0.5)
+            await self._relay.start(public=self._public(random))
+
+    def _public(self, random: Random) -> str | None:
+        return self._relay.url if random.random() < 0.5 else None
 
     async def _have_started(self, count: int) -> None:
         async with self._started:
             await self._started.wait_for(lambda: sum(place.done() for place in self._places) >= count)
 
-    async def _watch(self, client: aiohttp.ClientSession, number: int) -> None:
+    async def _watch(self, number: int) -> None:
         random = Random(f"{self._plan.seed}:viewer:{number}")
         viewer = Viewer(self._relay.url, random, cut_share=random.choice(self._plan.viewer_cuts))
         wire = number % 3
@@ -164,14 +144,14 @@ class Chaos:
             case 0:
                 await viewer.over_socket(stories[0])
             case 1:
-                await viewer.over_stream(client, stories[0])
+                await viewer.over_stream(self._caller.session, stories[0])
             case _:
                 await viewer.over_many(stories, KEY)
 
-    async def _judge(self, client: aiohttp.ClientSession) -> Report:
-        found = await judge.tasks_by_wish(client)
+    async def _judge(self) -> Report:
+        found = await judge.tasks_by_wish(self._caller)
         assert sorted(found) == sorted(wish.tag for wish in self.wishes), "a wish became no task"
-        tasks = {task: await judge.told(client, task) for made in found.values() for task in made}
+        tasks = {task: await judge.told(self._caller, task) for made in found.values() for task in made}
         for task in tasks.values():
             judge.check_log(task)
         for story in self.stories:
@@ -201,15 +181,15 @@ async def run(plan: Plan, folder: Path) -> Report:
     """
     chaos: Chaos | None = None
     try:
-        async with asyncio.timeout(plan.within_s), _ready(plan, folder) as (chaos, client):
-            return await chaos.run(client)
+        async with asyncio.timeout(plan.within_s), _ready(plan, folder) as chaos:
+            return await chaos.run()
     except BaseException as error:
         error.add_note(f"chaos: seed {plan.seed}, relay's log in {folder}; {chaos.unfinished() if chaos else ''}")
         raise
 
 
 @asynccontextmanager
-async def _ready(plan: Plan, folder: Path) -> AsyncIterator[tuple[Chaos, aiohttp.ClientSession]]:
+async def _ready(plan: Plan, folder: Path) -> AsyncIterator[Chaos]:
     faults = Faults(flaky=plan.flaky, cut_share=plan.upstream_cuts)
     async with (
         Sandbox(speed=plan.speed, seed=plan.seed, faults=faults, concurrency=plan.concurrency) as sandbox,
@@ -223,6 +203,6 @@ async def _ready(plan: Plan, folder: Path) -> AsyncIterator[tuple[Chaos, aiohttp
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
         ) as client:
             try:
-                yield Chaos(plan, sandbox, relay), client
+                yield Chaos(plan, sandbox, relay, Caller(client, plan.seed))
             finally:
                 await relay.kill()

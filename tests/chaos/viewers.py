@@ -7,7 +7,7 @@ What each saw is kept to the byte, so that in the end it can be laid beside the 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import aiohttp
@@ -21,8 +21,15 @@ from relay.core.snapshot import Snapshot, apply, decode_snapshot
 RESUMABLE_EVENTS = 500
 """Whoever misses no more than this gets just what is missing, and no snapshot."""
 
+COME_BACK_CODES = frozenset({1006, 4001})
+EXPIRED_CODES = frozenset({4002, 4500})
+
 LOST = (OSError, EOFError, ConnectionClosed, InvalidHandshake, InvalidMessage, aiohttp.ClientError, TimeoutError)
 """What it is like when the relay is down, or a connection is cut."""
+
+
+class TurnedAway(Exception):
+    """The relay asks to come back later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +74,8 @@ class Story:
         match body["type"]:
             case "ping":
                 return
+            case "error" if body["code"] == "token_expired":
+                raise TurnedAway  # who comes back with the same token is refused for good
             case "error":
                 raise AssertionError(f"{self!r} heard {frame!r}")
             case "snapshot":
@@ -104,12 +113,34 @@ class Story:
 
 
 class Viewer:
-    """One viewer, with a pace and bad luck of its own."""
+    """
+    One viewer, with a pace and bad luck of its own.
 
-    def __init__(self, base: str, random: Random, *, cut_share: float) -> None:
+    Args:
+        base: the address of the relay.
+        random: where its luck comes from.
+        cut_share: the share of frames after which its connection is cut.
+        renewed: the credential that it comes back with when its own has expired; null: that must not happen.
+        come_back_codes: the close codes after which it comes back.
+        come_back_statuses: the HTTP statuses after which it comes back.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        random: Random,
+        *,
+        cut_share: float,
+        renewed: str | None = None,
+        come_back_codes: frozenset[int] = COME_BACK_CODES,
+        come_back_statuses: frozenset[int] = frozenset(),
+    ) -> None:
         self._base = base
         self._random = random
         self._cut_share = cut_share
+        self._renewed = renewed
+        self._come_back_codes = come_back_codes
+        self._come_back_statuses = come_back_statuses
 
     def unlucky(self) -> bool:
         """Throw for one frame: whether the connection is cut after it."""
@@ -146,11 +177,13 @@ class Viewer:
                         story.hear(_bytes(text))
                         if self.unlucky():
                             socket.transport.abort()
-                    if socket.close_code is not None and socket.close_code not in (1006, 4001):
+                    if socket.close_code in EXPIRED_CODES and self._renewed is not None:
+                        story.place = replace(story.place, credential=self._renewed)
+                    elif socket.close_code is not None and socket.close_code not in self._come_back_codes:
                         assert socket.close_code == 1000, f"{story!r} was closed with {socket.close_code}"
                         assert story.over, f"{story!r} was sent away before the end"
                         return
-            except LOST:
+            except (*LOST, TurnedAway):
                 pass
             story.losses += 1
             await self.rest()
@@ -167,16 +200,65 @@ class Viewer:
                     if answer.status == 204:
                         assert story.over, f"{story!r} was told to stop before the end"
                         return
-                    assert answer.status == 200, f"{story!r}: {answer.status} {await answer.text()}"
+                    await self._check(story, answer)
                     async for line in answer.content:
                         if line.startswith(b"data: ") and line.endswith(b"\n"):
                             story.hear(line.removeprefix(b"data: ").removesuffix(b"\n"))
                             if self.unlucky():
                                 break
-            except LOST:
+            except (*LOST, TurnedAway):
                 pass
             story.losses += 1
             await self.rest()
+
+    async def over_shared_stream(self, session: aiohttp.ClientSession, stories: list[Story]) -> None:
+        """Watch several tasks over one event stream, each with its cursor, under the session's key."""
+        headers = {"Accept": "text/event-stream"}
+        while not all(story.over for story in stories):
+            asked = {"subscriptions": [subscription(story) for story in stories if not story.over]}
+            by_task = {story.place.task: story for story in stories if not story.over}
+            try:
+                async with session.post(f"{self._base}/v1/events", json=asked, headers=headers) as answer:
+                    await self._check(stories[0], answer)
+                    async for line in answer.content:
+                        if line.startswith(b"data: ") and line.endswith(b"\n"):
+                            frame = line.removeprefix(b"data: ").removesuffix(b"\n")
+                            for story in _meant(by_task, frame):
+                                story.hear(frame)
+                            if self.unlucky():
+                                break
+            except (*LOST, TurnedAway):
+                pass
+            for story in stories:
+                story.losses += 1
+            await self.rest()
+
+    async def over_polls(self, session: aiohttp.ClientSession, stories: list[Story], every_s: float) -> None:
+        """Watch several tasks by asking for what is new, again and again, under the session's key."""
+        while not all(story.over for story in stories):
+            asked = {"subscriptions": [subscription(story) for story in stories if not story.over]}
+            by_task = {story.place.task: story for story in stories if not story.over}
+            try:
+                async with session.post(f"{self._base}/v1/events", json=asked) as answer:
+                    await self._check(stories[0], answer)
+                    messages = orjson.loads(await answer.read())["messages"]
+                for message in messages:
+                    frame = orjson.dumps(message)
+                    for story in _meant(by_task, frame):
+                        story.hear(frame)
+            except (*LOST, TurnedAway):
+                for story in stories:
+                    story.losses += 1
+            await asyncio.sleep(every_s)
+
+    async def _check(self, story: Story, answer: aiohttp.ClientResponse) -> None:
+        """Raise TurnedAway for a status after which it comes back, and fail for any other but 200."""
+        if answer.status == 401 and self._renewed is not None:
+            story.place = replace(story.place, credential=self._renewed)
+            raise TurnedAway
+        if answer.status in self._come_back_statuses:
+            raise TurnedAway
+        assert answer.status == 200, f"{story!r}: {answer.status} {await answer.text()}"
 
     async def over_many(self, stories: list[Story], credential: str) -> None:
         """Watch several tasks over one WebSocket."""
@@ -200,6 +282,13 @@ class Viewer:
             for story in stories:
                 story.losses += 1
             await self.rest()
+
+
+def subscription(story: Story) -> dict[str, str]:
+    """Begin anew, and return what to ask for."""
+    cursor = story.begin()
+    asked = {"task": story.place.task}
+    return asked | ({"cursor": cursor} if cursor else {})
 
 
 def _bytes(text: str | bytes) -> bytes:
