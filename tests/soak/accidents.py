@@ -1,0 +1,263 @@
+"""
+The accidents of a soak, one method each. Each ends with everything healed, and with a relay that says it is ready.
+"""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from random import Random
+
+import aiohttp
+
+from tests.chaos.relay_process import RelayProcess
+from tests.chaos.viewers import LOST
+from tests.soak.clock import Clock
+from tests.soak.disk import Disk
+from tests.soak.proxy import Proxy
+
+IDLE_CONNECTIONS = 700
+"""How many connections without a credential are opened to use up the relay's files."""
+
+READY_WITHIN_S = 90.0
+"""How long the relay may take until it is ready again after an accident."""
+
+EXIT_WITHIN_S = 60.0
+
+HOUR_S = 3600
+JUMPS_S = (2 * HOUR_S, -2 * HOUR_S, 48 * HOUR_S, -48 * HOUR_S, 40 * 24 * HOUR_S, -40 * 24 * HOUR_S)
+"""Beyond a token's life and a task's deadline (24 h both), and beyond the age at which tasks are removed (30 days)."""
+
+Accident = Callable[[], Awaitable[None]]
+
+
+class Accidents:
+    """
+    Everything that can happen to one relay.
+
+    Args:
+        relay: the process. It is started when the accidents begin.
+        front: the proxy between it and its clients.
+        upstream: the proxy between it and the platforms.
+        disk: where its store is.
+        clock: its time of day; null when it cannot be moved.
+        random: where chance comes from.
+        longest_s: how long one accident lasts at the most.
+        only: the kinds that happen; none named: all of them.
+
+    Raises:
+        ValueError: there is no such kind, or it cannot be had here.
+    """
+
+    def __init__(
+        self,
+        relay: RelayProcess,
+        *,
+        front: Proxy,
+        upstream: Proxy,
+        disk: Disk,
+        clock: Clock | None,
+        random: Random,
+        longest_s: float,
+        only: Sequence[str] = (),
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self.now = ""
+        """The accident that happens now, for whoever wants to know why something failed."""
+        self._relay = relay
+        self._front = front
+        self._upstream = upstream
+        self._disk = disk
+        self._clock = clock
+        self._random = random
+        self._longest_s = longest_s
+        self._kinds: dict[str, Accident] = {
+            "kill -9": self.kill,
+            "SIGTERM": self.terminate,
+            "SIGHUP": self.hang_up,
+            "files run out": self.use_up_files,
+            "disk full": self.fill_disk,
+            "proxy cuts": self.cut_clients,
+            "proxy hangs": self.hang_clients,
+            "proxy refuses": self.refuse_clients,
+            "platform cuts": self.cut_platform,
+            "platform hangs": self.hang_platform,
+            "platform refuses": self.refuse_platform,
+        }
+        if clock is not None:
+            self._kinds |= {"clock jumps": self.move_clock, "clock is wrong at boot": self.boot_with_wrong_clock}
+        if unknown := set(only) - set(self._kinds):
+            raise ValueError(f"there is no accident {', '.join(unknown)}; there are: {', '.join(self._kinds)}")
+        self._kinds = {name: self._kinds[name] for name in only or self._kinds}
+
+    @property
+    def disk_kind(self) -> str:
+        """What makes the disk full."""
+        return self._disk.kind
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The names of all that can happen."""
+        return tuple(self._kinds)
+
+    async def until(self, end: float) -> None:
+        """Have one accident after another until the loop's time is `end`; each kind comes equally often."""
+        loop = asyncio.get_running_loop()
+        deck: list[str] = []
+        while True:
+            await asyncio.sleep(self._random.uniform(0.2, 0.5) * self._longest_s)
+            if loop.time() >= end:
+                return
+            if not deck:
+                deck = list(self._kinds)
+                self._random.shuffle(deck)
+            await self.have(deck.pop())
+
+    async def have(self, kind: str) -> None:
+        """Have an accident of a kind, and see that the relay is ready after it."""
+        self.now = kind
+        self.counts[kind] += 1
+        try:
+            await self._kinds[kind]()
+            await self.ready()
+        except Exception as error:
+            error.add_note(f"during: {kind}")
+            raise
+        self.now = ""
+
+    async def start(self) -> None:
+        """Start the relay, and wait until it is ready."""
+        await self._relay.start(public=self._front.origin)
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Wait until the relay says that it is ready, with no proxy between."""
+        async with asyncio.timeout(READY_WITHIN_S):
+            while True:
+                if await self._readiness() == 200:
+                    return
+                await asyncio.sleep(0.1)
+
+    async def kill(self) -> None:
+        """End the relay without a word, and start it again soon or later."""
+        await self._relay.kill()
+        await self._pass(0.0, 0.5)
+        await self.start()
+
+    async def terminate(self) -> None:
+        """End the relay in order: it exits with 0."""
+        async with asyncio.timeout(EXIT_WITHIN_S):
+            code = await self._relay.end(signal.SIGTERM)
+        assert code == 0, f"after SIGTERM the relay exited with {code}"
+        await self._pass(0.0, 0.2)
+        await self.start()
+
+    async def hang_up(self) -> None:
+        """Send SIGHUP, after which the relay reads its settings again and runs on."""
+        pid = self._relay.pid
+        self._relay.signal(signal.SIGHUP)
+        await self._pass(0.1, 0.2)
+        assert self._relay.pid == pid, "the relay did not survive SIGHUP"
+
+    async def use_up_files(self) -> None:
+        """Open connections that say nothing until the relay has no file left."""
+        async with self._idle_connections():
+            await self._pass(0.4, 1.0)
+
+    async def fill_disk(self) -> None:
+        """Leave the store no room to grow; now and then, kill the relay meanwhile."""
+        killed = self._random.random() < 0.3
+        await self._disk.fill()
+        try:
+            await self._pass(0.6, 1.2)
+            if killed:
+                await self._relay.kill()
+        finally:
+            await self._disk.free()
+        if killed:
+            await self.start()
+
+    async def cut_clients(self) -> None:
+        """Cut every connection of a client, some times."""
+        for _ in range(self._random.randint(1, 4)):
+            self._front.cut()
+            await self._pass(0.02, 0.1)
+
+    async def hang_clients(self) -> None:
+        """Let nothing through to the clients or from them for a while, then cut them or go on."""
+        with self._front.hanging():
+            await self._pass(0.3, 1.0)
+            if self._random.random() < 0.5:
+                self._front.cut()
+
+    async def refuse_clients(self) -> None:
+        """Let no client through for a while."""
+        with self._front.refusing():
+            await self._pass(0.2, 0.6)
+
+    async def cut_platform(self) -> None:
+        """Cut every connection to the platforms, some times."""
+        for _ in range(self._random.randint(1, 4)):
+            self._upstream.cut()
+            await self._pass(0.02, 0.1)
+
+    async def hang_platform(self) -> None:
+        """Have the platforms take connections and say nothing; now and then, kill the relay meanwhile."""
+        with self._upstream.hanging():
+            await self._pass(0.3, 1.0)
+            if self._random.random() < 0.3:
+                await self.kill()
+
+    async def refuse_platform(self) -> None:
+        """Have no platform reachable; now and then, kill the relay meanwhile."""
+        with self._upstream.refusing():
+            await self._pass(0.3, 0.8)
+            if self._random.random() < 0.3:
+                await self.kill()
+
+    async def move_clock(self) -> None:
+        """Move the clock while the relay runs, and back; now and then it is restarted in between."""
+        assert self._clock is not None
+        self._clock.set(self._random.choice(JUMPS_S))
+        await self._pass(0.3, 1.0)
+        if self._random.random() < 0.4:
+            await self._random.choice((self.kill, self.terminate))()
+            await self._pass(0.1, 0.5)
+        self._clock.set(0)
+
+    async def boot_with_wrong_clock(self) -> None:
+        """Move the clock while the relay is down, as after a battery that is empty, and set it right later."""
+        assert self._clock is not None
+        await self._relay.kill()
+        self._clock.set(self._random.choice(JUMPS_S))
+        await self.start()
+        await self._pass(0.3, 1.0)
+        self._clock.set(0)
+
+    async def _pass(self, least: float, most: float) -> None:
+        """Let a part of the longest accident's time pass."""
+        await asyncio.sleep(self._random.uniform(least, most) * self._longest_s)
+
+    async def _readiness(self) -> int:
+        """Return the status of the relay's own answer; 0 for none."""
+        timeout = aiohttp.ClientTimeout(total=10)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.get(f"{self._relay.url}/readyz") as answer,
+            ):
+                return answer.status
+        except LOST:
+            return 0
+
+    @asynccontextmanager
+    async def _idle_connections(self) -> AsyncIterator[None]:
+        port = int(self._relay.url.rpartition(":")[2])
+        async with AsyncExitStack() as stack:
+            for _ in range(IDLE_CONNECTIONS):
+                with suppress(OSError, TimeoutError):
+                    async with asyncio.timeout(1):
+                        _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    stack.callback(writer.transport.abort)
+            yield

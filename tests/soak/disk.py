@@ -1,0 +1,109 @@
+"""A disk for the store that can be full: a tmpfs of its own for root, else a limit on the size of the relay's files."""
+
+import asyncio
+import os
+import resource
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Disk(Protocol):
+    """What holds the store."""
+
+    @property
+    def kind(self) -> str:
+        """What makes it full, for the report."""
+
+    async def fill(self) -> None:
+        """Let nothing on it grow any more."""
+
+    async def free(self) -> None:
+        """Give it room again."""
+
+
+class Tmpfs:
+    """A small file system. What is written to it fails with ENOSPC when it is full, as on any disk."""
+
+    kind = "tmpfs shrunk to what it holds"
+
+    def __init__(self, folder: Path, size_bytes: int) -> None:
+        self._folder = folder
+        self._size_bytes = size_bytes
+
+    async def mount(self) -> None:
+        """
+        Mount it.
+
+        Raises:
+            OSError: it cannot be mounted, as in a container without CAP_SYS_ADMIN.
+        """
+        await _run("mount", "-t", "tmpfs", "-o", f"size={self._size_bytes},mode=0700", "soak", str(self._folder))
+
+    async def unmount(self) -> None:
+        """Unmount it, and lose what it holds."""
+        await _run("umount", "--lazy", str(self._folder))
+
+    async def fill(self) -> None:
+        """Shrink it to what it holds."""
+        for spare_pages in (0, 1, 4, 16, 64, 256):  # the kernel refuses less than what has been written meanwhile
+            held = os.statvfs(self._folder)
+            used_bytes = (held.f_blocks - held.f_bfree) * held.f_frsize
+            try:
+                return await self._resize(used_bytes + spare_pages * PAGE_BYTES)
+            except OSError:
+                continue
+        raise OSError(f"{self._folder}: it grows faster than it can be shrunk")
+
+    async def free(self) -> None:
+        """Give it its size back."""
+        await self._resize(self._size_bytes)
+
+    async def _resize(self, size_bytes: int) -> None:
+        await _run("mount", "-o", f"remount,size={size_bytes}", str(self._folder))
+
+
+class FileSizeLimit:
+    """RLIMIT_FSIZE of the running relay. Every write to any of its files fails with EFBIG, to its log as well."""
+
+    kind = "RLIMIT_FSIZE 0 (not root)"
+
+    def __init__(self, pid: Callable[[], int | None]) -> None:
+        self._pid = pid
+
+    async def fill(self) -> None:
+        """Allow no byte."""
+        self._limit(0)
+
+    async def free(self) -> None:
+        """Allow any size."""
+        self._limit(resource.RLIM_INFINITY)
+
+    def _limit(self, size_bytes: int) -> None:
+        if (pid := self._pid()) is not None:
+            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, hard))
+
+
+@asynccontextmanager
+async def disk(folder: Path, size_bytes: int, pid: Callable[[], int | None]) -> AsyncIterator[Disk]:
+    """Make an empty folder a disk of this size, if that is allowed; else limit the files of the process `pid`."""
+    if os.geteuid() != 0:
+        yield FileSizeLimit(pid)
+        return
+    own = Tmpfs(folder, size_bytes)
+    await own.mount()
+    try:
+        yield own
+    finally:
+        await own.unmount()
+
+
+async def _run(*command: str) -> None:
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    _, said = await process.communicate()
+    if process.returncode:
+        raise OSError(f"{' '.join(command)}: {said.decode(errors='replace').strip()}")

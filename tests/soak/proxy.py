@@ -1,0 +1,106 @@
+"""A reverse proxy on TCP that can cut its connections, stop forwarding, and refuse new ones."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+CHUNK_BYTES = 64 * 1024
+
+
+class Proxy:
+    """
+    Forward bytes both ways between a port of its own and another, for as long as the `async with` lasts.
+
+    Args:
+        port: where it listens on loopback; 0 picks a free one.
+        target_port: where it connects to, for each connection anew.
+    """
+
+    def __init__(self, port: int, target_port: int) -> None:
+        self.port = port
+        self._target_port = target_port
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._refusing = False
+        self._connections: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.StreamWriter] = set()
+
+    @property
+    def origin(self) -> str:
+        """The address that its clients call."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        """How many connections it forwards now."""
+        return len(self._connections)
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Abort every connection."""
+        for writer in self._open:
+            writer.transport.abort()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Accept connections and keep them, and forward nothing."""
+        self._flowing.clear()
+        try:
+            yield
+        finally:
+            self._flowing.set()
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Abort every connection, and each new one as soon as it comes."""
+        self._refusing = True
+        self.cut()
+        try:
+            yield
+        finally:
+            self._refusing = False
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.create_task(self._forward(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers = [writer]
+        try:
+            if self._refusing:
+                return
+            self._open.add(writer)
+            target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            writers.append(target_writer)
+            self._open.add(target_writer)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(reader, target_writer))
+                group.create_task(self._pump(target_reader, writer))
+        except* OSError:
+            pass  # either end is gone, and so is the other now
+        finally:
+            for each in writers:
+                self._open.discard(each)
+                each.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward until the end of the stream, then tell the other end; the other direction may go on."""
+        while data := await reader.read(CHUNK_BYTES):
+            await self._flowing.wait()
+            writer.write(data)
+            await writer.drain()
+        await self._flowing.wait()
+        if not writer.is_closing():
+            writer.write_eof()

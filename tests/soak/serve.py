@@ -1,0 +1,17 @@
+"""`relay serve` with few open files: the number is the first argument."""
+
+import resource
+import sys
+
+from relay import cli
+
+
+def main() -> None:
+    """Set the limit as a service manager would, and run the command line."""
+    files = int(sys.argv.pop(1))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
