@@ -1,11 +1,15 @@
 """A reverse proxy on TCP that can cut its connections, stop forwarding, and refuse new ones."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Self
 
 CHUNK_BYTES = 64 * 1024
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER on, with no time at all."""
 
 
 class Proxy:
@@ -48,8 +52,9 @@ class Proxy:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def cut(self) -> None:
-        """Abort every connection."""
+        """Reset every connection, both ways: each end gets an RST, and no end of its stream."""
         for writer in self._open:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
     @contextmanager
@@ -94,6 +99,8 @@ class Proxy:
             for each in writers:
                 self._open.discard(each)
                 each.transport.abort()
+                with suppress(OSError):
+                    await each.wait_closed()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward until the end of the stream, then tell the other end; the other direction may go on."""
