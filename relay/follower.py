@@ -49,6 +49,7 @@ class Follower:
         clock: Callable[[], float],
         doorway: Doorway,
         hold_s: float,
+        search_s: float,
         discard: Callable[[], Awaitable[None]],
         upstream: UpstreamTask | None = None,
     ) -> None:
@@ -58,9 +59,10 @@ class Follower:
             run: what is, or was, sent to start it.
             provider: who carries it.
             journal: where its events go before anybody sees them.
-            clock: gives unix seconds.
+            clock: gives unix seconds, and is never set.
             doorway: shared with all tasks of the provider.
             hold_s: how long the task may wait for a place upstream.
+            search_s: for how long to try to look for a run of unknown outcome while the provider cannot be asked.
             discard: throws the run's files away, once it is surely not sent any more.
             upstream: how the upstream knows the task; null before it took it.
         """
@@ -95,6 +97,7 @@ class Follower:
             state=lambda: self.snapshot,
             clock=clock,
             hold_s=hold_s,
+            search_s=search_s,
             discard=discard,
         )
         self.snapshot: Snapshot = lifecycle.snapshot
@@ -222,9 +225,9 @@ class Follower:
             times = [self._lifecycle.next_deadline()]
             if self._check is None and self._lifecycle.check_at is not None:
                 times.append(max(self._lifecycle.check_at, self._check_after))
-            delay = min(time for time in times if time is not None) - self._clock()
+            due_at = min((time for time in times if time is not None), default=None)
             try:
-                async with asyncio.timeout(max(0.0, delay)):
+                async with asyncio.timeout(None if due_at is None else max(0.0, due_at - self._clock())):
                     signals.append(await self._inbox.get())
             except TimeoutError:
                 return []
@@ -253,8 +256,9 @@ class Follower:
                 await self._journal.append(
                     events, snapshot=state if renew else None, folded=state, upstream=upstream, synced=synced
                 )
-            except OSError as error:  # a full disk is mended by a person; the events must not be lost meanwhile
-                self._log.error("journal.failed", error=str(error), events=len(events))
+            except OSError as error:
+                # An operator has to mend a full disk, and no event may be lost meanwhile. The journal has logged it.
+                self._log.debug("append.retried", error=str(error), events=len(events))
                 await asyncio.sleep(STORE_RETRY_S)
             else:
                 break

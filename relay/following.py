@@ -11,9 +11,11 @@ from typing import Any, Self, TypeVar
 
 from relay import log
 from relay.backoff import full_jitter
+from relay.clock import steady_from
 from relay.core.events import State
 from relay.core.lifecycle import Lifecycle
 from relay.core.patience import Patience
+from relay.core.platform_clock import PlatformClock
 from relay.core.snapshot import Snapshot
 from relay.doorway import Doorway, always
 from relay.errors import RelayError, UpstreamUnclear
@@ -60,7 +62,7 @@ class Following:
             providers: by name.
             catalogue: says what goes upstream for what a caller gave.
             spool: has the files that go with it; not opened yet.
-            clock: gives unix seconds.
+            clock: gives unix seconds as the machine has them, which may jump.
             terms: how long to wait for what, and how many may.
         """
         self._journal = journal
@@ -145,15 +147,19 @@ class Following:
         offers = [Offer(input=file.input, content_type=file.content_type) for file in record.files]
         model, sent = self._catalogue.sent(record.provider, record.model, record.input, offers)
         files = self._spool.located(record.files)
-        doorway = self._doorways[record.provider]
+        doorway, now = self._doorways[record.provider], self._clock()
+        # One task, one timeline: it goes on where its log ends, whatever happens to the machine's clock.
+        clock = steady_from(max(now, snapshot.updated_at))
+        platform_clock = doorway.clock if snapshot.updated_at <= now else PlatformClock()
         return Follower(
-            Lifecycle(snapshot, self._clock(), patience, doorway.clock, since=record.created_at),
+            Lifecycle(snapshot, clock(), patience, platform_clock, since=record.created_at),
             run=Run(model=model, input=sent, files=files, callback_url=hook),
             provider=provider,
             journal=self._journal,
-            clock=self._clock,
+            clock=clock,
             doorway=doorway,
             hold_s=self._terms.hold_s,
+            search_s=patience.deadline_s,
             discard=lambda: self._spool.release(record.files),
             upstream=record.upstream,
         )

@@ -7,6 +7,7 @@ the log says so, on the disk; whatever goes wrong after the first byte is an unk
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -23,6 +24,11 @@ from relay.providers.base import Provider, Run, Unsent, UpstreamTask
 SEARCH_AFTER_S: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """When a run of unknown outcome is looked for, each time so long after the last: a list can lag behind."""
 
+HOLD_GRACE_S = 600.0
+"""
+How long a task that waited when the relay stopped may wait at least, within the time for all of them: how long the
+relay was off, only a clock says that may have been wrong then or may be wrong now.
+"""
 
 CALLBACK_S = 1800.0
 """How much longer to wait where only a callback can prove anything, as it comes when the task has ended."""
@@ -63,6 +69,7 @@ class Submission:
         state: Callable[[], Snapshot],
         clock: Callable[[], float],
         hold_s: float,
+        search_s: float,
         discard: Callable[[], Awaitable[None]],
     ) -> None:
         """
@@ -74,8 +81,9 @@ class Submission:
             doorway: shared with all tasks of the provider.
             take: has signals judged and committed.
             state: gives the task's state as it is now.
-            clock: gives unix seconds.
+            clock: gives unix seconds, and is never set.
             hold_s: how long the task may wait for a place.
+            search_s: for how long to try to look for a run of unknown outcome while the provider cannot be asked.
             discard: throws the run's files away: awaited as soon as the run is surely not sent any more.
         """
         self._task = task
@@ -87,6 +95,8 @@ class Submission:
         self._state = state
         self._clock = clock
         self._hold_s = hold_s
+        self._hold_until = math.inf
+        self._search_s = search_s
         self._discard = discard
         self._woken = asyncio.Event()
         self._named: UpstreamTask | None = None
@@ -119,7 +129,8 @@ class Submission:
         return upstream
 
     async def _enter(self) -> UpstreamTask | None:
-        line = self._doorway.line
+        line, now = self._doorway.line, self._clock()
+        self._hold_until = now + min(self._hold_s, max(self._state().created_at + self._hold_s - now, HOLD_GRACE_S))
         try:
             if self._state().state is State.HELD or len(line):  # who comes later does not overtake
                 await self._wait_in_line("Others wait for a place already.", pause=False)
@@ -140,11 +151,12 @@ class Submission:
         sent_at = self._state().updated_at
         look_at = self._clock()
         sent_by = min(look_at, sent_at + SENT_WITHIN_S + self._file_bytes() / SLOWEST_BYTES_S)
+        give_up_at = look_at + self._search_s
         for delay_s in self._search_after_s():
-            look_at += delay_s
+            look_at = max(look_at, self._clock()) + delay_s
             while True:  # a callback brings a look of its own, and costs none of those that are planned
                 called_back = await self._pause(look_at)
-                if (upstream := await self._look(sent_at, sent_by)) is not None:
+                if (upstream := await self._look(sent_at, sent_by, give_up_at)) is not None:
                     return upstream
                 if not called_back:
                     break
@@ -158,18 +170,32 @@ class Submission:
             return SEARCH_AFTER_S
         return (*SEARCH_AFTER_S, CALLBACK_S)
 
-    async def _look(self, sent_at: float, sent_by: float) -> UpstreamTask | None:
-        """Look once for a run that was sent between then and then, and take what is found to be it."""
+    async def _look(self, sent_at: float, sent_by: float, give_up_at: float) -> UpstreamTask | None:
+        """Look for a run as below. While the provider cannot be asked, nothing is learned: try until `give_up_at`."""
+        failures = 0
+        while True:
+            try:
+                return await self._look_once(sent_at, sent_by)
+            except UpstreamError as error:
+                self._log.warning("search.failed", error=error.detail)
+                if self._clock() >= give_up_at:
+                    return None
+                failures += 1
+                await self._pause(self._clock() + full_jitter(failures, asked_s=error.retry_after_s))
+
+    async def _look_once(self, sent_at: float, sent_by: float) -> UpstreamTask | None:
+        """
+        Look once for a run that was sent between then and then, and take what is found to be it.
+
+        Raises:
+            UpstreamError: the provider could not be asked.
+        """
         if self._named is not None and (upstream := await self._adopt([self._named])) is not None:
             return upstream
         under_way = self._doorway.under_way()
-        try:
-            async with self._doorway.connecting:
-                offset_s = self._doorway.clock.offset_s
-                found = await self._provider.find(self._run, since=sent_at + offset_s, until=sent_by + offset_s)
-        except UpstreamError as error:
-            self._log.warning("search.failed", error=error.detail)
-            return None
+        async with self._doorway.connecting:
+            offset_s = self._doorway.clock.offset_s
+            found = await self._provider.find(self._run, since=sent_at + offset_s, until=sent_by + offset_s)
         if found.certain is not None:
             self._fitting = 1
             return await self._adopt([found.certain])
@@ -231,7 +257,7 @@ class Submission:
             if state.cancel is not None:
                 await self._take([Withdrawn()])
                 return
-            left_s = state.created_at + self._hold_s - self._clock()
+            left_s = self._hold_until - self._clock()
             if left_s <= 0:
                 waited = Fault(code=None, message=f"There was no place upstream within {self._hold_s:.0f} s.")
                 await self._take([Refused(fault=waited)])

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "relay"
 STATIC = ROOT / "static"
 
 ROOMS = (
-    ("errors",),
+    ("errors", "clock"),
     ("core", "origin"),
     ("address", "proxy", "environment", "line_writer"),
     ("config", "log", "metrics", "backoff"),

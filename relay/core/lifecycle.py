@@ -12,6 +12,7 @@ output that waits for its moment, and when to look again. So after a restart the
 
 Theory of operation: the socket is a hint, the record is the truth. Frames become events at once, but only a record
 ends a task; when a terminal frame stays unconfirmed for SETTLE_S, the frame is believed and the verdict marked.
+A deadline ends none either: it has the record read once more, and only if that does not end the task is it lost.
 """
 
 from dataclasses import replace
@@ -96,7 +97,7 @@ class Lifecycle:
 
         Args:
             snapshot: the state as it is committed.
-            now: unix seconds.
+            now: unix seconds, by a clock that is never set.
             patience: how long to wait for what.
             clock: the platform's clock against ours, shared by its tasks.
             since: when the relay took the task on; that is later than its creation where it was attached to.
@@ -105,7 +106,8 @@ class Lifecycle:
         self._recorder = Recorder(snapshot, now)
         self._watch = Watch(self.patience, now)
         self._timeline = Timeline(clock or PlatformClock(), snapshot.created_at)
-        self._lost_at = (snapshot.created_at if since is None else since) + self.patience.deadline_s
+        self._lost_at = self.patience.lost_at(snapshot.created_at if since is None else since, now)
+        self._overdue_since: float | None = None
         self._end: EndSeen | None = None
         self._settle_at: float | None = None
         self._last_said: tuple[str, Progress | None] | None = None
@@ -132,11 +134,12 @@ class Lifecycle:
         return self._watch.next_at(self.snapshot.state, stalled=self.snapshot.stall is not None)
 
     def next_deadline(self) -> float | None:
-        """Return when `handle_deadline` wants to be called; null after `done`."""
+        """Return when `handle_deadline` wants to be called; null after `done`, and where only a record can help."""
         if self.snapshot.done is not None:
             return None
-        times = (self._lost_at, self._recorder.next_deadline(), self._settle_at, self._catch_up.until)
-        return min(time for time in times if time is not None)
+        lost_at = self._lost_at if self._overdue_since is None else None
+        times = (lost_at, self._recorder.next_deadline(), self._settle_at, self._catch_up.until)
+        return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> list[Event]:
         """Do what is due by `now`; calling it early or twice does no harm."""
@@ -146,9 +149,9 @@ class Lifecycle:
                 self._compare_logs(now)
             if self._end is not None and self._settle_at is not None and now >= self._settle_at:
                 self._settle(self._end, now)
-            elif now >= self._lost_at:
-                evidence = (f"relay: no end within {self.patience.deadline_s:.0f} s", f"state: {self.snapshot.state}")
-                self._done(Done(verdict="lost", inferred=True, evidence=evidence), now, Source.RELAY)
+            elif now >= self._lost_at and self._overdue_since is None:
+                self._overdue_since = now
+                self._watch.look(now)
         return self._recorder.drain()
 
     # What each signal means
@@ -200,8 +203,7 @@ class Lifecycle:
             case DetailSeen(detail=detail):
                 self._detail_seen(signal, detail, now)
             case DetailFailed(why=why):
-                self._checked(now, f"the upstream could not be asked: {why}", "unknown")
-                self._watch.look(now)  # nothing was learnt, so it is still due; whoever asks backs off
+                self._detail_failed(f"the upstream could not be asked: {why}", now)
             case Nudged():
                 self._watch.nudge(now)
             case CancelAsked(by=by):
@@ -230,7 +232,7 @@ class Lifecycle:
     def _detail_seen(self, seen: DetailSeen, detail: Detail | None, now: float) -> None:
         source, asked_at = seen.source, now if seen.asked_at is None else seen.asked_at
         if detail is None:
-            self._checked(now, "the upstream has no record of the task yet", "unknown")
+            self._not_ended(now, "the upstream has no record of the task yet", "unknown", asked_at)
             return
         if detail.upstream_id is not None:
             self._recorder.submitted(detail.upstream_id, now, source)
@@ -244,7 +246,8 @@ class Lifecycle:
         self._logs_seen(detail, now, source, asked_at=asked_at)
         if (done := judge(detail, self._end, detail.outputs or self.snapshot.outputs)) is None:
             problem = "; it waits to be put right" if detail.phase == "error" else ""
-            self._checked(now, f"the upstream says {detail.status}{problem}", self._standing(detail))
+            found = f"the upstream says {detail.status}{problem}"
+            self._not_ended(now, found, self._standing(detail), asked_at)
         elif self._blank(done, detail.outputs, now):
             self._checked(now, f"the upstream says {detail.status}, and its record is not complete", "alive")
         else:
@@ -253,6 +256,34 @@ class Lifecycle:
                 self._recorder.results(detail.outputs, now, source, at=at)
             ended_at = self._timeline.ended_at(detail, self.snapshot, now)
             self._done(done, now, Source.LIVE if self._end else source, at=ended_at)
+
+    def _not_ended(self, now: float, found: str, standing: Standing, asked_at: float) -> None:
+        """
+        Take note of a record that does not end the task.
+
+        One that was asked for after the deadline decides it, unless a terminal frame is there: that one is settled.
+        """
+        overdue = self._overdue_since is not None and self._end is None
+        if overdue and asked_at >= self._lost_at:
+            self._lost(found, now)
+            return
+        self._checked(now, found, standing)
+        if overdue:
+            self._watch.look(now)
+
+    def _detail_failed(self, found: str, now: float) -> None:
+        """Take note that the record could not be read. After the deadline it is tried for as long again."""
+        since = self._overdue_since
+        if since is not None and self._end is None and now >= since + self.patience.deadline_s:
+            self._lost(found, now)
+            return
+        self._checked(now, found, "unknown")
+        self._watch.look(now)  # nothing was learned, so it is still due; the follower backs off
+
+    def _lost(self, found: str, now: float) -> None:
+        deadline = f"relay: no end within {self.patience.deadline_s:.0f} s"
+        evidence = (deadline, f"state: {self.snapshot.state}", f"relay: {found}")
+        self._done(Done(verdict="lost", inferred=True, evidence=evidence), now, Source.RELAY)
 
     def _stages_seen(self, detail: Detail, now: float, source: Source) -> None:
         reached = {*detail.stages, *((detail.stage,) if detail.stage is not None else ())} - {Stage.POSTPROCESS_END}

@@ -18,11 +18,20 @@ class Patience:
     poll_longest_s: float = 5.0
     """Up to so long where nothing has changed for long: a tenth of the silence so far."""
     deadline_s: float = 86_400.0
-    """A task without an end is lost after so long."""
+    """A task without an end is lost after so long, if the platform's record has not ended it by then."""
+    grace_s: float = 3600.0
+    """
+    A task that is taken up again has at least this much of `deadline_s` left: how long the relay was off, only a clock
+    says that may have been wrong then or may be wrong now.
+    """
 
     def without_stream(self) -> "Patience":
         """Return the same for an upstream that has no stream: it is asked sooner, and may be silent for longer."""
         return replace(self, poll_s=2.5, poll_longest_s=15.0, silence_s=5 * self.silence_s)
+
+    def lost_at(self, since: float, now: float) -> float:
+        """Return when a task is due to be lost that the relay took on at `since` and follows from `now` on."""
+        return now + min(self.deadline_s, max(since + self.deadline_s - now, self.grace_s))
 
     def silence_in_s(self, state: State) -> float:
         """Return how long a task may be silent in a state: loading a model or storing a video says nothing for long."""

@@ -135,7 +135,11 @@ def played(script: list[tuple[Signal, float]]) -> tuple[Lifecycle, list[Event]]:
         events += lifecycle.receive(signal, now)
         if (deadline := lifecycle.next_deadline()) is not None and deadline <= now:
             events += lifecycle.handle_deadline(now)
-    while (deadline := lifecycle.next_deadline()) is not None:
+    while lifecycle.snapshot.done is None:
+        deadline = lifecycle.next_deadline()
+        if deadline is None:  # only a record can help
+            events += lifecycle.receive(DetailSeen(detail=None), now)
+            continue
         now = max(now, deadline)
         events += lifecycle.handle_deadline(now)
     return lifecycle, events
@@ -477,13 +481,92 @@ def test_task_error_in_the_detail_is_a_stall_and_no_end() -> None:
     assert [event.type for event in requeued] == ["stall_end"]
 
 
-def test_a_task_without_an_end_is_lost_at_its_deadline() -> None:
-    """Nobody waits for ever."""
+RUNNING = Detail(phase="open", status="task_start", stage=Stage.START)
+FINISHED = Detail(phase="finished", status="task_postprocess_end", exit_code=0, outputs=(PICTURE,))
+
+
+def overdue() -> Lifecycle:
+    """Return a lifecycle whose deadline of an hour has passed at T0 + 3600."""
     lifecycle, _ = begun(patience=Patience(deadline_s=3600))
+    lifecycle.receive(Accepted(upstream_id="7"), T0)
     assert lifecycle.next_deadline() == T0 + 3600
-    done = lifecycle.handle_deadline(T0 + 3600)[-1].data
-    assert isinstance(done, Done)
+    assert lifecycle.handle_deadline(T0 + 3600) == []
+    return lifecycle
+
+
+def done_of(events: list[Event]) -> Done:
+    """Return how it ended."""
+    assert isinstance(events[-1].data, Done)
+    return events[-1].data
+
+
+def test_a_deadline_has_the_record_read_before_it_is_judged() -> None:
+    """A read is due at once, and the clock alone never ends the task however late it gets."""
+    lifecycle = overdue()
+    assert lifecycle.check_at is not None
+    assert lifecycle.check_at <= T0 + 3600
+    assert lifecycle.next_deadline() is None
+    assert lifecycle.handle_deadline(T0 + 1e9) == []
+    done = done_of(lifecycle.receive(DetailSeen(detail=RUNNING, asked_at=T0 + 3601), T0 + 3602))
+    assert (done.verdict, done.inferred) == ("lost", True)
+    assert done.evidence == ("relay: no end within 3600 s", "state: running", "relay: the upstream says task_start")
+
+
+def test_a_record_that_ends_the_task_wins_over_its_deadline() -> None:
+    """However late it is read: what the platform knows is the truth."""
+    lifecycle = overdue()
+    assert done_of(lifecycle.receive(DetailSeen(detail=FINISHED), T0 + 90_000)).verdict == "succeeded"
+
+
+def test_a_record_that_was_asked_for_before_the_deadline_does_not_judge_it() -> None:
+    """It may be old by the time it comes: another is read at once."""
+    lifecycle = overdue()
+    events = lifecycle.receive(DetailSeen(detail=RUNNING, asked_at=T0 + 3599), T0 + 3610)
+    assert "done" not in [event.type for event in events]
+    assert lifecycle.check_at == T0 + 3610
+    assert done_of(lifecycle.receive(DetailSeen(detail=FINISHED, asked_at=T0 + 3611), T0 + 3612)).verdict == "succeeded"
+
+
+def test_an_incomplete_end_is_no_loss_at_the_deadline() -> None:
+    """The platform says that it has finished; its outputs may follow."""
+    lifecycle = overdue()
+    blank = Detail(phase="finished", status="task_postprocess_end", exit_code=0)
+    assert all(event.type != "done" for event in lifecycle.receive(DetailSeen(detail=blank), T0 + 3601))
+    assert done_of(lifecycle.receive(DetailSeen(detail=FINISHED), T0 + 3604)).verdict == "succeeded"
+
+
+def test_a_terminal_frame_is_settled_by_itself_across_the_deadline() -> None:
+    """An unconfirmed end is believed after its own time, and not called lost meanwhile."""
+    lifecycle, _ = begun(patience=Patience(deadline_s=3600))
+    lifecycle.receive(EndSeen(how="finished", outputs=(PICTURE,), success=True, exit_code=0), T0 + 3590)
+    lifecycle.handle_deadline(T0 + 3600)
+    assert all(event.type != "done" for event in lifecycle.receive(DetailSeen(detail=RUNNING), T0 + 3601))
+    assert lifecycle.next_deadline() == T0 + 3590 + SETTLE_S
+    assert done_of(lifecycle.handle_deadline(T0 + 3590 + SETTLE_S)).verdict == "succeeded"
+
+
+def test_a_record_that_cannot_be_read_is_tried_for_as_long_again() -> None:
+    """A platform that is down keeps no task for ever, and loses none before it had its time."""
+    lifecycle = overdue()
+    failed = DetailFailed(why="no answer")
+    for at in (T0 + 3601, T0 + 7199):
+        assert all(event.type != "done" for event in lifecycle.receive(failed, at))
+        assert lifecycle.check_at == at
+    done = done_of(lifecycle.receive(failed, T0 + 7200))
     assert done.verdict == "lost"
+    assert done.evidence[-1] == "relay: the upstream could not be asked: no answer"
+
+
+@pytest.mark.parametrize("off_s", [-200_000.0, 0.0, 1000.0, 200_000.0, 4e6])
+def test_a_task_that_is_taken_up_has_time_left(off_s: float) -> None:
+    """However long the relay seems to have been off, there is an hour at least, and no more than there was at first."""
+    _, snapshot = submit(task="t1", model="a/b", provider="wiro", tags=(), epoch="e1", now=T0)
+    now = T0 + off_s
+    due = Lifecycle(snapshot, now, Patience(deadline_s=7200)).next_deadline()
+    assert due is not None
+    assert due == now + min(7200, max(7200 - off_s, 3600))
+    short = Lifecycle(snapshot, now, Patience(deadline_s=5)).next_deadline()
+    assert short == now + 5
 
 
 def test_a_cancelled_task_is_canceled_only_when_the_upstream_says_so() -> None:

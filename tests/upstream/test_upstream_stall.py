@@ -132,7 +132,7 @@ async def test_an_error_is_a_stall_as_soon_as_it_is_read(stand: "Stand") -> None
 )
 async def test_a_task_without_an_end_is_lost_with_evidence(make_stand: "MakeStand", switches: dict[str, Any]) -> None:
     """After its deadline nobody knows how it ended: it is called so, not failed, and nothing is stopped upstream."""
-    async with make_stand(silence_s=0.1, task_deadline_s=0.8) as stand:
+    async with make_stand(silence_s=0.1, task_deadline_s=2.0) as stand:
         ward = await stand.begin(**switches)
         stand.sandbox.release(ward.truth.id)
         await stalled(stand, ward)
