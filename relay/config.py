@@ -182,7 +182,11 @@ class Config(BaseModel):
         30.0, alias="RELAY_REQUEST_TIMEOUT", gt=0, description="seconds that an upstream call may take"
     )
     task_deadline_s: float = Field(
-        86_400.0, alias="RELAY_TASK_DEADLINE", gt=0, description="seconds after which a task without an end is `lost`"
+        86_400.0,
+        alias="RELAY_TASK_DEADLINE",
+        gt=0,
+        description="seconds after which a task without an end is `lost`, once the platform's record was read again and"
+        " has no end either",
     )
     silence_s: float = Field(
         60.0, alias="RELAY_SILENCE", gt=0, description="seconds without news, checked, that count as a stall"

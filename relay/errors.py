@@ -4,6 +4,9 @@ The tree of our errors, by whose fault it is.
 RelayError
 ├── ConfigError            the operator: a setting, the store, a port
 ├── RequestError           the caller of our API: a problem code and the fields that are wrong
+├── StoreError             the store: a full disk, say; it is an OSError too
+│   ├── StoreGone          its file was deleted or replaced
+│   └── StoreDamaged       one task's rows make no sense
 └── UpstreamError          the platform
     ├── UpstreamRejected   it understood and said no: nothing was started
     │   └── UpstreamFull   for want of a place: the one refusal that passes by itself
@@ -42,6 +45,7 @@ class Code(StrEnum):
     INTERNAL = "internal"
     UPSTREAM_REJECTED = "upstream_rejected"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
+    STORE_UNAVAILABLE = "store_unavailable"
     DRAINING = "draining"
 
 
@@ -77,6 +81,26 @@ class RequestError(RelayError):
         self.detail = detail
         self.fields = fields
         self.retry_after_s = retry_after_s
+
+
+class StoreError(RelayError, OSError):
+    """
+    The store failed, and nothing was written; it may work again later.
+
+    Its text is for the log: it names the file. The journal logs each outage itself, once.
+    """
+
+
+class StoreGone(StoreError):
+    """The store's file is not the one that this process has open: it was deleted, moved, replaced or overwritten."""
+
+
+class StoreDamaged(StoreError):
+    """The rows of one task make no sense. Other tasks are not affected, and trying again does not help."""
+
+    def __init__(self, task: str, part: str) -> None:
+        super().__init__(f"the {part} of task {task} cannot be read: its row in the store is damaged")
+        self.task = task
 
 
 class UpstreamError(RelayError):

@@ -6,6 +6,7 @@ It owns every asyncio task that outlives a request, so that a caller who goes aw
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
@@ -18,7 +19,7 @@ from relay.core.patience import Patience
 from relay.core.platform_clock import PlatformClock
 from relay.core.snapshot import Snapshot
 from relay.doorway import Doorway, always
-from relay.errors import RelayError, UpstreamUnclear
+from relay.errors import RelayError, StoreDamaged, StoreError, UpstreamUnclear
 from relay.follower import Follower
 from relay.journal.base import Journal, Record
 from relay.providers.base import Provider, Run
@@ -118,15 +119,28 @@ class Following:
 
         Raises:
             ConfigError: the spool cannot be had.
+            StoreError: the journal cannot be read.
         """
-        unended = [await self._load(task) for task in await self._journal.unended()]
-        waiting = [record for record, snapshot in unended if snapshot.state is State.HELD]
-        await self._spool.open({parcel_of(file) for record in waiting for file in record.files})
+        unended: list[tuple[Record, Snapshot]] = []
+        waiting: list[Record | None] = []
+        for task in await self._journal.unended():
+            try:
+                record, snapshot = await self._load(task)
+            except StoreDamaged as error:
+                self._log.error("task.skipped", task=task, reason=str(error))
+                with suppress(StoreDamaged):  # its files may still be needed once it is mended
+                    waiting.append(await self._journal.record(task))
+                continue
+            unended.append((record, snapshot))
+            if snapshot.state is State.HELD:
+                waiting.append(record)
+        files = [file for record in waiting if record is not None for file in record.files]
+        await self._spool.open({parcel_of(file) for file in files})
         for record, snapshot in unended:
             if record.provider in self._providers:
                 self.follow(record, snapshot, fresh=False)
             else:
-                self._log.warning("task.left_alone", task=record.id, reason=f"no credentials for {record.provider}")
+                self._log.warning("task.skipped", task=record.id, reason=f"no credentials for {record.provider}")
 
     async def drain(self, within_s: float) -> None:
         """Give the submissions under way `within_s` to be answered."""
@@ -166,12 +180,17 @@ class Following:
 
     async def _supervise(self, task: str, follower: Follower, *, fresh: bool) -> None:
         """Run a follower; should a fault of ours bring it down, take the task up again from the journal."""
-        crashes = 0
-        while True:
+        crashes, damaged = 0, False
+        while not damaged:
             try:
                 if crashes:
                     follower = self._followers[task] = self._follower(*await self._load(task))
                 await follower.run(fresh=fresh and not crashes)
+            except StoreDamaged as error:
+                self._log.error("task.skipped", task=task, reason=str(error))
+                damaged = True
+            except StoreError as error:  # the journal has logged it
+                self._log.debug("follower.interrupted", task=task, reason=str(error))
             except Exception:  # noqa: BLE001 -- a task's boundary: one broken task must not end all others
                 self._log.exception("follower.crashed", task=task)
             else:
@@ -180,7 +199,8 @@ class Following:
                 detail = "A fault of the relay interrupted the submission; whether the task was started is unknown."
                 follower.submitted.set_result(UpstreamUnclear(detail))
             crashes += 1
-            await asyncio.sleep(full_jitter(crashes))
+            if not damaged:
+                await asyncio.sleep(full_jitter(crashes))
         del self._followers[task]
 
     async def _load(self, task: str) -> tuple[Record, Snapshot]:

@@ -7,7 +7,7 @@ Who may do what is decided before, in `relay.web`. Whatever changes something go
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
@@ -15,7 +15,7 @@ from relay.core.lifecycle import submit
 from relay.core.signals import Detail
 from relay.core.snapshot import Snapshot
 from relay.core.timeline import first_moment
-from relay.errors import Code, FieldError, RequestError, UpstreamError
+from relay.errors import Code, FieldError, RequestError, StoreDamaged, UpstreamError
 from relay.following import Following
 from relay.journal.base import Claim, Filter, Journal, Place, Record
 from relay.models import Models
@@ -198,12 +198,15 @@ class Tasks:
         return record
 
     async def page(self, where: Filter, *, after: Place | None, limit: int) -> Page:
-        """Return tasks, newest first, without their log and segments."""
+        """Return tasks, newest first, without their log and segments; those that cannot be read are left out."""
         places = await self._journal.page(where, after=after, limit=limit + 1)
-        snapshots = [await self._known(place.id) for place in places[:limit]]
+        snapshots: list[Snapshot] = []
+        for place in places[:limit]:
+            with suppress(StoreDamaged):  # the journal has logged it, and the others are to be seen all the same
+                if (known := await self._known(place.id)) is not None:  # else it was removed meanwhile
+                    snapshots.append(replace(known, log=(), segments=()))
         return Page(
-            # One that was removed meanwhile is not there any longer: that is no fault of whoever reads the list.
-            snapshots=tuple(replace(each, log=(), segments=()) for each in snapshots if each is not None),
+            snapshots=tuple(snapshots),
             next=places[limit - 1] if len(places) > limit else None,
         )
 

@@ -8,10 +8,12 @@ An event names its task, not its tags. Those are learnt once for each task, and 
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from relay import log
 from relay.backoff import full_jitter
 from relay.core.snapshot import Snapshot, begin
+from relay.errors import StoreDamaged, StoreError
 from relay.hub.tag_channel import LISTED, TagChannel
 from relay.hub.viewer import Tag, TagSubscription, Viewer
 from relay.journal.base import UNENDED, Entry, Filter, Journal
@@ -151,8 +153,12 @@ class Tags:
             try:
                 await self._look_up(task)
                 failures = 0
+            except StoreDamaged:  # the journal has logged it, and trying again does not help
+                self._waiting.pop(task, None)
+                self._unreadable.add(task)
             except OSError as error:
-                _log.error("tags.unread", task=task, error=str(error))
+                if not isinstance(error, StoreError):  # that the journal has logged
+                    _log.error("tags.unread", task=task, error=str(error))
                 await asyncio.sleep(full_jitter(failures))
                 failures += 1
             except Exception:  # noqa: BLE001 -- a task's boundary: one that cannot be read must not hide all others
@@ -178,7 +184,9 @@ class Tags:
         try:
             unended, newest = await self._list(channel.tag)
             for task in list(dict.fromkeys((*unended, *newest)))[:LISTED]:
-                snapshot = None if task in channel else await self._journal.snapshot(task)
+                snapshot = None
+                with suppress(StoreDamaged):  # the journal has logged it, and the others are shown all the same
+                    snapshot = None if task in channel else await self._journal.snapshot(task)
                 if snapshot is not None and task not in channel:  # the tail may have brought it meanwhile
                     channel.add(snapshot)
                     if snapshot.done is None:

@@ -125,7 +125,8 @@ class Journal(Protocol):
     """
     The durable log of all tasks. Open it before use, close it after; both may be called once.
 
-    Reading raises OSError when the store fails; a call before `open` or after `close` is a RuntimeError.
+    Every call raises StoreError when the store fails, and StoreDamaged where it is about a task whose rows cannot be
+    read. A call before `open` or after `close` is a RuntimeError.
     """
 
     @property
@@ -154,7 +155,7 @@ class Journal(Protocol):
 
         Raises:
             ValueError: there is a task of that id, or the event is not seq 1.
-            OSError: the store failed; nothing was committed.
+            StoreError: the store failed; nothing was committed.
         """
 
     async def append(
@@ -181,7 +182,7 @@ class Journal(Protocol):
         Raises:
             ValueError: the task is unknown, an event is not the next of its log, or the snapshot is not the fold after
                 the last of them; nothing was committed.
-            OSError: the store failed; nothing was committed, and the same call may be made again.
+            StoreError: the store failed; nothing was committed, and the same call may be made again.
         """
 
     async def record(self, task: str) -> Record | None:
@@ -219,11 +220,25 @@ class Journal(Protocol):
             Their ids; nothing knows them from then on.
 
         Raises:
-            OSError: the store failed; nothing was removed.
+            StoreError: the store failed; nothing was removed.
         """
 
     async def size_bytes(self) -> int:
         """Return how much room everything takes that is kept. What was removed counts no more."""
+
+    async def witness(self, at: float) -> None:
+        """Note that it is this late for certain, in unix seconds: what `relay.clock.CautiousClock` says."""
+
+    async def witnessed(self) -> float | None:
+        """Return what was noted last, by this process or an earlier one; null where nothing was."""
+
+    async def check(self) -> str | None:
+        """
+        See that the store can be read and written and is in its place.
+
+        Returns:
+            What is wrong, in words that anybody may read; null when all is well.
+        """
 
     def listen(self, tail: Tail) -> Callable[[], None]:
         """Have `tail` called with everything that is committed from now on; call the answer to stop that."""

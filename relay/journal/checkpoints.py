@@ -7,7 +7,7 @@ here, it runs beside them. The writer's own limit stays as the last resort, for 
 
 import sqlite3
 import threading
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 PAUSE_S = 1.0
@@ -38,9 +38,13 @@ class Checkpoints:
         self._thread.join()
 
     def _run(self) -> None:
-        with closing(sqlite3.connect(self._path, timeout=0, isolation_level=None)) as connection:
+        with ExitStack() as stack:
+            connection: sqlite3.Connection | None = None
             while self._due.wait() and not self._stopped.wait(PAUSE_S):
                 self._due.clear()
-                # A disk that fails fails the writer too, and there somebody is told.
+                # A disk that fails, or a process without a free descriptor, fails the writer too, which logs it.
                 with suppress(sqlite3.Error):
+                    if connection is None:
+                        opened = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+                        connection = stack.enter_context(closing(opened))
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

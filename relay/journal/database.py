@@ -4,22 +4,23 @@ The journal's file: made private, locked, of our schema, with an epoch. What its
 Everything here blocks: it is called in a thread.
 """
 
-import fcntl
-import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from uuid import uuid4
 
 from relay import log
-from relay.errors import ConfigError
+from relay.errors import ConfigError, StoreGone
 from relay.journal.base import not_permitted
+from relay.journal.batch import Batch
 from relay.journal.checkpoints import WRITER_PAGES
+from relay.journal.held import HeldFile, hold
+from relay.journal.mark import Mark
 from relay.journal.upgrades import SCHEMA_VERSION, upgrade
 
 _APPLICATION_ID = 0x72656C79
@@ -39,13 +40,41 @@ class Database:
     reads: sqlite3.Connection
     lists: sqlite3.Connection
     epoch: str
-    locked: bool
+    held: HeldFile | None
+    """Null where the file was opened without the lock, beside a relay or for a moment."""
     opened: ExitStack
+
+    def check(self) -> None:
+        """
+        See that the file is still what others find by its name.
+
+        Raises:
+            StoreGone: it is not.
+        """
+        if self.held is not None:
+            self.held.check()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether `check` would raise."""
+        try:
+            self.check()
+        except StoreGone:
+            return True
+        return False
+
+    def mark(self, batches: Sequence[Batch]) -> None:
+        """Note beside the file how far its log has come, before anybody sees what was committed."""
+        if self.held is not None and batches:
+            last = batches[-1]
+            mark = Mark(epoch=self.epoch, inode=self.held.inode, task=last.task, seq=last.last_seq)
+            with suppress(OSError):  # it is committed all the same; without the mark an older copy may go unnoticed
+                self.held.write_mark(mark.encode())
 
     def close(self) -> None:
         """Put everything on the disk and let go."""
         with self.opened:
-            if not self.locked:
+            if self.held is None:
                 return
             with suppress(sqlite3.Error):  # a full disk: to the next start it looks killed, which loses nothing
                 self.writes.execute("PRAGMA synchronous = FULL")
@@ -63,8 +92,8 @@ def open_database(path: Path, *, lock: bool) -> Database:
         raise ConfigError(f"the folder of the journal {path} does not exist: make it, or let RELAY_STORE name another")
     with ExitStack() as opened:
         try:
-            if lock:
-                opened.enter_context(_lock(path))
+            path = path.resolve()  # as SQLite does: its other files, and our lock, lie beside what a link leads to
+            held = opened.enter_context(hold(path)) if lock else None
             if not path.exists():
                 path.touch(mode=0o600)  # SQLite gives its -wal and -shm files the mode of this one
             writes = opened.enter_context(closing(_connect(path, "rw")))
@@ -73,29 +102,15 @@ def open_database(path: Path, *, lock: bool) -> Database:
             if path.stat().st_mode & 0o077:
                 path.chmod(0o600)
             _prepare(writes)
-            epoch = _settle_epoch(writes, running=lock)
+            epoch = _settle_epoch(writes, held)
+            if held is not None:
+                held.know_log()
             reads, lists = [opened.enter_context(closing(_connect(path, "ro"))) for _ in range(2)]
         except PermissionError as error:
             raise ConfigError(not_permitted(path)) from error
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"cannot open the journal {path}: {error}") from error
-        return Database(writes=writes, reads=reads, lists=lists, epoch=epoch, locked=lock, opened=opened.pop_all())
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold the lock beside the file. The lock's file stays: to remove it would let two hold one each."""
-    descriptor = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"the journal {path} is in use by another relay: stop that one, or give this one a file of its own"
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
+        return Database(writes=writes, reads=reads, lists=lists, epoch=epoch, held=held, opened=opened.pop_all())
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -153,24 +168,36 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     _log.info("journal.upgraded", to_schema=SCHEMA_VERSION, duration_s=round(time.monotonic() - began, 3))
 
 
-def _settle_epoch(connection: sqlite3.Connection, *, running: bool) -> str:
+def _settle_epoch(connection: sqlite3.Connection, held: HeldFile | None) -> str:
     """
     Return the file's epoch: made once, and made anew when commits may have been lost.
 
     A commit that is not synced survives the death of the process, not that of the machine. So a relay that was
-    running under another boot of the machine, and did not close, may have shown what is not here.
+    running under another boot of the machine, and did not close, may have shown what is not here. Neither is what an
+    older copy of the file lacks, which was restored since.
     """
     boot = _boot()
     connection.execute("BEGIN IMMEDIATE")
     meta: dict[str, str] = dict(connection.execute("SELECT name, value FROM meta"))
-    epoch = meta.get("epoch")
-    if epoch is None or (running and meta.get("running", boot) != boot):
-        epoch = secrets.token_hex(8)
+    known, epoch = meta.get("epoch"), meta.get("epoch", secrets.token_hex(8))
+    if held is not None:
+        if meta.get("running", boot) != boot or _is_a_copy(connection, held, meta):
+            epoch = secrets.token_hex(8)
+        connection.execute("REPLACE INTO meta (name, value) VALUES ('running', ?), ('marked', 'yes')", (boot,))
+    if epoch != known:
         connection.execute("REPLACE INTO meta (name, value) VALUES ('epoch', ?)", (epoch,))
-    if running:
-        connection.execute("REPLACE INTO meta (name, value) VALUES ('running', ?)", (boot,))
     connection.execute("COMMIT")
+    if held is not None and (epoch != known or Mark.decode(held.read_mark()) is None):
+        held.write_mark(Mark(epoch=epoch, inode=held.inode).encode())
     return epoch
+
+
+def _is_a_copy(connection: sqlite3.Connection, held: HeldFile, meta: Mapping[str, str]) -> bool:
+    """Say whether the file is not the one that a relay had here last. One of an earlier version left no mark."""
+    mark = Mark.decode(held.read_mark())
+    if mark is None:
+        return "marked" in meta
+    return not mark.fits(connection, epoch=meta.get("epoch", ""), inode=held.inode)
 
 
 def _boot() -> str:

@@ -59,6 +59,7 @@ class MemoryJournal:
         self._tasks: dict[str, _Task] = {}
         self._secrets: dict[str, str] = {}
         self._claims: dict[str, Claim] = {}
+        self._witnessed: float | None = None
 
     @property
     def epoch(self) -> str:
@@ -180,6 +181,18 @@ class MemoryJournal:
     async def size_bytes(self) -> int:
         self._check_open()
         return sum(len(entry.body) for task in self._tasks.values() for entry in task.entries)
+
+    async def witness(self, at: float) -> None:
+        self._check_open()
+        self._witnessed = at
+
+    async def witnessed(self) -> float | None:
+        self._check_open()
+        return self._witnessed
+
+    async def check(self) -> str | None:
+        self._check_open()
+        return None
 
     def listen(self, tail: Tail) -> Callable[[], None]:
         return self._tails.listen(tail)

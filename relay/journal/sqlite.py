@@ -4,28 +4,43 @@ The journal in one SQLite file: the log of one relay on one machine.
 Puts the parts together: database.py opens the file, tables.py knows what is in it, writer.py commits, checkpoints.py
 tidies up behind it. SQLite is never touched on the event loop: each of them has a thread, and so have the reads, so
 that none waits for another.
+
+Whatever goes wrong with the file is a StoreError, and the log says it once: SQLite's errors, and rows that nobody can
+read. No other error of a stored value leaves this module.
 """
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from relay import log
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot
+from relay.errors import StoreDamaged, StoreError, StoreGone
 from relay.journal import listing, tables
 from relay.journal.base import Claim, Filter, History, Place, Record, Tail
 from relay.journal.batch import Batch, check_first
 from relay.journal.checkpoints import Checkpoints
 from relay.journal.database import Database, open_database
+from relay.journal.outage import Outage
 from relay.journal.tails import Tails
 from relay.journal.writer import Writer
 from relay.providers.base import UpstreamTask
 
 T = TypeVar("T")
+
+ANSWER_S = 5.0
+"""A store that does not answer a check within so long fails it."""
+
+USED_S = 5.0
+"""A check writes something, unless something was written less than so long ago."""
+
+_log = log.get("journal")
 
 
 class SQLiteJournal:
@@ -44,12 +59,15 @@ class SQLiteJournal:
         self._tails = Tails()
         self._folded: dict[str, Snapshot] = {}
         """Of live tasks, the state after the last commit, where whoever appended gave it."""
+        self._outage = Outage("read")
+        self._damaged: set[str] = set()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._lister = ThreadPoolExecutor(1, thread_name_prefix="journal-lister")
         """Lists have a thread of their own: a search that finds nothing can take seconds, and no state waits for it."""
         self._database: Database | None = None
         self._writer: Writer | None = None
         self._checkpoints: Checkpoints | None = None
+        self._trying: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     @property
@@ -62,7 +80,11 @@ class SQLiteJournal:
         append = partial(tables.add_events, history_events=self._history_events, history_bytes=self._history_bytes)
         self._checkpoints = Checkpoints(self._path)
         self._writer = Writer(
-            self._database.writes, append=append, committed=self._checkpoints.due, publish=self._publish
+            self._database.writes,
+            append=append,
+            check=self._database.check,
+            committed=partial(_committed, self._database, self._checkpoints),
+            publish=self._publish,
         )
 
     async def close(self) -> None:
@@ -118,7 +140,7 @@ class SQLiteJournal:
     async def page(self, where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
         database, _ = self._opened()
         query = partial(listing.load_page, where=where, after=after, limit=limit)
-        return await _asked(self._lister, database.lists, query)
+        return await self._asked(self._lister, database.lists, query)
 
     async def unended(self) -> tuple[str, ...]:
         return await self._read(tables.load_unended)
@@ -137,6 +159,37 @@ class SQLiteJournal:
         _, writer = self._opened()
         return await writer.do(partial(tables.keep_secret, name=name, value=value))
 
+    async def witness(self, at: float) -> None:
+        _, writer = self._opened()
+        await writer.do(partial(tables.note, name="witnessed", value=repr(at)))
+
+    async def witnessed(self) -> float | None:
+        return await self._read(tables.load_witnessed)
+
+    async def check(self) -> str | None:
+        database, writer = self._opened()
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                is_gone = await self._read(lambda _connection: database.is_gone)
+                if is_gone or writer.outage.reason is not None or writer.used_s + USED_S <= time.monotonic():
+                    if self._trying is None:  # however many ask at once
+                        work = partial(tables.note, name="checked", value="")
+                        self._trying = writer.do(work, synced=is_gone)  # then the writer looks, too, and logs it
+                        self._trying.add_done_callback(self._tried)
+                    await asyncio.shield(self._trying)
+        except StoreGone:
+            return "the store was deleted or replaced"
+        except StoreError:
+            return "the store does not answer" if self._outage.reason is not None else "the store cannot be written"
+        except TimeoutError:
+            return "the store does not answer"
+        return None
+
+    def _tried(self, trying: asyncio.Future[None]) -> None:
+        self._trying = None
+        if not trying.cancelled():
+            trying.exception()  # whoever waited has had it
+
     def _publish(self, batches: Sequence[Batch]) -> None:
         """On the loop, after a commit: whoever hears of it finds the state of after it."""
         for batch in batches:
@@ -148,7 +201,44 @@ class SQLiteJournal:
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         database, _ = self._opened()
-        return await _asked(self._reader, database.reads, query)
+        return await self._asked(self._reader, database.reads, query)
+
+    async def _asked(
+        self, thread: ThreadPoolExecutor, connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]
+    ) -> T:
+        """
+        Answer from what is committed at one moment, however many statements the query takes.
+
+        Raises:
+            StoreError: the store failed.
+        """
+
+        def read() -> T:
+            try:
+                connection.execute("BEGIN")
+                try:
+                    return query(connection)
+                finally:
+                    connection.execute("ROLLBACK")
+            except StoreError:
+                raise
+            # Everything else, too: a StopIteration would never reach who awaits this, and a ValidationError quotes
+            # what is stored, and is taken for one of the caller's.
+            except Exception as error:  # noqa: BLE001 - the edge of what is stored
+                raise StoreError(f"the journal could not be read: {_said(error)}") from None
+
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(thread, read)
+        except StoreDamaged as damage:
+            if (said := str(damage)) not in self._damaged:
+                self._damaged.add(said)
+                _log.error("journal.damage_found", task=damage.task, error=said)
+            raise
+        except StoreError as error:
+            self._outage.failed(error)
+            raise
+        self._outage.over()
+        return answer
 
     async def _close(self) -> None:
         database, writer = self._database, self._writer
@@ -168,27 +258,15 @@ class SQLiteJournal:
         return self._database, self._writer
 
 
-async def _asked(
-    thread: ThreadPoolExecutor, connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]
-) -> T:
-    """
-    Answer from what is committed at one moment, however many statements the query takes.
+def _committed(database: Database, checkpoints: Checkpoints, batches: Sequence[Batch]) -> None:
+    """In the writer's thread, after a commit."""
+    database.mark(batches)
+    checkpoints.due()
 
-    Raises:
-        OSError: the store failed.
-    """
 
-    def read() -> T:
-        try:
-            connection.execute("BEGIN")
-            try:
-                return query(connection)
-            finally:
-                connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            raise OSError(f"the journal could not be read: {error}") from error
-
-    return await asyncio.get_running_loop().run_in_executor(thread, read)
+def _said(error: Exception) -> str:
+    """Return what an error says, unless it may quote what is stored."""
+    return str(error) if isinstance(error, sqlite3.Error | OSError) else type(error).__name__
 
 
 def _nothing() -> None:

@@ -5,14 +5,16 @@ No transaction begins or ends here.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import orjson
 from pydantic import TypeAdapter
 
-from relay.core.events import State, decode_event
+from relay.core.events import Event, State, decode_event
 from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
+from relay.errors import StoreDamaged
 from relay.journal.base import UNENDED, Claim, Entry, History, Record
 from relay.journal.batch import Batch
 from relay.journal.words import word_starts
@@ -108,12 +110,12 @@ def _trim_bytes(connection: sqlite3.Connection, task: str, history_bytes: int) -
     if (size or 0) <= history_bytes:
         return
     connection.execute(
-        "DELETE FROM events WHERE task = ?1 AND seq <= ("
+        "DELETE FROM events WHERE task = :task AND seq <= ("
         "  SELECT max(seq) FROM"
-        "    (SELECT seq, sum(length(body)) OVER (ORDER BY seq DESC) AS size FROM events WHERE task = ?1)"
-        "  WHERE size > ?2"
+        "    (SELECT seq, sum(length(body)) OVER (ORDER BY seq DESC) AS size FROM events WHERE task = :task)"
+        "  WHERE size > :bytes"
         ")",
-        (task, history_bytes),
+        {"task": task, "bytes": history_bytes},
     )
 
 
@@ -122,7 +124,9 @@ def prune(connection: sqlite3.Connection, ended_before: float, limit: int) -> tu
     rows = connection.execute(
         "SELECT id FROM tasks WHERE created_at < ?"  # noqa: S608 - a task ends after it began: so far the index leads
         f" AND +state IN ({', '.join('?' * len(_ENDED))})"
-        " AND coalesce(json_extract(CAST(snapshot AS TEXT), '$.ended_at'), created_at) < ?"
+        # A damaged snapshot must not keep all others from being removed.
+        " AND coalesce(CASE WHEN json_valid(CAST(snapshot AS TEXT))"
+        "   THEN json_extract(CAST(snapshot AS TEXT), '$.ended_at') END, created_at) < ?"
         " ORDER BY created_at, id LIMIT ?",
         (ended_before, *_ENDED, ended_before, limit),
     )
@@ -143,17 +147,17 @@ def add_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
 
 def _names_of(connection: sqlite3.Connection, tasks: Iterable[tuple[str]]) -> set[str]:
     """Return the models and tags of tasks."""
-    both = "SELECT model FROM tasks WHERE id = ?1 UNION SELECT tag FROM task_tags WHERE task = ?1"
-    return {name for task in tasks for (name,) in connection.execute(both, task)}
+    both = "SELECT model FROM tasks WHERE id = :task UNION SELECT tag FROM task_tags WHERE task = :task"
+    return {name for (task,) in tasks for (name,) in connection.execute(both, {"task": task})}
 
 
 def _drop_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
     """Forget the words of those names that no task has any longer."""
     for name in names:
         (used,) = connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM task_tags WHERE tag = ?1)"
-            " OR EXISTS (SELECT 1 FROM tasks WHERE model = ?1 COLLATE NOCASE AND model = ?1)",
-            (name,),
+            "SELECT EXISTS (SELECT 1 FROM task_tags WHERE tag = :name)"
+            " OR EXISTS (SELECT 1 FROM tasks WHERE model = :name COLLATE NOCASE AND model = :name)",
+            {"name": name},
         ).fetchone()
         if not used:
             rows = [(word, name) for word in word_starts(name)]
@@ -204,6 +208,46 @@ def keep_secret(connection: sqlite3.Connection, name: str, value: str) -> str:
     return str(kept)
 
 
+def note(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Write down what the file is to know of itself, in the place of what it knew."""
+    connection.execute("REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+
+def load_witnessed(connection: sqlite3.Connection) -> float | None:
+    """Return how late it was for certain, as noted last. In a file of an earlier version its newest task knows."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'witnessed'").fetchone()
+    if row is None:
+        row = connection.execute("SELECT max(created_at) FROM tasks").fetchone()
+    return None if row[0] is None else float(row[0])
+
+
+@contextmanager
+def _decoding(task: str, part: str) -> Iterator[None]:
+    """
+    Read what is stored of a task.
+
+    Raises:
+        StoreDamaged: it makes no sense. The error quotes nothing: what is stored is nobody's but the task's.
+    """
+    try:
+        yield
+    except (sqlite3.Error, StoreDamaged):
+        raise
+    except Exception:  # noqa: BLE001 - the edge: damage can break any rule of what is read
+        raise StoreDamaged(task, part) from None
+
+
+def _events(task: str, bodies: Iterable[tuple[int, bytes]], after: int) -> Iterator[Event]:
+    """Decode a log from `after` on, one event after the other."""
+    for seq, body in bodies:
+        with _decoding(task, "log"):
+            event = decode_event(body)
+            if (event.task, event.seq, seq) != (task, seq, after + 1):
+                raise ValueError(seq)
+        after = seq
+        yield event
+
+
 def load_record(connection: sqlite3.Connection, task: str) -> Record | None:
     """Return what is kept of a task besides its log."""
     row = connection.execute(
@@ -215,18 +259,19 @@ def load_record(connection: sqlite3.Connection, task: str) -> Record | None:
         return None
     provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, files = row
     known = upstream_id is not None or socket_token is not None
-    return Record(
-        id=task,
-        provider=provider,
-        model=model,
-        created_at=created_at,
-        tags=tuple(orjson.loads(tags)),
-        input=orjson.loads(input_),
-        metadata=orjson.loads(metadata),
-        upstream=UpstreamTask(upstream_id=upstream_id, socket_token=socket_token) if known else None,
-        hook=hook,
-        files=_FILES.validate_json(files) if files else (),
-    )
+    with _decoding(task, "record"):
+        return Record(
+            id=task,
+            provider=provider,
+            model=model,
+            created_at=created_at,
+            tags=tuple(orjson.loads(tags)),
+            input=dict(orjson.loads(input_)),
+            metadata=dict(orjson.loads(metadata)),
+            upstream=UpstreamTask(upstream_id=upstream_id, socket_token=socket_token) if known else None,
+            hook=hook,
+            files=_FILES.validate_json(files) if files else (),
+        )
 
 
 def find_hook(connection: sqlite3.Connection, provider: str, hook: str) -> str | None:
@@ -261,11 +306,16 @@ def load_snapshot(connection: sqlite3.Connection, task: str, epoch: str) -> Snap
     if row is None:
         return None
     stored, seq = row
-    bodies = connection.execute("SELECT body FROM events WHERE task = ? AND seq > ? ORDER BY seq", (task, seq or 0))
-    events = (decode_event(body) for (body,) in bodies)
-    # A stored snapshot has the epoch of its day.
-    start = begin(next(events), epoch) if stored is None else replace(decode_snapshot(stored), epoch=epoch)
-    return fold(start, events)
+    rows = connection.execute("SELECT seq, body FROM events WHERE task = ? AND seq > ? ORDER BY seq", (task, seq or 0))
+    events = _events(task, rows, after=seq or 0)
+    with _decoding(task, "state"):
+        if stored is None:
+            start = begin(next(events), epoch)
+        else:
+            start = replace(decode_snapshot(stored), epoch=epoch)  # stored with the epoch of its day
+            if (start.id, start.seq) != (task, seq):
+                raise ValueError(seq)
+        return fold(start, events)
 
 
 def load_history(connection: sqlite3.Connection, task: str, after: int, limit: int) -> History:
@@ -277,8 +327,13 @@ def load_history(connection: sqlite3.Connection, task: str, after: int, limit: i
     rows = connection.execute(
         "SELECT seq, body FROM events WHERE task = ? AND seq > ? ORDER BY seq LIMIT ?", (task, after, limit)
     )
+    first_seq = first[0] if first else 0
     entries = tuple(Entry(task=task, seq=seq, body=body) for seq, body in rows)
-    return History(entries=entries, first_seq=first[0] if first else 0)
+    with _decoding(task, "log"):
+        for seq, entry in enumerate(entries, max(after + 1, first_seq or 0)):
+            if entry.seq != seq or orjson.loads(entry.body)["seq"] != seq:
+                raise ValueError(seq)
+    return History(entries=entries, first_seq=first_seq or 0)
 
 
 def load_unended(connection: sqlite3.Connection) -> tuple[str, ...]:

@@ -12,17 +12,13 @@ async def live(_request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """`GET /readyz`: it takes new tasks, the store answers, and there are file descriptors for viewers."""
+    """`GET /readyz`: new tasks are taken, the store is usable and in its place, and viewers find file descriptors."""
     parts = context(request)
-    status = "ok"
     if parts.draining:
         status = "draining"
     elif not parts.gate.has_room():
         status = "few file descriptors are left"
     else:
-        try:
-            await parts.journal.read("", after=0, limit=1)
-        except OSError:
-            status = "the store does not answer"
+        status = await parts.journal.check() or "ok"
     body = {"status": status, "following": parts.tasks.following, "viewers": parts.hub.viewers}
     return json_answer(body, 200 if status == "ok" else 503)

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
 from relay import log
-from relay.errors import Code, FieldError, RequestError, UpstreamError, UpstreamFault
+from relay.errors import Code, FieldError, RequestError, StoreDamaged, StoreError, UpstreamError, UpstreamFault
 from relay.tasks import LETTERS, WORD_LENGTH
 
 STATUS = {
@@ -33,6 +33,7 @@ STATUS = {
     Code.INTERNAL: 500,
     Code.UPSTREAM_REJECTED: 502,
     Code.UPSTREAM_UNAVAILABLE: 502,
+    Code.STORE_UNAVAILABLE: 503,
     Code.DRAINING: 503,
 }
 
@@ -117,7 +118,7 @@ def answer(problem: Problem) -> web.Response:
         headers["Allow"] = ", ".join(sorted(problem.allowed))
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers["Retry-After"] = str(max(1, ceil(problem.retry_after_s or RETRY_AFTER_S)))
     return web.Response(
         status=status, body=orjson.dumps(body), content_type="application/problem+json", headers=headers
@@ -133,6 +134,12 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         problem = Problem(code=error.code, detail=error.detail, fields=error.fields, retry_after_s=error.retry_after_s)
     except UpstreamError as error:
         problem = of_upstream(error)
+    except StoreDamaged as error:  # the journal has logged which row
+        detail = f"What is stored of the task {error.task} cannot be read; the relay's log says more."
+        problem = Problem(code=Code.INTERNAL, detail=detail)
+    except StoreError:  # the journal has logged why, once
+        detail = "The relay's store fails, so nothing was done. Try again later."
+        problem = Problem(code=Code.STORE_UNAVAILABLE, detail=detail)
     except ValidationError as error:
         wrong = of_validation(error)
         problem = Problem(code=wrong.code, detail=wrong.detail, fields=wrong.fields)

@@ -16,6 +16,7 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from relay import log
 from relay.core.snapshot import Snapshot
+from relay.errors import StoreError
 from relay.hub.cursor import Cursor, parse_cursor
 from relay.hub.frames import SSE, SSE_HTTP_1_0, Form, sse_block
 from relay.hub.viewer import FAILED, TOKEN_EXPIRED, TOO_SLOW, Close, Subject, Viewer
@@ -138,7 +139,8 @@ async def serve(
             if await viewer.over is TOO_SLOW:
                 viewer.abort()  # a clean end would wait behind all that it has not read
         except OSError as error:  # the answer is a 200 already: it ends, and the browser comes back
-            _log.error("stream.failed", path=logged_path(request), error=str(error))
+            if not isinstance(error, StoreError):  # that the journal has logged
+                _log.error("stream.failed", path=logged_path(request), error=str(error))
             viewer.close(FAILED)
         finally:
             parts.hub.leave(viewer)

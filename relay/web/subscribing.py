@@ -8,7 +8,7 @@ goes on.
 import orjson
 from aiohttp import web
 
-from relay.errors import Code, RequestError
+from relay.errors import Code, RequestError, StoreDamaged
 from relay.hub.cursor import parse_cursor
 from relay.hub.viewer import TOKEN_EXPIRED, Subject, Viewer, about
 from relay.web.access import Grant, TokenExpired
@@ -67,6 +67,9 @@ async def subscribe(request: web.Request, viewer: Many, wanted: Wanted, otherwis
             case _:
                 permit_all(grant)
                 await parts.hub.subscribe_tag(viewer, None, expires_at=grant.expires_at)
+    except StoreDamaged as error:  # the journal has logged it; the other subscriptions go on
+        viewer.fault(subject, name, Code.INTERNAL, f"What is stored of the task {error.task} cannot be read.")
+        return False
     except RequestError as error:
         viewer.fault(subject, name, _code(error), error.detail)
         return False

@@ -13,7 +13,7 @@ from typing import assert_never
 from aiohttp import WSMsgType, hdrs, web
 
 from relay import log
-from relay.errors import Code, RequestError
+from relay.errors import Code, RequestError, StoreError
 from relay.hub.cursor import parse_cursor
 from relay.hub.viewer import (
     FAILED,
@@ -192,6 +192,8 @@ def _close_of(error: RequestError | MessageError | OSError) -> Close:
             return NO_SUCH_TASK
         case RequestError() | MessageError():
             return protocol_error(str(error))
+        case StoreError():  # the journal has logged it
+            return FAILED
         case OSError():
             _log.error("socket.failed", error=str(error))
             return FAILED

@@ -207,6 +207,7 @@ def made_old(path: Path, version: int) -> None:
     """Write what is in a file into one of an older schema, in its place."""
     new = path.with_name("new.db")
     path.rename(new)
+    path.with_name("relay.db.lock").write_bytes(b"")
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript((Path(__file__).parent / "schema_3.sql").read_text(encoding="utf-8"))
         connection.execute("ATTACH ? AS new", (str(new),))
@@ -214,6 +215,7 @@ def made_old(path: Path, version: int) -> None:
             columns = ", ".join(name for _, name, *_ in connection.execute(f"PRAGMA main.table_info({table})"))
             connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
         connection.execute("INSERT INTO main.task_tags (tag, task) SELECT tag, task FROM new.task_tags")
+        connection.execute("DELETE FROM main.meta WHERE name = 'marked'")
         if version < 3:
             for index in ("claims_by_task", "task_tags_by_task"):
                 connection.execute(f"DROP INDEX {index}")

@@ -95,13 +95,13 @@ async def test_ready_says_no_while_draining_and_live_says_yes(
     async with client.get("/readyz") as answer:
         assert (answer.status, (await answer.json())["status"]) == (200, "ok")
 
-    async def fail(*_: object, **__: object) -> None:
-        raise OSError("the disk is gone")
+    async def fail() -> str:
+        return "the disk is gone"
 
     with monkeypatch.context() as patch:
-        patch.setattr(relay.context.journal, "read", fail)
+        patch.setattr(relay.context.journal, "check", fail)
         async with client.get("/readyz") as answer:
-            assert answer.status == 503
+            assert (answer.status, (await answer.json())["status"]) == (503, "the disk is gone")
     relay.context.tasks.draining = True
     async with client.get("/readyz") as answer:
         assert (answer.status, (await answer.json())["status"]) == (503, "draining")

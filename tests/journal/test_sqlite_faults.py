@@ -1,0 +1,321 @@
+"""What the journal in a file does when the disk, a row or its thread fails: it answers everybody, and logs it once."""
+
+import asyncio
+import resource
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
+from relay.core.snapshot import begin, fold
+from relay.errors import RelayError, StoreDamaged, StoreError
+from relay.journal import sqlite, tables
+from relay.journal.base import Filter, Record
+from relay.journal.batch import Batch
+from relay.journal.sqlite import SQLiteJournal
+
+LONGEST_S = 20.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "relay.db"
+
+
+@pytest.fixture
+async def journal(path: Path) -> AsyncIterator[SQLiteJournal]:
+    journal = SQLiteJournal(path)
+    await journal.open(lock=True)
+    async with asyncio.timeout(LONGEST_S):  # nothing here may hang
+        yield journal
+    await journal.close()
+
+
+@pytest.fixture(autouse=True)
+def always_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every check write something."""
+    monkeypatch.setattr(sqlite, "USED_S", 0.0)
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """Let no file of this process grow beyond the journal's log as it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.with_name("relay.db-wal").stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def event(task: str, seq: int, kind: str, state: State, data: Submit | LogOutput | Done) -> Event:
+    return Event(type=kind, task=task, seq=seq, state=state, at=float(seq), source=Source.RELAY, data=data)
+
+
+def submit(task: str) -> Event:
+    return event(task, 1, "submit", State.SUBMITTING, Submit(model="o/m", provider="wiro"))
+
+
+def line(task: str, seq: int, text: str = "x") -> Event:
+    return event(task, seq, "output", State.RUNNING, LogOutput(log=Log(stream="stdout", text=text)))
+
+
+async def create(journal: SQLiteJournal, task: str) -> None:
+    record = Record(id=task, provider="wiro", model="o/m", created_at=1.0, input={"prompt": "secret"}, metadata={})
+    await journal.create(record, submit(task))
+
+
+async def create_ended(journal: SQLiteJournal, task: str) -> None:
+    """Add a task that has ended, and so has a stored snapshot."""
+    await create(journal, task)
+    later = [line(task, 2), event(task, 3, "done", State.SUCCEEDED, Done(verdict="succeeded"))]
+    await journal.append(later, snapshot=fold(begin(submit(task), journal.epoch), later))
+
+
+def change(path: Path, statement: str) -> None:
+    """Damage the file behind the journal's back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement)
+
+
+def spoil(path: Path) -> None:
+    """Write over the second half of a file."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(b"\xff" * (size // 2))
+
+
+async def read(journal: SQLiteJournal, task: str) -> object:
+    return await journal.read(task, after=0, limit=10)
+
+
+# The disk
+
+
+async def test_a_full_disk_is_told_once_and_shows_in_the_check(path: Path, journal: SQLiteJournal) -> None:
+    """However many writes fail: one line when it begins, one when it is over, and the check agrees each time."""
+    await create(journal, "a")
+    assert await journal.check() is None
+    with capture_logs() as logs:
+        with full_disk(path):
+            for _ in range(5):
+                with pytest.raises(StoreError):
+                    await journal.append([line("a", 2, "y" * 50_000)])
+                assert await journal.check() == "the store cannot be written"
+            assert (await journal.read("a", after=0, limit=10)).first_seq == 1
+        while await journal.check() is not None:
+            pass
+    assert [entry["event"] for entry in logs] == ["journal.write_failed", "journal.write_recovered"]
+    await journal.append([line("a", 2)])
+
+
+async def test_a_check_finds_a_full_disk_that_nobody_has_met(path: Path, journal: SQLiteJournal) -> None:
+    """It writes by itself; when it cannot, it says so before a task is lost by it."""
+    await create(journal, "a")
+    with full_disk(path):
+        assert await journal.check() == "the store cannot be written"
+    assert await journal.check() is None
+
+
+async def test_many_checks_at_once_write_once(journal: SQLiteJournal) -> None:
+    """Anybody may ask, as often as they like."""
+    assert journal._database is not None
+    statements: list[str] = []
+    journal._database.writes.set_trace_callback(statements.append)
+    assert await asyncio.gather(*(journal.check() for _ in range(50))) == [None] * 50
+    assert len([each for each in statements if each == "COMMIT"]) < 10
+
+
+async def test_a_store_that_hangs_fails_the_check(
+    path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that answers nothing must not keep whoever asks."""
+    monkeypatch.setattr(sqlite, "ANSWER_S", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert await journal.check() == "the store does not answer"
+    monkeypatch.undo()
+    while await journal.check() is not None:
+        pass
+
+
+# The writer
+
+
+class Oddity(BaseException):
+    """No error of ours, of SQLite's or of Python's library."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), OverflowError("odd"), StopIteration(), Oddity()])
+async def test_whatever_breaks_the_writer_everybody_is_answered(
+    journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """Those of that commit and all who come later; when it works again, so does the journal."""
+    await create(journal, "a")
+    writer = journal._writer
+    assert writer is not None
+
+    def broken(_connection: sqlite3.Connection, _batches: Sequence[Batch]) -> list[ValueError | None]:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_append", broken)
+        for _ in range(2):
+            appending = [journal.append([line("a", 2)]) for _ in range(3)]
+            results = await asyncio.gather(*appending, return_exceptions=True)
+            assert [type(result) for result in results] == [StoreError] * 3
+    await journal.append([line("a", 2)])
+    assert await journal.check() is None
+    assert [entry.seq for entry in (await journal.read("a", after=0, limit=10)).entries] == [1, 2]
+
+
+async def test_one_append_that_breaks_the_writer_takes_no_other_with_it(
+    path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits is committed together; the one that cannot be is found, and told once though it is tried again."""
+    for task in ("a", "b", "c"):
+        await create(journal, task)
+    writer = journal._writer
+    assert writer is not None
+    append = writer._append
+
+    def allergic(connection: sqlite3.Connection, batches: Sequence[Batch]) -> Sequence[ValueError | None]:
+        refusals = append(connection, batches)
+        if any(batch.task == "b" for batch in batches):
+            raise OverflowError("too large")
+        return refusals
+
+    monkeypatch.setattr(writer, "_append", allergic)
+    with capture_logs() as logs:
+        for seq in (2, 3):
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                appending = [asyncio.ensure_future(journal.append([line(task, seq)])) for task in ("a", "b", "c")]
+                await asyncio.sleep(0)
+            results = await asyncio.gather(*appending, return_exceptions=True)
+            assert [type(result) for result in results] == [type(None), StoreError, type(None)]
+    assert [entry["event"] for entry in logs] == ["journal.job_failed"]
+
+
+# Rows
+
+
+DAMAGES = {
+    "state": "UPDATE tasks SET snapshot = substr(snapshot, 1, 40) WHERE id = 'bad'",
+    "state of nobody": "UPDATE tasks SET snapshot = x'7b7d' WHERE id = 'bad'",
+    "state of another": "UPDATE tasks SET snapshot = (SELECT snapshot FROM tasks WHERE id = 'good') WHERE id = 'bad'",
+    "no state": "UPDATE tasks SET snapshot = NULL WHERE id = 'bad'",
+    "no state and no log": "UPDATE tasks SET snapshot = NULL, snapshot_seq = NULL WHERE id = 'bad'",
+    "state of earlier": "UPDATE tasks SET snapshot_seq = 1 WHERE id = 'bad'",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_damaged_state_is_that_task_s_error(path: Path, journal: SQLiteJournal, damage: str) -> None:
+    """At once, as a StoreDamaged that names it and quotes nothing; every other call and task is as it was."""
+    for task in ("bad", "good"):
+        await create_ended(journal, task)
+    change(path, DAMAGES[damage])
+    if "log" in damage:
+        change(path, "DELETE FROM events WHERE task = 'bad'")
+    with capture_logs() as logs:
+        for _ in range(3):
+            with pytest.raises(StoreDamaged, match="bad") as caught:
+                await journal.snapshot("bad")
+            assert isinstance(caught.value, RelayError)
+            assert caught.value.__cause__ is None
+            assert "secret" not in str(caught.value)
+    assert [entry["event"] for entry in logs] == ["journal.damage_found"]
+    assert (await journal.snapshot("good")) is not None
+    assert len(await journal.page(Filter(), after=None, limit=10)) == 2
+    assert await journal.check() is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "call"),
+    [
+        ("UPDATE tasks SET input = x'7b' WHERE id = 'bad'", SQLiteJournal.record),
+        ("UPDATE tasks SET input = x'5b315d' WHERE id = 'bad'", SQLiteJournal.record),
+        ("UPDATE tasks SET tags = x'ff' WHERE id = 'bad'", SQLiteJournal.record),
+        ("UPDATE tasks SET metadata = x'' WHERE id = 'bad'", SQLiteJournal.record),
+        ("UPDATE tasks SET files = x'5b7b7d5d' WHERE id = 'bad'", SQLiteJournal.record),
+        ("UPDATE events SET body = substr(body, 1, 30) WHERE task = 'bad' AND seq = 2", SQLiteJournal.snapshot),
+        ("UPDATE events SET body = x'7b7d' WHERE task = 'bad' AND seq = 2", SQLiteJournal.snapshot),
+        ("DELETE FROM events WHERE task = 'bad' AND seq = 2", SQLiteJournal.snapshot),
+        ("UPDATE events SET body = substr(body, 1, 30) WHERE task = 'bad' AND seq = 2", read),
+        ("DELETE FROM events WHERE task = 'bad' AND seq = 2", read),
+    ],
+)
+async def test_any_damaged_part_is_an_error_of_that_task(
+    path: Path, statement: str, call: Callable[[SQLiteJournal, str], Awaitable[object]]
+) -> None:
+    """Its record, its log, a gap in it: never a ValueError, which would be the caller's fault, and never nothing."""
+    first = SQLiteJournal(path)
+    await first.open(lock=True)
+    for task in ("bad", "good"):
+        await create(first, task)
+        await first.append([line(task, 2), line(task, 3)])
+    await first.close()
+    change(path, statement)
+    journal = SQLiteJournal(path)
+    await journal.open(lock=True)
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            for _ in range(2):
+                with pytest.raises(StoreDamaged, match="bad"):
+                    await call(journal, "bad")
+            assert (await journal.record("good")) is not None
+            assert (await journal.snapshot("good")) is not None
+            assert len((await journal.read("good", after=1, limit=10)).entries) == 2
+    finally:
+        await journal.close()
+
+
+async def test_a_damaged_state_does_not_keep_others_from_being_removed(path: Path, journal: SQLiteJournal) -> None:
+    """Retention goes on, and the damaged one goes by its age, too."""
+    for task in ("bad", "good"):
+        await create_ended(journal, task)
+    change(path, DAMAGES["state"])
+    assert set(await journal.prune(ended_before=100.0, limit=10)) == {"bad", "good"}
+
+
+@pytest.mark.parametrize("error", [StopIteration(), KeyError("prompt"), ValueError("secret")])
+async def test_no_error_of_what_is_stored_leaves_the_journal(
+    journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whatever a query raises; a StopIteration would never even reach who awaits it."""
+
+    def broken(_connection: sqlite3.Connection) -> tuple[str, ...]:
+        raise error
+
+    monkeypatch.setattr(tables, "load_unended", broken)
+    with pytest.raises(StoreError, match=type(error).__name__) as caught:
+        await journal.unended()
+    assert "secret" not in str(caught.value)
+    monkeypatch.undo()
+    assert await journal.unended() == ()
+
+
+async def test_damaged_pages_are_an_error_and_no_end(path: Path) -> None:
+    """Bytes in the middle of the file that are no longer SQLite's: whoever asks is told, and nothing hangs."""
+    journal = SQLiteJournal(path)
+    await journal.open(lock=True)
+    for number in range(50):
+        await create_ended(journal, f"t{number}")
+    await journal.close()
+    await asyncio.to_thread(spoil, path)
+    again = SQLiteJournal(path)
+    with suppress(RelayError):
+        await again.open(lock=True)
+        async with asyncio.timeout(LONGEST_S):
+            for number in range(50):
+                with suppress(StoreError):
+                    await again.snapshot(f"t{number}")
+                with suppress(StoreError):
+                    await again.append([line(f"t{number}", 4)])
+    await again.close()
