@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from aiohttp import web
 
 from relay import log
+from relay.clock import CautiousClock
 from relay.config import Config
 from relay.core.patience import Patience
 from relay.errors import ConfigError
@@ -143,17 +144,18 @@ async def running(config: Config) -> AsyncIterator[Running]:
         providers = make_providers(config)
         for provider in providers.values():
             stack.push_async_callback(provider.close)
+        cautious_clock = CautiousClock(time.time, await journal.witnessed())
         hub = Hub(journal, time.time)
         stack.callback(hub.close)
         known = catalogue.load()
         spool = make_spool(config, stack)
         stack.push_async_callback(spool.close)
         gate = make_gate(config)
-        models = Models(known, providers, time.time)
+        models = Models(known, providers, time.monotonic)
         following = await stack.enter_async_context(
             Following(journal, providers, known, spool, time.time, terms(config, gate.has_room))
         )
-        tasks = Tasks(journal, providers, models, following, spool, time.time)
+        tasks = Tasks(journal, providers, models, following, spool, time.time, cautious_clock)
         context = Context(
             config=config,
             tasks=tasks,
@@ -176,7 +178,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
         )
         await following.take_up()
         await stack.enter_async_context(
-            retaining(journal, time.time, age_s=config.history_age_s, limit_bytes=config.store_limit_bytes)
+            retaining(journal, cautious_clock, age_s=config.history_age_s, limit_bytes=config.store_limit_bytes)
         )
         url = await _serve(config, context, stack)
         stack.push_async_callback(_drain, context)

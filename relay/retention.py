@@ -1,7 +1,9 @@
 """
 What is kept no longer: tasks that ended long ago, and the oldest when the store is too large.
 
-Which task is removed is decided here, what goes with it is the journal's business. A task that runs is never removed.
+Which task is removed is decided here, what goes with it is the journal's business. A task that runs is never removed,
+and none is because the machine's clock jumped: a cautious clock (relay/clock.py) measures ages, and the journal keeps
+what it shows for the next process.
 """
 
 import asyncio
@@ -9,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from relay import log
+from relay.errors import StoreError
 from relay.journal.base import Journal
 
 SWEEP_S = 60.0
@@ -28,7 +31,7 @@ async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int)
 
     Args:
         journal: open.
-        now: in unix seconds.
+        now: in unix seconds, by a cautious clock.
         age_s: how long a task is kept after its end; 0: for ever.
         limit_bytes: what the store may take.
 
@@ -46,6 +49,7 @@ async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int)
             break
     if removed:
         _log.info("tasks.removed", count=removed)
+    await journal.witness(now)
     return removed
 
 
@@ -53,14 +57,23 @@ async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int)
 async def retaining(
     journal: Journal, clock: Callable[[], float], *, age_s: float, limit_bytes: int
 ) -> AsyncIterator[None]:
-    """Sweep every minute for as long as the block lasts, at once for the first time."""
+    """
+    Sweep every minute for as long as the block lasts, at once for the first time.
+
+    Args:
+        journal: open.
+        clock: a cautious one, in unix seconds.
+        age_s: how long a task is kept after its end; 0: for ever.
+        limit_bytes: what the store may take.
+    """
 
     async def run() -> None:
         while True:
             try:
                 await sweep(journal, clock(), age_s=age_s, limit_bytes=limit_bytes)
             except OSError as error:  # a full disk is mended by a person, and this may be what mends it
-                _log.error("retention.failed", error=str(error))
+                if not isinstance(error, StoreError):  # that the journal has logged
+                    _log.error("retention.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)
 
     running = asyncio.create_task(run(), name="retention")
