@@ -3,7 +3,7 @@ How the relay tells the time on a machine whose clock may be wrong, or be set at
 
 `time.time` dates what happens and is compared with the clocks of others: tokens, signatures, times of the platform.
 Nothing else may depend on it. A duration is measured with `steady_from`, and an age after which something is removed or
-forgotten for good with `CautiousClock`. docs/decisions/0013-a-clock-loses-nothing.md says why there are three.
+forgotten for good with `CautiousClock`. docs/decisions/0014-a-clock-loses-nothing.md says why there are three.
 """
 
 import time
