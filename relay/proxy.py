@@ -69,7 +69,7 @@ class Proxies:
         if parts.scheme not in _DEFAULT_PORTS:
             return None
         proxy = self.https if parts.scheme in ("https", "wss") else self.http
-        host, port = (parts.hostname or "").rstrip("."), parts.port or _DEFAULT_PORTS[parts.scheme]
+        host, port = (parts.hostname or "").rstrip("."), parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
         if proxy is None or _is_local(host) or any(_covers(entry, host, port) for entry in self.direct):
             return None
         return proxy
