@@ -3,6 +3,8 @@
 import re
 from ipaddress import ip_address
 
+from pydantic import AnyHttpUrl
+
 from relay.origin import host_and_port
 
 _SPACE = re.compile(r"\s")
@@ -47,6 +49,22 @@ def _checked(text: str, *schemes: str) -> str:
     if "*" in host:
         raise ValueError(f"{text} has a wildcard; use the address of one server, such as {example}")
     return text
+
+
+def checked_public(url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+    """
+    Return the address under which the outside reaches the relay.
+
+    Raises:
+        ValueError: it has a part that no link of the relay can be made with.
+    """
+    if url is None:
+        return None
+    if url.query is not None or url.fragment is not None or url.username or url.password:
+        raise ValueError("give scheme, host, and where need be port and path; no user name, query or fragment")
+    if "*" in (url.host or ""):
+        raise ValueError("a wildcard is no address; give the one name under which the outside reaches the relay")
+    return url
 
 
 def checked_host(text: str) -> str:

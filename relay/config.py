@@ -16,6 +16,7 @@ from pydantic import (
     AfterValidator,
     AnyHttpUrl,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -24,11 +25,11 @@ from pydantic import (
     model_validator,
 )
 
-from relay.address import checked_host, checked_rest, checked_socket
+from relay.address import checked_host, checked_public, checked_rest, checked_socket
 from relay.environment import variables
 from relay.errors import ConfigError
 from relay.origin import normalized_origin, normalized_sources
-from relay.proxy import Proxies, Proxy
+from relay.proxy import Proxies, Proxy, read_proxy
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """What a byte of the environment that is no UTF-8 is read as."""
@@ -69,7 +70,7 @@ class Config(BaseModel):
         description="seconds that a minted token lives; a year at most",
     )
     store: str = Field("sqlite:///relay.db", alias="RELAY_STORE", description="`sqlite:///PATH`, or `memory:`")
-    public_url: AnyHttpUrl | None = Field(
+    public_url: Annotated[AnyHttpUrl | None, AfterValidator(checked_public)] = Field(
         None,
         alias="RELAY_PUBLIC_URL",
         description="the address that the outside sees, perhaps with a path; makes links absolute",
@@ -219,10 +220,10 @@ class Config(BaseModel):
         None, alias="APIKLEY_WEBHOOK_SECRET", description="with it a callback that Apikley did not sign is refused"
     )
 
-    http_proxy: Proxy | None = Field(
+    http_proxy: Annotated[Proxy | None, BeforeValidator(read_proxy)] = Field(
         None, alias="HTTP_PROXY", description="the egress proxy for platforms whose address is `http:` or `ws:`"
     )
-    https_proxy: Proxy | None = Field(
+    https_proxy: Annotated[Proxy | None, BeforeValidator(read_proxy)] = Field(
         None, alias="HTTPS_PROXY", description="the egress proxy for platforms whose address is `https:` or `wss:`"
     )
     no_proxy: tuple[str, ...] = Field(
@@ -279,20 +280,6 @@ class Config(BaseModel):
         if sources == "'none'":
             raise ValueError("'none' means nothing beside the relay's own files; leave the value empty for these alone")
         return sources
-
-    @field_validator("http_proxy", "https_proxy", mode="before")
-    @classmethod
-    def _read_proxy(cls, value: object) -> object:
-        return Proxy.read(value) if isinstance(value, str) and value else value or None
-
-    @field_validator("public_url")
-    @classmethod
-    def _just_an_address(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
-        if url is not None and (url.query is not None or url.fragment is not None or url.username or url.password):
-            raise ValueError("give scheme, host, and where need be port and path; no user name, query or fragment")
-        if url is not None and "*" in (url.host or ""):
-            raise ValueError("a wildcard is no address; give the one name under which the outside reaches the relay")
-        return url
 
     @field_validator("token_secret")
     @classmethod

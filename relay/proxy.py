@@ -54,6 +54,18 @@ class Proxy:
         return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
+def read_proxy(value: object) -> object:
+    """
+    Read the value of a setting. Empty is unset.
+
+    Raises:
+        ValueError: as `Proxy.read`.
+    """
+    if not isinstance(value, str):
+        return value
+    return Proxy.read(value.strip()) if value.strip() else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxies:
     """The proxies that are set, and what they are not for."""

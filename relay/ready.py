@@ -14,7 +14,7 @@ from relay.errors import ConfigError
 LIMIT_S = 4.0
 """Below the HEALTHCHECK's own limit, so that the reason is still told."""
 
-_EVERY_ADDRESS = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not to listen there
+_EVERY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not to listen there
 """Where a relay that listens on every address can be asked."""
 
 
