@@ -13,8 +13,7 @@ import { NO_FILTER } from "./board-view.js";
 import { h, setText } from "./dom.js";
 import { CONNECTION_WORDS } from "./format.js";
 import { tradeCode } from "./login.js";
-import { mint } from "./operator-calls.js";
-import { mintOwnToken } from "./own-token.js";
+import { forgetTokens, mintForPage } from "./own-token.js";
 import { showProblem } from "./problem-view.js";
 import { Problem } from "./problem.js";
 import { StartForm } from "./start-form.js";
@@ -124,6 +123,7 @@ function showHead() {
 
 function signOut() {
   writeSecret(KEY, "");
+  forgetTokens();
   part("told").hidden = true;
   showProblem(part("problem"), null);
   show();
@@ -179,6 +179,6 @@ async function attempt(action, { signsOut = true } = {}) {
 
 /** Go to a task's page. The token in its address can only watch; the one that can do more stays in this tab. */
 async function open(/** @type {string} */ task) {
-  const [{ token }] = await Promise.all([mint(readSecret(KEY), task, "view"), mintOwnToken(readSecret(KEY), task)]);
+  const token = await mintForPage(readSecret(KEY), task);
   location.assign(`t/${encodeURIComponent(task)}#token=${token}`);
 }

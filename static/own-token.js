@@ -1,25 +1,56 @@
 // @ts-check
 /**
- * The operator's own token for a task: it may also cancel and read the input, so it is not in the address, which is what
- * people copy. It is kept for this tab, for an hour at a time.
+ * The tokens of one task for its operator. The one in the address can only watch, and lives for an hour: addresses are
+ * copied, kept in the history and synced. What is worth more is kept for this tab: a token that may also cancel and read
+ * the input, for an hour at a time, and the token of the link that the operator hands out.
  */
+import { expiryOf } from "./credential.js";
 import { mint } from "./operator-calls.js";
 import { Problem } from "./problem.js";
-import { KEY, readSecret, writeSecret } from "./tab-store.js";
+import { forgetSecrets, KEY, readSecret, writeSecret } from "./tab-store.js";
 
 const SCOPE = "view cancel input";
 const TTL_S = 3600;
 
 const nameOf = (/** @type {string} */ task) => `relay.token.${task}`;
+const shareNameOf = (/** @type {string} */ task) => `relay.share.${task}`;
 
-/** Mint a token for `task` and keep it. */
-export async function mintOwnToken(/** @type {string} */ key, /** @type {string} */ task) {
+/**
+ * Mint all of them.
+ *
+ * @param {string} key
+ * @param {string} task
+ * @returns {Promise<string>} the one for the address
+ */
+export async function mintForPage(key, task) {
+  const [{ token }, share] = await Promise.all([
+    mint(key, task, "view", TTL_S),
+    mint(key, task, "view"),
+    mintOwnToken(key, task),
+  ]);
+  writeSecret(shareNameOf(task), share.token);
+  return token;
+}
+
+/** The token of the link to hand out, empty where there is none that still lives. */
+export function shareToken(/** @type {string} */ task) {
+  const token = readSecret(shareNameOf(task));
+  return (expiryOf(token) ?? 0) > Date.now() / 1000 ? token : "";
+}
+
+/** Keep none of them any longer. */
+export function forgetTokens() {
+  forgetSecrets(/^relay\.(token|share)\./);
+}
+
+/** Mint the operator's token for `task` and keep it. */
+async function mintOwnToken(/** @type {string} */ key, /** @type {string} */ task) {
   const { token } = await mint(key, task, SCOPE, TTL_S);
   writeSecret(nameOf(task), token);
   return token;
 }
 
-/** The token that is kept for `task`, empty where there is none. */
+/** The operator's token for `task`, empty where there is none. */
 export function ownToken(/** @type {string} */ task) {
   return readSecret(nameOf(task));
 }

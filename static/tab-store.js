@@ -30,6 +30,13 @@ export function writeSecret(name, secret) {
   else storage.removeItem(name);
 }
 
+/** Forget all secrets whose names match. */
+export function forgetSecrets(/** @type {RegExp} */ names) {
+  for (const name of [...Object.keys(tabStorage() ?? {}), ...unstored.keys()]) {
+    if (names.test(name)) writeSecret(name, "");
+  }
+}
+
 /** @returns {Storage|null} null where the browser forbids it */
 function tabStorage() {
   try {

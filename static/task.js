@@ -3,8 +3,7 @@
  * The page of one task, `/t/{id}#token=…`. Its title and icon say how far it is, in a tab that is not looked at too; it
  * hands out its link, and tells of the end when somebody has asked for that.
  *
- * The token of a link that the dashboard opens can only watch. What its operator may do besides, a token of this tab's
- * allows, which no link has.
+ * Whoever comes from the dashboard has tokens of this tab's besides: one that may do more, and one for the link to copy.
  */
 import { ofFragment, taskOfPath } from "./address.js";
 import { copyText } from "./clipboard.js";
@@ -12,7 +11,7 @@ import { expiryOf } from "./credential.js";
 import { setText } from "./dom.js";
 import { drawnProgress } from "./drawn-progress.js";
 import { dateAndTime, shortStatus, STATE_WORDS } from "./format.js";
-import { ownToken, renewOwnToken } from "./own-token.js";
+import { ownToken, renewOwnToken, shareToken } from "./own-token.js";
 import { showIcon } from "./page-icon.js";
 import { showTask } from "./task-page.js";
 import { allows } from "./token-scope.js";
@@ -35,10 +34,12 @@ part("place").addEventListener("relay-update", (event) => {
 part("place").addEventListener("relay-done", (event) => tell(/** @type {CustomEvent} */ (event).detail.state));
 part("place").addEventListener("relay-error", () => (part("expiry").hidden = true));
 part("copy").addEventListener("click", async () => {
-  const copied = await copyText(location.href);
-  const token = ofFragment("token");
+  const token = shareToken(taskOfPath()) || ofFragment("token");
+  const address = new URL(location.href);
+  address.hash = `token=${token}`;
+  const copied = await copyText(address.href);
   const may = allows(token, "cancel") || allows(token, "input") ? "watch this task, and more: cancel it or read its input" : "watch this task, and nothing else";
-  setText(part("told"), copied ? `The link is copied. It lets its reader ${may}.` : location.href);
+  setText(part("told"), copied ? `The link is copied. It lets its reader ${may}.` : address.href);
 });
 notify.addEventListener("click", async () => {
   wantsNotice = !wantsNotice && (await Notification.requestPermission()) === "granted";

@@ -54,8 +54,6 @@ class Gate:
         """Those that were idle at the last look, the first to go first."""
         self._look_after = 0.0
         self._refusals, self._shortages = Bucket(1, LINES_PER_S, clock()), Bucket(1, LINES_PER_S, clock())
-        self._freed = 0
-        """How many descriptors are about to be free, and not yet given to those that have come since."""
 
     def __repr__(self) -> str:
         return f"<Gate {self._crowd!r}>"
@@ -69,18 +67,15 @@ class Gate:
             who: whose it is, as the crowd counts.
             number: its file descriptor.
         """
-        if number < self._descriptors.for_viewers:
-            self._freed = 0
-        elif not self._freed:
-            self._freed = self._make_room(1)
-        if number >= self._descriptors.for_connections and not self._freed:
+        # Two for one: those that came in a burst have taken more descriptors than they should.
+        made_room = number >= self._descriptors.for_viewers and self._make_room(2) > 0
+        if number >= self._descriptors.for_connections and not made_room:
             self._say_short()
             return False
         if not self._crowd.enter(who):
             if not self._refusals.take(self._clock()):
                 _log.warning("connections.refused", peer=who, connections=self._crowd.size)
             return False
-        self._freed = max(0, self._freed - 1)
         self._inside[connection] = who
         return True
 

@@ -55,7 +55,7 @@ async def test_the_address_of_a_task_lets_its_reader_watch_and_nothing_else(rela
     await page.locator("#list li").get_by_role("button").click()
     await page.wait_for_url("**/t/*")
     claims = jwt.decode(page.url.partition("#token=")[2], options={"verify_signature": False})
-    assert claims["scope"] == "view"
+    assert (claims["scope"], claims["exp"] - claims["iat"]) == ("view", 3600)
     cancel = page.get_by_role("button", name="Stop this task")
     await expect(cancel).to_be_visible()
     await page.reload()
@@ -63,6 +63,13 @@ async def test_the_address_of_a_task_lets_its_reader_watch_and_nothing_else(rela
     kept = await page.evaluate("Object.entries(sessionStorage).find(([name]) => name.startsWith('relay.token.'))[1]")
     own = jwt.decode(kept, options={"verify_signature": False})
     assert (own["scope"], own["exp"] - own["iat"]) == ("view cancel input", 3600)
+
+    board = await page.context.new_page()
+    await board.goto(f"{relay.url}/#key={relay.api_key}")
+    await board.evaluate("sessionStorage.setItem('relay.token.x', 'y')")
+    await board.get_by_role("button", name="Sign out").click()
+    assert await board.evaluate("sessionStorage.length") == 0
+    await board.close()
 
     reader = await page.context.new_page()  # another tab: it has the address alone
     await reader.goto(page.url)
