@@ -157,7 +157,7 @@ def demo(
         if not no_open:
             webbrowser.open(link)
 
-    _run(run_demo(port=port, speed=speed, keys=config.load_api_keys(), opened=opened))
+    _run(run_demo(port=port, speed=speed, opened=opened))
 
 
 @cli.command()

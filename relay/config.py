@@ -384,15 +384,3 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     if wrong:
         raise ConfigError("\n".join(wrong))
     return config
-
-
-def load_api_keys() -> tuple[SecretStr, ...]:
-    """
-    Read `RELAY_API_KEYS` alone: the demo has no other settings.
-
-    Raises:
-        ConfigError: they are wrong.
-    """
-    name = "RELAY_API_KEYS"
-    value = variables(os.environ, Path(".env"), {name}).get(name)
-    return load({} if value is None else {name: value}, Path(os.devnull)).api_keys

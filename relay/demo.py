@@ -1,12 +1,15 @@
 """`relay demo`: a sandbox, a relay in front of it, and a few tasks, all in this process; nothing is kept."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 from pydantic import SecretStr
 
 from relay.app import Running, running
-from relay.config import Config
+from relay.config import Config, load
+from relay.environment import variables
 from relay.sandbox import Sandbox
 from relay.wishes import Start
 
@@ -41,25 +44,24 @@ TASKS = (
 """One task of each model, Apikley's among them, and one that fails."""
 
 
-async def demo(*, port: int, speed: float, keys: Sequence[SecretStr], opened: Callable[[Running], None]) -> None:
+async def demo(*, port: int, speed: float, opened: Callable[[Running], None]) -> None:
     """
     Run the demo until cancelled.
 
     Args:
         port: where the relay listens; 0 picks a free one.
         speed: pace of the simulated upstream; 1 is a realistic one.
-        keys: the API keys; with none, one is made.
         opened: called when everything is up.
 
     Raises:
-        ConfigError: the port is taken.
+        ConfigError: the port is taken, or `RELAY_API_KEYS` is wrong.
     """
     async with Sandbox(speed=speed) as sandbox:
         config = Config.model_validate(
             {
                 "port": port,
                 "store": "memory:",
-                "api_keys": tuple(keys),
+                "api_keys": api_keys(),
                 "media_sources": sandbox.origin,
                 "wiro_api_key": sandbox.api_key,
                 "wiro_api_secret": sandbox.api_secret,
@@ -73,6 +75,18 @@ async def demo(*, port: int, speed: float, keys: Sequence[SecretStr], opened: Ca
             await _start_tasks(relay)  # first, so that the page has them all when it opens
             opened(relay)
             await asyncio.Event().wait()
+
+
+def api_keys() -> tuple[SecretStr, ...]:
+    """
+    Return the keys of `RELAY_API_KEYS`, the one setting of the demo; with none, the relay makes one.
+
+    Raises:
+        ConfigError: they are wrong.
+    """
+    name = "RELAY_API_KEYS"
+    value = variables(os.environ, Path(".env"), {name}).get(name)
+    return load({} if value is None else {name: value}, Path(os.devnull)).api_keys
 
 
 async def _start_tasks(relay: Running) -> None:

@@ -333,3 +333,21 @@ async def begun(client: aiohttp.ClientSession, headers: dict[str, str] | None = 
     async with client.post("/v1/tasks", json=body, headers=headers) as answer:
         assert answer.status == 201
         return str((await answer.json())["task"]["id"])
+
+
+async def test_the_demo_takes_the_api_keys_that_are_set(shell: Shell) -> None:
+    """And then prints none; its link signs a browser in with the first of them."""
+    async with shell.started("demo", "--port", "0", "--no-open", RELAY_API_KEYS=KEY) as process:
+        address, _, code = (await printed(process, r"(http://\S+)")).partition("#code=")
+        async with aiohttp.ClientSession(address) as page, page.post("/v1/login", json={"code": code}) as answer:
+            assert await answer.json() == {"key": KEY}
+        process.send_signal(signal.SIGINT)
+        out, _ = await process.communicate()
+    assert KEY.encode() not in out
+
+
+async def test_the_demo_refuses_a_key_that_can_be_guessed(shell: Shell) -> None:
+    """One line, as of every command."""
+    ended = await shell.run("demo", "--no-open", RELAY_API_KEYS="short")
+    assert ended.code == 1
+    assert "24 characters" in one_line(ended)
