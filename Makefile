@@ -4,7 +4,7 @@ PYTHON ?= $(shell ./.ci/python)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test chaos fuzz bench bench-quick format clean needs FORCE
+.PHONY: demo test chaos soak fuzz bench bench-quick format clean needs FORCE
 
 demo: $(VENV)/run
 	$(BIN)/relay demo $(ARGS)
@@ -22,6 +22,12 @@ test: $(VENV)/dev
 # how many watch.
 chaos: $(VENV)/dev
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(VIEWERS),--viewers $(VIEWERS))
+
+# Half an hour of mixed load in which files, disk, clock, proxies, platforms and the process fail in turn: MINUTES= how
+# long, SEED= of all of it, RATE= tasks a second. As root the disk is a tmpfs that is really full; without, a limit on
+# file sizes stands in for it.
+soak: .venv/dev
+	$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
 
 # Every parser of what others send, led by coverage: MINUTES= how long in all, TARGET= one of them alone.
 fuzz: $(VENV)/fuzz

@@ -3,6 +3,7 @@ The accidents of a soak, one method each. Each ends with everything healed, and 
 """
 
 import asyncio
+import resource
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -15,6 +16,7 @@ from tests.chaos.relay_process import RelayProcess
 from tests.chaos.viewers import LOST
 from tests.soak.clock import Clock
 from tests.soak.disk import Disk
+from tests.soak.gauges import highest_file
 from tests.soak.proxy import Proxy
 
 IDLE_CONNECTIONS = 700
@@ -77,6 +79,7 @@ class Accidents:
             "SIGTERM": self.terminate,
             "SIGHUP": self.hang_up,
             "files run out": self.use_up_files,
+            "no file left": self.leave_no_file,
             "disk full": self.fill_disk,
             "proxy cuts": self.cut_clients,
             "proxy hangs": self.hang_clients,
@@ -164,6 +167,17 @@ class Accidents:
         """Open connections that say nothing until the relay has no file left."""
         async with self._idle_connections():
             await self._pass(0.4, 1.0)
+
+    async def leave_no_file(self) -> None:
+        """Lower the limit of the running relay to what it has open, as when the whole system runs out of files."""
+        pid = self._relay.pid
+        assert pid is not None
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest_file(pid) + 1, hard))
+        try:
+            await self._pass(0.3, 0.8)
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
 
     async def fill_disk(self) -> None:
         """Leave the store no room to grow; now and then, kill the relay meanwhile."""

@@ -1,4 +1,4 @@
-"""A disk for the store that can be full: a tmpfs of its own for root, else a limit on the size of the relay's files."""
+"""A disk for the store that can be full: a tmpfs of its own where that can be mounted, else a limit on file sizes."""
 
 import asyncio
 import os
@@ -69,7 +69,7 @@ class Tmpfs:
 class FileSizeLimit:
     """RLIMIT_FSIZE of the running relay. Every write to any of its files fails with EFBIG, to its log as well."""
 
-    kind = "RLIMIT_FSIZE 0 (not root)"
+    kind = "RLIMIT_FSIZE of 0, as only root may mount"
 
     def __init__(self, pid: Callable[[], int | None]) -> None:
         self._pid = pid
@@ -91,11 +91,12 @@ class FileSizeLimit:
 @asynccontextmanager
 async def disk(folder: Path, size_bytes: int, pid: Callable[[], int | None]) -> AsyncIterator[Disk]:
     """Make an empty folder a disk of this size, if that is allowed; else limit the files of the process `pid`."""
-    if os.geteuid() != 0:
+    own = Tmpfs(folder, size_bytes)
+    try:
+        await own.mount()
+    except OSError:
         yield FileSizeLimit(pid)
         return
-    own = Tmpfs(folder, size_bytes)
-    await own.mount()
     try:
         yield own
     finally:

@@ -103,3 +103,8 @@ def taken(pid: int | None) -> tuple[int, int]:
         return 0, 0
     rss = next((line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")), "0")
     return int(rss) * 1024, files
+
+
+def highest_file(pid: int) -> int:
+    """Return the highest number of a file that a process has open; RLIMIT_NOFILE bounds these numbers."""
+    return max(int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir())
