@@ -12,6 +12,7 @@ from relay import submission
 from relay.app import Running
 from relay.core.events import Done, Hold, State
 from relay.core.snapshot import Snapshot
+from relay.doorway import CONNECTING_AT_ONCE
 from relay.journal.base import Filter
 from relay.sandbox import Sandbox
 from relay.wishes import Start
@@ -66,6 +67,11 @@ async def committed_state(relay: Running, task: str) -> Snapshot:
     return snapshot
 
 
+def place(sandbox: Sandbox) -> dict[str, object]:
+    """Return the settings that name another sandbox than the fixture's."""
+    return {"wiro_api_url": sandbox.api_url, "wiro_socket_url": sandbox.socket_url, "media_sources": sandbox.origin}
+
+
 def done_of(snapshot: Snapshot) -> Done:
     assert snapshot.done is not None
     return snapshot.done
@@ -94,6 +100,20 @@ async def test_a_run_that_was_never_started_is_lost_with_evidence(relay: Running
     assert (done.verdict, done.inferred) == ("lost", True)
     assert "it is not sent again" in done.evidence[-1]
     assert len(sandbox.runs) == 1
+
+
+async def test_looking_for_many_lost_runs_delays_no_task_that_is_known(make_relay: MakeRelay) -> None:
+    """Looks that hang take no place from those that follow."""
+    no_list = {"at_s": 0, "task": "*", "from": "platform", "channel": "Task/List", "fault": "hang"}
+    async with (
+        Sandbox(speed=50, script=[no_list]) as sandbox,
+        make_relay(**place(sandbox), request_timeout_s=600.0) as relay,
+    ):
+        for number in range(CONNECTING_AT_ONCE):
+            lost = await relay.context.tasks.start(wish(f"{number} [sandbox: run_http=drop_before]"))
+            assert lost.snapshot.state is State.SUBMITTING
+        started = await relay.context.tasks.start(wish())
+        assert (await ended(relay, started.snapshot.id)).state is State.SUCCEEDED
 
 
 async def test_of_two_that_fit_none_is_adopted(relay: Running, sandbox: Sandbox) -> None:
