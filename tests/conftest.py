@@ -5,10 +5,14 @@ from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 import pytest
+from hypothesis import settings
 
 from relay.app import Running, running
 from relay.config import Config
 from relay.sandbox import Sandbox
+
+settings.register_profile("relay", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("relay")
 
 API_KEY = "a-management-key-for-tests"
 
