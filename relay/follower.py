@@ -47,6 +47,7 @@ class Follower:
         provider: Provider,
         journal: Journal,
         clock: Callable[[], float],
+        wall_clock: Callable[[], float],
         doorway: Doorway,
         hold_s: float,
         search_s: float,
@@ -60,6 +61,7 @@ class Follower:
             provider: who carries it.
             journal: where its events go before anybody sees them.
             clock: gives unix seconds, and is never set.
+            wall_clock: gives unix seconds as the machine has them, which may jump.
             doorway: shared with all tasks of the provider.
             hold_s: how long the task may wait for a place upstream.
             search_s: for how long to try to look for a run of unknown outcome while the provider cannot be asked.
@@ -96,6 +98,7 @@ class Follower:
             take=self._take,
             state=lambda: self.snapshot,
             clock=clock,
+            wall_clock=wall_clock,
             hold_s=hold_s,
             search_s=search_s,
             discard=discard,

@@ -171,6 +171,7 @@ class Following:
             provider=provider,
             journal=self._journal,
             clock=clock,
+            wall_clock=self._clock,
             doorway=doorway,
             hold_s=self._terms.hold_s,
             search_s=patience.deadline_s,

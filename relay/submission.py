@@ -68,6 +68,7 @@ class Submission:
         take: Take,
         state: Callable[[], Snapshot],
         clock: Callable[[], float],
+        wall_clock: Callable[[], float],
         hold_s: float,
         search_s: float,
         discard: Callable[[], Awaitable[None]],
@@ -82,6 +83,7 @@ class Submission:
             take: has signals judged and committed.
             state: gives the task's state as it is now.
             clock: gives unix seconds, and is never set.
+            wall_clock: gives unix seconds as the machine has them, which may jump.
             hold_s: how long the task may wait for a place.
             search_s: for how long to try to look for a run of unknown outcome while the provider cannot be asked.
             discard: throws the run's files away: awaited as soon as the run is surely not sent any more.
@@ -94,6 +96,7 @@ class Submission:
         self._take = take
         self._state = state
         self._clock = clock
+        self._wall_clock = wall_clock
         self._hold_s = hold_s
         self._hold_until = math.inf
         self._search_s = search_s
@@ -195,7 +198,8 @@ class Submission:
         under_way = self._doorway.under_way()
         async with self._doorway.searching:
             offset_s = self._doorway.clock.offset_s
-            found = await self._provider.find(self._run, since=sent_at + offset_s, until=sent_by + offset_s)
+            since = self._listed_since(sent_at) + offset_s
+            found = await self._provider.find(self._run, since=since, until=sent_by + offset_s)
         if found.certain is not None:
             self._fitting = 1
             return await self._adopt([found.certain])
@@ -205,6 +209,17 @@ class Submission:
                 return None
         self._fitting = len(found.likely)
         return await self._adopt(found.likely)
+
+    def _listed_since(self, sent_at: float) -> float:
+        """
+        Return how far back the provider's list is read for a run that is dated `sent_at`.
+
+        A date in the future was given by a clock that was ahead, and says nothing. The callback address still tells the
+        run, wherever it stands in the list; without one, a task of any age that looks like it would be a guess.
+        """
+        if sent_at > self._wall_clock() and self._run.callback_url is not None:
+            return 0.0
+        return sent_at
 
     def _file_bytes(self) -> int:
         return sum(file.size_bytes for file in self._run.files)

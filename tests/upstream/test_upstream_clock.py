@@ -19,6 +19,7 @@ from relay import app, backoff, submission
 from relay.core.events import State
 from relay.core.snapshot import Snapshot
 from relay.journal.base import Filter
+from relay.providers.wiro.search import LISTED
 from relay.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -251,3 +252,25 @@ async def test_a_clock_that_is_ahead_removes_nothing(make_stand: "MakeStand", st
             after = await stand.story()  # the sweep at the start is over
             for story in (before, after):
                 assert await stand.relay.context.journal.snapshot(story.end.id) is not None
+
+
+async def test_a_lost_run_that_is_dated_in_the_future_is_found_by_its_callback_address(
+    make_stand: "MakeStand", sandbox: Sandbox, store: str, clock: MachineClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that was ahead dated it, and by now it is not on the first page of the platform's list."""
+    settings = {"store": store, "public_url": "http://127.0.0.1:9"}
+    monkeypatch.setattr(submission, "SEARCH_AFTER_S", (HOUR_S,))
+    clock.ahead_s = 48 * HOUR_S
+    async with make_stand(**settings) as stand:
+        status, made = await stand.post(run_http="drop*1", run_http_started=True)
+    clock.ahead_s = 0.0
+    (lost,) = sandbox.tasks.values()
+    async with make_stand() as other:
+        for number in range(LISTED):
+            await other.post(prompt=f"another {number}")
+    monkeypatch.setattr(submission, "SEARCH_AFTER_S", (0.0,))
+    async with make_stand(**settings) as stand:
+        found = await until(stand, made["task"]["id"], ended)
+
+    assert status == 202
+    assert (found.state, found.upstream_id) == (State.SUCCEEDED, lost.id)
