@@ -26,7 +26,7 @@ chaos: $(VENV)/dev
 # Half an hour of mixed load in which files, disk, clock, proxies, platforms and the process fail in turn: MINUTES= how
 # long, SEED= of all of it, RATE= tasks a second. As root the disk is a tmpfs that is really full; without, a limit on
 # file sizes stands in for it.
-soak: .venv/dev
+soak: $(VENV)/dev
 	$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
 
 # Every parser of what others send, led by coverage: MINUTES= how long in all, TARGET= one of them alone.
