@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("--accident", action="append", default=[], help="one that happens; without it, all do")
     given = parser.parse_args()
     log.configure(level="critical")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the disk is unmounted, and the relay ended, on the way
     began = time.monotonic()
 
     def say(line: str) -> None:
