@@ -45,7 +45,7 @@ def make_certificate(folder: Path, *, name: str, start: str, end: str) -> tuple[
 
     new = ("req", "-newkey", "rsa:2048", "-nodes", "-config", "ca.cnf")
     openssl(*new, "-x509", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem", "-days", "3650",
-            "-addext", "basicConstraints=critical,CA:TRUE")  # fmt: skip
+            "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")  # fmt: skip
     openssl(*new, "-subj", f"/CN={name}", "-keyout", "key.pem", "-out", "csr.pem", "-addext", f"subjectAltName={name}")
     openssl("ca", "-batch", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-in", "csr.pem",
             "-out", "cert.pem", "-startdate", start, "-enddate", end)  # fmt: skip

@@ -168,6 +168,9 @@ async def test_however_often_a_task_is_canceled_its_platform_is_asked_seldom(
         (truth,) = sandbox.tasks.values()
         await truth.until(lambda each: each.holding_at == "task_start")
         token, _ = relay.context.access.mint(task, scope="view cancel", ttl_s=60)
+        async with client.ws_connect(f"/v1/tasks/{task}/ws", params={"token": token}) as viewer:
+            while b'"state":"running"' not in (await viewer.receive_str()).encode():
+                pass  # until the relay has heard that it runs: before, it would ask for a cancel before a kill
         read, stops, provider = truth.details_read, 0, relay.context.tasks._providers["wiro"]
         stop = provider.stop
 
