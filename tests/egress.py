@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -43,8 +43,6 @@ class EgressProxy:
                 await self._forward(method, target, rest, reader, writer)
         except (OSError, asyncio.IncompleteReadError):
             pass  # either side may go at any time
-        finally:
-            writer.close()
 
     async def _connect(self, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refusal is not None:
@@ -79,24 +77,50 @@ async def joined(one: Side, other: Side) -> None:
             await writer.drain()
 
     both = [asyncio.ensure_future(carry(one[0], other[1])), asyncio.ensure_future(carry(other[0], one[1]))]
-    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-    for each in both:
-        each.cancel()
-    await asyncio.gather(*both, return_exceptions=True)
-    for _, writer in (one, other):
-        writer.close()
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in both:
+            each.cancel()
+        for _, writer in (one, other):
+            writer.close()
+        await asyncio.gather(*both, return_exceptions=True)
+
+
+@asynccontextmanager
+async def served(
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    context: ssl.SSLContext | None = None,
+) -> AsyncIterator[int]:
+    """Serve on loopback and give the port; at the end no connection is left."""
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        try:
+            await handle(reader, writer)
+        finally:
+            serving.discard(task)
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 @asynccontextmanager
 async def egress(*, word: str | None = None, refusal: bytes | None = None) -> AsyncIterator[EgressProxy]:
     """Run an egress proxy."""
     proxy = EgressProxy(word=word, refusal=refusal)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with served(proxy.serve) as proxy.port:
         yield proxy
-    finally:
-        server.close()
 
 
 @asynccontextmanager
@@ -106,13 +130,8 @@ async def with_tls(port: int) -> AsyncIterator[int]:
     context.load_cert_chain(CERTIFICATES / "platform.pem")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(OSError):
             await joined((reader, writer), await asyncio.open_connection("127.0.0.1", port))
-        except OSError:
-            writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+    async with served(serve, context) as tls_port:
+        yield tls_port
