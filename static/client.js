@@ -116,11 +116,13 @@ export class RelayClient extends EventTarget {
   }
 
   #receive(/** @type {Message} */ message) {
+    const before = this.#fold.cursor;
     const taken = this.#fold.take(message);
     if (taken === "gap") return this.#subscription.askAnew();
-    // While two wires are open both may bring the same: what changes nothing is told once.
-    const isRepeated = taken === "nothing" && (isEvent(message) || message.type === "snapshot");
-    if (isRepeated || (message.type === "resumed" && this.#subscription.isSettled && !this.#fold.missing)) return;
+    // Two wires that are open at once may both bring the same state or event: the client reports it once.
+    if (taken === "nothing" && (isEvent(message) || message.type === "snapshot")) return;
+    const isOpening = message.type === "snapshot" || message.type === "resumed";
+    if (isOpening && this.#fold.cursor === before && this.#subscription.isSettled && !this.#fold.missing) return;
     if (taken === "placed") this.#subscription.settle(this.#fold.missing ? "catching-up" : "live");
     this.#update(message);
     if (this.#fold.ended) this.#subscription.end();

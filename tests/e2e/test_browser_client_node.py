@@ -34,6 +34,52 @@ client.addEventListener("update", ({ detail: { message, state, connection, wire 
 });
 """
 """It says nothing of leaving: a client that has ended keeps no process alive."""
+RACE = """
+const [address, task, slow] = process.argv.slice(1);
+const { RelayClient } = await import(address);
+const state = { id: task, epoch: "e", seq: 7, state: "running", stages: [], outputs: [], log: [], done: null };
+const snapshot = { type: "snapshot", task: state };
+const subscribed = defer();
+const polled = defer();
+function defer() {
+  const parts = {};
+  parts.promise = new Promise((resolve) => (parts.resolve = resolve));
+  return parts;
+}
+globalThis.fetch = async () => {
+  await subscribed.promise;
+  if (slow === "poll") await new Promise(() => {});
+  setTimeout(polled.resolve, 50);
+  return new Response(JSON.stringify({ messages: [snapshot] }), { headers: { "content-type": "application/json" } });
+};
+globalThis.WebSocket = class extends EventTarget {
+  static OPEN = 1;
+  static CONNECTING = 0;
+  readyState = 1;
+  constructor() {
+    super();
+    setTimeout(() => this.dispatchEvent(new Event("open")));
+  }
+  async send() {
+    subscribed.resolve();
+    if (slow !== "poll") await polled.promise;
+    const say = (message) => this.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(message) }));
+    say(snapshot);
+    say({ type: "done", task, seq: 8, state: "ended", at: 2, source: "relay", data: { verdict: "succeeded" } });
+  }
+  close() {}
+};
+const client = new RelayClient({ base: "http://relay.test/", task, token: "t" });
+const types = [];
+client.addEventListener("update", ({ detail: { message, connection } }) => {
+  if (message && message.type !== "ping") types.push(message.type);
+  if (connection === "ended") {
+    console.log(JSON.stringify(types));
+    process.exit();
+  }
+});
+"""
+"""A WebSocket that is asked before the plain call is answered, and answers after it."""
 
 
 async def node(script: str, *arguments: str) -> asyncio.subprocess.Process:
@@ -87,3 +133,11 @@ async def test_the_client_follows_a_task_in_node_to_its_end(sandbox: Sandbox, re
     lines = await output(process)
     assert lines[-1]["verdict"] == "succeeded"
     assert [kind for kind in lines[-1]["types"] if kind in ("snapshot", "done")] == ["snapshot", "done"]
+
+
+@pytest.mark.parametrize("slow", ["", "poll"])
+async def test_two_wires_that_bring_the_same_state_tell_it_once(slow: str) -> None:
+    """A plain call may be slower than the time that a better wire waits for it: then both bring the whole state."""
+    (types,) = await output(await node(RACE, (STATIC / "relay.js").as_uri(), "a-task", slow))
+
+    assert types == ["snapshot", "done"]
