@@ -16,31 +16,31 @@ from tempfile import TemporaryDirectory
 from aiohttp import web
 
 from relay import log
+from relay.access.grants import Access
+from relay.access.login_codes import LoginCodes
+from relay.catalogue import catalogue
 from relay.clock import CautiousClock
 from relay.config import Config
 from relay.core.patience import Patience
 from relay.errors import ConfigError
-from relay.filestore import FileStore
-from relay.following import Following, Terms
+from relay.files.spool import Spool
+from relay.files.upstream_store import FileStore
 from relay.hub.hub import Hub
 from relay.journal.base import Journal
 from relay.journal.memory import MemoryJournal
+from relay.journal.retention import retaining
 from relay.journal.sqlite import SQLiteJournal
-from relay.models import Models
 from relay.providers.apikley.provider import ApikleyProvider
 from relay.providers.base import Provider
-from relay.providers.catalogue import catalogue
 from relay.providers.wiro.provider import WiroProvider
-from relay.retention import retaining
-from relay.spool import Spool
-from relay.tasks import Tasks
-from relay.web.access import Access
-from relay.web.context import Context
-from relay.web.crowd import Crowd
-from relay.web.listener import listening, make_gate
-from relay.web.login_codes import LoginCodes
-from relay.web.rates import Bucket, Rate, Rates
-from relay.web.server import application
+from relay.tasks.models import Models
+from relay.tasks.supervisor import Following, Terms
+from relay.tasks.use_cases import Tasks
+from relay.web.application import application
+from relay.web.http.connection_counts import Crowd
+from relay.web.http.context import Context
+from relay.web.http.listener import listening, make_gate
+from relay.web.http.rate_limits import Bucket, Rate, Rates
 
 _log = log.get("relay")
 

@@ -25,11 +25,11 @@ from pydantic import (
     model_validator,
 )
 
-from relay.address import checked_host, checked_public, checked_rest, checked_socket
 from relay.environment import variables
 from relay.errors import ConfigError
-from relay.origin import normalized_origin, normalized_sources
-from relay.proxy import Proxies, Proxy, read_proxy
+from relay.net.address import checked_host, checked_public, checked_rest, checked_socket
+from relay.net.origin import normalized_origin, normalized_sources
+from relay.net.proxy import Proxies, Proxy, read_proxy
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """What a byte of the environment that is no UTF-8 is read as."""

@@ -2,7 +2,7 @@
 /**
  * How tasks are found by words: by how the words of their id, model and tags begin. Pure.
  *
- * The relay searches its list by the same rule (relay/journal/words.py). A word begins behind white space or
+ * The relay searches its list by the same rule (relay/journal/search_words.py). A word begins behind white space or
  * punctuation, and a search may go on behind the word: `long-vid` and `vid` both find `long-video`.
  */
 

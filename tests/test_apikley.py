@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from relay.app import Running
-from relay.core import watch
+from relay.core import schedule as watch
 from relay.core.events import Done, Event, Source, Stage, State
 from relay.core.lifecycle import NO_OUTPUTS
 from relay.core.snapshot import Snapshot
@@ -280,7 +280,7 @@ async def test_a_run_of_which_nothing_is_heard_again_is_lost(
     apikley_relay: ApikleyRelay, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a callback nobody can tell what became of it, so nobody says."""
-    monkeypatch.setattr("relay.submission.SEARCH_AFTER_S", (0.0, 0.01))
+    monkeypatch.setattr("relay.tasks.submission.SEARCH_AFTER_S", (0.0, 0.01))
     async with apikley_relay() as relay, client_of(relay) as client:
         sandbox.next_run(run_http="drop")
         status, started = await start(client)

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.app import Running
-from relay.providers.catalogue.catalogue import load
+from relay.catalogue.catalogue import load
 from relay.sandbox import Sandbox
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]

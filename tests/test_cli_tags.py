@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from relay.cli import cli
+from relay.access.grants import Access
+from relay.cli.main import cli
 from relay.journal.sqlite import SQLiteJournal
-from relay.web.access import Access
 
 SECRET = "a-secret-of-more-than-32-characters"
 

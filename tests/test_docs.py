@@ -13,6 +13,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from relay.app import Running
+from relay.catalogue.model import InputType
 from relay.core import events
 from relay.core.events import (
     EVENT_TYPES,
@@ -32,13 +33,13 @@ from relay.core.snapshot import Snapshot
 from relay.errors import Code, FieldError, UpstreamFault
 from relay.hub import viewer
 from relay.hub.viewer import Close
-from relay.providers.catalogue.model import InputType
 from relay.sandbox import faults
 from relay.sandbox.faults import Faults
-from relay.web import messages, openapi
-from relay.web.bodies import StartBody
-from relay.web.problems import STATUS
-from relay.web.server import application
+from relay.web.api import openapi
+from relay.web.api.bodies import StartBody
+from relay.web.application import application
+from relay.web.http.problems import STATUS
+from relay.web.live import messages
 
 ROOT = Path(__file__).parent.parent
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
@@ -162,7 +163,7 @@ class TestProtocol:
 
     def test_it_has_every_message_of_the_relay(self) -> None:
         """What a viewer is told beside the events is documented, and nothing else."""
-        edge = [ROOT / f"relay/web/{name}.py" for name in ("ws", "sse", "subscribing", "events")]
+        edge = list(ROOT.glob("relay/web/live/*.py"))
         sources = [*ROOT.glob("relay/hub/*.py"), *edge]
         written = {
             name for path in sources for name in re.findall(r'\{"type": ?"(\w+)"', path.read_text(encoding="utf-8"))

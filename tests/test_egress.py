@@ -7,9 +7,9 @@ import aiohttp
 import pytest
 
 from relay.errors import UpstreamUnavailable
-from relay.providers.body import JsonBody
+from relay.net.proxy import Proxy
 from relay.providers.http import Http
-from relay.proxy import Proxy
+from relay.providers.request_body import JsonBody
 from relay.sandbox import Sandbox
 from tests.egress import CERTIFICATES, EgressProxy, egress, with_tls
 from tests.shell import Shell, one_line, printed

@@ -7,11 +7,11 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
+from relay.catalogue.catalogue import load
+from relay.catalogue.model import Input, Model
 from relay.errors import RequestError, UpstreamError, UpstreamUnclear
-from relay.models import FAILED_S, KEPT, KEPT_S, Models
 from relay.providers.base import Provider
-from relay.providers.catalogue.catalogue import load
-from relay.providers.catalogue.model import Input, Model
+from relay.tasks.models import FAILED_S, KEPT, KEPT_S, Models
 
 NAME = "some/body"
 
@@ -139,7 +139,7 @@ async def test_a_platform_that_does_not_answer_holds_nobody_up(
     async def never(_model: str) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("relay.models.ASKED_S", 0.0)
+    monkeypatch.setattr("relay.tasks.models.ASKED_S", 0.0)
     monkeypatch.setattr(wiro, "describe", never)
     with capture_logs() as lines:
         await models.check("wiro", NAME, {"anything": "goes"})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from relay.config import load
 from relay.errors import ConfigError
-from relay.origin import normalized_origin, normalized_sources, origin_matches, same_address
+from relay.net.origin import normalized_origin, normalized_sources, origin_matches, same_address
 
 LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 HOSTS = st.builds(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.proxy import Proxies, Proxy
+from relay.net.proxy import Proxies, Proxy
 
 PROXY = "http://proxy.example:3128"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from relay.errors import Code, ConfigError, RequestError
+from relay.files.spool import Parcel, Spool, parcel_of
 from relay.providers.base import File
-from relay.spool import Parcel, Spool, parcel_of
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from relay import submission
 from relay.app import Running
 from relay.core.events import Done, Hold, State
 from relay.core.snapshot import Snapshot
-from relay.doorway import CONNECTING_AT_ONCE
 from relay.journal.base import Filter
 from relay.sandbox import Sandbox
-from relay.wishes import Start
+from relay.tasks import submission
+from relay.tasks.admission import CONNECTING_AT_ONCE
+from relay.tasks.requests import Start
 
 MODEL = "bytedance/text-to-image-seedream-v4"
 

@@ -13,10 +13,10 @@ STARTS_AND_FINDS_ITS_FILES = """
 import sys
 from pathlib import Path
 import relay
-from relay.cli import cli
+from relay.cli.main import cli
 from relay.web.pages import STATIC
 from relay.journal.database import open_database
-from relay.providers.catalogue.catalogue import load
+from relay.catalogue.catalogue import load
 installed = Path(sys.argv[1])
 assert Path(relay.__file__).is_relative_to(installed), relay.__file__
 assert STATIC == installed / "relay" / "static", STATIC

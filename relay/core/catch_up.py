@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.core.events import Stream
-from relay.core.logbook import already_in
+from relay.core.log_repair import already_in
 from relay.core.signals import Detail
-from relay.core.text import utf16_len
+from relay.core.utf16 import utf16_len
 
 ECHO_S: Final = 0.5
 """How long after a record was read frames may come whose text is in it."""

@@ -34,11 +34,12 @@ from relay.core.events import (
     Stream,
     Submit,
 )
-from relay.core.logbook import gaps, text_of
+from relay.core.log_repair import gaps, text_of
 from relay.core.patience import Patience
 from relay.core.platform_clock import PlatformClock
 from relay.core.recorder import Recorder
 from relay.core.results import is_there, merge
+from relay.core.schedule import Watch
 from relay.core.signals import (
     Accepted,
     CancelAsked,
@@ -63,7 +64,6 @@ from relay.core.signals import (
 from relay.core.snapshot import Snapshot, begin
 from relay.core.timeline import Timeline
 from relay.core.verdict import infer, judge
-from relay.core.watch import Watch
 
 SETTLE_S: Final = 120.0
 """How long a terminal frame may stay unconfirmed by the record before it is believed."""

@@ -22,13 +22,13 @@ from relay.core.events import (
     Stream,
     Submitted,
 )
-from relay.core.logbook import Gap, as_lines, text_of
+from relay.core.log_repair import Gap, as_lines, text_of
 from relay.core.merge import Merger
 from relay.core.results import merge
 from relay.core.signals import Part
 from relay.core.snapshot import LOG_UNITS, Snapshot, apply
-from relay.core.text import chunks
 from relay.core.transitions import RELEASE, TRANSITIONS
+from relay.core.utf16 import chunks
 
 
 class Recorder:

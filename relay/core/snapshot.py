@@ -34,7 +34,7 @@ from relay.core.events import (
     Submit,
     Submitted,
 )
-from relay.core.text import utf16_cut, utf16_len
+from relay.core.utf16 import utf16_cut, utf16_len
 
 LOG_UNITS = 32_768
 """How much log a snapshot keeps, in UTF-16 units over both streams."""

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from relay.core.events import Append
 from relay.core.signals import Part
 from relay.core.snapshot import LOG_UNITS, Segment
-from relay.core.text import chunks, utf16_len
+from relay.core.utf16 import chunks, utf16_len
 
 
 def appends(segments: tuple[Segment, ...], parts: tuple[Part, ...]) -> list[Append]:

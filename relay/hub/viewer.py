@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from relay.hub.flow import Flow
-from relay.hub.frames import Form
+from relay.hub.flow_control import Flow
+from relay.hub.framing import Form
 
 BEHIND_BYTES = 32 * 1024
 """More than this in a viewer's write buffer, and it is behind: nothing more is written until it has drained."""

@@ -114,7 +114,7 @@ class Filter:
     until: float | None = None
     """Unix seconds: created before then."""
     words: tuple[str, ...] = ()
-    """Each begins a word of the task's id, its model or one of its tags (`relay.journal.words`)."""
+    """Each begins a word of the task's id, its model or one of its tags (`relay.journal.search_words`)."""
 
 
 Tail = Callable[[Sequence[Entry]], None]

@@ -19,8 +19,8 @@ from relay.errors import ConfigError, StoreGone
 from relay.journal.base import not_permitted
 from relay.journal.batch import Batch
 from relay.journal.checkpoints import WRITER_PAGES
-from relay.journal.held import HeldFile, hold
-from relay.journal.mark import Mark
+from relay.journal.file_lock import HeldFile, hold
+from relay.journal.high_water_mark import Mark
 from relay.journal.upgrades import SCHEMA_VERSION, upgrade
 
 _APPLICATION_ID = 0x72656C79

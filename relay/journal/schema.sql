@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS task_tags (
   PRIMARY KEY (tag, created_at, task)
 ) STRICT, WITHOUT ROWID;
 
--- What models and tags are found by: each from each of its words on, as relay/journal/words.py writes it. A model or a
+-- What models and tags are found by: each from each of its words on, as relay/journal/search_words.py writes it. A model or a
 -- tag stands here once, however many tasks have it.
 CREATE TABLE IF NOT EXISTS words (
   word TEXT NOT NULL,

@@ -23,12 +23,12 @@ from relay.core.events import Event
 from relay.core.snapshot import Snapshot
 from relay.errors import StoreDamaged, StoreError, StoreGone
 from relay.journal import listing, tables
+from relay.journal.availability import Outage
 from relay.journal.base import Claim, Filter, History, Place, Record, Tail
 from relay.journal.batch import Batch, check_first
 from relay.journal.checkpoints import Checkpoints
 from relay.journal.database import Database, open_database
-from relay.journal.outage import Outage
-from relay.journal.tails import Tails
+from relay.journal.listeners import Tails
 from relay.journal.writer import Writer
 from relay.providers.base import UpstreamTask
 

@@ -17,7 +17,7 @@ from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
 from relay.errors import StoreDamaged
 from relay.journal.base import UNENDED, Claim, Entry, History, Record
 from relay.journal.batch import Batch
-from relay.journal.words import word_starts
+from relay.journal.search_words import word_starts
 from relay.providers.base import File, UpstreamTask
 
 _ENDED = tuple(state for state in State if state.ended)

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from relay import log
 from relay.errors import StoreError
+from relay.journal.availability import Outage
 from relay.journal.batch import Batch
-from relay.journal.outage import Outage
 
 CHECK_S = 1.0
 """Appends go on for no longer into a file that was taken away."""

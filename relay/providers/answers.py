@@ -9,7 +9,7 @@ answer only under a name that pages do not know.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from relay.providers.values import dump, entries, mapping, text
+from relay.providers.lenient_json import dump, entries, mapping, text
 from relay.providers.wrappers import unwrap
 
 _LISTS: Final = ("thinking", "answer")

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from relay.catalogue.model import Model
 from relay.core.signals import Detail, Signal
-from relay.providers.catalogue.model import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

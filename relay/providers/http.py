@@ -19,10 +19,10 @@ import aiohttp
 
 from relay import __version__
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
+from relay.net.proxy import Proxy
 from relay.providers.base import Unsent, always
-from relay.providers.body import Body
+from relay.providers.request_body import Body
 from relay.providers.tls import tls_failure
-from relay.proxy import Proxy
 
 BODY_LIMIT_BYTES = 16 * 2**20
 """The limit of Wiro's own clients."""

@@ -13,7 +13,7 @@ from relay.core.events import Output
 from relay.providers import media_types
 from relay.providers.answers import NAMES as ANSWER_NAMES
 from relay.providers.answers import readable
-from relay.providers.values import address, content, integer, load, text
+from relay.providers.lenient_json import address, content, integer, load, text
 
 _DEEPEST: Final = 32
 """The maximum nesting of lists and objects."""

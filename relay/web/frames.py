@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import hdrs, web
 
-from relay.origin import same_address
+from relay.net.origin import same_address
 
 _IN_A_FRAME = frozenset({"iframe", "frame", "embed", "object"})
 _PORTS = {"http": 80, "https": 443}

@@ -5,8 +5,8 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 import relay
-from relay.web.context import context
 from relay.web.frames import is_unwelcome
+from relay.web.http.context import context
 
 
 def static_folder() -> Path:

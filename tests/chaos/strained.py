@@ -9,10 +9,11 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from relay import cli, submission
+from relay.cli import main as cli
 from relay.journal import sqlite
 from relay.journal.base import Entry
-from relay.journal.tails import Tails
+from relay.journal.listeners import Tails
+from relay.tasks import submission
 
 LATE_S = 0.02
 

@@ -28,6 +28,7 @@ from relay.core.events import (
 from relay.core.lifecycle import NO_OUTPUTS, SETTLE_S, Lifecycle, submit
 from relay.core.merge import MERGE_S
 from relay.core.patience import Patience
+from relay.core.schedule import NUDGED_S, UNCONFIRMED_CHECK_S
 from relay.core.signals import (
     Accepted,
     CancelAsked,
@@ -51,8 +52,7 @@ from relay.core.signals import (
     Withdrawn,
 )
 from relay.core.snapshot import LOG_UNITS, begin, decode_snapshot, encode_snapshot, fold
-from relay.core.text import utf16_len
-from relay.core.watch import NUDGED_S, UNCONFIRMED_CHECK_S
+from relay.core.utf16 import utf16_len
 
 T0 = 1_700_000_000.0
 PICTURE = Output(content_type="image/png", name="0.png", size=7, url="https://cdn.example/0.png")

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.logbook import Gap, already_in, as_lines, gaps
-from relay.core.text import utf16_cut, utf16_len
+from relay.core.log_repair import Gap, already_in, as_lines, gaps
+from relay.core.utf16 import utf16_cut, utf16_len
 
 lines = st.lists(st.text("ab c", max_size=5), max_size=8)
 repeating = st.lists(st.sampled_from(["tick", "tock", "", "50%", "😀"]), max_size=12)

@@ -17,7 +17,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 from relay.app import Running
 from relay.sandbox import Sandbox
-from relay.web.links import links
+from relay.web.api.links import links
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 """The names that `.ci/browser` looks for too. Without any of them it is Playwright's own."""

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from relay.app import Running
 from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
-from relay.wishes import Start
+from relay.tasks.requests import Start
 from tests.e2e.middlebox import Middlebox
 from tests.e2e.test_browser_embed import Shop
 

@@ -11,7 +11,7 @@ import pytest
 from relay.app import Running
 from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
-from relay.wishes import Start
+from relay.tasks.requests import Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

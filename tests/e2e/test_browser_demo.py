@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Page, expect
 
-from relay.demo import TASKS
+from relay.cli.demo import TASKS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

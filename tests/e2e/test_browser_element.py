@@ -8,7 +8,7 @@ from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from relay.app import Running
 from relay.sandbox import Sandbox
-from relay.wishes import Start
+from relay.tasks.requests import Start
 from tests.e2e import stories
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

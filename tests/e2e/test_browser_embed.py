@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from relay.app import Running
 from relay.sandbox import Sandbox
-from relay.wishes import Start
+from relay.tasks.requests import Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -13,7 +13,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from relay.app import Running
 from relay.core.events import Event, Source, Stall, State
 from relay.sandbox import Sandbox
-from relay.wishes import Start
+from relay.tasks.requests import Start
 from tests.e2e import stories
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -5,7 +5,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from relay.app import Running
-from relay.wishes import Start
+from relay.tasks.requests import Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from relay.app import Running
+from relay.cli.demo import TASKS
 from relay.core.events import (
     Append,
     AppendOutput,
@@ -32,10 +33,9 @@ from relay.core.events import (
     Submit,
     Submitted,
 )
-from relay.demo import TASKS
 from relay.journal.base import Record
 from relay.sandbox import Sandbox
-from relay.wishes import Start
+from relay.tasks.requests import Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page
 
 from relay.app import Running
-from relay.journal.words import are_all_found, asked_words
+from relay.journal.search_words import are_all_found, asked_words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,12 +12,12 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from relay import config
+from relay.access.grants import LEEWAY_S, MAX_TTL_S, SCOPES, Access
+from relay.catalogue import catalogue
+from relay.catalogue.check import Offer, check
 from relay.errors import ConfigError, RequestError
 from relay.hub.cursor import parse_cursor
-from relay.providers.catalogue import catalogue
-from relay.providers.catalogue.check import Offer, check
-from relay.web.access import LEEWAY_S, MAX_TTL_S, SCOPES, Access
-from relay.web.bodies import (
+from relay.web.api.bodies import (
     AttachBody,
     EventsQuery,
     FileBody,
@@ -29,8 +29,8 @@ from relay.web.bodies import (
     page_cursor,
     parse_object,
 )
-from relay.web.messages import MessageError, parse
-from relay.web.problems import of_validation
+from relay.web.http.problems import of_validation
+from relay.web.live.messages import MessageError, parse
 from tests.fuzz.target import Target, must_be_writable
 
 NOW = 1_734_513_809.0

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from relay.errors import Code, RequestError, UpstreamError
-from relay.web.problems import Problem, answer, of_upstream
+from relay.web.http.problems import Problem, answer, of_upstream
 
 ODD = (
     b"null",

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import orjson
 
+from relay.catalogue.check import check
 from relay.core.events import decode_event, encode_event
 from relay.core.lifecycle import Lifecycle, submit
 from relay.core.signals import DetailSeen, Signal
@@ -14,13 +15,12 @@ from relay.errors import RequestError, UpstreamRejected, UpstreamUnclear
 from relay.providers.apikley import answers as apikley
 from relay.providers.apikley.callbacks import WINDOW_S, proven_job, sign
 from relay.providers.base import File
-from relay.providers.catalogue.check import check
 from relay.providers.http import Answer
 from relay.providers.wiro import answers as wiro
 from relay.providers.wiro import store
 from relay.providers.wiro.frames import FrameError, parse
 from relay.providers.wiro.tools import parse_tool
-from relay.web.models import written
+from relay.web.api.models import written
 from tests.fuzz.target import Target, must_be_writable
 
 NOW = 1_734_513_809.0

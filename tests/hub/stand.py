@@ -24,7 +24,7 @@ from relay.core.events import (
     decode_event,
 )
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
-from relay.hub.frames import SSE_HTTP_1_0, Form
+from relay.hub.framing import SSE_HTTP_1_0, Form
 from relay.hub.viewer import Close, Subject, Viewer
 from relay.journal.base import Entry, Filter, History, Place, Record, Tail
 from relay.journal.memory import MemoryJournal

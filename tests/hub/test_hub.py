@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError
-from relay.hub import channel as channel_module
-from relay.hub.channel import FLOOD_BYTES, RECENT_BYTES, RECENT_EVENTS
+from relay.hub import task_channel as channel_module
 from relay.hub.cursor import Cursor
 from relay.hub.hub import ROUND_S, TOO_SLOW_S, Hub
+from relay.hub.task_channel import FLOOD_BYTES, RECENT_BYTES, RECENT_EVENTS
 from relay.hub.viewer import BEHIND_BYTES, DRAINING, TOO_SLOW
 from tests.hub.stand import TASK, Clock, SlowJournal, Told
 

@@ -8,7 +8,7 @@ from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
 from relay.hub.cursor import Cursor, parse_cursor
-from relay.hub.frames import SSE, SSE_HTTP_1_0, WEBSOCKET, sse_block, sse_chunk, websocket_text
+from relay.hub.framing import SSE, SSE_HTTP_1_0, WEBSOCKET, sse_block, sse_chunk, websocket_text
 
 EDGES = (0, 1, 125, 126, 127, 65_535, 65_536, 70_000)
 """The sizes at which a frame's header changes its form (RFC 6455 section 5.2), and their neighbours."""

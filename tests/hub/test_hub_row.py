@@ -18,7 +18,7 @@ from relay.core.events import (
     Submit,
 )
 from relay.core.snapshot import Snapshot, apply, begin
-from relay.hub.row import FOLD_AT, Row, left_out, state_of
+from relay.hub.tag_row import FOLD_AT, Row, left_out, state_of
 from relay.journal.base import Entry
 from tests.hub.stand import short
 

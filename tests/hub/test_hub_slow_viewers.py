@@ -21,12 +21,12 @@ from relay.core.events import (
     decode_event,
 )
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
-from relay.hub.frames import SSE_HTTP_1_0
+from relay.hub.framing import SSE_HTTP_1_0
 from relay.hub.hub import TOO_SLOW_S, Hub
 from relay.hub.viewer import BEHIND_BYTES, TOO_SLOW, Close, Subject, Viewer
 from relay.journal.base import Record
 from relay.journal.memory import MemoryJournal
-from relay.web.transport import tune
+from relay.web.http.tcp import tune
 
 TASK, TAG = "t1", "shop"
 LINE = "x" * 4096

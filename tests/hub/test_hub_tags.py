@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from relay.core.events import State
 from relay.hub import tag_channel as tag_channel_module
 from relay.hub import tags as tags_module
-from relay.hub.channel import FLOOD_BYTES
-from relay.hub.frames import Form
+from relay.hub.framing import Form
 from relay.hub.hub import ROUND_S, Hub
 from relay.hub.tag_channel import LISTED, TagChannel
+from relay.hub.task_channel import FLOOD_BYTES
 from relay.hub.viewer import BEHIND_BYTES, TagSubscription
 from relay.journal.base import Filter, Place, Record
 from tests.hub.stand import TASK, Clock, SlowJournal, Told, short

@@ -17,7 +17,7 @@ from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.errors import ConfigError, StoreGone
 from relay.journal import sqlite, writer
 from relay.journal.base import Record
-from relay.journal.mark import Mark
+from relay.journal.high_water_mark import Mark
 from relay.journal.sqlite import SQLiteJournal
 
 GONE = "the store was deleted or replaced"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.journal.words import are_all_found, asked_words, word_starts
+from relay.journal.search_words import are_all_found, asked_words, word_starts
 
 MODEL = "bytedance/image-to-video-seedance-v1"
 TASK = "bdwmu65xnubzsm4bndfz6w8eqz"

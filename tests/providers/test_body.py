@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from relay.errors import UpstreamUnavailable
 from relay.providers.base import File
-from relay.providers.body import PIECE_BYTES, Body, Form, JsonBody
+from relay.providers.request_body import PIECE_BYTES, Body, Form, JsonBody
 
 PICTURE = b"\x89PNG\r\n--" * 20_000
 

@@ -9,8 +9,8 @@ import pytest
 
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
 from relay.providers.base import Unsent
-from relay.providers.body import JsonBody
 from relay.providers.http import Http
+from relay.providers.request_body import JsonBody
 
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

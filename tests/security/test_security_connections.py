@@ -14,9 +14,9 @@ import orjson
 import pytest
 
 from relay.app import Running
-from relay.web import listener
-from relay.web.crowd import Crowd
-from relay.web.descriptors import Descriptors
+from relay.web.http import listener
+from relay.web.http.connection_counts import Crowd
+from relay.web.http.file_descriptors import Descriptors
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]

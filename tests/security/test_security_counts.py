@@ -3,9 +3,9 @@
 import pytest
 
 from relay.errors import Code, RequestError
-from relay.web.crowd import Crowd, counted_as
-from relay.web.pace import FLOOR_BYTES_S, Pace
-from relay.web.rates import Bucket, Rate
+from relay.web.http.connection_counts import Crowd, counted_as
+from relay.web.http.min_rate import FLOOR_BYTES_S, Pace
+from relay.web.http.rate_limits import Bucket, Rate
 
 
 def test_a_crowd_has_room_for_so_many_in_all() -> None:

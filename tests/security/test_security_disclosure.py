@@ -9,7 +9,7 @@ import pytest
 
 from relay.app import Running
 from relay.journal.base import Claim
-from relay.web.problems import UNMATCHED
+from relay.web.http.problems import UNMATCHED
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 

@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 
 import relay as package
-from relay import tasks
 from relay.app import Running
-from relay.models import Models
 from relay.sandbox import Sandbox
+from relay.tasks import use_cases as tasks
+from relay.tasks.models import Models
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]

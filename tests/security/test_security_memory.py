@@ -36,7 +36,7 @@ TOLERANCE_BYTES = 16 * 2**20
 PROGRAM = """
 import gc, signal
 signal.signal(signal.SIGUSR1, lambda *_: gc.collect())
-from relay.cli import main
+from relay.cli.main import main
 main()
 """
 """The command, and a way to have what is garbage collected when we look, and not some day."""

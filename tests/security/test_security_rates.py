@@ -10,14 +10,14 @@ import aiohttp
 import orjson
 import pytest
 
+from relay.access.grants import Access
 from relay.app import Running
 from relay.backoff import Bucket
 from relay.errors import RequestError
-from relay.follower import STOPS_AT_ONCE
 from relay.sandbox import Sandbox
-from relay.web import rates
-from relay.web.access import Access
-from relay.web.rates import Rate
+from relay.tasks.follower import STOPS_AT_ONCE
+from relay.web.http import rate_limits as rates
+from relay.web.http.rate_limits import Rate
 
 Message = dict[str, Any]
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]

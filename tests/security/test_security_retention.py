@@ -7,13 +7,13 @@ from contextlib import AbstractAsyncContextManager
 import aiohttp
 import pytest
 
-from relay import retention
 from relay.app import Running
 from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
+from relay.journal import retention
 from relay.journal.base import Filter, Record
 from relay.journal.memory import MemoryJournal
-from relay.retention import YOUNG_S, retaining, sweep
+from relay.journal.retention import YOUNG_S, retaining, sweep
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 

@@ -3,7 +3,7 @@
 import resource
 import sys
 
-from relay import cli
+from relay.cli import main as cli
 
 
 def main() -> None:

@@ -17,16 +17,17 @@ import orjson
 import pytest
 from aiohttp import hdrs
 
-from relay import backoff, submission
+from relay import backoff
 from relay.app import Running, running
 from relay.config import Config
-from relay.core import watch
+from relay.core import schedule as watch
 from relay.core.events import Event, LateLog, LogOutput, ProgressOutput, Source, Stage, Stream, decode_event
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
-from relay.core.text import utf16_cut, utf16_len
+from relay.core.utf16 import utf16_cut, utf16_len
 from relay.sandbox import Sandbox
 from relay.sandbox.record import CLOCK, outputs
 from relay.sandbox.tasks import Task
+from relay.tasks import submission
 
 Message = dict[str, Any]
 Wire = Literal["ws", "sse"]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from relay import follower
 from relay.core import lifecycle
 from relay.core.events import Hold, Source
 from relay.sandbox import Sandbox
+from relay.tasks import follower
 
 if TYPE_CHECKING:
     from tests.upstream.conftest import MakeStand, Stand, Story

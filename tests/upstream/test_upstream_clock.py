@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from relay import app, backoff, submission
+from relay import app, backoff
 from relay.core.events import State
 from relay.core.snapshot import Snapshot
 from relay.journal.base import Filter
 from relay.providers.wiro.search import LISTED
 from relay.sandbox import Sandbox
+from relay.tasks import submission
 
 if TYPE_CHECKING:
     from tests.upstream.conftest import MakeStand, Stand, Story, Ward

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from relay import follower
 from relay.core.events import Source, Stage
+from relay.tasks import follower
 
 if TYPE_CHECKING:
     from tests.upstream.conftest import Stand

@@ -13,7 +13,7 @@ import pytest
 from relay.core import merge
 from relay.core.events import Append, AppendOutput, Event, Results, decode_event
 from relay.core.snapshot import Snapshot, apply, decode_snapshot
-from relay.core.text import utf16_len
+from relay.core.utf16 import utf16_len
 from relay.sandbox import Sandbox
 from relay.sandbox.record import outputs
 

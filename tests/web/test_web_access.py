@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.access.grants import LEEWAY_S, MAX_TTL_S, Access, TokenExpired
 from relay.app import Running
 from relay.errors import RequestError
-from relay.web.access import LEEWAY_S, MAX_TTL_S, Access, TokenExpired
 
 NOW = 1_764_115_200
 SECRET = "a-token-secret-of-thirty-two-chars"

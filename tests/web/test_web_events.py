@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from relay.app import Running
 from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
-from relay.web import events
-from relay.web.crowd import Crowd
+from relay.web.http.connection_counts import Crowd
+from relay.web.live import many as events
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]

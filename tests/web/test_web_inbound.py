@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
 from relay.app import Running
-from relay.web.inbound import CLOSING_BYTES, TOO_MANY, FrameLimit
-from relay.wishes import Start
+from relay.tasks.requests import Start
+from relay.web.http.frame_limit import CLOSING_BYTES, TOO_MANY, FrameLimit
 from tests.wire import Wire, connected
 
 PATIENCE_S = 30.0

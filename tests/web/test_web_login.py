@@ -3,8 +3,8 @@
 import aiohttp
 import pytest
 
+from relay.access.login_codes import LIFETIME_S, LoginCodes
 from relay.app import Running
-from relay.web.login_codes import LIFETIME_S, LoginCodes
 
 
 def test_a_code_is_valid_once_and_for_ten_minutes() -> None:

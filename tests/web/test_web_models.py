@@ -9,7 +9,7 @@ import pytest
 
 from relay.app import Running
 from relay.sandbox import Sandbox
-from relay.web.openapi import _schemas
+from relay.web.api.openapi import _schemas
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 Json = dict[str, Any]

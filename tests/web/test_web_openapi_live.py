@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 from relay.app import running
 from relay.config import Config
 from relay.sandbox import Sandbox
-from relay.web import openapi
+from relay.web.api import openapi
 
 KEY = "a-management-key-for-tests"
 HEADERS = {"Authorization": f"Bearer {KEY}"}

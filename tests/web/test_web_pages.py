@@ -8,10 +8,10 @@ import aiohttp
 import pytest
 
 from relay.app import Running
-from relay.web.calls import CALLS
+from relay.web.api.contract import CALLS
+from relay.web.application import application
+from relay.web.http.problems import STATUS
 from relay.web.pages import FILES, STATIC
-from relay.web.problems import STATUS
-from relay.web.server import application
 
 Json = dict[str, Any]
 

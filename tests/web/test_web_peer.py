@@ -4,8 +4,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from relay.web.crowd import Crowd, counted_as
-from relay.web.peer import peer
+from relay.web.http.client_address import peer
+from relay.web.http.connection_counts import Crowd, counted_as
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from relay.app import Running
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError
 from relay.sandbox import Sandbox
-from relay.web import ws
-from relay.web.messages import MessageError
-from relay.web.sockets import TaskSocket
+from relay.web.live import websocket as ws
+from relay.web.live.messages import MessageError
+from relay.web.live.socket_viewers import TaskSocket
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]

@@ -15,7 +15,7 @@ import pytest
 from relay.app import Running
 from relay.core.snapshot import Snapshot, decode_snapshot
 from relay.sandbox import Sandbox
-from relay.web.crowd import Crowd
+from relay.web.http.connection_counts import Crowd
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]

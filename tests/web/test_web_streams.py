@@ -18,7 +18,7 @@ from relay.core.snapshot import Snapshot, decode_snapshot
 from relay.hub.viewer import TOO_SLOW
 from relay.journal.base import Entry
 from relay.sandbox import Sandbox
-from relay.web import ws
+from relay.web.live import websocket as ws
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]

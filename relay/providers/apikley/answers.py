@@ -18,7 +18,7 @@ from relay.providers.apikley import states
 from relay.providers.apikley.refusals import UNCLEAR, classify, is_unknown_job
 from relay.providers.base import UpstreamTask
 from relay.providers.http import Answer
-from relay.providers.values import integer, load, mapping, moment, number, short, text
+from relay.providers.lenient_json import integer, load, mapping, moment, number, short, text
 
 _SUCCESS: Final = 200
 _STAGES: Final = {"waiting": Stage.QUEUE, "generating": Stage.START}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from relay.errors import Code, RequestError
-from relay.providers.values import load, mapping, text
+from relay.providers.lenient_json import load, mapping, text
 
 WINDOW_S: Final = 300.0
 """How far the time of a callback may be off from ours: what is older may have been recorded and sent again."""

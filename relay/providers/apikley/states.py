@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from relay.providers.values import integer, text
+from relay.providers.lenient_json import integer, text
 
 State = Literal["waiting", "generating", "succeeded", "failed", "canceled"]
 

@@ -15,7 +15,7 @@ from relay.errors import UpstreamRejected, UpstreamUnclear
 from relay.providers import outputs
 from relay.providers.base import UpstreamTask
 from relay.providers.http import Answer
-from relay.providers.values import entries, flag, integer, load, mapping, moment, number, text
+from relay.providers.lenient_json import entries, flag, integer, load, mapping, moment, number, text
 from relay.providers.wiro.refusals import classify, faults, is_unknown_task
 from relay.providers.wiro.words import word
 

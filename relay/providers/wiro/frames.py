@@ -12,7 +12,7 @@ from typing import Final
 from relay.core.events import Stage, Stream
 from relay.core.signals import EndSeen, Signal, StageSeen
 from relay.providers import outputs
-from relay.providers.values import flag, integer, load, text
+from relay.providers.lenient_json import flag, integer, load, text
 from relay.providers.wiro import messages
 from relay.providers.wiro.words import word
 

@@ -13,7 +13,7 @@ from relay.core.events import Progress, Stream
 from relay.core.progress import LABEL_CHARS, from_text, seconds, upstream_eta
 from relay.core.signals import LogSeen, Part, ProgressSeen, Signal, TextSeen
 from relay.providers.answers import call_text, texts_of
-from relay.providers.values import dump, entries, integer, mapping, number, text
+from relay.providers.lenient_json import dump, entries, integer, mapping, number, text
 from relay.providers.wrappers import unwrap
 
 _PROGRESS: Final = frozenset(

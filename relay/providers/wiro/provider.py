@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from relay import log
+from relay.catalogue.model import Model
 from relay.core.signals import Detail, Signal
 from relay.errors import Code, UpstreamRejected
+from relay.net.proxy import DIRECT, Proxies
 from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask, always
-from relay.providers.catalogue.model import Model
+from relay.providers.lenient_json import short
 from relay.providers.notices import Notices
-from relay.providers.values import short
 from relay.providers.wiro import runs, socket, store
 from relay.providers.wiro.answers import confirm, parse_detail, parse_run, read_tasks
 from relay.providers.wiro.rest import Rest
@@ -17,7 +18,6 @@ from relay.providers.wiro.search import LISTED, PAGES, pick, reaches_back
 from relay.providers.wiro.signing import Signer
 from relay.providers.wiro.tools import parse_tool
 from relay.providers.wiro.words import STATUSES, word
-from relay.proxy import DIRECT, Proxies
 
 _log = log.get("wiro")
 

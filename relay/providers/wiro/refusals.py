@@ -7,7 +7,7 @@ Wiro documents HTTP 200 for every answer, and 401 and 404 beside it, so the word
 import re
 
 from relay.errors import Code, FieldError, UpstreamFault, UpstreamFull, UpstreamRejected
-from relay.providers.values import entries, integer, short, text
+from relay.providers.lenient_json import entries, integer, short, text
 
 _INPUT = re.compile(r"request (?:parameters?|files?) \[([^\]]{1,100})\]", re.IGNORECASE)
 _NO_MODEL = {"slug-owner-project-not-exist", "tool-not-accessible"}

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from relay.errors import Code, FieldError, UpstreamRejected
-from relay.providers.body import Body, JsonBody
+from relay.net.proxy import Proxy
 from relay.providers.http import Answer, Http
-from relay.providers.values import dump
+from relay.providers.lenient_json import dump
+from relay.providers.request_body import Body, JsonBody
 from relay.providers.wiro.signing import Signer
-from relay.proxy import Proxy
 
 
 class Rest:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from relay.errors import Code, FieldError, UpstreamRejected
 from relay.providers.base import File, Run
-from relay.providers.body import Body, Form, JsonBody
-from relay.providers.values import dump
+from relay.providers.lenient_json import dump
+from relay.providers.request_body import Body, Form, JsonBody
 
 _RESERVED = ("callbackUrl", "projectid")
 """What every run takes beside its model's inputs: a file of that name would stand in the way of what is said there."""

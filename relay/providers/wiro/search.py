@@ -8,7 +8,7 @@ for and when can be compared, and that is no proof: how many fit is for the call
 from collections.abc import Sequence
 
 from relay.providers.base import Found, Run, UpstreamTask
-from relay.providers.values import mapping, moment, text
+from relay.providers.lenient_json import mapping, moment, text
 
 CLOCK_SKEW_S = 120.0
 """How far Wiro's clock may be off from ours."""

@@ -15,10 +15,10 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from relay import __version__, log
 from relay.core.signals import Signal
 from relay.errors import UpstreamUnavailable
+from relay.net.proxy import Proxy
 from relay.providers.base import UpstreamTask
 from relay.providers.tls import tls_failure
 from relay.providers.wiro.frames import Frame, FrameError, parse
-from relay.proxy import Proxy
 
 FRAME_LIMIT_BYTES = 16 * 2**20
 """websockets' own 1 MiB is too little for a long answer said again with every chunk. A longer frame ends the stream."""

@@ -8,9 +8,9 @@ prints two answers for each call: every spelling is sent, and both answers are r
 from relay.errors import UpstreamUnclear
 from relay.providers import media_types
 from relay.providers.base import File, StoredFile, StoredFolder
-from relay.providers.body import Body, Form, JsonBody
 from relay.providers.http import Answer
-from relay.providers.values import address, dump, integer, text
+from relay.providers.lenient_json import address, dump, integer, text
+from relay.providers.request_body import Body, Form, JsonBody
 from relay.providers.wiro.answers import read_entry
 
 

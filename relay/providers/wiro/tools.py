@@ -7,10 +7,10 @@ is not understood becomes an input that takes anything.
 
 from typing import Final
 
+from relay.catalogue.model import Input, InputType, Model, Option
 from relay.errors import UpstreamRejected, UpstreamUnclear
-from relay.providers.catalogue.model import Input, InputType, Model, Option
 from relay.providers.http import Answer
-from relay.providers.values import entries, flag, mapping, number, text
+from relay.providers.lenient_json import entries, flag, mapping, number, text
 from relay.providers.wiro.answers import read_tools
 from relay.providers.wiro.refusals import is_unknown_model
 

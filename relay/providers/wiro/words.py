@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from relay.core.events import Stage
-from relay.providers.values import text
+from relay.providers.lenient_json import text
 
 STATUSES: Final = frozenset({*(f"task_{stage}" for stage in Stage), "task_cancel", "task_error", "task_output"})
 """The known statuses of a task's record."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from relay.providers.catalogue.catalogue import load
-from relay.providers.catalogue.check import FAULTS, Offer, check
-from relay.providers.catalogue.model import Input, Model
+from relay.catalogue.catalogue import load
+from relay.catalogue.check import FAULTS, Offer, check
+from relay.catalogue.model import Input, Model
 
 CATALOGUE = load()
 IMAGE, EDIT, IMAGE_3, VIDEO, APIKLEY = CATALOGUE

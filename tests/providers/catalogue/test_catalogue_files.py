@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from relay.catalogue.catalogue import load
+from relay.catalogue.check import check
+from relay.catalogue.model import Model
 from relay.errors import ConfigError
-from relay.providers.catalogue.catalogue import load
-from relay.providers.catalogue.check import check
-from relay.providers.catalogue.model import Model
 
 CATALOGUE = load()
 

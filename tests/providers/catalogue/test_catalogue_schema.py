@@ -7,10 +7,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from relay.providers.catalogue.catalogue import load
-from relay.providers.catalogue.check import check
-from relay.providers.catalogue.model import Input, Model
-from relay.providers.catalogue.schema import schema
+from relay.catalogue.catalogue import load
+from relay.catalogue.check import check
+from relay.catalogue.model import Input, Model
+from relay.catalogue.schema import schema
 
 ODD = Model(
     provider="wiro",

@@ -3,7 +3,7 @@
 import pytest
 
 from relay.errors import Code, FieldError, UpstreamFault, UpstreamFull
-from relay.providers.values import MESSAGE_CHARS
+from relay.providers.lenient_json import MESSAGE_CHARS
 from relay.providers.wiro.refusals import classify, faults
 
 BUSY = "You have reached your concurrent task limit. With your current balance of $10, you can run up to 1 tasks."

@@ -3,9 +3,9 @@
 import orjson
 import pytest
 
+from relay.catalogue.check import check
+from relay.catalogue.model import Input, Model, Option
 from relay.errors import UpstreamRejected, UpstreamUnclear
-from relay.providers.catalogue.check import check
-from relay.providers.catalogue.model import Input, Model, Option
 from relay.providers.http import Answer
 from relay.providers.wiro.tools import parse_tool
 

@@ -1,0 +1,94 @@
+"""`relay demo`: a sandbox, a relay in front of it, and a few tasks, all in this process; nothing is kept."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from relay.app import Running, running
+from relay.config import Config, load
+from relay.environment import variables
+from relay.sandbox import Sandbox
+from relay.tasks.requests import Start
+
+TASKS = (
+    (
+        "bytedance/text-to-image-seedream-v4",
+        {"prompt": "A majestic white dragon perched on a snowy mountain peak, epic fantasy artwork.", "maxImages": 2},
+    ),
+    (
+        "bytedance/image-to-video-seedance-v1",
+        {
+            "inputImageUrl": "https://example.com/skier.jpg",
+            "prompt": "A skier glides over fresh snow, the camera moves smoothly alongside.",
+            "resolution": "480p",
+            "duration": "5",
+        },
+    ),
+    (
+        "bytedance/seedream-v4",
+        {"prompt": "A cozy library filled with towering bookshelves, a cat asleep on the books.", "size": "2496x1664"},
+    ),
+    (
+        "bytedance/text-to-image-seedream-v3",
+        {"prompt": "A tranquil mountain lake at dawn, photorealistic scenery.", "size": "1024x1024"},
+    ),
+    (
+        "bytedance/seedream-v4-text-to-image",
+        {"prompt": "An old lighthouse in a winter storm, oil on canvas.", "image_size": "landscape_16_9"},
+    ),
+    ("bytedance/text-to-image-seedream-v4", {"prompt": "A fairytale village in winter. [sandbox: exit=1]"}),
+)
+"""One task of each model, Apikley's among them, and one that fails."""
+
+
+async def demo(*, port: int, speed: float, opened: Callable[[Running], None]) -> None:
+    """
+    Run the demo until cancelled.
+
+    Args:
+        port: where the relay listens; 0 picks a free one.
+        speed: pace of the simulated upstream; 1 is a realistic one.
+        opened: called when everything is up.
+
+    Raises:
+        ConfigError: the port is taken, or `RELAY_API_KEYS` is wrong.
+    """
+    async with Sandbox(speed=speed) as sandbox:
+        config = Config.model_validate(
+            {
+                "port": port,
+                "store": "memory:",
+                "api_keys": api_keys(),
+                "media_sources": sandbox.origin,
+                "wiro_api_key": sandbox.api_key,
+                "wiro_api_secret": sandbox.api_secret,
+                "wiro_api_url": sandbox.api_url,
+                "wiro_socket_url": sandbox.socket_url,
+                "apikley_api_key": sandbox.apikley_key,
+                "apikley_api_url": sandbox.apikley_url,
+            }
+        )
+        async with running(config) as relay:
+            await _start_tasks(relay)  # first, so that the page has them all when it opens
+            opened(relay)
+            await asyncio.Event().wait()
+
+
+def api_keys() -> tuple[SecretStr, ...]:
+    """
+    Return the keys of `RELAY_API_KEYS`, the one setting of the demo; with none, the relay makes one.
+
+    Raises:
+        ConfigError: they are wrong.
+    """
+    name = "RELAY_API_KEYS"
+    value = variables(os.environ, Path(".env"), {name}).get(name)
+    return load({} if value is None else {name: value}, Path(os.devnull)).api_keys
+
+
+async def _start_tasks(relay: Running) -> None:
+    for model, given in TASKS:
+        await relay.context.tasks.start(Start(model=model, input=given, tags=("demo",)))

@@ -1,0 +1,43 @@
+"""What SIGHUP has read again while the relay runs: keys, origins and the log level."""
+
+from collections.abc import Iterable
+
+from relay import log
+from relay.app import api_keys
+from relay.config import Config, load
+from relay.errors import ConfigError
+from relay.web.http.context import Context
+
+RELOADED = ("api_keys", "allowed_origins", "log_level")
+"""Fields of the settings that count at once. A change of any other needs a restart."""
+
+_log = log.get("relay")
+
+
+async def reload(context: Context) -> None:
+    """
+    Read the settings again and apply those that may change. If one of them is wrong, all stay as they are.
+
+    The environment of a process does not change from outside, so what changes is what stands in `.env`.
+    """
+    try:
+        fresh = load()
+        keys = await api_keys(fresh, context.journal)
+    except (ConfigError, OSError) as error:
+        _log.error("settings.reload_failed", problems=str(error).splitlines(), reason="the old ones stay in force")
+        return
+    old = context.config
+    changed = [name for name in Config.model_fields if getattr(fresh, name) != getattr(old, name)]
+    context.config = old.model_copy(update={name: getattr(fresh, name) for name in RELOADED})
+    log.set_level(fresh.log_level)
+    if context.access.replace_keys(keys):
+        context.hub.check_again()
+    _log.info(
+        "settings.reloaded",
+        changed=_names(name for name in changed if name in RELOADED),
+        restart_needed=_names(name for name in changed if name not in RELOADED),
+    )
+
+
+def _names(fields: Iterable[str]) -> list[str]:
+    return [str(Config.model_fields[name].alias) for name in fields]

@@ -1,0 +1,201 @@
+"""
+A task's log text: what of it was missed, worked out from the text that the platform keeps.
+
+Platforms join lines as they like, so white space is left out of every comparison.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from relay.core.events import Log, Stream
+from relay.core.utf16 import utf16_len
+
+_TAIL_CHARS = 400
+"""How much of the end of a cut log must be found again to believe that the rest goes on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Missed text; it belongs before the last `before` UTF-16 units of what we have."""
+
+    text: str
+    before: int
+
+
+@dataclass(slots=True)
+class _Line:
+    bare: str
+    """Without white space."""
+    raw: str
+
+
+def text_of(log: Iterable[Log], stream: Stream) -> str:
+    """Return what the log has of one stream."""
+    return "".join(entry.text for entry in log if entry.stream == stream)
+
+
+def as_lines(text: str, before: str) -> str:
+    """
+    Return a message of a model as it stands in the log.
+
+    A message without a line end is a line: platforms cut it off. A progress bar that rewrites its line (it begins with
+    a carriage return) has none. `before` is the text that the stream has so far.
+    """
+    if text.endswith(("\n", "\r")) or text.startswith("\r"):
+        return text
+    begin = "\n" if before and not before.endswith(("\n", "\r")) else ""
+    return f"{begin}{text}\n"
+
+
+def gaps(ours: str, theirs: str, *, cut: bool) -> list[Gap]:
+    """
+    Return what `theirs` has that `ours` lacks, the earliest first; nothing where they tell different stories.
+
+    Equal lines are never taken for repeats: every line of theirs is matched with one of ours, or is missing.
+
+    Args:
+        ours: the text that we have.
+        theirs: the platform's text.
+        cut: whether `ours` has lost its beginning; what is missing there is left out.
+    """
+    have, whole = _bare(ours), _bare(theirs)
+    if have == whole:
+        return []
+    found = _line_gaps(ours, theirs, cut=cut)
+    if found is not None:
+        return found
+    if cut:
+        return _beyond(have, whole, theirs)
+    return _single_gap(ours, have, theirs, whole)
+
+
+def already_in(theirs: str, pieces: Sequence[str]) -> int:
+    """Return how many of `pieces`, from the first, `theirs` ends with: they were written before it was read."""
+    whole, bare = _bare(theirs), [_bare(piece) for piece in pieces]
+    joined = "".join(bare)
+    end = len(joined)
+    for count in range(len(bare), 0, -1):
+        # The last piece first: comparing all of the text for each of thousands of lines would take seconds.
+        if whole.endswith(bare[count - 1]) and whole.endswith(joined[:end]):
+            return count
+        end -= len(bare[count - 1])
+    return 0
+
+
+def _line_gaps(ours: str, theirs: str, *, cut: bool) -> list[Gap] | None:
+    """
+    Match line by line, from the last to the first; null when we have a line that theirs lacks.
+
+    Taking the nearest match each time finds one whenever there is one, for ours is theirs with lines left out.
+    """
+    mine = _lines(ours)
+    found: list[Gap] = []
+    missing: list[str] = []
+    before = 0
+    for line in reversed(_lines(theirs)):
+        while mine and not mine[-1].bare:
+            before += utf16_len(mine.pop().raw)
+        if mine and line.bare and _same(mine[-1], line, cut=cut and len(mine) == 1):
+            if missing:
+                found.append(_gap(missing, before, ours))
+                missing = []
+            before += utf16_len(mine.pop().raw)
+        elif line.bare or missing:
+            missing.append(line.raw)
+    if any(line.bare for line in mine):
+        return None
+    if missing and not cut:
+        found.append(_gap(missing, before, ours))
+    return found[::-1]
+
+
+def _gap(missing: list[str], before: int, ours: str) -> Gap:
+    """Put missing lines together, given from the last to the first, so that they run into no neighbour."""
+    text = "".join(reversed(missing))
+    if before and not text.endswith("\n"):
+        text += "\n"
+    if not before and ours and not ours.endswith(("\n", "\r")) and not text.startswith(("\r", "\n")):
+        text = "\n" + text
+    return Gap(text, before)
+
+
+def _same(mine: _Line, line: _Line, *, cut: bool) -> bool:
+    return line.bare == mine.bare or (cut and line.bare.endswith(mine.bare))
+
+
+def _single_gap(ours: str, have: str, theirs: str, whole: str) -> list[Gap]:
+    """Find the one place where text is missing, wherever it was broken into messages; best at the start of a line."""
+    missing = len(whole) - len(have)
+    latest = _common_prefix(have, whole)
+    earliest = len(have) - _common_prefix(have[::-1], whole[::-1])
+    if missing <= 0 or earliest > latest:
+        return []
+    if latest == len(have):
+        return [Gap(_without_line_end(_after(theirs, latest), ours), 0)]
+    starts = [start for start in _line_starts(ours) if earliest <= start <= latest]
+    at = starts[-1] if starts else latest
+    rest, behind = _after(theirs, at), _after(ours, at)
+    if at and rest.startswith("\n") and behind.startswith("\n"):
+        rest, behind = rest[1:], behind[1:]
+    text = rest[: len(rest) - len(_after(rest, missing))]
+    if text[-1:] != "\n" and _after(rest, missing).startswith("\n") and at in starts:
+        text += "\n"
+    return [Gap(text, utf16_len(behind))]
+
+
+def _line_starts(text: str) -> list[int]:
+    """Return how many characters that are no white space stand before each line, carriage returns included."""
+    starts, count = [0], 0
+    for line in text.replace("\r", "\n").split("\n"):
+        count += len(_bare(line))
+        starts.append(count)
+    return starts
+
+
+def _beyond(have: str, whole: str, theirs: str) -> list[Gap]:
+    """Find what follows the end of a log that was cut."""
+    tail = have[-_TAIL_CHARS:]
+    at = whole.rfind(tail)
+    if not tail or at < 0 or at + len(tail) == len(whole):
+        return []
+    return [Gap(_after(theirs, at + len(tail)).lstrip("\r\n"), 0)]
+
+
+def _without_line_end(rest: str, ours: str) -> str:
+    """Leave out the end of the line that we have with its end already."""
+    line_ends = rest[: len(rest) - len(rest.lstrip("\r\n"))]
+    if ours and (last := ours[-1]) in line_ends:
+        return rest[line_ends.index(last) + 1 :]
+    return rest
+
+
+def _lines(text: str) -> list[_Line]:
+    """Split at line feeds alone: what a carriage return rewrites is one line."""
+    *ended, last = text.split("\n")
+    raws = [*(line + "\n" for line in ended), *([last] if last else [])]
+    return [_Line(_bare(raw), raw) for raw in raws]
+
+
+def _common_prefix(one: str, other: str) -> int:
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[:middle] == other[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split())
+
+
+def _after(text: str, count: int) -> str:
+    """Return what follows the first `count` characters that are no white space."""
+    for index, char in enumerate(text):
+        if count == 0:
+            return text[index:]
+        if not char.isspace():
+            count -= 1
+    return ""

@@ -1,0 +1,1 @@
+"""HTTP below the calls: connections, limits, credentials, bodies, problem details and CORS."""

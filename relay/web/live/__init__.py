@@ -1,0 +1,1 @@
+"""Live updates: WebSockets, event streams and polling."""
