@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from relay.core.upstream import File
 from relay.errors import Code, ConfigError, RequestError
 from relay.files.spool import Parcel, Spool, parcel_of
-from relay.providers.base import File
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import BinaryIO, Self, TypeVar
 
 from relay import log
+from relay.core.upstream import File
 from relay.errors import Code, ConfigError, RequestError
-from relay.providers.base import File
 
 T = TypeVar("T")
 

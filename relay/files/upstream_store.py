@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from relay.core.upstream import StoredFile, StoredFolder
 from relay.errors import Code, FieldError, RequestError, UpstreamUnclear
 from relay.files.spool import Parcel, Spool
-from relay.providers.base import Provider, StoredFile, StoredFolder
+from relay.providers.base import Provider
 
 
 class FileStore:

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from relay.core.events import Event, State, decode_event, encode_event
 from relay.core.snapshot import Snapshot
-from relay.providers.base import File, UpstreamTask
+from relay.core.upstream import File, UpstreamTask
 
 SNAPSHOT_EVERY = 500
 """A task's stored snapshot is renewed after this many events, and at its end."""

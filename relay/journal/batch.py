@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, encode_snapshot
+from relay.core.upstream import UpstreamTask
 from relay.journal.base import Entry
-from relay.providers.base import UpstreamTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from itertools import islice
 
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, begin, fold
+from relay.core.upstream import UpstreamTask
 from relay.journal.base import Claim, Entry, Filter, History, Place, Record, Tail
 from relay.journal.batch import Batch, check_first
 from relay.journal.listeners import Tails
 from relay.journal.search_words import are_all_found
-from relay.providers.base import UpstreamTask
 
 
 @dataclass(slots=True, kw_only=True)

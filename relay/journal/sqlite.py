@@ -21,6 +21,7 @@ from typing import TypeVar
 from relay import log
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot
+from relay.core.upstream import UpstreamTask
 from relay.errors import StoreDamaged, StoreError, StoreGone
 from relay.journal import listing, tables
 from relay.journal.availability import Outage
@@ -30,7 +31,6 @@ from relay.journal.checkpoints import Checkpoints
 from relay.journal.database import Database, open_database
 from relay.journal.listeners import Tails
 from relay.journal.writer import Writer
-from relay.providers.base import UpstreamTask
 
 T = TypeVar("T")
 

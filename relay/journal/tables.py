@@ -14,11 +14,11 @@ from pydantic import TypeAdapter
 
 from relay.core.events import Event, State, decode_event
 from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
+from relay.core.upstream import File, UpstreamTask
 from relay.errors import StoreDamaged
 from relay.journal.base import UNENDED, Claim, Entry, History, Record
 from relay.journal.batch import Batch
 from relay.journal.search_words import word_starts
-from relay.providers.base import File, UpstreamTask
 
 _ENDED = tuple(state for state in State if state.ended)
 

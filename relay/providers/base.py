@@ -9,36 +9,11 @@ socket token is the power over a task: it is in no repr, error or log line.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from relay.catalogue.model import Model
 from relay.core.signals import Detail, Signal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    """A file that somebody uploaded, where it lies until the upstream has it. Its name is private, as prompts are."""
-
-    input: str
-    """The input of the model that it is for."""
-    filename: str = field(repr=False)
-    content_type: str
-    size_bytes: int
-    sha256: str
-    path: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A billable wish: model and input as they are sent, by the names of the model's own inputs."""
-
-    model: str
-    input: Mapping[str, object] = field(repr=False)
-    files: tuple[File, ...] = ()
-    callback_url: str | None = field(default=None, repr=False)
-    """Its last part is a secret."""
+from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
 
 
 class Unsent(asyncio.CancelledError):
@@ -48,43 +23,6 @@ class Unsent(asyncio.CancelledError):
 def always() -> bool:
     """Say that a run is wanted, whatever happens."""
     return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamTask:
-    """How the upstream knows a task. Either may be unknown."""
-
-    upstream_id: str | None
-    socket_token: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a search for a run of unknown outcome brought: its task for certain, or those that may be it."""
-
-    certain: UpstreamTask | None = None
-    likely: tuple[UpstreamTask, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A file in the upstream's own store. `url` can be given to a model as the address of a file."""
-
-    id: str
-    name: str
-    content_type: str | None
-    size: int | None
-    url: str | None
-    folder: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFolder:
-    """A folder in the upstream's own store."""
-
-    id: str
-    name: str
-    parent: str | None
 
 
 class Provider(Protocol):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from relay.core.upstream import File
 from relay.errors import UpstreamUnavailable
-from relay.providers.base import File
 
 _READERS = ThreadPoolExecutor(1, thread_name_prefix="upload-reader")
 """A slow disk is waited for here: the loop's own threads look up names, and everybody needs these."""

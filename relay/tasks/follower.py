@@ -16,9 +16,10 @@ from relay.core.events import Event, Source, Stage, State
 from relay.core.lifecycle import Lifecycle
 from relay.core.signals import CancelAsked, DetailFailed, DetailSeen, Nudged, Signal, StreamLost, StreamOpened
 from relay.core.snapshot import Snapshot
+from relay.core.upstream import Run, UpstreamTask
 from relay.errors import UpstreamError, UpstreamUnavailable
 from relay.journal.base import SNAPSHOT_EVERY, Journal
-from relay.providers.base import Provider, Run, UpstreamTask
+from relay.providers.base import Provider
 from relay.tasks.admission import Doorway
 from relay.tasks.submission import Submission
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from relay.providers.base import File
+from relay.core.upstream import File
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

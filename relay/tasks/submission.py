@@ -16,9 +16,10 @@ from relay.backoff import full_jitter
 from relay.core.events import Fault, State
 from relay.core.signals import Accepted, GivenUp, Held, Refused, Released, Signal, Withdrawn
 from relay.core.snapshot import Snapshot
+from relay.core.upstream import Run, UpstreamTask
 from relay.errors import UpstreamError, UpstreamFull, UpstreamUnavailable, UpstreamUnclear
 from relay.journal.base import Journal
-from relay.providers.base import Provider, Run, Unsent, UpstreamTask
+from relay.providers.base import Provider, Unsent
 from relay.tasks.admission import Doorway
 
 SEARCH_AFTER_S: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)

@@ -20,10 +20,11 @@ from relay.core.lifecycle import Lifecycle
 from relay.core.patience import Patience
 from relay.core.platform_clock import PlatformClock
 from relay.core.snapshot import Snapshot
+from relay.core.upstream import Run
 from relay.errors import RelayError, StoreDamaged, StoreError, UpstreamUnclear
 from relay.files.spool import Spool, parcel_of
 from relay.journal.base import Journal, Record
-from relay.providers.base import Provider, Run
+from relay.providers.base import Provider
 from relay.tasks.admission import Doorway, always
 from relay.tasks.follower import Follower
 

@@ -16,10 +16,11 @@ from relay.core.lifecycle import submit
 from relay.core.signals import Detail
 from relay.core.snapshot import Snapshot
 from relay.core.timeline import first_moment
+from relay.core.upstream import UpstreamTask
 from relay.errors import Code, FieldError, RequestError, StoreDamaged, UpstreamError
 from relay.files.spool import Spool
 from relay.journal.base import Claim, Filter, Journal, Place, Record
-from relay.providers.base import Provider, UpstreamTask
+from relay.providers.base import Provider
 from relay.tasks.models import Models
 from relay.tasks.requests import Attach, Idempotency, Start
 from relay.tasks.supervisor import Following

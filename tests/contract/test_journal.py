@@ -25,11 +25,11 @@ from relay.core.events import (
     encode_event,
 )
 from relay.core.snapshot import Snapshot, begin, fold
+from relay.core.upstream import File, UpstreamTask
 from relay.journal import listing
 from relay.journal.base import UNENDED, Claim, Entry, Filter, History, Journal, Place, Record
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal
-from relay.providers.base import File, UpstreamTask
 
 HISTORY_EVENTS = 10
 

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.events import Stage
+from relay.core.upstream import File, Run, UpstreamTask
 from relay.errors import Code, UpstreamError, UpstreamRejected, UpstreamUnavailable, UpstreamUnclear
 from relay.providers.apikley.provider import ApikleyProvider
-from relay.providers.base import File, Provider, Run, UpstreamTask
+from relay.providers.base import Provider
 from relay.providers.wiro.provider import WiroProvider
 from relay.sandbox import Sandbox
 from relay.sandbox.shelf import File as Arrived

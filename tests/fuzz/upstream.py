@@ -11,10 +11,10 @@ from relay.core.events import decode_event, encode_event
 from relay.core.lifecycle import Lifecycle, submit
 from relay.core.signals import DetailSeen, Signal
 from relay.core.snapshot import apply, decode_snapshot, encode_snapshot
+from relay.core.upstream import File
 from relay.errors import RequestError, UpstreamRejected, UpstreamUnclear
 from relay.providers.apikley import answers as apikley
 from relay.providers.apikley.callbacks import WINDOW_S, proven_job, sign
-from relay.providers.base import File
 from relay.providers.http import Answer
 from relay.providers.wiro import answers as wiro
 from relay.providers.wiro import store

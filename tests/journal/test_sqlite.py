@@ -14,12 +14,12 @@ import pytest
 
 from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
+from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError
 from relay.journal import checkpoints
 from relay.journal.base import Entry, Filter, Record
 from relay.journal.sqlite import SQLiteJournal
 from relay.journal.tables import keep_secret
-from relay.providers.base import UpstreamTask
 
 
 @asynccontextmanager

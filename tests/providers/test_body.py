@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.core.upstream import File
 from relay.errors import UpstreamUnavailable
-from relay.providers.base import File
 from relay.providers.request_body import PIECE_BYTES, Body, Form, JsonBody
 
 PICTURE = b"\x89PNG\r\n--" * 20_000

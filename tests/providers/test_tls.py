@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import connector
 
+from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamUnavailable
-from relay.providers.base import UpstreamTask
 from relay.providers.http import Http
 from relay.providers.wiro import socket
 

@@ -12,11 +12,11 @@ from typing import Final
 
 from relay.core.events import Cost, Fault, Output, Progress, Stage
 from relay.core.signals import Detail
+from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamFault, UpstreamRejected, UpstreamUnclear
 from relay.providers import outputs
 from relay.providers.apikley import states
 from relay.providers.apikley.refusals import UNCLEAR, classify, is_unknown_job
-from relay.providers.base import UpstreamTask
 from relay.providers.http import Answer
 from relay.providers.lenient_json import integer, load, mapping, moment, number, short, text
 

@@ -7,12 +7,13 @@ from contextlib import AbstractAsyncContextManager
 from relay import log
 from relay.catalogue.model import Model
 from relay.core.signals import Detail, Signal
+from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
 from relay.errors import Code, FieldError, UpstreamRejected, UpstreamUnavailable
 from relay.net.proxy import DIRECT, Proxies
 from relay.providers.apikley import states
 from relay.providers.apikley.answers import confirm, parse_create, parse_record
 from relay.providers.apikley.callbacks import proven_job
-from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask, always
+from relay.providers.base import always
 from relay.providers.http import Http
 from relay.providers.lenient_json import dump
 from relay.providers.notices import Notices

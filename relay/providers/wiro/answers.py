@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 from relay.core.events import Cost, Output, Stage
 from relay.core.signals import Detail
+from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamRejected, UpstreamUnclear
 from relay.providers import outputs
-from relay.providers.base import UpstreamTask
 from relay.providers.http import Answer
 from relay.providers.lenient_json import entries, flag, integer, load, mapping, moment, number, text
 from relay.providers.wiro.refusals import classify, faults, is_unknown_task

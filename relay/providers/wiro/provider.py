@@ -6,9 +6,10 @@ from contextlib import AbstractAsyncContextManager
 from relay import log
 from relay.catalogue.model import Model
 from relay.core.signals import Detail, Signal
+from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
 from relay.errors import Code, UpstreamRejected
 from relay.net.proxy import DIRECT, Proxies
-from relay.providers.base import File, Found, Run, StoredFile, StoredFolder, UpstreamTask, always
+from relay.providers.base import always
 from relay.providers.lenient_json import short
 from relay.providers.notices import Notices
 from relay.providers.wiro import runs, socket, store

@@ -7,8 +7,8 @@ sent only where a file calls for it.
 
 from collections.abc import Iterator, Mapping
 
+from relay.core.upstream import File, Run
 from relay.errors import Code, FieldError, UpstreamRejected
-from relay.providers.base import File, Run
 from relay.providers.lenient_json import dump
 from relay.providers.request_body import Body, Form, JsonBody
 

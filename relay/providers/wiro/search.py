@@ -7,7 +7,7 @@ for and when can be compared, and that is no proof: how many fit is for the call
 
 from collections.abc import Sequence
 
-from relay.providers.base import Found, Run, UpstreamTask
+from relay.core.upstream import Found, Run, UpstreamTask
 from relay.providers.lenient_json import mapping, moment, text
 
 CLOCK_SKEW_S = 120.0

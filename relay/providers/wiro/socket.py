@@ -14,9 +14,9 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from relay import __version__, log
 from relay.core.signals import Signal
+from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamUnavailable
 from relay.net.proxy import Proxy
-from relay.providers.base import UpstreamTask
 from relay.providers.tls import tls_failure
 from relay.providers.wiro.frames import Frame, FrameError, parse
 

@@ -5,9 +5,9 @@ One page of Wiro's documentation spells a folder `folderid` and `folderId`, a pa
 prints two answers for each call: every spelling is sent, and both answers are read.
 """
 
+from relay.core.upstream import File, StoredFile, StoredFolder
 from relay.errors import UpstreamUnclear
 from relay.providers import media_types
-from relay.providers.base import File, StoredFile, StoredFolder
 from relay.providers.http import Answer
 from relay.providers.lenient_json import address, dump, integer, text
 from relay.providers.request_body import Body, Form, JsonBody

@@ -14,8 +14,8 @@ from relay import __version__
 from relay.catalogue.model import InputType
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot
+from relay.core.upstream import StoredFile, StoredFolder
 from relay.errors import Code, FieldError, UpstreamFault
-from relay.providers.base import StoredFile, StoredFolder
 from relay.web.api.bodies import (
     AttachBody,
     EventsQuery,

@@ -3,10 +3,10 @@
 import orjson
 import pytest
 
+from relay.core.upstream import UpstreamTask
 from relay.errors import Code, RequestError
 from relay.providers.apikley.callbacks import WINDOW_S, proven_job, sign
 from relay.providers.apikley.provider import ApikleyProvider
-from relay.providers.base import UpstreamTask
 
 SECRET, JOB, NOW = "webhook-secret", "task_bytedance_1", 1_765_176_560.0
 STAMP = str(int(NOW))

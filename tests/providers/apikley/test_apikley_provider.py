@@ -3,8 +3,8 @@
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from relay.core.upstream import UpstreamTask
 from relay.providers.apikley.provider import ApikleyProvider
-from relay.providers.base import UpstreamTask
 
 
 async def test_a_state_that_nobody_knows_is_logged_once_for_each_task(unused_tcp_port: int) -> None:

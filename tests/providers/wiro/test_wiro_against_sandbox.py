@@ -11,8 +11,9 @@ import pytest
 
 from relay.core.events import Cost, Output, Stage
 from relay.core.signals import EndSeen, LogSeen, ProgressSeen, Signal, StageSeen, TextSeen
+from relay.core.upstream import Run, UpstreamTask
 from relay.errors import Code, UpstreamRejected, UpstreamUnclear
-from relay.providers.base import Provider, Run, UpstreamTask
+from relay.providers.base import Provider
 from relay.providers.wiro.provider import WiroProvider
 from relay.sandbox import Sandbox
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from relay.core.events import Cost, Output, Stage
 from relay.core.signals import Detail
+from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamError, UpstreamRejected, UpstreamUnclear
-from relay.providers.base import UpstreamTask
 from relay.providers.http import Answer
 from relay.providers.wiro.answers import confirm, parse_detail, parse_run
 

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from relay.core.upstream import Run, UpstreamTask
 from relay.errors import Code, UpstreamRejected, UpstreamUnavailable, UpstreamUnclear
-from relay.providers.base import Run, UpstreamTask
 from relay.providers.wiro.provider import WiroProvider
 from relay.providers.wiro.signing import sign
 

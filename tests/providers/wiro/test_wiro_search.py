@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.providers.base import File, Found, Run, UpstreamTask
+from relay.core.upstream import File, Found, Run, UpstreamTask
 from relay.providers.wiro.search import LISTED, pick, reaches_back
 
 T0 = 1_734_513_807.0

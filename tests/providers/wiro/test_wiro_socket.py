@@ -13,8 +13,8 @@ from websockets.http11 import Request, Response
 
 from relay.core.events import Stage
 from relay.core.signals import LogSeen, Signal, StageSeen
+from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamUnavailable
-from relay.providers.base import UpstreamTask
 from relay.providers.wiro.socket import FRAME_LIMIT_BYTES, follow
 
 TOKEN = "eDcCm5yyUfIvMFspTwww49OUfgXkQt"
