@@ -22,7 +22,7 @@ from relay.providers.base import Provider
 from relay.providers.wiro.provider import WiroProvider
 from relay.sandbox import Sandbox
 from relay.sandbox.shelf import File as Arrived
-from tests.files import png
+from tests.sample_files import png
 
 KEY, SECRET = "a-key-that-nobody-may-read", "a-secret-that-nobody-may-read"
 TASK = UpstreamTask(upstream_id="2221", socket_token="s0cketT0ken")

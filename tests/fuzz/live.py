@@ -15,8 +15,8 @@ import orjson
 from relay.app import Running, running
 from relay.config import Config
 from relay.sandbox import Sandbox
-from tests.files import png
 from tests.fuzz.target import Target
+from tests.sample_files import png
 
 KEY = "a-management-key-for-fuzzing"
 BOUNDARY = b"b"

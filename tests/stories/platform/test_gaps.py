@@ -8,7 +8,7 @@ from relay.core.events import Source, Stage
 from relay.tasks import follower
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import Stand
+    from tests.stories.platform.conftest import Stand
 
 CODES = (1000, 1001, 1006, 1011)
 

@@ -18,7 +18,7 @@ from relay.sandbox import Sandbox
 from relay.sandbox.record import outputs
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import MakeStand, Stand, Story
+    from tests.stories.platform.conftest import MakeStand, Stand, Story
 
 CHAT = "wiro/sandbox-chat"
 DIALECTS = ("gen0", "gen1", "gen2")

@@ -18,7 +18,7 @@ from relay.app import Running
 from relay.sandbox import Sandbox
 from relay.sandbox.shelf import File
 from tests.conftest import API_KEY
-from tests.files import form, png
+from tests.sample_files import form, png
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 

@@ -7,7 +7,7 @@ import pytest
 from relay.core.events import Cancel, Stage
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import Stand, Story, Ward
+    from tests.stories.platform.conftest import Stand, Story, Ward
 
 STAGES = ("task_queue", "task_accept", "task_assign", "task_start", "task_output", "task_end", "task_postprocess_start")
 

@@ -24,7 +24,7 @@ from relay.sandbox import Sandbox
 from relay.tasks import submission
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import MakeStand, Stand, Story, Ward
+    from tests.stories.platform.conftest import MakeStand, Stand, Story, Ward
 
 HOUR_S = 3600.0
 SHIFTS_S = (-48 * HOUR_S, 48 * HOUR_S)

@@ -7,7 +7,7 @@ import pytest
 from relay.core.events import Source, Stage
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import Stand, Story
+    from tests.stories.platform.conftest import Stand, Story
 
 
 async def unheard(stand: "Stand", **switches: Any) -> "Story":

@@ -12,7 +12,7 @@ from relay.sandbox import Sandbox
 from relay.sandbox.tasks import Task
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import MakeStand
+    from tests.stories.platform.conftest import MakeStand
 
 STAGES = ("task_queue", "task_accept", "task_preprocess_end", "task_assign", "task_start", "task_output", "task_end")
 ALL = Filter()

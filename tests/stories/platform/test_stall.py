@@ -8,7 +8,7 @@ from relay.core import lifecycle
 from relay.core.events import Stall
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import MakeStand, Stand, Story, Ward
+    from tests.stories.platform.conftest import MakeStand, Stand, Story, Ward
 
 
 async def stalled(stand: "Stand", ward: "Ward") -> Stall:

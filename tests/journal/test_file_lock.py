@@ -245,7 +245,7 @@ async def test_a_restored_backup_of_a_clean_stop_has_a_new_epoch(path: Path, by:
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from tests.journal.test_sqlite_held import append, create
+from tests.journal.test_file_lock import append, create
 from relay.journal.sqlite import SQLiteJournal
 
 async def main():

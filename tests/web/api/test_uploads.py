@@ -14,7 +14,7 @@ import pytest
 from relay.app import Running
 from relay.sandbox import Sandbox
 from relay.sandbox.shelf import File
-from tests.files import JPEG, PDF, form, png
+from tests.sample_files import JPEG, PDF, form, png
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 

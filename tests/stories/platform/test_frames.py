@@ -10,7 +10,7 @@ from relay.sandbox import Sandbox
 from relay.sandbox.faults import Faults
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import MakeStand, Stand, Story
+    from tests.stories.platform.conftest import MakeStand, Stand, Story
 
 CHAT = "wiro/sandbox-chat"
 DIALECTS = ("gen0", "gen1", "gen2")

@@ -11,7 +11,7 @@ from relay.sandbox import Sandbox
 from tests.lab import FINISHED, Line, ended, frame, of_task, picture, record, running, said, sent
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import MakeStand, Stand, Story
+    from tests.stories.platform.conftest import MakeStand, Stand, Story
 
 MODEL = "lab/any"
 ANSWERED: dict[str, Any] = {"channel": "Task/Detail", "count": 1, "answered": True}

@@ -12,7 +12,7 @@ from relay.sandbox import Sandbox
 from relay.tasks import follower
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import MakeStand, Stand, Story
+    from tests.stories.platform.conftest import MakeStand, Stand, Story
 
 UNCLEAR = ("drop", "408", "500", "502:html", "503:empty", "200:html", "200:truncated", "200:empty", "hang")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from relay.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from tests.upstream.conftest import MakeStand
+    from tests.stories.platform.conftest import MakeStand
 
 STAGES = (
     "task_queue",
