@@ -54,6 +54,8 @@ class Proxy:
     def cut(self) -> None:
         """Reset every connection, both ways: each end gets an RST, and no end of its stream."""
         for writer in self._open:
+            if writer.is_closing():  # its socket may be closed already, and takes no option
+                continue
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 

@@ -1,6 +1,6 @@
 """Wiro as a provider: which call does what. It carries and translates; it decides nothing and keeps no task."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from relay import log
@@ -15,8 +15,9 @@ from relay.providers.notices import Notices
 from relay.providers.wiro import runs, socket, store
 from relay.providers.wiro.answers import confirm, parse_detail, parse_run, read_tasks
 from relay.providers.wiro.rest import Rest
-from relay.providers.wiro.search import LISTED, PAGES, pick, reaches_back
+from relay.providers.wiro.search import CLOCK_SKEW_S, pick
 from relay.providers.wiro.signing import Signer
+from relay.providers.wiro.task_list import PAGE_TASKS, read_span
 from relay.providers.wiro.tools import parse_tool
 from relay.providers.wiro.words import STATUSES, word
 
@@ -66,12 +67,10 @@ class WiroProvider:
         return parse_run(await self._rest.run(run.model, runs.written(run), wanted))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
-        tasks: list[dict[str, object]] = []
-        for page in range(PAGES):
-            listed = read_tasks(await self._rest.call("/Task/List", _listing(LISTED, start=page * LISTED)))
-            tasks += listed
-            if reaches_back(listed, since):
-                break
+        async def read(page: int) -> Sequence[dict[str, object]]:
+            return read_tasks(await self._rest.call("/Task/List", _listing(PAGE_TASKS, start=page * PAGE_TASKS)))
+
+        tasks = await read_span(read, since=since - CLOCK_SKEW_S, until=until + CLOCK_SKEW_S)
         return pick(tasks, run, since=since, until=until)
 
     async def detail(self, task: UpstreamTask) -> Detail | None:

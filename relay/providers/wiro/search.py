@@ -13,18 +13,6 @@ from relay.providers.lenient_json import mapping, moment, text
 CLOCK_SKEW_S = 120.0
 """How far Wiro's clock may be off from ours."""
 
-LISTED = 50
-"""How many tasks are read at once, newest first."""
-
-PAGES = 20
-"""How often at the most: an account that starts more than a thousand tasks in a minute needs a public address."""
-
-
-def reaches_back(tasks: Sequence[dict[str, object]], since: float) -> bool:
-    """Say whether a page of the list is the last that matters: it is not full, or goes back to before the run."""
-    times = [at for task in tasks if (at := moment(task.get("createtime"))) is not None]
-    return len(tasks) < LISTED or min(times, default=0.0) < since - CLOCK_SKEW_S
-
 
 def pick(tasks: Sequence[dict[str, object]], run: Run, *, since: float, until: float) -> Found:
     """Return those of Wiro's tasks that may be `run`, sent between `since` and `until` (unix seconds)."""
@@ -32,7 +20,8 @@ def pick(tasks: Sequence[dict[str, object]], run: Run, *, since: float, until: f
         for task in tasks:
             if text(task.get("callbackurl")) == run.callback_url:
                 return Found(certain=_known(task))
-    return Found(likely=tuple(_known(task) for task in tasks if _fits(task, run, since, until)))
+    fitting = (_known(task) for task in tasks if _fits(task, run, since, until))
+    return Found(likely=tuple(dict.fromkeys(fitting)))
 
 
 def _fits(task: dict[str, object], run: Run, since: float, until: float) -> bool:

@@ -19,7 +19,7 @@ from relay import app, backoff
 from relay.core.events import State
 from relay.core.snapshot import Snapshot
 from relay.journal.base import Filter
-from relay.providers.wiro.search import LISTED
+from relay.providers.wiro.task_list import PAGE_TASKS
 from relay.sandbox import Sandbox
 from relay.tasks import submission
 
@@ -267,7 +267,7 @@ async def test_a_lost_run_that_is_dated_in_the_future_is_found_by_its_callback_a
     clock.ahead_s = 0.0
     (lost,) = sandbox.tasks.values()
     async with make_stand() as other:
-        for number in range(LISTED):
+        for number in range(PAGE_TASKS):
             await other.post(prompt=f"another {number}")
     monkeypatch.setattr(submission, "SEARCH_AFTER_S", (0.0,))
     async with make_stand(**settings) as stand:

@@ -1,0 +1,82 @@
+"""
+Read the part of Wiro's task list that covers a span of time.
+
+The list has no filter by time and grows by every run of the account, so reading it from the newest task on takes longer
+the older a run is. Its order is known, though: newest first. A galloping search finds the page where the span begins in
+a number of calls that grows with the logarithm of the list's length.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from relay.errors import UpstreamError, UpstreamRejected
+from relay.providers.lenient_json import moment
+
+Task = dict[str, object]
+ReadPage = Callable[[int], Awaitable[Sequence[Task]]]
+"""Read one page of the list; page 0 has the newest tasks."""
+
+PAGE_TASKS = 50
+"""How many tasks one page has. Wiro documents no limit; its own MCP server asks for as many."""
+
+SPAN_PAGES = 20
+"""The most pages that are read of a span, so that one search cannot read an account's whole history."""
+
+TRIES = 3
+"""How often one page is asked for: a search of several calls must not fail with each call that fails."""
+
+
+async def read_span(read: ReadPage, *, since: float, until: float) -> list[Task]:
+    """
+    Return the tasks created between `since` and `until` (unix seconds), and some of their neighbours.
+
+    New tasks may enter the list during the search. They move the others to later pages, which are read afterwards, so
+    none is missed; one may be returned twice.
+
+    Raises:
+        UpstreamError: a page could not be read, in all of its tries.
+    """
+    page, listed = 0, await _read(read, 0)
+    if not _reaches(listed, until):
+        page = await _first_page(read, until)
+        listed = await _read(read, page)
+    tasks = [*listed]
+    for later in range(page + 1, page + SPAN_PAGES):
+        if len(listed) < PAGE_TASKS or _oldest(listed) < since:
+            break
+        listed = await _read(read, later)
+        tasks += listed
+    return tasks
+
+
+async def _first_page(read: ReadPage, until: float) -> int:
+    """Return the first page that has a task created before `until`, where page 0 has none."""
+    newer, page = 0, 1
+    while not _reaches(await _read(read, page), until):
+        newer, page = page, page * 2
+    while page - newer > 1:
+        middle = (newer + page) // 2
+        if _reaches(await _read(read, middle), until):
+            page = middle
+        else:
+            newer = middle
+    return page
+
+
+async def _read(read: ReadPage, page: int) -> Sequence[Task]:
+    for _ in range(TRIES - 1):
+        try:
+            return await read(page)
+        except UpstreamRejected:
+            raise
+        except UpstreamError:
+            continue
+    return await read(page)
+
+
+def _reaches(listed: Sequence[Task], until: float) -> bool:
+    return len(listed) < PAGE_TASKS or _oldest(listed) <= until
+
+
+def _oldest(listed: Sequence[Task]) -> float:
+    """Return when the oldest task of a page was created; 0 where no task has a time, so that the reading ends there."""
+    return min((at for task in listed if (at := moment(task.get("createtime"))) is not None), default=0.0)
