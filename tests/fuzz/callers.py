@@ -27,8 +27,8 @@ from relay.web.api.bodies import (
     TagTokenBody,
     TokenBody,
     page_cursor,
-    parse_object,
 )
+from relay.web.http.json_body import parse_object
 from relay.web.http.problems import of_validation
 from relay.web.live.messages import MessageError, parse
 from tests.fuzz.target import Target, must_be_writable

@@ -3,11 +3,10 @@
 import re
 from hashlib import sha256
 from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
 from relay.access.grants import MAX_TTL_S, MILLISECONDS_FROM, SCOPES
@@ -17,9 +16,6 @@ from relay.errors import Code, RequestError
 from relay.journal.base import Filter, Place
 from relay.journal.search_words import asked_words
 from relay.tasks.requests import Attach, Idempotency, Start
-from relay.web.http.context import context
-from relay.web.http.min_rate import Pace
-from relay.web.live.messages import Wanted, Word
 
 MODEL = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"
 """It becomes part of an address at the platform: with a dot in front it could lead to another call."""
@@ -206,105 +202,6 @@ class EventsQuery(BaseModel):
 
     after: Annotated[int, Field(ge=0, le=2**53)] = 0
     limit: Annotated[int, Field(ge=1, le=1000)] = 500
-
-
-class SubscriptionBody(Wanted):
-    """One of the subscriptions of `POST /v1/events`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class SubscriptionsBody(BaseModel):
-    """`POST /v1/events`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    subscriptions: Annotated[list[SubscriptionBody], Field(min_length=1)]
-
-
-class SubscriptionsQuery(BaseModel):
-    """`GET /v1/events`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    task: list[Word] = []
-    tag: list[Tag] = []
-    all: Literal["true"] | None = None
-    token: str | None = Field(None, repr=False)
-
-    @model_validator(mode="after")
-    def _something(self) -> "SubscriptionsQuery":
-        if not (self.task or self.tag or self.all):
-            raise ValueError("name what to follow: task=…, tag=… (each may repeat) or all=true")
-        return self
-
-    def wanted(self) -> list[Wanted]:
-        """Return the subscriptions, tasks first: what a task tells itself, its tags do not tell again."""
-        tasks = [Wanted(task=task) for task in dict.fromkeys(self.task)]
-        tags = [Wanted(tag=tag) for tag in dict.fromkeys(self.tag)]
-        return [*tasks, *tags, *([Wanted(all=True)] if self.all else [])]
-
-
-async def read_whole(request: web.Request) -> bytes:
-    """
-    Read the body, within `RELAY_BODY_LIMIT` and no slower than it may come.
-
-    Raises:
-        RequestError: it is too large, too slow or malformed.
-    """
-    config = context(request).config
-    pace, whole = Pace(config.body_silence_s), bytearray()
-    try:
-        while piece := await pace.wait(request.content.readany()):
-            pace.came(len(piece))
-            whole += piece
-            if len(whole) > config.body_limit_bytes:
-                detail = f"The body is larger than {config.body_limit_bytes} bytes."
-                raise RequestError(Code.PAYLOAD_TOO_LARGE, detail)
-    except (web.RequestPayloadError, HttpProcessingError):
-        raise RequestError(Code.INVALID_REQUEST, "The body is malformed, or ends too early.") from None
-    return bytes(whole)
-
-
-async def read_object(request: web.Request, *, required: bool = True) -> dict[str, Any]:
-    """
-    Read the body as a JSON object.
-
-    Args:
-        request: whose body.
-        required: when false, no body reads as an empty object.
-
-    Raises:
-        RequestError: it is something else.
-    """
-    raw = await read_whole(request)
-    if not raw and not required:
-        return {}
-    if request.content_type != "application/json":
-        raise RequestError(
-            Code.UNSUPPORTED_MEDIA_TYPE, f"Send the body as application/json, not as {request.content_type}."
-        )
-    return parse_object(raw)
-
-
-def parse_object(raw: bytes) -> dict[str, Any]:
-    """
-    Read a JSON object.
-
-    Raises:
-        RequestError: it is something else.
-    """
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(Code.INVALID_REQUEST, f"The body is not JSON: {error}.") from None
-    if not isinstance(body, dict):
-        raise RequestError(Code.INVALID_REQUEST, "The body must be a JSON object.")
-    try:
-        orjson.dumps(body)
-    except TypeError:  # it reads deeper than it writes, and what we cannot write we cannot keep
-        raise RequestError(Code.INVALID_REQUEST, "The body is nested too deep.") from None
-    return body
 
 
 def idempotency(request: web.Request, caller: str, asked: object) -> Idempotency | None:

@@ -2,11 +2,12 @@
 
 from aiohttp import web
 
-from relay.web.api.bodies import FolderBody, read_object
+from relay.web.api.bodies import FolderBody
 from relay.web.api.uploads import read_file
 from relay.web.http.answers import json_answer
 from relay.web.http.context import context
 from relay.web.http.credentials import require_key
+from relay.web.http.json_body import read_object
 
 
 async def upload(request: web.Request) -> web.Response:

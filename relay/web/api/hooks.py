@@ -6,8 +6,8 @@ from functools import partial
 
 from aiohttp import web
 
-from relay.web.api.bodies import read_whole
 from relay.web.http.context import context
+from relay.web.http.json_body import read_whole
 
 
 async def call_back(request: web.Request) -> web.Response:

@@ -6,9 +6,9 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from relay.errors import Code, RequestError
-from relay.web.api.bodies import read_object
 from relay.web.http.answers import json_answer
 from relay.web.http.context import context
+from relay.web.http.json_body import read_object
 
 
 class LoginBody(BaseModel):

@@ -23,14 +23,13 @@ from relay.web.api.bodies import (
     FolderBody,
     ListQuery,
     StartBody,
-    SubscriptionsBody,
-    SubscriptionsQuery,
     TagTokenBody,
     TokenBody,
 )
 from relay.web.api.contract import CALLS, Call, Json, ref, shape
 from relay.web.api.login import LoginBody
 from relay.web.http.problems import STATUS
+from relay.web.live.requests import SubscriptionsBody, SubscriptionsQuery
 
 
 async def document(_request: web.Request) -> web.Response:

@@ -6,20 +6,13 @@ from aiohttp import hdrs, web
 from relay.core.events import State
 from relay.errors import UpstreamUnclear
 from relay.tasks.use_cases import Started
-from relay.web.api.bodies import (
-    AttachBody,
-    EventsQuery,
-    ListQuery,
-    TagTokenBody,
-    TokenBody,
-    page_cursor,
-    read_object,
-)
+from relay.web.api.bodies import AttachBody, EventsQuery, ListQuery, TagTokenBody, TokenBody, page_cursor
 from relay.web.api.links import links
 from relay.web.api.uploads import read_start
 from relay.web.http.answers import json_answer
 from relay.web.http.context import context
 from relay.web.http.credentials import granted, require, require_key
+from relay.web.http.json_body import read_object
 from relay.web.http.problems import answer, of_upstream
 from relay.web.http.queries import read_query
 from relay.web.live.sse import stream, wants_stream

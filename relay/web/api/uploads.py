@@ -14,8 +14,9 @@ from relay.catalogue.check import Offer
 from relay.errors import Code, FieldError, RequestError
 from relay.files.spool import Parcel
 from relay.tasks.requests import Idempotency, Start
-from relay.web.api.bodies import FileBody, StartBody, idempotency, parse_object, read_object
+from relay.web.api.bodies import FileBody, StartBody, idempotency
 from relay.web.http.context import context
+from relay.web.http.json_body import parse_object, read_object
 from relay.web.http.multipart import CONTENT_TYPE, Part, parts
 
 _TEXT_BYTES = 1024

@@ -14,11 +14,12 @@ from relay.access.grants import Grant
 from relay.errors import Code, RequestError
 from relay.hub.framing import LAST, LINES, MANY_SSE, MANY_SSE_HTTP_1_0
 from relay.hub.viewer import Close, Subject
-from relay.web.api.bodies import SubscriptionsBody, SubscriptionsQuery, read_object
 from relay.web.http.context import context
 from relay.web.http.credentials import credential, granted
+from relay.web.http.json_body import read_object
 from relay.web.http.queries import read_query
 from relay.web.live.messages import Wanted
+from relay.web.live.requests import SubscriptionsBody, SubscriptionsQuery
 from relay.web.live.sse import EventStream, is_chunked, ping, serve, wants_stream
 from relay.web.live.subscribing import Many, subscribe
 

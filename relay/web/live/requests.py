@@ -1,0 +1,45 @@
+"""The body and the query of `/v1/events`: which subscriptions a stream or a poll has."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from relay.core.tag import Tag
+from relay.web.live.messages import Wanted, Word
+
+
+class SubscriptionBody(Wanted):
+    """One of the subscriptions of `POST /v1/events`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SubscriptionsBody(BaseModel):
+    """`POST /v1/events`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    subscriptions: Annotated[list[SubscriptionBody], Field(min_length=1)]
+
+
+class SubscriptionsQuery(BaseModel):
+    """`GET /v1/events`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: list[Word] = []
+    tag: list[Tag] = []
+    all: Literal["true"] | None = None
+    token: str | None = Field(None, repr=False)
+
+    @model_validator(mode="after")
+    def _something(self) -> "SubscriptionsQuery":
+        if not (self.task or self.tag or self.all):
+            raise ValueError("name what to follow: task=…, tag=… (each may repeat) or all=true")
+        return self
+
+    def wanted(self) -> list[Wanted]:
+        """Return the subscriptions, tasks first: what a task tells itself, its tags do not tell again."""
+        tasks = [Wanted(task=task) for task in dict.fromkeys(self.task)]
+        tags = [Wanted(tag=tag) for tag in dict.fromkeys(self.tag)]
+        return [*tasks, *tags, *([Wanted(all=True)] if self.all else [])]
