@@ -1,4 +1,4 @@
-"""The rules of the house that no tool knows: who may import whom, how files are shaped, what README and locks say."""
+"""Rules that no linter checks: which packages use the HTTP server, how files are shaped, what README and locks say."""
 
 import ast
 import re
@@ -15,36 +15,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "relay"
 STATIC = ROOT / "static"
 
-ROOMS = (
-    ("errors", "clock"),
-    ("core", "net"),
-    ("environment", "line_writer"),
-    ("config", "log", "backoff"),
-    ("catalogue",),
-    ("providers",),
-    ("files",),
-    ("journal",),
-    ("hub",),
-    ("tasks",),
-    ("access",),
-    ("web",),
-    ("app",),
-    ("ready",),
-    ("cli",),
-    ("__main__",),
-)
-"""From the top down: a room imports only from rooms above it, and from itself."""
-
-SANDBOX_MAY_IMPORT = {"errors", "log", "sandbox"}
-"""The simulated upstream shares nothing with ours: both would make the same mistake."""
-
-MAY_IMPORT_SANDBOX = {"sandbox", "cli"}
 MAY_SERVE_HTTP = {"web", "sandbox", "app"}
-CONTRACTS = {"relay.journal.base", "relay.journal.search_words", "relay.journal.retention", "relay.providers.base"}
-"""What every package may know of journals and providers."""
 LARGEST_LINES = 400
 
-RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SCRIPTS = sorted(STATIC.rglob("*.js"))
 PAGES = sorted(STATIC.rglob("*.html"))
@@ -55,9 +28,6 @@ def name_of(path: Path) -> str:
     """Return a module's dotted name."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULE_NAMES = {name_of(path) for path in MODULES}
 
 
 def room_of(name: str) -> str:
@@ -78,53 +48,11 @@ def imports(path: Path) -> Iterator[str]:
                 pass
 
 
-def own_imports(path: Path) -> Iterator[str]:
-    """Yield the modules of ours that a file imports."""
-    for name in imports(path):
-        if name.split(".")[0] == "relay":
-            yield name if name in MODULE_NAMES else name.rpartition(".")[0] or name
-
-
 def by_name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
 each_module = pytest.mark.parametrize("path", MODULES, ids=by_name)
-
-
-def test_every_room_has_its_place() -> None:
-    """A new room is put into the order before anything is put into it."""
-    assert {room_of(name) for name in MODULE_NAMES} - {""} <= {*RANK, "sandbox"}
-
-
-@each_module
-def test_a_room_imports_only_from_rooms_above_it(path: Path) -> None:
-    """The way data takes has one direction, so imports have one, too."""
-    room = room_of(name_of(path))
-    imported = {room_of(name) for name in own_imports(path)} - {"", room}
-
-    if room == "sandbox":
-        assert imported <= SANDBOX_MAY_IMPORT
-    elif room:
-        assert {other for other in imported - {"sandbox"} if RANK[other] >= RANK[room]} == set()
-        assert "sandbox" not in imported or room in MAY_IMPORT_SANDBOX
-    else:
-        assert imported == set()
-
-
-@each_module
-def test_only_the_composition_root_names_concrete_journals_and_providers(path: Path) -> None:
-    """Everybody else knows their contracts: so they can be exchanged in one place."""
-    room = room_of(name_of(path))
-    concrete = {
-        name
-        for name in own_imports(path)
-        if room_of(name) in ("journal", "providers")
-        and room_of(name) != room
-        and not any(name == contract or name.startswith(f"{contract}.") for contract in CONTRACTS)
-    }
-
-    assert concrete == set() or room == "app"
 
 
 @each_module
