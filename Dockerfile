@@ -12,7 +12,7 @@ COPY . .
 # From here on nothing is fetched: all comes from wheels whose hashes were checked. What only builds stays behind.
 RUN tools/bin/pip install --no-index --find-links wheels hatchling editables \
     && tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels . \
-    && tools/bin/pip --python /opt/relay/bin/python install --no-index --find-links wheels relay
+    && tools/bin/pip --python /opt/relay/bin/python install --no-index --find-links wheels generation-relay
 
 
 FROM python:3.11-slim

@@ -1,8 +1,8 @@
-"""Show AI generations live in a browser: start a task, follow it upstream, tell its story to every viewer."""
+"""Start AI generation tasks, follow them on their platform, and stream their events to browsers."""
 
 from importlib.metadata import PackageNotFoundError, version
 
 try:
-    __version__ = version("relay")
-except PackageNotFoundError:  # run from a checkout that was never installed
+    __version__ = version("generation-relay")
+except PackageNotFoundError:  # a checkout that is not installed
     __version__ = "0+checkout"

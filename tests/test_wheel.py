@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 STARTS_AND_FINDS_ITS_FILES = """
 import sys
@@ -31,7 +33,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel with what is installed here: no isolation, no network."""
     folder = tmp_path_factory.mktemp("wheel")
     pip(ROOT, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder), str(ROOT))
-    (built,) = folder.glob("relay-*.whl")
+    (built,) = folder.glob("generation_relay-*.whl")
     return built
 
 
@@ -69,7 +71,7 @@ def test_the_installed_wheel_runs(installed: Path) -> None:
     ended = python(installed, "-m", "relay", "--version")
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.startswith("relay ")
+    assert ended.stdout == f"relay {VERSION}\n"
 
 
 def test_the_installed_wheel_has_its_static_files(installed: Path) -> None:
