@@ -1,78 +1,100 @@
-# Every command that this project has. `make demo` and `make test` do all the set-up that they need.
+# Every command of this project. Each target installs what it needs into .venv first.
 
 PYTHON ?= $(shell ./.ci/python)
 VENV ?= .venv
+UV ?= uv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest --numprocesses=auto --dist=loadfile
 
-.PHONY: demo test chaos soak fuzz bench bench-quick format clean needs FORCE
+.PHONY: demo test lint coverage format chaos soak fuzz bench bench-quick dist lock clean needs test-tools FORCE
 
+# A relay with a simulated platform and a few tasks. It needs no account.
 demo: $(VENV)/run
 	$(BIN)/relay demo $(ARGS)
 
-test: $(VENV)/dev
-	PYTHON=$(BIN)/python ./.ci/browser
-	PYTHON=$(BIN)/python ./.ci/axe
-	./.ci/clients
+# Everything that must pass before a commit is merged. ARGS= goes to pytest.
+test: lint test-tools
+	$(PYTEST) $(ARGS)
+
+# Static checks: format, lint rules, types, imports between packages, workflows.
+lint: $(VENV)/dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile $(ARGS)
+	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
 
-# The chaos that `make test` has a minute of, again and again: SEED= is the first round's, MINUTES= how long, VIEWERS=
-# how many watch.
-chaos: $(VENV)/dev
-	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(VIEWERS),--viewers $(VIEWERS))
-
-# Half an hour of mixed load in which files, disk, clock, proxies, platforms and the process fail in turn: MINUTES= how
-# long, SEED= of all of it, RATE= tasks a second. As root the disk is a tmpfs that is really full; without, a limit on
-# file sizes stands in for it.
-soak: $(VENV)/dev
-	$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
-
-# Every parser of what others send, led by coverage: MINUTES= how long in all, TARGET= one of them alone.
-fuzz: $(VENV)/fuzz
-	$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(TARGET),--target $(TARGET))
-
-# What the relay promises, measured beside its peers: all of it into bench/RESULTS.md, or ROWS=fanout,idle alone.
-bench: $(VENV)/bench $(VENV)/dev
-	PYTHON=$(BIN)/python ./.ci/browser
-	./bench/setup
-	$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS))
-
-bench-quick: $(VENV)/bench $(VENV)/dev
-	PYTHON=$(BIN)/python ./.ci/browser
-	./bench/setup
-	$(BIN)/python -m bench --quick $(if $(ROWS),--rows $(ROWS))
+# The tests with branch coverage. The parts that must not be wrong have to be covered completely.
+COMPLETE := relay/core/*,relay/hub/*,relay/journal/*,relay/providers/*
+coverage: $(VENV)/dev test-tools
+	$(PYTEST) --cov --cov-report= $(ARGS)
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report --include='$(COMPLETE)' --fail-under=100
+	$(BIN)/coverage report --omit='$(COMPLETE)' --fail-under=95
 
 format: $(VENV)/dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+# The chaos tests of `make test` for longer: SEED= of the first round, MINUTES= in all, VIEWERS= per round.
+chaos: $(VENV)/dev
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(VIEWERS),--viewers $(VIEWERS))
+
+# Half an hour of mixed load while files, disk, clock, proxies, platforms and the process fail in turn: MINUTES= in all,
+# SEED=, RATE= in tasks per second. As root the full disk is a tmpfs; otherwise a limit on file sizes stands in for it.
+soak: $(VENV)/dev
+	$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
+
+# Coverage-guided fuzzing of every parser of external input: MINUTES= in all, TARGET= for one parser.
+fuzz: $(VENV)/fuzz
+	$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(TARGET),--target $(TARGET))
+
+# Measures the relay and its peers side by side and writes bench/RESULTS.md. ROWS=fanout,idle measures some and prints.
+bench bench-quick: $(VENV)/bench $(VENV)/dev
+	PYTHON=$(BIN)/python ./.ci/browser
+	./bench/setup
+	$(BIN)/python -m bench $(if $(filter bench-quick,$@),--quick) $(if $(ROWS),--rows $(ROWS))
+
+# The wheel and the source distribution, in dist/.
+dist: $(VENV)/run
+	rm -rf dist
+	$(BIN)/hatchling build
+
+# Locks requirements/*.txt from pyproject.toml with uv. ARGS=--upgrade takes the newest versions.
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url $(ARGS) pyproject.toml
+lock:
+	$(COMPILE) --group install -o requirements/run.txt
+	$(COMPILE) --group dev --constraint requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) --group bench --constraint requirements/run.txt -o requirements/bench.txt
+	$(COMPILE) --group fuzz --constraint requirements/run.txt -o requirements/fuzz.txt
+
 clean:
-	rm -rf .venv bench/build bench/node_modules tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv bench/build bench/node_modules tests/clients/node_modules dist htmlcov .coverage* \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# All that is missing on this machine is told before anything is made.
+# Reports everything that this machine lacks before anything is installed.
 needs:
-	@PYTHON="$(PYTHON)" VENV="$(VENV)" ./.ci/needs $(if $(filter test,$(MAKECMDGOALS)),test,demo)
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" ./.ci/needs $(MAKECMDGOALS)
 
-# A .venv without a working Python is made anew: the system was upgraded, perhaps.
+# What the tests need outside the environment.
+test-tools: $(VENV)/dev
+	PYTHON=$(BIN)/python ./.ci/browser
+	./.ci/clients
+
+# The environment. It is created again if its Python no longer runs, for example after a system upgrade.
 $(VENV)/made: $(if $(shell [ ! -e $(VENV)/made ] || $(BIN)/python -c 'import pip' 2>/dev/null || echo no),FORCE) | needs
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" ./.ci/venv
 
-# A stamp for each set of packages: set up once, and again when the lock changes.
+# One stamp for each set of packages: installed once, and again when its lock changes.
 $(VENV)/run: requirements/run.txt pyproject.toml $(VENV)/made
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/bench: requirements/bench.txt $(VENV)/run
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+$(VENV)/dev $(VENV)/bench: $(VENV)/%: requirements/%.txt $(VENV)/run
+	$(BIN)/python -m pip install --quiet --require-hashes -r $<
 	touch $@
 
 $(VENV)/fuzz: requirements/fuzz.txt $(VENV)/dev
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
-	touch $@
-
-$(VENV)/dev: requirements/dev.txt $(VENV)/run
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r $<
 	touch $@

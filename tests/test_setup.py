@@ -1,4 +1,4 @@
-"""`make demo` and `make test` on a machine as it comes: which Python they take, and what a failed try leaves."""
+"""The set-up that `make` does on a bare machine: which Python it picks, what it reports, how it recovers."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ("sh", "make", "dirname", "id", "rm", "touch", "env", "cat", "ln", "mkdir", "sleep")
-"""What a bare machine has beside the programs of the test."""
+"""The programs of a bare machine, in addition to those that a test adds."""
 
 WORKING = f'exec {sys.executable} "$@"'
 NOT_THERE = "exit 127"
@@ -25,15 +25,15 @@ esac
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A checkout, and a PATH with nothing on it but what was put there."""
+    """A copy of the checkout, and a PATH that holds only `TOOLS` and the programs that the test adds."""
 
     checkout: Path
     path: Path
 
     def has(self, **programs: str) -> None:
-        """Put scripts on the PATH; `python3_12` is python3.12."""
+        """Add shell scripts to PATH. In a name, `_` stands for a dot and `__` for a hyphen."""
         for name, script in programs.items():
-            program = self.path / name.replace("_", ".")
+            program = self.path / name.replace("__", "-").replace("_", ".")
             program.write_text(f"#!/bin/sh\n{script}\n")
             program.chmod(0o755)
 
@@ -70,8 +70,8 @@ def machine(tmp_path: Path) -> Machine:
         ({}, ""),
     ],
 )
-def test_the_first_python_that_is_new_enough_is_taken(there: dict[str, str], taken: str, machine: Machine) -> None:
-    """One that runs, and rather one that can make environments."""
+def test_picks_the_oldest_supported_python(there: dict[str, str], taken: str, machine: Machine) -> None:
+    """It must run, and one that can create environments is preferred."""
     machine.has(**there)
 
     found = machine.run("sh", ".ci/python")
@@ -79,56 +79,54 @@ def test_the_first_python_that_is_new_enough_is_taken(there: dict[str, str], tak
     assert (found.stdout.strip(), found.returncode == 0) == (taken, bool(taken))
 
 
-def test_a_python_that_pyenv_keeps_is_found_behind_its_name(machine: Machine) -> None:
-    """The name on the PATH says only that there is another one to choose; `newest` chooses from the other end."""
-    machine.has(python3_11=WORKING, python3_12=NOT_THERE, python3_13=NOT_THERE)
+def test_finds_a_python_that_pyenv_has_but_did_not_select(machine: Machine) -> None:
+    """pyenv puts a name on PATH for every version it knows; those that are not selected do not run."""
+    machine.has(python3_12=NOT_THERE, python3_13=NOT_THERE)
     kept = machine.checkout / "pyenv/versions/3.13.0/bin"
     kept.mkdir(parents=True)
     (kept / "python3.13").symlink_to(sys.executable)
 
-    newest = machine.run("sh", ".ci/python", "newest", PYENV_ROOT=str(machine.checkout / "pyenv"))
+    found = machine.run("sh", ".ci/python", PYENV_ROOT=str(machine.checkout / "pyenv"))
 
-    assert newest.stdout.strip() == str(kept / "python3.13")
-    assert machine.run("sh", ".ci/python").stdout.strip() == "python3.11"
+    assert found.stdout.strip() == str(kept / "python3.13")
 
 
-def test_all_that_is_missing_is_told_at_once_before_anything_is_made(machine: Machine) -> None:
-    """Not one thing after the other, each after a minute."""
+def test_reports_everything_missing_before_it_installs_anything(machine: Machine) -> None:
+    """One message lists the Python modules and the programs, and no environment is created."""
     machine.has(python3=WITHOUT_ENSUREPIP)
 
     tried = machine.run("make", "-s", "test")
 
     assert tried.returncode != 0
     lines = [line.strip("- ") for line in tried.stderr.splitlines() if line.startswith("  - ")]
-    assert lines[:3] == ["the module venv of python3, with ensurepip", "node", "npm"]
+    assert lines[:3] == ["the modules venv and ensurepip of python3", "node", "npm"]
     assert not (machine.checkout / ".venv").exists()
 
 
-def test_a_machine_with_apt_is_told_what_to_install(machine: Machine) -> None:
-    """In one command; the demo installs nothing by itself, and needs no node."""
+def test_names_the_debian_packages_to_install(machine: Machine) -> None:
+    """The demo does not need node and installs no system packages itself."""
     machine.has(python3=WITHOUT_ENSUREPIP, apt__get="exit 1")
-    (machine.path / "apt..get").rename(machine.path / "apt-get")
 
     tried = machine.run("make", "-s", "demo")
 
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    assert f"Install it with: sudo apt-get install --no-install-recommends {version}-venv\n" in tried.stderr
+    assert f"Install with: sudo apt-get install --no-install-recommends {version}-venv\n" in tried.stderr
     assert "node" not in tried.stderr
 
 
 @pytest.mark.parametrize("python", [TOO_OLD, NOT_THERE])
-def test_a_python_that_was_named_and_does_not_do_is_told(python: str, machine: Machine) -> None:
-    """`make demo PYTHON=…`: the name stands in the message."""
+def test_rejects_an_unusable_python_that_was_requested(python: str, machine: Machine) -> None:
+    """The error message of `make demo PYTHON=mine` names it."""
     machine.has(mine=python, python3=WORKING)
 
     tried = machine.run("make", "-s", "demo", "PYTHON=mine")
 
-    assert "mine is older, or does not run" in tried.stderr
+    assert "mine is older or does not run" in tried.stderr
     assert tried.returncode != 0
 
 
-def test_a_failed_try_does_not_poison_the_next(machine: Machine) -> None:
-    """An environment without pip is no environment, whoever left it, this try or an earlier version's."""
+def test_recovers_from_an_interrupted_set_up(machine: Machine) -> None:
+    """A failed run leaves no environment behind, and an environment without pip is created again."""
     machine.has(python3=STOPS_HALFWAY)
     environment = machine.checkout / ".venv"
 
@@ -137,17 +135,17 @@ def test_a_failed_try_does_not_poison_the_next(machine: Machine) -> None:
     assert not environment.exists()
 
     machine.has(python3=WORKING)
-    machine.run("python3", "-m", "venv", "--without-pip", ".venv")  # what a failed try of before has left
+    machine.run("python3", "-m", "venv", "--without-pip", ".venv")  # left by an earlier version
     second = machine.run("make", "-s", ".venv/made")
     assert second.returncode == 0, second.stderr
-    assert "made anew" in second.stderr
+    assert "Creating it again" in second.stderr
     assert machine.run(".venv/bin/python", "-m", "pip", "--version").returncode == 0
 
-    assert machine.run("make", ".venv/made").stdout.find("venv") == -1  # it is there: nothing is done again
+    assert machine.run("make", ".venv/made").stdout.find("venv") == -1  # nothing is left to do
 
 
-def test_an_environment_whose_python_has_gone_is_made_anew(machine: Machine) -> None:
-    """An upgrade of the system takes it away, or puts another version under its name."""
+def test_recreates_an_environment_whose_python_is_gone(machine: Machine) -> None:
+    """A system upgrade removes the interpreter that the environment links to."""
     machine.has(python3=WORKING)
     assert machine.run("make", "-s", ".venv/made").returncode == 0
     for name in (machine.checkout / ".venv/bin").glob("python*"):
