@@ -162,9 +162,9 @@ async def test_sigterm_drains_viewers_and_ends_with_0(shell: Shell, sandbox: San
 
             process.send_signal(signal.SIGTERM)
 
-            while (await over_socket.receive()).type is aiohttp.WSMsgType.TEXT:
+            while (message := await over_socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 pass
-            assert over_socket.close_code == 4001
+            assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4001)
             await over_stream.content.read()
         _, err = await process.communicate()
 

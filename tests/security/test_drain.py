@@ -96,7 +96,6 @@ async def test_sigterm_refuses_the_new_and_sends_the_old_to_the_next_process(san
     async with serving(tmp_path, sandbox) as (process, url), aiohttp.ClientSession(url, headers=HEADERS) as client:
         task = await begin(client, "hold_at=task_start")
         path = f"/v1/tasks/{task['id']}"
-        sandbox.release(task["upstream_id"])
         await sandbox.until(task["upstream_id"], lambda truth: truth.holding_at == "task_start")
         async with (
             client.ws_connect(f"{path}/ws") as viewer,

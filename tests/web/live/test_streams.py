@@ -82,11 +82,11 @@ async def messages(
     async with client.ws_connect(path, params={} if wire == "many" else params, max_msg_size=0) as connection:
         if wire == "many":
             await connection.send_json({"type": "subscribe", "task": task} | params)
-        async for message in connection:
+        while (message := await connection.receive()).type is aiohttp.WSMsgType.TEXT:
             yield message.data.encode()
             if wire == "many" and _is_last(orjson.loads(message.data)):
                 return
-        assert connection.close_code == 1000
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1000)
 
 
 def _is_last(message: Message) -> bool:
