@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from relay.core.events import Event, State, decode_event, encode_event
+import orjson
+
+from relay.core.events import AppendOutput, Event, LogOutput, State, decode_event, encode_event
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import File, UpstreamTask
 
@@ -58,24 +60,58 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One event as it was committed. `body` is its JSON, byte for byte what every viewer gets."""
+    """One committed event. `body` is its JSON, byte for byte what every viewer receives."""
 
     task: str
     seq: int
+    type: str
+    state: State
+    """The task's state after the event."""
+    adds_text: bool
+    """Whether the event only adds text, to the log or to a streamed answer. Lists of tasks leave such events out."""
     body: bytes
 
     @classmethod
     def of(cls, event: Event) -> "Entry":
-        return cls(task=event.task, seq=event.seq, body=encode_event(event))
+        """Encode an event."""
+        return cls(
+            task=event.task,
+            seq=event.seq,
+            type=event.type,
+            state=event.state,
+            adds_text=isinstance(event.data, (LogOutput, AppendOutput)),
+            body=encode_event(event),
+        )
+
+    @classmethod
+    def parse(cls, body: bytes) -> "Entry":
+        """
+        Read an entry back from its stored body, without decoding the event's data.
+
+        Raises:
+            ValueError: `body` is not the JSON of an event.
+        """
+        raw = orjson.loads(body)
+        try:
+            return cls(
+                task=raw["task"],
+                seq=raw["seq"],
+                type=raw["type"],
+                state=State(raw["state"]),
+                adds_text="log" in raw["data"] or "append" in raw["data"],
+                body=body,
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an event: {error!r}") from error
 
     @property
     def final(self) -> bool:
-        """Whether it is the task's last: told by how `encode_event` begins, for it is asked of every entry."""
-        return self.body.startswith(b'{"type":"done"')
+        """Whether this is the last entry of its task."""
+        return self.type == "done"
 
     @property
     def event(self) -> Event:
-        """The event, decoded anew at each call: most entries are only ever passed on."""
+        """The decoded event. Each call decodes it again, because most entries are only forwarded."""
         return decode_event(self.body)
 
 

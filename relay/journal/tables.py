@@ -328,12 +328,14 @@ def load_history(connection: sqlite3.Connection, task: str, after: int, limit: i
         "SELECT seq, body FROM events WHERE task = ? AND seq > ? ORDER BY seq LIMIT ?", (task, after, limit)
     )
     first_seq = first[0] if first else 0
-    entries = tuple(Entry(task=task, seq=seq, body=body) for seq, body in rows)
+    entries = []
     with _decoding(task, "log"):
-        for seq, entry in enumerate(entries, max(after + 1, first_seq or 0)):
-            if entry.seq != seq or orjson.loads(entry.body)["seq"] != seq:
-                raise ValueError(seq)
-    return History(entries=entries, first_seq=first_seq or 0)
+        for expected, (seq, body) in enumerate(rows, max(after + 1, first_seq or 0)):
+            entry = Entry.parse(body)
+            if (entry.task, entry.seq, seq) != (task, expected, expected):
+                raise ValueError(expected)
+            entries.append(entry)
+    return History(entries=tuple(entries), first_seq=first_seq or 0)
 
 
 def load_unended(connection: sqlite3.Connection) -> tuple[str, ...]:

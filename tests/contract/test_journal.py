@@ -220,6 +220,7 @@ async def test_events_are_kept_in_order_byte_for_byte(journal: Journal) -> None:
 
     given = [submit("a"), *logs("a", 2, 4), done("a", 5)]
     assert [entry.body for entry in history.entries] == [encode_event(one) for one in given]
+    assert list(history.entries) == [Entry.of(one) for one in given]
     assert [entry.event for entry in history.entries] == given
     assert history.first_seq == 1
 
