@@ -33,8 +33,8 @@ from relay.core.snapshot import Snapshot
 from relay.errors import Code, FieldError, UpstreamFault
 from relay.hub import viewer
 from relay.hub.viewer import Close
-from relay.sandbox import faults
-from relay.sandbox.faults import Faults
+from relay.sandbox.switches import faults
+from relay.sandbox.switches.faults import Faults
 from relay.web.api import openapi
 from relay.web.api.bodies import StartBody
 from relay.web.application import application

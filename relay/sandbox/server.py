@@ -17,27 +17,27 @@ from relay.sandbox.apikley.calls import API_KEY as APIKLEY_KEY
 from relay.sandbox.apikley.calls import WEBHOOK_SECRET, Apikley
 from relay.sandbox.apikley.calls import Call as ApikleyCall
 from relay.sandbox.apikley.jobs import CreateRequest, Job
-from relay.sandbox.auth import API_KEY, API_SECRET, PLAIN_KEY, Accounts
-from relay.sandbox.cdn import Cdn
-from relay.sandbox.chance import Chance
-from relay.sandbox.desk import Desk
-from relay.sandbox.edge import Call, Edge, unknown
-from relay.sandbox.faults import Faults
-from relay.sandbox.file_calls import Entry, FileCalls, FileRequest
-from relay.sandbox.player import Player
+from relay.sandbox.control import Desk
 from relay.sandbox.recording.apikley import RecordedApikley
 from relay.sandbox.recording.parse import Source, read
-from relay.sandbox.recording.stage import Stage
+from relay.sandbox.recording.playback import Stage
 from relay.sandbox.recording.wiro import RecordedWiro
-from relay.sandbox.run import Runs
-from relay.sandbox.shelf import Shelf
-from relay.sandbox.switches import Dialect
-from relay.sandbox.sync_run import SyncRuns
-from relay.sandbox.task_calls import TaskCalls
-from relay.sandbox.task_socket import Audience
-from relay.sandbox.tasks import Ledger, RunRequest, Task
-from relay.sandbox.tools import Tools
-from relay.sandbox.webhooks import Webhooks
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.switches.values import Dialect
+from relay.sandbox.wiro.auth import API_KEY, API_SECRET, PLAIN_KEY, Accounts
+from relay.sandbox.wiro.cdn import Cdn
+from relay.sandbox.wiro.file_calls import Entry, FileCalls, FileRequest
+from relay.sandbox.wiro.file_store import Shelf
+from relay.sandbox.wiro.middleware import Call, Edge, unknown
+from relay.sandbox.wiro.random_faults import Chance
+from relay.sandbox.wiro.run_call import Runs
+from relay.sandbox.wiro.sync_run import SyncRuns
+from relay.sandbox.wiro.task_calls import TaskCalls
+from relay.sandbox.wiro.task_runner import Player
+from relay.sandbox.wiro.task_socket import Audience
+from relay.sandbox.wiro.tasks import Ledger, RunRequest, Task
+from relay.sandbox.wiro.tool_calls import Tools
+from relay.sandbox.wiro.webhooks import Webhooks
 
 _HOST = "127.0.0.1"
 _MAX_BODY_BYTES = 16 * 1024 * 1024

@@ -7,8 +7,7 @@ import orjson
 
 from relay.core.events import Event, Stage, decode_event
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot, encode_snapshot
-from relay.sandbox import Sandbox
-from relay.sandbox.tasks import RunRequest, Task
+from relay.sandbox import RunRequest, Sandbox, Task
 from tests.chaos.caller import Caller
 from tests.chaos.viewers import Story
 from tests.chaos.wishes import Wish, number_in

@@ -20,8 +20,8 @@ from relay.errors import Code, UpstreamError, UpstreamRejected, UpstreamUnavaila
 from relay.providers.apikley.provider import ApikleyProvider
 from relay.providers.base import Provider
 from relay.providers.wiro.provider import WiroProvider
+from relay.sandbox import File as Arrived
 from relay.sandbox import Sandbox
-from relay.sandbox.shelf import File as Arrived
 from tests.sample_files import png
 
 KEY, SECRET = "a-key-that-nobody-may-read", "a-secret-that-nobody-may-read"

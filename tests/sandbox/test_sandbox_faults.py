@@ -3,8 +3,8 @@
 import pytest
 
 from relay.errors import ConfigError
-from relay.sandbox.faults import Faults, directives, without_directives
-from relay.sandbox.switches import Close, HttpFault, Refusal
+from relay.sandbox.switches.faults import Faults, directives, without_directives
+from relay.sandbox.switches.values import Close, HttpFault, Refusal
 
 
 def test_a_directive_may_stand_anywhere_in_a_text_and_is_not_part_of_the_prompt() -> None:

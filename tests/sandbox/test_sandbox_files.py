@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from relay.sandbox import Sandbox
-from relay.sandbox.pictures import CLIP_BYTES
+from relay.sandbox.shared.pictures import CLIP_BYTES
 
 IMAGE = "bytedance/text-to-image-seedream-v4"
 

@@ -5,7 +5,7 @@ from struct import unpack
 
 import pytest
 
-from relay.sandbox import pictures
+from relay.sandbox.shared import pictures
 
 
 def chunks(png: bytes) -> dict[bytes, bytes]:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from relay.sandbox import catalogue
-from relay.sandbox.faults import Faults
-from relay.sandbox.record import Identity, Record, detail
-from relay.sandbox.steps import Log, Step
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.wiro import catalogue
+from relay.sandbox.wiro.record import Identity, Record, detail
+from relay.sandbox.wiro.steps import Log, Step
 
 
 def identity(**switches: str) -> Identity:

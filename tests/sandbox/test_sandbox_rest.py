@@ -8,7 +8,7 @@ import pytest
 
 from relay.errors import ConfigError
 from relay.sandbox import API_KEY, API_SECRET, Faults, Sandbox
-from relay.sandbox.auth import sign
+from relay.sandbox.wiro.auth import sign
 
 IMAGE = "bytedance/text-to-image-seedream-v4"
 Body = dict[str, object]

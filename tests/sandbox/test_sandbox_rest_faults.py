@@ -10,7 +10,7 @@ import pytest
 
 from relay.errors import ConfigError
 from relay.sandbox import Faults, Sandbox
-from relay.sandbox.tasks import Task
+from relay.sandbox.wiro.tasks import Task
 
 IMAGE = "bytedance/text-to-image-seedream-v4"
 Body = dict[str, object]

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from relay.sandbox import catalogue
-from relay.sandbox.faults import Faults, directives
-from relay.sandbox.script import Brief, write
-from relay.sandbox.steps import Answer, Log, Odd, Progress, Step
-from relay.sandbox.switches import Dialect
+from relay.sandbox.switches.faults import Faults, directives
+from relay.sandbox.switches.values import Dialect
+from relay.sandbox.wiro import catalogue
+from relay.sandbox.wiro.script import Brief, write
+from relay.sandbox.wiro.steps import Answer, Log, Odd, Progress, Step
 
 
 def script(

@@ -9,7 +9,7 @@ import pytest
 
 from relay.errors import ConfigError
 from relay.sandbox import Sandbox
-from relay.sandbox.shelf import File
+from relay.sandbox.wiro.file_store import File
 
 DATA = b"a,b\n1,2\n" * 20_000
 

@@ -11,8 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from relay.sandbox import Faults, Sandbox, shelf
-from relay.sandbox.shelf import File
+from relay.sandbox import Faults, Sandbox
+from relay.sandbox.wiro import file_store
+from relay.sandbox.wiro.file_store import File
 
 EDIT = "bytedance/seedream-v4"
 COLLAGE = "wiro/sandbox-collage"
@@ -249,7 +250,7 @@ async def test_a_file_beyond_the_limit_is_413(
     sandbox: Sandbox, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file may have just so many bytes; what had come of it is thrown away."""
-    monkeypatch.setattr(shelf, "MAX_FILE_BYTES", len(PNG))
+    monkeypatch.setattr(file_store, "MAX_FILE_BYTES", len(PNG))
     assert (await run(sandbox, http, EDIT, ("inputImage", PNG), ("prompt", "x")))["result"] is True
 
     body = form(("inputImage", PNG + b"1"), ("prompt", "x"))
@@ -328,7 +329,7 @@ async def test_half_a_file_is_not_kept() -> None:
     async def whole() -> AsyncIterator[bytes]:
         yield PNG
 
-    with shelf.Shelf() as kept:
+    with file_store.Shelf() as kept:
         file = await kept.put(whole(), filename="a.png", content_type="image/png")
         with pytest.raises(ConnectionResetError):
             await kept.put(broken_off(), filename="b.png", content_type="image/png")

@@ -22,8 +22,7 @@ from yarl import URL
 
 from relay.core.events import State
 from relay.core.snapshot import decode_snapshot
-from relay.sandbox import Faults, Sandbox
-from relay.sandbox.auth import sign
+from relay.sandbox import Faults, Sandbox, sign
 from tests.chaos import judge
 from tests.chaos.caller import Caller
 from tests.chaos.judge import Told

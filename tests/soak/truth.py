@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relay.core.events import State
-from relay.sandbox import Sandbox
-from relay.sandbox.tasks import Task
+from relay.sandbox import Sandbox, Task
 from tests.chaos import judge
 from tests.chaos.judge import AT_LIMIT, Told
 from tests.chaos.wishes import number_in

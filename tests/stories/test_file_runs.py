@@ -15,8 +15,7 @@ import aiohttp
 import pytest
 
 from relay.app import Running
-from relay.sandbox import Sandbox
-from relay.sandbox.shelf import File
+from relay.sandbox import File, Sandbox
 from tests.conftest import API_KEY
 from tests.sample_files import form, png
 

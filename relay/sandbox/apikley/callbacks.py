@@ -15,7 +15,7 @@ import aiohttp
 
 from relay import log
 from relay.sandbox.apikley.jobs import Job, record
-from relay.sandbox.webhooks import on_loopback
+from relay.sandbox.wiro.webhooks import on_loopback
 
 _log = log.get("sandbox.apikley")
 _TIMEOUT = aiohttp.ClientTimeout(total=5)

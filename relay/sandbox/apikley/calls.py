@@ -16,13 +16,13 @@ import orjson
 from aiohttp import web
 
 from relay.errors import ConfigError
-from relay.sandbox import answers, pictures
 from relay.sandbox.apikley.callbacks import Callbacks
 from relay.sandbox.apikley.input import Input, Refused, read
 from relay.sandbox.apikley.jobs import Job, Jobs, State, record
-from relay.sandbox.faults import Faults, directives
-from relay.sandbox.quota import Quota
-from relay.sandbox.switches import HttpFault
+from relay.sandbox.shared import http_faults, pictures
+from relay.sandbox.shared.fault_counts import Quota
+from relay.sandbox.switches.faults import Faults, directives
+from relay.sandbox.switches.values import HttpFault
 
 API_KEY: Final = "sandbox-apikley-key-of-no-worth"
 WEBHOOK_SECRET: Final = "sandbox-apikley-webhook-secret-of-no-worth"  # noqa: S105  made up, and meant to look it
@@ -196,7 +196,7 @@ class Apikley:
     ) -> web.Response:
         if fault.kind == "envelope":
             return _envelope(fault.status, "Something went wrong.", None, status=fault.status)
-        return await answers.gone_wrong(
+        return await http_faults.gone_wrong(
             request, fault, proper, retry_after_s=faults.retry_after_s, closing=self._closing
         )
 
@@ -238,5 +238,5 @@ def _text_name(faults: Faults) -> str:
 
 
 def _envelope(code: int, message: str, data: object, *, status: int = 200, text_name: str = "msg") -> web.Response:
-    body = answers.encoded({"code": code, text_name: message, "data": data})
+    body = http_faults.encoded({"code": code, text_name: message, "data": data})
     return web.Response(status=status, body=body, content_type="application/json")

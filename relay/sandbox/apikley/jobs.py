@@ -11,8 +11,8 @@ from typing import Final, Literal
 
 import orjson
 
-from relay.sandbox import pictures
-from relay.sandbox.faults import Faults
+from relay.sandbox.shared import pictures
+from relay.sandbox.switches.faults import Faults
 
 State = Literal["waiting", "queuing", "generating", "success", "fail"]
 

@@ -9,10 +9,10 @@ from aiohttp import web
 from relay.sandbox.apikley.callbacks import signed_headers
 from relay.sandbox.apikley.calls import authorized, no_key, said, said_of_record
 from relay.sandbox.apikley.jobs import Jobs
-from relay.sandbox.faults import Faults
-from relay.sandbox.recording.performance import Notice
 from relay.sandbox.recording.placeholders import Scope
-from relay.sandbox.recording.stage import Stage
+from relay.sandbox.recording.playback import Stage
+from relay.sandbox.recording.recorded_task import Notice
+from relay.sandbox.switches.faults import Faults
 
 Call = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

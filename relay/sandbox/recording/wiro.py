@@ -14,18 +14,19 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from relay.sandbox import answers, bodies, catalogue
-from relay.sandbox.faults import Faults
-from relay.sandbox.models import Model
-from relay.sandbox.record import CLOCK, Identity, Record
 from relay.sandbox.recording.lines import TaskScript
-from relay.sandbox.recording.performance import Notice, Performance
 from relay.sandbox.recording.placeholders import Scope
-from relay.sandbox.recording.stage import Stage
-from relay.sandbox.shelf import Shelf
-from relay.sandbox.steps import TERMINAL
-from relay.sandbox.task_socket import Audience
-from relay.sandbox.tasks import Field, Ledger, RunRequest, Task
+from relay.sandbox.recording.playback import Stage
+from relay.sandbox.recording.recorded_task import Notice, Performance
+from relay.sandbox.shared import http_faults
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.wiro import bodies, catalogue
+from relay.sandbox.wiro.file_store import Shelf
+from relay.sandbox.wiro.models import Model
+from relay.sandbox.wiro.record import STAGE_TIMES, Identity, Record
+from relay.sandbox.wiro.steps import TERMINAL
+from relay.sandbox.wiro.task_socket import Audience
+from relay.sandbox.wiro.tasks import Field, Ledger, RunRequest, Task
 
 Call = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 
@@ -55,7 +56,7 @@ class RecordedWiro:
                 if performance is not None and channel in ("Task/Cancel", "Task/Kill"):
                     return await self._stop(performance, channel)
                 if channel == "Tool/Detail" and (tool := await self._tool(request)) is not None:
-                    return answers.ok({"total": "1", "tool": [tool]})
+                    return http_faults.ok({"total": "1", "tool": [tool]})
                 return await call(request, account)
 
             return await self._stage.answer(request, channel, performance, proper)
@@ -78,7 +79,7 @@ class RecordedWiro:
         self._note(request, slug, fields, performance.id)
 
         async def proper() -> web.StreamResponse:
-            return answers.ok({"taskid": performance.id, "socketaccesstoken": performance.token})
+            return http_faults.ok({"taskid": performance.id, "socketaccesstoken": performance.token})
 
         return await self._stage.started(request, "Run", performance, proper)
 
@@ -121,14 +122,14 @@ class RecordedWiro:
         entry, scope = performance.play.entry, performance.play.scope
         waits = entry.get("status") in _WAITING
         if channel == "Task/Cancel" and not waits:
-            return answers.refused(1, "Task is not in a cancellable state.")
+            return http_faults.refused(1, "Task is not in a cancellable state.")
         if channel == "Task/Kill" and (waits or entry.get("status") in TERMINAL):
-            return answers.refused(1, "Task could not be killed: task is not running")
+            return http_faults.refused(1, "Task could not be killed: task is not running")
         entry |= {"status": "task_cancel", "canceltime": str(int(scope.clock.now()))}
         await performance.play.stop()
         frame = {"type": "task_cancel", "id": performance.id, "tasktoken": performance.token}
         self._audience.send(performance.token, orjson.dumps(frame | {"message": None, "result": True}).decode())
-        return answers.ok({"tasklist": [entry]})
+        return http_faults.ok({"tasklist": [entry]})
 
     async def _performance(self, request: web.Request) -> Performance | None:
         values = await bodies.mapping(request)
@@ -163,7 +164,7 @@ def _first(identity: Identity, scope: Scope) -> dict[str, object]:
         "debugoutput": "",
         "debugerror": "",
         "createtime": str(int(scope.clock.now())),
-        **dict.fromkeys(CLOCK.values(), "0"),
+        **dict.fromkeys(STAGE_TIMES.values(), "0"),
         "modelslugowner": identity.model.owner,
         "modelslugproject": identity.model.project,
         "outputs": [],

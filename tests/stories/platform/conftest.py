@@ -24,9 +24,7 @@ from relay.core import schedule as watch
 from relay.core.events import Event, LateLog, LogOutput, ProgressOutput, Source, Stage, Stream, decode_event
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
 from relay.core.utf16 import utf16_cut, utf16_len
-from relay.sandbox import Sandbox
-from relay.sandbox.record import CLOCK, outputs
-from relay.sandbox.tasks import Task
+from relay.sandbox import STAGE_TIMES, Sandbox, Task, outputs
 from relay.tasks import submission
 
 Message = dict[str, Any]
@@ -158,7 +156,9 @@ class Story:
 
 def passed(truth: Task) -> set[Stage]:
     """Return the stages that a task has truly passed; one that was killed while it ran has come to its `end`."""
-    names = {name for name, _ in truth.passed} | {name for name, clock in CLOCK.items() if clock in truth.record.clock}
+    names = {name for name, _ in truth.passed} | {
+        name for name, clock in STAGE_TIMES.items() if clock in truth.record.clock
+    }
     return {stage for stage in Stage if f"task_{stage}" in names}
 
 

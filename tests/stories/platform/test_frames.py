@@ -6,8 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.core.events import Source, Stage
-from relay.sandbox import Sandbox
-from relay.sandbox.faults import Faults
+from relay.sandbox import Faults, Sandbox
 
 if TYPE_CHECKING:
     from tests.stories.platform.conftest import MakeStand, Stand, Story

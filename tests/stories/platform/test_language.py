@@ -14,8 +14,7 @@ from relay.core import merge
 from relay.core.events import Append, AppendOutput, Event, Results, decode_event
 from relay.core.snapshot import Snapshot, apply, decode_snapshot
 from relay.core.utf16 import utf16_len
-from relay.sandbox import Sandbox
-from relay.sandbox.record import outputs
+from relay.sandbox import Sandbox, outputs
 
 if TYPE_CHECKING:
     from tests.stories.platform.conftest import MakeStand, Stand, Story

@@ -8,8 +8,7 @@ import pytest
 
 from relay.core.events import Source, Stage
 from relay.journal.base import Filter
-from relay.sandbox import Sandbox
-from relay.sandbox.tasks import Task
+from relay.sandbox import Sandbox, Task
 
 if TYPE_CHECKING:
     from tests.stories.platform.conftest import MakeStand

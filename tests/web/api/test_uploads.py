@@ -12,8 +12,7 @@ import orjson
 import pytest
 
 from relay.app import Running
-from relay.sandbox import Sandbox
-from relay.sandbox.shelf import File
+from relay.sandbox import File, Sandbox
 from tests.sample_files import JPEG, PDF, form, png
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from relay.sandbox import pictures
-from relay.sandbox.recording.stage import Stage
-from relay.sandbox.shelf import Shelf
-from relay.sandbox.tasks import Ledger, Task
+from relay.sandbox.recording.playback import Stage
+from relay.sandbox.shared import pictures
+from relay.sandbox.wiro.file_store import Shelf
+from relay.sandbox.wiro.tasks import Ledger, Task
 
 _HEADERS = {"Access-Control-Allow-Origin": "*", "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600"}
 

@@ -10,11 +10,12 @@ from typing import Final
 
 from aiohttp import web
 
-from relay.sandbox import answers, bodies
-from relay.sandbox.auth import Accounts, NotAuthorized
-from relay.sandbox.chance import Chance
-from relay.sandbox.faults import Faults
-from relay.sandbox.switches import HttpFault
+from relay.sandbox.shared import http_faults
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.switches.values import HttpFault
+from relay.sandbox.wiro import bodies
+from relay.sandbox.wiro.auth import Accounts, NotAuthorized
+from relay.sandbox.wiro.random_faults import Chance
 
 Answer = Callable[[web.Request, str], Awaitable[web.Response]]
 """Answers a call of an account."""
@@ -41,7 +42,7 @@ class Edge:
             try:
                 account = self._accounts.authorize(request.headers)
             except NotAuthorized as error:
-                return answers.refused(0, str(error), status=401)
+                return http_faults.refused(0, str(error), status=401)
             if self._faults.chunked == "refused" and request.body_exists and request.content_length is None:
                 return await self._turned_away(request, _NO_LENGTH)
             try:
@@ -59,7 +60,9 @@ class Edge:
             if mishap is None:
                 return await call(request, account)
             proper = await call(request, account) if mishap.takes_effect else None
-            return await answers.gone_wrong(request, mishap.fault, proper, retry_after_s=None, closing=self._closing)
+            return await http_faults.gone_wrong(
+                request, mishap.fault, proper, retry_after_s=None, closing=self._closing
+            )
 
         return handle
 
@@ -83,11 +86,11 @@ class Edge:
 
     async def _turned_away(self, request: web.Request, fault: HttpFault) -> web.Response:
         """Answer while the body is still on its way; the connection cannot be used again."""
-        answer = await answers.gone_wrong(request, fault, None, retry_after_s=None, closing=self._closing)
+        answer = await http_faults.gone_wrong(request, fault, None, retry_after_s=None, closing=self._closing)
         answer.force_close()
         return answer
 
 
 async def unknown(_request: web.Request) -> web.Response:
     """Answer an address that is no call."""
-    return answers.refused(0, "Error parsing url.", status=404)
+    return http_faults.refused(0, "Error parsing url.", status=404)

@@ -11,10 +11,10 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import BodyPartReader, web
 
-from relay.sandbox.faults import Faults
-from relay.sandbox.shelf import Shelf, TooBig
-from relay.sandbox.switches import HttpFault
-from relay.sandbox.tasks import Field
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.switches.values import HttpFault
+from relay.sandbox.wiro.file_store import Shelf, TooBig
+from relay.sandbox.wiro.tasks import Field
 
 _PIECE_BYTES = 64 * 1024
 _MAX_TEXT_BYTES = 16 * 1024 * 1024

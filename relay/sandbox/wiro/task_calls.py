@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from relay.sandbox import answers, bodies
-from relay.sandbox.faults import Faults
-from relay.sandbox.player import Player
-from relay.sandbox.shelf import Shelf
-from relay.sandbox.switches import HttpFault
-from relay.sandbox.tasks import Ledger, Task
+from relay.sandbox.shared import http_faults
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.switches.values import HttpFault
+from relay.sandbox.wiro import bodies
+from relay.sandbox.wiro.file_store import Shelf
+from relay.sandbox.wiro.task_runner import Player
+from relay.sandbox.wiro.tasks import Ledger, Task
 
 _NO_TASK = "There is no task yet."
 
@@ -31,10 +32,10 @@ class TaskCalls:
         body = await self._body(request)
         if not bodies.text(body, "taskid") and not bodies.text(body, "tasktoken"):
             # The upstream's own words: it names a parameter that it does not take.
-            return answers.refused(0, "taskid or socketaccesstoken is required")
+            return http_faults.refused(0, "taskid or socketaccesstoken is required")
         task = self._find(account, body, "taskid", "tasktoken")
         if task is None:
-            return answers.refused(1, _NO_TASK)
+            return http_faults.refused(1, _NO_TASK)
         task.details_read += 1
         task.stir()
         faults, read = task.faults, task.details_read
@@ -45,10 +46,10 @@ class TaskCalls:
 
     def _detail(self, task: Task, read: int) -> web.Response:
         if task.faults.detail_error:
-            return answers.refused(task.faults.detail_error.code, task.faults.detail_error.message)
+            return http_faults.refused(task.faults.detail_error.code, task.faults.detail_error.message)
         if read <= task.faults.detail_empty_polls:
-            return answers.ok({"total": "0", "tasklist": []})
-        answer = answers.ok({"total": "1", "tasklist": [task.shown()]})
+            return http_faults.ok({"total": "0", "tasklist": []})
+        answer = http_faults.ok({"total": "1", "tasklist": [task.shown()]})
         if task.record.ended:
             task.details_since_end += 1
         return answer
@@ -66,7 +67,7 @@ class TaskCalls:
             mine.reverse()
         start, limit = _number(bodies.text(body, "start"), 0), _number(bodies.text(body, "limit"), 20)
         shown = [task.shown() for task in mine[start : start + limit]]
-        return answers.ok({"total": str(len(mine)), "tasklist": shown})
+        return http_faults.ok({"total": str(len(mine)), "tasklist": shown})
 
     async def cancel(self, request: web.Request, account: str) -> web.Response:
         """Take a waiting task out of the queue."""
@@ -74,11 +75,11 @@ class TaskCalls:
         task = self._find(account, body, "taskid", "tasktoken")
         takes = task.faults.cancel_by if task else "taskid"
         if takes != "both" and not bodies.text(body, takes):
-            return answers.refused(0, f"Request parameter [{takes}] required")
+            return http_faults.refused(0, f"Request parameter [{takes}] required")
         if task is None:
-            return answers.refused(1, _NO_TASK)
+            return http_faults.refused(1, _NO_TASK)
         if not (_waits(task) or (_in_the_gap(task) and task.faults.stop_gap == "cancel")):
-            return answers.refused(1, "Task is not in a cancellable state.")
+            return http_faults.refused(1, "Task is not in a cancellable state.")
         return await self._stop(request, task)
 
     async def kill(self, request: web.Request, account: str) -> web.Response:
@@ -88,27 +89,27 @@ class TaskCalls:
         if task is None and (other := self._find(account, body, "", "tasktoken")) and other.faults.kill_by == "any":
             task = other
         if task is None and not bodies.text(body, "taskid") and not bodies.text(body, "socketaccesstoken"):
-            return answers.refused(0, "taskid or socketaccesstoken is required")
+            return http_faults.refused(0, "taskid or socketaccesstoken is required")
         if task is None:
-            return answers.refused(1, _NO_TASK)
+            return http_faults.refused(1, _NO_TASK)
         reason = task.faults.kill_error
         if task.record.ended or _waits(task) or (_in_the_gap(task) and task.faults.stop_gap != "kill"):
             reason = "task is not running"
         if reason:
-            return answers.refused(1, f"Task could not be killed: {reason}")
+            return http_faults.refused(1, f"Task could not be killed: {reason}")
         return await self._stop(request, task)
 
     async def delete_files(self, request: web.Request, account: str) -> web.Response:
         """Delete what an ended task read and made; doing it twice changes nothing."""
         task = self._find(account, await self._body(request), "", "tasktoken")
         if task is None:
-            return answers.refused(1, "task-not-exist")
+            return http_faults.refused(1, "task-not-exist")
         if not task.record.ended:
-            return answers.refused(0, "Task must be completed or cancelled before deleting files")
+            return http_faults.refused(0, "Task must be completed or cancelled before deleting files")
         task.record = replace(task.record, files_deleted=True)
         for key in task.identity.files:
             self._shelf.drop(key)
-        return answers.ok({})
+        return http_faults.ok({})
 
     async def _body(self, request: web.Request) -> dict[str, object]:
         return await bodies.mapping(request, self._faults)
@@ -120,13 +121,13 @@ class TaskCalls:
         if fault and spoiled and not fault.takes_effect:
             return await self._gone_wrong(request, task, fault, None)
         self._player.cancel(task)
-        proper = answers.ok({"tasklist": [task.shown()]})
+        proper = http_faults.ok({"tasklist": [task.shown()]})
         return await self._gone_wrong(request, task, fault, proper) if fault and spoiled else proper
 
     async def _gone_wrong(
         self, request: web.Request, task: Task, fault: HttpFault, proper: web.Response | None
     ) -> web.Response:
-        return await answers.gone_wrong(
+        return await http_faults.gone_wrong(
             request, fault, proper, retry_after_s=task.faults.retry_after_s, closing=self._closing
         )
 

@@ -16,12 +16,13 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from relay.sandbox import answers, bodies
-from relay.sandbox.faults import Faults
-from relay.sandbox.quota import Quota
-from relay.sandbox.shelf import File, Shelf
-from relay.sandbox.switches import Refusal
-from relay.sandbox.tasks import Field
+from relay.sandbox.shared import http_faults
+from relay.sandbox.shared.fault_counts import Quota
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.switches.values import Refusal
+from relay.sandbox.wiro import bodies
+from relay.sandbox.wiro.file_store import File, Shelf
+from relay.sandbox.wiro.tasks import Field
 
 Call = Literal["Upload", "FolderCreate"]
 
@@ -93,7 +94,7 @@ class FileCalls:
             proper = self._answer(call, request, fields, make, faults) if fault.takes_effect else None
             if proper is None:
                 self._note(call, request, fields)
-            return await answers.gone_wrong(
+            return await http_faults.gone_wrong(
                 request, fault, proper, retry_after_s=faults.retry_after_s, closing=self._closing
             )
         return self._answer(call, request, fields, make, faults)
@@ -112,10 +113,10 @@ class FileCalls:
         self.entries[made.id] = made
         self._note(call, request, fields, made=made.id)
         if made.file is None and faults.file_answer == "data":
-            return answers.ok({"data": _data(made)})
+            return http_faults.ok({"data": _data(made)})
         parent = made.parent or self._root
         shown = _sample(made, parent) if faults.file_answer == "samples" else _listed(made, parent)
-        return answers.ok({"list": [shown]})
+        return http_faults.ok({"list": [shown]})
 
     def _upload(self, request: web.Request, account: str, fields: tuple[Field, ...]) -> Entry | Refusal:
         file = next((each.value for each in fields if each.name == "file"), None)
@@ -148,7 +149,7 @@ class FileCalls:
 
     def _refuse(self, call: Call, request: web.Request, fields: tuple[Field, ...], refusal: Refusal) -> web.Response:
         self._note(call, request, fields)
-        return answers.refused(refusal.code, refusal.message)
+        return http_faults.refused(refusal.code, refusal.message)
 
     def _note(self, call: Call, request: web.Request, fields: tuple[Field, ...], *, made: str | None = None) -> None:
         self.received.append(FileRequest(call=call, content_type=request.content_type, fields=fields, made=made))

@@ -12,10 +12,11 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from relay.sandbox import answers, bodies, openapi
-from relay.sandbox.catalogue import MODELS, find
-from relay.sandbox.faults import Faults
-from relay.sandbox.models import Input, Model
+from relay.sandbox.shared import http_faults
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.wiro import bodies, openapi
+from relay.sandbox.wiro.catalogue import MODELS, find
+from relay.sandbox.wiro.models import Input, Model
 
 _NO_MODEL: Final = (1, "slug-owner-project-not-exist")
 _LAST_RUN: Final = 1774007585
@@ -43,13 +44,13 @@ class Tools:
         _sort(found, bodies.text(body, "sort"), bodies.text(body, "order"), search)
         first, limit = _number(bodies.text(body, "start"), 0), _number(bodies.text(body, "limit"), 20)
         page = [_entry(model, request.host) for model in found[first : first + limit]]
-        return answers.ok({"total": str(len(found)), "tool": page})
+        return http_faults.ok({"total": str(len(found)), "tool": page})
 
     async def detail(self, request: web.Request, _account: str) -> web.Response:
         """Show one model with its inputs."""
         model = await self._named(request)
         if model is None:
-            return answers.refused(*_NO_MODEL)
+            return http_faults.refused(*_NO_MODEL)
         items = [self._item(item) for item in model.inputs]
         entry = _entry(model, request.host) | {
             "readme": f"<p>{model.description}.</p>",
@@ -59,7 +60,7 @@ class Tools:
             "parameters": None if self.faults.parameters == "null" else [{"title": "Inputs", "items": items}],
             "seotitle": model.title,
         }
-        return answers.ok({"total": "1", "tool": [entry]})
+        return http_faults.ok({"total": "1", "tool": [entry]})
 
     async def explore(self, request: web.Request, _account: str) -> web.Response:
         """Show the categories, each with its models."""
@@ -69,13 +70,13 @@ class Tools:
             models = [_entry(model, request.host) for model in MODELS if name in model.categories]
             url = f"http://{request.host}/models?categories={name}"
             categories.append({"id": str(number), "title": name, "tools": models, "url": url, "total": len(models)})
-        return answers.ok({"explore": categories})
+        return http_faults.ok({"explore": categories})
 
     async def specification(self, request: web.Request, _account: str) -> web.Response:
         """Show one model as an OpenAPI document, for each way of authorization. There is no envelope."""
         model = await self._named(request)
         if model is None:
-            return answers.refused(*_NO_MODEL)
+            return http_faults.refused(*_NO_MODEL)
         specs = [
             {
                 "type": kind,

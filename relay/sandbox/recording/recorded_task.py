@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import aiohttp
 
 from relay import log
-from relay.sandbox import answers
 from relay.sandbox.recording.lines import Action, Callback, Close, Frame, Line
-from relay.sandbox.recording.play import Play
 from relay.sandbox.recording.reply import encoded, to_bytes
-from relay.sandbox.task_socket import Audience, Bytes
-from relay.sandbox.webhooks import on_loopback
+from relay.sandbox.recording.timeline import Play
+from relay.sandbox.shared import http_faults
+from relay.sandbox.wiro.task_socket import Audience, Bytes
+from relay.sandbox.wiro.webhooks import on_loopback
 
 _log = log.get("sandbox.script")
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
@@ -59,7 +59,9 @@ class Performance:
             _log.warning("callback.refused", task=self.id, url=self.callback_url, reason="not a loopback address")
             return
         scope, notice = self.play.scope, self.notice()
-        body = answers.encoded(notice.body) if callback.payload is None else to_bytes(encoded(callback.payload, scope))
+        body = (
+            http_faults.encoded(notice.body) if callback.payload is None else to_bytes(encoded(callback.payload, scope))
+        )
         headers = {"Content-Type": "application/json", **notice.headers}
         headers |= {name: str(scope.fill(value)) for name, value in callback.headers.items()}
         try:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from relay.sandbox import chat
-from relay.sandbox.faults import Faults
-from relay.sandbox.models import Model, Phase
-from relay.sandbox.steps import Answer, Body, FullLog, Log, Odd, Outputs, Progress, Step
-from relay.sandbox.switches import Dialect
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.switches.values import Dialect
+from relay.sandbox.wiro import chat
+from relay.sandbox.wiro.models import Model, Phase
+from relay.sandbox.wiro.steps import Answer, Body, FullLog, Log, Odd, Outputs, Progress, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

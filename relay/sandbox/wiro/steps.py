@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from relay.sandbox.chat import Segment
-from relay.sandbox.switches import OddFrame
+from relay.sandbox.switches.values import OddFrame
+from relay.sandbox.wiro.chat import Segment
 
 TERMINAL = ("task_postprocess_end", "task_cancel")
 

@@ -12,11 +12,11 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from relay.sandbox import answers
-from relay.sandbox.faults import Faults
-from relay.sandbox.record import segment_list
-from relay.sandbox.run import STARTED
-from relay.sandbox.tasks import Task
+from relay.sandbox.shared import http_faults
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.wiro.record import segment_list
+from relay.sandbox.wiro.run_call import STARTED
+from relay.sandbox.wiro.tasks import Task
 
 _KEEP_ALIVE_S: Final = 15.0
 
@@ -44,7 +44,7 @@ class SyncRuns:
             errors = [{"code": 0, "message": "The task has not ended in time."}]
             body = orjson.dumps({"result": False, "errors": errors, **fields})
             return web.Response(status=504, body=body, content_type="application/json")
-        return answers.ok(_whole(task))
+        return http_faults.ok(_whole(task))
 
     async def _stream(self, request: web.Request, task: Task) -> web.StreamResponse:
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from relay import log
-from relay.sandbox.record import Record, detail
-from relay.sandbox.tasks import Task
+from relay.sandbox.wiro.record import Record, detail
+from relay.sandbox.wiro.tasks import Task
 
 _log = log.get("sandbox.webhooks")
 _TIMEOUT = aiohttp.ClientTimeout(total=5)

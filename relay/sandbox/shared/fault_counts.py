@@ -6,7 +6,7 @@ A count begins anew after a call that was answered properly, and with each set o
 
 from dataclasses import dataclass, field, replace
 
-from relay.sandbox.switches import UNLIMITED, HttpFault
+from relay.sandbox.switches.values import UNLIMITED, HttpFault
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ Only says when and how; it is done where that part of the upstream is played. On
 from dataclasses import dataclass
 from random import Random
 
-from relay.sandbox.faults import Faults
-from relay.sandbox.switches import HttpFault
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.switches.values import HttpFault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

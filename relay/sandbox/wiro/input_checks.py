@@ -8,9 +8,9 @@ also in its twin `{name}Url`, where several addresses are parted by commas. An e
 import re
 from collections.abc import Mapping
 
-from relay.sandbox import bodies
-from relay.sandbox.models import Input, Model
-from relay.sandbox.shelf import File
+from relay.sandbox.wiro import bodies
+from relay.sandbox.wiro.file_store import File
+from relay.sandbox.wiro.models import Input, Model
 
 
 def refusal(model: Model, values: Mapping[str, object]) -> str | None:

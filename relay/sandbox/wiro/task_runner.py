@@ -7,12 +7,12 @@ The only place where time passes. What a step changes is `record`'s, how it is s
 import asyncio
 import time
 
-from relay.sandbox.frames import spell
-from relay.sandbox.record import Record
-from relay.sandbox.steps import Step
-from relay.sandbox.task_socket import Audience
-from relay.sandbox.tasks import Task
-from relay.sandbox.webhooks import Webhooks
+from relay.sandbox.wiro.frames import spell
+from relay.sandbox.wiro.record import Record
+from relay.sandbox.wiro.steps import Step
+from relay.sandbox.wiro.task_socket import Audience
+from relay.sandbox.wiro.tasks import Task
+from relay.sandbox.wiro.webhooks import Webhooks
 
 
 class Player:

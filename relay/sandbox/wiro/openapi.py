@@ -4,7 +4,7 @@ A model as an OpenAPI 3.0.3 document, as Tool/DetailOpenAPI gives it: what a Run
 The shape is that of the documents at https://github.com/ersinkoc/wiro-ai/tree/main/models; the words are our own.
 """
 
-from relay.sandbox.models import Input, Model
+from relay.sandbox.wiro.models import Input, Model
 
 
 def document(model: Model, *, signed: bool, base: str) -> dict[str, object]:

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import orjson
 
-from relay.sandbox.record import Identity, Record, answer_lists, finish_reason, outputs, segment_list, usage
-from relay.sandbox.steps import Answer, FullLog, Log, Odd, Outputs, Progress, Step
+from relay.sandbox.wiro.record import Identity, Record, answer_lists, finish_reason, outputs, segment_list, usage
+from relay.sandbox.wiro.steps import Answer, FullLog, Log, Odd, Outputs, Progress, Step
 
 Frame = str | bytes
 

@@ -13,11 +13,11 @@ from dataclasses import replace
 from aiohttp import web
 
 from relay.sandbox.recording.lines import Action, Answer, Platform, Script, TaskScript
-from relay.sandbox.recording.performance import Notice, Performance
 from relay.sandbox.recording.placeholders import PlatformClock, Scope
-from relay.sandbox.recording.play import Play
+from relay.sandbox.recording.recorded_task import Notice, Performance
 from relay.sandbox.recording.reply import reply
-from relay.sandbox.task_socket import Audience
+from relay.sandbox.recording.timeline import Play
+from relay.sandbox.wiro.task_socket import Audience
 
 Proper = Callable[[], Awaitable[web.StreamResponse]]
 """Carries a call out and returns the sandbox's own answer."""

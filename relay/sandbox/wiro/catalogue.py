@@ -7,7 +7,7 @@ Four of them have the names, inputs and texts of real ones; `wiro/sandbox-chat` 
 
 from dataclasses import replace
 
-from relay.sandbox.models import Input, Model, Phase
+from relay.sandbox.wiro.models import Input, Model, Phase
 
 
 def _same(*values: str) -> dict[str, str]:

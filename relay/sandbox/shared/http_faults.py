@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from relay.sandbox.switches import HttpFault
+from relay.sandbox.switches.values import HttpFault
 
 _HTML = """<html>
 <head><title>{status} {reason}</title></head>

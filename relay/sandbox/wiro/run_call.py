@@ -12,16 +12,17 @@ from urllib.parse import quote
 from aiohttp import web
 
 from relay.errors import ConfigError
-from relay.sandbox import answers, bodies, catalogue, inputs, pictures, script
-from relay.sandbox.chance import Chance
-from relay.sandbox.faults import Faults, directives, without_directives
-from relay.sandbox.models import Model
-from relay.sandbox.player import Player
-from relay.sandbox.quota import Quota
-from relay.sandbox.record import Identity, Record
-from relay.sandbox.shelf import File, Shelf
-from relay.sandbox.switches import Dialect, HttpFault, Refusal
-from relay.sandbox.tasks import Field, Ledger, RunRequest, Task
+from relay.sandbox.shared import http_faults, pictures
+from relay.sandbox.shared.fault_counts import Quota
+from relay.sandbox.switches.faults import Faults, directives, without_directives
+from relay.sandbox.switches.values import Dialect, HttpFault, Refusal
+from relay.sandbox.wiro import bodies, catalogue, input_checks, script
+from relay.sandbox.wiro.file_store import File, Shelf
+from relay.sandbox.wiro.models import Model
+from relay.sandbox.wiro.random_faults import Chance
+from relay.sandbox.wiro.record import Identity, Record
+from relay.sandbox.wiro.task_runner import Player
+from relay.sandbox.wiro.tasks import Field, Ledger, RunRequest, Task
 
 _OWN_FIELDS = ("callbackUrl", "projectid")
 _CONCURRENCY = (
@@ -111,13 +112,13 @@ class Runs:
             "taskid": int(task.id) if faults.run_taskid == "number" else task.id,
             "socketaccesstoken": None if faults.run_token_missing else task.token,
         }
-        return answers.ok(fields_of_answer if faults.run_envelope == "flat" else {"data": fields_of_answer})
+        return http_faults.ok(fields_of_answer if faults.run_envelope == "flat" else {"data": fields_of_answer})
 
     def _refuse(
         self, request: web.Request, slug: str, fields: tuple[Field, ...], refusal: Refusal, *, told: bool = True
     ) -> web.Response:
         self._note(request, slug, fields, refused=refusal.code if told else None)
-        return answers.refused(refusal.code, refusal.message)
+        return http_faults.refused(refusal.code, refusal.message)
 
     def _refusal(
         self, account: str, model: Model | None, values: Mapping[str, object], faults: Faults
@@ -126,7 +127,7 @@ class Runs:
             return faults.run_error
         if model is None:
             return _NO_MODEL
-        if wrong := inputs.refusal(model, values):
+        if wrong := input_checks.refusal(model, values):
             return Refusal(code=0, message=wrong)
         limit = self._concurrency
         if limit is not None and self._ledger.live(account) >= limit:
@@ -184,7 +185,7 @@ class Runs:
     async def _gone_wrong(
         self, request: web.Request, fault: HttpFault, proper: web.Response | None, faults: Faults
     ) -> web.Response:
-        return await answers.gone_wrong(
+        return await http_faults.gone_wrong(
             request, fault, proper, retry_after_s=faults.retry_after_s, closing=self._closing
         )
 

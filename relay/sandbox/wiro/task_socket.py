@@ -14,10 +14,10 @@ from typing import Literal
 import orjson
 from aiohttp import WSMsgType, web
 
-from relay.sandbox.chance import Chance
-from relay.sandbox.faults import Faults
-from relay.sandbox.frames import Frame
-from relay.sandbox.tasks import Ledger
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.wiro.frames import Frame
+from relay.sandbox.wiro.random_faults import Chance
+from relay.sandbox.wiro.tasks import Ledger
 
 _GOODBYE_S = 2.0
 _CUT = 1006  # never on the wire: what a peer sees when the connection is just gone

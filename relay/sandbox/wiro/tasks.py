@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from relay.sandbox.faults import Faults
-from relay.sandbox.record import Identity, Record, detail
-from relay.sandbox.steps import TERMINAL, Step
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.wiro.record import Identity, Record, detail
+from relay.sandbox.wiro.steps import TERMINAL, Step
 
 Verdict = Literal["success", "failed", "canceled"]
 

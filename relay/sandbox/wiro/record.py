@@ -12,14 +12,14 @@ from types import MappingProxyType
 
 import orjson
 
-from relay.sandbox import pictures
-from relay.sandbox.chat import Segment
-from relay.sandbox.faults import Faults
-from relay.sandbox.models import Model
-from relay.sandbox.steps import Answer, Log, Step
-from relay.sandbox.switches import Dialect
+from relay.sandbox.shared import pictures
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.switches.values import Dialect
+from relay.sandbox.wiro.chat import Segment
+from relay.sandbox.wiro.models import Model
+from relay.sandbox.wiro.steps import Answer, Log, Step
 
-CLOCK = MappingProxyType(
+STAGE_TIMES = MappingProxyType(
     {
         "task_accept": "accepttime",
         "task_assign": "assigntime",
@@ -32,7 +32,7 @@ CLOCK = MappingProxyType(
         "task_cancel": "canceltime",
     }
 )
-_TIMES = ("createtime", *CLOCK.values())
+_TIMES = ("createtime", *STAGE_TIMES.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +93,8 @@ class Record:
         if step.status is None:
             return record
         clock = record.clock
-        if step.status in CLOCK:
-            clock = {**clock, CLOCK[step.status]: now}
+        if step.status in STAGE_TIMES:
+            clock = {**clock, STAGE_TIMES[step.status]: now}
         if step.status == "task_cancel" and "starttime" in clock and "endtime" not in clock:
             clock = {**clock, "endtime": now}
         ended_by_itself = step.status == "task_postprocess_end"

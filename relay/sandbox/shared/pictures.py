@@ -21,7 +21,7 @@ _PALETTES = (
     ((20, 33, 61), (252, 163, 17), (229, 229, 229), (124, 144, 130)),
 )
 # Four seconds of moving colour, 640 by 360, VP9; made with ffmpeg's geq filter.
-CLIP_PATH = Path(__file__).parent / "media" / "clip.webm"
+CLIP_PATH = Path(__file__).parents[1] / "media" / "clip.webm"
 CLIP_BYTES = CLIP_PATH.stat().st_size
 
 

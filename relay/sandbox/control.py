@@ -14,9 +14,9 @@ import orjson
 from aiohttp import web
 
 from relay.errors import ConfigError
-from relay.sandbox.faults import Faults
-from relay.sandbox.shelf import File
-from relay.sandbox.tasks import Ledger, RunRequest, Task
+from relay.sandbox.switches.faults import Faults
+from relay.sandbox.wiro.file_store import File
+from relay.sandbox.wiro.tasks import Ledger, RunRequest, Task
 
 
 @dataclass(frozen=True, slots=True)

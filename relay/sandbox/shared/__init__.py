@@ -1,0 +1,1 @@
+"""Parts that both simulated platforms use."""

@@ -1,0 +1,1 @@
+"""The switches that make the sandbox misbehave: their names, values and parsers."""

@@ -1,0 +1,1 @@
+"""The simulated Wiro: REST calls, the task socket and the files of tasks."""
