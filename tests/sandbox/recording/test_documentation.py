@@ -15,7 +15,7 @@ from relay.config import Config
 from relay.sandbox.recording.lines import CALLS
 from relay.sandbox.recording.placeholders import NAMES
 
-DOCS = Path(__file__).parents[2] / "docs/sandbox.md"
+DOCS = Path(__file__).parents[3] / "docs/sandbox.md"
 API_KEY = "a-management-key-for-tests"
 
 
