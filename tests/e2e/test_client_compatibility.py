@@ -11,7 +11,7 @@ from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
 from relay.tasks.requests import Start
 from tests.e2e.middlebox import Middlebox
-from tests.e2e.test_browser_embed import Shop
+from tests.e2e.test_embed import Shop
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 
