@@ -1,8 +1,8 @@
 // @ts-check
 /** The one module that other people's pages load: the client, the reducer, and <relay-task>, which it registers. */
-import "./relay-task-element-define.js";
+import "./src/element/define.js";
 
-export { RelayBoard } from "./board.js";
-export { RelayClient } from "./client.js";
-export { reduce } from "./reducer.js";
-export { RelayTaskElement } from "./relay-task-element.js";
+export { RelayBoard } from "./src/client/relay-board.js";
+export { RelayClient } from "./src/client/relay-client.js";
+export { reduce } from "./src/client/reducer.js";
+export { RelayTaskElement } from "./src/element/relay-task-element.js";

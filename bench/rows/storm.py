@@ -11,7 +11,7 @@ from bench.viewers import Seen, Viewers, websocket
 
 TASKS, VIEWERS, PER_S = 20, 2000, 5
 WINDOW_S = 0.5
-"""The first window of static/backoff.js: the narrowest in which our clients ever come back."""
+"""The first window of static/src/client/backoff.js: the narrowest in which our clients ever come back."""
 
 REACH_S = WINDOW_S + 2
 

@@ -26,7 +26,7 @@ def _page(request: web.Request, name: str, frame_ancestors: str) -> web.FileResp
     media = config.media_sources
     if is_unwelcome(request, frame_ancestors, str(config.public_url or "")):
         # Its words are for everybody, it has no script, and whoever put a button over it would gain nothing.
-        name, frame_ancestors = "unframed.html", "*"
+        name, frame_ancestors = "pages/unframed.html", "*"
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
         f"img-src 'self' blob: data: {media}; media-src 'self' blob: data: {media}; "
@@ -46,19 +46,19 @@ async def file(request: web.Request) -> web.FileResponse:
 
 async def board(request: web.Request) -> web.FileResponse:
     """`GET /`: all tasks, for who has a key."""
-    return _page(request, "index.html", "'none'")
+    return _page(request, "pages/dashboard.html", "'none'")
 
 
 async def task(request: web.Request) -> web.FileResponse:
     """`GET /t/{id}`: one task."""
-    return _page(request, "task.html", "'none'")
+    return _page(request, "pages/task.html", "'none'")
 
 
 async def inspect(request: web.Request) -> web.FileResponse:
     """`GET /inspect/{id}`: one task as the relay tells it, message by message."""
-    return _page(request, "inspect.html", "'none'")
+    return _page(request, "pages/inspect.html", "'none'")
 
 
 async def embed(request: web.Request) -> web.FileResponse:
     """`GET /embed/{id}`: one task, for somebody else's page."""
-    return _page(request, "embed.html", context(request).config.frame_ancestors)
+    return _page(request, "pages/embed.html", context(request).config.frame_ancestors)

@@ -108,7 +108,7 @@ async def held(relay: Running, sandbox: Sandbox) -> Snapshot:
     return (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
 
 
-@pytest.mark.parametrize("name", ["relay.js", "client.js", "relay-task-element-define.js"])
+@pytest.mark.parametrize("name", ["relay.js", "src/client/relay-client.js", "src/element/define.js"])
 async def test_a_module_can_be_loaded_where_there_is_no_page(name: str) -> None:
     """Server rendering imports what it cannot show: no `HTMLElement`, `document`, `location` or `customElements`."""
     (names,) = await output(await node(LOAD, (STATIC / name).as_uri()))

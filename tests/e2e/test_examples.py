@@ -84,10 +84,10 @@ async def test_the_backend_starts_a_task_and_the_page_shows_it(
 def test_every_part_and_property_of_the_element_is_documented() -> None:
     """Who styles it finds all names in one place, and none that is not there."""
     made = {"card"}
-    for path in STATIC.glob("*.js"):
+    for path in STATIC.rglob("*.js"):
         text = path.read_text(encoding="utf-8")
         made |= set(re.findall(r'\bpart: "([\w-]+)"', text))
     (parts,) = (line for line in SAID.splitlines() if line.startswith("Parts: "))
     assert set(re.findall(r"`([\w-]+)`", parts)) == made
-    theme = (STATIC / "theme.css").read_text(encoding="utf-8")
+    theme = (STATIC / "src/element/theme.css").read_text(encoding="utf-8")
     assert set(re.findall(r"`(--relay-[\w-]+)`", SAID)) == set(re.findall(r"var\((--relay-[\w-]+)", theme))

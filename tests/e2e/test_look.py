@@ -48,13 +48,13 @@ async def age(page: Page) -> None:
     """Take out of every style sheet what an old browser does not know: it drops such declarations and rules."""
 
     async def serve(route: Route) -> None:
-        name = route.request.url.rpartition("/")[2]
+        name = route.request.url.partition("/static/")[2]
         css = (STATIC / name).read_text(encoding="utf-8")
         for word in LACKING:
             css = css.replace(word, f"unknown-{word}" if word[0].isalpha() else f":unknown{word}")
         await route.fulfill(body=css, content_type="text/css")
 
-    await page.route("**/static/*.css", serve)
+    await page.route("**/static/**/*.css", serve)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

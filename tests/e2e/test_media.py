@@ -22,7 +22,7 @@ NOT_LOADED = "Failed to load resource"
 IS_LOADED = "media => (media.complete && media.naturalWidth > 0) || media.readyState > 0"
 
 ADD_RESULTS = """async ([first, second]) => {
-  const { OutputsView } = await import("/static/outputs-view.js");
+  const { OutputsView } = await import("/static/src/element/outputs-view.js");
   const place = document.createElement("div");
   document.body.append(place);
   const view = new OutputsView(place, document.body);

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 VECTORS = sorted((Path(__file__).parents[1] / "vectors").glob("*.json"))
 
 FOLD = """async (vector) => {
-  const { reduce } = await import("/static/reducer.js");
+  const { reduce } = await import("/static/src/client/reducer.js");
   function expand(value) {
     if (Array.isArray(value)) return value.map(expand);
     if (value === null || typeof value !== "object") return value;
@@ -30,35 +30,35 @@ FOLD = """async (vector) => {
 }"""
 
 PARSE = """async (chunks) => {
-  const { SseParser } = await import("/static/sse.js");
+  const { SseParser } = await import("/static/src/client/sse-parser.js");
   const parser = new SseParser();
   return { blocks: chunks.flatMap((chunk) => parser.feed(chunk)), retry_s: parser.retry_s };
 }"""
 
 FOLD_FROM = """async ([start, messages]) => {
-  const { Fold } = await import("/static/fold.js");
+  const { Fold } = await import("/static/src/client/task-fold.js");
   const fold = new Fold(null, start);
   return messages.map((message) => [fold.take(message), fold.cursor, fold.missing]);
 }"""
 
 ROWS = """async (messages) => {
-  const { Rows } = await import("/static/rows.js");
+  const { Rows } = await import("/static/src/client/board-fold.js");
   const rows = new Rows("shoot");
   return messages.map((message) => rows.take(message)?.seq ?? null);
 }"""
 
 EXPIRY = """async (tokens) => {
-  const { expiryOf } = await import("/static/credential.js");
+  const { expiryOf } = await import("/static/src/client/credential.js");
   return tokens.map(expiryOf);
 }"""
 
 RETRY_AFTER = """async ([values, now_ms]) => {
-  const { retryAfter_s } = await import("/static/problem.js");
+  const { retryAfter_s } = await import("/static/src/client/problem.js");
   return values.map((value) => retryAfter_s(value, now_ms));
 }"""
 
 WAITS = """async (random) => {
-  const { Backoff } = await import("/static/backoff.js");
+  const { Backoff } = await import("/static/src/client/backoff.js");
   const backoff = new Backoff(() => random);
   const waits = Array.from({ length: 8 }, () => backoff.next_s());
   backoff.reset();
@@ -66,7 +66,7 @@ WAITS = """async (random) => {
 }"""
 
 ENDINGS = """async (codes) => {
-  const { endingOf } = await import("/static/socket.js");
+  const { endingOf } = await import("/static/src/client/socket.js");
   return codes.map((code) => endingOf(code, "").kind);
 }"""
 

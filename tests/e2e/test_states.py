@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 View = Callable[[Running, str], str]
 
 SHOW = """async ([state, offset_s]) => {
-  const { TaskView } = await import("/static/relay-task-view.js");
+  const { TaskView } = await import("/static/src/element/task-view.js");
   const host = document.createElement("div");
   document.getElementById("place").replaceChildren(host);
   const view = new TaskView(host.attachShadow({ mode: "open" }), { base: "/", task: "x", token: "a.b.c" });
@@ -31,7 +31,7 @@ SHOW = """async ([state, offset_s]) => {
 }"""
 
 ROW = """async ([task, now]) => {
-  const { TaskRow } = await import("/static/task-row.js");
+  const { TaskRow } = await import("/static/src/dashboard/task-row.js");
   const row = new TaskRow(task);
   const list = document.createElement("ul");
   list.append(row.element);

@@ -17,7 +17,7 @@ CALL = """async ([module, name, argumentLists]) => {
 }"""
 
 CLOCK = """async (steps) => {
-  const { ServerClock } = await import("/static/server-clock.js");
+  const { ServerClock } = await import("/static/src/client/server-clock.js");
   let [monotonic, browser] = [0, 5000];
   const clock = new ServerClock({ monotonic_s: () => monotonic, browser_s: () => browser });
   return steps.map(([passed_s, message, date]) => {
@@ -30,7 +30,7 @@ CLOCK = """async (steps) => {
 }"""
 
 LEVELS = """async (tasks) => {
-  const { BarLevel, drawnProgress } = await import("/static/drawn-progress.js");
+  const { BarLevel, drawnProgress } = await import("/static/src/element/displayed-progress.js");
   const level = new BarLevel();
   return tasks.map((progress) => level.take(drawnProgress({ progress, done: null })));
 }"""
@@ -97,7 +97,7 @@ async def test_an_output_gives_its_answer_in_parts(
     content: dict[str, Any], expected: list[dict[str, Any]], relay: Running, page: Page
 ) -> None:
     """Every spelling of an answer is one; what is none of them is JSON."""
-    assert await call(page, relay, "output-text.js", "outputText", raw(**content)) == [expected]
+    assert await call(page, relay, "src/element/output-text.js", "outputText", raw(**content)) == [expected]
 
 
 async def test_a_file_is_no_answer(relay: Running, page: Page) -> None:
@@ -105,7 +105,7 @@ async def test_a_file_is_no_answer(relay: Running, page: Page) -> None:
     file = {"content_type": "image/png", "url": "https://x/a.png", "content": {"answer": "x"}}
     without = {"content_type": "raw", "url": None, "content": None}
 
-    assert await call(page, relay, "output-text.js", "outputText", [file], [without]) == [[], []]
+    assert await call(page, relay, "src/element/output-text.js", "outputText", [file], [without]) == [[], []]
 
 
 async def test_the_output_replaces_a_stream_that_says_less(relay: Running, page: Page) -> None:
@@ -119,7 +119,7 @@ async def test_the_output_replaces_a_stream_that_says_less(relay: Running, page:
     chosen = await call(
         page,
         relay,
-        "output-text.js",
+        "src/element/output-text.js",
         "answerOf",
         [streamed, whole],
         [cut, whole],
@@ -139,7 +139,7 @@ async def test_answer_tags_are_not_shown(relay: Running, page: Page) -> None:
     """Some models wrap their answer: the tags around it go, those within it stay."""
     texts = [["<answer>\nRome.\n</answer>"], ["<ANSWER>Rome."], ["Write <answer> here."], ["Rome."]]
 
-    assert await call(page, relay, "output-text.js", "withoutWrapper", *texts) == [
+    assert await call(page, relay, "src/element/output-text.js", "withoutWrapper", *texts) == [
         "Rome.",
         "Rome.",
         "Write <answer> here.",
@@ -189,7 +189,7 @@ async def test_a_time_of_another_day_has_a_date(zone: str, relay: Running, page:
     ]
     times = [[moment, now] for moment in (today, yesterday, earlier, last_year, tomorrow)]
 
-    shown = await page.evaluate(CALL, ["format.js", "clockTime", times])
+    shown = await page.evaluate(CALL, ["src/element/format.js", "clockTime", times])
     await context.close()
 
     assert [text.replace("\u202f", " ") for text in shown] == [
@@ -221,7 +221,7 @@ async def test_the_bar_draws_the_phase_that_runs(relay: Running, page: Page) -> 
         {"progress": progress(40, second), "done": {"verdict": "failed"}},
     ]
 
-    drawn = await call(page, relay, "drawn-progress.js", "drawnProgress", *[[task] for task in tasks])
+    drawn = await call(page, relay, "src/element/displayed-progress.js", "drawnProgress", *[[task] for task in tasks])
 
     assert [tuple(each.values()) for each in drawn] == [
         (None, None, 0, ""),
@@ -265,7 +265,7 @@ async def test_only_a_task_that_should_move_is_silent(relay: Running, page: Page
     ]
 
     found = await call(
-        page, relay, "silence.js", "silenceOf", *[[{"state": s, "stall": stall, "done": None}] for s, stall, _ in cases]
+        page, relay, "src/element/silence.js", "silenceOf", *[[{"state": s, "stall": stall, "done": None}] for s, stall, _ in cases]
     )
 
     assert found == [expected for _, _, expected in cases]
@@ -276,7 +276,7 @@ async def test_an_address_is_checked_without_what_old_browsers_lack(relay: Runni
     await page.add_init_script("delete URL.canParse")
     addresses = ["https://x/a.png", "data:image/png;base64,AA", "javascript:alert(1)", "a.png", "", None, "http://["]
 
-    assert await call(page, relay, "safe-url.js", "mediaUrl", *[[address] for address in addresses]) == [
+    assert await call(page, relay, "src/element/safe-url.js", "mediaUrl", *[[address] for address in addresses]) == [
         "https://x/a.png", "data:image/png;base64,AA", None, None, None, None, None
     ]  # fmt: skip
 
@@ -285,7 +285,7 @@ async def test_retries_are_spread_over_a_minute(relay: Running, page: Page) -> N
     """The first after 1 s, at most 8 s apart."""
     await page.goto(f"{relay.url}/embed/x")
 
-    delays = await page.evaluate("import('/static/retry-schedule.js').then((module) => module.RETRY_DELAYS_S)")
+    delays = await page.evaluate("import('/static/src/element/retry-schedule.js').then((module) => module.RETRY_DELAYS_S)")
 
     assert delays[0] == 1
     assert max(delays) == 8
@@ -299,7 +299,7 @@ async def test_a_retry_changes_only_an_address_without_a_query(relay: Running, p
     addresses = await call(
         page,
         relay,
-        "retry-schedule.js",
+        "src/element/retry-schedule.js",
         "addressOfAttempt",
         *[[address, failures] for address in (plain, signed, local) for failures in range(4)],
     )
@@ -313,7 +313,7 @@ async def test_the_newest_results_are_the_results(relay: Running, page: Page) ->
     event = {"type": "output", "task": "t", "seq": 5, "state": "finishing", "at": 2, "source": "reconciled"}
     outputs = [{"url": f"https://x/{n}.png"} for n in range(4)]
 
-    (after,) = await call(page, relay, "reducer.js", "reduce", [state, event | {"data": {"outputs": outputs}}])
+    (after,) = await call(page, relay, "src/client/reducer.js", "reduce", [state, event | {"data": {"outputs": outputs}}])
 
     assert after["outputs"] == outputs
     assert (after["seq"], after["state"]) == (5, "finishing")
@@ -329,7 +329,7 @@ async def test_the_board_finds_tasks_by_the_same_words_as_the_relay(relay: Runni
     """A task that joins a filtered list is judged in the browser, those before it on the server."""
     task, *names = "bdwmu65xnubzsm4bndfz6w8eqz", "bytedance/image-to-video-seedance-v1", *TAGS
 
-    found = await call(page, relay, "search-words.js", "isFound", *[[search, task, names] for search in SEARCHES])
+    found = await call(page, relay, "src/dashboard/search.js", "isFound", *[[search, task, names] for search in SEARCHES])
 
     assert found == [are_all_found(asked_words(search), task, names) for search in SEARCHES]
     assert any(found)

@@ -180,14 +180,14 @@ async def test_every_problem_that_a_call_can_have_is_in_the_document(document: J
 
 def test_no_page_has_an_absolute_path() -> None:
     """What a page loads or links to is found from where the page is, so that it works under any path."""
-    for path in STATIC.glob("*.html"):
+    for path in STATIC.rglob("*.html"):
         assert not re.search(r'(?:href|src|action)="/', path.read_text(encoding="utf-8")), path.name
 
 
 def test_styles_work_in_the_oldest_browsers_that_are_supported() -> None:
     """What Chrome 105, Firefox 110 and Safari 16.0 do not know stands in `@supports`, or after what they know."""
     supports = re.compile(r"@supports [^{]*\{(?:[^{}]*\{(?:[^{}]|\{[^{}]*\})*\})*[^{}]*\}")
-    for path in sorted(STATIC.glob("*.css")):
+    for path in sorted(STATIC.rglob("*.css")):
         css = supports.sub("", re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL))
         assert not re.search(r"light-dark\(|color-mix\(|:\s*subgrid|:has\(|&", css), path.name
         for declaration in re.findall(r"^ *([\w-]+): .*(?:dvh|/ \"\");$", css, re.MULTILINE):
