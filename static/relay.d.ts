@@ -90,6 +90,7 @@ export interface RelayEvent {
   state: State;
   at: number;
   source: Source;
+  // biome-ignore lint/suspicious/noExplicitAny: its shape depends on the type
   data: any;
 }
 

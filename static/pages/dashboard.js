@@ -5,20 +5,21 @@
  * The key comes from a form, for `#code=…` from the relay, or from `#key=…`. It is kept for this tab, and the address
  * loses it.
  */
-import { ofFragment } from "./address.js";
+
+import { Problem } from "../src/client/problem.js";
 import { Api } from "../src/dashboard/api.js";
 import { BoardHead } from "../src/dashboard/list-header.js";
-import { BoardLoader } from "../src/dashboard/task-loader.js";
-import { NO_FILTER } from "../src/dashboard/task-groups.js";
-import { h, setText } from "../src/element/dom.js";
-import { CONNECTION_WORDS } from "../src/element/format.js";
 import { tradeCode } from "../src/dashboard/login.js";
 import { forgetTokens, mintForPage } from "../src/dashboard/operator-tokens.js";
 import { showProblem } from "../src/dashboard/problem-view.js";
-import { Problem } from "../src/client/problem.js";
 import { StartForm } from "../src/dashboard/start-form.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
+import { NO_FILTER } from "../src/dashboard/task-groups.js";
 import { TaskList } from "../src/dashboard/task-list.js";
+import { BoardLoader } from "../src/dashboard/task-loader.js";
+import { h, setText } from "../src/element/dom.js";
+import { CONNECTION_WORDS } from "../src/element/format.js";
+import { ofFragment } from "./address.js";
 
 /** The list is read again this long after it was read last, at the soonest. */
 const REFRESH_MS = 10_000;

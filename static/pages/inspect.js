@@ -4,14 +4,15 @@
  * connection between them.
  * Its button cuts the connection, so that one can see it recover.
  */
-import { ofFragment, taskOfPath } from "./address.js";
-import { DEFAULT_BASE, RelayClient } from "../src/client/relay-client.js";
-import { h, setText, textElement } from "../src/element/dom.js";
-import { clockTime, CONNECTION_WORDS, STATE_WORDS } from "../src/element/format.js";
+
 import { Problem } from "../src/client/problem.js";
 import { isEvent } from "../src/client/reducer.js";
+import { DEFAULT_BASE, RelayClient } from "../src/client/relay-client.js";
 import { ServerClock } from "../src/client/server-clock.js";
 import { eventsAfter } from "../src/client/task-calls.js";
+import { h, setText, textElement } from "../src/element/dom.js";
+import { CONNECTION_WORDS, clockTime, STATE_WORDS } from "../src/element/format.js";
+import { ofFragment, taskOfPath } from "./address.js";
 import { tokenMissing } from "./task-page.js";
 
 /** So many rows are shown; what is older is still saved, up to its own cap. */
@@ -150,7 +151,10 @@ function toEnd() {
 /** What was heard, a line for each message: what a test or a reader of bug reports needs. */
 function save() {
   const texts = lines.map(({ row }) => row).filter(({ dataset }) => dataset.kind !== "connection");
-  const blob = new Blob(texts.map((row) => `${row.lastElementChild?.textContent}\n`), { type: "application/jsonl" });
+  const blob = new Blob(
+    texts.map((row) => `${row.lastElementChild?.textContent}\n`),
+    { type: "application/jsonl" },
+  );
   const address = URL.createObjectURL(blob);
   h("a", { href: address, download: `${taskOfPath()}.jsonl` }).click();
   URL.revokeObjectURL(address);

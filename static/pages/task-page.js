@@ -1,7 +1,8 @@
 // @ts-check
 /** What `/t/{id}` and `/embed/{id}` have in common: one <relay-task> for the task that the address names. */
-import { ofFragment, ofQuery, taskOfPath } from "./address.js";
+
 import { h, textElement } from "../src/element/dom.js";
+import { ofFragment, ofQuery, taskOfPath } from "./address.js";
 import "../relay.js";
 
 /**
@@ -34,7 +35,7 @@ export function showTask(place, own) {
  * @param {Own} [own]
  */
 function taskElement(token, own) {
-  const element = /** @type {import("../src/element/relay-task-element.js").RelayTaskElement} */ (document.createElement("relay-task"));
+  const element = document.createElement("relay-task");
   element.setAttribute("task", taskOfPath());
   element.setAttribute("token", token);
   if (own?.own(taskOfPath())) {

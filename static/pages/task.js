@@ -5,16 +5,17 @@
  *
  * Whoever comes from the dashboard has tokens of this tab's besides: one that may do more, and one for the link to copy.
  */
-import { ofFragment, taskOfPath } from "./address.js";
-import { copyText } from "../src/element/clipboard.js";
+
 import { expiryOf } from "../src/client/credential.js";
-import { setText } from "../src/element/dom.js";
-import { drawnProgress } from "../src/element/displayed-progress.js";
-import { dateAndTime, shortStatus, STATE_WORDS } from "../src/element/format.js";
+import { allows } from "../src/client/token-scope.js";
 import { ownToken, renewOwnToken, shareToken } from "../src/dashboard/operator-tokens.js";
+import { copyText } from "../src/element/clipboard.js";
+import { drawnProgress } from "../src/element/displayed-progress.js";
+import { setText } from "../src/element/dom.js";
+import { dateAndTime, STATE_WORDS, shortStatus } from "../src/element/format.js";
+import { ofFragment, taskOfPath } from "./address.js";
 import { showIcon } from "./page-icon.js";
 import { showTask } from "./task-page.js";
-import { allows } from "../src/client/token-scope.js";
 
 /** @typedef {import("../src/client/types.js").Snapshot} Snapshot */
 
@@ -38,7 +39,10 @@ part("copy").addEventListener("click", async () => {
   const address = new URL(location.href);
   address.hash = `token=${token}`;
   const copied = await copyText(address.href);
-  const may = allows(token, "cancel") || allows(token, "input") ? "watch this task, and more: cancel it or read its input" : "watch this task, and nothing else";
+  const may =
+    allows(token, "cancel") || allows(token, "input")
+      ? "watch this task, and more: cancel it or read its input"
+      : "watch this task, and nothing else";
   setText(part("told"), copied ? `The link is copied. It lets its reader ${may}.` : address.href);
 });
 notify.addEventListener("click", async () => {

@@ -7,10 +7,11 @@
  * @typedef {import("./types.js").Snapshot} Snapshot
  * @typedef {import("./types.js").Message} Message
  */
-import { keyOf, subjectOf } from "./topic.js";
+
 import { baseUrl, DEFAULT_BASE } from "./base.js";
 import { Rows } from "./board-fold.js";
 import { Subscription } from "./subscription.js";
+import { keyOf, subjectOf } from "./topic.js";
 
 /**
  * @typedef {object} TagUpdate

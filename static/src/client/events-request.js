@@ -25,7 +25,8 @@ export function eventsCall(base, entries, accept) {
   }
   const [token, ...others] = new Set(entries.map((entry) => entry.token));
   const isPlain = others.length === 0 && entries.every(({ cursor }) => !cursor) && address.href.length <= LONGEST_URL;
-  if (isPlain) return { url: address, init: { ...init, headers: { Accept: accept, Authorization: `Bearer ${token}` } } };
+  if (isPlain)
+    return { url: address, init: { ...init, headers: { Accept: accept, Authorization: `Bearer ${token}` } } };
   const subscriptions = entries.map(({ aim, token, cursor }) => ({ ...aim, token, ...(cursor && { cursor }) }));
   const headers = { Accept: accept, "Content-Type": "application/json" };
   return { url, init: { ...init, method: "POST", headers, body: JSON.stringify({ subscriptions }) } };

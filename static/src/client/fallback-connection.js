@@ -166,12 +166,17 @@ export class Line {
     const { base, entries } = this.#parts;
     const ready = () => Promise.race([this.#overture, wait(OVERTURE_S)]);
     /** @type {Rung} */
-    const rung = new Rung(name, open, { base, entries, ready }, {
-      hear: (message, token) => this.#hear(rung, message, token),
-      changed: () => this.#parts.changed(),
-      failed: () => this.#failed(rung),
-      refused: (ending) => this.#refused(rung, ending),
-    });
+    const rung = new Rung(
+      name,
+      open,
+      { base, entries, ready },
+      {
+        hear: (message, token) => this.#hear(rung, message, token),
+        changed: () => this.#parts.changed(),
+        failed: () => this.#failed(rung),
+        refused: (ending) => this.#refused(rung, ending),
+      },
+    );
     this.#rungs.set(name, rung);
     rung.start();
   }

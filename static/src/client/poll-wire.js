@@ -6,12 +6,13 @@
  * @typedef {import("./types.js").Ending} Ending
  * @typedef {import("./types.js").Message} Message
  */
-import { subjectOf } from "./topic.js";
+
 import { deadline } from "./deadline.js";
 import { eventsCall } from "./events-request.js";
 import { endingOf, refuse, UNREACHED } from "./http-close.js";
 import { cursorOf } from "./message.js";
 import { DEFAULT_ROOM, roomOf } from "./subscription-limit.js";
+import { subjectOf } from "./topic.js";
 
 /** It asks so soon again after news, and more and more seldom without. */
 const SOONEST_S = 2;
@@ -98,7 +99,9 @@ export function openPollWire({ base, entries, hear, closed }) {
     const isLeft = (/** @type {any} */ { type, code }) => type === "error" && code === "rate_limited";
     const left = messages.filter(isLeft).flatMap((message) => byKey.get(subjectOf(message) ?? "") ?? []);
     const news = messages.filter((message) => !isLeft(message) && told.isNews(message));
-    const { at } = /** @type {{at?: number}} */ (messages.find(({ type }) => type === "snapshot" || type === "resumed") ?? {});
+    const { at } = /** @type {{at?: number}} */ (
+      messages.find(({ type }) => type === "snapshot" || type === "resumed") ?? {}
+    );
     for (const message of [...news, /** @type {Message} */ ({ type: "ping", at })]) {
       if (signal.aborted) break; // a message may have made its reader hang up
       hear(message, byKey.get(subjectOf(message) ?? "")?.token);

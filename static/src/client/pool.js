@@ -10,10 +10,11 @@
  * @typedef {import("./types.js").FaultCode} FaultCode
  * @typedef {import("./types.js").Message} Message
  */
-import { isBoard, keyOf, subjectOf } from "./topic.js";
+
 import { Line } from "./fallback-connection.js";
 import { earliest } from "./message.js";
 import { DEFAULT_ROOM, roomOf } from "./subscription-limit.js";
+import { isBoard, keyOf, subjectOf } from "./topic.js";
 import { wiresFor } from "./wires.js";
 
 /**

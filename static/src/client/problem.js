@@ -55,5 +55,5 @@ export async function readProblem(response) {
 export function retryAfter_s(value, now_ms) {
   if (value === null) return 0;
   const after_s = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - now_ms) / 1000;
-  return after_s > 0 ? after_s : 0; // NaN for what is neither
+  return Number.isNaN(after_s) ? 0 : Math.max(0, after_s);
 }

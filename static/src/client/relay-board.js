@@ -9,8 +9,8 @@
  * @typedef {import("./types.js").ConnectionState} ConnectionState
  */
 import { DEFAULT_BASE } from "./base.js";
-import { RelayClient } from "./relay-client.js";
 import { TagClient } from "./board-client.js";
+import { RelayClient } from "./relay-client.js";
 
 /**
  * @typedef {object} BoardUpdate

@@ -8,9 +8,9 @@
  * @typedef {import("./types.js").Message} Message
  */
 import { baseUrl, DEFAULT_BASE } from "./base.js";
-import { Fold } from "./task-fold.js";
 import { isEvent } from "./reducer.js";
 import { Subscription } from "./subscription.js";
+import { Fold } from "./task-fold.js";
 
 export { DEFAULT_BASE };
 

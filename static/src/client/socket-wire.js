@@ -7,9 +7,10 @@
  * @typedef {import("./types.js").Ending} Ending
  * @typedef {import("./types.js").Entry} Entry
  */
-import { subjectOf } from "./topic.js";
+
 import { parse } from "./message.js";
 import { openSocket } from "./socket.js";
+import { subjectOf } from "./topic.js";
 
 /**
  * A task that does not exist. Asking for it is answered at once by an error, which costs the relay nothing and shows that
@@ -47,7 +48,8 @@ export function openSocketWire({ base, entries, ready, hear, closed }) {
       }),
     message(text) {
       const message = parse(text);
-      if (message === null) return closed({ kind: "again", reason: "the relay sent what is no message", reached: true });
+      if (message === null)
+        return closed({ kind: "again", reason: "the relay sent what is no message", reached: true });
       const key = subjectOf(message);
       const token = key === null ? undefined : asked.get(key)?.token;
       if (message.type === "error" && key !== null) asked.delete(key);

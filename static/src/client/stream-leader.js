@@ -5,10 +5,11 @@
  * @typedef {import("./types.js").Entry} Entry
  * @typedef {import("./types.js").Message} Message
  */
-import { subjectOf } from "./topic.js";
+
 import { cursorOf, earliest, placeOf } from "./message.js";
 import { isEvent } from "./reducer.js";
 import { openStreamWire } from "./stream-wire.js";
+import { subjectOf } from "./topic.js";
 
 export class StreamLeader {
   /** @type {Map<string, Map<string, Entry>>} by tab and key */
@@ -115,7 +116,8 @@ export class StreamLeader {
     } else if (isEvent(message) && key !== null) {
       const place = placeOf(this.#places.get(key) ?? null);
       // A tab that has just joined is perhaps not as far: then the stream is about to begin anew where that one is.
-      if (place && message.seq === place.seq + 1) this.#places.set(key, cursorOf({ epoch: place.epoch, seq: message.seq }));
+      if (place && message.seq === place.seq + 1)
+        this.#places.set(key, cursorOf({ epoch: place.epoch, seq: message.seq }));
     }
     this.#tell(message);
   }

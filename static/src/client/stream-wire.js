@@ -5,12 +5,13 @@
  *
  * @typedef {import("./types.js").Entry} Entry
  */
-import { subjectOf } from "./topic.js";
+
 import { eventsCall } from "./events-request.js";
 import { refuse } from "./http-close.js";
 import { parse } from "./message.js";
-import { DEFAULT_ROOM, fullWords, roomOf } from "./subscription-limit.js";
 import { openStream } from "./stream.js";
+import { DEFAULT_ROOM, fullWords, roomOf } from "./subscription-limit.js";
+import { subjectOf } from "./topic.js";
 
 /** What is new is not kept waiting; what nobody wants any more does no harm for a while. */
 const NEWS_S = 0.05;
@@ -42,7 +43,8 @@ export function openStreamWire({ base, entries, ready, hear, closed }) {
     stream = openStream(eventsCall(base, wanted, "text/event-stream"), {
       message(text) {
         const message = parse(text);
-        if (message === null) return closed({ kind: "again", reason: "the relay sent what is no message", reached: true });
+        if (message === null)
+          return closed({ kind: "again", reason: "the relay sent what is no message", reached: true });
         hear(message, tokens.get(subjectOf(message) ?? ""));
       },
       closed(ending) {

@@ -89,6 +89,7 @@ function isToken(/** @type {unknown} */ token) {
 /** @returns {TokenAnswer} */
 function answerOf(/** @type {unknown} */ token) {
   if (isToken(token)) return { token, reason: "" };
-  if (token === undefined || token === null || token === "") return { token: null, reason: "getToken returned no token" };
+  if (token === undefined || token === null || token === "")
+    return { token: null, reason: "getToken returned no token" };
   return { token: null, reason: `getToken must return a string, and returned a value of type ${typeof token}` };
 }

@@ -10,7 +10,12 @@
  */
 export function allows(token, wish) {
   const claims = claimsOf(token);
-  return claims === null || String(claims.scope ?? "view").split(" ").includes(wish);
+  return (
+    claims === null ||
+    String(claims.scope ?? "view")
+      .split(" ")
+      .includes(wish)
+  );
 }
 
 /**

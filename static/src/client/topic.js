@@ -21,8 +21,9 @@ export function isBoard(/** @type {Aim} */ aim) {
  * @returns {string|null}
  */
 export function subjectOf(message) {
-  const { task, tag, all } =
-    /** @type {{task?: string|import("./types.js").Snapshot, tag?: string, all?: boolean}} */ (message);
+  const { task, tag, all } = /** @type {{task?: string|import("./types.js").Snapshot, tag?: string, all?: boolean}} */ (
+    message
+  );
   if (all === true) return keyOf({ all });
   if (typeof tag === "string") return keyOf({ tag });
   if (task === undefined) return null;

@@ -1,6 +1,6 @@
 // @ts-check
 /** Chooses files for one input: by the browser's dialog or by dropping them, with a row and a small picture for each. */
-import { h, setText, textElement } from "../element/dom.js";
+import { h, textElement } from "../element/dom.js";
 import { fileSize } from "../element/format.js";
 
 export class FilePicker {
@@ -83,7 +83,14 @@ export class FilePicker {
       this.changed();
     });
     const preview = file.type.startsWith("image/") ? [h("img", { src: this.#preview(file), alt: "" })] : [];
-    return h("li", {}, ...preview, textElement("span", file.name), textElement("span", fileSize(file.size), "faint"), remove);
+    return h(
+      "li",
+      {},
+      ...preview,
+      textElement("span", file.name),
+      textElement("span", fileSize(file.size), "faint"),
+      remove,
+    );
   }
 
   #preview(/** @type {File} */ file) {

@@ -13,7 +13,8 @@ export class InputField {
   #picker;
 
   constructor(/** @type {FieldInput} */ input) {
-    const id = `input-${(count += 1)}`;
+    count += 1;
+    const id = `input-${count}`;
     this.input = input;
     this.#control = control(input);
     this.#control.id = id;
@@ -38,7 +39,10 @@ export class InputField {
   get value() {
     const text = this.#control.value;
     if (isList(this.input)) {
-      const entries = text.split("\n").map((line) => line.trim()).filter(Boolean);
+      const entries = text
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean);
       if (!entries.length) return undefined;
       return this.input.type === "multifileinput" ? entries.join(",") : entries;
     }
@@ -88,7 +92,8 @@ function control(/** @type {FieldInput} */ input) {
   }
   if (input.type === "textarea") return h("textarea", { rows: "3" });
   if (isList(input)) return h("textarea", { rows: "2", spellcheck: "false", placeholder: "https://…" });
-  if (input.type === "fileinput") return h("input", { inputmode: "url", autocomplete: "off", placeholder: "https://…" });
+  if (input.type === "fileinput")
+    return h("input", { inputmode: "url", autocomplete: "off", placeholder: "https://…" });
   // No type="number": it hands out nothing at all for what is no number, and the relay could not say so.
   if (input.type === "number") return h("input", { inputmode: "decimal", autocomplete: "off" });
   return h("input", { autocomplete: "off" });

@@ -1,7 +1,8 @@
 // @ts-check
 /** The head of the board: how all tasks together stand, as words, as one bar, and as buttons that filter by it. */
-import { GROUP_WORDS, GROUPS, isEndedGroup, sum, summaryOf } from "./task-groups.js";
+
 import { h, setText, textElement } from "../element/dom.js";
+import { GROUP_WORDS, GROUPS, isEndedGroup, sum, summaryOf } from "./task-groups.js";
 
 /** A search begins when nothing was typed for so long. */
 const TYPING_MS = 250;
@@ -54,7 +55,8 @@ export class BoardHead {
       }),
     );
     // A group of which nothing is loaded may still be searched for.
-    const chosen = (/** @type {Group} */ group) => group === filter.group || (isEndedGroup(group) && !known.group(group));
+    const chosen = (/** @type {Group} */ group) =>
+      group === filter.group || (isEndedGroup(group) && !known.group(group));
     const shown = GROUPS.filter((group) => counts.get(group) || chosen(group));
     this.#renderChips("groups", [
       this.#chip("", `All ${all}${isWhole ? "" : "+"}`, filter.group === "", () => this.#choose({ group: "" })),
@@ -99,7 +101,12 @@ export class BoardHead {
    */
   #chip(group, words, pressed, press) {
     const dot = group ? [h("span", { class: "dot", "data-group": group })] : [];
-    const chip = h("button", { type: "button", class: "chip", "aria-pressed": String(pressed) }, ...dot, textElement("span", words));
+    const chip = h(
+      "button",
+      { type: "button", class: "chip", "aria-pressed": String(pressed) },
+      ...dot,
+      textElement("span", words),
+    );
     chip.addEventListener("click", press);
     return chip;
   }

@@ -5,8 +5,8 @@
  * the input, for an hour at a time, and the token of the link that the operator hands out.
  */
 import { expiryOf } from "../client/credential.js";
-import { mint } from "./operator-calls.js";
 import { Problem } from "../client/problem.js";
+import { mint } from "./operator-calls.js";
 import { forgetSecrets, KEY, readSecret, writeSecret } from "./tab-store.js";
 
 const SCOPE = "view cancel input";

@@ -1,7 +1,8 @@
 // @ts-check
 /** Shows a refusal in words, each field's complaint by its name. */
-import { h, textElement } from "../element/dom.js";
+
 import { Problem } from "../client/problem.js";
+import { h, textElement } from "../element/dom.js";
 
 /**
  * Show `error` in `place`, or clear it with null. What is no `Problem` is a mistake of ours, and is thrown again.

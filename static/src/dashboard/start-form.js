@@ -3,9 +3,10 @@
  * The form that starts a task: made for the chosen model, or the input as JSON for any other. Files that were chosen go
  * along as parts of their own; addresses stay in the input.
  */
+
+import { Problem } from "../client/problem.js";
 import { ModelForm } from "./model-form.js";
 import { startWithFiles } from "./operator-calls.js";
-import { Problem } from "../client/problem.js";
 import { showProblem } from "./problem-view.js";
 
 /** @typedef {import("./api.js").Api} Api */
@@ -158,7 +159,13 @@ export class StartForm {
     const input = this.#asJson ? this.#readJson() : this.#inputs.values;
     if (!input) throw new Problem(0, "The input is no JSON object");
     const { model, provider } = this.#model ?? { model: this.#field("other").value.trim() };
-    const tags = [...new Set(this.#field("tags").value.split(/[\s,]+/).filter(Boolean))];
+    const tags = [
+      ...new Set(
+        this.#field("tags")
+          .value.split(/[\s,]+/)
+          .filter(Boolean),
+      ),
+    ];
     return { model, input, ...(provider && { provider }), ...(tags.length && { tags }) };
   }
 

@@ -6,8 +6,9 @@
  * @typedef {import("../client/types.js").Snapshot} Snapshot
  * @typedef {"stuck"|"quiet"|"waiting"|"running"|"succeeded"|"failed"|"canceled"} Group
  */
-import { isFound } from "./search.js";
+
 import { silenceOf } from "../element/silence.js";
+import { isFound } from "./search.js";
 
 /**
  * @typedef {object} Filter

@@ -1,8 +1,8 @@
 // @ts-check
 /** The board's rows: in the order of their urgency, filtered, and kept live by a `RelayBoard` that follows all tasks. */
 import { RelayBoard } from "../client/relay-board.js";
-import { byUrgency, countGroups, fits, groupOf, isEndedGroup, NO_FILTER } from "./task-groups.js";
 import { ServerClock } from "../client/server-clock.js";
+import { byUrgency, countGroups, fits, groupOf, isEndedGroup, NO_FILTER } from "./task-groups.js";
 import { TaskRow } from "./task-row.js";
 
 /** @typedef {import("../client/types.js").Snapshot} Snapshot */
@@ -35,7 +35,8 @@ export class TaskList {
     this.#open = open;
     this.#changed = changed;
     this.#board.addEventListener("update", (event) => {
-      const { state, message } = /** @type {CustomEvent<import("../client/relay-board.js").BoardUpdate>} */ (event).detail;
+      const { state, message } = /** @type {CustomEvent<import("../client/relay-board.js").BoardUpdate>} */ (event)
+        .detail;
       this.clock.hear(message);
       if (state) this.#show(state);
       if (message?.type === "listed") listed();

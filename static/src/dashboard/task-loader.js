@@ -123,7 +123,8 @@ export class BoardLoader {
    * @returns {Promise<Set<string>|null>} the open tasks that it has, or null where these are not all
    */
   async #readAnew() {
-    const turn = (this.#turn += 1);
+    this.#turn += 1;
+    const turn = this.#turn;
     const [open, ended] = [new Reading(), new Reading()];
     const listed = await this.#readOpen(open);
     if (turn !== this.#turn) return null;

@@ -1,8 +1,9 @@
 // @ts-check
 /** One task as a row of the board: its state, its bar, its time, and in a word why it does not move. */
-import { h, setText, textElement } from "../element/dom.js";
+
 import { BarLevel, drawnProgress } from "../element/displayed-progress.js";
-import { ago, duration, percentText, shortStatus, STATE_WORDS } from "../element/format.js";
+import { h, setText, textElement } from "../element/dom.js";
+import { ago, duration, percentText, STATE_WORDS, shortStatus } from "../element/format.js";
 import { silenceOf, silentFor_s } from "../element/silence.js";
 
 /** @typedef {import("../client/types.js").Snapshot} Snapshot */

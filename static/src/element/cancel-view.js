@@ -1,7 +1,8 @@
 // @ts-check
 /** The button that stops a task. It asks once more before it does, in its own place and not in a box of the browser's. */
-import { h, setText, textElement } from "./dom.js";
+
 import { Problem } from "../client/problem.js";
+import { h, setText, textElement } from "./dom.js";
 
 export class CancelView {
   #place;
@@ -20,7 +21,13 @@ export class CancelView {
     this.#ask = h("button", { type: "button", part: "cancel" }, "Stop this task");
     const stop = h("button", { type: "button", class: "main" }, "Yes, stop it");
     const keep = h("button", { type: "button" }, "Let it run");
-    this.#sure = h("span", { class: "actions", hidden: true }, textElement("span", "What it has made so far is lost."), stop, keep);
+    this.#sure = h(
+      "span",
+      { class: "actions", hidden: true },
+      textElement("span", "What it has made so far is lost."),
+      stop,
+      keep,
+    );
     this.#said = h("span", { role: "status", class: "faint" });
     place.replaceChildren(this.#ask, this.#sure, this.#said);
     this.#ask.addEventListener("click", () => {

@@ -25,7 +25,8 @@ export function drawnProgress({ progress, done }) {
   const phase = done ? null : progress?.phase;
   if (!phase) return { percent: whole, overall: null, phase: 0, title: "" };
   const percent = valid(phase.percent);
-  const title = phase.index === 0 ? "" : phase.label ? `${phase.index + 1}. ${phase.label}` : `Phase ${phase.index + 1}`;
+  const title =
+    phase.index === 0 ? "" : phase.label ? `${phase.index + 1}. ${phase.label}` : `Phase ${phase.index + 1}`;
   // The percent of the whole never goes back, so 100 means here that an earlier phase was complete.
   const overall = whole === percent || whole === 100 ? null : whole;
   return { percent, overall, phase: phase.index, title };

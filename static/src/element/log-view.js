@@ -76,7 +76,10 @@ export class LogView {
     lines.slice(cut).forEach((line, index) => {
       const old = kept[index];
       const shown = /** @type {HTMLElement|undefined} */ (this.#pane.children[index + cut]);
-      if (!shown) return this.#pane.append(row(line));
+      if (!shown) {
+        this.#pane.append(row(line));
+        return;
+      }
       if (old?.text !== line.text) setText(shown, line.text);
       if (old?.stream !== line.stream) shown.dataset.stream = line.stream;
     });
@@ -92,7 +95,10 @@ export class LogView {
 
   #renderUnread() {
     this.#newest.hidden = this.#follow.checked;
-    setText(this.#newest, this.#unread === 1 ? "1 new line ↓" : this.#unread ? `${this.#unread} new lines ↓` : "To the end ↓");
+    setText(
+      this.#newest,
+      this.#unread === 1 ? "1 new line ↓" : this.#unread ? `${this.#unread} new lines ↓` : "To the end ↓",
+    );
   }
 
   #toEndIfFollowing() {

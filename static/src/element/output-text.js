@@ -50,7 +50,10 @@ export function answerOf(streamed, outputs) {
 /** Everything but the thoughts, without what differs between the shapes of one answer. */
 function saidBy(/** @type {readonly AnswerPart[]} */ parts) {
   const said = parts.filter(({ kind }) => kind !== "thinking");
-  return said.map(({ text, name = "" }) => withoutWrapper(text) + name).join("").replace(/\s+/g, "");
+  return said
+    .map(({ text, name = "" }) => withoutWrapper(text) + name)
+    .join("")
+    .replace(/\s+/g, "");
 }
 
 /** Return the text without the `<answer>` tags that some models put around it. */

@@ -30,7 +30,7 @@ export class OutputsView {
    */
   render(outputs, before) {
     const files = outputs.filter((output) => outputText(output).length === 0);
-    const keys = files.map((file, index) => keyOf(files, index));
+    const keys = files.map((_, index) => keyOf(files, index));
     if (keys.join("\n") !== [...this.#figures.keys()].join("\n")) this.#replace(files, keys);
     const figures = [...this.#figures.values()];
     const first = figures.find(({ isPicture }) => isPicture);

@@ -3,8 +3,9 @@
  * Shows how far a task is: one bar, which restarts with each phase and never goes back within one, where its percent
  * comes from, how long the task has taken, and what is left where that is known.
  */
-import { setText } from "./dom.js";
+
 import { BarLevel, drawnProgress } from "./displayed-progress.js";
+import { setText } from "./dom.js";
 import { duration, etaWords, percentText, progressWords, STATE_WORDS } from "./format.js";
 import { silenceOf } from "./silence.js";
 

@@ -13,10 +13,11 @@
  * outputs, output, lightbox, segments, log, actions, cancel. Custom properties: theme.css has them all, `--relay-accent`
  * and `--relay-radius` among them; light or dark follows the page's `color-scheme`.
  */
-import { DEFAULT_BASE, RelayClient } from "../client/relay-client.js";
+
 import { foreignReason } from "../client/origin-check.js";
-import { TaskView } from "./task-view.js";
+import { DEFAULT_BASE, RelayClient } from "../client/relay-client.js";
 import { ServerClock } from "../client/server-clock.js";
+import { TaskView } from "./task-view.js";
 
 /** @type {import("./task-view.js").Shown} */
 const NOTHING_YET = {

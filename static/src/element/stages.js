@@ -37,7 +37,10 @@ export function railOf({ stages, state, done, created_at, ended_at }, now) {
   const marks = RAIL.map(({ types }) => stages.filter(({ type }) => types.includes(type)));
   const began = marks.map((found) => (found.length ? Math.min(...found.map(({ at }) => at)) : null));
   began[0] = created_at;
-  const reached = Math.max(began.findLastIndex((at) => at !== null), RANK_OF_STATE[state] ?? 0);
+  const reached = Math.max(
+    began.findLastIndex((at) => at !== null),
+    RANK_OF_STATE[state] ?? 0,
+  );
   const rail = RAIL.map(({ name }, rank) => {
     const at = began[rank];
     const until = began.slice(rank + 1).find((later) => later !== null) ?? ended_at ?? now;

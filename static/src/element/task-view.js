@@ -6,22 +6,23 @@
  * @typedef {import("../client/types.js").Snapshot} Snapshot
  * @typedef {import("../client/relay-client.js").RelayUpdate} RelayUpdate
  */
+
+import { Problem } from "../client/problem.js";
+import { cancelTask, readInput } from "../client/task-calls.js";
+import { allows } from "../client/token-scope.js";
 import { CancelView } from "./cancel-view.js";
 import { setText, textElement } from "./dom.js";
-import { clockTime, CONNECTION_WORDS, duration, STATE_WORDS } from "./format.js";
+import { CONNECTION_WORDS, clockTime, duration, STATE_WORDS } from "./format.js";
 import { pictureOf } from "./input-image.js";
 import { LogView } from "./log-view.js";
 import { NoticesView } from "./notices-view.js";
 import { answerOf } from "./output-text.js";
 import { OutputsView } from "./outputs-view.js";
-import { Problem } from "../client/problem.js";
 import { ProgressView } from "./progress-view.js";
-import { RailView } from "./stages-view.js";
-import { cloneSkeleton } from "./template.js";
 import { SegmentsView } from "./segments-view.js";
 import { silenceOf } from "./silence.js";
-import { cancelTask, readInput } from "../client/task-calls.js";
-import { allows } from "../client/token-scope.js";
+import { RailView } from "./stages-view.js";
+import { cloneSkeleton } from "./template.js";
 import { VerdictView } from "./verdict-view.js";
 
 /** What there is to show, without the message that brought it. */
@@ -134,7 +135,9 @@ export class TaskView {
     const notice = this.#part("lost");
     notice.hidden = !refused && !lost;
     if (notice.hidden) return;
-    const lead = refused ? "This task cannot be shown" : `The connection is lost (since ${clockTime(lostAt ?? now, now)})`;
+    const lead = refused
+      ? "This task cannot be shown"
+      : `The connection is lost (since ${clockTime(lostAt ?? now, now)})`;
     const words = `${reason.replace(/\.$/, "")}.${refused ? "" : " It is being tried again; the task goes on meanwhile."}`;
     if (notice.dataset.shown === lead + words) return;
     notice.dataset.shown = lead + words;
@@ -197,9 +200,6 @@ function showWhenStyled(card, styles) {
     card.hidden = missing > 0;
   };
   for (const style of styles) {
-    const once = new AbortController();
-    for (const type of ["load", "error"]) {
-      style.addEventListener(type, () => (once.abort(), settled()), { signal: once.signal });
-    }
+    for (const type of ["load", "error"]) style.addEventListener(type, settled, { once: true });
   }
 }

@@ -31,9 +31,27 @@ function build() {
         head(),
         place("div", "notices", { class: "notices", part: "notices" }),
         progress(), // where the bar was, the results appear
-        place("div", "outputs", { part: "outputs", class: "outputs", role: "group", hidden: true, "aria-label": "Results" }),
-        place("div", "segments", { part: "segments", class: "segments", role: "group", hidden: true, "aria-label": "Answer" }),
-        place("div", "verdict", { part: "verdict", class: "verdict", role: "group", hidden: true, "aria-label": "Verdict" }),
+        place("div", "outputs", {
+          part: "outputs",
+          class: "outputs",
+          role: "group",
+          hidden: true,
+          "aria-label": "Results",
+        }),
+        place("div", "segments", {
+          part: "segments",
+          class: "segments",
+          role: "group",
+          hidden: true,
+          "aria-label": "Answer",
+        }),
+        place("div", "verdict", {
+          part: "verdict",
+          class: "verdict",
+          role: "group",
+          hidden: true,
+          "aria-label": "Verdict",
+        }),
         rail(),
         log(),
         place("div", "actions", { class: "actions", part: "actions", hidden: true }),
@@ -107,19 +125,20 @@ function rail() {
     { part: "stages" },
     place("ol", "rail", { class: "rail", part: "rail", "aria-label": "Stages" }),
     place("p", "footnote", { class: "footnote", hidden: true }, document.createTextNode(FOOTNOTE)),
-    fold(
-      "steps",
-      "Every step",
-      { hidden: true },
-      place("ol", "steps", { class: "steps" }),
-    ),
+    fold("steps", "Every step", { hidden: true }, place("ol", "steps", { class: "steps" })),
   );
 }
 
 const FOOTNOTE = "A dotted mark: nobody saw this stage; it was worked out from the platform's record afterwards.";
 
 function log() {
-  const pane = place("div", "log", { class: "log", tabindex: "0", role: "log", "aria-live": "off", "aria-label": "Log" });
+  const pane = place("div", "log", {
+    class: "log",
+    tabindex: "0",
+    role: "log",
+    "aria-live": "off",
+    "aria-label": "Log",
+  });
   const newest = place("button", "newest", { type: "button", hidden: true });
   const follow = place("input", "follow", { type: "checkbox", checked: true });
   return fold(

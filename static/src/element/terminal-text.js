@@ -2,6 +2,7 @@
 /** What a terminal would show of a text: carriage returns overwrite their line, escape sequences are gone. Pure. */
 
 // Colours, cursor movements and titles (ECMA-48 CSI and OSC), and the control characters that are no line end or tab.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminal output consists of them
 const ESCAPES = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g;
 
 /**
