@@ -1,5 +1,5 @@
 """
-The state of a task as the fold of its events. The same fold stands in static/src/client/reducer.js: both pass tests/vectors/.
+The state of a task as the fold of its events. static/src/client/reducer.js has the same fold; both pass tests/vectors/.
 
 Pure: it decides nothing. What may happen, and in which order, is the lifecycle's business.
 """

@@ -265,7 +265,11 @@ async def test_only_a_task_that_should_move_is_silent(relay: Running, page: Page
     ]
 
     found = await call(
-        page, relay, "src/element/silence.js", "silenceOf", *[[{"state": s, "stall": stall, "done": None}] for s, stall, _ in cases]
+        page,
+        relay,
+        "src/element/silence.js",
+        "silenceOf",
+        *[[{"state": s, "stall": stall, "done": None}] for s, stall, _ in cases],
     )
 
     assert found == [expected for _, _, expected in cases]
@@ -285,7 +289,9 @@ async def test_retries_are_spread_over_a_minute(relay: Running, page: Page) -> N
     """The first after 1 s, at most 8 s apart."""
     await page.goto(f"{relay.url}/embed/x")
 
-    delays = await page.evaluate("import('/static/src/element/retry-schedule.js').then((module) => module.RETRY_DELAYS_S)")
+    delays = await page.evaluate(
+        "import('/static/src/element/retry-schedule.js').then((module) => module.RETRY_DELAYS_S)"
+    )
 
     assert delays[0] == 1
     assert max(delays) == 8
@@ -313,7 +319,9 @@ async def test_the_newest_results_are_the_results(relay: Running, page: Page) ->
     event = {"type": "output", "task": "t", "seq": 5, "state": "finishing", "at": 2, "source": "reconciled"}
     outputs = [{"url": f"https://x/{n}.png"} for n in range(4)]
 
-    (after,) = await call(page, relay, "src/client/reducer.js", "reduce", [state, event | {"data": {"outputs": outputs}}])
+    (after,) = await call(
+        page, relay, "src/client/reducer.js", "reduce", [state, event | {"data": {"outputs": outputs}}]
+    )
 
     assert after["outputs"] == outputs
     assert (after["seq"], after["state"]) == (5, "finishing")
@@ -329,7 +337,9 @@ async def test_the_board_finds_tasks_by_the_same_words_as_the_relay(relay: Runni
     """A task that joins a filtered list is judged in the browser, those before it on the server."""
     task, *names = "bdwmu65xnubzsm4bndfz6w8eqz", "bytedance/image-to-video-seedance-v1", *TAGS
 
-    found = await call(page, relay, "src/dashboard/search.js", "isFound", *[[search, task, names] for search in SEARCHES])
+    found = await call(
+        page, relay, "src/dashboard/search.js", "isFound", *[[search, task, names] for search in SEARCHES]
+    )
 
     assert found == [are_all_found(asked_words(search), task, names) for search in SEARCHES]
     assert any(found)

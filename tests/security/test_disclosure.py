@@ -50,7 +50,9 @@ async def test_a_path_is_logged_as_its_route(
     assert f"path={logged} " in line or f"path='{logged}'" in line
 
 
-@pytest.mark.parametrize("path", ["/", "/livez", "/v1/tasks", "/nothing", "/static/pages/dashboard.js", "/t/x", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/livez", "/v1/tasks", "/nothing", "/static/pages/dashboard.js", "/t/x", "/openapi.json"]
+)
 async def test_the_server_tells_its_name_and_no_version(relay: Running, path: str) -> None:
     """Versions of Python and aiohttp help nobody but an attacker."""
     async with aiohttp.ClientSession(relay.url) as client, client.get(path) as answer:

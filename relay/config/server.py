@@ -1,0 +1,59 @@
+"""Settings of the server: where it listens, how clients reach it, what it logs, how it shuts down."""
+
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, field_validator
+
+from relay.config.base import Group, comma_separated, none_if_empty
+from relay.config.units import Seconds
+from relay.net.address import checked_host, checked_public
+
+
+class Server(Group):
+    """Server."""
+
+    host: Annotated[str, AfterValidator(checked_host)] = Field(
+        "127.0.0.1", alias="RELAY_HOST", description="Address to listen on."
+    )
+    port: int = Field(8080, alias="RELAY_PORT", ge=0, le=65535, description="Port to listen on. `0` picks a free port.")
+    public_url: Annotated[AnyHttpUrl | None, BeforeValidator(none_if_empty), AfterValidator(checked_public)] = Field(
+        None,
+        alias="RELAY_PUBLIC_URL",
+        description="URL under which clients reach the relay, optionally with a path. With it, links are absolute and "
+        "platforms send callbacks.",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        alias="RELAY_TRUSTED_PROXIES",
+        description="Comma-separated addresses or networks of reverse proxies whose `X-Forwarded-For` is trusted. "
+        "The log and `RELAY_ADDRESS_LIMIT` then use the client address instead of the address of the proxy.",
+    )
+    log_format: Literal["console", "json"] | None = Field(
+        None,
+        alias="RELAY_LOG_FORMAT",
+        description="`console` or `json`. Unset: `console` on a terminal, otherwise `json`.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", alias="RELAY_LOG_LEVEL", description="`debug`, `info`, `warning` or `error`."
+    )
+    drain_s: Seconds = Field(20.0, alias="RELAY_DRAIN", ge=0, description="Maximum duration of a graceful shutdown.")
+
+    _split_proxies = field_validator("trusted_proxies", mode="before")(comma_separated)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            ip_network(value, strict=False)
+        return values
+
+    @property
+    def loopback(self) -> bool:
+        """Return whether only this machine can reach the relay."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False

@@ -1,0 +1,34 @@
+"""All settings in one value, and the rules that concern more than one of them."""
+
+from typing import Self
+
+from pydantic import model_validator
+
+from relay.config.credentials import MIN_KEY_CHARS, Credentials
+from relay.config.limits import Limits
+from relay.config.pages import Pages
+from relay.config.platforms import Platforms
+from relay.config.server import Server
+from relay.config.storage import Storage
+from relay.config.tasks import Tasks
+
+
+class Config(Limits, Storage, Tasks, Platforms, Pages, Credentials, Server):
+    """
+    The settings of a relay, frozen. Durations are in seconds, sizes in bytes.
+
+    Fields are in the order of the groups from last to first: pydantic collects the fields of the last base first.
+    """
+
+    @model_validator(mode="after")
+    def _keys_on_open_addresses(self) -> Self:
+        if not self.api_keys and not self.loopback:
+            raise ValueError(
+                f"RELAY_HOST={self.host} is reachable from other machines, so RELAY_API_KEYS must be set "
+                f"({MIN_KEY_CHARS} characters or more each)"
+            )
+        return self
+
+
+GROUPS = (Server, Credentials, Pages, Platforms, Tasks, Storage, Limits)
+"""The groups in the order of docs/configuration.md."""

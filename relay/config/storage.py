@@ -1,0 +1,57 @@
+"""Settings of the store: where it is, and how much of a task's history it keeps."""
+
+from pathlib import Path
+
+from pydantic import ByteSize, Field, field_validator
+
+from relay.config.base import Group
+from relay.config.units import Seconds
+
+_SQLITE = "sqlite:///"
+
+
+class Storage(Group):
+    """Storage."""
+
+    store: str = Field("sqlite:///relay.db", alias="RELAY_STORE", description="`sqlite:///PATH` or `memory:`.")
+    history_events: int = Field(
+        10_000,
+        alias="RELAY_HISTORY_EVENTS",
+        ge=500,
+        description="Maximum number of events kept per task, in addition to its state.",
+    )
+    history_bytes: ByteSize = Field(
+        ByteSize(16 * 2**20),
+        alias="RELAY_HISTORY_BYTES",
+        ge=2**20,
+        description="Maximum size of the events kept per task, in addition to its state.",
+    )
+    history_age_s: Seconds = Field(
+        30 * 86_400.0,
+        alias="RELAY_HISTORY_AGE",
+        ge=0,
+        description="Time after its end when a task is removed. `0` keeps tasks forever.",
+    )
+    store_limit_bytes: ByteSize = Field(
+        ByteSize(10 * 2**30),
+        alias="RELAY_STORE_LIMIT",
+        ge=2**20,
+        description="Maximum size of the store. When it is reached, the tasks that ended first are removed.",
+    )
+
+    @field_validator("store")
+    @classmethod
+    def _supported(cls, value: str) -> str:
+        if value != "memory:" and not (value.startswith(_SQLITE) and len(value) > len(_SQLITE)):
+            raise ValueError("use sqlite:///PATH or memory:")
+        return value
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """Return the path of the SQLite store, or None for a store in memory."""
+        return None if self.store == "memory:" else Path(self.store.removeprefix(_SQLITE))
+
+    @property
+    def spool_path(self) -> Path | None:
+        """Return the directory of uploads beside the SQLite store, or None for a temporary directory."""
+        return None if self.sqlite_path is None else Path(f"{self.sqlite_path}.spool")

@@ -1,0 +1,38 @@
+"""Settings of tasks: how long the relay waits for a platform, and how many tasks may queue."""
+
+from pydantic import Field
+
+from relay.config.base import Group
+from relay.config.units import Seconds
+
+
+class Tasks(Group):
+    """Tasks."""
+
+    task_deadline_s: Seconds = Field(
+        86_400.0,
+        alias="RELAY_TASK_DEADLINE",
+        gt=0,
+        description="Time after which a task without an end is `lost`. The relay first reads the platform's record "
+        "again, and gives up only if the record has no end either.",
+    )
+    silence_s: Seconds = Field(
+        60.0,
+        alias="RELAY_SILENCE",
+        gt=0,
+        description="Time without news after which a running task is stalled, once the relay has read the platform's "
+        "record. A preparing or finishing task is stalled after three times as long.",
+    )
+    hold_limit: int = Field(
+        100,
+        alias="RELAY_HOLD_LIMIT",
+        ge=1,
+        description="Maximum number of tasks that may queue while the platform is at capacity. Further starts are "
+        "rejected.",
+    )
+    hold_s: Seconds = Field(
+        3600.0,
+        alias="RELAY_HOLD_TIME",
+        gt=0,
+        description="Maximum time that a task may queue while the platform is at capacity.",
+    )
