@@ -6,7 +6,7 @@ UV ?= uv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest --numprocesses=auto --dist=loadfile
 
-.PHONY: demo test lint coverage format chaos soak fuzz bench bench-quick dist lock clean needs test-tools FORCE
+.PHONY: demo test lint coverage docs format chaos soak fuzz bench bench-quick dist lock clean needs test-tools FORCE
 
 # A relay with a simulated platform and a few tasks. It needs no account.
 demo: $(VENV)/run
@@ -16,12 +16,13 @@ demo: $(VENV)/run
 test: lint test-tools
 	$(PYTEST) $(ARGS)
 
-# Static checks: format, lint rules, types, imports between packages, workflows.
+# Static checks: format, lint rules and types of Python and JavaScript, imports between packages, workflows.
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	./.ci/javascript
 	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
 
 # The tests with branch coverage. The parts that must not be wrong have to be covered completely.
@@ -31,6 +32,10 @@ coverage: $(VENV)/dev test-tools
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --include='$(COMPLETE)' --fail-under=100
 	$(BIN)/coverage report --omit='$(COMPLETE)' --fail-under=95
+
+# The documentation as a site in site/. Broken links fail the build.
+docs: $(VENV)/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d $(VENV)/doctrees docs site
 
 format: $(VENV)/dev
 	$(BIN)/ruff format
@@ -65,11 +70,12 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 lock:
 	$(COMPILE) --group install -o requirements/run.txt
 	$(COMPILE) --group dev --constraint requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) --group docs --constraint requirements/run.txt -o requirements/docs.txt
 	$(COMPILE) --group bench --constraint requirements/run.txt -o requirements/bench.txt
 	$(COMPILE) --group fuzz --constraint requirements/run.txt -o requirements/fuzz.txt
 
 clean:
-	rm -rf .venv bench/build bench/node_modules tests/clients/node_modules dist htmlcov .coverage* \
+	rm -rf .venv bench/build bench/node_modules tests/clients/node_modules dist site htmlcov .coverage* \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Reports everything that this machine lacks before anything is installed.
@@ -91,7 +97,7 @@ $(VENV)/run: requirements/run.txt pyproject.toml $(VENV)/made
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/dev $(VENV)/bench: $(VENV)/%: requirements/%.txt $(VENV)/run
+$(VENV)/dev $(VENV)/bench $(VENV)/docs: $(VENV)/%: requirements/%.txt $(VENV)/run
 	$(BIN)/python -m pip install --quiet --require-hashes -r $<
 	touch $@
 

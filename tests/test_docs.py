@@ -10,10 +10,15 @@ from urllib.parse import unquote
 
 import orjson
 import pytest
+import typer.main
 from pydantic import TypeAdapter
+from typer.models import CommandInfo
 
 from relay.app import Running
 from relay.catalogue.model import InputType
+from relay.cli.main import cli
+from relay.config import Config
+from relay.config.settings import GROUPS
 from relay.core import events
 from relay.core.events import (
     EVENT_TYPES,
@@ -42,13 +47,23 @@ from relay.web.http.problems import STATUS
 from relay.web.live import messages
 
 ROOT = Path(__file__).parent.parent
+CLI = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 _FOUND = {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")}
 DOCUMENTS = sorted(path for path in _FOUND if "node_modules" not in path.parts)
 
+OTHER_VARIABLES = {"RELAY_KEY", "RELAY_URL", "WIRO_SOCKET", "RELAY_PORTS"}
+"""Variables in the documents that are not settings of the relay."""
+
 _CODE = re.compile(r"`([^`]+)`")
 _CELL = re.compile(r"(?<!\\)\|")
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def path_of(path: Path) -> str:
+    """Return a path relative to the project, as the ID of a test."""
+    return str(path.relative_to(ROOT))
 
 
 def rows(text: str, *head: str) -> list[list[str]]:
@@ -157,7 +172,7 @@ class TestProtocol:
 
     def test_it_has_every_message_of_a_client(self) -> None:
         """What a client may say is documented, and nothing else."""
-        said = {names(row[0])[0]: {*names(row[1])} for row in rows(section("What a client says"), "type", "fields")}
+        said = {names(row[0])[0]: {*names(row[1])} for row in rows(section("Client messages"), "type", "fields")}
         kinds = {get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(messages.Message)}
         assert said == {name: {*kind.model_fields} - {"type", "tag", "all"} for name, kind in kinds.items()}
 
@@ -168,7 +183,7 @@ class TestProtocol:
         written = {
             name for path in sources for name in re.findall(r'\{"type": ?"(\w+)"', path.read_text(encoding="utf-8"))
         }
-        assert set(firsts(section("What the relay says"), "type", "fields")) == written
+        assert set(firsts(section("Relay messages"), "type", "fields")) == written
 
     def test_it_has_every_field_of_a_model(self) -> None:
         """What `GET /v1/models` shows is documented, field for field and in order, with every type of an input."""
@@ -236,13 +251,52 @@ def test_the_table_of_switches_is_complete() -> None:
     assert said == [(field.name, shown(field.default), texts[field.name]) for field in fields(Faults)]
 
 
-@pytest.mark.parametrize("document", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
+class TestConfiguration:
+    """docs/configuration.md lists every setting as the code defines it."""
+
+    def test_it_lists_every_setting_of_each_group_in_order(self) -> None:
+        """Each group is a section with a table of its settings and their descriptions."""
+        for group in GROUPS:
+            heading = f"## {(group.__doc__ or '').strip('.')}\n"
+            assert heading in CONFIGURATION
+            table = rows(CONFIGURATION.partition(heading)[2].partition("\n## ")[0], "setting", "default", "description")
+            own = [field for name, field in group.model_fields.items() if name in group.__annotations__]
+            assert [(row[0], row[2]) for row in table] == [(f"`{field.alias}`", field.description) for field in own]
+
+    def test_its_defaults_are_values_that_mean_the_default(self) -> None:
+        """A default may be written with a unit; setting it changes nothing."""
+        documented = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^|]+)` \|", CONFIGURATION, re.MULTILINE))
+        assert Config.model_validate(documented) == Config.model_validate({})
+        undocumented = [field for field in Config.model_fields.values() if field.alias not in documented]
+        assert [field.alias for field in undocumented if field.default not in (None, ())] == []
+
+    @pytest.mark.parametrize("document", DOCUMENTS, ids=path_of)
+    def test_documents_name_no_unknown_setting(self, document: Path) -> None:
+        """A name copied from any document is a setting."""
+        named = set(re.findall(r"\b(?:RELAY|WIRO|APIKLEY)_[A-Z]+(?:_[A-Z]+)*\b", document.read_text(encoding="utf-8")))
+        assert named - {field.alias for field in Config.model_fields.values()} <= OTHER_VARIABLES
+
+
+class TestCommandLine:
+    """docs/cli.md lists every command with its options and their defaults."""
+
+    @pytest.mark.parametrize("command", cli.registered_commands, ids=lambda command: command.callback.__name__)
+    def test_a_command_has_a_section_with_its_options(self, command: CommandInfo) -> None:
+        """Each option is in the section of its command, and no other option is."""
+        assert command.callback is not None
+        text = CLI.partition(f"## `relay {command.callback.__name__}`\n")[2].partition("\n## ")[0]
+        assert text
+        made = typer.main.get_command_from_info(command, pretty_exceptions_short=True, rich_markup_mode=None)
+        options = {option for parameter in made.params for option in parameter.opts if option.startswith("--")}
+        assert set(re.findall(r"--[a-z][a-z-]*", text)) == options - {"--help"}
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS], ids=path_of)
 def test_every_make_target_that_is_named_exists(document: Path) -> None:
-    """Who follows the documents finds a rule for every `make …` that they name."""
+    """A document names only targets of the Makefile."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"(?:^\$ |`)make ([a-z]+)", document.read_text(encoding="utf-8"), re.MULTILINE))
-    assert named
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:^\$ |`)make ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE))
     assert named <= targets
 
 
@@ -252,7 +306,7 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("document", DOCUMENTS, ids=path_of)
 def test_every_link_leads_somewhere(document: Path) -> None:
     """A link to another document, to a picture or to a heading is not broken."""
     text = _CODE.sub("", _FENCED.sub("", document.read_text(encoding="utf-8")))
@@ -267,7 +321,7 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 def test_every_decision_says_context_decision_and_consequences() -> None:
     """A decision is numbered without a gap, and has its three parts."""
-    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    pages = sorted((ROOT / "docs/decisions").glob("0*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     for page in pages:
         text = page.read_text(encoding="utf-8")

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from relay.cli.main import cli
-from relay.config import Config
-
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "relay"
 STATIC = ROOT / "static"
@@ -142,58 +139,3 @@ def test_a_lock_pins_and_hashes_every_package_and_names_no_index(name: str) -> N
 def test_what_runs_is_what_was_tested() -> None:
     """Every package of the runtime lock is in the development lock, in the same version."""
     assert locked("run.txt").items() <= locked("dev.txt").items()
-
-
-def readme() -> str:
-    return (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def settings_table() -> dict[str, str]:
-    """Return name to default of every setting in a table of the README."""
-    found: dict[str, str] = {}
-    for line in readme().splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if line.strip().startswith("|") and len(cells) >= 3:
-            found |= dict.fromkeys(re.findall(r"`((?:RELAY|WIRO|APIKLEY)_[A-Z_]+|[A-Z]+_PROXY)`", cells[0]), cells[1])
-    return found
-
-
-def spelled(default: object) -> set[str]:
-    """Return how a default may be written, without spaces and marks."""
-    match default:
-        case None | ():
-            return {""}  # in whatever words
-        case int() | float():
-            plain = f"{default:g}" if default < 1_000_000 else str(default)
-            return {plain, f"{default / 1024**2:g}MiB", f"{default / 1024:g}KiB", f"{default / 3600:g}h"}
-        case _:
-            return {str(default)}
-
-
-def test_every_setting_stands_in_the_readme_with_its_default() -> None:
-    """The table is what an operator sees: a setting that is missing there does not exist for them."""
-    table = settings_table()
-    assert set(table) == {field.alias for field in Config.model_fields.values()}
-
-    wrong = []
-    for field in Config.model_fields.values():
-        said = re.sub(r"[`\s,_]", "", table[str(field.alias)])
-        allowed = {re.sub(r"[`\s,_]", "", spelling) for spelling in spelled(field.default)}
-        if not said or not any(re.search(rf"(?<!\d){re.escape(spelling)}(?!\d)", said) for spelling in allowed):
-            wrong.append(f"{field.alias}: the README says {said!r}, it is {field.default!r}")
-    assert wrong == []
-
-
-def test_the_readme_names_no_setting_that_is_not_there() -> None:
-    """Whoever copies a name from the README is not refused."""
-    named = set(re.findall(r"\b(?:RELAY|WIRO|APIKLEY)_[A-Z]+(?:_[A-Z]+)*\b", readme()))
-
-    assert named - {field.alias for field in Config.model_fields.values()} == set()
-
-
-def test_every_command_stands_in_the_readme() -> None:
-    """A command that nobody reads of is not used."""
-    names = [command.name or getattr(command.callback, "__name__", "") for command in cli.registered_commands]
-
-    assert len(names) >= 5
-    assert [name for name in names if f"relay {name}" not in readme()] == []

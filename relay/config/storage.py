@@ -36,7 +36,7 @@ class Storage(Group):
         ByteSize(10 * 2**30),
         alias="RELAY_STORE_LIMIT",
         ge=2**20,
-        description="Maximum size of the store. When it is reached, the tasks that ended first are removed.",
+        description="Maximum size of the store. Beyond it, the oldest ended tasks are removed.",
     )
 
     @field_validator("store")

@@ -52,7 +52,7 @@ async def append(journal: SQLiteJournal, task: str, seq: int) -> None:
 
 
 def copy(path: Path, to: Path) -> None:
-    """Make a backup as the README says, of a running relay too."""
+    """Make a backup as docs/operating.md describes, also of a running relay."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM INTO ?", (str(to),))
 

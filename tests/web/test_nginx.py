@@ -1,4 +1,4 @@
-"""The proxy that the README describes: a real nginx with its very words, on a port of its own and under a path."""
+"""The nginx configuration of docs/deploying.md works: on a separate port and under a path, in a real nginx."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ import pytest
 from relay.app import Running
 from tests.conftest import API_KEY, MakeRelay
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+DEPLOYING = (Path(__file__).parents[2] / "docs/deploying.md").read_text(encoding="utf-8")
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
 BODY = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "a cat [sandbox: hold_at=task_queue]"}}
 KEY = {"Authorization": f"Bearer {API_KEY}"}
@@ -27,8 +27,8 @@ Proxied = Callable[..., AbstractAsyncContextManager[tuple[str, Running]]]
 
 
 def block(start: str) -> str:
-    """Return the one nginx block of the README that begins so."""
-    (found,) = re.findall(rf"^```nginx\n({re.escape(start)}.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    """Return the only nginx block of docs/deploying.md that begins with `start`."""
+    (found,) = re.findall(rf"^```nginx\n({re.escape(start)}.*?)^```$", DEPLOYING, re.MULTILINE | re.DOTALL)
     return str(found)
 
 
@@ -75,7 +75,7 @@ async def nginx(folder: Path, location: str, port: int) -> AsyncIterator[None]:
 
 @pytest.fixture
 def proxied(make_relay: MakeRelay, tmp_path: Path) -> Proxied:
-    """Put a relay behind the README's nginx, perhaps under a path; gives the address that the outside sees."""
+    """Put a relay behind the documented nginx, optionally under a path, and yield the public URL."""
 
     @asynccontextmanager
     async def start(path: str = "", *, strips: bool = True, **settings: object) -> AsyncIterator[tuple[str, Running]]:
@@ -92,7 +92,7 @@ def proxied(make_relay: MakeRelay, tmp_path: Path) -> Proxied:
 
 
 @pytest.mark.parametrize(("path", "strips"), [("", True), ("/relay", True), ("/relay", False), ("/a/b", True)], ids=str)
-async def test_every_way_leads_through_the_proxy_of_the_readme(proxied: Proxied, path: str, strips: bool) -> None:
+async def test_every_wire_works_through_the_documented_proxy(proxied: Proxied, path: str, strips: bool) -> None:
     """From a page of that address: a start, both wires, a page and its files. A foreign page is still refused."""
     async with proxied(path, strips=strips) as (outside, _relay):
         parts = urlsplit(outside)
