@@ -176,7 +176,7 @@ def sandbox(
     log.configure()
 
     def started(box: Sandbox) -> None:
-        _say("The sandbox listens. Point a relay at it with:\n")
+        _say("The sandbox is running. To point a relay at it, set:\n")
         _say(f"  WIRO_API_URL={box.api_url} WIRO_SOCKET_URL={box.socket_url} \\")
         _say(f"  WIRO_API_KEY={box.api_key} WIRO_API_SECRET={box.api_secret} \\")
         _say(f"  APIKLEY_API_URL={box.apikley_url} APIKLEY_API_KEY={box.apikley_key} \\")

@@ -33,229 +33,231 @@ class Faults:
 
     # The socket and its frames.
     dialect: Annotated[Dialect | None, values.one_of(*get_args(Dialect))] = None
-    """The generation of the documents that the frames follow; the server's own unless set."""
+    """The generation of the documentation that frames follow. Unset: that of the server."""
     welcome: Annotated[bool, values.flag] = True
-    """A `connected` frame greets each connection. Only as the server's default: no task is known yet."""
+    """Send a `connected` frame on each connection. Only as the server's default."""
     ack: Annotated[bool, values.flag] = False
-    """A `task_info` is answered with a `task_subscribed` frame, which is documented for agents alone."""
+    """Answer `task_info` with a `task_subscribed` frame, which is documented for agents only."""
     unknown_subscription: Annotated[Literal["silent", "error", "close"], values.one_of("silent", "error", "close")] = (
         "silent"
     )
-    """What a token that belongs to no task gets. Only as the server's default."""
+    """The response to a token that belongs to no task. Only as the server's default."""
     tasktoken_missing: Annotated[bool, values.flag] = False
-    """Frames name neither their token nor their id: only the connection tells whose they are."""
+    """Send frames without token and ID, so that only the connection identifies the task."""
     result_missing: Annotated[bool, values.flag] = False
-    """Frames have no `result`."""
+    """Send frames without `result`."""
     null_message: Annotated[Literal["null", "empty", "absent"] | None, values.one_of("null", "empty", "absent")] = None
-    """How a stage frame says that it has no message; by the dialect unless set."""
+    """How a stage frame represents a missing message. Unset: by the dialect."""
     verdict_fields: Annotated[Literal["all", "terminal", "none"], values.one_of("all", "terminal", "none")] = "all"
-    """Which gen-2 frames carry `success`, `terminal` and `exitCode`: its table and its samples disagree."""
+    """The gen-2 frames that have `success`, `terminal` and `exitCode`: its table and its samples disagree."""
     message_json_string: Annotated[bool, values.flag] = False
-    """Every object message comes as a string of JSON."""
+    """Send every object message as a string of JSON."""
     preprocess_skipped: Annotated[bool, values.flag] = False
-    """No preprocessing: it is optional."""
+    """Skip the optional preprocessing."""
     stage_order: Annotated[Literal["old", "new"] | None, values.one_of("old", "new")] = None
-    """`old` assigns before it preprocesses; by the dialect unless set."""
+    """`old` assigns the task before preprocessing. Unset: by the dialect."""
     tqdm: Annotated[bool, values.flag] = False
-    """Progress comes as tqdm's text with carriage returns instead of objects."""
+    """Send progress as tqdm's text with carriage returns instead of objects."""
     percentages: Annotated[tuple[str, ...], values.many(values.any_text)] = ()
-    """The raw percentages to send, over and over: `percentages=100|0|NaN||>100`."""
+    """The raw percentages to send, repeatedly: `percentages=100|0|NaN||>100`."""
     stderr_lines: Annotated[int | None, values.count] = None
-    """How many lines the model writes to stderr; a few, by the seed, unless set."""
+    """The number of lines that the model writes to stderr. Unset: a few, depending on the seed."""
     duplicate_every: Annotated[int, values.count] = 0
-    """Every so many frames, one is sent twice; 0 is never."""
+    """Send one of every N frames twice; 0: never."""
     reorder_every: Annotated[int, values.count] = 0
-    """Every so many frames, one is sent after its successor; 0 is never."""
+    """Send one of every N frames after its successor; 0: never."""
     straggler: Annotated[bool, values.flag] = False
-    """A log frame comes after the terminal one."""
+    """Send a log frame after the terminal frame."""
     early_close: Annotated[Close | None, values.close_at] = None
     """Close the task's sockets once, after a stage: `early_close=task_start:1006`."""
     silent: Annotated[bool, values.flag] = False
-    """The socket never sends a frame for the task."""
+    """Never send a frame for the task."""
     no_terminal: Annotated[bool, values.flag] = False
-    """The socket never sends the terminal frame: only the detail knows."""
+    """Never send the terminal frame, so that only the record has the end."""
     odd_frames: Annotated[tuple[OddFrame, ...], values.many(values.one_of(*get_args(OddFrame)))] = ()
-    """Frames nobody should have to expect, sent in the middle of the run: `odd_frames=not_json|binary`."""
+    """Malformed frames to send in the middle of the run: `odd_frames=not_json|binary`."""
     huge_bytes: Annotated[int, values.count] = 8 * 1024 * 1024
-    """The size of the text in the `huge` frame."""
+    """The size of the text in the `huge` frame, in bytes."""
     finish_reason: Annotated[str, values.one_of("stop", "length", "content_filter", "error", "tool_calls")] = "stop"
     """Why a streamed answer ended, in gen-2."""
 
     answer_chunks: Annotated[int, values.count] = 0
-    """A streamed answer comes in so many chunks of six characters; 0 is as it comes, a few words at a time."""
+    """The number of chunks of a streamed answer, with six characters each; 0: a few words per chunk."""
     answer_chunks_per_s: Annotated[int, values.count] = 50
-    """How many of them come a second, at the pace of the real platform."""
+    """The number of these chunks per second, at the pace of the real platform."""
     answer_slip: Annotated[bool, values.flag] = False
-    """In the middle of a streamed answer the model takes back what it has just said."""
+    """In the middle of a streamed answer, replace the text that was just sent."""
     answer_lists: Annotated[bool, values.flag] = False
-    """gen-2 carries gen-1's lists (`thinking`, `answer`, in frames also `raw`) beside the segments."""
+    """Send gen-1's lists (`thinking`, `answer`, in frames also `raw`) beside gen-2's segments."""
     answer_progress_only: Annotated[bool, values.flag] = False
-    """Frames of a streamed answer carry no text; `isThinking` stays on to the last one."""
+    """Send frames of a streamed answer without text; `isThinking` stays on to the last one."""
     answer_wrapper: Annotated[bool, values.flag] = False
-    """The final answer is wrapped in `<answer>` tags, in the outputs and in `debugoutput`."""
+    """Wrap the final answer in `<answer>` tags, in the outputs and in `debugoutput`."""
     answer_in: Annotated[Literal["outputs", "log"], values.one_of("outputs", "log")] = "outputs"
     """Where the final answer is: in the outputs, or only in `debugoutput` with empty outputs."""
     answer_calls: Annotated[tuple[str, ...], values.many(values.one_of("function_call", "custom_tool_call"))] = ()
     """Tool calls at the end of an answer, in gen-2: `answer_calls=function_call|custom_tool_call`."""
     full_log: Annotated[Literal["text", "empty"] | None, values.one_of("text", "empty")] = None
-    """What `task_output_full` and `task_error_full` carry: the log, or an empty message; by the dialect unless set."""
+    """The content of `task_output_full` and `task_error_full`: the log, or an empty message. Unset: by the dialect."""
 
     # The course of the task.
     hold_at: Annotated[tuple[str, ...], values.many(values.stage_name)] = ()
     """Wait after each of these stages until released: `hold_at=task_queue|task_start`."""
     await_subscriber: Annotated[bool, values.flag] = False
-    """Begin when the first socket has subscribed to the task: no frame is missed, and no clock is involved."""
+    """Begin when the first socket has subscribed to the task, so that no frame is missed."""
     persisted_error: Annotated[Literal["", "recovers", "stays"], values.one_of("", "recovers", "stays")] = ""
-    """The status becomes `task_error` before the run; then the task is queued again, or never moves on."""
+    """Set the status to `task_error` before the run; then queue the task again, or never continue."""
     exit: Annotated[int, values.count] = 0
-    """The exit code of the model; not 0 is a failure, with a traceback and without outputs."""
+    """The exit code of the model. Other than 0: a failure, with a traceback and without outputs."""
 
     # The record, as Task/Detail shows it.
     detail_lag_s: Annotated[float, values.seconds] = 0.0
-    """The detail learns of the end so many real seconds after the terminal frame."""
+    """The delay in real seconds between the terminal frame and the end in the record."""
     detail_lag_polls: Annotated[int, values.count] = 0
-    """The detail learns of the end only after it was asked so many times since."""
+    """The number of reads after the terminal frame until the record has the end."""
     detail_empty_polls: Annotated[int, values.count] = 0
-    """The first so many details answer with an empty `tasklist`."""
+    """The number of first reads that return an empty `tasklist`."""
     pexit_missing: Annotated[bool, values.flag] = False
-    """The detail has no `pexit` at all."""
+    """Return the record without `pexit`."""
     outputs: Annotated[OutputsShape, values.one_of(*get_args(OutputsShape))] = "list"
-    """How outputs are shown: `holes` puts empty objects between them, `json` is one string."""
+    """How outputs are represented: `holes` puts empty objects between them, `json` is one string."""
     outputs_early: Annotated[bool, values.flag] = False
-    """While the task runs, the detail already lists outputs, at temporary addresses that answer 404."""
+    """While the task runs, list outputs in the record, at temporary URLs that return 404."""
     stage_clock: Annotated[bool, values.flag] = True
-    """Whether the detail has the time of each stage; without, only start and end."""
+    """Include the time of each stage in the record; off: only start and end."""
     timestamps: Annotated[Literal["s", "ms", "date"], values.one_of("s", "ms", "date")] = "s"
     """How times are written."""
     parameters_json: Annotated[bool, values.flag] = False
-    """The echoed parameters are a string of JSON."""
+    """Return the echoed parameters as a string of JSON."""
     aliases: Annotated[bool, values.flag] = False
-    """`taskid` and `output` instead of `id` and `outputs`."""
+    """Return `taskid` and `output` instead of `id` and `outputs`."""
 
     # The calls.
     run_error: Annotated[Refusal | None, values.refusal] = None
-    """Run answers with an error envelope: `run_error=97:Insufficient balance`, or by name: `run_error=team_limit`."""
+    """Answer Run with an error envelope: `run_error=97:Insufficient balance`, or by name: `run_error=team_limit`."""
     run_http: Annotated[HttpFault | None, values.http_fault] = None
-    """Run's HTTP answer goes wrong: `run_http=502:html`, `run_http=drop`."""
+    """Return a wrong HTTP response to Run: `run_http=502:html`, `run_http=drop`."""
     run_http_started: Annotated[bool | None, values.flag] = None
-    """Whether the task was started all the same; by the kind of `run_http` unless set."""
+    """Whether `run_http` starts the task nevertheless. Unset: by its kind."""
     run_envelope: Annotated[Literal["flat", "data"], values.one_of("flat", "data")] = "flat"
-    """`data` wraps Run's answer as some of the documents' samples have it."""
+    """`data` wraps Run's answer as some samples of the documentation do."""
     sync_wait_s: Annotated[float, values.seconds] = 2400.0
-    """How long `/Run/…/sync` of gen-2 waits before it answers 504. Only as the server's default."""
+    """How long `/Run/…/sync` of gen-2 waits before it returns 504. Only as the server's default."""
     run_taskid: Annotated[Literal["string", "number"], values.one_of("string", "number")] = "string"
-    """How Run writes the task's id."""
+    """How Run writes the task's ID."""
     run_token_missing: Annotated[bool, values.flag] = False
-    """Run's `socketaccesstoken` is null."""
+    """Return null as Run's `socketaccesstoken`."""
     detail_http: Annotated[HttpFault | None, values.http_fault] = None
-    """Detail's HTTP answer goes wrong: `detail_http=500*3`."""
+    """Return a wrong HTTP response to Detail: `detail_http=500*3`."""
     detail_error: Annotated[Refusal | None, values.refusal] = None
-    """Detail answers with an error envelope."""
+    """Answer Detail with an error envelope."""
     retry_after_s: Annotated[int | None, values.count] = None
-    """The `Retry-After` of wrong HTTP answers."""
+    """The `Retry-After` of wrong HTTP responses."""
     stop_http: Annotated[HttpFault | None, values.http_fault] = None
-    """Cancel's and Kill's HTTP answer goes wrong."""
+    """Return a wrong HTTP response to Cancel and Kill."""
     cancel_by: Annotated[Literal["taskid", "tasktoken", "both"], values.one_of("taskid", "tasktoken", "both")] = (
         "taskid"
     )
-    """What Cancel takes: production wants the id, gen-1's documents the token."""
+    """What Cancel accepts: production expects the ID, gen-1's documentation the token."""
     stop_gap: Annotated[Literal["neither", "cancel", "kill"], values.one_of("neither", "cancel", "kill")] = "kill"
-    """Which call stops a task between accept and assign, where neither is clearly meant to."""
+    """The call that stops a task between accept and assign, which the documentation leaves open."""
     kill_by: Annotated[Literal["id_or_socket", "any"], values.one_of("id_or_socket", "any")] = "id_or_socket"
-    """What Kill takes: `any` also the `tasktoken` that older documents and one SDK send."""
+    """What Kill accepts: `any` includes the `tasktoken` that older documentation and one SDK send."""
     kill_error: Annotated[str, values.any_text] = ""
-    """Kill is refused with this reason."""
+    """Refuse Kill with this reason."""
 
     # The catalogue of models. Only as the server's default: its calls belong to no task.
     parameters: Annotated[Literal["groups", "null"], values.one_of("groups", "null")] = "groups"
-    """Whether Tool/Detail has a model's inputs, or null in their place. Only as the server's default."""
+    """Whether Tool/Detail returns a model's inputs, or null instead. Only as the server's default."""
     number_type: Annotated[
         Literal["number", "numeric", "integer", "float"], values.one_of("number", "numeric", "integer", "float")
     ] = "number"
-    """How Tool/Detail names the type of an input that is a number. Only as the server's default."""
+    """The name that Tool/Detail gives to the type of a numeric input. Only as the server's default."""
     option_values: Annotated[bool, values.flag] = True
-    """Whether the options of a select have values in Tool/Detail, or labels alone. Only as the server's default."""
+    """Whether the options of a select have values in Tool/Detail, or only labels. Only as the server's default."""
     dynamicprice: Annotated[Literal["json", "array", "object"], values.one_of("json", "array", "object")] = "array"
-    """How Tool/Detail has the price; in Tool/List it is always a string of JSON. Only as the server's default."""
+    """
+    How Tool/Detail represents the price; in Tool/List it is always a string of JSON. Only as the server's default.
+    """
 
     # Bodies and the store of files. A body is read before its text is known: no directive inside it can say how.
     body_bytes_per_s: Annotated[int, values.count] = 0
-    """How fast the body of a Run or of a file call is read, in real bytes a second; 0 is as fast as it comes."""
+    """How fast the body of a Run or of a file call is read, in real bytes per second; 0: without a limit."""
     body_stop: Annotated[BodyStop | None, values.body_stop] = None
     """
-    The body of a Run or of a file call is read so far and no further: `body_stop=65536` answers 413 while the rest is
-    on its way, `body_stop=65536:drop` cuts the connection.
+    Stop reading the body of a Run or of a file call after this number of bytes: `body_stop=65536` returns 413 while
+    the client still sends, `body_stop=65536:drop` closes the connection.
     """
     boundaryless: Annotated[Literal["json", "refused"], values.one_of("json", "refused")] = "json"
     """
-    How a JSON body under the header `multipart/form-data` without a boundary is treated, as the models' pages print it:
-    read as JSON, or refused. Only as the server's default.
+    How a JSON body with the header `multipart/form-data` without a boundary is treated, as the models' pages print
+    it: read as JSON, or refused. Only as the server's default.
     """
     chunked: Annotated[Literal["accepted", "refused"], values.one_of("accepted", "refused")] = "accepted"
-    """A body without a Content-Length is read, or refused with 411. Only as the server's default."""
+    """Whether a body without a Content-Length is accepted, or refused with 411. Only as the server's default."""
     cors: Annotated[bool, values.flag] = True
-    """Pages of other origins may call the API (CORS). Only as the server's default."""
+    """Allow pages of other origins to call the API (CORS). Only as the server's default."""
     file_http: Annotated[HttpFault | None, values.http_fault] = None
-    """The HTTP answer of File/Upload and File/FolderCreate goes wrong: `file_http=502:html`."""
+    """Return a wrong HTTP response to File/Upload and File/FolderCreate: `file_http=502:html`."""
     file_error: Annotated[Refusal | None, values.refusal] = None
     """
-    File/Upload and File/FolderCreate answer with an error envelope: `file_error=0:invalid-parameters` is what one SDK
-    saw with a project's key.
+    Answer File/Upload and File/FolderCreate with an error envelope: one SDK received
+    `file_error=0:invalid-parameters` with a project's key.
     """
     file_answer: Annotated[Literal["list", "samples", "data"], values.one_of("list", "samples", "data")] = "list"
     """
-    How the file calls answer: as gen-2 has it, as gen-1's code samples have it (`isfolder`, no `url`), or with the new
+    How the file calls answer: as in gen-2, as in gen-1's code samples (`isfolder`, no `url`), or with the new
     folder in `data`.
     """
 
     flaky: Annotated[float, values.share] = 0.0
     """
-    The share of REST answers that become a 5xx or a broken connection, before or after the call took effect. Only as
-    the server's default.
+    The share of REST responses that become a 5xx or a broken connection, before or after the call took effect. Only
+    as the server's default.
     """
     cut_share: Annotated[float, values.share] = 0.0
-    """The share of frames after which their task's sockets are cut. Only as the server's default."""
+    """The share of frames after which the task's sockets are closed. Only as the server's default."""
 
     # The callback and the files.
     webhook: Annotated[WebhookShape, values.one_of(*get_args(WebhookShape))] = "tasklist"
-    """The body of the callback: the whole envelope, the bare task, or `{taskid,status,outputs}`."""
+    """The body of the callback: the whole envelope, the task alone, or `{taskid,status,outputs}`."""
     webhook_times: Annotated[int, values.count] = 1
-    """How often the callback is sent."""
+    """The number of times that the callback is sent."""
     webhook_early: Annotated[bool, values.flag] = False
-    """The callback is sent before the terminal frame."""
+    """Send the callback before the terminal frame."""
     webhook_delay_s: Annotated[float, values.seconds] = 0.0
-    """The callback is late by so many real seconds."""
+    """The delay of the callback in real seconds."""
     cdn_status: Annotated[int, values.count] = 200
-    """What a file answers with: `cdn_status=403`."""
+    """The status of a request for a file: `cdn_status=403`."""
     cdn_delay_s: Annotated[float, values.seconds] = 0.0
-    """A file's answer begins so many real seconds late."""
+    """The delay before the response to a request for a file, in real seconds."""
     cdn_expires_s: Annotated[float | None, values.seconds] = None
-    """A file's address answers 403 so many real seconds after the task's end."""
+    """The number of real seconds after the task's end when the URL of a file begins to return 403."""
 
     # Apikley alone; of the others it has those that docs/sandbox.md names.
     fail: Annotated[Refusal | None, values.refusal] = None
-    """Apikley: the job fails with this code and message: `fail=500:The prompt was refused`."""
+    """Apikley: fail the job with this code and message: `fail=500:The prompt was refused`."""
     code_as_status: Annotated[bool, values.flag] = False
-    """Apikley: a refusal's code is its HTTP status too, and does not come under HTTP 200."""
+    """Apikley: use the code of a refusal as HTTP status too, instead of 200."""
     param_twice: Annotated[bool, values.flag] = False
-    """Apikley: the record's `param` is escaped twice."""
+    """Apikley: escape the record's `param` twice."""
     result: Annotated[Literal["urls", "object", "null"], values.one_of("urls", "object", "null")] = "urls"
-    """Apikley: what the `resultJson` of a job that succeeded holds."""
+    """Apikley: the content of `resultJson` of a succeeded job."""
     spelling: Annotated[Literal["apikley", "kie"], values.one_of("apikley", "kie")] = "apikley"
     """
-    Apikley: which platform's page the record follows. kie's has `msg` instead of `message`, `costTime`,
+    Apikley: the platform whose page the record follows. kie's has `msg` instead of `message`, `costTime`,
     `creditsConsumed`, and null for absent values.
     """
     cost_time: Annotated[Literal["none", "ms", "s"] | None, values.one_of("none", "ms", "s")] = None
-    """Apikley: the unit of the record's `costTime`, if it has one; by the spelling unless set."""
+    """Apikley: the unit of the record's `costTime`, if any. Unset: by the spelling."""
     credits: Annotated[str | None, values.one_of("creditsConsumed", "consumeCredits", "none")] = None
-    """Apikley: by which name the record has its price, if at all; by the spelling unless set."""
+    """Apikley: the name of the record's price, if any. Unset: by the spelling."""
     job_progress: Annotated[bool, values.flag] = False
-    """Apikley: the record of a job that is generating has a `progress`."""
+    """Apikley: include `progress` in the record of a generating job."""
     signature: Annotated[Literal["good", "bad", "old", "none"], values.one_of("good", "bad", "old", "none")] = "good"
     """Apikley: how the callback is signed."""
     callback_id: Annotated[Literal["taskId", "task_id"], values.one_of("taskId", "task_id")] = "taskId"
-    """Apikley: by which name the callback has the job's id."""
+    """Apikley: the name of the job's ID in the callback."""
 
     def with_switches(self, positions: Mapping[str, str]) -> "Faults":
         """
