@@ -255,23 +255,37 @@ async def test_a_clock_that_is_ahead_removes_nothing(make_stand: "MakeStand", st
                 assert await stand.relay.context.journal.snapshot(story.end.id) is not None
 
 
-async def test_a_lost_run_that_is_dated_in_the_future_is_found_by_its_callback_address(
-    make_stand: "MakeStand", sandbox: Sandbox, store: str, clock: MachineClock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ahead_s", [48 * HOUR_S, -48 * HOUR_S])
+async def test_a_lost_run_with_a_wrong_date_is_found_by_its_callback_address(
+    make_stand: "MakeStand",
+    sandbox: Sandbox,
+    store: str,
+    clock: MachineClock,
+    monkeypatch: pytest.MonkeyPatch,
+    ahead_s: float,
 ) -> None:
-    """A clock that was ahead dated it, and by now it is not on the first page of the platform's list."""
+    """A clock that was ahead or behind dated it, and the platform's list has a page of other tasks."""
+
+    async def fill_a_page() -> None:
+        async with make_stand() as other:
+            for number in range(PAGE_TASKS):
+                await other.post(prompt=f"another {number}")
+
     settings = {"store": store, "public_url": "http://127.0.0.1:9"}
+    if ahead_s < 0:
+        await fill_a_page()
+    before = {*sandbox.tasks}
     monkeypatch.setattr(submission, "SEARCH_AFTER_S", (HOUR_S,))
-    clock.ahead_s = 48 * HOUR_S
+    clock.ahead_s = ahead_s
     async with make_stand(**settings) as stand:
         status, made = await stand.post(run_http="drop*1", run_http_started=True)
     clock.ahead_s = 0.0
-    (lost,) = sandbox.tasks.values()
-    async with make_stand() as other:
-        for number in range(PAGE_TASKS):
-            await other.post(prompt=f"another {number}")
+    (lost,) = {*sandbox.tasks} - before
+    if ahead_s > 0:
+        await fill_a_page()
     monkeypatch.setattr(submission, "SEARCH_AFTER_S", (0.0,))
     async with make_stand(**settings) as stand:
         found = await until(stand, made["task"]["id"], ended)
 
     assert status == 202
-    assert (found.state, found.upstream_id) == (State.SUCCEEDED, lost.id)
+    assert (found.state, found.upstream_id) == (State.SUCCEEDED, sandbox.tasks[lost].id)
