@@ -15,7 +15,7 @@ import orjson
 from relay import log
 from relay.errors import Code, RequestError
 from relay.hub.cursor import Cursor
-from relay.hub.tags import Tags
+from relay.hub.tag_router import Tags
 from relay.hub.task_channel import RECENT_EVENTS, Channel
 from relay.hub.viewer import BEHIND_BYTES, DRAINING, KEYS_CHANGED, TOO_SLOW, Close, Subscription, Tag, Viewer
 from relay.journal.base import Entry, Journal

@@ -14,8 +14,8 @@ import orjson
 
 from relay.core.snapshot import Snapshot
 from relay.hub.framing import Form
-from relay.hub.tag_row import Row
 from relay.hub.task_channel import FLOOD_BYTES
+from relay.hub.task_summary import Row
 from relay.hub.viewer import BEHIND_BYTES, Tag, TagSubscription, Viewer, about
 from relay.journal.base import Entry
 

@@ -15,7 +15,7 @@ from relay.web.http.context import CONTEXT, Context, context
 from relay.web.http.cors import add_headers, origins
 from relay.web.http.problems import logged_path, problems
 from relay.web.http.queries import repeats
-from relay.web.live import many as events
+from relay.web.live import events
 from relay.web.live import websocket as ws
 
 _log = log.get("web")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from relay.hub.hub import Hub
-from tests.hub.stand import Clock, SlowJournal
+from tests.hub.fakes import Clock, SlowJournal
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from relay.core.snapshot import Snapshot
 from relay.hub.hub import ROUND_S, Hub
 from relay.hub.tag_channel import LISTED
 from relay.hub.viewer import BEHIND_BYTES
-from tests.hub.stand import TASK, Clock, SlowJournal, Told, short
+from tests.hub.fakes import TASK, Clock, SlowJournal, Told, short
 
 
 async def watch(hub: Hub, *, expires_at: float | None = None) -> Told:

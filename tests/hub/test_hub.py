@@ -15,7 +15,7 @@ from relay.hub.cursor import Cursor
 from relay.hub.hub import ROUND_S, TOO_SLOW_S, Hub
 from relay.hub.task_channel import FLOOD_BYTES, RECENT_BYTES, RECENT_EVENTS
 from relay.hub.viewer import BEHIND_BYTES, DRAINING, TOO_SLOW
-from tests.hub.stand import TASK, Clock, SlowJournal, Told
+from tests.hub.fakes import TASK, Clock, SlowJournal, Told
 
 
 async def join(hub: Hub, cursor: Cursor | None = None, *, expires_at: float | None = None, task: str = TASK) -> Told:

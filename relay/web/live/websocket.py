@@ -31,8 +31,8 @@ from relay.web.http.queries import refuse_repeats
 from relay.web.http.tcp import tune
 from relay.web.live.messages import Auth, MessageError, Subscribe, Unsubscribe, parse
 from relay.web.live.slots import place
-from relay.web.live.socket_viewers import CLOSE_S, INBOUND_BYTES, ManySocket, Response, Socket, TaskSocket
-from relay.web.live.subscribing import subscribe
+from relay.web.live.subscriptions import subscribe
+from relay.web.live.websocket_viewers import CLOSE_S, INBOUND_BYTES, ManySocket, Response, Socket, TaskSocket
 
 PROTOCOL = "relay.v1"
 FIRST_SUBSCRIBE_S = 10.0

@@ -16,7 +16,7 @@ from relay.errors import Code, RequestError
 from relay.sandbox import Sandbox
 from relay.web.live import websocket as ws
 from relay.web.live.messages import MessageError
-from relay.web.live.socket_viewers import TaskSocket
+from relay.web.live.websocket_viewers import TaskSocket
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]

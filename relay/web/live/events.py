@@ -21,7 +21,7 @@ from relay.web.http.queries import read_query
 from relay.web.live.messages import Wanted
 from relay.web.live.requests import SubscriptionsBody, SubscriptionsQuery
 from relay.web.live.sse import EventStream, is_chunked, ping, serve, wants_stream
-from relay.web.live.subscribing import Many, subscribe
+from relay.web.live.subscriptions import Many, subscribe
 
 ANSWER_BYTES = 8 * 2**20
 """An answer that has grown so large takes no further subscription: all of it is in memory until it is sent."""

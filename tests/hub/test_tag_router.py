@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from relay.core.events import State
 from relay.hub import tag_channel as tag_channel_module
-from relay.hub import tags as tags_module
+from relay.hub import tag_router as router_module
 from relay.hub.framing import Form
 from relay.hub.hub import ROUND_S, Hub
 from relay.hub.tag_channel import LISTED, TagChannel
 from relay.hub.task_channel import FLOOD_BYTES
 from relay.hub.viewer import BEHIND_BYTES, TagSubscription
 from relay.journal.base import Filter, Place, Record
-from tests.hub.stand import TASK, Clock, SlowJournal, Told, short
+from tests.hub.fakes import TASK, Clock, SlowJournal, Told, short
 
 SHOP = "shop"
 EMPTY: dict[str, object] = {}
@@ -315,7 +315,7 @@ async def test_a_task_of_two_tags_comes_by_each(journal: SlowJournal, hub: Hub) 
 @pytest.fixture
 def short_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a list have room for one task."""
-    for module in (tag_channel_module, tags_module):
+    for module in (tag_channel_module, router_module):
         monkeypatch.setattr(module, "LISTED", 1)
 
 
@@ -708,7 +708,7 @@ async def test_a_store_that_fails_for_a_while_loses_nothing(
     journal: SlowJournal, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was heard of a task waits until its tags can be read, its end too."""
-    monkeypatch.setattr(tags_module, "full_jitter", lambda _failures: 0.0)
+    monkeypatch.setattr(router_module, "full_jitter", lambda _failures: 0.0)
     await journal.begin("a", "vip", SHOP)
     viewer = await watch(hub, "vip")
     await journal.begin("b", "vip")
@@ -889,6 +889,6 @@ async def play(steps: Sequence[tuple[str, int]], *, all_are_listed: bool) -> Non
 def test_whatever_happens_in_whatever_order_nobody_misses_a_thing(listed: int, steps: list[tuple[str, int]]) -> None:
     """Tags and tasks on one connection, slow reads, late tails, full buffers: each knows all that it may see."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (tag_channel_module, tags_module):
+        for module in (tag_channel_module, router_module):
             patch.setattr(module, "LISTED", listed)
         asyncio.run(play(steps, all_are_listed=listed > len(steps)))

@@ -10,7 +10,7 @@ from aiohttp import WSCloseCode, web
 
 from relay.hub.framing import WEBSOCKET
 from relay.hub.viewer import ENDED, TOKEN_EXPIRED, TOO_SLOW, Close, Subject, Viewer, protocol_error
-from relay.web.live.subscribing import Many
+from relay.web.live.subscriptions import Many
 
 INBOUND_BYTES = 16 * 1024
 """The largest frame a client may send: a token and a cursor are a few hundred bytes."""

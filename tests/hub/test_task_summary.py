@@ -18,9 +18,9 @@ from relay.core.events import (
     Submit,
 )
 from relay.core.snapshot import Snapshot, apply, begin
-from relay.hub.tag_row import FOLD_AT, Row, left_out, state_of
+from relay.hub.task_summary import FOLD_AT, Row, left_out, state_of
 from relay.journal.base import Entry
-from tests.hub.stand import short
+from tests.hub.fakes import short
 
 LURE = '"data":{"progress":{"percent":1.0}},"state":"failed","data":{"log":'
 """What a model might write to be taken for something else."""

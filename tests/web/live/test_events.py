@@ -14,7 +14,7 @@ from relay.app import Running
 from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
 from relay.web.http.connection_counts import Crowd
-from relay.web.live import many as events
+from relay.web.live import events
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]
