@@ -18,7 +18,7 @@ from relay.hub.cursor import Cursor
 from relay.hub.tag_router import Tags
 from relay.hub.task_channel import RECENT_EVENTS, Channel
 from relay.hub.viewer import BEHIND_BYTES, DRAINING, KEYS_CHANGED, TOO_SLOW, Close, Subscription, Tag, Viewer
-from relay.journal.base import Entry, Journal
+from relay.journal.base import Appended, Entry, Journal
 
 ROUND_S = 12
 """Every viewer is looked at once in this time: SSE is pinged each round (15 s are promised), WS each second (25 s)."""
@@ -171,8 +171,9 @@ class Hub:
             loading.cancel()
         self._tags.close()
 
-    def _hear(self, entries: Sequence[Entry]) -> None:
+    def _hear(self, appended: Sequence[Appended]) -> None:
         """Take in what one commit brought, one write per viewer and task, and one per viewer and tag."""
+        entries = [entry for each in appended for entry in each.entries]
         if self._tags:  # first, for a task that ends lets its viewers go: its end would come to them by the tag again
             for task, own in groupby(entries, key=lambda entry: entry.task):
                 self._tags.hear(task, list(own))

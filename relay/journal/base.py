@@ -4,7 +4,7 @@ The contract of a journal: each task's append-only log, and what else must survi
 Guarantees, the same for every backend (tests/contract/):
 
 - What `append` was given is either committed whole, in order, or it raised and nothing of it is there.
-- A tail listener hears of an entry after its commit, never before, once, in the order of `seq` within a task.
+- A listener receives each entry once, after its commit and never before, in the order of `seq` within a task.
 - `snapshot` and `read` answer from what is committed at that moment, so whoever listens first and reads second
   misses nothing.
 - `epoch` stays the same as long as nothing that was ever committed can have been lost.
@@ -153,8 +153,18 @@ class Filter:
     """Each begins a word of the task's id, its model or one of its tags (`relay.journal.search_words`)."""
 
 
-Tail = Callable[[Sequence[Entry]], None]
-"""Called on the event loop with what one commit brought. It must return at once and not raise."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """What one commit added to one task's log: at least one entry, in order."""
+
+    task: str
+    entries: tuple[Entry, ...]
+    folded: Snapshot | None = None
+    """The task's state after the last entry; null if the writer did not pass it."""
+
+
+Listener = Callable[[Sequence[Appended]], None]
+"""Called on the event loop with what one commit appended, in order. It must return at once and must not raise."""
 
 
 class Journal(Protocol):
@@ -276,8 +286,8 @@ class Journal(Protocol):
             What is wrong, in words that anybody may read; null when all is well.
         """
 
-    def listen(self, tail: Tail) -> Callable[[], None]:
-        """Have `tail` called with everything that is committed from now on; call the answer to stop that."""
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with everything that is committed from now on; return a function that stops it."""
 
     async def keep(self, name: str, value: str) -> str:
         """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, encode_snapshot
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Entry
+from relay.journal.base import Appended, Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Batch:
     snapshot: bytes | None
     """The fold after the last event, as JSON."""
     folded: Snapshot | None
-    """The same as it is, to be kept in memory until the task ends."""
+    """The same as an object, for the listeners and the journal's memory."""
     upstream: UpstreamTask | None
     """How the upstream knows the task."""
     synced: bool
@@ -31,6 +31,16 @@ class Batch:
     @property
     def last_seq(self) -> int:
         return self.entries[-1].seq
+
+    @property
+    def appended(self) -> Appended:
+        """What the listeners receive once it is committed."""
+        return Appended(task=self.task, entries=self.entries, folded=self.folded)
+
+    @property
+    def live(self) -> Snapshot | None:
+        """The state to keep in memory: that of a task that has not ended, where the writer passed it."""
+        return None if self.state.ended else self.folded
 
     @classmethod
     def of(
@@ -66,7 +76,7 @@ class Batch:
             entries=tuple(Entry.of(event) for event in events),
             state=last.state,
             snapshot=None if snapshot is None else encode_snapshot(snapshot),
-            folded=None if last.state.ended else folded,
+            folded=folded,
             upstream=upstream,
             synced=synced,
         )

@@ -1,29 +1,29 @@
-"""Who listens to a journal of this process. Lives on the event loop; nothing here waits."""
+"""The functions that listen to a journal in this process. Used on the event loop only."""
 
 from collections.abc import Callable, Sequence
 
-from relay.journal.base import Entry, Tail
+from relay.journal.base import Appended, Listener
 
 
-class Tails:
-    """The listeners, called in the order in which they came."""
+class Listeners:
+    """All listeners, called in the order in which they were added."""
 
     def __init__(self) -> None:
-        self._tails: dict[object, Tail] = {}
+        self._listeners: dict[object, Listener] = {}
 
-    def listen(self, tail: Tail) -> Callable[[], None]:
-        """Add a listener; the answer takes it away again, and may be called twice."""
+    def add(self, listener: Listener) -> Callable[[], None]:
+        """Add a listener. The returned function removes it and may be called twice."""
         key = object()
-        self._tails[key] = tail
+        self._listeners[key] = listener
 
-        def unlisten() -> None:
-            self._tails.pop(key, None)
+        def remove() -> None:
+            self._listeners.pop(key, None)
 
-        return unlisten
+        return remove
 
-    def publish(self, entries: Sequence[Entry]) -> None:
-        """Tell everybody what one commit brought; one whom an earlier one took away hears no more."""
-        if entries:
-            for key in tuple(self._tails):
-                if tail := self._tails.get(key):
-                    tail(entries)
+    def publish(self, appended: Sequence[Appended]) -> None:
+        """Pass on what one commit appended. A listener that an earlier one removes is not called any more."""
+        if appended:
+            for key in tuple(self._listeners):
+                if listener := self._listeners.get(key):
+                    listener(appended)

@@ -11,9 +11,9 @@ from itertools import islice
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Claim, Entry, Filter, History, Place, Record, Tail
+from relay.journal.base import Claim, Entry, Filter, History, Listener, Place, Record
 from relay.journal.batch import Batch, check_first
-from relay.journal.listeners import Tails
+from relay.journal.listeners import Listeners
 from relay.journal.search_words import are_all_found
 
 
@@ -54,7 +54,7 @@ class MemoryJournal:
         self._history_events = history_events
         self._history_bytes = history_bytes
         self._epoch = secrets.token_hex(8)
-        self._tails = Tails()
+        self._listeners = Listeners()
         self._is_open = False
         self._tasks: dict[str, _Task] = {}
         self._secrets: dict[str, str] = {}
@@ -75,13 +75,13 @@ class MemoryJournal:
     async def create(self, record: Record, event: Event, *, claim: Claim | None = None) -> None:
         self._check_open()
         check_first(record.id, event)
-        batch = Batch.of([event])
+        batch = Batch.of([event], folded=begin(event, self._epoch))
         if record.id in self._tasks:
             raise ValueError(f"there is a task {record.id} already")
-        self._tasks[record.id] = _Task(record=record, state=batch.state, entries=list(batch.entries))
+        self._tasks[record.id] = _Task(record=record, state=batch.state, entries=list(batch.entries), folded=batch.live)
         if claim is not None:
             self._claims[claim.key] = claim
-        self._tails.publish(batch.entries)
+        self._listeners.publish([batch.appended])
         await asyncio.sleep(0)
 
     async def append(
@@ -103,13 +103,13 @@ class MemoryJournal:
         batch.check_next(task.seq)
         task.entries.extend(batch.entries)
         task.state = batch.state
-        task.folded = batch.folded
+        task.folded = batch.live
         if upstream is not None:
             task.record = replace(task.record, upstream=upstream)
         if snapshot is not None:
             task.snapshot = snapshot
             self._trim(task)
-        self._tails.publish(batch.entries)
+        self._listeners.publish([batch.appended])
         await asyncio.sleep(0)
 
     async def record(self, task: str) -> Record | None:
@@ -194,8 +194,8 @@ class MemoryJournal:
         self._check_open()
         return None
 
-    def listen(self, tail: Tail) -> Callable[[], None]:
-        return self._tails.listen(tail)
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        return self._listeners.add(listener)
 
     async def keep(self, name: str, value: str) -> str:
         self._check_open()

@@ -20,16 +20,16 @@ from typing import TypeVar
 
 from relay import log
 from relay.core.events import Event
-from relay.core.snapshot import Snapshot
+from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import StoreDamaged, StoreError, StoreGone
 from relay.journal import listing, tables
 from relay.journal.availability import Outage
-from relay.journal.base import Claim, Filter, History, Place, Record, Tail
+from relay.journal.base import Claim, Filter, History, Listener, Place, Record
 from relay.journal.batch import Batch, check_first
 from relay.journal.checkpoints import Checkpoints
 from relay.journal.database import Database, open_database
-from relay.journal.listeners import Tails
+from relay.journal.listeners import Listeners
 from relay.journal.writer import Writer
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class SQLiteJournal:
         self._path = path
         self._history_events = history_events
         self._history_bytes = history_bytes
-        self._tails = Tails()
+        self._listeners = Listeners()
         self._folded: dict[str, Snapshot] = {}
         """Of live tasks, the state after the last commit, where whoever appended gave it."""
         self._outage = Outage("read")
@@ -95,7 +95,7 @@ class SQLiteJournal:
     async def create(self, record: Record, event: Event, *, claim: Claim | None = None) -> None:
         _, writer = self._opened()
         check_first(record.id, event)
-        batch = Batch.of([event])
+        batch = Batch.of([event], folded=begin(event, self.epoch))
         await writer.do(partial(tables.add_task, record=record, batch=batch, claim=claim), brings=batch)
 
     async def append(
@@ -152,8 +152,8 @@ class SQLiteJournal:
     async def size_bytes(self) -> int:
         return await self._read(tables.load_size_bytes)
 
-    def listen(self, tail: Tail) -> Callable[[], None]:
-        return self._tails.listen(tail)
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        return self._listeners.add(listener)
 
     async def keep(self, name: str, value: str) -> str:
         _, writer = self._opened()
@@ -193,11 +193,11 @@ class SQLiteJournal:
     def _publish(self, batches: Sequence[Batch]) -> None:
         """On the loop, after a commit: whoever hears of it finds the state of after it."""
         for batch in batches:
-            if batch.folded is None:
+            if (live := batch.live) is None:
                 self._folded.pop(batch.task, None)
             else:
-                self._folded[batch.task] = batch.folded
-        self._tails.publish([entry for batch in batches for entry in batch.entries])
+                self._folded[batch.task] = live
+        self._listeners.publish([batch.appended for batch in batches])
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         database, _ = self._opened()

@@ -11,30 +11,32 @@ from collections.abc import Sequence
 
 from relay.cli import main as cli
 from relay.journal import sqlite
-from relay.journal.base import Entry
-from relay.journal.listeners import Tails
+from relay.journal.base import Appended
+from relay.journal.listeners import Listeners
 from relay.tasks import submission
 
 LATE_S = 0.02
 
 
-class LateTails(Tails):
-    """Tails that tell everything in its order, and late."""
+class LateListeners(Listeners):
+    """Listeners that are called in order, LATE_S after each commit."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: deque[Sequence[Entry]] = deque()
+        self._waiting: deque[Sequence[Appended]] = deque()
 
-    def publish(self, entries: Sequence[Entry]) -> None:
-        """Tell it in a moment."""
-        self._waiting.append(entries)
-        asyncio.get_running_loop().call_later(LATE_S, lambda: super(LateTails, self).publish(self._waiting.popleft()))
+    def publish(self, appended: Sequence[Appended]) -> None:
+        """Call the listeners later."""
+        self._waiting.append(appended)
+        asyncio.get_running_loop().call_later(
+            LATE_S, lambda: super(LateListeners, self).publish(self._waiting.popleft())
+        )
 
 
 def main() -> None:
     """Run the command line like this."""
     submission.SEARCH_AFTER_S = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.0)
-    sqlite.Tails = LateTails  # type: ignore[attr-defined]
+    sqlite.Listeners = LateListeners  # type: ignore[attr-defined]
     cli.main()
 
 

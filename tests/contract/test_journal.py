@@ -27,7 +27,7 @@ from relay.core.events import (
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import File, UpstreamTask
 from relay.journal import listing
-from relay.journal.base import UNENDED, Claim, Entry, Filter, History, Journal, Place, Record
+from relay.journal.base import UNENDED, Appended, Claim, Entry, Filter, History, Journal, Place, Record
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal
 
@@ -133,8 +133,9 @@ def snapshot_of(journal: Journal, events: Sequence[Event]) -> Snapshot:
 
 
 def hear(journal: Journal) -> list[Entry]:
+    """Return a list that every entry committed from now on is added to."""
     heard: list[Entry] = []
-    journal.listen(heard.extend)
+    journal.listen(lambda appended: heard.extend(entry for each in appended for entry in each.entries))
     return heard
 
 
@@ -347,7 +348,7 @@ async def test_a_cancelled_caller_has_its_commit(journal: Journal) -> None:
     assert [entry.seq for entry in heard] == [2, 3, 4]
 
 
-# The tail
+# Listening
 
 
 async def test_a_listener_has_heard_when_the_append_returns(journal: Journal) -> None:
@@ -363,14 +364,31 @@ async def test_a_listener_has_heard_when_the_append_returns(journal: Journal) ->
     assert two == expected
 
 
+async def test_a_listener_receives_the_state_that_the_writer_passed(journal: Journal) -> None:
+    """The state comes with the entries of each task, the first and the last included; null where none was passed."""
+    heard: list[Appended] = []
+    journal.listen(heard.extend)
+    events = [submit("a"), *logs("a", 2, 4), done("a", 5)]
+    states = [snapshot_of(journal, events[:count]) for count in range(1, 6)]
+
+    await create(journal, "a")
+    await journal.append(events[1:3], folded=states[2])
+    await journal.append(events[3:4])
+    await journal.append(events[4:], snapshot=states[4], folded=states[4])
+
+    assert [(each.task, len(each.entries)) for each in heard] == [("a", 1), ("a", 2), ("a", 1), ("a", 1)]
+    assert [each.folded for each in heard] == [states[0], states[2], None, states[4]]
+
+
 async def test_what_a_listener_hears_is_committed(journal: Journal) -> None:
-    """A read that begins when the tail is called finds what the tail was called with."""
+    """A read that begins inside a listener finds the entries that the listener was called with."""
     reads: list[tuple[Entry, asyncio.Task[list[int]]]] = []
 
-    def tail(entries: Sequence[Entry]) -> None:
+    def listen(appended: Sequence[Appended]) -> None:
+        entries = [entry for each in appended for entry in each.entries]
         reads.extend((entry, asyncio.create_task(seqs(journal, entry.task))) for entry in entries)
 
-    journal.listen(tail)
+    journal.listen(listen)
     await create(journal, "a")
     for seq in range(2, 20):
         await journal.append(logs("a", seq, seq))
@@ -427,7 +445,7 @@ async def test_who_listens_first_and_reads_second_misses_nothing(journal: Journa
 
 async def test_who_stopped_listening_hears_no_more(journal: Journal) -> None:
     """Unlistening is for that listener alone, and may be done twice."""
-    heard: list[Entry] = []
+    heard: list[Appended] = []
     stay = hear(journal)
     unlisten = journal.listen(heard.extend)
     again = journal.listen(heard.extend)
@@ -439,13 +457,13 @@ async def test_who_stopped_listening_hears_no_more(journal: Journal) -> None:
     again()
     await journal.append(logs("a", 3, 3))
 
-    assert [entry.seq for entry in heard] == [1, 1, 2]
+    assert [each.entries[0].seq for each in heard] == [1, 1, 2]
     assert [entry.seq for entry in stay] == [1, 2, 3]
 
 
 async def test_a_listener_may_take_another_away(journal: Journal) -> None:
     """One who is taken away while a commit is told does not hear of it any more."""
-    heard: list[Entry] = []
+    heard: list[Appended] = []
     journal.listen(lambda _: unlisten())
     unlisten = journal.listen(heard.extend)
 
@@ -861,8 +879,7 @@ async def test_a_dropped_claim_is_free(journal: Journal) -> None:
 
 async def test_a_synced_append_is_an_append(journal: Journal) -> None:
     """It is committed and heard of like any other."""
-    heard: list[Entry] = []
-    journal.listen(heard.extend)
+    heard = hear(journal)
     await journal.create(record("a"), submit("a"))
     await journal.append(logs("a", 2, 3), synced=True)
     assert [entry.seq for entry in heard] == [1, 2, 3]

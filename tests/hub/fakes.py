@@ -26,7 +26,7 @@ from relay.core.events import (
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
 from relay.hub.framing import SSE_HTTP_1_0, Form
 from relay.hub.viewer import Close, Subject, Viewer
-from relay.journal.base import Entry, Filter, History, Place, Record, Tail
+from relay.journal.base import Appended, Filter, History, Listener, Place, Record
 from relay.journal.memory import MemoryJournal
 
 TASK = "t1"
@@ -47,7 +47,7 @@ class SlowJournal(MemoryJournal):
 
     def __init__(self, *, history_events: int = 10_000) -> None:
         super().__init__(history_events=history_events)
-        self.late: list[tuple[Tail, Sequence[Entry]]] | None = None
+        self.late: list[tuple[Listener, Sequence[Appended]]] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = asyncio.Event()
@@ -77,12 +77,12 @@ class SlowJournal(MemoryJournal):
         await self._answering()
         return answer
 
-    def listen(self, tail: Tail) -> Callable[[], None]:
-        def hear(entries: Sequence[Entry]) -> None:
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        def hear(appended: Sequence[Appended]) -> None:
             if self.late is None:
-                tail(entries)
+                listener(appended)
             else:
-                self.late.append((tail, entries))
+                self.late.append((listener, appended))
 
         return super().listen(hear)
 
@@ -95,9 +95,9 @@ class SlowJournal(MemoryJournal):
         """Tell of everything that was held, in order, or as if it had been one commit."""
         late, self.late = self.late or [], None
         if together and late:
-            late = [(late[0][0], [entry for _, entries in late for entry in entries])]
-        for tail, entries in late:
-            tail(entries)
+            late = [(late[0][0], [each for _, appended in late for each in appended])]
+        for listener, appended in late:
+            listener(appended)
 
     async def _answering(self) -> None:
         self.reads += 1

@@ -17,7 +17,7 @@ from relay.core.snapshot import begin, fold
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError
 from relay.journal import checkpoints
-from relay.journal.base import Entry, Filter, Record
+from relay.journal.base import Appended, Filter, Record
 from relay.journal.sqlite import SQLiteJournal
 from relay.journal.tables import keep_secret
 
@@ -402,7 +402,7 @@ async def test_what_waits_is_committed_together(path: Path, journal: SQLiteJourn
     """A hundred appends that pile up behind a busy disk make two commits: the one under way and all the others."""
     for n in range(100):
         await create(journal, f"t{n}")
-    commits: list[Sequence[Entry]] = []
+    commits: list[Sequence[Appended]] = []
     journal.listen(commits.append)
     with held_up(path):
         appending = [asyncio.create_task(journal.append([line(f"t{n}", 2)])) for n in range(100)]
@@ -410,7 +410,7 @@ async def test_what_waits_is_committed_together(path: Path, journal: SQLiteJourn
     await asyncio.gather(*appending)
 
     assert len(commits) <= 2
-    assert sorted(entry.task for commit in commits for entry in commit) == sorted(f"t{n}" for n in range(100))
+    assert sorted(each.task for commit in commits for each in commit) == sorted(f"t{n}" for n in range(100))
 
 
 async def test_one_bad_job_of_a_commit_fails_alone(path: Path, journal: SQLiteJournal) -> None:
@@ -491,7 +491,7 @@ async def test_reads_do_not_wait_for_writes(path: Path, journal: SQLiteJournal) 
 async def test_a_caller_that_is_cancelled_behind_a_slow_disk_has_its_commit(path: Path, journal: SQLiteJournal) -> None:
     """The commit is made and heard of though nobody waits for its answer any more."""
     await create(journal, "a")
-    heard: list[Entry] = []
+    heard: list[Appended] = []
     journal.listen(heard.extend)
     with held_up(path):
         appending = asyncio.create_task(journal.append([line("a", 2)]))
@@ -504,7 +504,7 @@ async def test_a_caller_that_is_cancelled_behind_a_slow_disk_has_its_commit(path
     await journal.append([line("a", 3)])
 
     assert appending.cancelled()
-    assert [entry.seq for entry in heard] == [2, 3]
+    assert [entry.seq for each in heard for entry in each.entries] == [2, 3]
 
 
 async def test_close_waits_for_a_slow_disk(path: Path) -> None:
@@ -532,7 +532,7 @@ async def test_a_full_disk_is_an_os_error_and_the_append_can_be_made_again(path:
     """Nothing of a failed commit is there or heard of; when there is room again the same call succeeds."""
     await create(journal, "a")
     await journal.append([line("a", 2)])
-    heard: list[Entry] = []
+    heard: list[Appended] = []
     journal.listen(heard.extend)
     events = [line("a", 3), line("a", 4, "y" * 300_000)]
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -549,18 +549,18 @@ async def test_a_full_disk_is_an_os_error_and_the_append_can_be_made_again(path:
     await journal.append(events)
 
     assert await seqs(journal, "a") == [1, 2, 3, 4]
-    assert [entry.seq for entry in heard] == [3, 4]
+    assert [entry.seq for each in heard for entry in each.entries] == [3, 4]
 
 
 async def test_a_listener_that_breaks_its_word_does_not_hang_the_writers(journal: SQLiteJournal) -> None:
-    """If a tail raises, the loop's handler is told, and the append is answered all the same."""
+    """If a listener raises, the loop's exception handler is called, and the append returns all the same."""
     told: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
 
-    def tail(entries: Sequence[Entry]) -> None:
-        raise LookupError(entries[0].task)
+    def fail(appended: Sequence[Appended]) -> None:
+        raise LookupError(appended[0].task)
 
-    journal.listen(tail)
+    journal.listen(fail)
     await create(journal, "a")
 
     assert isinstance(told[0]["exception"], LookupError)

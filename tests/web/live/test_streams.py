@@ -16,7 +16,7 @@ import pytest
 from relay.app import Running
 from relay.core.snapshot import Snapshot, decode_snapshot
 from relay.hub.viewer import TOO_SLOW
-from relay.journal.base import Entry
+from relay.journal.base import Appended
 from relay.sandbox import Sandbox
 from relay.web.live import websocket as ws
 
@@ -51,8 +51,8 @@ class Log:
                 lambda: len(self.bodies) >= seq or b'"done"' in b"".join(body[:14] for body in self.bodies[-1:])
             )
 
-    def _hear(self, entries: Sequence[Entry]) -> None:
-        self.bodies += [entry.body for entry in entries]
+    def _hear(self, appended: Sequence[Appended]) -> None:
+        self.bodies += [entry.body for each in appended for entry in each.entries]
         waking = asyncio.create_task(self._wake())
         self._waking.add(waking)
         waking.add_done_callback(self._waking.discard)
