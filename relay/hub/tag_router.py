@@ -170,7 +170,7 @@ class Tags:
     async def _look_up(self, task: str) -> None:
         tags = self._tags_of.get(task)
         if tags is None:
-            record = await self._journal.record(task)
+            record = await self._journal.stored_task(task)
             tags = () if record is None else record.tags
         snapshot = await self._journal.snapshot(task) if self._watched(tags) else None
         later = self._waiting.pop(task)

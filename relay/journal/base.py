@@ -29,7 +29,7 @@ SNAPSHOT_EVERY = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class StoredTask:
     """What is kept of a task besides its log: no viewer ever sees it as it is."""
 
     id: str
@@ -190,7 +190,7 @@ class Journal(Protocol):
     async def close(self) -> None:
         """Commit what waits, then let go. Idempotent."""
 
-    async def create(self, record: Record, event: Event, *, claim: Claim | None = None) -> None:
+    async def create(self, record: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
         """
         Add a task with its first event. Synced to the disk when it returns: it is the intent before money is spent.
 
@@ -231,7 +231,7 @@ class Journal(Protocol):
             StoreError: the store failed; nothing was committed, and the same call may be made again.
         """
 
-    async def record(self, task: str) -> Record | None:
+    async def stored_task(self, task: str) -> StoredTask | None:
         """Return what is kept of a task besides its log."""
 
     async def find_hook(self, provider: str, hook: str) -> str | None:

@@ -11,7 +11,7 @@ from itertools import islice
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Claim, Entry, Filter, History, Listener, Place, Record
+from relay.journal.base import Claim, Entry, Filter, History, Listener, Place, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.listeners import Listeners
 from relay.journal.search_words import are_all_found
@@ -21,7 +21,7 @@ from relay.journal.search_words import are_all_found
 class _Task:
     """One task: `entries` are those from `first_seq` on."""
 
-    record: Record
+    record: StoredTask
     state: State
     entries: list[Entry]
     first_seq: int = 1
@@ -72,7 +72,7 @@ class MemoryJournal:
     async def close(self) -> None:
         self._is_open = False
 
-    async def create(self, record: Record, event: Event, *, claim: Claim | None = None) -> None:
+    async def create(self, record: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
         self._check_open()
         check_first(record.id, event)
         batch = Batch.of([event], folded=begin(event, self._epoch))
@@ -112,7 +112,7 @@ class MemoryJournal:
         self._listeners.publish([batch.appended])
         await asyncio.sleep(0)
 
-    async def record(self, task: str) -> Record | None:
+    async def stored_task(self, task: str) -> StoredTask | None:
         self._check_open()
         known = self._tasks.get(task)
         return None if known is None else known.record
@@ -201,7 +201,7 @@ class MemoryJournal:
         self._check_open()
         return self._secrets.setdefault(name, value)
 
-    def _find(self, provider: str, fits: Callable[[Record], bool]) -> str | None:
+    def _find(self, provider: str, fits: Callable[[StoredTask], bool]) -> str | None:
         tasks = sorted(self._tasks.values(), key=_age)
         return next((task.record.id for task in tasks if task.record.provider == provider and fits(task.record)), None)
 
@@ -226,7 +226,7 @@ def _age(task: _Task) -> tuple[float, str]:
     return task.record.created_at, task.record.id
 
 
-def _meets(record: Record, where: Filter) -> bool:
+def _meets(record: StoredTask, where: Filter) -> bool:
     """Say whether a task is one that a list asks for, but for its state."""
     return (
         (where.provider is None or where.provider == record.provider)

@@ -25,7 +25,7 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import StoreDamaged, StoreError, StoreGone
 from relay.journal import listing, tables
 from relay.journal.availability import Outage
-from relay.journal.base import Claim, Filter, History, Listener, Place, Record
+from relay.journal.base import Claim, Filter, History, Listener, Place, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.checkpoints import Checkpoints
 from relay.journal.database import Database, open_database
@@ -92,7 +92,7 @@ class SQLiteJournal:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
 
-    async def create(self, record: Record, event: Event, *, claim: Claim | None = None) -> None:
+    async def create(self, record: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
         _, writer = self._opened()
         check_first(record.id, event)
         batch = Batch.of([event], folded=begin(event, self.epoch))
@@ -112,8 +112,8 @@ class SQLiteJournal:
             return
         await writer.append(Batch.of(events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced))
 
-    async def record(self, task: str) -> Record | None:
-        return await self._read(partial(tables.load_record, task=task))
+    async def stored_task(self, task: str) -> StoredTask | None:
+        return await self._read(partial(tables.load_task, task=task))
 
     async def find_hook(self, provider: str, hook: str) -> str | None:
         return await self._read(partial(tables.find_hook, provider=provider, hook=hook))

@@ -16,7 +16,7 @@ from relay.core.events import Event, State, decode_event
 from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
 from relay.core.upstream import File, UpstreamTask
 from relay.errors import StoreDamaged
-from relay.journal.base import UNENDED, Claim, Entry, History, Record
+from relay.journal.base import UNENDED, Claim, Entry, History, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.search_words import word_starts
 
@@ -28,7 +28,7 @@ _ROWS = 1000
 """Rows in one INSERT: SQLite takes 32766 values."""
 
 
-def add_task(connection: sqlite3.Connection, record: Record, batch: Batch, claim: Claim | None) -> None:
+def add_task(connection: sqlite3.Connection, record: StoredTask, batch: Batch, claim: Claim | None) -> None:
     """
     Add a task with its first event, and the key that it was made under.
 
@@ -248,7 +248,7 @@ def _events(task: str, bodies: Iterable[tuple[int, bytes]], after: int) -> Itera
         yield event
 
 
-def load_record(connection: sqlite3.Connection, task: str) -> Record | None:
+def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
     """Return what is kept of a task besides its log."""
     row = connection.execute(
         "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files"
@@ -260,7 +260,7 @@ def load_record(connection: sqlite3.Connection, task: str) -> Record | None:
     provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, files = row
     known = upstream_id is not None or socket_token is not None
     with _decoding(task, "record"):
-        return Record(
+        return StoredTask(
             id=task,
             provider=provider,
             model=model,

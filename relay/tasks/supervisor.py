@@ -23,7 +23,7 @@ from relay.core.snapshot import Snapshot
 from relay.core.upstream import Run
 from relay.errors import RelayError, StoreDamaged, StoreError, UpstreamUnclear
 from relay.files.spool import Spool, parcel_of
-from relay.journal.base import Journal, Record
+from relay.journal.base import Journal, StoredTask
 from relay.providers.base import Provider
 from relay.tasks.admission import Doorway, always
 from relay.tasks.follower import Follower
@@ -100,7 +100,7 @@ class Following:
         """Return the way in to a provider's upstream."""
         return self._doorways[provider]
 
-    def follow(self, record: Record, snapshot: Snapshot, *, fresh: bool) -> Follower:
+    def follow(self, record: StoredTask, snapshot: Snapshot, *, fresh: bool) -> Follower:
         """
         Follow a task from where `snapshot` has it.
 
@@ -122,15 +122,15 @@ class Following:
             ConfigError: the spool cannot be had.
             StoreError: the journal cannot be read.
         """
-        unended: list[tuple[Record, Snapshot]] = []
-        waiting: list[Record | None] = []
+        unended: list[tuple[StoredTask, Snapshot]] = []
+        waiting: list[StoredTask | None] = []
         for task in await self._journal.unended():
             try:
                 record, snapshot = await self._load(task)
             except StoreDamaged as error:
                 self._log.error("task.skipped", task=task, reason=str(error))
                 with suppress(StoreDamaged):  # its files may still be needed once it is mended
-                    waiting.append(await self._journal.record(task))
+                    waiting.append(await self._journal.stored_task(task))
                 continue
             unended.append((record, snapshot))
             if snapshot.state is State.HELD:
@@ -153,7 +153,7 @@ class Following:
         """Do something that goes on to its end even if the caller is cancelled."""
         return await asyncio.shield(self._spawn(work))
 
-    def _follower(self, record: Record, snapshot: Snapshot) -> Follower:
+    def _follower(self, record: StoredTask, snapshot: Snapshot) -> Follower:
         hook = None
         if self._terms.public_url is not None and record.hook is not None:
             hook = f"{self._terms.public_url.rstrip('/')}/hooks/{record.provider}/{record.hook}"
@@ -205,8 +205,8 @@ class Following:
                 await asyncio.sleep(full_jitter(crashes))
         del self._followers[task]
 
-    async def _load(self, task: str) -> tuple[Record, Snapshot]:
-        record, snapshot = await self._journal.record(task), await self._journal.snapshot(task)
+    async def _load(self, task: str) -> tuple[StoredTask, Snapshot]:
+        record, snapshot = await self._journal.stored_task(task), await self._journal.snapshot(task)
         if record is None or snapshot is None:
             raise AssertionError(f"the journal has lost task {task}")
         return record, snapshot

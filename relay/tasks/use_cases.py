@@ -19,7 +19,7 @@ from relay.core.timeline import first_moment
 from relay.core.upstream import UpstreamTask
 from relay.errors import Code, FieldError, RequestError, StoreDamaged, UpstreamError
 from relay.files.spool import Spool
-from relay.journal.base import Claim, Filter, Journal, Place, Record
+from relay.journal.base import Claim, Filter, Journal, Place, StoredTask
 from relay.providers.base import Provider
 from relay.tasks.models import Models
 from relay.tasks.requests import Attach, Idempotency, Start
@@ -190,14 +190,14 @@ class Tasks:
             raise RequestError(Code.NOT_FOUND, "There is no such task.")
         return snapshot
 
-    async def record(self, task: str) -> Record:
+    async def record(self, task: str) -> StoredTask:
         """
         Return what is kept of a task besides its log.
 
         Raises:
             RequestError: there is no such task.
         """
-        if (record := await self._journal.record(task)) is None:
+        if (record := await self._journal.stored_task(task)) is None:
             raise RequestError(Code.NOT_FOUND, "There is no such task.")
         return record
 
@@ -241,7 +241,7 @@ class Tasks:
         provider = await self.check(wish, offers, more=False)
         self._following.doorway(provider).line.check_room()
         now = self._clock()
-        record = Record(
+        record = StoredTask(
             id=_word(),
             provider=provider,
             model=wish.model,
@@ -286,7 +286,7 @@ class Tasks:
     async def _adopt(
         self, wish: Attach, provider: str, upstream: UpstreamTask, detail: Detail, began_at: float
     ) -> Snapshot:
-        record = Record(
+        record = StoredTask(
             id=_word(),
             provider=provider,
             model=detail.model or "unknown",
@@ -298,7 +298,7 @@ class Tasks:
         )
         return self._following.follow(record, await self._make(record, began_at=began_at), fresh=False).snapshot
 
-    async def _make(self, record: Record, claim: Claim | None = None, *, began_at: float | None = None) -> Snapshot:
+    async def _make(self, record: StoredTask, claim: Claim | None = None, *, began_at: float | None = None) -> Snapshot:
         """
         Put a new task into the journal: from then on it exists, whatever happens.
 

@@ -27,7 +27,7 @@ from relay.core.events import (
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import File, UpstreamTask
 from relay.journal import listing
-from relay.journal.base import UNENDED, Appended, Claim, Entry, Filter, History, Journal, Place, Record
+from relay.journal.base import UNENDED, Appended, Claim, Entry, Filter, History, Journal, Place, StoredTask
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal
 
@@ -94,8 +94,8 @@ def record(
     provider: str = "wiro",
     created_at: float = 1.5,
     hook: str | None = None,
-) -> Record:
-    return Record(
+) -> StoredTask:
+    return StoredTask(
         id=task,
         provider=provider,
         model="o/m",
@@ -174,7 +174,7 @@ async def test_a_created_task_is_there_with_its_first_event(journal: Journal) ->
     first = submit("a", tags=("z", "b", "z"))
     await journal.create(given, first)
 
-    assert await journal.record("a") == given
+    assert await journal.stored_task("a") == given
     assert (await journal.read("a", after=0, limit=10)).entries == (Entry.of(first),)
     assert await journal.snapshot("a") == begin(first, journal.epoch)
 
@@ -187,7 +187,7 @@ async def test_an_id_is_taken_once(journal: Journal) -> None:
     with pytest.raises(ValueError, match="already"):
         await create(journal, "a", tags=("two",))
 
-    assert await journal.record("a") == record("a", tags=("one",))
+    assert await journal.stored_task("a") == record("a", tags=("one",))
     assert await seqs(journal, "a") == [1]
     assert await journal.page(Filter(tag="two"), after=None, limit=10) == ()
     assert heard == []
@@ -199,7 +199,7 @@ async def test_a_task_begins_with_its_own_first_event(journal: Journal, first: E
     with pytest.raises(ValueError, match="begins"):
         await journal.create(record("a"), first)
 
-    assert await journal.record("a") is None
+    assert await journal.stored_task("a") is None
     assert await seqs(journal, "a") == []
 
 
@@ -249,7 +249,7 @@ async def test_an_append_that_is_not_the_next_leaves_nothing(journal: Journal, e
         await journal.append(events, upstream=UpstreamTask(upstream_id="7", socket_token="s"))
 
     assert [await seqs(journal, task) for task in ("a", "b", "unknown")] == [[1], [1], []]
-    assert await journal.record("a") == record("a")
+    assert await journal.stored_task("a") == record("a")
     assert len(await journal.page(Filter(states=(State.SUBMITTING,)), after=None, limit=10)) == 2
     assert heard == []
 
@@ -301,7 +301,7 @@ async def test_nothing_appended_is_nothing(journal: Journal) -> None:
     await journal.append([], upstream=UpstreamTask(upstream_id="7", socket_token=None))
 
     assert heard == []
-    assert await journal.record("a") == record("a")
+    assert await journal.stored_task("a") == record("a")
 
 
 async def test_an_append_is_seen_whole_or_not_at_all(journal: Journal) -> None:
@@ -326,7 +326,7 @@ async def test_the_upstream_is_stored_with_the_events(journal: Journal) -> None:
         (3, UpstreamTask(upstream_id="7", socket_token="secret")),
     ]:
         await journal.append(logs("a", seq, seq), upstream=upstream)
-        kept = await journal.record("a")
+        kept = await journal.stored_task("a")
         assert kept is not None
         assert kept.upstream == upstream
         assert "secret" not in repr(kept)
@@ -477,7 +477,7 @@ async def test_a_listener_may_take_another_away(journal: Journal) -> None:
 
 async def test_an_unknown_task_is_nothing(journal: Journal) -> None:
     """Reads of a task that is not there say so without an error."""
-    assert await journal.record("a") is None
+    assert await journal.stored_task("a") is None
     assert await journal.snapshot("a") is None
     history = await journal.read("a", after=0, limit=10)
     assert (history.entries, history.first_seq) == ((), 0)
@@ -725,7 +725,7 @@ def test_both_journals_list_the_same(
         try:
             for number, (model, tags, state, created_at) in enumerate(tasks):
                 task, provider = f"t{number}", "wiro" if number % 2 else "apikley"
-                record = Record(
+                record = StoredTask(
                     id=task,
                     provider=provider,
                     model=model,
@@ -791,7 +791,7 @@ async def test_a_journal_that_is_not_open_says_so(make: Make) -> None:
         for call in (
             journal.create(record("z"), submit("z")),
             journal.append(logs("a", 2, 2)),
-            journal.record("a"),
+            journal.stored_task("a"),
             journal.snapshot("a"),
             journal.read("a", after=0, limit=1),
             journal.page(Filter(), after=None, limit=1),
@@ -838,7 +838,7 @@ async def test_a_task_is_found_by_its_hook(journal: Journal) -> None:
     assert await journal.find_hook("wiro", "word-b") == "b"
     assert await journal.find_hook("other", "word-b") is None
     assert await journal.find_hook("wiro", "word-c") is None
-    kept = await journal.record("a")
+    kept = await journal.stored_task("a")
     assert kept is not None
     assert kept.hook == "word-a"
 
@@ -907,7 +907,7 @@ async def test_what_is_pruned_is_gone_with_all_that_belongs_to_it(journal: Journ
 
     assert await journal.prune(ended_before=20.0, limit=5) == ("a",)
 
-    assert (await journal.record("a"), await journal.snapshot("a")) == (None, None)
+    assert (await journal.stored_task("a"), await journal.snapshot("a")) == (None, None)
     assert await journal.read("a", after=0, limit=5) == History(entries=(), first_seq=0)
     assert await journal.find_hook("wiro", "hook-a") is None
     assert await journal.find_claim("key-a") is None

@@ -35,7 +35,7 @@ from relay.core.events import (
     Submit,
     Submitted,
 )
-from relay.journal.base import Record
+from relay.journal.base import StoredTask
 from relay.sandbox import pictures
 
 IMAGE = "bytedance/seedream-v4"
@@ -394,7 +394,9 @@ async def write(relay: Running, names: list[str] | None = None) -> list[str]:
             )
             for seq, one in enumerate([first, *submitted, *entries], start=1)
         ]
-        record = Record(id=name, provider="wiro", model=model, created_at=now - began, tags=tags, input={}, metadata={})
+        record = StoredTask(
+            id=name, provider="wiro", model=model, created_at=now - began, tags=tags, input={}, metadata={}
+        )
         await relay.context.journal.create(record, events[0])
         await relay.context.journal.append(events[1:])
     return [*(names or told)]
@@ -408,7 +410,7 @@ async def tell(relay: Running, task: str, said: list[tuple[str, State, Data]], a
         Event(type=name, task=task, seq=seq, state=state, at=now, source=Source.LIVE, data=data)
         for seq, (name, state, data) in enumerate([("submit", State.SUBMITTING, submit), *said], start=1)
     ]
-    record = Record(id=task, provider="wiro", model=IMAGE, created_at=now, input={}, metadata={})
+    record = StoredTask(id=task, provider="wiro", model=IMAGE, created_at=now, input={}, metadata={})
     await relay.context.journal.create(record, events[0])
     await relay.context.journal.append(events[1:])
 

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 
 from relay.app import Running
 from relay.core.events import Began, Data, Done, Event, Source, Stall, State, Submit, Submitted
-from relay.journal.base import Record
+from relay.journal.base import StoredTask
 from tests.e2e import stories
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,7 +26,9 @@ async def write(relay: Running, task: str, said: Said, *, ago_s: float = 0, tag:
     at = time.time() - ago_s
     submit = Submit(model=stories.IMAGE, provider="wiro", tags=(tag,))
     first = Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=at, source=Source.RELAY, data=submit)
-    record = Record(id=task, provider="wiro", model=stories.IMAGE, created_at=at, tags=(tag,), input={}, metadata={})
+    record = StoredTask(
+        id=task, provider="wiro", model=stories.IMAGE, created_at=at, tags=(tag,), input={}, metadata={}
+    )
     await relay.context.journal.create(record, first)
     await tell(relay, task, said, after=1)
 

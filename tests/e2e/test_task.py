@@ -33,7 +33,7 @@ from relay.core.events import (
     Submit,
     Submitted,
 )
-from relay.journal.base import Record
+from relay.journal.base import StoredTask
 from relay.sandbox import Sandbox
 from relay.tasks.requests import Start
 
@@ -103,7 +103,7 @@ async def write(relay: Running, task: str, said: list[tuple[str, State, Data]]) 
         Event(type=name, task=task, seq=seq, state=state, at=1_734_513_809.0, source=Source.LIVE, data=data)
         for seq, (name, state, data) in enumerate(said, start=1)
     ]
-    record = Record(id=task, provider="wiro", model=PAYLOAD, created_at=1_734_513_809.0, input={}, metadata={})
+    record = StoredTask(id=task, provider="wiro", model=PAYLOAD, created_at=1_734_513_809.0, input={}, metadata={})
     await relay.context.journal.create(record, events[0])
     await relay.context.journal.append(events[1:])
 

@@ -26,7 +26,7 @@ from relay.core.events import (
 from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
 from relay.hub.framing import SSE_HTTP_1_0, Form
 from relay.hub.viewer import Close, Subject, Viewer
-from relay.journal.base import Appended, Filter, History, Listener, Place, Record
+from relay.journal.base import Appended, Filter, History, Listener, Place, StoredTask
 from relay.journal.memory import MemoryJournal
 
 TASK = "t1"
@@ -67,8 +67,8 @@ class SlowJournal(MemoryJournal):
         await self._answering()
         return answer
 
-    async def record(self, task: str) -> Record | None:
-        answer = await super().record(task)
+    async def stored_task(self, task: str) -> StoredTask | None:
+        answer = await super().stored_task(task)
         await self._answering()
         return answer
 
@@ -109,7 +109,7 @@ class SlowJournal(MemoryJournal):
     async def begin(self, task: str = TASK, *tags: str) -> None:
         """Make a task; it is newer than those that were made before."""
         at = float(len(self.states) + 1)
-        record = Record(id=task, provider="wiro", model="a/b", created_at=at, tags=tags, input={}, metadata={})
+        record = StoredTask(id=task, provider="wiro", model="a/b", created_at=at, tags=tags, input={}, metadata={})
         data = Submit(model="a/b", provider="wiro", tags=tags)
         event = Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=at, source=Source.RELAY, data=data)
         self.states[task] = begin(event, self.epoch)

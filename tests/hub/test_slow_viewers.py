@@ -24,7 +24,7 @@ from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
 from relay.hub.framing import SSE_HTTP_1_0
 from relay.hub.hub import TOO_SLOW_S, Hub
 from relay.hub.viewer import BEHIND_BYTES, TOO_SLOW, Close, Subject, Viewer
-from relay.journal.base import Record
+from relay.journal.base import StoredTask
 from relay.journal.memory import MemoryJournal
 from relay.web.http.tcp import tune
 
@@ -46,7 +46,7 @@ class Story:
         self.state = begin(self._first, journal.epoch)
 
     async def begin(self) -> None:
-        record = Record(id=TASK, provider="wiro", model="a/b", created_at=1.0, tags=(TAG,), input={}, metadata={})
+        record = StoredTask(id=TASK, provider="wiro", model="a/b", created_at=1.0, tags=(TAG,), input={}, metadata={})
         await self._journal.create(record, self._first)
 
     async def say(self, text: str) -> None:

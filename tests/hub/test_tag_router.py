@@ -16,7 +16,7 @@ from relay.hub.hub import ROUND_S, Hub
 from relay.hub.tag_channel import LISTED, TagChannel
 from relay.hub.task_channel import FLOOD_BYTES
 from relay.hub.viewer import BEHIND_BYTES, TagSubscription
-from relay.journal.base import Filter, Place, Record
+from relay.journal.base import Filter, Place, StoredTask
 from tests.hub.fakes import TASK, Clock, SlowJournal, Told, short
 
 SHOP = "shop"
@@ -735,14 +735,14 @@ async def test_a_task_that_cannot_be_read_hides_no_other(
     await journal.begin("b", "vip", SHOP)
     viewer = await watch(hub, "vip")
     hub._tags._tags_of.clear()
-    read = journal.record
+    read = journal.stored_task
 
-    async def broken(task: str) -> Record | None:
+    async def broken(task: str) -> StoredTask | None:
         if task == "a":
             raise ValueError("no JSON")
         return await read(task)
 
-    monkeypatch.setattr(journal, "record", broken)
+    monkeypatch.setattr(journal, "stored_task", broken)
     for task in ("a", "b", "a"):
         await journal.reach("queue" if task == "b" else "accept", State.QUEUED, task)
         await settled(hub)

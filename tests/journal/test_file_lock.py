@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.errors import ConfigError, StoreGone
 from relay.journal import sqlite, writer
-from relay.journal.base import Record
+from relay.journal.base import StoredTask
 from relay.journal.high_water_mark import Mark
 from relay.journal.sqlite import SQLiteJournal
 
@@ -42,7 +42,9 @@ async def opened(path: Path, *, lock: bool = True) -> AsyncIterator[SQLiteJourna
 async def create(journal: SQLiteJournal, task: str) -> None:
     data = Submit(model="o/m", provider="wiro")
     first = Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=1.0, source=Source.RELAY, data=data)
-    await journal.create(Record(id=task, provider="wiro", model="o/m", created_at=1.0, input={}, metadata={}), first)
+    await journal.create(
+        StoredTask(id=task, provider="wiro", model="o/m", created_at=1.0, input={}, metadata={}), first
+    )
 
 
 async def append(journal: SQLiteJournal, task: str, seq: int) -> None:

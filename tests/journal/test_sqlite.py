@@ -17,7 +17,7 @@ from relay.core.snapshot import begin, fold
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError
 from relay.journal import checkpoints
-from relay.journal.base import Appended, Filter, Record
+from relay.journal.base import Appended, Filter, StoredTask
 from relay.journal.sqlite import SQLiteJournal
 from relay.journal.tables import keep_secret
 
@@ -65,7 +65,7 @@ def line(task: str, seq: int, text: str = "x") -> Event:
 
 
 async def create(journal: SQLiteJournal, task: str, tags: tuple[str, ...] = ("x",)) -> None:
-    record = Record(
+    record = StoredTask(
         id=task, provider="wiro", model="o/m", created_at=1.0, tags=tags, input={"a": [1.5]}, metadata={"b": "ü"}
     )
     await journal.create(record, submit(task))
@@ -90,7 +90,7 @@ async def test_a_reopened_file_has_everything(path: Path) -> None:
         await journal.keep("key", "secret")
         before = [
             journal.epoch,
-            await journal.record("a"),
+            await journal.stored_task("a"),
             await journal.read("a", after=0, limit=10),
             await journal.snapshot("a"),
             await journal.page(Filter(tag="x", states=(State.RUNNING,)), after=None, limit=10),
@@ -100,7 +100,7 @@ async def test_a_reopened_file_has_everything(path: Path) -> None:
     async with opened(path) as journal:
         after = [
             journal.epoch,
-            await journal.record("a"),
+            await journal.stored_task("a"),
             await journal.read("a", after=0, limit=10),
             await journal.snapshot("a"),
             await journal.page(Filter(tag="x", states=(State.RUNNING,)), after=None, limit=10),
@@ -115,14 +115,14 @@ CHILD = """
 import asyncio, sys
 from pathlib import Path
 from relay.core.events import Event, Log, LogOutput, Source, State, Submit
-from relay.journal.base import Record
+from relay.journal.base import StoredTask
 from relay.journal.sqlite import SQLiteJournal
 
 def event(task, seq, type, data):
     return Event(type=type, task=task, seq=seq, state=State.RUNNING, at=1.0, source=Source.LIVE, data=data)
 
 async def write(journal, task):
-    record = Record(id=task, provider="wiro", model="o/m", created_at=1.0, input={}, metadata={})
+    record = StoredTask(id=task, provider="wiro", model="o/m", created_at=1.0, input={}, metadata={})
     await journal.create(record, event(task, 1, "submit", Submit(model="o/m", provider="wiro")))
     seq = 1
     while True:
@@ -245,7 +245,7 @@ async def test_a_file_of_an_older_schema_is_brought_up_to_date(path: Path, versi
         epoch = journal.epoch
     made_old(path, version)
     async with opened(path) as journal:
-        kept = await journal.record("a")
+        kept = await journal.stored_task("a")
         assert kept is not None
         assert (kept.input, kept.files, kept.tags) == ({"a": [1.5]}, (), ("long-video", "Frühling"))
         assert journal.epoch == epoch

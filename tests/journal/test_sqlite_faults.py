@@ -14,7 +14,7 @@ from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
 from relay.errors import RelayError, StoreDamaged, StoreError
 from relay.journal import sqlite, tables
-from relay.journal.base import Filter, Record
+from relay.journal.base import Filter, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.sqlite import SQLiteJournal
 
@@ -65,7 +65,7 @@ def line(task: str, seq: int, text: str = "x") -> Event:
 
 
 async def create(journal: SQLiteJournal, task: str) -> None:
-    record = Record(id=task, provider="wiro", model="o/m", created_at=1.0, input={"prompt": "secret"}, metadata={})
+    record = StoredTask(id=task, provider="wiro", model="o/m", created_at=1.0, input={"prompt": "secret"}, metadata={})
     await journal.create(record, submit(task))
 
 
@@ -239,11 +239,11 @@ async def test_a_damaged_state_is_that_task_s_error(path: Path, journal: SQLiteJ
 @pytest.mark.parametrize(
     ("statement", "call"),
     [
-        ("UPDATE tasks SET input = x'7b' WHERE id = 'bad'", SQLiteJournal.record),
-        ("UPDATE tasks SET input = x'5b315d' WHERE id = 'bad'", SQLiteJournal.record),
-        ("UPDATE tasks SET tags = x'ff' WHERE id = 'bad'", SQLiteJournal.record),
-        ("UPDATE tasks SET metadata = x'' WHERE id = 'bad'", SQLiteJournal.record),
-        ("UPDATE tasks SET files = x'5b7b7d5d' WHERE id = 'bad'", SQLiteJournal.record),
+        ("UPDATE tasks SET input = x'7b' WHERE id = 'bad'", SQLiteJournal.stored_task),
+        ("UPDATE tasks SET input = x'5b315d' WHERE id = 'bad'", SQLiteJournal.stored_task),
+        ("UPDATE tasks SET tags = x'ff' WHERE id = 'bad'", SQLiteJournal.stored_task),
+        ("UPDATE tasks SET metadata = x'' WHERE id = 'bad'", SQLiteJournal.stored_task),
+        ("UPDATE tasks SET files = x'5b7b7d5d' WHERE id = 'bad'", SQLiteJournal.stored_task),
         ("UPDATE events SET body = substr(body, 1, 30) WHERE task = 'bad' AND seq = 2", SQLiteJournal.snapshot),
         ("UPDATE events SET body = x'7b7d' WHERE task = 'bad' AND seq = 2", SQLiteJournal.snapshot),
         ("DELETE FROM events WHERE task = 'bad' AND seq = 2", SQLiteJournal.snapshot),
@@ -269,7 +269,7 @@ async def test_any_damaged_part_is_an_error_of_that_task(
             for _ in range(2):
                 with pytest.raises(StoreDamaged, match="bad"):
                     await call(journal, "bad")
-            assert (await journal.record("good")) is not None
+            assert (await journal.stored_task("good")) is not None
             assert (await journal.snapshot("good")) is not None
             assert len((await journal.read("good", after=1, limit=10)).entries) == 2
     finally:

@@ -195,7 +195,7 @@ async def test_a_callback_with_a_slash_at_its_end_is_heard(
     body = {"model": IMAGE, "input": {"prompt": "a cat [sandbox: hold_at=task_queue]"}}
     async with client.post("/v1/tasks", json=body) as answer:
         task = (await answer.json())["task"]["id"]
-    record = await relay.context.journal.record(task)
+    record = await relay.context.journal.stored_task(task)
     assert record is not None
     async with client.post(f"/hooks/wiro/{record.hook}/", json={}) as answer:
         assert (answer.status, await answer.json()) == (200, {"code": 200, "msg": "success"})

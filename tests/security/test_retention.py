@@ -11,7 +11,7 @@ from relay.app import Running
 from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
 from relay.journal import retention
-from relay.journal.base import Filter, Record
+from relay.journal.base import Filter, StoredTask
 from relay.journal.memory import MemoryJournal
 from relay.journal.retention import YOUNG_S, retaining, sweep
 
@@ -36,7 +36,7 @@ async def journal_of(*ends: float | None) -> MemoryJournal:
         later = [event(task, 2, "output", State.RUNNING, 0.0, large)]
         if ended_at is not None:
             later.append(event(task, 3, "done", State.SUCCEEDED, ended_at, Done(verdict="succeeded")))
-        record = Record(id=task, provider="wiro", model="o/m", created_at=float(number), input={}, metadata={})
+        record = StoredTask(id=task, provider="wiro", model="o/m", created_at=float(number), input={}, metadata={})
         await journal.create(record, first)
         await journal.append(later, snapshot=fold(begin(first, journal.epoch), later))
     return journal
