@@ -23,8 +23,16 @@ class File:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedInput:
+    """What is sent for a start request: the model's name and input as the provider expects them, defaults filled in."""
+
+    model: str
+    input: Mapping[str, object] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A billable wish: model and input as they are sent, by the names of the model's own inputs."""
+    """A billable request to start a task: model and input as they are sent, by the names of the model's own inputs."""
 
     model: str
     input: Mapping[str, object] = field(repr=False)

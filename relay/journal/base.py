@@ -22,7 +22,7 @@ import orjson
 
 from relay.core.events import AppendOutput, Event, LogOutput, State, decode_event, encode_event
 from relay.core.snapshot import Snapshot
-from relay.core.upstream import File, UpstreamTask
+from relay.core.upstream import CheckedInput, File, UpstreamTask
 
 SNAPSHOT_EVERY = 500
 """A task's stored snapshot is renewed after this many events, and at its end."""
@@ -38,6 +38,9 @@ class StoredTask:
     created_at: float
     tags: tuple[str, ...] = ()
     input: Mapping[str, object] = field(repr=False)
+    """As the caller gave it."""
+    checked: CheckedInput | None = None
+    """What is sent for it. Null for a task that was attached to, and where a relay before schema 5 stored the task."""
     files: tuple[File, ...] = ()
     """What was uploaded with it, by its place in the spool; the files themselves go when the upstream has them."""
     metadata: Mapping[str, object] = field(repr=False)

@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS tasks (
   metadata BLOB NOT NULL,
   input BLOB NOT NULL,
   snapshot BLOB,
-  files BLOB
+  files BLOB,
+  checked BLOB
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);

@@ -4,6 +4,7 @@ What is written to and read from the tables of schema.sql: plain functions on a 
 No transaction begins or ends here.
 """
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pydantic import TypeAdapter
 
 from relay.core.events import Event, State, decode_event
 from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
-from relay.core.upstream import File, UpstreamTask
+from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import StoreDamaged
 from relay.journal.base import UNENDED, Claim, Entry, History, StoredTask
 from relay.journal.batch import Batch
@@ -39,7 +40,7 @@ def add_task(connection: sqlite3.Connection, record: StoredTask, batch: Batch, c
         raise ValueError(f"there is a task {record.id} already")
     connection.execute(
         "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
-        " input, files) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " input, files, checked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             record.id,
             record.provider,
@@ -53,6 +54,7 @@ def add_task(connection: sqlite3.Connection, record: StoredTask, batch: Batch, c
             orjson.dumps(dict(record.metadata)),
             orjson.dumps(dict(record.input)),
             _FILES.dump_json(record.files) if record.files else None,
+            None if record.checked is None else _dump_checked(record.checked),
         ),
     )
     tags = [(tag, record.created_at, record.id) for tag in set(record.tags)]
@@ -251,13 +253,13 @@ def _events(task: str, bodies: Iterable[tuple[int, bytes]], after: int) -> Itera
 def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
     """Return what is kept of a task besides its log."""
     row = connection.execute(
-        "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files"
+        "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files, checked"
         " FROM tasks WHERE id = ?",
         (task,),
     ).fetchone()
     if row is None:
         return None
-    provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, files = row
+    provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, files, checked = row
     known = upstream_id is not None or socket_token is not None
     with _decoding(task, "record"):
         return StoredTask(
@@ -271,7 +273,18 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
             upstream=UpstreamTask(upstream_id=upstream_id, socket_token=socket_token) if known else None,
             hook=hook,
             files=_FILES.validate_json(files) if files else (),
+            checked=_load_checked(checked) if checked else None,
         )
+
+
+def _dump_checked(checked: CheckedInput) -> bytes:
+    # orjson writes no integer of more than 64 bits, and a string such as "1" * 30 is checked to be one.
+    return json.dumps({"model": checked.model, "input": dict(checked.input)}, ensure_ascii=False).encode()
+
+
+def _load_checked(stored: bytes) -> CheckedInput:
+    checked = json.loads(stored)
+    return CheckedInput(model=checked["model"], input=dict(checked["input"]))
 
 
 def find_hook(connection: sqlite3.Connection, provider: str, hook: str) -> str | None:

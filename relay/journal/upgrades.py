@@ -4,7 +4,7 @@ import sqlite3
 
 from relay.journal.tables import add_words
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -46,5 +46,14 @@ def _find_tasks_by_age_and_words(connection: sqlite3.Connection) -> None:
     add_words(connection, (name for (name,) in names.fetchall()))
 
 
-_STEPS = {1: _have_files, 2: _find_what_goes_with_a_task, 3: _find_tasks_by_age_and_words}
+def _keep_checked_input(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE tasks ADD COLUMN checked BLOB")
+
+
+_STEPS = {
+    1: _have_files,
+    2: _find_what_goes_with_a_task,
+    3: _find_tasks_by_age_and_words,
+    4: _keep_checked_input,
+}
 """By the version that each begins with."""

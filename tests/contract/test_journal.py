@@ -25,7 +25,7 @@ from relay.core.events import (
     encode_event,
 )
 from relay.core.snapshot import Snapshot, begin, fold
-from relay.core.upstream import File, UpstreamTask
+from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.journal import listing
 from relay.journal.base import UNENDED, Appended, Claim, Entry, Filter, History, Journal, Place, StoredTask
 from relay.journal.memory import MemoryJournal
@@ -104,6 +104,7 @@ def record(
         input={"prompt": "ä", "nested": [1, {"deep": None}]},
         metadata={},
         hook=hook,
+        checked=CheckedInput(model="O/m", input={"prompt": "ä", "size": "1K", "seed": 10**29, "count": None}),
         files=(
             File(
                 input="image",

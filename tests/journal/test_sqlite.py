@@ -205,6 +205,11 @@ async def test_a_second_relay_is_told_who_is_there(path: Path, journal: SQLiteJo
 
 def made_old(path: Path, version: int) -> None:
     """Write what is in a file into one of an older schema, in its place."""
+    if version == 4:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("ALTER TABLE tasks DROP COLUMN checked")
+            connection.execute("PRAGMA user_version = 4")
+        return
     new = path.with_name("new.db")
     path.rename(new)
     path.with_name("relay.db.lock").write_bytes(b"")
@@ -236,7 +241,7 @@ def schema_of(path: Path) -> set[tuple[str, str, str]]:
         }
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_a_file_of_an_older_schema_is_brought_up_to_date(path: Path, version: int) -> None:
     """What is in it stays and is found as in a new one; a task of long ago has no files."""
     async with opened(path) as journal:
