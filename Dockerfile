@@ -3,13 +3,13 @@
 FROM python:3.11-slim AS builder
 
 WORKDIR /build
-# The environment of the final image stands where it will stand there, since its scripts name their interpreter by
-# path. It never has pip: the tools' pip installs into it from outside.
+# The final environment is created at its final path, because its scripts name their interpreter by path. It has no pip:
+# the pip of `tools` installs into it from outside.
 RUN python -m venv tools && python -m venv --without-pip /opt/relay
 COPY requirements/run.txt requirements/run.txt
 RUN tools/bin/pip wheel --no-cache-dir --require-hashes --wheel-dir wheels -r requirements/run.txt
 COPY . .
-# From here on nothing is fetched: all comes from wheels whose hashes were checked. What only builds stays behind.
+# From here on nothing is downloaded: every wheel has been checked against its hash. Build tools stay in this stage.
 RUN tools/bin/pip install --no-index --find-links wheels hatchling editables \
     && tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels . \
     && tools/bin/pip --python /opt/relay/bin/python install --no-index --find-links wheels generation-relay
