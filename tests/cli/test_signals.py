@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import termios
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,6 +25,14 @@ SHOP = "https://shop.example"
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def default_sighup() -> Iterator[None]:
+    """Start the commands with the default action for SIGHUP, even if nohup runs the tests."""
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, inherited)
 
 
 def write(shell: Shell, **settings: str) -> None:
