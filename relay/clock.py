@@ -1,9 +1,9 @@
 """
-How the relay tells the time on a machine whose clock may be wrong, or be set at any moment.
+Clocks for a machine whose own clock may be wrong or may be set at any moment.
 
-`time.time` dates what happens and is compared with the clocks of others: tokens, signatures, times of the platform.
-Nothing else may depend on it. A duration is measured with `steady_from`, and an age after which something is removed or
-forgotten for good with `CautiousClock`. docs/decisions/0014-a-clock-loses-nothing.md says why there are three.
+`time.time` dates events and is compared with the clocks of other machines: in tokens, signatures and platform times.
+Nothing else may depend on it. `steady_from` measures durations; `CautiousClock` measures the ages after which data is
+removed for good. docs/decisions/0014-a-clock-loses-nothing.md explains why there are three.
 """
 
 import time
@@ -11,21 +11,21 @@ from collections.abc import Callable
 from typing import Final
 
 CATCH_UP_RATE: Final = 10.0
-"""A cautious clock that is behind goes this many times as fast: after a weekend off it is right within five hours."""
+"""How many times faster than real time a cautious clock catches up: within five hours after a weekend off."""
 
 
 def steady_from(start: float, ticks: Callable[[], float] = time.monotonic) -> Callable[[], float]:
-    """Return a clock that shows `start` (unix seconds) now, and from here on only counts the seconds that pass."""
+    """Return a clock that starts at `start` (unix seconds) and ignores changes of the system clock."""
     offset_s = start - ticks()
     return lambda: offset_s + ticks()
 
 
 class CautiousClock:
     """
-    The unix time that has certainly come.
+    A lower bound of the unix time.
 
-    It follows the machine's clock back at once, which makes everything younger, and forward only at CATCH_UP_RATE: a
-    clock that jumps ahead by 40 days makes nothing 40 days older.
+    It follows the machine's clock back at once, and forward no faster than CATCH_UP_RATE. When that clock jumps 40 days
+    ahead, no data becomes 40 days older.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class CautiousClock:
         """
         Args:
             wall: the machine's clock, in unix seconds.
-            since: what an earlier cautious clock showed last; null where there was none.
-            ticks: counts the seconds that pass.
+            since: the last value of an earlier cautious clock, or None.
+            ticks: a monotonic clock, in seconds.
         """
         self._wall = wall
         self._ticks = ticks

@@ -1,8 +1,8 @@
 """
-Where settings come from: a `.env` file and the environment, as the common platforms hand it over.
+Read settings from the environment and a `.env` file.
 
-Kubernetes describes every Service of a namespace to every container in it, and Docker passes the quotes of an
-`--env-file` on.
+Two platforms need care: Kubernetes adds variables for every Service of the namespace, some of which look like settings
+of the relay, and Docker keeps the quotes of an `--env-file`.
 """
 
 import re
@@ -20,10 +20,10 @@ _PROTOCOL = re.compile(r"tcp|udp|sctp")
 _QUOTED = re.compile(r"""(["'])(?P<inner>(?:(?!\1).)*)\1""", re.DOTALL)
 
 _KEYWORDS = {"RELAY_FRAME_ANCESTORS": ("self", "none"), "RELAY_MEDIA_SOURCES": ("self", "none")}
-"""Words that stand in single quotes in the setting itself."""
+"""Values whose single quotes are part of the setting."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-"""Read in lower case, too, which then counts, as with curl."""
+"""Also read in lower case, which takes precedence, as in curl."""
 
 
 def _is_ip(text: str) -> bool:
@@ -46,25 +46,25 @@ _SERVICE_LINKS = tuple(
         (r"PORT_\d+_(?:TCP|UDP|SCTP)_ADDR", _is_ip),
     )
 )
-"""https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables: names, and their values."""
+"""Names and values of https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables."""
 
 
 def variables(environ: Mapping[str, str], dotenv: Path, known: Set[str]) -> dict[str, str]:
     """
-    Return what is set, by its name: in the environment, else in a file of `NAME=value` lines, if it is there.
+    Return the variables that are set, by name. The environment takes precedence over the `.env` file.
 
     Args:
         environ: the environment.
-        dotenv: the file.
-        known: the names of the settings.
+        dotenv: a file of `NAME=value` lines; it need not exist.
+        known: the names of all settings.
 
     Raises:
-        ConfigError: the file cannot be read.
+        ConfigError: the file exists and cannot be read.
     """
     try:
         written = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{dotenv}: it cannot be read as text in UTF-8 ({type(error).__name__})") from error
+        raise ConfigError(f"{dotenv} cannot be read as UTF-8 text ({type(error).__name__})") from error
     links = service_links(environ)
     inherited = {
         name: unquoted(value, keep=_KEYWORDS.get(name, ())) if name in known else value
@@ -75,17 +75,17 @@ def variables(environ: Mapping[str, str], dotenv: Path, known: Set[str]) -> dict
 
 
 def _in_upper_case(given: Mapping[str, str]) -> dict[str, str]:
-    """Return variables with those for proxies under one spelling."""
+    """Return the variables with the proxy variables in upper case."""
     lower = {name: value for name in _PROXIES if (value := given.get(name.lower()))}
     return {**given, **lower}
 
 
 def service_links(environ: Mapping[str, str]) -> list[str]:
     """
-    Return the names that Kubernetes sets for Services called `relay` or `relay-…`.
+    Return the names of variables that Kubernetes sets for Services called `relay` or `relay-…`.
 
-    A name counts only with the value that Kubernetes gives it, so that a misspelt setting is not taken for one. One
-    of them is the name of a setting, too: `RELAY_PORT`, set to `tcp://ADDRESS:PORT`.
+    The value must have the form that Kubernetes uses, so that a misspelled setting is still reported. `RELAY_PORT` is
+    both a setting and such a variable: Kubernetes sets it to `tcp://ADDRESS:PORT`.
     """
     return sorted(
         name
@@ -96,11 +96,11 @@ def service_links(environ: Mapping[str, str]) -> list[str]:
 
 def unquoted(value: str, keep: Iterable[str] = ()) -> str:
     """
-    Return a value without white space and matching quotes around it, as it would be read from a `.env` file.
+    Return a value without surrounding white space and matching quotes, as a `.env` file would be read.
 
     Args:
-        value: as it was set.
-        keep: words that have single quotes of their own, such as `self` in a Content-Security-Policy.
+        value: the value of the variable.
+        keep: words whose single quotes belong to the value, such as `self` in a Content-Security-Policy.
     """
     value = value.strip()
     quoted = _QUOTED.fullmatch(value)

@@ -1,9 +1,8 @@
 """
-Writes lines to a file descriptor on a thread of its own, so that whoever has a line never waits for a reader.
+Write lines to a file descriptor on a thread, so that logging never blocks the event loop.
 
-A log pipe that nobody reads takes 64 KiB on Linux, and then blocks its writer for as long as it lasts. Here lines wait
-in a bounded queue. When it is full, or when they cannot be written, they are dropped and counted, and the count is
-written as soon as that is possible again.
+A pipe without a reader takes 64 KiB on Linux and then blocks its writer. Lines therefore wait in a bounded queue. Lines
+that do not fit or cannot be written are dropped and counted, and the count is written when writing works again.
 """
 
 import os
@@ -16,7 +15,7 @@ from collections.abc import Callable
 LIMIT_BYTES = 2**20
 
 _FLUSH_LIMIT_S = 1.0
-"""How long the end of the process may be held up by a pipe that nobody reads."""
+"""How long a pipe without a reader may delay the end of the process."""
 
 
 class LineWriter:
@@ -25,15 +24,15 @@ class LineWriter:
     def __init__(self, fd: int, note: Callable[[int], bytes], *, limit_bytes: int = LIMIT_BYTES) -> None:
         """
         Args:
-            fd: where lines go; it stays its owner's to close.
-            note: makes the line that says how many were dropped.
-            limit_bytes: how much may wait.
+            fd: the file descriptor to write to. The caller closes it.
+            note: returns the line that reports the given number of dropped lines.
+            limit_bytes: the size of the queue.
         """
         self._fd = fd
         self._note = note
         self._limit_bytes = limit_bytes
         self._lines: deque[tuple[bytes, int]] = deque()
-        """Each with how many lines it stands for: a note for all that it counts."""
+        """Each line with the number of lines lost if it cannot be written; a note counts all lines that it reports."""
         self._waiting_bytes = 0
         self._dropped = 0
         self._closed = False
@@ -42,30 +41,30 @@ class LineWriter:
         self._thread.start()
 
     def write(self, line: bytes) -> None:
-        """Queue a line, or drop and count it."""
+        """Queue a line. If the queue is full, drop and count it."""
         with self._changed:
             if self._waiting_bytes + len(line) > self._limit_bytes:
                 self._dropped += 1
                 return
-            self._tell_dropped()
+            self._report_dropped()
             self._append(line, 1)
 
     def flush(self, within_s: float = _FLUSH_LIMIT_S) -> None:
-        """Wait until all lines are written, but no longer than `within_s`."""
+        """Wait until all lines are written, for at most `within_s` seconds."""
         until = time.monotonic() + within_s
         with self._changed:
             while self._waiting_bytes and (left_s := until - time.monotonic()) > 0:
                 self._changed.wait(left_s)
 
     def close(self, within_s: float = _FLUSH_LIMIT_S) -> None:
-        """Write what is left, as far as that is possible within `within_s`, and stop."""
+        """Write the queued lines within `within_s` seconds, and stop the thread."""
         with self._changed:
-            self._tell_dropped()
+            self._report_dropped()
             self._closed = True
             self._changed.notify_all()
         self._thread.join(within_s)
 
-    def _tell_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         if self._dropped:
             self._append(self._note(self._dropped), self._dropped)
             self._dropped = 0
@@ -86,7 +85,7 @@ class LineWriter:
             try:
                 self._write(line)
                 lost = 0
-            except OSError:  # a full disk, a terminal that is gone, a pipe whose reader has left
+            except OSError:  # the disk is full, or the terminal or the pipe's reader is gone
                 lost = stands_for
             with self._changed:
                 self._waiting_bytes -= len(line)
@@ -94,10 +93,10 @@ class LineWriter:
                 self._changed.notify_all()
 
     def _write(self, line: bytes) -> None:
-        # Not by sys.stderr: a thread that waits there holds its lock, without which the interpreter cannot end.
+        # Not with sys.stderr: a thread that blocks there holds its lock, and the interpreter cannot exit without it.
         left = memoryview(line)
         while left:
             try:
                 left = left[os.write(self._fd, left) :]
-            except BlockingIOError:  # somebody who shares the pipe has made it non-blocking
+            except BlockingIOError:  # another process that shares the pipe has made it non-blocking
                 select.select((), (self._fd,), ())

@@ -1,8 +1,8 @@
 """
-`python -m relay.ready`, the image's HEALTHCHECK: ask the relay that these settings describe whether it is ready.
+`python -m relay.ready`, the HEALTHCHECK of the container image: check whether the relay is ready.
 
-It reads the settings as `serve` does, so that it finds the relay on any address and port, and it never asks a proxy.
-It imports little: a container's health is asked for every few seconds, perhaps with a tenth of a core.
+It reads the same settings as `relay serve` to find the relay's address and port, and uses no proxy. It imports little,
+because it runs every few seconds, possibly on a tenth of a core.
 """
 
 import sys
@@ -12,16 +12,16 @@ from relay.config import Config, load
 from relay.errors import ConfigError
 
 LIMIT_S = 4.0
-"""Below the HEALTHCHECK's own limit, so that the reason is still told."""
+"""Shorter than the HEALTHCHECK's timeout, so that the reason is still printed."""
 
-_EVERY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not to listen there
-"""Where a relay that listens on every address can be asked."""
+_EVERY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not used to listen
+"""Where to reach a relay that listens on all addresses."""
 
 
 def why_not_ready(config: Config) -> str | None:
-    """Return why the relay of these settings is not ready, in one line; null: it is."""
+    """Return in one line why the relay with these settings is not ready, or None if it is."""
     if config.port == 0:
-        return "RELAY_PORT is 0, so the port is known to the relay alone"
+        return "RELAY_PORT is 0, so the port is chosen at start and unknown here; set a port"
     host = _EVERY_ADDRESS.get(config.host, config.host)
     connection = HTTPConnection(host, config.port, timeout=LIMIT_S)
     try:
@@ -36,7 +36,7 @@ def why_not_ready(config: Config) -> str | None:
 
 
 def main() -> None:
-    """Print one line, and exit with 0 when the relay is ready, else with 1."""
+    """Print one line and exit with status 0 if the relay is ready, else 1."""
     try:
         wrong = why_not_ready(load())
     except ConfigError as error:

@@ -62,7 +62,7 @@ def test_a_dotenv_file_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> No
 
     line = refusal({}, dotenv)
 
-    assert line.startswith(f"{dotenv}: ")
+    assert line.startswith(f"{dotenv} cannot be read as UTF-8 text")
     assert "long-enough" not in line
     assert "\n" not in line
 
@@ -282,48 +282,48 @@ def test_the_quotes_of_a_policy_stay(nowhere: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("RELAY_PUBLIC_URL", "https://me:pass-word@relay.example", "no user name"),
+        ("RELAY_PUBLIC_URL", "https://me:pass-word@relay.example", "without user name"),
         ("RELAY_PUBLIC_URL", "https://relay.example/?x=1", "query"),
         ("RELAY_PUBLIC_URL", "https://relay.example/#x", "fragment"),
         ("RELAY_PUBLIC_URL", "https://relay.\nexample", "line break"),
         ("RELAY_PUBLIC_URL", "https://*.example", "wildcard"),
         ("RELAY_PUBLIC_URL", "https://relay.example:99999", "port"),
         ("WIRO_API_URL", "api.wiro.ai/v1", "api.wiro.ai/v1 has no scheme; use https://api.wiro.ai/v1, or http://"),
-        ("WIRO_API_URL", "", "is not an address"),
-        ("WIRO_API_URL", "https:", "is not an address"),
-        ("WIRO_API_URL", "https://", "has no host"),
-        ("WIRO_API_URL", "https:///v1", "has no host"),
+        ("WIRO_API_URL", "", "is not a URL"),
+        ("WIRO_API_URL", "https:", "is not a URL"),
+        ("WIRO_API_URL", "https://", "invalid host"),
+        ("WIRO_API_URL", "https:///v1", "invalid host"),
         ("WIRO_API_URL", "wss://api.wiro.ai/v1", "use https:// or http://"),
         ("WIRO_API_URL", "ftp://api.wiro.ai/v1", "use https:// or http://"),
         ("WIRO_API_URL", "https://api.wiro.ai/v1?key=1", "query"),
         ("WIRO_API_URL", "https://api.wiro.ai/v1#x", "fragment"),
         ("WIRO_API_URL", "https://me:pass-word@api.wiro.ai/v1", "user name or password"),
         ("WIRO_API_URL", "https://api.wiro.ai:99999/v1", "use 1 to 65535"),
-        ("WIRO_API_URL", "https://api wiro.ai/v1", "is not an address"),
+        ("WIRO_API_URL", "https://api wiro.ai/v1", "is not a URL"),
         ("WIRO_API_URL", "https://*.wiro.ai/v1", "wildcard"),
-        ("WIRO_SOCKET_URL", "https:", "is not an address; use one such as wss://"),
-        ("WIRO_SOCKET_URL", "wss:", "is not an address"),
+        ("WIRO_SOCKET_URL", "https:", "is not a URL; use a URL such as wss://"),
+        ("WIRO_SOCKET_URL", "wss:", "is not a URL"),
         ("WIRO_SOCKET_URL", "https://socket.wiro.ai/v1", "use wss:// or ws://"),
         ("WIRO_SOCKET_URL", "socket.wiro.ai:443", "has no scheme; use wss://socket.wiro.ai:443"),
         ("APIKLEY_API_URL", "api.apikley.ru", "has no scheme; use https://api.apikley.ru"),
         ("RELAY_MEDIA_SOURCES", "https:; script-src *", "semicolon"),
         ("RELAY_MEDIA_SOURCES", "https://a.example, https://b.example", "comma"),
-        ("RELAY_MEDIA_SOURCES", "https://a.example/x?y", "path that no policy can hold"),
+        ("RELAY_MEDIA_SOURCES", "https://a.example/x?y", "path that a policy cannot contain"),
         ("RELAY_MEDIA_SOURCES", "https:\nX-Evil: 1", "line break"),
         ("RELAY_MEDIA_SOURCES", "'none'", "leave the value empty"),
         ("RELAY_FRAME_ANCESTORS", "'self'\nhttps://shop.example", "line break"),
         ("RELAY_FRAME_ANCESTORS", "'self'; script-src *", "semicolon"),
         ("RELAY_ALLOWED_ORIGINS", "https://a.exa\nmple", "line break"),
-        ("RELAY_HOST", "http://0.0.0.0", "no host"),
-        ("RELAY_HOST", "*", "no host"),
-        ("RELAY_HOST", "127.0.0.1:8080", "a port goes into RELAY_PORT"),
-        ("RELAY_HOST", "127.0.0.1/8", "no host"),
+        ("RELAY_HOST", "http://0.0.0.0", "is not a host"),
+        ("RELAY_HOST", "*", "is not a host"),
+        ("RELAY_HOST", "127.0.0.1:8080", "set the port with RELAY_PORT"),
+        ("RELAY_HOST", "127.0.0.1/8", "is not a host"),
         ("RELAY_STORE", "sqlite:///relay\n.db", "line break"),
         ("RELAY_API_KEYS", f"{KEY}\u00e9", "no HTTP header can carry"),
-        ("HTTPS_PROXY", "socks5://proxy.example:1080", "socks5 is not supported"),
+        ("HTTPS_PROXY", "socks5://proxy.example:1080", "socks5 proxies are not supported"),
         ("HTTPS_PROXY", "http://me:pass-word@proxy.example:many", "port many"),
-        ("HTTP_PROXY", "http://proxy.example:3128/path", "nothing behind them"),
-        ("HTTP_PROXY", "http://", "no host"),
+        ("HTTP_PROXY", "http://proxy.example:3128/path", "without path and query"),
+        ("HTTP_PROXY", "http://", "invalid host"),
     ],
 )
 def test_what_can_never_work_is_refused_with_the_reason(name: str, value: str, said: str, nowhere: Path) -> None:

@@ -1,1 +1,1 @@
-"""Network addresses as values: where to listen, whom to call and through which proxy, and web origins."""
+"""Network addresses as values: listen addresses, platform URLs, egress proxies and web origins."""

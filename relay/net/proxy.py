@@ -1,8 +1,8 @@
 """
-The egress proxy: which calls to a platform go through one, by the variables that curl and Go read, too.
+Choose the egress proxy of a call to a platform, from the variables that curl and Go read.
 
-`HTTPS_PROXY` is for https and wss, `HTTP_PROXY` for http and ws, and `NO_PROXY` names the hosts that are reached
-directly. What is on this machine never goes through a proxy.
+`HTTPS_PROXY` applies to https and wss, `HTTP_PROXY` to http and ws. `NO_PROXY` lists hosts that are called directly.
+Calls to this machine never use a proxy.
 """
 
 from dataclasses import dataclass, field
@@ -13,39 +13,37 @@ from urllib.parse import quote, urlsplit
 from relay.net.origin import host_and_port
 
 _USER_INFO = ":%!$&'()*+,;=-._~"
-"""What may stand before the @ of an address as it is (RFC 3986 section 3.2.1)."""
+"""The characters that need no escaping in the user info of a URL (RFC 3986 section 3.2.1)."""
 
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The address of a proxy, perhaps with a user name and a password, which are shown nowhere."""
+    """The URL of a proxy. Its user name and password appear in no repr and no log."""
 
     url: str = field(repr=False)
 
     @classmethod
     def read(cls, text: str) -> Self:
         """
-        Read what a variable holds: an address, or host and port alone.
+        Parse the value of a variable: a URL, or a host with an optional port.
 
         Raises:
-            ValueError: it is no address of an HTTP proxy. The message does not quote it: it may hold a password.
+            ValueError: the value is not an HTTP proxy URL. The message does not quote it: it may hold a password.
         """
         scheme, separator, rest = text.partition("://")
         if not separator:
             scheme, rest = "http", text
         if scheme.lower() not in ("http", "https"):
-            raise ValueError(
-                f"a proxy that speaks {scheme} is not supported; use http://HOST:PORT or https://HOST:PORT"
-            )
+            raise ValueError(f"{scheme} proxies are not supported; use http://HOST:PORT or https://HOST:PORT")
         user, at, address = rest.rpartition("@")
         address, _, path = address.partition("/")
-        host, port = host_and_port("the address of the proxy", address)
+        host, port = host_and_port("the proxy URL", address)
         if path or "*" in host or "?" in address or "#" in address:
-            raise ValueError("give the proxy's scheme, host and port, and nothing behind them")
+            raise ValueError("use scheme, host and port of the proxy only, without path and query")
         if at and ":" not in user:
-            user += ":"  # an empty password, without which the socket's library sends no user name either
+            user += ":"  # without a password, even an empty one, websockets sends no user name either
         shown_port = "" if port is None else f":{port}"
         return cls(f"{scheme.lower()}://{quote(user, safe=_USER_INFO)}{at}{host}{shown_port}")
 
@@ -56,10 +54,10 @@ class Proxy:
 
 def read_proxy(value: object) -> object:
     """
-    Read the value of a setting. Empty is unset.
+    Return a setting's value as a proxy. An empty value means no proxy.
 
     Raises:
-        ValueError: as `Proxy.read`.
+        ValueError: see `Proxy.read`.
     """
     if not isinstance(value, str):
         return value
@@ -68,15 +66,15 @@ def read_proxy(value: object) -> object:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxies:
-    """The proxies that are set, and what they are not for."""
+    """The configured proxies, and the hosts that are called without one."""
 
     http: Proxy | None = None
     https: Proxy | None = None
     direct: tuple[str, ...] = ()
-    """Names, domains, addresses, networks, each perhaps with a port; `*`: everything."""
+    """Host names, domains, IP addresses and networks, each with an optional port; `*` matches every host."""
 
-    def way_to(self, url: str) -> Proxy | None:
-        """Return the proxy through which a url is reached; null: directly, or not at all."""
+    def proxy_for(self, url: str) -> Proxy | None:
+        """Return the proxy for a URL, or None for a direct call."""
         parts = urlsplit(url)
         if parts.scheme not in _DEFAULT_PORTS:
             return None
@@ -98,7 +96,7 @@ def _is_local(host: str) -> bool:
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """Say whether an entry of `NO_PROXY` stands for a host. One that nobody understands stands for none."""
+    """Return whether an entry of `NO_PROXY` matches a host. An invalid entry matches none."""
     entry = entry.lower()
     if entry == "*":
         return True

@@ -63,12 +63,12 @@ def test_a_host_is_reached_through_the_proxy_of_its_scheme_or_directly(url: str,
     entries = tuple(entry.strip() for entry in direct.split(",") if entry.strip())
     proxies = Proxies(https=Proxy.read(PROXY), direct=entries)
 
-    assert proxies.way_to(url) == (Proxy(PROXY) if proxied else None)
+    assert proxies.proxy_for(url) == (Proxy(PROXY) if proxied else None)
 
 
 def test_each_kind_of_address_has_its_own_proxy() -> None:
     """HTTP_PROXY is for http and ws, HTTPS_PROXY for https and wss."""
     proxies = Proxies(http=Proxy.read("a.example"), https=Proxy.read("b.example"))
 
-    assert proxies.way_to("ws://x.example") == proxies.way_to("http://x.example") == Proxy("http://a.example")
-    assert proxies.way_to("wss://x.example") == proxies.way_to("https://x.example") == Proxy("http://b.example")
+    assert proxies.proxy_for("ws://x.example") == proxies.proxy_for("http://x.example") == Proxy("http://a.example")
+    assert proxies.proxy_for("wss://x.example") == proxies.proxy_for("https://x.example") == Proxy("http://b.example")

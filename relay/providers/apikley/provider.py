@@ -57,7 +57,7 @@ class ApikleyProvider:
             api_url=api_url,
             timeout_s=request_timeout_s,
             headers=lambda: {"authorization": f"Bearer {api_key}"},
-            proxy=proxies.way_to(api_url),
+            proxy=proxies.proxy_for(api_url),
         )
         self._notices = Notices()
         self._webhook_secret = webhook_secret

@@ -58,10 +58,10 @@ class WiroProvider:
             signer=Signer(api_key, api_secret),
             api_url=api_url,
             timeout_s=request_timeout_s,
-            proxy=proxies.way_to(api_url),
+            proxy=proxies.proxy_for(api_url),
         )
         self._socket_url = socket_url
-        self._socket_proxy = proxies.way_to(socket_url)
+        self._socket_proxy = proxies.proxy_for(socket_url)
         self._notices = Notices()
 
     async def run(self, run: Run, *, wanted: Callable[[], bool] = always) -> UpstreamTask:
