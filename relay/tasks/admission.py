@@ -20,13 +20,6 @@ def always(_opening: int) -> bool:
     return True
 
 
-SEARCHING_AT_ONCE = 4
-"""
-How many lost runs may be looked for at once. Each look reads many pages of the platform's list, so looks have places of
-their own: after an outage that lost a hundred answers, tasks that are known are still followed without delay.
-"""
-
-
 class Line:
     """The tasks that the upstream has no place for, first come first served."""
 
@@ -100,7 +93,6 @@ class Doorway:
         self._may_stream = may_stream
         self._opening = 0
         self.connecting = asyncio.Semaphore(CONNECTING_AT_ONCE)
-        self.searching = asyncio.Semaphore(SEARCHING_AT_ONCE)
         self.line = Line(line_limit)
         self.clock = PlatformClock()
         """How far the platform's clock is from ours, as its tasks show."""

@@ -197,10 +197,9 @@ class Submission:
         if self._named is not None and (upstream := await self._adopt([self._named])) is not None:
             return upstream
         under_way = self._doorway.under_way()
-        async with self._doorway.searching:
-            offset_s = self._doorway.clock.offset_s
-            since = self._listed_since(sent_at) + offset_s
-            found = await self._provider.find(self._run, since=since, until=sent_by + offset_s)
+        offset_s = self._doorway.clock.offset_s
+        since = self._listed_since(sent_at) + offset_s
+        found = await self._provider.find(self._run, since=since, until=sent_by + offset_s)
         if found.certain is not None:
             self._fitting = 1
             return await self._adopt([found.certain])

@@ -18,7 +18,7 @@ from relay.providers.wiro.answers import confirm, parse_detail, parse_run, read_
 from relay.providers.wiro.rest import Rest
 from relay.providers.wiro.search import CLOCK_SKEW_S, pick
 from relay.providers.wiro.signing import Signer
-from relay.providers.wiro.task_list import PAGE_TASKS, read_span
+from relay.providers.wiro.task_list import PAGE_TASKS, Span, TaskList
 from relay.providers.wiro.tools import parse_tool
 from relay.providers.wiro.words import STATUSES, word
 
@@ -63,20 +63,18 @@ class WiroProvider:
         self._socket_url = socket_url
         self._socket_proxy = proxies.proxy_for(socket_url)
         self._notices = Notices()
+        self._task_list = TaskList(self._read_page)
 
     async def run(self, run: Run, *, wanted: Callable[[], bool] = always) -> UpstreamTask:
         return parse_run(await self._rest.run(run.model, runs.written(run), wanted))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
-        async def read(page: int) -> Sequence[dict[str, object]]:
-            return read_tasks(await self._rest.call("/Task/List", _listing(PAGE_TASKS, start=page * PAGE_TASKS)))
-
-        tasks = await read_span(read, since=since - CLOCK_SKEW_S, until=until + CLOCK_SKEW_S)
-        found = pick(tasks, run, since=since, until=until)
+        span = Span(since - CLOCK_SKEW_S, until + CLOCK_SKEW_S)
+        found = pick(await self._task_list.tasks(span), run, since=since, until=until)
         if found.certain is None and run.callback_url is not None:
             # A clock that was behind dated the run too early. Its callback address identifies it at any time.
-            newest = pick(await read_span(read, since=since - CLOCK_SKEW_S, until=inf), run, since=since, until=until)
-            return newest if newest.certain is not None else found
+            newer = pick(await self._task_list.tasks(Span(span.since, inf)), run, since=since, until=until)
+            return newer if newer.certain is not None else found
         return found
 
     async def detail(self, task: UpstreamTask) -> Detail | None:
@@ -125,6 +123,9 @@ class WiroProvider:
 
     async def close(self) -> None:
         await self._rest.close()
+
+    async def _read_page(self, page: int) -> Sequence[dict[str, object]]:
+        return read_tasks(await self._rest.call("/Task/List", _listing(PAGE_TASKS, start=page * PAGE_TASKS)))
 
     async def _cancel(self, task: UpstreamTask) -> None:
         # The documentation asked for `tasktoken` here and later for `taskid`, the clients differ too: both are sent.

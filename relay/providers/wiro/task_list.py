@@ -6,7 +6,11 @@ the older a run is. Its order is known, though: newest first. A galloping search
 a number of calls that grows with the logarithm of the list's length.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import inf
 
 from relay.errors import UpstreamError, UpstreamRejected
 from relay.providers.lenient_json import moment
@@ -25,9 +29,67 @@ TRIES = 3
 """How often one page is asked for: a search of several calls must not fail with each call that fails."""
 
 
-async def read_span(read: ReadPage, *, since: float, until: float) -> list[Task]:
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A span of time, in unix seconds of Wiro's clock, both ends included."""
+
+    since: float
+    until: float
+
+    def __or__(self, other: "Span") -> "Span":
+        return Span(min(self.since, other.since), max(self.until, other.until))
+
+    def covers(self, other: "Span") -> bool:
+        return self.since <= other.since and other.until <= self.until
+
+
+class TaskList:
     """
-    Return the tasks created between `since` and `until` (unix seconds), and some of their neighbours.
+    The task list, read for one caller at a time.
+
+    After an outage many runs are searched at once, and most of them in the same pages. A caller that has waited for its
+    turn therefore gets the pages of the reading before it, if that began after the call and covers its span.
+    """
+
+    def __init__(self, read: ReadPage) -> None:
+        self._read = read
+        self._turn = asyncio.Lock()
+        self._waiting: list[Span] = []
+        self._readings = 0
+        self._covered = Span(inf, -inf)
+        self._tasks: Sequence[Task] = ()
+
+    async def tasks(self, wanted: Span) -> Sequence[Task]:
+        """
+        Return the tasks that were created within a span, and some of their neighbours.
+
+        Raises:
+            UpstreamError: a page could not be read, in all of its tries.
+        """
+        before = self._readings
+        self._waiting.append(wanted)
+        try:
+            async with self._turn:
+                if self._readings > before and self._covered.covers(wanted):
+                    return self._tasks
+                return await self._read_for(wanted)
+        finally:
+            self._waiting.remove(wanted)
+
+    async def _read_for(self, wanted: Span) -> Sequence[Task]:
+        together = reduce(Span.__or__, self._waiting, wanted)
+        self._readings += 1
+        self._covered = Span(inf, -inf)
+        self._tasks, reached = await read_span(self._read, together)
+        self._covered = Span(reached, together.until)
+        if not self._covered.covers(wanted) and together != wanted:  # the pages of one reading did not suffice for all
+            return (await read_span(self._read, wanted))[0]
+        return self._tasks
+
+
+async def read_span(read: ReadPage, span: Span) -> tuple[Sequence[Task], float]:
+    """
+    Return the tasks created within a span, some of their neighbours, and how far back the list was read.
 
     New tasks may enter the list during the search. They move the others to later pages, which are read afterwards, so
     none is missed; one may be returned twice.
@@ -36,16 +98,16 @@ async def read_span(read: ReadPage, *, since: float, until: float) -> list[Task]
         UpstreamError: a page could not be read, in all of its tries.
     """
     page, listed = 0, await _read(read, 0)
-    if not _reaches(listed, until):
-        page = await _first_page(read, until)
+    if not _reaches(listed, span.until):
+        page = await _first_page(read, span.until)
         listed = await _read(read, page)
     tasks = [*listed]
     for later in range(page + 1, page + SPAN_PAGES):
-        if len(listed) < PAGE_TASKS or _oldest(listed) < since:
+        if len(listed) < PAGE_TASKS or _oldest(listed) < span.since:
             break
         listed = await _read(read, later)
         tasks += listed
-    return tasks
+    return tasks, -inf if len(listed) < PAGE_TASKS else _oldest(listed)
 
 
 async def _first_page(read: ReadPage, until: float) -> int:
