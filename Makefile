@@ -86,6 +86,7 @@ needs:
 test-tools: $(VENV)/dev
 	PYTHON=$(BIN)/python ./.ci/browser
 	./.ci/clients
+	./.ci/javascript install
 
 # The environment. It is created again if its Python no longer runs, for example after a system upgrade.
 $(VENV)/made: $(if $(shell [ ! -e $(VENV)/made ] || $(BIN)/python -c 'import pip' 2>/dev/null || echo no),FORCE) | needs

@@ -1,6 +1,8 @@
 /**
- * The types of relay.js, for pages that are written in TypeScript or checked by it. The wire's field names are the
- * relay's contract: times are unix seconds, durations end in `_s`.
+ * Types of relay.js. The modules in src/ import the data types from here, so that each is declared once;
+ * the type checker compares the classes with their implementation.
+ *
+ * Field names are the wire contract. Times are unix seconds, durations end in `_s`.
  */
 
 export type Verdict = "succeeded" | "failed" | "canceled" | "lost";
@@ -9,19 +11,33 @@ export type Source = "live" | "reconciled" | "callback" | "polled" | "relay";
 export type ConnectionState = "connecting" | "catching-up" | "live" | "polling" | "offline" | "ended" | "refused";
 export type WireName = "ws" | "sse" | "poll";
 export type FaultCode = "not_found" | "forbidden" | "unauthorized" | "token_expired" | "protocol";
-export type Aim = { task: string } | { tag: string } | { all: true };
+
+/** What a subscription follows: one task, every task with a tag, or every task of the relay. */
+export type Topic = { task: string } | { tag: string } | { all: true };
+
+/** @deprecated Use `Topic`. */
+export type Aim = Topic;
 
 /**
- * Brings a fresh token: called when there is none, before one expires, and when the relay takes one for expired.
- * Nothing means that there is none to be had, for good; an exception, or no answer within 10 s, that it is to be asked again.
+ * Returns a fresh token. Called when there is no token, before the token expires, and when the relay reports it as
+ * expired. Return null, undefined or an empty string when no token can be had: the client stops for good. If the
+ * function throws, or does not answer within 10 s, the client calls it again with back-off.
  */
-export type GetToken = (aim: Aim) => string | null | undefined | Promise<string | null | undefined>;
+export type GetToken = (topic: Topic) => string | null | undefined | Promise<string | null | undefined>;
 
 export interface Eta {
   low_s: number;
   high_s: number;
+  /** The number of earlier runs behind the estimate; null if the platform gave it. */
   n: number | null;
   basis: "upstream" | "history";
+}
+
+export interface Phase {
+  /** Counts from 0. */
+  index: number;
+  label: string | null;
+  percent: number | null;
 }
 
 export interface Progress {
@@ -33,16 +49,52 @@ export interface Progress {
   speed: number | null;
   unit: string | null;
   eta: Eta | null;
-  /** What runs now: `percent` restarts with each phase. Absent in old logs. */
-  phase?: { index: number; label: string | null; percent: number | null } | null;
+  /** The current phase; its `percent` restarts with each phase. Absent from old logs. */
+  phase?: Phase | null;
+}
+
+export interface Log {
+  stream: "stdout" | "stderr";
+  text: string;
+}
+
+/** Part of a streamed answer: `text` replaces everything in the segment from `offset` on. */
+export interface Append {
+  segment: number;
+  kind: string;
+  offset: number;
+  text: string;
+}
+
+export interface Segment {
+  kind: string;
+  text: string;
 }
 
 export interface Output {
   content_type: string;
   name?: string | null;
+  /** In bytes. */
   size?: number | null;
   url?: string | null;
+  /** Present when `content_type` is `raw`. */
   content?: Record<string, unknown> | null;
+}
+
+export interface Hold {
+  reason: string;
+  position: number;
+}
+
+export interface Cancel {
+  by: string;
+}
+
+export interface Stall {
+  silent_s: number;
+  checked: string;
+  /** Whether the platform's record says that the task is running. Absent from old logs, which means false. */
+  confirmed?: boolean;
 }
 
 export interface Done {
@@ -55,6 +107,12 @@ export interface Done {
   evidence: string[];
   warnings?: string[];
   error: { code: number | string | null; message: string } | null;
+}
+
+export interface StageMark {
+  type: string;
+  at: number;
+  source: Source;
 }
 
 /** The whole state of a task: the fold of its events. */
@@ -70,78 +128,179 @@ export interface Snapshot {
   created_at: number;
   updated_at: number;
   ended_at: number | null;
-  stages: { type: string; at: number; source: Source }[];
+  /** In the platform's order. */
+  stages: StageMark[];
   progress: Progress | null;
-  log: { stream: "stdout" | "stderr"; text: string }[];
+  log: Log[];
+  /** UTF-16 units cut from the front of `log`. */
   log_dropped: number;
-  segments: { kind: string; text: string }[];
+  segments: Segment[];
   outputs: Output[];
-  hold: { reason: string; position: number } | null;
-  cancel: { by: string } | null;
-  stall: { silent_s: number; checked: string; confirmed?: boolean } | null;
+  hold: Hold | null;
+  cancel: Cancel | null;
+  stall: Stall | null;
   done: Done | null;
 }
 
-/** An entry of a task's log. `data` has another shape for each `type`. */
-export interface RelayEvent {
-  type: string;
-  task: string;
-  seq: number;
-  state: State;
-  at: number;
-  source: Source;
-  // biome-ignore lint/suspicious/noExplicitAny: its shape depends on the type
-  data: any;
+/** The `data` of each type of event. */
+export interface EventData {
+  submit: { model: string; provider: string; tags: string[] };
+  hold: Hold;
+  submitted: { upstream_id: string };
+  queue: object;
+  accept: object;
+  preprocess_start: object;
+  preprocess_end: object;
+  assign: object;
+  start: object;
+  /** `log.before` is set for text learnt late: it belongs before the last `before` UTF-16 units of its stream. */
+  output: { progress: Progress } | { log: Log & { before?: number } } | { append: Append } | { outputs: Output[] };
+  end: object;
+  postprocess_start: object;
+  postprocess_end: { outputs: Output[] };
+  cancel: Cancel;
+  stall: Stall;
+  stall_end: Stall;
+  done: Done;
 }
 
-export type Message =
-  | { type: "snapshot"; task: Snapshot; at?: number }
-  | { type: "resumed"; task: string; seq: number; events: number; at?: number }
-  | { type: "ping"; at?: number }
-  | { type: "listed"; tag?: string; all?: true }
-  | { type: "error"; task?: string; tag?: string; all?: true; code: FaultCode; detail?: string }
-  | RelayEvent;
+/** An entry of a task's log. Test `type` to narrow `data`. */
+export type RelayEvent = {
+  [Type in keyof EventData]: {
+    type: Type;
+    task: string;
+    seq: number;
+    state: State;
+    at: number;
+    source: Source;
+    data: EventData[Type];
+  };
+}[keyof EventData];
+
+/** `at` is the relay's clock. */
+export interface SnapshotMessage {
+  type: "snapshot";
+  task: Snapshot;
+  at?: number;
+}
+
+export interface ResumedMessage {
+  type: "resumed";
+  task: string;
+  seq: number;
+  events: number;
+  at?: number;
+}
+
+export interface PingMessage {
+  type: "ping";
+  at?: number;
+}
+
+export interface ListedMessage {
+  type: "listed";
+  tag?: string;
+  all?: true;
+}
+
+export interface ErrorMessage {
+  type: "error";
+  task?: string;
+  tag?: string;
+  all?: true;
+  code: FaultCode;
+  detail?: string;
+}
+
+/** Any message of a relay. Ignore messages of other types: later versions may add some. */
+export type Message = SnapshotMessage | ResumedMessage | PingMessage | ListedMessage | ErrorMessage | RelayEvent;
 
 export interface RelayUpdate {
-  /** The whole state, null before the first message. */
+  /** The whole state; null before the first message. */
   state: Snapshot | null;
   connection: ConnectionState;
-  /** Why it was refused, or was lost and has not come back yet; else empty. */
+  /** Why the relay refused the task, or why the connection is lost; otherwise empty. */
   reason: string;
+  /** The code of a refusal. */
   fault: FaultCode | null;
-  /** What was received; null where only the connection has changed. */
+  /** The message received; null if only the connection changed. */
   message: Message | null;
-  /** The relay's clock minus ours. */
+  /** The relay's clock minus the browser's. */
   clockOffset_s: number;
-  /** Since when the connection is lost, in unix seconds by our clock. */
+  /** When the connection was lost, in unix seconds of the browser's clock. */
   offlineSince: number | null;
-  /** When anything was heard last, in unix seconds by our clock. */
+  /** When the last message arrived, in unix seconds of the browser's clock. */
   heardAt: number | null;
-  /** How many of the missed events are still to come. */
+  /** How many missed events are still to come. */
   missing: number;
-  /** The way that serves, or is being tried. */
+  /** The wire in use, or the one being tried. */
   wire: WireName;
 }
 
-type Listener<Detail> = (event: CustomEvent<Detail>) => void;
+export interface BoardUpdate {
+  /** The task that `state` belongs to; null if the update is not about a task. */
+  task: string | null;
+  /** The tag whose subscription reported the task; null for a single task or for all tasks. */
+  tag: string | null;
+  state: Snapshot | null;
+  /** `error` if the relay ended a subscription; `listed` once the current tasks have all been reported. */
+  message: Message | null;
+  /** The worst state of all subscriptions; `ended` if there are none. */
+  connection: ConnectionState;
+  reason: string;
+  /** When the connection was lost, in unix seconds of the browser's clock. */
+  offlineSince: number | null;
+  /** The relay's clock minus the browser's. */
+  clockOffset_s: number;
+}
 
-export interface RelayClientOptions {
-  task: string;
-  /** A viewer token, or an API key; without one `getToken` is asked. */
+/** An `EventTarget` that fires `update`, a `CustomEvent` with the given `detail`. */
+export interface UpdateTarget<Detail> extends EventTarget {
+  addEventListener(
+    type: "update",
+    listener: (event: CustomEvent<Detail>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: "update",
+    listener: (event: CustomEvent<Detail>) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+/** A viewer token or an API key, or a function that returns one, or both. */
+export interface Credentials {
   token?: string;
   getToken?: GetToken;
-  /** Where the relay is; by default where relay.js came from. */
+}
+
+export interface RelayClientOptions extends Credentials {
+  task: string;
+  /** The address of the relay. Defaults to the relay that served relay.js. */
   base?: string;
-  /** The best way to try; where it is blocked the next one is. */
+  /** The preferred wire; if it is blocked, the next one is used. */
   wire?: WireName;
-  /** Where to go on from, for who keeps the state by himself. */
+  /** The cursor to resume from, for callers that keep the state themselves. */
   cursor?: string | null;
-  /** A state to go on from. */
+  /** The state to resume from. */
   state?: Snapshot | null;
 }
 
-/** Follows one task until it is done. Fires `update`. */
-export class RelayClient extends EventTarget {
+declare const ClientTarget: new () => UpdateTarget<RelayUpdate>;
+declare const BoardTarget: new () => UpdateTarget<BoardUpdate>;
+
+/** Follows one task until it is done. Fires `update` for every message and every change of the connection. */
+export class RelayClient extends ClientTarget {
   #private;
   constructor(options: RelayClientOptions);
   get state(): Snapshot | null;
@@ -154,69 +313,30 @@ export class RelayClient extends EventTarget {
   resync(): void;
   cut(): void;
   renew(token: string): void;
-  addEventListener(type: "update", listener: Listener<RelayUpdate>, options?: boolean | AddEventListenerOptions): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  removeEventListener(type: "update", listener: Listener<RelayUpdate>, options?: boolean | EventListenerOptions): void;
-  removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
-}
-
-export interface BoardUpdate {
-  /** Whose state it is; null where it is about no task. */
-  task: string | null;
-  /** By which tag it came; null for a task that is followed by itself, or with all others. */
-  tag: string | null;
-  state: Snapshot | null;
-  message: Message | null;
-  /** The worst of all subscriptions; `ended` where there is none. */
-  connection: ConnectionState;
-  reason: string;
-  offlineSince: number | null;
-  /** The relay's clock minus ours. */
-  clockOffset_s: number;
 }
 
 /** Follows many tasks, all tasks of a tag, and all tasks of a relay. Fires `update`. */
-export class RelayBoard extends EventTarget {
+export class RelayBoard extends BoardTarget {
   #private;
   constructor(options?: { base?: string });
   get states(): ReadonlyMap<string, Snapshot>;
   get connection(): ConnectionState;
   get clockOffset_s(): number;
-  subscribe(task: string, token: string | { token?: string; getToken?: GetToken }, state?: Snapshot | null): void;
+  subscribe(task: string, token: string | Credentials, state?: Snapshot | null): void;
   unsubscribe(task: string): void;
-  subscribeTag(tag: string, token: string | { token?: string; getToken?: GetToken }): void;
+  subscribeTag(tag: string, token: string | Credentials): void;
   unsubscribeTag(tag: string): void;
-  /** All tasks, with an API key. */
-  followAll(key: string | { token?: string; getToken?: GetToken }): void;
+  /** Follow every task. Requires an API key. */
+  followAll(key: string | Credentials): void;
   unfollowAll(): void;
   stop(): void;
   resync(): void;
-  addEventListener(type: "update", listener: Listener<BoardUpdate>, options?: boolean | AddEventListenerOptions): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  removeEventListener(type: "update", listener: Listener<BoardUpdate>, options?: boolean | EventListenerOptions): void;
-  removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
 }
 
-/** The state after `message`: pure, the same fold as the relay's own. */
+/** Return the state after `message`. Pure: the same fold as the relay's own. */
 export function reduce(state: Snapshot | null, message: Message, epoch?: string): Snapshot | null;
 
-/** `<relay-task task token base wire>`: fires `relay-update`, `relay-done` and `relay-error`, each with a `RelayUpdate`. */
+/** `<relay-task task token base wire>`. Fires `relay-update`, `relay-done` and `relay-error`. */
 export class RelayTaskElement extends HTMLElement {
   #private;
   task: string;

@@ -1,5 +1,5 @@
 // @ts-check
-/** The one module that other people's pages load: the client, the reducer, and <relay-task>, which it registers. */
+/** The module that other pages load: registers <relay-task>, and exports the client and the reducer. */
 import "./src/element/define.js";
 
 export { reduce } from "./src/client/reducer.js";

@@ -1,23 +1,23 @@
 // @ts-check
-/** What a page's address says: the task in its path, secrets in its fragment, which no server ever sees. */
+/** Reads a page's address: the task in its path, and secrets in its fragment, which browsers do not send to servers. */
 
-/** The last part of the path, as in `/t/{id}` and `/embed/{id}`. */
-export function taskOfPath() {
-  const last = location.pathname.split("/").filter(Boolean).at(-1) ?? "";
+/** Return the last segment of the path, as in `/t/{id}` and `/embed/{id}`. */
+export function taskFromPath() {
+  const segment = location.pathname.split("/").filter(Boolean).at(-1) ?? "";
   try {
-    return decodeURIComponent(last);
+    return decodeURIComponent(segment);
   } catch (error) {
-    if (error instanceof URIError) return last;
+    if (error instanceof URIError) return segment;
     throw error;
   }
 }
 
-/** A value of the fragment (`#name=value`), empty where there is none. */
-export function ofFragment(/** @type {string} */ name) {
+/** Return a value of the fragment (`#name=value`); empty if it is absent. */
+export function fragmentValue(/** @type {string} */ name) {
   return new URLSearchParams(location.hash.slice(1)).get(name) ?? "";
 }
 
-/** A value of the query (`?name=value`), empty where there is none. */
-export function ofQuery(/** @type {string} */ name) {
+/** Return a value of the query (`?name=value`); empty if it is absent. */
+export function queryValue(/** @type {string} */ name) {
   return new URLSearchParams(location.search).get(name) ?? "";
 }

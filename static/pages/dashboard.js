@@ -1,41 +1,42 @@
 // @ts-check
 /**
- * The board, `/`: signs in with an API key, shows all tasks live, starts them, and leads to their pages.
+ * The dashboard, `/`: signs in with an API key, lists all tasks live, starts tasks, and opens their pages.
  *
- * The key comes from a form, for `#code=…` from the relay, or from `#key=…`. It is kept for this tab, and the address
- * loses it.
+ * The key comes from the sign-in form, from the relay in exchange for `#code=…`, or from `#key=…`. It is kept for this
+ * tab and removed from the address.
  */
-
 import { Problem } from "../src/client/problem.js";
-import { Api } from "../src/dashboard/api.js";
-import { BoardHead } from "../src/dashboard/list-header.js";
-import { tradeCode } from "../src/dashboard/login.js";
-import { forgetTokens, mintForPage } from "../src/dashboard/operator-tokens.js";
+import { Api, exchangeCode } from "../src/dashboard/api.js";
+import { ListHeader } from "../src/dashboard/list-header.js";
+import { createPageTokens, forgetTokens } from "../src/dashboard/operator-tokens.js";
 import { showProblem } from "../src/dashboard/problem-view.js";
 import { StartForm } from "../src/dashboard/start-form.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
 import { NO_FILTER } from "../src/dashboard/task-groups.js";
 import { TaskList } from "../src/dashboard/task-list.js";
-import { BoardLoader } from "../src/dashboard/task-loader.js";
+import { TaskLoader } from "../src/dashboard/task-loader.js";
 import { h, setText } from "../src/element/dom.js";
-import { CONNECTION_WORDS } from "../src/element/format.js";
-import { ofFragment } from "./address.js";
+import { CONNECTION_LABELS } from "../src/element/format.js";
+import { fragmentValue } from "./address.js";
 
-/** The list is read again this long after it was read last, at the soonest. */
+/** @import { Snapshot } from "../relay.js" */
+/** @import { Started } from "../src/dashboard/api.js" */
+
+/** The minimum time between two reads of the list. */
 const REFRESH_MS = 10_000;
 
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** @type {ReturnType<typeof setTimeout>|undefined} */
-let refreshing;
-let readAt_ms = 0;
+let refreshTimer;
+let lastRead_ms = 0;
 let isLoaded = false;
 const list = new TaskList(part("list"), {
-  open: (task) => attempt(() => open(task)),
-  changed: () => showHead(),
-  listed: refreshSoon,
+  onOpen: (task) => attempt(() => openTask(task)),
+  onChange: () => renderHeader(),
+  onListed: refreshSoon,
 });
-const loader = new BoardLoader({ list: (query) => api().list(query), read: readTask, shown: list });
-const head = new BoardHead(
+const loader = new TaskLoader({ list: (query) => api().list(query), read: readTask, view: list });
+const header = new ListHeader(
   part,
   (change) => {
     list.filter = { ...list.filter, ...change };
@@ -43,9 +44,14 @@ const head = new BoardHead(
   },
   () => list.clock.now(),
 );
+const startForm = new StartForm(/** @type {HTMLFormElement} */ (part("start")), {
+  api,
+  key: () => readSecret(KEY),
+  onStart: showStarted,
+});
 
 addEventListener("hashchange", () => {
-  if (ofFragment("key") || ofFragment("code")) enter();
+  if (fragmentValue("key") || fragmentValue("code")) signInFromAddress();
 });
 part("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -60,98 +66,95 @@ part("more").addEventListener("click", () => load(() => loader.more()));
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible" && readSecret(KEY)) refreshSoon();
 });
-const startForm = new StartForm(/** @type {HTMLFormElement} */ (part("start")), {
-  api,
-  key: () => readSecret(KEY),
-  started({ task }) {
-    list.put(task);
-    const words = task.state === "held" ? "The platform is at its limit: the task waits. " : "Started. ";
-    const watch = h("a", { href: `t/${encodeURIComponent(task.id)}` }, "Watch it");
-    watch.addEventListener("click", (event) => {
-      event.preventDefault();
-      attempt(() => open(task.id));
-    });
-    part("told").hidden = false;
-    part("told").replaceChildren(words, watch);
-  },
-});
-// On a small screen the tasks are what one comes for.
+// On a small screen the task list matters more than the form.
 if (matchMedia("(max-width: 63.99rem)").matches) part("start-fold").removeAttribute("open");
-enter();
+signInFromAddress();
 
 function api() {
-  return new Api(readSecret(KEY), (date) => list.clock.hint(date));
+  return new Api(readSecret(KEY), (date) => list.clock.adjustByDate(date));
 }
 
-/** Sign in with what the address has, if it has something, and show the board or the form. */
-async function enter() {
-  const [given, code] = [ofFragment("key"), ofFragment("code")];
-  if (given || code) history.replaceState(null, "", location.pathname + location.search);
-  if (given) writeSecret(KEY, given);
-  if (code) await attempt(async () => writeSecret(KEY, await tradeCode(code)), { signsOut: false });
+/** Sign in with the key or code in the address, if there is one, and show the dashboard or the sign-in form. */
+async function signInFromAddress() {
+  const [key, code] = [fragmentValue("key"), fragmentValue("code")];
+  if (key || code) history.replaceState(null, "", location.pathname + location.search);
+  if (key) writeSecret(KEY, key);
+  if (code) await attempt(async () => writeSecret(KEY, await exchangeCode(code)), { usesKey: false });
   show();
 }
 
 function show() {
-  clearTimeout(refreshing);
+  clearTimeout(refreshTimer);
   isLoaded = false;
-  head.reset();
+  header.reset();
   list.clear();
   list.filter = NO_FILTER;
   loader.reset();
-  const signedIn = readSecret(KEY) !== "";
-  part("sign-in").hidden = signedIn;
-  for (const id of ["sign-out", "board"]) part(id).hidden = !signedIn;
-  part("none").hidden = true;
-  if (!signedIn) return;
+  const isSignedIn = readSecret(KEY) !== "";
+  part("sign-in").hidden = isSignedIn;
+  for (const id of ["sign-out", "dashboard"]) part(id).hidden = !isSignedIn;
+  part("no-tasks").hidden = true;
+  if (!isSignedIn) return;
   list.follow(readSecret(KEY));
   load(() => loader.load(list.filter));
 }
 
-function showHead() {
+function renderHeader() {
   const { counts, tags, filter, connection } = list;
   const isFiltered = filter.tag !== "" || filter.text !== "" || filter.since !== null;
-  head.render(counts, tags, filter, loader.known);
-  part("standing").hidden = list.isEmpty && !isFiltered;
+  header.render(counts, tags, filter, loader.complete);
+  part("overview").hidden = list.isEmpty && !isFiltered;
   part("more").hidden = !loader.hasMore;
-  part("none").hidden = !isLoaded || !list.isEmpty || isFiltered;
+  part("no-tasks").hidden = !isLoaded || !list.isEmpty || isFiltered;
   part("no-match").hidden = !isLoaded || !(list.hidesAll || (list.isEmpty && isFiltered));
   const badge = part("connection");
   badge.hidden = readSecret(KEY) === "" || list.isEmpty;
   badge.dataset.connection = connection;
-  setText(badge, connection === "ended" ? "up to date" : (CONNECTION_WORDS[connection] ?? connection));
+  setText(badge, connection === "ended" ? "up to date" : CONNECTION_LABELS[connection]);
+}
+
+function showStarted(/** @type {Started} */ { task }) {
+  list.put(task);
+  const text = task.state === "held" ? "The platform is at its limit: the task is queued. " : "Started. ";
+  const link = h("a", { href: `t/${encodeURIComponent(task.id)}` }, "View task");
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    attempt(() => openTask(task.id));
+  });
+  part("feedback").hidden = false;
+  part("feedback").replaceChildren(text, link);
 }
 
 function signOut() {
   writeSecret(KEY, "");
   forgetTokens();
-  part("told").hidden = true;
+  part("feedback").hidden = true;
   showProblem(part("problem"), null);
   show();
 }
 
-/** Read the list again soon, but not too often: without streams the relay lists all tasks with each poll. */
+/** Read the list again soon, but not too often: when polling, the relay lists all tasks with each poll. */
 function refreshSoon() {
-  clearTimeout(refreshing);
-  refreshing = setTimeout(
+  clearTimeout(refreshTimer);
+  refreshTimer = setTimeout(
     () => {
       if (document.visibilityState === "visible" && readSecret(KEY)) load(() => loader.refresh());
     },
-    Math.max(0, readAt_ms + REFRESH_MS - performance.now()),
+    Math.max(0, lastRead_ms + REFRESH_MS - performance.now()),
   );
 }
 
 function load(/** @type {() => Promise<void>} */ read) {
-  readAt_ms = performance.now();
+  lastRead_ms = performance.now();
   return attempt(async () => {
     await read();
     isLoaded = true;
-    showHead();
+    renderHeader();
     await startForm.load();
   });
 }
 
-/** @returns {Promise<import("../src/client/types.js").Snapshot|null>} null for a task that is gone */
+/** @returns {Promise<Snapshot|null>} null for a deleted task */
 async function readTask(/** @type {string} */ id) {
   try {
     return await api().task(id);
@@ -162,24 +165,24 @@ async function readTask(/** @type {string} */ id) {
 }
 
 /**
- * Do something, and say what goes wrong.
+ * Run an action and show its error, if any.
  *
  * @param {() => Promise<void>} action
- * @param {{signsOut?: boolean}} [options] whether a refused credential is the key
+ * @param {{usesKey?: boolean}} [options] whether a 401 means that the API key is invalid
  */
-async function attempt(action, { signsOut = true } = {}) {
-  const place = part("problem");
+async function attempt(action, { usesKey = true } = {}) {
+  const container = part("problem");
   try {
     await action();
-    showProblem(place, null);
+    showProblem(container, null);
   } catch (error) {
-    if (error instanceof Problem && error.status === 401 && signsOut) signOut();
-    showProblem(place, error);
+    if (error instanceof Problem && error.status === 401 && usesKey) signOut();
+    showProblem(container, error);
   }
 }
 
-/** Go to a task's page. The token in its address can only watch; the one that can do more stays in this tab. */
-async function open(/** @type {string} */ task) {
-  const token = await mintForPage(readSecret(KEY), task);
+/** Open a task's page. The token in its address can only view; the one with a wider scope stays in this tab. */
+async function openTask(/** @type {string} */ task) {
+  const token = await createPageTokens(readSecret(KEY), task);
   location.assign(`t/${encodeURIComponent(task)}#token=${token}`);
 }

@@ -1,38 +1,39 @@
 // @ts-check
 /**
- * The inspector, `/inspect/{id}#token=…`: the task's log so far, every message as it comes, and every change of the
- * connection between them.
- * Its button cuts the connection, so that one can see it recover.
+ * The inspector, `/inspect/{id}#token=…`: the task's log so far, every message as it arrives, and every change of the
+ * connection between them. A button drops the connection, to show how it recovers.
  */
-
+import { DEFAULT_BASE } from "../src/client/base.js";
 import { Problem } from "../src/client/problem.js";
 import { isEvent } from "../src/client/reducer.js";
-import { DEFAULT_BASE, RelayClient } from "../src/client/relay-client.js";
-import { ServerClock } from "../src/client/server-clock.js";
+import { RelayClient } from "../src/client/relay-client.js";
+import { relayTime_s, ServerClock } from "../src/client/server-clock.js";
 import { eventsAfter } from "../src/client/task-calls.js";
 import { h, setText, textElement } from "../src/element/dom.js";
-import { CONNECTION_WORDS, clockTime, STATE_WORDS } from "../src/element/format.js";
-import { ofFragment, taskOfPath } from "./address.js";
-import { tokenMissing } from "./task-page.js";
+import { CONNECTION_LABELS, clockTime, STATE_LABELS } from "../src/element/format.js";
+import { fragmentValue, taskFromPath } from "./address.js";
+import { missingToken } from "./task-page.js";
 
-/** So many rows are shown; what is older is still saved, up to its own cap. */
-const MOST_ROWS = 1000;
-const MOST_LINES = 20_000;
+/** @import { RelayEvent, RelayUpdate, WireName } from "../relay.js" */
+
+/** The number of rows displayed. Older lines are still saved, up to their own limit. */
+const MAX_ROWS = 1000;
+const MAX_LINES = 20_000;
 
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const filter = /** @type {HTMLInputElement} */ (part("filter"));
 const follow = /** @type {HTMLInputElement} */ (part("follow"));
-const wire = /** @type {HTMLSelectElement} */ (part("wire"));
+const wireSelect = /** @type {HTMLSelectElement} */ (part("wire"));
 const list = part("messages");
 
 const clock = new ServerClock();
 /** @type {RelayClient|null} */
 let client = null;
-/** The last event that there is a row for. */
-let seen = 0;
+/** The `seq` of the last event that has a row. */
+let lastSeq = 0;
 /** @type {{text: string, row: HTMLElement}[]} */
 let lines = [];
-let heard = 0;
+let messageCount = 0;
 let connection = "";
 
 filter.addEventListener("input", () => {
@@ -41,8 +42,8 @@ filter.addEventListener("input", () => {
 list.addEventListener("scroll", () => {
   follow.checked = list.scrollHeight - list.scrollTop - list.clientHeight < 8;
 });
-follow.addEventListener("change", toEnd);
-wire.addEventListener("change", open);
+follow.addEventListener("change", scrollIfFollowing);
+wireSelect.addEventListener("change", open);
 part("cut").addEventListener("click", () => client?.cut());
 part("save").addEventListener("click", save);
 addEventListener("hashchange", open);
@@ -51,69 +52,70 @@ open();
 async function open() {
   client?.stop();
   client = null;
-  const token = ofFragment("token");
-  if (!token) return part("place").replaceChildren(tokenMissing());
+  const token = fragmentValue("token");
+  if (!token) return part("place").replaceChildren(missingToken());
   part("inspector").hidden = false;
   part("watch").hidden = false;
-  part("watch").setAttribute("href", `../t/${encodeURIComponent(taskOfPath())}${location.hash}`);
+  part("watch").setAttribute("href", `../t/${encodeURIComponent(taskFromPath())}${location.hash}`);
   connection = "";
-  const chosen = /** @type {import("../src/client/types.js").WireName} */ (wire.value);
+  const wire = /** @type {WireName} */ (wireSelect.value);
   await addHistory(token);
-  if (chosen === wire.value && token === ofFragment("token")) connect(token, chosen); // else somebody chose anew
+  if (wire === wireSelect.value && token === fragmentValue("token")) connect(token, wire); // else `open` ran again
 }
 
 /**
  * @param {string} token
- * @param {import("../src/client/types.js").WireName} wireName
+ * @param {WireName} wire
  */
-function connect(token, wireName) {
+function connect(token, wire) {
   client?.stop();
-  client = new RelayClient({ task: taskOfPath(), token, wire: wireName });
-  client.addEventListener("update", (event) => take(/** @type {CustomEvent} */ (event).detail, token));
+  client = new RelayClient({ task: taskFromPath(), token, wire });
+  client.addEventListener("update", ({ detail }) => update(detail, token));
 }
 
-/** What happened before anybody looked. Where it cannot be had the live messages still say why. */
+/** Add the events so far. If they cannot be read, the live messages say why. */
 async function addHistory(/** @type {string} */ token) {
   try {
-    for await (const event of eventsAfter({ base: DEFAULT_BASE, task: taskOfPath(), token }, seen)) addEvent(event);
+    for await (const event of eventsAfter({ base: DEFAULT_BASE, task: taskFromPath(), token }, lastSeq)) {
+      addEvent(event);
+    }
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
   }
 }
 
 /**
- * @param {import("../src/client/relay-client.js").RelayUpdate} update
+ * @param {RelayUpdate} update
  * @param {string} token
  */
-function take(update, token) {
-  const { state, message, reason } = update;
-  clock.hear(message);
-  if (update.connection !== connection) {
-    connection = update.connection;
-    add("connection", "", connection, reason || `over ${update.wire}`, clock.now());
+function update({ state, message, reason, wire, connection: newConnection }, token) {
+  clock.adjust(message);
+  if (newConnection !== connection) {
+    connection = newConnection;
+    addRow("connection", "", connection, reason || `over ${wire}`, clock.now());
   }
   if (message) {
-    heard += 1;
+    messageCount += 1;
     if (isEvent(message)) addEvent(message);
-    else add("frame", "", message.type, JSON.stringify(message), /** @type {{at?: number}} */ (message).at);
-    if (message.type === "snapshot" && state && state.seq > seen) addHistory(token);
+    else addRow("frame", "", message.type, JSON.stringify(message), relayTime_s(message));
+    if (message.type === "snapshot" && state && state.seq > lastSeq) addHistory(token);
   }
   const badge = part("connection");
-  badge.dataset.connection = connection;
-  setText(badge, CONNECTION_WORDS[connection] ?? connection);
-  const older = lines.length > MOST_ROWS ? `; the newest ${MOST_ROWS} rows are shown` : "";
-  setText(part("counts"), `${heard} ${heard === 1 ? "message" : "messages"} heard live${older}`);
+  badge.dataset.connection = newConnection;
+  setText(badge, CONNECTION_LABELS[newConnection]);
+  const older = lines.length > MAX_ROWS ? `; showing the newest ${MAX_ROWS} rows` : "";
+  setText(part("counts"), `${messageCount} live ${messageCount === 1 ? "message" : "messages"}${older}`);
   if (!state) return;
   part("state").dataset.state = state.state;
-  setText(part("state"), STATE_WORDS[state.state]);
+  setText(part("state"), STATE_LABELS[state.state]);
   setText(part("about"), `${state.model} · ${state.id} · seq ${state.seq}`);
   document.title = `Events of ${state.model}`;
 }
 
-function addEvent(/** @type {import("../src/client/types.js").RelayEvent} */ event) {
-  if (event.seq <= seen) return;
-  seen = event.seq;
-  add("event", String(event.seq), event.type, JSON.stringify(event), event.at);
+function addEvent(/** @type {RelayEvent} */ event) {
+  if (event.seq <= lastSeq) return;
+  lastSeq = event.seq;
+  addRow("event", String(event.seq), event.type, JSON.stringify(event), event.at);
 }
 
 /**
@@ -121,41 +123,38 @@ function addEvent(/** @type {import("../src/client/types.js").RelayEvent} */ eve
  * @param {string} seq
  * @param {string} type
  * @param {string} text
- * @param {number} [at]
+ * @param {number|null} at
  */
-function add(kind, seq, type, text, at) {
+function addRow(kind, seq, type, text, at) {
   const row = h(
     "div",
     { "data-kind": kind },
     textElement("span", seq, "seq"),
-    textElement("span", at ? clockTime(at, clock.now()) : "", "faint"),
+    textElement("span", at === null ? "" : clockTime(at, clock.now()), "faint"),
     textElement("span", type, "type"),
     textElement("span", text, "raw"),
   );
   row.hidden = !matches(`${type} ${text}`);
   lines.push({ text: `${type} ${text}`, row });
   list.append(row);
-  if (list.children.length > MOST_ROWS) list.firstElementChild?.remove();
-  if (lines.length > MOST_LINES) lines = lines.slice(-MOST_LINES);
-  if (follow.checked) toEnd();
+  if (list.children.length > MAX_ROWS) list.firstElementChild?.remove();
+  if (lines.length > MAX_LINES) lines = lines.slice(-MAX_LINES);
+  if (follow.checked) scrollIfFollowing();
 }
 
 function matches(/** @type {string} */ text) {
   return text.toLowerCase().includes(filter.value.trim().toLowerCase());
 }
 
-function toEnd() {
+function scrollIfFollowing() {
   if (follow.checked) list.scrollTop = list.scrollHeight;
 }
 
-/** What was heard, a line for each message: what a test or a reader of bug reports needs. */
+/** Save the messages as JSON Lines, for tests and bug reports. */
 function save() {
-  const texts = lines.map(({ row }) => row).filter(({ dataset }) => dataset.kind !== "connection");
-  const blob = new Blob(
-    texts.map((row) => `${row.lastElementChild?.textContent}\n`),
-    { type: "application/jsonl" },
-  );
-  const address = URL.createObjectURL(blob);
-  h("a", { href: address, download: `${taskOfPath()}.jsonl` }).click();
+  const rows = lines.map(({ row }) => row).filter(({ dataset }) => dataset.kind !== "connection");
+  const texts = rows.map((row) => `${row.lastElementChild?.textContent}\n`);
+  const address = URL.createObjectURL(new Blob(texts, { type: "application/jsonl" }));
+  h("a", { href: address, download: `${taskFromPath()}.jsonl` }).click();
   URL.revokeObjectURL(address);
 }

@@ -1,30 +1,30 @@
 // @ts-check
-/** What `/t/{id}` and `/embed/{id}` have in common: one <relay-task> for the task that the address names. */
-
-import { h, textElement } from "../src/element/dom.js";
-import { ofFragment, ofQuery, taskOfPath } from "./address.js";
+/** The part that `/t/{id}` and `/embed/{id}` share: a <relay-task> for the task in the address. */
 import "../relay.js";
+import { h, textElement } from "../src/element/dom.js";
+import { fragmentValue, queryValue, taskFromPath } from "./address.js";
 
 /**
- * @typedef {object} Own a token that this tab has for a task besides the one in the address
- * @property {(task: string) => string} own gives it, empty where there is none
- * @property {(task: string) => Promise<string>} renewOwn gives a fresh one, empty where there is none to be had
- */
-
-/**
- * Show the task in `place`, or say what the address lacks. A fragment that changes (another link pasted into the same
- * page) is taken up.
+ * A token of this tab that is preferred to the one in the address.
  *
- * @param {HTMLElement} place
- * @param {Own} [own]
+ * @typedef {object} PreferredToken
+ * @property {(task: string) => string} get returns it; empty if there is none
+ * @property {(task: string) => Promise<string>} renew returns a fresh one; empty if there is none
  */
-export function showTask(place, own) {
+
+/**
+ * Show the task, or explain what the address lacks. Reacts when the fragment changes because another link is opened.
+ *
+ * @param {HTMLElement} container
+ * @param {PreferredToken} [preferred]
+ */
+export function showTask(container, preferred) {
   const show = () => {
-    const token = ofFragment("token") && (own?.own(taskOfPath()) || ofFragment("token"));
-    const shown = place.querySelector("relay-task");
-    if (!token) place.replaceChildren(tokenMissing());
-    else if (shown) shown.setAttribute("token", token);
-    else place.replaceChildren(taskElement(token, own));
+    const token = fragmentValue("token") && (preferred?.get(taskFromPath()) || fragmentValue("token"));
+    const element = container.querySelector("relay-task");
+    if (!token) container.replaceChildren(missingToken());
+    else if (element) element.token = token;
+    else container.replaceChildren(taskElement(token, preferred));
   };
   addEventListener("hashchange", show);
   show();
@@ -32,31 +32,31 @@ export function showTask(place, own) {
 
 /**
  * @param {string} token
- * @param {Own} [own]
+ * @param {PreferredToken} [preferred]
  */
-function taskElement(token, own) {
+function taskElement(token, preferred) {
   const element = document.createElement("relay-task");
-  element.setAttribute("task", taskOfPath());
-  element.setAttribute("token", token);
-  if (own?.own(taskOfPath())) {
+  element.task = taskFromPath();
+  element.token = token;
+  if (preferred?.get(taskFromPath())) {
     element.getToken = async () => {
-      const fresh = (await own.renewOwn(taskOfPath())) || ofFragment("token");
-      if (fresh === element.token) return ""; // the one of the address is over, too
-      element.setAttribute("token", fresh); // what the viewer may do has changed with it
+      const fresh = (await preferred.renew(taskFromPath())) || fragmentValue("token");
+      if (fresh === element.token) return ""; // the token in the address has expired as well
+      element.token = fresh; // its scope may differ
       return fresh;
     };
   }
-  if (ofQuery("wire")) element.setAttribute("wire", ofQuery("wire"));
+  if (queryValue("wire")) element.setAttribute("wire", queryValue("wire"));
   return element;
 }
 
-/** Half a link, as it comes out of a mail that was cut. */
-export function tokenMissing() {
+/** Explain that the link is incomplete, as when an email client cut it. */
+export function missingToken() {
   return h(
     "section",
     { class: "card" },
-    textElement("h2", "This link is not complete"),
-    textElement("p", "It lacks the part after the # sign, which holds the token that opens the task: #token=…"),
-    textElement("p", "Copy the whole link again, or ask whoever gave it to you for a new one.", "faint"),
+    textElement("h2", "This link is incomplete"),
+    textElement("p", "The part after the # sign is missing. It holds the token that opens the task: #token=…"),
+    textElement("p", "Copy the whole link again, or ask the person who sent it for a new one.", "faint"),
   );
 }

@@ -84,12 +84,12 @@ async def test_every_page_can_be_used_by_everybody(look: Any, relay: Running, pa
     pages = {
         f"{relay.url}/": "Sign in",
         running: "Sampling",
-        f"{relay.url}/t/running": "This link is not complete",
+        f"{relay.url}/t/running": "This link is incomplete",
         wrong: "This task cannot be shown",
         running.replace("/t/", "/inspect/"): "postprocess|measured",
         running.replace("/t/", "/embed/"): "Sampling",
         f"{relay.url}/static/pages/unframed.html": "may not show the task",
-        f"{relay.url}/#key={relay.api_key}": "9 of 22 done, 4 failed, 1 stuck, 1 without news",
+        f"{relay.url}/#key={relay.api_key}": "9 of 22 done, 4 failed, 1 stuck, 1 without updates",
     }
     for address, words in pages.items():
         await page.goto("about:blank")
@@ -116,5 +116,5 @@ async def test_a_stage_is_read_out_and_a_percent_is_not(relay: Running, page: Pa
     bar = page.get_by_role("progressbar")
     await expect(bar).to_have_attribute("aria-valuenow", "60")
     await expect(bar).to_have_attribute(
-        "aria-valuetext", "60 %, measured, Sampling, step 6 of 10, 1.42 it/s, about 12 s left, says the platform"
+        "aria-valuetext", "60 %, measured, Sampling, step 6 of 10, 1.42 it/s, about 12 s left (platform estimate)"
     )

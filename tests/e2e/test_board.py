@@ -60,9 +60,9 @@ async def test_a_stuck_task_is_first_however_old_it_is(relay: Running, page: Pag
 
     rows = page.locator("#list li:visible")
     await expect(rows.nth(0).locator(".why")).to_have_text(re.compile("^Stuck for 1 min"))
-    await expect(rows.nth(1).locator(".why")).to_have_text(re.compile("^No news for 1 min"))
-    await expect(page.locator("#summary")).to_have_text("3 open, 1 stuck, 1 without news")
-    await expect(page.locator("#partial")).to_have_text("and the 97 newest that have ended")
+    await expect(rows.nth(1).locator(".why")).to_have_text(re.compile("^No updates for 1 min"))
+    await expect(page.locator("#summary")).to_have_text("3 open, 1 stuck, 1 without updates")
+    await expect(page.locator("#partial")).to_have_text("and the 97 most recently ended")
     await page.get_by_label("Filter by model, tag or id").fill("long-vid")
     await expect(rows).to_have_count(1)
     await expect(rows).to_contain_text("#long-video")
@@ -212,7 +212,7 @@ async def test_signing_in_anew_shows_nothing_of_before(relay: Running, page: Pag
     await write(relay, "first", RUNS, tag="spring")
     await board(page, relay)
     await page.get_by_label("Filter by model, tag or id").fill("nothing fits")
-    await expect(page.get_by_text("No task fits this filter.")).to_be_visible()
+    await expect(page.get_by_text("No tasks match this filter.")).to_be_visible()
 
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_label("API key").fill(relay.api_key)

@@ -176,7 +176,7 @@ async def test_a_wire_on_which_nothing_is_heard_is_given_up(sandbox: Sandbox, re
 
     await page.clock.fast_forward(41_000)
 
-    await until(page, "updates.some(({ reason }) => reason === 'nothing was heard for too long')")
+    await until(page, "updates.some(({ reason }) => reason === 'nothing was received for too long')")
     await page.clock.fast_forward(1_000)
     await until(page, SOCKET)
     assert await page.evaluate(OPENINGS) == ["snapshot", "resumed"]
@@ -273,7 +273,7 @@ async def test_a_page_that_fails_to_bring_a_token_is_asked_again(
 
     await page.evaluate(FOLLOW, {"task": task.id, "asks": True, "tokens": ["out of order", token(relay, task)]})
     await until(page, SOCKET)
-    assert await page.evaluate("updates[0].reason") == "getToken failed; it is asked again"
+    assert await page.evaluate("updates[0].reason") == "getToken failed; trying again"
     await page.evaluate("client.stop()")
     await page.evaluate(FOLLOW, {"task": task.id, "asks": True, "tokens": []})
 

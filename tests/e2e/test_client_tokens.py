@@ -71,7 +71,7 @@ async def test_a_question_that_is_never_answered_is_asked_again(sandbox: Sandbox
     await advance(page, "client.connection === 'live'")
     assert await page.evaluate("asked") == 2
     reasons: list[Any] = await page.evaluate("updates.map(({ reason }) => reason)")
-    assert "getToken has not answered within 10 s; it is asked again" in reasons
+    assert "getToken has not answered within 10 s; trying again" in reasons
 
 
 async def test_a_late_answer_is_welcome(sandbox: Sandbox, relay: Running, page: Page) -> None:
@@ -120,7 +120,7 @@ async def test_a_question_that_fails_is_asked_again(
     await page.evaluate(FOLLOW, {"task": task.id, "answers": [failure, token(relay, task)]})
 
     await until(page, "client.connection === 'live'")
-    assert await page.evaluate("updates[0].reason") == "getToken failed; it is asked again"
+    assert await page.evaluate("updates[0].reason") == "getToken failed; trying again"
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ async def test_a_question_that_fails_is_asked_again(
         ("undefined", "getToken returned no token"),
         (None, "getToken returned no token"),
         ("", "getToken returned no token"),
-        (42, "getToken must return a string, and returned a value of type number"),
-        ({"token": "…"}, "getToken must return a string, and returned a value of type object"),
+        (42, "getToken must return a string, but returned a value of type number"),
+        ({"token": "…"}, "getToken must return a string, but returned a value of type object"),
     ],
 )
 async def test_what_is_no_token_is_refused_with_the_reason(

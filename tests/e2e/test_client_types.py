@@ -1,6 +1,7 @@
-"""What relay.js exports and what relay.d.ts declares: a page that trusts the types finds nothing else at run time."""
+"""The public types: relay.d.ts declares what relay.js exports, and narrows as a page's author expects."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ from playwright.async_api import Page
 
 from relay.app import Running
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-DECLARED = (Path(__file__).parents[2] / "static" / "relay.d.ts").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "static"
+TSC = ROOT / "node_modules" / ".bin" / "tsc"
+"""Installed by .ci/javascript."""
 
 MEMBERS = """async () => {
   const lifecycle = ["constructor", "connectedCallback", "disconnectedCallback", "attributeChangedCallback"];
@@ -19,26 +21,42 @@ MEMBERS = """async () => {
   return Object.fromEntries(Object.entries(module).map(([name, value]) => [name, members(value).sort()]));
 }"""
 
-INHERITED = {"addEventListener", "removeEventListener", "constructor"}
-"""Declared once more only for the types of their events."""
-
 
 def declared() -> dict[str, list[str]]:
-    """Return the names that the types promise, each with its members."""
-    classes = re.findall(r"^export class (\w+) .*?\{\n(.*?)^\}", DECLARED, re.DOTALL | re.MULTILINE)
-    functions = re.findall(r"^export function (\w+)", DECLARED, re.MULTILINE)
+    """Return the exported names with the members of each class."""
+    text = (STATIC / "relay.d.ts").read_text(encoding="utf-8")
+    classes = re.findall(r"^export class (\w+) .*?\{\n(.*?)^\}", text, re.DOTALL | re.MULTILINE)
+    functions = re.findall(r"^export function (\w+)", text, re.MULTILINE)
     found = {
-        name: sorted(set(re.findall(r"^  (?:get )?(\w+)[(:]", body, re.MULTILINE)) - INHERITED)
+        name: sorted(set(re.findall(r"^  (?:get )?(\w+)[(:]", body, re.MULTILINE)) - {"constructor"})
         for name, body in classes
     }
     return found | {name: [] for name in functions}
 
 
-async def test_the_types_declare_just_what_the_module_exports(relay: Running, page: Page) -> None:
-    """Names, and the methods and properties of each class."""
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_types_declare_exactly_what_the_module_exports(relay: Running, page: Page) -> None:
+    """Compare the names, and the methods and properties of each class."""
     await page.goto(relay.url)
 
     exported = await page.evaluate(MEMBERS)
 
     assert exported == declared()
     assert len(exported) >= 4
+
+
+def test_a_page_in_typescript_narrows_messages(tmp_path: Path) -> None:
+    """`type` narrows `data`, and misuse is an error. Only relay.d.ts is needed, without any module of src/."""
+    for source in (STATIC / "relay.d.ts", ROOT / "tests" / "types" / "consumer.ts"):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+
+    options = ("--strict", "--noEmit", "--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2022,dom")
+    checked = subprocess.run(
+        (TSC, *options, "--ignoreConfig", "--target", "es2022", "--types", "", "consumer.ts"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (checked.stdout, checked.returncode) == ("", 0)

@@ -42,7 +42,7 @@ async def test_a_task_is_started_by_the_form_and_watched_on_its_page(
     sandbox.release(upstream)
 
     await expect(row.locator(".status")).to_have_text("Succeeded")
-    await page.get_by_role("link", name="Watch it").click()
+    await page.get_by_role("link", name="View task").click()
     await expect(page).to_have_url(re.compile(r"/t/[a-z0-9]+#token="))
     await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")
     await expect(page.locator("figure img")).not_to_have_js_property("naturalWidth", 0)
@@ -118,14 +118,14 @@ async def test_an_input_that_is_no_json_is_told_before_anything_is_sent(
 ) -> None:
     """A slip in the JSON costs nothing, and leaving it for the form does not lose it."""
     await sign_in(page, relay)
-    await page.get_by_label("Write the input as JSON").check()
-    await page.get_by_label("Input, as JSON").fill('{"prompt": ')
+    await page.get_by_label("Edit as JSON").check()
+    await page.get_by_label("Input as JSON").fill('{"prompt": ')
     await page.get_by_role("button", name="Start", exact=True).click()
-    await expect(page.locator("#start .problem")).to_have_text("The input is no JSON object")
-    await page.get_by_label("Write the input as JSON").click()
+    await expect(page.locator("#start .problem")).to_have_text("The input is not a JSON object")
+    await page.get_by_label("Edit as JSON").click()
 
-    await expect(page.get_by_label("Input, as JSON")).to_have_value('{"prompt": ')
-    await expect(page.get_by_label("Write the input as JSON")).to_be_checked()
+    await expect(page.get_by_label("Input as JSON")).to_have_value('{"prompt": ')
+    await expect(page.get_by_label("Edit as JSON")).to_be_checked()
     assert sandbox.runs == ()
 
 
@@ -193,7 +193,7 @@ async def test_what_does_not_fit_is_said_where_it_stands(
     await page.get_by_label("Maximum number").fill("99")
     await page.get_by_role("button", name="Start", exact=True).click()
 
-    await expect(page.locator("#start .problem")).to_contain_text("Nothing was started.")
+    await expect(page.locator("#start .problem")).to_contain_text("The task was not started.")
     assert [text for text in await page.locator(".wrong").all_text_contents() if text] == [
         "Input images (entry 2) must be an address that begins with https:// or http://.",
         "Prompt is required.",
@@ -219,8 +219,8 @@ async def test_form_and_json_are_two_views_of_one_input(relay: Running, page: Pa
     await sign_in(page, relay)
     await page.get_by_label("Model", exact=True).select_option(label="bytedance/text-to-image-seedream-v3")
     await page.get_by_label("Prompt", exact=True).fill("A lake.")
-    await page.get_by_label("Write the input as JSON").check()
-    written = json.loads(await page.get_by_label("Input, as JSON").input_value())
+    await page.get_by_label("Edit as JSON").check()
+    written = json.loads(await page.get_by_label("Input as JSON").input_value())
     assert written == {
         "prompt": "A lake.",
         "size": "1024x1024",
@@ -228,8 +228,8 @@ async def test_form_and_json_are_two_views_of_one_input(relay: Running, page: Pa
         "guidanceScale": "1",
         "seed": "1969632740",
     }
-    await page.get_by_label("Input, as JSON").fill('{"prompt": "A hill.", "size": "512x512"}')
-    await page.get_by_label("Write the input as JSON").uncheck()
+    await page.get_by_label("Input as JSON").fill('{"prompt": "A hill.", "size": "512x512"}')
+    await page.get_by_label("Edit as JSON").uncheck()
     await expect(page.get_by_label("Size")).to_have_value("512x512")
     await expect(page.get_by_label("Seed")).to_have_value("1969632740")
     await page.get_by_label("Model", exact=True).select_option(label="bytedance/image-to-video-seedance-v1")
@@ -267,7 +267,7 @@ async def test_a_model_that_the_relay_cannot_read_is_named(relay: Running, page:
     complaints.append(f"{HTTP_ERROR}4")
     await sign_in(page, relay)
     await page.get_by_label("Model", exact=True).select_option(label="another model…")
-    await page.get_by_label("Name of the model").fill("nobody/nothing")
+    await page.get_by_label("Model name").fill("nobody/nothing")
     await page.get_by_role("button", name="Start", exact=True).click()
 
     await expect(page.locator("#start .problem")).to_contain_text("slug-owner-project-not-exist")

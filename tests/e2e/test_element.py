@@ -64,15 +64,15 @@ async def test_the_rail_has_six_stages_and_says_which_were_worked_out(relay: Run
     await page.goto(view(relay, "reconciled"))
 
     await expect(page.locator('[data-is="rail"] [data-reconstructed]')).to_have_count(4)
-    await expect(part(page, "footnote")).to_contain_text("worked out from the platform's record")
+    await expect(part(page, "footnote")).to_contain_text("reconstructed from the platform's record")
 
 
 @pytest.mark.parametrize(
     ("story", "words"),
     [
         ("stalled", r"Stuck for 2 min 3\d s.*The relay asked the platform: the upstream says task_output\."),
-        ("held", "Waiting for a place at the platform.*Number 3 in the relay's line"),
-        ("canceling", "Stopping was asked for.*By viewer"),
+        ("held", "Waiting for capacity on the platform.*Position 3 in the relay's queue"),
+        ("canceling", "Cancellation requested.*By viewer"),
     ],
 )
 async def test_what_a_reader_has_to_know_is_said_in_words(
@@ -89,7 +89,7 @@ async def test_what_a_reader_has_to_know_is_said_in_words(
 @pytest.mark.parametrize(
     ("story", "words"),
     [
-        ("no-funds", "The account has no funds left"),
+        ("no-funds", "The account has insufficient funds"),
         ("bad-field", "Change the input “size”"),
         ("failed", "A smaller size or fewer images may help"),
         ("lost", "it may have been billed"),
@@ -110,7 +110,7 @@ async def test_an_eta_that_is_a_guess_is_not_shown(relay: Running, page: Page, v
     """What was said to take 12 s is no longer said after longer silence than that; a stall ends it at once."""
     await stories.write(relay, ["running", "running-video", "stalled"])
     await page.goto(view(relay, "running-video"))
-    await expect(part(page, "eta")).to_have_text("42 s to 1 min 35 s left, from 14 earlier runs")
+    await expect(part(page, "eta")).to_have_text("42 s to 1 min 35 s left (based on 14 earlier runs)")
     await expect(part(page, "basis")).to_have_text("estimated")
 
     await page.goto(view(relay, "stalled"))
@@ -119,7 +119,7 @@ async def test_an_eta_that_is_a_guess_is_not_shown(relay: Running, page: Page, v
 
     await page.clock.install()
     await page.goto(view(relay, "running"))
-    await expect(part(page, "eta")).to_have_text("about 12 s left, says the platform")
+    await expect(part(page, "eta")).to_have_text("about 12 s left (platform estimate)")
     await page.clock.run_for(14_000)
     await expect(part(page, "eta")).to_have_text("")
 
@@ -202,15 +202,15 @@ async def test_a_task_is_stopped_by_who_may_and_only_when_sure(sandbox: Sandbox,
     task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
     await place(page, relay, [task.id])
     await expect(part(page, "state")).to_have_text("Queued")
-    await expect(page.get_by_role("button", name="Stop this task")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Cancel task")).to_be_hidden()
 
     await place(page, relay, [task.id], scope="view cancel")
-    await page.get_by_role("button", name="Stop this task").press("Enter")
-    await expect(page.get_by_role("button", name="Let it run")).to_be_focused()
-    await page.get_by_role("button", name="Yes, stop it").press("Enter")
+    await page.get_by_role("button", name="Cancel task").press("Enter")
+    await expect(page.get_by_role("button", name="Keep running")).to_be_focused()
+    await page.get_by_role("button", name="Yes, cancel it").press("Enter")
 
     await expect(part(page, "state")).to_have_text("Canceled")
-    await expect(page.get_by_role("button", name="Stop this task")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Cancel task")).to_be_hidden()
 
 
 async def test_twenty_elements_share_one_socket(sandbox: Sandbox, relay: Running, page: Page) -> None:
@@ -271,7 +271,7 @@ async def test_being_moved_is_no_reason_to_hang_up(sandbox: Sandbox, relay: Runn
     sockets: list[str] = []
     page.on("websocket", lambda socket: sockets.append(socket.url))
     await place(page, relay, [task.id])
-    await page.get_by_text("Every step").click()
+    await page.get_by_text("All steps").click()
     await expect(part(page, "connection")).to_have_text("live")
 
     await page.evaluate("document.body.append(document.querySelector('relay-task'))")
@@ -319,7 +319,7 @@ async def test_a_long_log_is_followed_until_somebody_reads_it(sandbox: Sandbox, 
 
     await log.evaluate("pane => pane.scrollTo(0, 0)")
     await expect(page.get_by_role("checkbox", name="Follow")).not_to_be_checked()
-    await page.get_by_role("button", name=re.compile("To the end|new line")).press("Enter")
+    await page.get_by_role("button", name=re.compile("Jump to end|new line")).press("Enter")
 
     await expect(page.get_by_role("checkbox", name="Follow")).to_be_checked()
     assert await log.evaluate(at_end)

@@ -86,7 +86,7 @@ async def test_the_element_stays_empty_on_a_page_that_is_not_allowed(
         await page.goto(shop.origin)
 
         await expect(page.locator('[data-is="lost"]')).to_contain_text(
-            f"The relay does not know the pages of {shop.origin}"
+            f"The relay does not allow pages of {shop.origin}"
         )
         assert await page.evaluate("messages") == []
         await page.goto("about:blank")

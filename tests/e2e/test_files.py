@@ -83,7 +83,7 @@ async def test_files_and_addresses_go_together(relay: Running, page: Page, compl
     await chooser.set_input_files([picture("one.png"), picture("two.png")])
     await page.locator(".files").evaluate(DROP)
     await expect(page.locator(".files li")).to_have_count(3)
-    await page.get_by_role("button", name="Take out two.png").press("Enter")
+    await page.get_by_role("button", name="Remove two.png").press("Enter")
     await page.get_by_role("textbox", name="Images").fill("https://example.com/three.png")
 
     request = await start(page)

@@ -36,19 +36,19 @@ PARSE = """async (chunks) => {
 }"""
 
 FOLD_FROM = """async ([start, messages]) => {
-  const { Fold } = await import("/static/src/client/task-fold.js");
-  const fold = new Fold(null, start);
-  return messages.map((message) => [fold.take(message), fold.cursor, fold.missing]);
+  const { TaskFold } = await import("/static/src/client/task-fold.js");
+  const fold = new TaskFold(null, start);
+  return messages.map((message) => [fold.apply(message), fold.cursor, fold.missing]);
 }"""
 
 ROWS = """async (messages) => {
-  const { Rows } = await import("/static/src/client/board-fold.js");
-  const rows = new Rows("shoot");
-  return messages.map((message) => rows.take(message)?.seq ?? null);
+  const { BoardFold } = await import("/static/src/client/board-fold.js");
+  const board = new BoardFold("shoot");
+  return messages.map((message) => board.apply(message)?.seq ?? null);
 }"""
 
 EXPIRY = """async (tokens) => {
-  const { expiryOf } = await import("/static/src/client/credential.js");
+  const { expiryOf } = await import("/static/src/client/token-claims.js");
   return tokens.map(expiryOf);
 }"""
 
@@ -66,8 +66,8 @@ WAITS = """async (random) => {
 }"""
 
 ENDINGS = """async (codes) => {
-  const { endingOf } = await import("/static/src/client/socket.js");
-  return codes.map((code) => endingOf(code, "").kind);
+  const { socketCloseReason } = await import("/static/src/client/socket.js");
+  return codes.map((code) => socketCloseReason(code, "").kind);
 }"""
 
 STREAM = (
@@ -141,16 +141,16 @@ async def test_a_fold_knows_its_place_and_says_when_it_is_lost(relay: Running, p
     )
 
     assert taken == [
-        ["placed", "e:5", 2],
-        ["placed", "e:6", 1],
-        ["nothing", "e:6", 1],
-        ["placed", "e:7", 0],
+        ["applied", "e:5", 2],
+        ["applied", "e:6", 1],
+        ["ignored", "e:6", 1],
+        ["applied", "e:7", 0],
         ["gap", None, 0],
-        ["nothing", None, 0],
+        ["ignored", None, 0],
     ]
     assert await page.evaluate(FOLD_FROM, ["e:5", [{**resumed, "seq": 6}, snapshot("t", 3, "shoot", "f")]]) == [
         ["gap", None, 0],
-        ["placed", "f:3", 0],
+        ["applied", "f:3", 0],
     ]
 
 
@@ -160,13 +160,13 @@ async def test_a_fold_takes_what_two_wires_bring(relay: Running, page: Page) -> 
     resumed = {"type": "resumed", "task": "t", "seq": 4, "events": 2}
 
     assert await page.evaluate(FOLD_FROM, ["e:5", [resumed, event("t", 5), event("t", 6)]]) == [
-        ["placed", "e:5", 1],
-        ["nothing", "e:5", 1],
-        ["placed", "e:6", 0],
+        ["applied", "e:5", 1],
+        ["ignored", "e:5", 1],
+        ["applied", "e:6", 0],
     ]
     assert await page.evaluate(FOLD_FROM, ["e:5", [snapshot("t", 3, "shoot"), snapshot("t", 3, "shoot", "f")]]) == [
-        ["nothing", "e:5", 0],
-        ["placed", "f:3", 0],
+        ["ignored", "e:5", 0],
+        ["applied", "f:3", 0],
     ]
 
 
@@ -231,5 +231,5 @@ async def test_only_codes_from_4500_on_are_final(relay: Running, page: Page) -> 
     again = await page.evaluate(ENDINGS, [1000, 1001, 1006, 1011, 4000, 4001, 4004, 4499, 5000])
     final = await page.evaluate(ENDINGS, [4500, 4501, 4504, 4505, 4999])
 
-    assert set(again) == {"again"}
+    assert set(again) == {"retry"}
     assert set(final) == {"refused"}

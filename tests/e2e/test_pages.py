@@ -97,7 +97,7 @@ async def test_the_board_is_filtered_by_state_tag_and_words(relay: Running, page
     await expect(shown).to_have_count(1)
     await page.get_by_label("Filter by model, tag or id").fill("no such thing")
 
-    await expect(page.get_by_text("No task fits this filter.")).to_be_visible()
+    await expect(page.get_by_text("No tasks match this filter.")).to_be_visible()
 
 
 async def test_what_joins_a_tag_that_is_looked_at_appears_by_itself(
@@ -123,17 +123,17 @@ async def test_the_owners_link_has_power_and_the_copied_one_has_not(
     await stories.write(relay, ["running"])
     await board(page, relay)
     await page.locator("#list li").get_by_role("button").click()
-    await expect(page.get_by_role("button", name="Stop this task")).to_be_visible()
+    await expect(page.get_by_role("button", name="Cancel task")).to_be_visible()
 
     await page.get_by_role("button", name="Copy link").click()
-    await expect(page.locator("#told")).to_contain_text("The link is copied")
+    await expect(page.locator("#feedback")).to_contain_text("Link copied")
     link = await page.evaluate("navigator.clipboard.readText()")
 
     assert link != page.url
     other = await context.new_page()
     await other.goto(link)
     await expect(other.locator('[data-is="percent"]')).to_have_text("60 %")
-    await expect(other.get_by_role("button", name="Stop this task")).to_be_hidden()
+    await expect(other.get_by_role("button", name="Cancel task")).to_be_hidden()
 
 
 async def test_the_tab_says_how_far_it_is(relay: Running, page: Page, view: View) -> None:
@@ -183,7 +183,7 @@ async def test_the_inspector_has_the_whole_log_and_recovers_when_it_is_cut(
     await expect(rows.first).to_contain_text("submit")
     await expect(page.locator("#connection")).to_have_text("live")
 
-    await page.get_by_role("button", name="Cut the connection").click()
+    await page.get_by_role("button", name="Drop the connection").click()
     await expect(page.locator('#messages [data-kind="connection"]', has_text="offline")).to_have_count(1)
     sandbox.release(task.upstream_id)
     await expect(page.locator("#state")).to_have_text("Succeeded")

@@ -174,7 +174,7 @@ async def test_a_network_that_goes_and_comes_back_is_survived(
     for viewer in list(relay.context.hub._viewers):
         cut(viewer)
     await expect(part(page, "connection")).to_have_text("offline")
-    await expect(part(page, "lost")).to_contain_text("The connection is lost")
+    await expect(part(page, "lost")).to_contain_text("Connection lost")
     await context.set_offline(False)
 
     await expect(part(page, "connection")).to_have_text("live")

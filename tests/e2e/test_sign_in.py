@@ -56,7 +56,7 @@ async def test_the_address_of_a_task_lets_its_reader_watch_and_nothing_else(rela
     await page.wait_for_url("**/t/*")
     claims = jwt.decode(page.url.partition("#token=")[2], options={"verify_signature": False})
     assert (claims["scope"], claims["exp"] - claims["iat"]) == ("view", 3600)
-    cancel = page.get_by_role("button", name="Stop this task")
+    cancel = page.get_by_role("button", name="Cancel task")
     await expect(cancel).to_be_visible()
     await page.reload()
     await expect(cancel).to_be_visible()
@@ -74,7 +74,7 @@ async def test_the_address_of_a_task_lets_its_reader_watch_and_nothing_else(rela
     reader = await page.context.new_page()  # another tab: it has the address alone
     await reader.goto(page.url)
     await expect(reader.locator('[data-is="connection"]')).to_have_text("live")
-    await expect(reader.get_by_role("button", name="Stop this task")).to_be_hidden()
+    await expect(reader.get_by_role("button", name="Cancel task")).to_be_hidden()
     await reader.close()
 
 
@@ -83,7 +83,7 @@ async def test_an_own_token_that_is_over_is_renewed_by_the_tab_that_is_signed_in
     task = await held(relay)
     await page.goto(f"{relay.url}/#key={relay.api_key}")
     await page.locator("#list li").get_by_role("button").click()
-    cancel = page.get_by_role("button", name="Stop this task")
+    cancel = page.get_by_role("button", name="Cancel task")
     await expect(cancel).to_be_visible()
     over = jwt.encode(
         {"task": task, "scope": "view cancel", "exp": 1_000_000_000}, relay.context.access._secret, algorithm="HS256"

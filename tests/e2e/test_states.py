@@ -105,15 +105,15 @@ async def test_a_silent_task_that_surely_runs_is_not_called_stuck(relay: Running
     stall = {"silent_s": 180.0, "checked": "the upstream says task_start"}
     await show(page, relay, running(stall=stall | {"confirmed": True}))
     notice = part(page, "notices")
-    await expect(notice).to_contain_text("No news for 3 min 00 s")
+    await expect(notice).to_contain_text("No updates for 3 min 00 s")
     await expect(notice).not_to_contain_text("Stuck")
     await page.evaluate("show({}, 65)")
-    await expect(notice).to_contain_text("No news for 4 min 05 s")
+    await expect(notice).to_contain_text("No updates for 4 min 05 s")
 
     for unconfirmed in (stall | {"confirmed": False}, stall):
         await show(page, relay, running(stall=unconfirmed))
         await expect(notice).to_contain_text("Stuck for 3 min 00 s")
-        await expect(notice).not_to_contain_text("No news")
+        await expect(notice).not_to_contain_text("No updates")
 
     await show(page, relay, running(stall=stall, state="queued"))
     await expect(part(page, "state")).to_have_text("Queued")
@@ -122,7 +122,7 @@ async def test_a_silent_task_that_surely_runs_is_not_called_stuck(relay: Running
 
 @pytest.mark.parametrize(
     ("stall", "words"),
-    [({"confirmed": True}, "No news for 3 min 05 s"), ({"confirmed": False}, "Stuck for 3 min 05 s")],
+    [({"confirmed": True}, "No updates for 3 min 05 s"), ({"confirmed": False}, "Stuck for 3 min 05 s")],
 )
 async def test_a_row_counts_how_long_a_task_is_silent(
     stall: dict[str, Any], words: str, relay: Running, page: Page
@@ -183,7 +183,7 @@ async def test_a_task_of_another_day_says_which(relay: Running, page: Page, view
 
     await page.goto(view(relay, "old"))
 
-    await expect(part(page, "facts")).to_contain_text(re.compile(rf"began {day}"))
+    await expect(part(page, "facts")).to_contain_text(re.compile(rf"started {day}"))
 
 
 @pytest.mark.parametrize("off_s", [600, -600, 86_400])

@@ -296,7 +296,7 @@ async def test_a_link_without_its_token_says_what_is_missing(relay: Running, pag
     """Half a link is met with words, not with an empty page."""
     await page.goto(f"{relay.url}/t/some-task")
 
-    await expect(page.get_by_role("heading", name="This link is not complete")).to_be_visible()
+    await expect(page.get_by_role("heading", name="This link is incomplete")).to_be_visible()
 
 
 @pytest.mark.parametrize("wire", ["ws", "sse"])

@@ -23,16 +23,16 @@ CLOCK = """async (steps) => {
   return steps.map(([passed_s, message, date]) => {
     monotonic += passed_s;
     browser -= 1e6; // whatever it says, nobody listens
-    if (message) clock.hear(message);
-    if (date) clock.hint(date);
+    if (message) clock.adjust(message);
+    if (date) clock.adjustByDate(date);
     return clock.now();
   });
 }"""
 
 LEVELS = """async (tasks) => {
-  const { BarLevel, drawnProgress } = await import("/static/src/element/displayed-progress.js");
+  const { BarLevel, displayedProgress } = await import("/static/src/element/displayed-progress.js");
   const level = new BarLevel();
-  return tasks.map((progress) => level.take(drawnProgress({ progress, done: null })));
+  return tasks.map((progress) => level.update(displayedProgress({ progress, done: null })));
 }"""
 
 
@@ -221,7 +221,9 @@ async def test_the_bar_draws_the_phase_that_runs(relay: Running, page: Page) -> 
         {"progress": progress(40, second), "done": {"verdict": "failed"}},
     ]
 
-    drawn = await call(page, relay, "src/element/displayed-progress.js", "drawnProgress", *[[task] for task in tasks])
+    drawn = await call(
+        page, relay, "src/element/displayed-progress.js", "displayedProgress", *[[task] for task in tasks]
+    )
 
     assert [tuple(each.values()) for each in drawn] == [
         (None, None, 0, ""),
@@ -267,8 +269,8 @@ async def test_only_a_task_that_should_move_is_silent(relay: Running, page: Page
     found = await call(
         page,
         relay,
-        "src/element/silence.js",
-        "silenceOf",
+        "src/element/stall.js",
+        "stallOf",
         *[[{"state": s, "stall": stall, "done": None}] for s, stall, _ in cases],
     )
 
@@ -338,7 +340,7 @@ async def test_the_board_finds_tasks_by_the_same_words_as_the_relay(relay: Runni
     task, *names = "bdwmu65xnubzsm4bndfz6w8eqz", "bytedance/image-to-video-seedance-v1", *TAGS
 
     found = await call(
-        page, relay, "src/dashboard/search.js", "isFound", *[[search, task, names] for search in SEARCHES]
+        page, relay, "src/dashboard/search.js", "matchesSearch", *[[search, task, names] for search in SEARCHES]
     )
 
     assert found == [are_all_found(asked_words(search), task, names) for search in SEARCHES]

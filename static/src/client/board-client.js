@@ -1,52 +1,39 @@
 // @ts-check
-/**
- * Follows all tasks of one tag, or of the relay, by whichever wire works, through every loss of connection. No DOM.
- *
- * Their states come without log and segments.
- *
- * @typedef {import("./types.js").Snapshot} Snapshot
- * @typedef {import("./types.js").Message} Message
- */
-
-import { baseUrl, DEFAULT_BASE } from "./base.js";
-import { Rows } from "./board-fold.js";
+/** Follows all tasks of a tag, or of the relay, across every loss of connection. Their states lack log and segments. */
+import { baseUrl } from "./base.js";
+import { BoardFold } from "./board-fold.js";
 import { Subscription } from "./subscription.js";
-import { keyOf, subjectOf } from "./topic.js";
+import { keyOf, messageKey } from "./topic.js";
 
-/**
- * @typedef {object} TagUpdate
- * @property {Snapshot|null} state the task that has become newer, without log and segments; null where none has
- * @property {boolean} listed the tasks that were there have all been told
- * @property {Message|null} message
- */
+/** @import { Credentials, Message, Snapshot } from "../../relay.js" */
 
-export class TagClient {
-  #aim;
-  #rows;
-  #told;
-  #listed = false;
+/** @typedef {{tag: string}|{all: true}} BoardTopic */
+
+export class BoardClient {
+  #topic;
+  #fold;
+  #onUpdate;
   #stopped = false;
 
   /**
    * @param {object} options
-   * @param {{tag: string}|{all: true}} options.aim
-   * @param {string} [options.token] a token of this tag, or an API key; for all tasks an API key
-   * @param {import("./types.js").GetToken} [options.getToken]
-   * @param {string} [options.base]
-   * @param {(update: TagUpdate) => void} options.told
+   * @param {BoardTopic} options.topic
+   * @param {Credentials} options.credentials a token for the tag, or an API key; for all tasks an API key
+   * @param {string} options.base
+   * @param {(state: Snapshot|null, message: Message|null) => void} options.onUpdate called with the task that is newer
+   *   now, and with the message; both are null if only the connection changed
    */
-  constructor({ aim, token, getToken, base = DEFAULT_BASE, told }) {
-    this.#aim = aim;
-    this.#told = told;
-    this.#rows = new Rows("tag" in aim ? aim.tag : null);
+  constructor({ topic, credentials, base, onUpdate }) {
+    this.#topic = topic;
+    this.#onUpdate = onUpdate;
+    this.#fold = new BoardFold("tag" in topic ? topic.tag : null);
     this.subscription = new Subscription({
+      ...credentials,
       base: baseUrl(base),
-      aim,
-      token,
-      getToken,
+      topic,
       cursor: () => null,
-      hear: (message) => this.#receive(message),
-      changed: () => this.#tell(null, null),
+      onMessage: (message) => this.#receive(message),
+      onChange: () => this.#update(null, null),
     });
     queueMicrotask(() => this.subscription.start());
   }
@@ -61,14 +48,13 @@ export class TagClient {
   }
 
   #receive(/** @type {Message} */ message) {
-    const state = this.#rows.take(message);
-    const isListed = message.type === "listed" && subjectOf(message) === keyOf(this.#aim);
-    if (isListed) this.#listed = true;
-    if (state || isListed) this.subscription.settle("live");
-    if (state || isListed || message.type === "ping") this.#tell(state, message);
+    const state = this.#fold.apply(message);
+    const isListed = message.type === "listed" && messageKey(message) === keyOf(this.#topic);
+    if (state || isListed) this.subscription.markSynced("live");
+    if (state || isListed || message.type === "ping") this.#update(state, message);
   }
 
-  #tell(/** @type {Snapshot|null} */ state, /** @type {Message|null} */ message) {
-    if (!this.#stopped) this.#told({ state, listed: this.#listed, message });
+  #update(/** @type {Snapshot|null} */ state, /** @type {Message|null} */ message) {
+    if (!this.#stopped) this.#onUpdate(state, message);
   }
 }

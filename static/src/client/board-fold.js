@@ -1,46 +1,46 @@
 // @ts-check
 /**
- * The tasks of one tag, or of the relay, as a table of states. Pure.
+ * Folds the messages about the tasks of a board. Pure.
  *
- * A tag is told without logs and appends, so its events skip numbers: here an event may come from any later place, and
- * a row has neither log nor segments.
- *
- * @typedef {import("./types.js").Snapshot} Snapshot
- * @typedef {import("./types.js").Message} Message
+ * A board is sent without logs and appends, so `seq` has gaps: an event may come from any later position, and the
+ * states have neither log nor segments.
  */
 import { isEvent, reduce } from "./reducer.js";
 
-export class Rows {
+/** @import { Message, RelayEvent, Snapshot } from "../../relay.js" */
+
+export class BoardFold {
   #tag;
   /** @type {Map<string, Snapshot>} */
   #states = new Map();
 
-  constructor(/** @type {string|null} */ tag) {
-    this.#tag = tag; // null takes every task
+  /** @param {string|null} tag the tag of the tasks; null accepts every task */
+  constructor(tag) {
+    this.#tag = tag;
   }
 
   /**
-   * Take the next message, which may be about another tag's task.
+   * Apply the next message, which may be about a task with another tag.
    *
    * @param {Message} message
-   * @returns {Snapshot|null} the state that has become newer, null where none has
+   * @returns {Snapshot|null} the state that is newer now; null if there is none
    */
-  take(message) {
-    const state = message.type === "snapshot" ? this.#begun(message) : this.#moved(message);
+  apply(message) {
+    let state = null;
+    if (message.type === "snapshot") state = this.#fromSnapshot(message.task);
+    else if (isEvent(message)) state = this.#afterEvent(message);
     if (state) this.#states.set(state.id, state);
     return state;
   }
 
-  #begun(/** @type {Message} */ message) {
-    const { task } = /** @type {import("./types.js").SnapshotMessage} */ (message);
+  #fromSnapshot(/** @type {Snapshot} */ task) {
     if (this.#tag !== null && !task.tags.includes(this.#tag)) return null;
     const known = this.#states.get(task.id);
     return known && known.epoch === task.epoch && known.seq > task.seq ? null : task;
   }
 
-  #moved(/** @type {Message} */ message) {
-    if (!isEvent(message)) return null;
-    const known = this.#states.get(message.task);
-    return known && known.seq < message.seq ? reduce({ ...known, seq: message.seq - 1 }, message) : null;
+  #afterEvent(/** @type {RelayEvent} */ event) {
+    const known = this.#states.get(event.task);
+    return known && known.seq < event.seq ? reduce({ ...known, seq: event.seq - 1 }, event) : null;
   }
 }

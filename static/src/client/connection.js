@@ -1,210 +1,199 @@
 // @ts-check
 /**
- * Keeps one connection alive: dials, notices silence, backs off, and comes back at once when the browser wakes up.
+ * Keeps one wire open: opens it, detects silence, backs off, and reconnects at once when the browser wakes up.
  *
- * It owns the timers and listens to the browser's hints. It knows no task and never reads a message: its owner dials for
- * it, and tells it what was heard.
- *
- * @typedef {import("./types.js").ConnectionState} ConnectionState
- * @typedef {import("./types.js").Ending} Ending
- * @typedef {import("./types.js").Again} Again
- * @typedef {import("./types.js").Refused} Refused
- * @typedef {import("./types.js").Wire} Wire
+ * It owns the timers and listens to the browser's hints. It knows no topics and never reads a message: its owner opens
+ * the wire and reports what arrives.
  */
 import { Backoff } from "./backoff.js";
 import { onWakeups } from "./wakeups.js";
 
-/** The relay sends something at least every 25 s: past this the wire is dead, whatever the browser thinks of it. */
+/** @import { CloseReason, Refusal, Retry, Wire } from "./wire-types.js" */
+/** @typedef {"connecting"|"live"|"offline"|"ended"|"refused"} WireState */
+
+/** The relay sends something at least every 25 s. After this long the wire is dead, even if the browser has not noticed. */
 const SILENCE_S = 40;
-/** A page that was asleep does not wait for the watchdog: one ping missed is enough. */
+/** A page that was asleep does not wait for the watchdog: a single missed ping is enough. */
 const STALE_S = 27;
 
-/** So long may a wire take until the first message: past this somebody on the way holds it back. */
+/** How long a wire may take until its first message. After this long, something in between holds it back. */
 const OPENING_S = 15;
 
-/** So long may the answer to a probe take. */
+/** How long the answer to a probe may take. */
 const PROBE_S = 5;
 
 export class Connection {
-  #dial;
-  #changed;
-  #lost;
-  #refused;
-  #backoff;
+  #openWire;
+  #onChange;
+  #onLost;
+  #onRefuse;
+  #backoff = new Backoff();
   /** @type {Wire|null} */
   #wire = null;
-  /** @type {ConnectionState} */
+  /** @type {WireState} */
   #state = "connecting";
   #reason = "";
-  #heardAt_ms = 0;
-  #heardOnWire = false;
-  #heard = 0;
+  #lastMessage_ms = 0;
+  #hasMessages = false;
+  #messageCount = 0;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
-  #probing;
+  #probeTimer;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
-  #retry;
+  #retryTimer;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #watchdog;
-  #listening = new AbortController();
+  #stopping = new AbortController();
 
   /**
-   * @param {object} parts
-   * @param {(closed: (ending: Ending) => void) => Wire} parts.dial opens a wire; `closed` is to be called at its end
-   * @param {() => void} parts.changed called after each change of `state`
-   * @param {(ending: Again) => void} [parts.lost] called when a wire was lost; `reached` counts what was heard on it too
-   * @param {(ending: Refused) => void} [parts.refused] called in the place of `changed` after a refusal
-   * @param {Backoff} [parts.backoff] shared where connections take turns at one relay
+   * @param {object} options
+   * @param {(onClose: (reason: CloseReason) => void) => Wire} options.open opens a wire
+   * @param {() => void} options.onChange called after each change of `state`, except to `refused`
+   * @param {(loss: Retry) => void} options.onLost called when a wire was lost; `reached` includes its messages
+   * @param {(refusal: Refusal) => void} options.onRefuse
    */
-  constructor({ dial, changed, lost = () => {}, refused = () => changed(), backoff = new Backoff() }) {
-    this.#dial = dial;
-    this.#changed = changed;
-    this.#lost = lost;
-    this.#refused = refused;
-    this.#backoff = backoff;
+  constructor({ open, onChange, onLost, onRefuse }) {
+    this.#openWire = open;
+    this.#onChange = onChange;
+    this.#onLost = onLost;
+    this.#onRefuse = onRefuse;
   }
 
   get state() {
     return this.#state;
   }
 
-  /** Why it was refused, or was lost and has not come back yet, in words; empty otherwise. */
+  /** Why the connection is lost or was refused; otherwise empty. */
   get reason() {
     return this.#reason;
   }
 
-  /** Nothing more will come of it: it was stopped, has ended, or was refused. */
+  /** Whether it was stopped, has ended, or was refused. */
   get stopped() {
-    return this.#listening.signal.aborted;
+    return this.#stopping.signal.aborted;
   }
 
-  /** Dial, and keep dialling until it is stopped, ended or refused. Where others have just failed, not at once. */
-  start() {
-    onWakeups(this.#listening.signal, {
-      shaken: () => this.#check(),
-      shown: () => (this.isWaiting || this.#silent_s() > STALE_S) && this.#open(),
-      restored: () => this.#open(),
-    });
-    if (this.#backoff.isFresh) this.#open();
-    else this.#retry = setTimeout(() => this.#open(), this.#backoff.next_s() * 1000);
-  }
-
-  /** Is there no wire, because the last one was lost and the next one is not due yet? */
+  /** Whether the wire was lost and the next attempt is scheduled. */
   get isWaiting() {
     return this.#wire === null && !this.stopped;
   }
 
-  /** Drop the wire and dial at once. One that is being made is left to it: several who ask for this may share it. */
+  /** Connect, and reconnect until it is stopped, ended or refused. */
+  start() {
+    onWakeups(this.#stopping.signal, {
+      onNetworkChange: () => this.#checkWire(),
+      onVisible: () => (this.isWaiting || this.#silence_s() > STALE_S) && this.#open(),
+      onRestore: () => this.#open(),
+    });
+    this.#open();
+  }
+
+  /** Drop the wire and reconnect at once. A wire that is still opening is kept: several callers may share it. */
   resync() {
-    if (!this.stopped && !this.#isBeingMade) this.#open();
+    if (!this.stopped && !this.#isOpening) this.#open();
   }
 
-  /** Hang up for good and say nothing more. Harmless when repeated. */
+  /** Close the wire for good, without a callback. May be called repeatedly. */
   stop() {
-    this.#listening.abort();
-    this.#hangUp();
+    this.#stopping.abort();
+    this.#closeWire();
   }
 
-  /** Take note that a good message came. */
-  heard() {
-    this.#heardAt_ms = Date.now();
-    this.#heardOnWire = true;
-    this.#heard += 1;
+  /** Record that a message arrived. */
+  markAlive() {
+    this.#lastMessage_ms = Date.now();
+    this.#hasMessages = true;
+    this.#messageCount += 1;
     this.#backoff.reset();
+    this.#set("live");
   }
 
-  /** Say how far the owner has come. */
-  settle(/** @type {"live"|"catching-up"} */ state) {
-    this.#set(state);
+  /** Drop the wire and reconnect after a back-off. */
+  drop(/** @type {string} */ reason) {
+    this.#retry({ kind: "retry", reason, reached: false });
   }
 
-  /** Give this wire up and dial again after a back-off. */
-  again(/** @type {string} */ reason) {
-    this.#again({ kind: "again", reason, reached: false });
+  #open() {
+    this.#closeWire();
+    this.#lastMessage_ms = Date.now();
+    this.#hasMessages = false;
+    this.#set("connecting", this.#reason);
+    if (this.stopped) return; // a handler may have stopped it
+    this.#wire = this.#openWire((reason) => this.#closed(reason));
+    this.#watch();
   }
 
-  /** The story is over: nothing more will come. */
-  end() {
+  #closed(/** @type {CloseReason} */ reason) {
+    switch (reason.kind) {
+      case "retry":
+        return this.#retry(reason);
+      case "ended":
+        return this.#end();
+      case "refused":
+        return this.#refuse(reason);
+    }
+  }
+
+  #retry(/** @type {Retry} */ loss) {
+    if (this.stopped) return;
+    this.#closeWire();
+    const wait_s = (loss.retry_s ?? 0) + this.#backoff.next_s();
+    this.#retryTimer = setTimeout(() => this.#open(), wait_s * 1000);
+    this.#set("offline", loss.reason);
+    if (!this.stopped) this.#onLost({ ...loss, reached: loss.reached || this.#hasMessages });
+  }
+
+  #end() {
     if (this.stopped) return;
     this.stop();
     this.#state = "ended";
     this.#reason = "";
-    this.#changed();
+    this.#onChange();
   }
 
-  #open() {
-    this.#hangUp();
-    this.#heardAt_ms = Date.now();
-    this.#heardOnWire = false;
-    this.#set("connecting", this.#reason);
-    if (this.stopped) return; // whoever heard of the change may have stopped us
-    this.#wire = this.#dial((ending) => this.#closed(ending));
-    this.#watch();
-  }
-
-  #closed(/** @type {Ending} */ ending) {
-    switch (ending.kind) {
-      case "again":
-        return this.#again(ending);
-      case "ended":
-        return this.end();
-      case "refused":
-        return this.#refuse(ending);
-    }
-  }
-
-  #again(/** @type {Again} */ ending) {
-    if (this.stopped) return;
-    this.#hangUp();
-    const wait_s = (ending.retry_s ?? 0) + this.#backoff.next_s();
-    this.#retry = setTimeout(() => this.#open(), wait_s * 1000);
-    this.#set("offline", ending.reason);
-    if (!this.stopped) this.#lost({ ...ending, reached: ending.reached || this.#heardOnWire });
-  }
-
-  #refuse(/** @type {Refused} */ ending) {
+  #refuse(/** @type {Refusal} */ refusal) {
     if (this.stopped) return;
     this.stop();
     this.#state = "refused";
-    this.#reason = ending.reason;
-    this.#refused(ending);
+    this.#reason = refusal.reason;
+    this.#onRefuse(refusal);
   }
 
-  #hangUp() {
-    clearTimeout(this.#retry);
+  #closeWire() {
+    clearTimeout(this.#retryTimer);
     clearTimeout(this.#watchdog);
-    clearTimeout(this.#probing);
+    clearTimeout(this.#probeTimer);
     this.#wire?.close();
     this.#wire = null;
   }
 
   #watch() {
-    const left_s = (this.#heardOnWire ? SILENCE_S : OPENING_S) - this.#silent_s();
-    if (left_s <= 0) return this.again("nothing was heard for too long");
+    const left_s = (this.#hasMessages ? SILENCE_S : OPENING_S) - this.#silence_s();
+    if (left_s <= 0) return this.drop("nothing was received for too long");
     this.#watchdog = setTimeout(() => this.#watch(), left_s * 1000);
   }
 
-  /** The network may be another one: look whether the wire still carries, and do not drop one that does. */
-  #check() {
-    if (this.stopped || this.#isBeingMade) return;
+  /** The network may have changed: reconnect, unless a probe shows that the wire still works. */
+  #checkWire() {
+    if (this.stopped || this.#isOpening) return;
     if (!this.#wire?.probe()) return this.#open();
-    const before = this.#heard;
-    clearTimeout(this.#probing);
-    this.#probing = setTimeout(() => this.#heard === before && this.#open(), PROBE_S * 1000);
+    const before = this.#messageCount;
+    clearTimeout(this.#probeTimer);
+    this.#probeTimer = setTimeout(() => this.#messageCount === before && this.#open(), PROBE_S * 1000);
   }
 
-  get #isBeingMade() {
-    return this.#wire !== null && !this.#heardOnWire;
+  get #isOpening() {
+    return this.#wire !== null && !this.#hasMessages;
   }
 
-  #silent_s() {
-    return (Date.now() - this.#heardAt_ms) / 1000;
+  #silence_s() {
+    return (Date.now() - this.#lastMessage_ms) / 1000;
   }
 
-  #set(/** @type {ConnectionState} */ state, reason = "") {
+  #set(/** @type {WireState} */ state, reason = "") {
     if (this.stopped) return;
     if (this.#state === state && this.#reason === reason) return;
     this.#state = state;
     this.#reason = reason;
-    this.#changed();
+    this.#onChange();
   }
 }

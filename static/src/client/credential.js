@@ -1,81 +1,79 @@
 // @ts-check
 /**
- * A viewer's right to see something, and its renewal: before it expires, and when the relay says that it has.
- *
- * It owns the token and asks the page for fresh ones. What is done with a fresh token is its owner's business.
- *
- * @typedef {import("./types.js").Aim} Aim
- * @typedef {import("./types.js").GetToken} GetToken
+ * Holds the token of one subscription and renews it: before it expires, and when the relay reports it as expired. The
+ * owner decides what to do with a fresh token.
  */
-import { TokenQuestion } from "./token-request.js";
+import { expiryOf } from "./token-claims.js";
+import { TokenRequest } from "./token-request.js";
 
-/** @typedef {import("./token-request.js").TokenAnswer} TokenAnswer */
+/** @import { GetToken, Topic } from "../../relay.js" */
+/** @import { TokenAnswer } from "./token-request.js" */
 
-/** A token is renewed so long before its end, or when a fifth of its time is left where that is shorter. */
+/** A token is renewed this long before it expires, or after four fifths of its lifetime if that is later. */
 const EARLY_S = 60;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Credential {
   #token;
   #getToken;
-  #aim;
+  #topic;
   #now_s;
-  #renewed;
-  #troubled;
-  /** @type {TokenQuestion|null} */
-  #question = null;
+  #onRenewed;
+  #onRetry;
+  /** @type {TokenRequest|null} */
+  #request = null;
   #early_s = EARLY_S;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
   #stopped = false;
 
   /**
-   * @param {object} parts
-   * @param {string} [parts.token] without one `getToken` is asked first
-   * @param {GetToken} [parts.getToken]
-   * @param {Aim} parts.aim what the token is for
-   * @param {() => number} parts.now_s the relay's clock
-   * @param {(token: string) => void} parts.renewed called with a token that was renewed before its time
-   * @param {(reason: string) => void} parts.troubled called when `getToken` fails or does not answer; it is asked again
+   * @param {object} options
+   * @param {string} [options.token] without one, `getToken` is called first
+   * @param {GetToken} [options.getToken]
+   * @param {Topic} options.topic what the token is for
+   * @param {() => number} options.now_s the relay's clock
+   * @param {(token: string) => void} options.onRenewed called with a token that was renewed ahead of time
+   * @param {(reason: string) => void} options.onRetry called when `getToken` fails or does not answer
    */
-  constructor({ token = "", getToken, aim, now_s, renewed, troubled }) {
+  constructor({ token = "", getToken, topic, now_s, onRenewed, onRetry }) {
     this.#token = token;
     this.#getToken = getToken;
-    this.#aim = aim;
+    this.#topic = topic;
     this.#now_s = now_s;
-    this.#renewed = renewed;
-    this.#troubled = troubled;
-    this.#take(token);
+    this.#onRenewed = onRenewed;
+    this.#onRetry = onRetry;
+    this.#set(token);
   }
 
-  /** Is there anybody to ask for a fresh token? */
+  /** Whether `getToken` can be called for a fresh token. */
   get canRenew() {
     return this.#getToken !== undefined;
   }
 
   /**
-   * The token at hand, or a fresh one where that has expired.
+   * Return the current token, or a fresh one if that has expired.
    *
    * @returns {Promise<TokenAnswer>}
    */
   async get() {
-    return this.#token && !this.#isStale() ? { token: this.#token, reason: "" } : this.#ask();
+    return this.#token && !this.#isStale() ? { token: this.#token, reason: "" } : this.#requestToken();
   }
 
-  /** The relay takes this token for expired: `get` asks for a fresh one, where there is somebody to ask. */
+  /** Discard a token that the relay reported as expired, if it can be renewed. */
   expire() {
     if (this.canRenew) this.#token = "";
   }
 
-  /** Go on with a token that the page has brought by itself. */
+  /** Use a token that the page provided on its own. */
   replace(/** @type {string} */ token) {
-    this.#take(token);
-    this.#renewed(token);
+    this.#set(token);
+    this.#onRenewed(token);
   }
 
   stop() {
     this.#stopped = true;
-    this.#question?.stop();
+    this.#request?.stop();
     clearTimeout(this.#timer);
   }
 
@@ -84,58 +82,40 @@ export class Credential {
     return this.canRenew && end !== null && end - this.#now_s() < this.#early_s / 2;
   }
 
-  /** @returns {Promise<TokenAnswer>} one question at a time, whoever asks */
-  #ask() {
+  /** @returns {Promise<TokenAnswer>} concurrent callers share one request */
+  #requestToken() {
     const getToken = this.#getToken;
     if (!getToken) return Promise.resolve({ token: this.#token || null, reason: "there is no token" });
-    this.#question ??= new TokenQuestion({
-      ask: async () => getToken(this.#aim),
+    this.#request ??= new TokenRequest({
+      ask: async () => getToken(this.#topic),
       isFresh: (token) => (expiryOf(token) ?? Infinity) > this.#now_s(),
-      troubled: this.#troubled,
-      answered: ({ token }) => {
-        this.#question = null;
-        if (token) this.#take(token);
-        else this.#getToken = undefined; // there is none to be had, for good
+      onRetry: this.#onRetry,
+      onAnswer: ({ token }) => {
+        this.#request = null;
+        if (token) this.#set(token);
+        else this.#getToken = undefined; // the page has no token to give
       },
     });
-    return this.#question.answer;
+    return this.#request.answer;
   }
 
-  #take(/** @type {string} */ token) {
+  #set(/** @type {string} */ token) {
     this.#token = token;
     clearTimeout(this.#timer);
     const end = expiryOf(token);
     if (!this.canRenew || end === null || this.#stopped) return;
     const left_s = end - this.#now_s();
     this.#early_s = Math.max(0, Math.min(EARLY_S, left_s / 5));
-    this.#wait((left_s - this.#early_s) * 1000);
+    this.#schedule((left_s - this.#early_s) * 1000);
   }
 
-  #wait(/** @type {number} */ ms) {
+  #schedule(/** @type {number} */ ms) {
     const step_ms = Math.min(Math.max(ms, 1000), LONGEST_TIMER_MS);
-    this.#timer = setTimeout(() => (ms > step_ms ? this.#wait(ms - step_ms) : this.#renew()), step_ms);
+    this.#timer = setTimeout(() => (ms > step_ms ? this.#schedule(ms - step_ms) : this.#renew()), step_ms);
   }
 
   async #renew() {
-    const { token } = await this.#ask();
-    if (token && !this.#stopped) this.#renewed(token);
-  }
-}
-
-/**
- * When a token ends, in unix seconds, by what it says of itself; null for an API key. Nothing is verified here.
- *
- * @param {string} token
- * @returns {number|null}
- */
-export function expiryOf(token) {
-  const claims = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(token)?.[1];
-  if (!claims) return null;
-  try {
-    const { exp } = JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/")));
-    return typeof exp === "number" ? exp : null;
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof DOMException) return null; // no JSON, no base64
-    throw error;
+    const { token } = await this.#requestToken();
+    if (token && !this.#stopped) this.#onRenewed(token);
   }
 }

@@ -1,12 +1,12 @@
 // @ts-check
-/** Deadlines for calls. `AbortSignal.any` and `AbortSignal.timeout` would do, but Safari 16 lacks the first. */
+/** Deadlines for requests. Safari 16 lacks `AbortSignal.any`, which would do the same. */
 
 /**
- * Make a signal that aborts after `limit_s`, or together with `parent`.
+ * Create a signal that aborts after `limit_s`, or together with `parent`.
  *
  * @param {number} limit_s
  * @param {AbortSignal} [parent]
- * @returns {{signal: AbortSignal, clear: () => void}} `clear` is to be called when the call is over
+ * @returns {{signal: AbortSignal, clear: () => void}} call `clear` when the request has finished
  */
 export function deadline(limit_s, parent) {
   const controller = new AbortController();
@@ -24,6 +24,6 @@ export function deadline(limit_s, parent) {
 }
 
 /** Wait for `time_s`. */
-export function wait(/** @type {number} */ time_s) {
+export function sleep(/** @type {number} */ time_s) {
   return new Promise((resolve) => setTimeout(resolve, time_s * 1000));
 }

@@ -1,144 +1,148 @@
 // @ts-check
 /**
- * Serves a set of subscriptions by the best wire that works, the others standing in until it does.
+ * Keeps a set of subscriptions connected over the best wire that works.
  *
- * The wires race: the best one and polling begin together, so that the first answer shows the first state whatever a
- * proxy does to the others; the one between them follows if the best is slow. The first that brings something serves,
- * until a better one does. A wire that fails while plain calls get through is blocked, and left alone for a while.
- *
- * @typedef {import("./types.js").ConnectionState} ConnectionState
- * @typedef {import("./types.js").Message} Message
- * @typedef {import("./types.js").WireName} WireName
+ * The wires race. The preferred one and polling start together, so that the first response brings the first state even
+ * if a proxy holds the others back; the one between them follows if the preferred one is slow. The first wire that
+ * brings a message is active until a better one does. A wire that fails while plain requests get through counts as
+ * blocked and is left alone for a while.
  */
-import { wait } from "./deadline.js";
-import { Rung } from "./wire-attempt.js";
+import { sleep } from "./deadline.js";
+import { WireAttempt } from "./wire-attempt.js";
 import { recallWire, rememberWire } from "./wire-memory.js";
 
-/** The best wire has so long before the next one is tried beside it. */
+/** @import { ConnectionState, Message, WireName } from "../../relay.js" */
+/** @import { OpenWire, Refusal, SubscribeRequest } from "./wire-types.js" */
+
+/** How long the preferred wire may take before the next one is tried in parallel. */
 const HEAD_START_S = 1;
 
-/** So long is polling only a beginning, as long as a better wire may still come. */
+/** How long polling counts as connecting while a better wire may still open. */
 const GRACE_S = 3;
 
-/** So long does a better wire wait for the first answer of a plain call, from whose state it then goes on. */
-const OVERTURE_S = 0.3;
+/** How long a better wire waits for the first response to a plain request, whose state it then continues from. */
+const FIRST_RESPONSE_S = 0.3;
 
-/** A worse wire serves for so long before the better ones are tried again, beside it. */
-const CLIMB_S = 150;
+/** How long a worse wire is used before the better ones are tried again in parallel. */
+const UPGRADE_S = 150;
 
 /**
- * @typedef {object} LineParts
+ * @typedef {object} FallbackOptions
  * @property {URL} base
- * @property {ReadonlyMap<WireName, import("./types.js").OpenWire>} wires the best first
- * @property {() => import("./types.js").Entry[]} entries
- * @property {(message: Message, token?: string) => void} hear
- * @property {() => void} changed
- * @property {(ending: import("./types.js").Refused) => void} refused the relay wants none of the subscriptions
+ * @property {ReadonlyMap<WireName, OpenWire>} wires the preferred one first
+ * @property {() => SubscribeRequest[]} requests
+ * @property {(message: Message, token?: string) => void} onMessage
+ * @property {() => void} onChange
+ * @property {(refusal: Refusal) => void} onRefuse the relay refuses all subscriptions
  */
 
-export class Line {
-  #parts;
-  /** @type {WireName[]} */
-  #ladder;
-  /** @type {Map<WireName, Rung>} */
-  #rungs = new Map();
-  /** @type {Rung|null} */
-  #serving = null;
-  /** @type {Set<Rung>} failed while it was not known whether plain calls get through */
+export class FallbackConnection {
+  #options;
+  /** @type {WireName[]} the preferred one first */
+  #names;
+  /** @type {Map<WireName, WireAttempt>} */
+  #attempts = new Map();
+  /** @type {WireAttempt|null} */
+  #active = null;
+  /** @type {Set<WireAttempt>} failed while it was unknown whether plain requests get through */
   #suspects = new Set();
-  /** @type {WireName} the wire that was begun with; the best one where nothing is known of this relay */
+  /** @type {WireName} the wire that was opened first: the preferred one, or the one that worked last */
   #first;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #headStart;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #grace;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
-  #climbing;
+  #upgrade;
   /** @type {() => void} */
-  #endOverture = () => {};
-  #overture;
+  #resolveFirstResponse = () => {};
+  #firstResponse;
 
-  constructor(/** @type {LineParts} */ parts) {
-    this.#parts = parts;
-    this.#ladder = [...parts.wires.keys()];
-    this.#first = this.#ladder[0];
-    this.#overture = /** @type {Promise<void>} */ (new Promise((resolve) => (this.#endOverture = resolve)));
+  constructor(/** @type {FallbackOptions} */ options) {
+    this.#options = options;
+    this.#names = [...options.wires.keys()];
+    this.#first = this.#names[0];
+    /** @type {Promise<void>} */
+    this.#firstResponse = new Promise((resolve) => {
+      this.#resolveFirstResponse = resolve;
+    });
   }
 
-  /** The wire that serves, or else the best of those that are tried. */
+  /** The active wire, or the best one that is being tried. */
   get wire() {
-    return this.#serving?.name ?? this.#best?.name ?? this.#ladder[0];
+    return this.#active?.name ?? this.#best?.name ?? this.#names[0];
   }
 
   /** @returns {ConnectionState} */
   get state() {
-    if (!this.#serving) return this.#best?.state === "offline" ? "offline" : "connecting";
-    if (this.#serving.name !== "poll" || this.#serving.state !== "live") return this.#serving.state;
-    return this.#grace !== undefined && this.#best !== this.#serving ? "connecting" : "polling";
+    if (!this.#active) return this.#best?.state === "offline" ? "offline" : "connecting";
+    if (this.#active.name !== "poll" || this.#active.state !== "live") return this.#active.state;
+    return this.#grace !== undefined && this.#best !== this.#active ? "connecting" : "polling";
   }
 
-  /** Does nothing come at the moment? */
+  /** Whether no messages arrive at the moment. */
   get isLost() {
-    return this.#serving?.state !== "live";
+    return this.#active?.state !== "live";
   }
 
   get reason() {
-    return (this.#serving ?? this.#best)?.reason ?? "";
+    return (this.#active ?? this.#best)?.reason ?? "";
   }
 
   start() {
-    if (this.#rungs.size) return;
-    this.#first = recallWire(this.#parts.base, this.#ladder);
+    if (this.#attempts.size) return;
+    this.#first = recallWire(this.#options.base, this.#names);
     this.#open(this.#first);
     this.#race();
-    if (this.#first !== this.#ladder[0]) this.#climbLater();
+    if (this.#first !== this.#names[0]) this.#scheduleUpgrade();
   }
 
   stop() {
-    for (const timer of [this.#headStart, this.#grace, this.#climbing]) clearTimeout(timer);
-    for (const rung of this.#rungs.values()) rung.stop();
-    this.#rungs.clear();
+    for (const timer of [this.#headStart, this.#grace, this.#upgrade]) clearTimeout(timer);
+    for (const attempt of this.#attempts.values()) attempt.stop();
+    this.#attempts.clear();
     this.#suspects.clear();
-    this.#serving = null;
+    this.#active = null;
     this.#grace = undefined;
   }
 
-  ask(/** @type {string} */ key) {
-    for (const rung of this.#rungs.values()) rung.ask(key);
+  subscribe(/** @type {string} */ key) {
+    for (const attempt of this.#attempts.values()) attempt.subscribe(key);
   }
 
-  drop(/** @type {string} */ key) {
-    for (const rung of this.#rungs.values()) rung.drop(key);
+  unsubscribe(/** @type {string} */ key) {
+    for (const attempt of this.#attempts.values()) attempt.unsubscribe(key);
   }
 
   renew(/** @type {string} */ key) {
-    for (const rung of this.#rungs.values()) rung.renew(key);
+    for (const attempt of this.#attempts.values()) attempt.renew(key);
   }
 
   resync() {
-    (this.#serving ?? this.#best)?.resync();
+    (this.#active ?? this.#best)?.resync();
   }
 
-  cut(/** @type {string} */ reason) {
-    (this.#serving ?? this.#best)?.cut(reason);
+  drop(/** @type {string} */ reason) {
+    (this.#active ?? this.#best)?.drop(reason);
   }
 
   get #best() {
-    return this.#ladder.map((name) => this.#rungs.get(name)).find((rung) => rung !== undefined);
+    return this.#names.map((name) => this.#attempts.get(name)).find((attempt) => attempt !== undefined);
   }
 
-  #rank(/** @type {Rung|null} */ rung) {
-    return rung ? this.#ladder.indexOf(rung.name) : this.#ladder.length;
+  /** Return the position of an attempt, 0 being the best; behind all others for null. */
+  #rank(/** @type {WireAttempt|null} */ attempt) {
+    return attempt ? this.#names.indexOf(attempt.name) : this.#names.length;
   }
 
-  /** Nothing serves: let polling begin beside what is being tried, and the wires between follow. */
+  /** With no active wire, start polling in parallel with the current attempts; the wires in between follow. */
   #race() {
-    if (!this.#rungs.size) this.#open(this.#ladder[0]);
-    this.#open(this.#ladder[this.#ladder.length - 1]);
+    if (!this.#attempts.size) this.#open(this.#names[0]);
+    this.#open(this.#names[this.#names.length - 1]);
     clearTimeout(this.#grace);
     this.#grace = setTimeout(() => {
       this.#grace = undefined;
-      this.#parts.changed();
+      this.#options.onChange();
     }, GRACE_S * 1000);
     this.#giveHeadStart();
   }
@@ -147,112 +151,108 @@ export class Line {
     clearTimeout(this.#headStart);
     this.#headStart = setTimeout(() => {
       const best = this.#best;
-      if (!best || best === this.#serving) return;
-      // Where plain calls fail, too, the relay is probably away, and more wires would only be more load when it comes
-      // back. If it is not back soon, the next wire may be the only one that passes.
-      if (this.#rungs.get("poll")?.state === "offline" && this.#grace !== undefined) return this.#giveHeadStart();
+      if (!best || best === this.#active) return;
+      // If plain requests fail as well, the relay is probably down, and more wires would only add load when it returns.
+      // If it stays down, the next wire may be the only one that gets through.
+      if (this.#attempts.get("poll")?.state === "offline" && this.#grace !== undefined) return this.#giveHeadStart();
       this.#openAfter(best);
     }, HEAD_START_S * 1000);
   }
 
-  #openAfter(/** @type {Rung} */ rung) {
-    const next = this.#ladder[this.#rank(rung) + 1];
-    if (next && this.#ladder.indexOf(next) < this.#rank(this.#serving)) this.#open(next);
+  #openAfter(/** @type {WireAttempt} */ attempt) {
+    const next = this.#names[this.#rank(attempt) + 1];
+    if (next && this.#names.indexOf(next) < this.#rank(this.#active)) this.#open(next);
   }
 
   #open(/** @type {WireName} */ name) {
-    const open = this.#parts.wires.get(name);
-    if (this.#rungs.has(name) || !open) return;
-    const { base, entries } = this.#parts;
-    const ready = () => Promise.race([this.#overture, wait(OVERTURE_S)]);
-    /** @type {Rung} */
-    const rung = new Rung(
-      name,
-      open,
-      { base, entries, ready },
-      {
-        hear: (message, token) => this.#hear(rung, message, token),
-        changed: () => this.#parts.changed(),
-        failed: () => this.#failed(rung),
-        refused: (ending) => this.#refused(rung, ending),
-      },
-    );
-    this.#rungs.set(name, rung);
-    rung.start();
+    const openWire = this.#options.wires.get(name);
+    if (this.#attempts.has(name) || !openWire) return;
+    const { base, requests } = this.#options;
+    const ready = () => Promise.race([this.#firstResponse, sleep(FIRST_RESPONSE_S)]);
+    const options = { base, requests, ready };
+    /** @type {WireAttempt} */
+    const attempt = new WireAttempt(name, openWire, options, {
+      onMessage: (message, token) => this.#receive(attempt, message, token),
+      onChange: () => this.#options.onChange(),
+      onFail: () => this.#failed(attempt),
+      onRefuse: (refusal) => this.#refused(attempt, refusal),
+    });
+    this.#attempts.set(name, attempt);
+    attempt.start();
   }
 
-  #close(/** @type {Rung} */ rung) {
-    rung.stop();
-    this.#suspects.delete(rung);
-    if (this.#rungs.get(rung.name) === rung) this.#rungs.delete(rung.name);
+  #close(/** @type {WireAttempt} */ attempt) {
+    attempt.stop();
+    this.#suspects.delete(attempt);
+    if (this.#attempts.get(attempt.name) === attempt) this.#attempts.delete(attempt.name);
   }
 
-  #hear(/** @type {Rung} */ rung, /** @type {Message} */ message, /** @type {string|undefined} */ token) {
-    // Only what is about a subscription shows that a wire serves: a relay that has no place left pings, too.
-    if (message.type !== "ping" && rung !== this.#serving) this.#serve(rung);
-    if (rung === this.#serving) this.#parts.hear(message, token);
-    if (rung.name === "poll") this.#answered();
+  #receive(/** @type {WireAttempt} */ attempt, /** @type {Message} */ message, /** @type {string|undefined} */ token) {
+    // A ping does not show that the wire works: a relay that is at its connection limit pings as well.
+    if (message.type !== "ping" && attempt !== this.#active) this.#activate(attempt);
+    if (attempt === this.#active) this.#options.onMessage(message, token);
+    if (attempt.name === "poll") this.#plainRequestsWork();
   }
 
-  #serve(/** @type {Rung} */ rung) {
-    if (this.#rank(rung) > this.#rank(this.#serving)) return;
-    this.#serving = rung;
-    this.#suspects.delete(rung);
-    for (const other of [...this.#rungs.values()]) if (this.#rank(other) > this.#rank(rung)) this.#close(other);
+  #activate(/** @type {WireAttempt} */ attempt) {
+    if (this.#rank(attempt) > this.#rank(this.#active)) return;
+    this.#active = attempt;
+    this.#suspects.delete(attempt);
+    for (const other of [...this.#attempts.values()]) if (this.#rank(other) > this.#rank(attempt)) this.#close(other);
     this.#settle();
-    this.#parts.changed();
+    this.#options.onChange();
   }
 
-  /** Plain calls get through: what has failed meanwhile failed with the relay, or is blocked. The next try tells. */
-  #answered() {
-    this.#endOverture();
-    for (const rung of this.#suspects) rung.hurry();
+  /** Retry what has failed meanwhile: either the relay was down then, or the wire is blocked. */
+  #plainRequestsWork() {
+    this.#resolveFirstResponse();
+    for (const attempt of this.#suspects) attempt.retryNow();
     this.#suspects.clear();
   }
 
-  #failed(/** @type {Rung} */ rung) {
-    if (rung.name === "poll") return this.#endOverture();
-    const isStoodIn = this.#serving !== null && this.#serving !== rung;
-    if (isStoodIn || this.#rungs.get("poll")?.state === "live") return this.#block(rung);
-    this.#suspects.add(rung);
-    if (rung === this.#serving) {
-      this.#serving = null;
+  #failed(/** @type {WireAttempt} */ attempt) {
+    if (attempt.name === "poll") return this.#resolveFirstResponse();
+    const hasSubstitute = this.#active !== null && this.#active !== attempt;
+    if (hasSubstitute || this.#attempts.get("poll")?.state === "live") return this.#block(attempt);
+    this.#suspects.add(attempt);
+    if (attempt === this.#active) {
+      this.#active = null;
       this.#race();
     }
   }
 
-  #block(/** @type {Rung} */ rung) {
-    if (rung === this.#serving) this.#serving = null;
-    this.#close(rung);
-    this.#openAfter(rung);
-    if (rung.name === this.#first && rung.name !== this.#ladder[0]) {
-      this.#first = this.#ladder[0]; // what was remembered holds no more: all of them are worth a try
+  #block(/** @type {WireAttempt} */ attempt) {
+    if (attempt === this.#active) this.#active = null;
+    this.#close(attempt);
+    this.#openAfter(attempt);
+    if (attempt.name === this.#first && attempt.name !== this.#names[0]) {
+      this.#first = this.#names[0]; // the wire that worked last no longer does: try them all
       this.#open(this.#first);
     }
-    if (!this.#serving) this.#race();
+    if (!this.#active) this.#race();
     this.#settle();
-    this.#parts.changed();
+    this.#options.onChange();
   }
 
-  /** What serves while nothing better is tried is what the next page should begin with. */
+  /** Once no better wire is being tried, remember the active one for the next page. */
   #settle() {
-    if (!this.#serving || this.#best !== this.#serving) return;
-    const isBest = this.#serving.name === this.#ladder[0];
-    if (isBest) clearTimeout(this.#climbing);
-    else this.#climbLater();
-    rememberWire(this.#parts.base, this.#serving.name, isBest);
+    if (!this.#active || this.#best !== this.#active) return;
+    const isPreferred = this.#active.name === this.#names[0];
+    if (isPreferred) clearTimeout(this.#upgrade);
+    else this.#scheduleUpgrade();
+    rememberWire(this.#options.base, this.#active.name, isPreferred);
   }
 
-  #climbLater() {
-    clearTimeout(this.#climbing);
-    this.#climbing = setTimeout(() => this.#open(this.#ladder[0]), CLIMB_S * (1 + Math.random()) * 1000);
+  #scheduleUpgrade() {
+    clearTimeout(this.#upgrade);
+    this.#upgrade = setTimeout(() => this.#open(this.#names[0]), UPGRADE_S * (1 + Math.random()) * 1000);
   }
 
-  #refused(/** @type {Rung} */ rung, /** @type {import("./types.js").Refused} */ ending) {
-    const isTrial = this.#serving !== null && this.#serving !== rung;
-    this.#close(rung);
+  #refused(/** @type {WireAttempt} */ attempt, /** @type {Refusal} */ refusal) {
+    const isTrial = this.#active !== null && this.#active !== attempt;
+    this.#close(attempt);
     if (isTrial) return this.#settle();
     this.stop();
-    this.#parts.refused(ending);
+    this.#options.onRefuse(refusal);
   }
 }

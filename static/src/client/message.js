@@ -1,15 +1,16 @@
 // @ts-check
-/** What the relay says, as text and as a value; and the place in a log that it stands for. */
+/** Parses messages, and formats and parses cursors. */
 
-/** @typedef {import("./types.js").Message} Message */
+/** @import { Message } from "../../relay.js" */
+/** @typedef {{epoch: string, seq: number}} Position a position in a task's log */
 
 /**
- * Read one message; null is none of ours.
+ * Parse one message.
  *
  * @param {string} text
- * @returns {Message|null}
+ * @returns {Message|null} null if the text is not a message
  */
-export function parse(text) {
+export function parseMessage(text) {
   try {
     const message = JSON.parse(text);
     return typeof message?.type === "string" ? message : null;
@@ -19,36 +20,35 @@ export function parse(text) {
   }
 }
 
-/** The place in a task's log that `state` stands for, as the server wants to hear it. */
-export function cursorOf(/** @type {{epoch: string, seq: number}} */ { epoch, seq }) {
+/** Format a position as the cursor that the server expects. */
+export function formatCursor(/** @type {Position} */ { epoch, seq }) {
   return `${epoch}:${seq}`;
 }
 
 /**
- * The place that a cursor names; null where it names none.
+ * Parse a cursor.
  *
  * @param {string|null} cursor
- * @returns {{epoch: string, seq: number}|null}
+ * @returns {Position|null} null if it is invalid
  */
-export function placeOf(cursor) {
+export function parseCursor(cursor) {
   const [, epoch, seq] = /^(.+):(\d+)$/.exec(cursor ?? "") ?? [];
   return epoch ? { epoch, seq: Number(seq) } : null;
 }
 
 /**
- * The cursor from which all go on who are at `cursors`: the earliest, as each of them drops what it has already. Null,
- * for the whole state, where one has none, or where they are of different epochs.
+ * Return the earliest of several cursors, from which all their owners can resume: each ignores what it already has.
  *
  * @param {readonly (string|null)[]} cursors at least one
- * @returns {string|null}
+ * @returns {string|null} null, which asks for the whole state, if one is missing or their epochs differ
  */
-export function earliest(cursors) {
-  const places = cursors.map(placeOf);
-  const [first] = places;
-  let found = first;
-  for (const place of places) {
-    if (!found || !place || place.epoch !== found.epoch) return null;
-    if (place.seq < found.seq) found = place;
+export function earliestCursor(cursors) {
+  const positions = cursors.map(parseCursor);
+  const [first] = positions;
+  let earliest = first;
+  for (const position of positions) {
+    if (!earliest || position?.epoch !== earliest.epoch) return null;
+    if (position.seq < earliest.seq) earliest = position;
   }
-  return found && cursorOf(found);
+  return earliest && formatCursor(earliest);
 }

@@ -1,15 +1,15 @@
 // @ts-check
-/** Tells a relay that is away from one that does not let this page in: a browser shows both as a lost connection. */
+/** Tells an unreachable relay from one that does not allow the page's origin. To a page, both look like network errors. */
 import { baseUrl, pageOrigin } from "./base.js";
 
 /**
- * Why a relay at `base` shows nothing here, although it is there; empty where that is not the reason.
+ * Explain why a page cannot use a relay that is reachable.
  *
  * @param {string} base
- * @returns {Promise<string>}
+ * @returns {Promise<string>} empty if the page's origin is not the reason
  */
-export async function foreignReason(base) {
-  if (!(await isForeignPage(base))) return "";
+export async function originProblem(base) {
+  if (!(await isOriginRefused(base))) return "";
   const origin = pageOrigin();
   if (origin === "null") {
     return (
@@ -17,20 +17,20 @@ export async function foreignReason(base) {
       "add allow-same-origin to the sandbox attribute"
     );
   }
-  return `the relay does not know the pages of ${origin}; its operator can allow them (RELAY_ALLOWED_ORIGINS)`;
+  return `the relay does not allow pages of ${origin}; its operator can add the origin to RELAY_ALLOWED_ORIGINS`;
 }
 
 /**
- * @param {string} base where the relay is
- * @returns {Promise<boolean>} whether it is there and does not allow this page's origin
+ * @param {string} base
+ * @returns {Promise<boolean>} whether the relay is reachable but does not allow this page's origin
  */
-async function isForeignPage(base) {
+async function isOriginRefused(base) {
   const url = new URL("livez", baseUrl(base));
   if (url.origin === pageOrigin()) return false;
-  const answers = (/** @type {RequestMode} */ mode) =>
+  const responds = (/** @type {RequestMode} */ mode) =>
     fetch(url, { mode, cache: "no-store", credentials: "omit" }).then(
       () => true,
       () => false,
     );
-  return !(await answers("cors")) && answers("no-cors");
+  return !(await responds("cors")) && responds("no-cors");
 }

@@ -1,147 +1,147 @@
 // @ts-check
 /**
- * Polling as a wire: asks for everything in as few calls as the relay takes it, again and again. Its first answer is also the fastest way to the
- * first state behind a proxy that holds the other wires back.
- *
- * @typedef {import("./types.js").Ending} Ending
- * @typedef {import("./types.js").Message} Message
+ * The polling wire. It requests all subscriptions repeatedly, in as few requests as the relay's limit allows. Its first
+ * response is also the fastest way to the first state behind a proxy that holds back the other wires.
  */
-
 import { deadline } from "./deadline.js";
-import { eventsCall } from "./events-request.js";
-import { endingOf, refuse, UNREACHED } from "./http-close.js";
-import { cursorOf } from "./message.js";
-import { DEFAULT_ROOM, roomOf } from "./subscription-limit.js";
-import { subjectOf } from "./topic.js";
+import { eventsRequest } from "./events-request.js";
+import { httpCloseReason, refuseEach, UNREACHABLE } from "./http-close-reason.js";
+import { formatCursor } from "./message.js";
+import { relayTime_s } from "./server-clock.js";
+import { DEFAULT_LIMIT, limitIn } from "./subscription-limit.js";
+import { messageKey } from "./topic.js";
 
-/** It asks so soon again after news, and more and more seldom without. */
-const SOONEST_S = 2;
-const LATEST_S = 10;
-const SLOWER = 1.5;
-const PATIENCE_S = 15;
+/** @import { Message } from "../../relay.js" */
+/** @import { CloseReason, SubscribeRequest, Wire, WireOptions } from "./wire-types.js" */
 
-/** @typedef {import("./types.js").Entry} Entry */
+/** The interval after a change; without changes it grows up to the longest. */
+const SHORTEST_S = 2;
+const LONGEST_S = 10;
+const GROWTH = 1.5;
+const TIMEOUT_S = 15;
 
 /**
- * @param {import("./types.js").WireParts} parts
- * @returns {import("./types.js").Wire}
+ * @param {WireOptions} options
+ * @returns {Wire}
  */
-export function openPollWire({ base, entries, hear, closed }) {
-  const hangingUp = new AbortController();
-  const { signal } = hangingUp;
-  const told = new Told();
-  let pause_s = SOONEST_S;
-  let isBusy = false;
-  let isWanted = false;
-  let room = DEFAULT_ROOM;
+export function openPollWire({ base, requests, onMessage, onClose }) {
+  const aborter = new AbortController();
+  const { signal } = aborter;
+  const changes = new ChangeFilter();
+  let interval_s = SHORTEST_S;
+  let isPolling = false;
+  let isPollWanted = false;
+  let limit = DEFAULT_LIMIT;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   let next;
 
-  const poke = () => {
-    pause_s = SOONEST_S;
-    isWanted = true;
+  const pollNow = () => {
+    interval_s = SHORTEST_S;
+    isPollWanted = true;
     clearTimeout(next);
-    next = setTimeout(round);
+    next = setTimeout(poll);
   };
 
-  const round = async () => {
-    if (isBusy) return; // the round that runs sees to what is wanted meanwhile
-    isBusy = true;
-    isWanted = false;
-    const ending = await askAll();
-    isBusy = false;
+  const poll = async () => {
+    if (isPolling) return; // the current poll starts another one when it has finished
+    isPolling = true;
+    isPollWanted = false;
+    const reason = await requestAll();
+    isPolling = false;
     if (signal.aborted) return;
-    if (ending) return closed(ending);
-    const jittered_s = pause_s * (0.75 + Math.random() / 2); // so that pages do not ask in step
-    next = setTimeout(round, isWanted ? 0 : jittered_s * 1000);
+    if (reason) return onClose(reason);
+    const jittered_s = interval_s * (0.75 + Math.random() / 2); // so that pages do not poll in step
+    next = setTimeout(poll, isPollWanted ? 0 : jittered_s * 1000);
   };
 
-  /** @returns {Promise<Ending|null>} what ended the polling; null when everything was answered */
-  const askAll = async () => {
-    let wanted = entries();
-    let news = 0;
-    while (wanted.length && !signal.aborted) {
-      const answer = await ask(wanted.slice(0, room));
-      if ("ending" in answer) {
-        const limit = answer.ending.kind === "again" ? roomOf(answer.ending.reason) : null;
-        if (limit === null || limit >= room) return answer.ending;
-        room = limit;
+  /** @returns {Promise<CloseReason|null>} why the polling failed; null if everything was answered */
+  const requestAll = async () => {
+    let pending = requests();
+    let changed = 0;
+    while (pending.length && !signal.aborted) {
+      const result = await requestSome(pending.slice(0, limit));
+      if ("failure" in result) {
+        const newLimit = result.failure.kind === "retry" ? limitIn(result.failure.reason) : null;
+        if (newLimit === null || newLimit >= limit) return result.failure;
+        limit = newLimit;
       } else {
-        wanted = [...answer.left, ...wanted.slice(room)];
-        news += answer.news;
+        pending = [...result.omitted, ...pending.slice(limit)];
+        changed += result.changed;
       }
     }
-    pause_s = news ? SOONEST_S : Math.min(LATEST_S, pause_s * SLOWER);
+    interval_s = changed ? SHORTEST_S : Math.min(LONGEST_S, interval_s * GROWTH);
     return null;
   };
 
   /**
-   * @param {Entry[]} asked
-   * @returns {Promise<{ending: Ending} | {news: number, left: Entry[]}>} `left` are those that had no room in the answer
+   * @param {SubscribeRequest[]} batch
+   * @returns {Promise<{failure: CloseReason} | {changed: number, omitted: SubscribeRequest[]}>} how many messages are
+   *   new, and the requests that did not fit into the response
    */
-  const ask = async (asked) => {
-    const { url, init } = eventsCall(base, asked, "application/json");
-    const limit = deadline(PATIENCE_S, signal);
-    // What fails here is the network, our hanging up, or our patience.
-    const response = await fetch(url, { ...init, signal: limit.signal }).catch(() => null);
+  const requestSome = async (batch) => {
+    const { url, init } = eventsRequest(base, batch, "application/json");
+    const timeout = deadline(TIMEOUT_S, signal);
+    // This rejects if the network fails, the wire is closed, or the time is up.
+    const response = await fetch(url, { ...init, signal: timeout.signal }).catch(() => null);
     const body = response?.ok ? await response.json().catch(() => null) : null;
-    limit.clear();
+    timeout.clear();
     if (response && !response.ok) {
-      const ending = await endingOf(response);
-      if (ending.kind !== "refused") return { ending };
-      refuse(asked, ending, hear);
-      return { news: 0, left: [] };
+      const failure = await httpCloseReason(response);
+      if (failure.kind !== "refused") return { failure };
+      refuseEach(batch, failure, onMessage);
+      return { changed: 0, omitted: [] };
     }
-    if (!Array.isArray(body?.messages)) return { ending: UNREACHED };
+    if (!Array.isArray(body?.messages)) return { failure: UNREACHABLE };
     /** @type {Message[]} */
     const messages = body.messages;
-    const byKey = new Map(asked.map((entry) => [entry.key, entry]));
-    const isLeft = (/** @type {any} */ { type, code }) => type === "error" && code === "rate_limited";
-    const left = messages.filter(isLeft).flatMap((message) => byKey.get(subjectOf(message) ?? "") ?? []);
-    const news = messages.filter((message) => !isLeft(message) && told.isNews(message));
-    const { at } = /** @type {{at?: number}} */ (
-      messages.find(({ type }) => type === "snapshot" || type === "resumed") ?? {}
-    );
-    for (const message of [...news, /** @type {Message} */ ({ type: "ping", at })]) {
-      if (signal.aborted) break; // a message may have made its reader hang up
-      hear(message, byKey.get(subjectOf(message) ?? "")?.token);
+    const byKey = new Map(batch.map((request) => [request.key, request]));
+    const omitted = messages.filter(isOmitted).flatMap((message) => byKey.get(messageKey(message) ?? "") ?? []);
+    const changed = messages.filter((message) => !isOmitted(message) && changes.isNew(message));
+    const at = messages.map(relayTime_s).find((time) => time !== null) ?? undefined;
+    for (const message of [...changed, /** @type {Message} */ ({ type: "ping", at })]) {
+      if (signal.aborted) break; // a handler closed the wire
+      onMessage(message, byKey.get(messageKey(message) ?? "")?.token);
     }
-    return { news: news.length, left: left.length < asked.length ? left : [] };
+    return { changed: changed.length, omitted: omitted.length < batch.length ? omitted : [] };
   };
 
-  poke();
+  pollNow();
   return {
-    ask() {
-      told.forget();
-      poke();
+    subscribe() {
+      changes.reset();
+      pollNow();
     },
-    drop() {},
+    unsubscribe() {},
     renew() {},
     probe: () => false,
     close() {
-      hangingUp.abort();
+      aborter.abort();
       clearTimeout(next);
     },
   };
 }
 
-/** Every answer says again where each task stands: only what has changed since the last one is news. */
-class Told {
-  /** @type {Map<string, string>} what was said last by `snapshot`, `resumed` and `listed` of each subject */
+/** Return whether the message stands for a subscription that did not fit into the response. */
+function isOmitted(/** @type {Message} */ message) {
+  return message.type === "error" && /** @type {string} */ (message.code) === "rate_limited";
+}
+
+/** Filters repetitions: every response repeats the position of each task. */
+class ChangeFilter {
+  /** @type {Map<string, string>} the last `snapshot`, `resumed` and `listed` of each topic */
   #last = new Map();
 
-  forget() {
+  reset() {
     this.#last.clear();
   }
 
-  isNews(/** @type {Message} */ message) {
+  isNew(/** @type {Message} */ message) {
     if (message.type === "ping") return false;
     if (message.type !== "snapshot" && message.type !== "resumed" && message.type !== "listed") return true;
-    const { task } = /** @type {import("./types.js").SnapshotMessage} */ (message);
-    const place = message.type === "snapshot" ? cursorOf(task) : "";
-    const subject = `${message.type} ${subjectOf(message)}`;
-    const before = this.#last.get(subject);
-    this.#last.set(subject, place);
-    return before !== place;
+    const cursor = message.type === "snapshot" ? formatCursor(message.task) : "";
+    const name = `${message.type} ${messageKey(message)}`;
+    const before = this.#last.get(name);
+    this.#last.set(name, cursor);
+    return before !== cursor;
   }
 }

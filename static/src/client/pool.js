@@ -1,48 +1,46 @@
 // @ts-check
 /**
- * Everything on a page that follows something at one relay, on as few lines as the relay's limit allows.
+ * Distributes all subscriptions of a page at one relay over as few connections as the relay's limit allows.
  *
- * It owns who is told what. Members of one aim share a subscription: when one more joins, or one has lost its place, it
- * begins anew where that one is, for all of them. Each member brings its own token, and a fault ends only that
- * one. A line stands while it has members.
- *
- * @typedef {import("./types.js").Aim} Aim
- * @typedef {import("./types.js").FaultCode} FaultCode
- * @typedef {import("./types.js").Message} Message
+ * Subscribers of the same topic share a subscription. When another one joins, or one needs the whole state again, the
+ * subscription restarts from the earliest cursor, for all of them. Each subscriber has its own token, and an error ends
+ * only the subscriber whose token it is about. A connection stays open while it has subscribers.
  */
-
-import { Line } from "./fallback-connection.js";
-import { earliest } from "./message.js";
-import { DEFAULT_ROOM, roomOf } from "./subscription-limit.js";
-import { isBoard, keyOf, subjectOf } from "./topic.js";
+import { FallbackConnection } from "./fallback-connection.js";
+import { earliestCursor } from "./message.js";
+import { DEFAULT_LIMIT, limitIn } from "./subscription-limit.js";
+import { isBoard, keyOf, messageKey } from "./topic.js";
 import { wiresFor } from "./wires.js";
 
+/** @import { FaultCode, Message, Topic, WireName } from "../../relay.js" */
+/** @import { SubscribeRequest } from "./wire-types.js" */
+
 /**
- * @typedef {object} Member
- * @property {Aim} aim
+ * @typedef {object} Subscriber
+ * @property {Topic} topic
  * @property {string} token
- * @property {() => string|null} cursor where to go on from
- * @property {(message: Message) => void} hear
- * @property {() => void} changed the line has another state
- * @property {(code: FaultCode, reason: string) => void} fault the relay does not show it with this token
+ * @property {() => string|null} cursor returns where to resume
+ * @property {(message: Message) => void} onMessage
+ * @property {() => void} onChange the connection has another state
+ * @property {(code: FaultCode, reason: string) => void} onFault the relay refused the subscriber's token
  */
 
-/** @typedef {{line: Line, keys: Set<string>, isFull: boolean}} Lot what one line serves */
+/** @typedef {{connection: FallbackConnection, keys: Set<string>, isFull: boolean}} PooledConnection */
 
 export class Pool {
   #base;
   #wire;
   #kind;
-  #room = DEFAULT_ROOM;
-  /** @type {Map<string, Member[]>} by what they follow; the first brings the token */
-  #members = new Map();
-  /** @type {Lot[]} */
-  #lots = [];
+  #limit = DEFAULT_LIMIT;
+  /** @type {Map<string, Subscriber[]>} by topic; the first one's token is used */
+  #subscribers = new Map();
+  /** @type {PooledConnection[]} */
+  #pooled = [];
 
   /**
    * @param {URL} base
    * @param {"tasks"|"boards"} kind
-   * @param {import("./types.js").WireName} wire the best one to try
+   * @param {WireName} wire the preferred wire
    */
   constructor(base, kind, wire) {
     this.#base = base;
@@ -50,156 +48,164 @@ export class Pool {
     this.#wire = wire;
   }
 
-  /** The line that serves `aim`; undefined before the first turn and after the last one. */
-  lineOf(/** @type {Aim} */ aim) {
-    return this.#lotOf(keyOf(aim))?.line;
+  /** Return the connection of a topic; undefined until the subscriber's turn of the event loop has ended. */
+  connectionOf(/** @type {Topic} */ topic) {
+    return this.#pooledWith(keyOf(topic))?.connection;
   }
 
-  /** Take `member` in; it hears of everything by its handlers, and not before the next turn. */
-  join(/** @type {Member} */ member) {
-    const key = keyOf(member.aim);
-    this.#members.set(key, [...(this.#members.get(key) ?? []), member]);
-    queueMicrotask(() => this.#has(member) && this.#ask(key));
+  /** Add a subscriber. Its handlers are called from the next turn of the event loop on. */
+  join(/** @type {Subscriber} */ subscriber) {
+    const key = keyOf(subscriber.topic);
+    this.#subscribers.set(key, [...(this.#subscribers.get(key) ?? []), subscriber]);
+    queueMicrotask(() => this.#has(subscriber) && this.#subscribe(key));
   }
 
-  /** Let `member` go. Its line follows at the next turn if that was the last: an element may only be moving. */
-  leave(/** @type {Member} */ member) {
-    const key = keyOf(member.aim);
-    if (!this.#has(member)) return;
-    const others = (this.#members.get(key) ?? []).filter((other) => other !== member);
+  /** Remove a subscriber. The connection of the last one closes later, since an element may only be moving. */
+  leave(/** @type {Subscriber} */ subscriber) {
+    const key = keyOf(subscriber.topic);
+    if (!this.#has(subscriber)) return;
+    const others = (this.#subscribers.get(key) ?? []).filter((other) => other !== subscriber);
     if (others.length) {
-      this.#members.set(key, others);
+      this.#subscribers.set(key, others);
       return;
     }
-    this.#members.delete(key);
-    this.#forget(key);
+    this.#subscribers.delete(key);
+    this.#unsubscribe(key);
   }
 
-  /** Ask for what `member` follows again: from its cursor, or the whole state where it has lost its place. */
-  askAnew(/** @type {Member} */ member) {
-    if (this.#has(member)) this.#ask(keyOf(member.aim));
+  /** Restart a subscription from its cursor, or from the whole state if it has none. */
+  resubscribe(/** @type {Subscriber} */ subscriber) {
+    if (this.#has(subscriber)) this.#subscribe(keyOf(subscriber.topic));
   }
 
-  /** `member` has another token. */
-  renew(/** @type {Member} */ member) {
-    const key = keyOf(member.aim);
-    if (this.#members.get(key)?.[0] === member) this.#lotOf(key)?.line.renew(key);
+  /** Send the subscriber's new token. */
+  renew(/** @type {Subscriber} */ subscriber) {
+    const key = keyOf(subscriber.topic);
+    if (this.#subscribers.get(key)?.[0] === subscriber) this.#pooledWith(key)?.connection.renew(key);
   }
 
-  #ask(/** @type {string} */ key) {
-    const lot = this.#lotOf(key) ?? this.#place(key);
-    lot.line.start();
-    lot.line.ask(key);
-    for (const { changed } of this.#members.get(key) ?? []) changed();
+  #subscribe(/** @type {string} */ key) {
+    const { connection } = this.#pooledWith(key) ?? this.#assign(key);
+    connection.start();
+    connection.subscribe(key);
+    for (const { onChange } of this.#subscribers.get(key) ?? []) onChange();
   }
 
-  #lotOf(/** @type {string} */ key) {
-    return this.#lots.find(({ keys }) => keys.has(key));
+  #pooledWith(/** @type {string} */ key) {
+    return this.#pooled.find(({ keys }) => keys.has(key));
   }
 
-  /** Give `key` a place on the first line that has room. */
-  #place(/** @type {string} */ key) {
-    const lot = this.#lots.find(({ keys, isFull }) => !isFull && keys.size < this.#room) ?? this.#addLot();
-    lot.keys.add(key);
-    return lot;
+  /** Assign a topic to the first connection that is not full. */
+  #assign(/** @type {string} */ key) {
+    const pooled = this.#pooled.find(({ keys, isFull }) => !isFull && keys.size < this.#limit) ?? this.#add();
+    pooled.keys.add(key);
+    return pooled;
   }
 
-  #addLot() {
-    /** @type {Lot} */
-    const lot = {
+  #add() {
+    /** @type {PooledConnection} */
+    const pooled = {
       keys: new Set(),
       isFull: false,
-      line: new Line({
+      connection: new FallbackConnection({
         base: this.#base,
-        wires: wiresFor(this.#base, this.#kind, this.#wire, this.#lots.length),
-        entries: () => [...lot.keys].flatMap((key) => this.#entryOf(key) ?? []),
-        hear: (message, token) => this.#hear(lot, message, token),
-        changed: () => this.#each(lot, ({ changed }) => changed()),
-        refused: ({ code, reason }) => this.#refuse(lot, code, reason),
+        wires: wiresFor(this.#base, this.#kind, this.#wire, this.#pooled.length),
+        requests: () => [...pooled.keys].flatMap((key) => this.#requestFor(key) ?? []),
+        onMessage: (message, token) => this.#receive(pooled, message, token),
+        onChange: () => this.#each(pooled, ({ onChange }) => onChange()),
+        onRefuse: ({ code, reason }) => this.#refuseAll(pooled, code, reason),
       }),
     };
-    this.#lots.push(lot);
-    return lot;
+    this.#pooled.push(pooled);
+    return pooled;
   }
 
-  /** @returns {import("./types.js").Entry|null} */
-  #entryOf(/** @type {string} */ key) {
-    const members = this.#members.get(key);
-    if (!members) return null;
-    const [{ aim, token }] = members;
-    return { key, aim, token, cursor: earliest(members.map((member) => member.cursor())) };
+  /** @returns {SubscribeRequest|null} */
+  #requestFor(/** @type {string} */ key) {
+    const subscribers = this.#subscribers.get(key);
+    if (!subscribers) return null;
+    const [{ topic, token }] = subscribers;
+    return { key, topic, token, cursor: earliestCursor(subscribers.map(({ cursor }) => cursor())) };
   }
 
-  #forget(/** @type {string} */ key) {
-    const lot = this.#lotOf(key);
-    if (!lot) return;
-    lot.keys.delete(key);
-    lot.isFull = false;
-    lot.line.drop(key);
+  #unsubscribe(/** @type {string} */ key) {
+    const pooled = this.#pooledWith(key);
+    if (!pooled) return;
+    pooled.keys.delete(key);
+    pooled.isFull = false;
+    pooled.connection.unsubscribe(key);
     setTimeout(() => {
-      if (lot.keys.size) return;
-      lot.line.stop();
-      // The place of a line in the row names the stream that it shares with other tabs: only the last one gives it up.
-      while (this.#lots.length && this.#lots[this.#lots.length - 1].keys.size === 0) this.#lots.pop()?.line.stop();
+      if (pooled.keys.size) return;
+      pooled.connection.stop();
+      // The index of a connection names the stream that it shares with other tabs, so only the last ones are removed.
+      while (this.#pooled.length && this.#pooled[this.#pooled.length - 1].keys.size === 0) {
+        this.#pooled.pop()?.connection.stop();
+      }
     });
   }
 
-  #hear(/** @type {Lot} */ lot, /** @type {Message} */ message, /** @type {string|undefined} */ token) {
-    const key = subjectOf(message);
+  #receive(
+    /** @type {PooledConnection} */ pooled,
+    /** @type {Message} */ message,
+    /** @type {string|undefined} */ token,
+  ) {
+    const key = messageKey(message);
     if (message.type === "error") {
-      const { code, detail = "" } = /** @type {import("./types.js").ErrorMessage} */ (message);
-      if (key !== null && lot.keys.has(key)) this.#fault(lot, key, token, code, detail);
+      const { code, detail = "" } = message;
+      if (key !== null && pooled.keys.has(key)) this.#fault(pooled, key, token, code, detail);
       return;
     }
-    this.#each(lot, ({ aim, hear }) => {
-      // The tasks of a board come under their own names: whether one belongs to it the board finds out.
-      const perhaps = isBoard(aim) && key?.startsWith("task ");
-      if (key === null || key === keyOf(aim) || perhaps) hear(message);
+    this.#each(pooled, ({ topic, onMessage }) => {
+      // Messages about the tasks of a board name only the task. The board finds out whether the task belongs to it.
+      const mayBelongToBoard = isBoard(topic) && key?.startsWith("task ");
+      if (key === null || key === keyOf(topic) || mayBelongToBoard) onMessage(message);
     });
   }
 
   /**
-   * The member whose token was used is out; any other goes on with its own.
+   * Remove the subscriber whose token was refused; the others continue with theirs.
    *
-   * @param {Lot} lot
+   * @param {PooledConnection} pooled
    * @param {string} key
    * @param {string|undefined} token
    * @param {FaultCode} code
    * @param {string} reason
    */
-  #fault(lot, key, token, code, reason) {
-    const room = roomOf(reason);
-    if (room !== null) return this.#move(lot, key, room);
-    const asker = this.#members.get(key)?.[0];
-    if (!asker || (token !== undefined && asker.token !== token)) return; // it is about a token of before
-    this.leave(asker);
-    if (this.#members.has(key)) this.#ask(key);
-    asker.fault(code, reason);
+  #fault(pooled, key, token, code, reason) {
+    const limit = limitIn(reason);
+    if (limit !== null) return this.#moveFrom(pooled, key, limit);
+    const subscriber = this.#subscribers.get(key)?.[0];
+    if (!subscriber || (token !== undefined && subscriber.token !== token)) return; // about an earlier token
+    this.leave(subscriber);
+    if (this.#subscribers.has(key)) this.#subscribe(key);
+    subscriber.onFault(code, reason);
   }
 
-  /** A full line keeps what it has; what it has no room for goes to another one. */
-  #move(/** @type {Lot} */ lot, /** @type {string} */ key, /** @type {number} */ room) {
-    this.#room = Math.min(this.#room, room);
-    this.#forget(key);
-    lot.isFull = true;
-    this.#ask(key);
+  /** Move a topic from a full connection to another one. */
+  #moveFrom(/** @type {PooledConnection} */ pooled, /** @type {string} */ key, /** @type {number} */ limit) {
+    this.#limit = Math.min(this.#limit, limit);
+    this.#unsubscribe(key);
+    pooled.isFull = true;
+    this.#subscribe(key);
   }
 
-  #refuse(/** @type {Lot} */ lot, /** @type {FaultCode} */ code, /** @type {string} */ reason) {
-    const all = [...lot.keys].flatMap((key) => this.#members.get(key) ?? []);
-    for (const member of all) this.leave(member);
-    for (const { fault } of all) fault(code, reason);
+  #refuseAll(/** @type {PooledConnection} */ pooled, /** @type {FaultCode} */ code, /** @type {string} */ reason) {
+    const all = this.#subscribersOf(pooled);
+    for (const subscriber of all) this.leave(subscriber);
+    for (const { onFault } of all) onFault(code, reason);
   }
 
-  #has(/** @type {Member} */ member) {
-    return this.#members.get(keyOf(member.aim))?.includes(member) ?? false;
+  #has(/** @type {Subscriber} */ subscriber) {
+    return this.#subscribers.get(keyOf(subscriber.topic))?.includes(subscriber) ?? false;
   }
 
-  /** Whoever hears of something may leave or join, so it goes by who is there now. */
-  #each(/** @type {Lot} */ lot, /** @type {(member: Member) => void} */ tell) {
-    for (const member of [...lot.keys].flatMap((key) => this.#members.get(key) ?? [])) {
-      if (this.#has(member)) tell(member);
-    }
+  #subscribersOf(/** @type {PooledConnection} */ pooled) {
+    return [...pooled.keys].flatMap((key) => this.#subscribers.get(key) ?? []);
+  }
+
+  /** Call `notify` for each subscriber. A handler may remove others, which are then skipped. */
+  #each(/** @type {PooledConnection} */ pooled, /** @type {(subscriber: Subscriber) => void} */ notify) {
+    for (const subscriber of this.#subscribersOf(pooled)) if (this.#has(subscriber)) notify(subscriber);
   }
 }
 
@@ -207,15 +213,15 @@ export class Pool {
 const pools = new Map();
 
 /**
- * The pool that this page has for `aim` at a relay. Boards have one apart: a connection that follows a task by itself is
- * not told of it by its tags.
+ * Return the page's pool for a topic. Boards have a pool of their own: on a connection that follows a task directly, the
+ * relay does not send that task's events for its tags again.
  *
  * @param {URL} base
- * @param {Aim} aim
- * @param {import("./types.js").WireName} wire
+ * @param {Topic} topic
+ * @param {WireName} wire
  */
-export function poolOf(base, aim, wire) {
-  const kind = isBoard(aim) ? "boards" : "tasks";
+export function poolFor(base, topic, wire) {
+  const kind = isBoard(topic) ? "boards" : "tasks";
   const name = `${kind} ${wire} ${base.href}`;
   const pool = pools.get(name) ?? new Pool(base, kind, wire);
   pools.set(name, pool);

@@ -1,5 +1,5 @@
 // @ts-check
-/** A refusal in words: reads the relay's problem answers (RFC 9457), and whatever else an HTTP server may answer. */
+/** Reads error responses: the relay's problem documents (RFC 9457), and those of other HTTP servers. */
 
 /** @typedef {{field: string, message: string}} FieldError */
 
@@ -11,8 +11,8 @@ export class Problem extends Error {
    * @param {string} [more.detail]
    * @param {FieldError[]} [more.errors]
    * @param {{code?: number|string|null, message?: string}|null} [more.upstream]
-   * @param {string} [more.code] the relay's word for it, empty where it was not the relay that answered
-   * @param {number} [more.retry_s] how long to wait at least before the next try
+   * @param {string} [more.code] the relay's error code; empty if something other than the relay answered
+   * @param {number} [more.retry_s] the minimum wait before the next attempt
    */
   constructor(status, title, { detail = "", errors = [], upstream = null, code = "", retry_s = 0 } = {}) {
     super(detail ? `${title}: ${detail}` : title);
@@ -28,29 +28,31 @@ export class Problem extends Error {
 }
 
 /**
- * Make a `Problem` of an answer that is not ok; never throws.
+ * Convert an error response into a `Problem`. Never throws.
  *
  * @param {Response} response
  * @returns {Promise<Problem>}
  */
 export async function readProblem(response) {
   const body = await response.json().catch(() => null);
-  const said = typeof body === "object" && body !== null ? body : {};
-  const title = typeof said.title === "string" ? said.title : `HTTP ${response.status} ${response.statusText}`.trim();
+  const fields = typeof body === "object" && body !== null ? body : {};
+  const title =
+    typeof fields.title === "string" ? fields.title : `HTTP ${response.status} ${response.statusText}`.trim();
   return new Problem(response.status, title, {
-    detail: typeof said.detail === "string" ? said.detail : "",
-    errors: Array.isArray(said.errors) ? said.errors : [],
-    upstream: said.upstream ?? null,
-    code: typeof said.code === "string" ? said.code : "",
+    detail: typeof fields.detail === "string" ? fields.detail : "",
+    errors: Array.isArray(fields.errors) ? fields.errors : [],
+    upstream: fields.upstream ?? null,
+    code: typeof fields.code === "string" ? fields.code : "",
     retry_s: retryAfter_s(response.headers.get("Retry-After"), Date.now()),
   });
 }
 
 /**
- * Read `Retry-After`, which is in seconds or a date (RFC 9110 section 10.2.3); 0 where it says nothing.
+ * Parse `Retry-After`, which holds seconds or a date (RFC 9110 section 10.2.3).
  *
  * @param {string|null} value
  * @param {number} now_ms
+ * @returns {number} 0 if it is absent, invalid or in the past
  */
 export function retryAfter_s(value, now_ms) {
   if (value === null) return 0;

@@ -2,20 +2,16 @@
 /**
  * The state of a task as the fold of its messages: `state = reduce(state, message)`.
  *
- * The same fold stands in relay/core/snapshot.py; both pass tests/vectors/. Pure: it never changes what it is given,
- * and gives the same object back when a message changes nothing. Texts are counted in UTF-16 units, which is what
- * `length` counts.
- *
- * @typedef {import("./types.js").Snapshot} Snapshot
- * @typedef {import("./types.js").RelayEvent} RelayEvent
- * @typedef {import("./types.js").Message} Message
- * @typedef {import("./types.js").Log} Log
+ * relay/core/snapshot.py has the same fold; both pass tests/vectors/. Pure: it never modifies its arguments, and returns
+ * the same object if a message changes nothing. Text is measured in UTF-16 units, as `length` does.
  */
+
+/** @import { Append, EventData, Log, Message, RelayEvent, Segment, Snapshot, StageMark } from "../../relay.js" */
 
 /** How much log a snapshot keeps, in UTF-16 units over both streams. */
 export const LOG_UNITS = 32_768;
 
-/** The upstream's stages, in its order. */
+/** The platform's stages, in order. */
 export const STAGES = [
   "queue",
   "accept",
@@ -32,31 +28,19 @@ export const STAGES = [
  * Return the state after `message`.
  *
  * @param {Snapshot|null} state null before the first message
- * @param {Message} message any message of either wire; one of an unknown type changes nothing
- * @param {string} [epoch] only for a fold that begins with `submit` itself: no event carries its epoch
+ * @param {Message} message a message of any wire; one of an unknown type changes nothing
+ * @param {string} [epoch] for a fold that starts at `submit`, since events carry no epoch
  * @returns {Snapshot|null}
  */
 export function reduce(state, message, epoch = "") {
-  if (message.type === "snapshot") return /** @type {import("./types.js").SnapshotMessage} */ (message).task;
+  if (message.type === "snapshot") return message.task;
   if (!isEvent(message)) return state;
   if (state === null) return message.type === "submit" && message.seq === 1 ? begin(message, epoch) : null;
   return message.seq === state.seq + 1 ? apply(state, message) : state;
 }
 
 /**
- * Does `message` come from a place in the log that `state` has not reached? Then only the whole state helps.
- *
- * @param {Snapshot|null} state
- * @param {Message} message
- */
-export function leavesGap(state, message) {
-  const seq = state?.seq ?? 0;
-  if (message.type === "resumed") return /** @type {import("./types.js").ResumedMessage} */ (message).seq !== seq;
-  return isEvent(message) && message.seq > seq + 1;
-}
-
-/**
- * Tell an entry of the log from the messages around it.
+ * Return whether a message is an entry of the task's log.
  *
  * @param {Message} message
  * @returns {message is RelayEvent}
@@ -65,6 +49,7 @@ export function isEvent(message) {
   return EVENT_TYPES.has(message.type);
 }
 
+/** @type {ReadonlySet<string>} */
 const EVENT_TYPES = new Set([
   ...STAGES,
   "submit",
@@ -78,7 +63,7 @@ const EVENT_TYPES = new Set([
 ]);
 
 /**
- * @param {RelayEvent} event
+ * @param {RelayEvent & {type: "submit"}} event
  * @param {string} epoch
  * @returns {Snapshot}
  */
@@ -121,26 +106,25 @@ function apply(snapshot, event) {
     updated_at: Math.max(snapshot.updated_at, event.at),
     hold: event.state === "held" ? snapshot.hold : null,
   };
-  const { data } = event;
   switch (event.type) {
     case "submit":
       return state;
     case "hold":
-      return { ...state, hold: data };
+      return { ...state, hold: event.data };
     case "submitted":
-      return { ...state, upstream_id: data.upstream_id };
+      return { ...state, upstream_id: event.data.upstream_id };
     case "output":
-      return withOutput(state, data);
+      return withOutput(state, event.data);
     case "postprocess_end":
-      return { ...state, stages: withStage(state.stages, event), outputs: data.outputs };
+      return { ...state, stages: withStage(state.stages, event), outputs: event.data.outputs };
     case "cancel":
-      return { ...state, cancel: data };
+      return { ...state, cancel: event.data };
     case "stall":
-      return { ...state, stall: data };
+      return { ...state, stall: event.data };
     case "stall_end":
       return { ...state, stall: null };
     case "done":
-      return { ...state, done: data, ended_at: event.at, stall: null };
+      return { ...state, done: event.data, ended_at: event.at, stall: null };
     default:
       return { ...state, stages: withStage(state.stages, event) };
   }
@@ -148,24 +132,25 @@ function apply(snapshot, event) {
 
 /**
  * @param {Snapshot} state
- * @param {any} data one of progress, log, append, outputs
+ * @param {EventData["output"]} data
  * @returns {Snapshot}
  */
 function withOutput(state, data) {
-  if (data.progress) return { ...state, progress: data.progress };
-  if (data.log) {
-    const whole = data.log.before === undefined ? withLog(state.log, data.log) : withLateLog(state.log, data.log);
+  if ("progress" in data) return { ...state, progress: data.progress };
+  if ("log" in data) {
+    const { before, ...added } = data.log;
+    const whole = before === undefined ? withLog(state.log, added) : withLateLog(state.log, added, before);
     const { entries, dropped } = cutLog(whole);
     return { ...state, log: entries, log_dropped: state.log_dropped + dropped };
   }
-  if (data.append) return { ...state, segments: withAppend(state.segments, data.append) };
-  return data.outputs ? { ...state, outputs: data.outputs } : state;
+  if ("append" in data) return { ...state, segments: withAppend(state.segments, data.append) };
+  return "outputs" in data ? { ...state, outputs: data.outputs } : state;
 }
 
 /**
- * Put the stage where the upstream's order wants it, however late it was learnt.
+ * Insert a stage in the platform's order, however late it was learnt.
  *
- * @param {import("./types.js").StageMark[]} stages
+ * @param {StageMark[]} stages
  * @param {RelayEvent} event
  */
 function withStage(stages, event) {
@@ -174,7 +159,7 @@ function withStage(stages, event) {
 }
 
 /**
- * Add to the log, merging neighbours of one stream.
+ * Append to the log. Consecutive text of one stream is merged.
  *
  * @param {Log[]} log
  * @param {Log} added
@@ -187,13 +172,14 @@ function withLog(log, added) {
 }
 
 /**
- * Insert text that was learnt late; where its place has been cut off already, it goes before everything.
+ * Insert text that was learnt late. If its position has been cut off, it goes to the front.
  *
  * @param {Log[]} log
- * @param {Log & {before: number}} late `before`: how many units of its stream come after it
+ * @param {Log} late
+ * @param {number} before how many UTF-16 units of its stream come after it
  * @returns {Log[]}
  */
-function withLateLog(log, { stream, text: late, before }) {
+function withLateLog(log, { stream, text: late }, before) {
   let left = before;
   for (let index = log.length - 1; index >= 0; index -= 1) {
     const { text } = log[index];
@@ -211,9 +197,9 @@ function withLateLog(log, { stream, text: late, before }) {
 }
 
 /**
- * Cut the log from the front to what a snapshot keeps, whole entries first.
+ * Cut the log from the front to the size that a snapshot keeps, whole entries first.
  *
- * @param {Log[]} log a copy of its own
+ * @param {Log[]} log modified in place
  * @returns {{entries: Log[], dropped: number}} `dropped` in UTF-16 units
  */
 function cutLog(log) {
@@ -226,7 +212,7 @@ function cutLog(log) {
     if (units <= excess) {
       entries.shift();
     } else {
-      units = splitsPair(text, excess) ? excess + 1 : excess; // the cut fell inside a pair: the whole character goes
+      units = splitsPair(text, excess) ? excess + 1 : excess; // never split a surrogate pair: drop the whole character
       entries[0] = { stream, text: text.slice(units) };
     }
     dropped += units;
@@ -236,10 +222,10 @@ function cutLog(log) {
 }
 
 /**
- * Replace what the segment has from the offset on; segments that were skipped stand empty.
+ * Replace the text of a segment from the offset on. Skipped segments are left empty.
  *
- * @param {import("./types.js").Segment[]} segments
- * @param {import("./types.js").Append} append
+ * @param {Segment[]} segments
+ * @param {Append} append
  */
 function withAppend(segments, { segment, kind, offset, text }) {
   const grown = [...segments];
@@ -251,6 +237,8 @@ function withAppend(segments, { segment, kind, offset, text }) {
 }
 
 /**
+ * Return whether a cut after `units` would split a surrogate pair.
+ *
  * @param {string} text
  * @param {number} units
  */

@@ -1,192 +1,181 @@
 // @ts-check
 /**
- * Follows many tasks, all tasks of a tag, and all tasks of a relay. No DOM.
+ * `RelayBoard`: follows many tasks, all tasks of a tag, and all tasks of a relay. No DOM.
  *
- * Each subscription brings its own token, and a fault ends only that one; after that it may be subscribed again.
- *
- * @typedef {import("./types.js").Snapshot} Snapshot
- * @typedef {import("./types.js").Message} Message
- * @typedef {import("./types.js").ConnectionState} ConnectionState
+ * Each subscription has its own token. An error ends only that subscription, which may then be started again.
  */
 import { DEFAULT_BASE } from "./base.js";
-import { TagClient } from "./board-client.js";
+import { BoardClient } from "./board-client.js";
 import { RelayClient } from "./relay-client.js";
 
-/**
- * @typedef {object} BoardUpdate
- * @property {string|null} task whose state it is; null where it is about no task
- * @property {string|null} tag by which tag it came; null for a task that is followed by itself, or with all others
- * @property {Snapshot|null} state
- * @property {Message|null} message `error` where a subscription has ended with a fault, `listed` where the tasks of a tag, or all tasks, have been told
- * @property {ConnectionState} connection the worst of all subscriptions; `ended` where there is none
- * @property {string} reason
- * @property {number|null} offlineSince in unix seconds by our clock
- * @property {number} clockOffset_s the relay's clock minus ours
- */
+/** @import { BoardUpdate, ConnectionState, Credentials, Message, RelayUpdate, Snapshot } from "../../relay.js" */
+/** @import { UpdateTarget } from "../../relay.js" */
+/** @import { BoardTopic } from "./board-client.js" */
 
-/** The worst first: a board is as well connected as its worst subscription. */
+/** @typedef {{state: ConnectionState, reason: string, offlineSince: number|null}} Status */
+
+const Target = /** @type {new () => UpdateTarget<BoardUpdate>} */ (EventTarget);
+
+/** A board is as well connected as its worst subscription. */
 const WORST_FIRST = /** @type {const} */ (["offline", "connecting", "catching-up", "polling", "live"]);
 
-/** @typedef {{token?: string, getToken?: import("./types.js").GetToken}} Right */
-/** @typedef {{state: ConnectionState, reason: string, offlineSince: number|null}} Standing */
+/** @type {Status} */
+const CONNECTING = { state: "connecting", reason: "", offlineSince: null };
+/** @type {Status} */
+const ENDED = { state: "ended", reason: "", offlineSince: null };
 
 /** Fires `update`, a CustomEvent whose `detail` is a `BoardUpdate`. */
-export class RelayBoard extends EventTarget {
+export class RelayBoard extends Target {
   #base;
   /** @type {Map<string, Snapshot>} */
   #states = new Map();
   /** @type {Map<string, RelayClient>} */
   #tasks = new Map();
-  /** @type {Map<string, TagClient>} */
+  /** @type {Map<string, BoardClient>} */
   #tags = new Map();
-  /** @type {Map<"all", TagClient>} */
+  /** @type {Map<"all", BoardClient>} */
   #all = new Map();
   #clockOffset_s = 0;
-  /** @type {Map<object, Standing>} how each subscription stands */
-  #standings = new Map();
+  /** @type {Map<object, Status>} of each subscription */
+  #statuses = new Map();
 
-  /** @param {{base?: string}} [options] where the relay is; by default where this module came from */
+  /** @param {{base?: string}} [options] the relay's address; defaults to the relay that served this module */
   constructor({ base = DEFAULT_BASE } = {}) {
     super();
     this.#base = base;
   }
 
-  /** The state of every task seen so far, those that have ended too. */
+  /** The state of every task seen so far, including those that are done. */
   get states() {
     return /** @type {ReadonlyMap<string, Snapshot>} */ (this.#states);
   }
 
-  /** The worst state of all subscriptions; `ended` where there is none. */
+  /** The worst state of all subscriptions; `ended` if there are none. */
   get connection() {
     return this.#worst().state;
   }
 
-  /** The relay's clock minus ours. */
+  /** The relay's clock minus the browser's. */
   get clockOffset_s() {
     return this.#clockOffset_s;
   }
 
   /**
-   * Follow `task`, from `state` on where one is at hand. A snapshot from a list will do, although it has no log.
+   * Follow a task, resuming from `state` if it is given. A snapshot from a list will do, although it has no log.
    *
    * @param {string} task
-   * @param {string|Right} token
+   * @param {string|Credentials} token
    * @param {Snapshot|null} [state]
    */
   subscribe(task, token, state = null) {
     if (state && !this.#states.has(task)) this.#states.set(task, state);
     const known = this.#states.get(task) ?? null;
     if (this.#tasks.has(task) || known?.done) return;
-    const client = new RelayClient({ task, ...rightOf(token), base: this.#base, state: known });
+    const client = new RelayClient({ task, ...credentialsFrom(token), base: this.#base, state: known });
     this.#tasks.set(task, client);
-    this.#standings.set(client, CONNECTING);
-    client.addEventListener("update", (event) => {
-      const update = /** @type {CustomEvent<import("./relay-client.js").RelayUpdate>} */ (event).detail;
-      this.#takeTask(task, client, update);
-    });
+    this.#statuses.set(client, CONNECTING);
+    client.addEventListener("update", ({ detail }) => this.#taskUpdated(task, client, detail));
   }
 
-  /** Leave `task`. */
   unsubscribe(/** @type {string} */ task) {
-    this.#drop(this.#tasks, task);
+    this.#remove(this.#tasks, task);
   }
 
   /**
-   * Follow every task of `tag`, those too that join later. Their states come without log and segments.
+   * Follow every task of `tag`, including those that are tagged later. Their states have no log and no segments.
    *
    * @param {string} tag
-   * @param {string|Right} token of that tag, or an API key
+   * @param {string|Credentials} token a token for the tag, or an API key
    */
   subscribeTag(tag, token) {
     this.#follow(this.#tags, tag, { tag }, token);
   }
 
-  /** Leave `tag`. What was seen of its tasks stays. */
+  /** Stop following a tag. The states of its tasks are kept. */
   unsubscribeTag(/** @type {string} */ tag) {
-    this.#drop(this.#tags, tag);
+    this.#remove(this.#tags, tag);
   }
 
   /**
-   * Follow every task of the relay, those too that are started later. Their states come without log and segments.
+   * Follow every task of the relay, including those started later. Their states have no log and no segments.
    *
-   * @param {string|Right} key an API key
+   * @param {string|Credentials} key an API key
    */
   followAll(key) {
     this.#follow(this.#all, "all", { all: true }, key);
   }
 
-  /** Leave those tasks that are followed with all others. What was seen of them stays. */
+  /** Undo `followAll`. The states of the tasks are kept. */
   unfollowAll() {
-    this.#drop(this.#all, "all");
+    this.#remove(this.#all, "all");
   }
 
-  /** Leave everything. */
+  /** End all subscriptions. */
   stop() {
     this.unfollowAll();
     for (const task of [...this.#tasks.keys()]) this.unsubscribe(task);
     for (const tag of [...this.#tags.keys()]) this.unsubscribeTag(tag);
   }
 
-  /** Drop the connection and come back at once. */
+  /** Drop the connections and reconnect at once. */
   resync() {
-    // Some share a connection: it is dropped once.
-    const subscriptions = [...this.#tasks.values(), ...this.#tags.values(), ...this.#all.values()];
-    for (const client of subscriptions) client.resync();
+    // Subscriptions may share a connection. One that is already reconnecting is not dropped again.
+    for (const client of [...this.#tasks.values(), ...this.#tags.values(), ...this.#all.values()]) client.resync();
   }
 
   /**
    * @template {string} Name
-   * @param {Map<Name, TagClient>} clients
+   * @param {Map<Name, BoardClient>} clients
    * @param {Name} name
-   * @param {{tag: string}|{all: true}} aim
-   * @param {string|Right} token
+   * @param {BoardTopic} topic
+   * @param {string|Credentials} token
    */
-  #follow(clients, name, aim, token) {
+  #follow(clients, name, topic, token) {
     if (clients.has(name)) return;
-    const client = new TagClient({
-      aim,
-      ...rightOf(token),
+    const client = new BoardClient({
+      topic,
+      credentials: credentialsFrom(token),
       base: this.#base,
-      told: ({ state, message }) => this.#takeBoard(aim, client, state, message),
+      onUpdate: (state, message) => this.#boardUpdated(topic, client, state, message),
     });
     clients.set(name, client);
-    this.#standings.set(client, CONNECTING);
+    this.#statuses.set(client, CONNECTING);
   }
 
   /**
    * @param {string} task
    * @param {RelayClient} client
-   * @param {import("./relay-client.js").RelayUpdate} update
+   * @param {RelayUpdate} update
    */
-  #takeTask(task, client, { state, message, connection, reason, offlineSince, fault, clockOffset_s }) {
+  #taskUpdated(task, client, { state, message, connection, reason, offlineSince, fault, clockOffset_s }) {
     const before = this.#worst();
     if (message) this.#clockOffset_s = clockOffset_s;
-    if (connection === "ended" || fault) this.#drop(this.#tasks, task);
-    else this.#standings.set(client, { state: connection, reason, offlineSince });
+    if (connection === "ended" || fault) this.#remove(this.#tasks, task);
+    else this.#statuses.set(client, { state: connection, reason, offlineSince });
     if (state && message) this.#states.set(task, state);
     if (fault) this.#update({ task, message: { type: "error", task, code: fault, detail: reason } });
     else if (message && message.type !== "ping") this.#update({ task, message });
-    else if (differ(before, this.#worst())) this.#update({});
+    else if (isDifferent(before, this.#worst())) this.#update({});
   }
 
   /**
-   * @param {{tag: string}|{all: true}} aim
-   * @param {TagClient} client
+   * @param {BoardTopic} topic
+   * @param {BoardClient} client
    * @param {Snapshot|null} state
    * @param {Message|null} message
    */
-  #takeBoard(aim, client, state, message) {
+  #boardUpdated(topic, client, state, message) {
     const { state: connection, reason, offlineSince, fault, clockOffset_s } = client.subscription;
-    const tag = "tag" in aim ? aim.tag : null;
+    const tag = "tag" in topic ? topic.tag : null;
     const before = this.#worst();
     if (message) this.#clockOffset_s = clockOffset_s;
-    if (!fault) this.#standings.set(client, { state: connection, reason, offlineSince });
-    else if ("tag" in aim) this.#drop(this.#tags, aim.tag);
+    if (!fault) this.#statuses.set(client, { state: connection, reason, offlineSince });
+    else if ("tag" in topic) this.#remove(this.#tags, topic.tag);
     else this.unfollowAll();
-    if (fault) this.#update({ tag, message: { type: "error", ...aim, code: fault, detail: reason } });
-    else if (state) this.#takeRow(tag, state, message);
+    if (fault) this.#update({ tag, message: { type: "error", ...topic, code: fault, detail: reason } });
+    else if (state) this.#boardTaskUpdated(tag, state, message);
     else if (message && message.type !== "ping") this.#update({ tag, message });
-    else if (differ(before, this.#worst())) this.#update({});
+    else if (isDifferent(before, this.#worst())) this.#update({});
   }
 
   /**
@@ -194,17 +183,17 @@ export class RelayBoard extends EventTarget {
    * @param {Snapshot} state
    * @param {Message|null} message
    */
-  #takeRow(tag, state, message) {
-    if (this.#tasks.has(state.id)) return; // it is followed by itself, and so more fully
+  #boardTaskUpdated(tag, state, message) {
+    if (this.#tasks.has(state.id)) return; // its own subscription has the log as well
     this.#states.set(state.id, state);
     this.#update({ task: state.id, tag, message });
   }
 
-  /** @returns {Standing} */
+  /** @returns {Status} */
   #worst() {
-    const standings = [...this.#standings.values()];
+    const statuses = [...this.#statuses.values()];
     for (const state of WORST_FIRST) {
-      const found = standings.find((standing) => standing.state === state);
+      const found = statuses.find((status) => status.state === state);
       if (found) return found;
     }
     return ENDED;
@@ -212,16 +201,16 @@ export class RelayBoard extends EventTarget {
 
   /**
    * @template {string} Name
-   * @template {RelayClient|TagClient} Client
+   * @template {RelayClient|BoardClient} Client
    * @param {Map<Name, Client>} clients
    * @param {Name} name
    */
-  #drop(clients, name) {
+  #remove(clients, name) {
     const client = clients.get(name);
     if (!client) return;
     client.stop();
     clients.delete(name);
-    this.#standings.delete(client);
+    this.#statuses.delete(client);
   }
 
   #update(/** @type {{task?: string|null, tag?: string|null, message?: Message|null}} */ about) {
@@ -234,19 +223,15 @@ export class RelayBoard extends EventTarget {
   }
 }
 
-/** @type {Standing} */
-const CONNECTING = { state: "connecting", reason: "", offlineSince: null };
-/** @type {Standing} */
-const ENDED = { state: "ended", reason: "", offlineSince: null };
-
-function rightOf(/** @type {string|Right} */ token) {
+/** @returns {Credentials} */
+function credentialsFrom(/** @type {string|Credentials} */ token) {
   return typeof token === "string" ? { token } : token;
 }
 
 /**
- * @param {Standing} one
- * @param {Standing} other
+ * @param {Status} one
+ * @param {Status} other
  */
-function differ(one, other) {
+function isDifferent(one, other) {
   return one.state !== other.state || one.reason !== other.reason;
 }

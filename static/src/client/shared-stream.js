@@ -1,88 +1,88 @@
 // @ts-check
 /**
- * One event stream for all tabs of a site: the tab that holds the lock leads, and holds the stream. The others tell it
- * what they want, and hear by a BroadcastChannel what comes. When the leader closes, is frozen, or falls silent, another
- * takes over; each tab knows its own cursors, so nothing is lost.
+ * Shares one event stream among all tabs of a site. The tab that holds the lock leads: it opens the stream. The other
+ * tabs send it their subscriptions and receive messages over a BroadcastChannel. If the leader closes, is frozen or
+ * falls silent, another tab takes over; each tab keeps its own cursors, so nothing is lost.
  *
- * Tokens travel over the BroadcastChannel, which reaches only pages of the same origin.
- *
- * @typedef {import("./types.js").Ending} Ending
- * @typedef {import("./types.js").Entry} Entry
- * @typedef {import("./types.js").Message} Message
+ * Tokens travel over the BroadcastChannel, which only reaches pages of the same origin.
  */
 import { StreamLeader } from "./stream-leader.js";
 
-/** The relay sends something at least every 15 s; a leader that passes nothing on for so long is asked for a sign. */
+/** @import { Message } from "../../relay.js" */
+/** @import { CloseReason, SubscribeRequest, Wire, WireOptions } from "./wire-types.js" */
+
+/** The relay sends something at least every 15 s. A leader that passes on nothing for this long is pinged. */
 const SILENCE_S = 20;
 
-/** So long may a leader take to answer. */
+/** How long a leader may take to answer a ping. */
 const ANSWER_S = 3;
 
 /**
- * What tabs tell each other. `want` adds subscriptions, `drop` takes some back, `hello` asks whether the leader is awake.
- * The leader says `lead` to those that it does not know, and `here` to the others; it passes on every `message` (to one
- * tab alone with `to`) and says when the stream is `closed`.
+ * What tabs send each other. Followers send `subscribe`, `unsubscribe` and `ping`. The leader answers a known tab with
+ * `pong`, and sends `leading` when it takes over and to tabs that it does not know, which then subscribe again. It
+ * forwards every `message` (to a single tab with `to`), and says when the stream has `closed`.
  *
- * @typedef {{kind: "want", tab: string, entries: Entry[]} | {kind: "drop", tab: string, keys: string[]}
- *   | {kind: "hello", tab: string} | {kind: "lead"} | {kind: "here"} | {kind: "closed", ending: Ending}
- *   | {kind: "message", message: Message, token?: string, to?: string}} Word
+ * @typedef {{kind: "subscribe", tab: string, requests: SubscribeRequest[]}
+ *   | {kind: "unsubscribe", tab: string, keys: string[]}
+ *   | {kind: "ping", tab: string} | {kind: "pong"} | {kind: "leading"} | {kind: "closed", reason: CloseReason}
+ *   | {kind: "message", message: Message, token?: string, to?: string}} TabMessage
  */
 
 /**
- * @param {import("./types.js").WireParts} parts
- * @param {string} name what the tabs have in common
- * @returns {import("./types.js").Wire}
+ * @param {WireOptions} options
+ * @param {string} name the name of the channel and of the lock
+ * @returns {Wire}
  */
-export function openSharedStream(parts, name) {
-  return new SharedStream(parts, name);
+export function openSharedStream(options, name) {
+  return new SharedStream(options, name);
 }
 
 class SharedStream {
-  #parts;
+  #options;
   #name;
   #tab = Math.random().toString(36).slice(2);
   #channel;
   /** @type {StreamLeader|null} */
   #leader = null;
-  #leaving = new AbortController();
-  #isPresent = false;
+  #closing = new AbortController();
+  #holdsTabLock = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
-  #watch;
+  #watchdog;
 
   /**
-   * @param {import("./types.js").WireParts} parts
+   * @param {WireOptions} options
    * @param {string} name
    */
-  constructor(parts, name) {
-    this.#parts = parts;
+  constructor(options, name) {
+    this.#options = options;
     this.#name = name;
     this.#channel = new BroadcastChannel(name);
-    const { signal } = this.#leaving;
-    this.#channel.addEventListener("message", ({ data }) => this.#take(data), { signal });
-    // A tab that sleeps must not keep the others waiting, and one with a lock does not fit into the back-forward cache.
-    const sleep = () => this.#end({ kind: "again", reason: "the tab was put to sleep", reached: true });
+    const { signal } = this.#closing;
+    this.#channel.addEventListener("message", ({ data }) => this.#receive(data), { signal });
+    // A sleeping tab must not keep the others waiting, and a lock keeps a page out of the back-forward cache.
+    const sleep = () => this.#end({ kind: "retry", reason: "the tab was suspended", reached: true });
     document.addEventListener("freeze", sleep, { signal });
     addEventListener("pagehide", sleep, { signal });
-    parts.ready().then(() => this.#join());
+    options.ready().then(() => this.#join());
   }
 
   #join() {
-    if (this.#leaving.signal.aborted) return;
-    this.#request(tabLock(this.#name, this.#tab), {}, () => this.#enter());
-    this.#request(this.#name, {}, () => this.#lead());
-    this.#listen(ANSWER_S);
+    if (this.#closing.signal.aborted) return;
+    this.#requestLock(tabLock(this.#name, this.#tab), {}, () => this.#follow());
+    this.#requestLock(this.#name, {}, () => this.#lead());
+    this.#expectLeader(ANSWER_S);
   }
 
-  ask(/** @type {string} */ key) {
-    this.#want([key]);
+  subscribe(/** @type {string} */ key) {
+    this.#sendSubscriptions([key]);
   }
 
   renew(/** @type {string} */ key) {
-    this.#want([key]);
+    this.#sendSubscriptions([key]);
   }
 
-  drop(/** @type {string} */ key) {
-    this.#say({ kind: "drop", tab: this.#tab, keys: [key] });
+  unsubscribe(/** @type {string} */ key) {
+    this.#sendToLeader({ kind: "unsubscribe", tab: this.#tab, keys: [key] });
   }
 
   probe() {
@@ -90,129 +90,137 @@ class SharedStream {
   }
 
   close() {
-    if (this.#leaving.signal.aborted) return;
-    clearTimeout(this.#watch);
+    if (this.#closing.signal.aborted) return;
+    clearTimeout(this.#watchdog);
     this.#leader?.close();
     this.#leader = null;
-    this.#leaving.abort(); // which gives the locks back
+    this.#closing.abort(); // releases the locks
     this.#channel.close();
   }
 
   /**
-   * Ask for a lock, which is held for as long as the promise of `held` takes.
+   * Request a lock. It is held until the promise returned by `onHeld` settles.
    *
    * @param {string} lock
    * @param {LockOptions} options
-   * @param {() => Promise<unknown>|void} held
+   * @param {() => Promise<unknown>|void} onHeld
    */
-  #request(lock, options, held) {
-    const { signal } = this.#leaving;
-    const granted = () => (signal.aborted ? undefined : held());
+  #requestLock(lock, options, onHeld) {
+    const { signal } = this.#closing;
+    const granted = () => (signal.aborted ? undefined : onHeld());
     navigator.locks.request(lock, options.steal ? options : { signal }, granted).catch((error) => {
       if (!(error instanceof DOMException)) throw error;
-      // We left while we waited, or another tab took us for dead and has taken the lock.
-      this.#end({ kind: "again", reason: "another tab holds the stream", reached: true });
+      // The wire was closed while it waited, or another tab considered this one dead and took the lock.
+      this.#end({ kind: "retry", reason: "another tab holds the stream", reached: true });
     });
   }
 
-  #untilEnd() {
-    return new Promise((resolve) => this.#leaving.signal.addEventListener("abort", resolve));
+  #untilClosed() {
+    return new Promise((resolve) => this.#closing.signal.addEventListener("abort", resolve));
   }
 
-  /** From now on the leader can see that this tab is there, and so may know of it. */
-  #enter() {
-    this.#isPresent = true;
-    if (!this.#leader) this.#want();
-    return this.#untilEnd();
+  /** Now that the leader can see when this tab is gone, subscribe. */
+  #follow() {
+    this.#holdsTabLock = true;
+    if (!this.#leader) this.#sendSubscriptions();
+    return this.#untilClosed();
   }
 
   #lead() {
     if (this.#leader) return undefined;
-    clearTimeout(this.#watch);
+    clearTimeout(this.#watchdog);
     this.#leader = new StreamLeader({
-      base: this.#parts.base,
-      tell: (message, token, to) => this.#pass(message, token, to),
-      closed: (ending) => {
-        this.#post({ kind: "closed", ending });
-        this.#end(ending);
+      base: this.#options.base,
+      forward: (message, token, to) => this.#forward(message, token, to),
+      onClose: (reason) => {
+        this.#post({ kind: "closed", reason });
+        this.#end(reason);
       },
     });
-    this.#leader.want(this.#tab, this.#parts.entries());
-    this.#post({ kind: "lead" });
-    return this.#untilEnd();
+    this.#leader.subscribe(this.#tab, this.#options.requests());
+    this.#post({ kind: "leading" });
+    return this.#untilClosed();
   }
 
-  #pass(/** @type {Message} */ message, /** @type {string|undefined} */ token, /** @type {string|undefined} */ to) {
+  #forward(/** @type {Message} */ message, /** @type {string|undefined} */ token, /** @type {string|undefined} */ to) {
     if (to !== this.#tab) this.#post({ kind: "message", message, token, to });
-    if (to === undefined || to === this.#tab) this.#parts.hear(message, token);
+    if (to === undefined || to === this.#tab) this.#options.onMessage(message, token);
   }
 
-  /** @param {string[]} [keys] everything where none are named */
-  #want(keys) {
-    const entries = this.#parts.entries().filter(({ key }) => !keys || keys.includes(key));
-    if (entries.length) this.#say({ kind: "want", tab: this.#tab, entries });
+  /** @param {string[]} [keys] all subscriptions if omitted */
+  #sendSubscriptions(keys) {
+    const requests = this.#options.requests().filter(({ key }) => !keys || keys.includes(key));
+    if (requests.length) this.#sendToLeader({ kind: "subscribe", tab: this.#tab, requests });
   }
 
-  /** Say something to the leader, which may be this tab itself. */
-  #say(/** @type {Word} */ word) {
-    if (this.#leader) this.#obey(word);
-    else if (this.#isPresent) this.#post(word);
+  /** The leader may be this tab itself. */
+  #sendToLeader(/** @type {TabMessage} */ message) {
+    if (this.#leader) this.#receiveAsLeader(message);
+    else if (this.#holdsTabLock) this.#post(message);
   }
 
-  #post(/** @type {Word} */ word) {
-    if (!this.#leaving.signal.aborted) this.#channel.postMessage(word);
+  #post(/** @type {TabMessage} */ message) {
+    if (!this.#closing.signal.aborted) this.#channel.postMessage(message);
   }
 
-  #take(/** @type {Word} */ word) {
-    if (this.#leader) return this.#obey(word);
-    switch (word.kind) {
+  #receive(/** @type {TabMessage} */ message) {
+    if (this.#leader) return this.#receiveAsLeader(message);
+    switch (message.kind) {
       case "message":
-        if (word.to === undefined || word.to === this.#tab) this.#parts.hear(word.message, word.token);
-        return this.#listen(SILENCE_S);
-      case "lead":
-        this.#want();
-        return this.#listen(SILENCE_S);
-      case "here":
-        return this.#listen(SILENCE_S);
+        if (message.to === undefined || message.to === this.#tab) {
+          this.#options.onMessage(message.message, message.token);
+        }
+        return this.#expectLeader(SILENCE_S);
+      case "leading":
+        this.#sendSubscriptions();
+        return this.#expectLeader(SILENCE_S);
+      case "pong":
+        return this.#expectLeader(SILENCE_S);
       case "closed":
-        return this.#end(word.ending);
+        return this.#end(message.reason);
     }
   }
 
-  #obey(/** @type {Word} */ word) {
+  #receiveAsLeader(/** @type {TabMessage} */ message) {
     const leader = this.#leader;
-    switch (word.kind) {
-      case "want": {
-        const isNew = leader?.want(word.tab, word.entries);
-        if (word.tab === this.#tab) return;
-        if (isNew) this.#request(tabLock(this.#name, word.tab), {}, () => this.#leader?.forget(word.tab));
-        return this.#post({ kind: "here" });
+    switch (message.kind) {
+      case "subscribe": {
+        const isNew = leader?.subscribe(message.tab, message.requests);
+        if (message.tab === this.#tab) return;
+        if (isNew) {
+          // The lock becomes free when the tab is gone.
+          this.#requestLock(tabLock(this.#name, message.tab), {}, () => this.#leader?.removeTab(message.tab));
+        }
+        return this.#post({ kind: "pong" });
       }
-      case "drop":
-        return leader?.drop(word.tab, word.keys);
-      case "hello":
-        return this.#post({ kind: leader?.knows(word.tab) ? "here" : "lead" });
+      case "unsubscribe":
+        return leader?.unsubscribe(message.tab, message.keys);
+      case "ping":
+        return this.#post({ kind: leader?.hasTab(message.tab) ? "pong" : "leading" });
     }
   }
 
-  /** Expect a word of the leader: the place of one who does not even answer is taken. */
-  #listen(/** @type {number} */ limit_s) {
-    clearTimeout(this.#watch);
+  /** Ping the leader if it is silent for `limit_s`, and take its lock if it does not answer. */
+  #expectLeader(/** @type {number} */ limit_s) {
+    clearTimeout(this.#watchdog);
     if (this.#leader) return;
-    this.#watch = setTimeout(() => {
-      this.#say({ kind: "hello", tab: this.#tab });
-      this.#watch = setTimeout(() => this.#request(this.#name, { steal: true }, () => this.#lead()), ANSWER_S * 1000);
+    this.#watchdog = setTimeout(() => {
+      this.#sendToLeader({ kind: "ping", tab: this.#tab });
+      this.#watchdog = setTimeout(
+        () => this.#requestLock(this.#name, { steal: true }, () => this.#lead()),
+        ANSWER_S * 1000,
+      );
     }, limit_s * 1000);
   }
 
-  #end(/** @type {Ending} */ ending) {
-    if (this.#leaving.signal.aborted) return;
+  #end(/** @type {CloseReason} */ reason) {
+    if (this.#closing.signal.aborted) return;
     this.close();
-    this.#parts.closed(ending);
+    this.#options.onClose(reason);
   }
 }
 
-/** Each tab holds a lock of its own, too: when it is free, the tab is gone. */
+/** Each tab also holds a lock of its own, which becomes free when the tab is gone. */
 function tabLock(/** @type {string} */ name, /** @type {string} */ tab) {
   return `${name} ${tab}`;
 }

@@ -1,105 +1,104 @@
 // @ts-check
 /**
- * The WebSocket as a wire: subscribes what is wanted as soon as it is open, and keeps the two in step.
- *
- * The socket is opened without a token. Each subscription brings its own, and a fault ends only that one.
- *
- * @typedef {import("./types.js").Ending} Ending
- * @typedef {import("./types.js").Entry} Entry
+ * The WebSocket wire. The socket opens without a token: each subscription sends its own, so that an error ends only
+ * that subscription.
  */
-
-import { parse } from "./message.js";
+import { parseMessage } from "./message.js";
 import { openSocket } from "./socket.js";
-import { subjectOf } from "./topic.js";
+import { messageKey } from "./topic.js";
+
+/** @import { CloseReason, SubscribeRequest, Wire, WireOptions } from "./wire-types.js" */
 
 /**
- * A task that does not exist. Asking for it is answered at once by an error, which costs the relay nothing and shows that
- * the connection works: a browser cannot send the pings of RFC 6455.
+ * Subscribes to a task that does not exist. The relay answers with an error at once, which shows that the connection
+ * works: a browser cannot send the pings of RFC 6455.
  */
 const PROBE = JSON.stringify({ type: "subscribe", task: "probe" });
 
 /**
- * @param {import("./types.js").WireParts} parts
- * @returns {import("./types.js").Wire}
+ * @param {WireOptions} options
+ * @returns {Wire}
  */
-export function openSocketWire({ base, entries, ready, hear, closed }) {
-  /** @type {Map<string, Entry>} what this socket is subscribed to, as it was asked for */
-  const asked = new Map();
-  let isAsking = false;
+export function openSocketWire({ base, requests, ready, onMessage, onClose }) {
+  /** @type {Map<string, SubscribeRequest>} the subscriptions of this socket, as they were sent */
+  const sent = new Map();
+  let isReady = false;
   let isClosed = false;
-  /** The key whose token was sent last by `auth`: when the relay closes the socket for a token, it is that one. */
-  let renewing = "";
+  /** The key whose token `auth` sent last. If the relay closes the socket because of a token, it is this one. */
+  let renewedKey = "";
 
   const send = (/** @type {object} */ message) => socket.send(JSON.stringify(message));
-  const ask = (/** @type {Entry|undefined} */ entry) => {
-    if (!entry) return;
-    const { key, aim, token, cursor } = entry;
-    if (asked.has(key)) send({ type: "unsubscribe", ...aim });
-    asked.set(key, entry);
-    send({ type: "subscribe", ...aim, token, ...(cursor && { cursor }) });
+  const subscribe = (/** @type {SubscribeRequest|undefined} */ request) => {
+    if (!request) return;
+    const { key, topic, token, cursor } = request;
+    if (sent.has(key)) send({ type: "unsubscribe", ...topic });
+    sent.set(key, request);
+    send({ type: "subscribe", ...topic, token, ...(cursor && { cursor }) });
   };
-  const find = (/** @type {string} */ key) => entries().find((entry) => entry.key === key);
+  const find = (/** @type {string} */ key) => requests().find((request) => request.key === key);
 
   const socket = openSocket(new URL("v1/ws", base), ["relay.v1"], {
-    opened: () =>
+    onOpen: () =>
       ready().then(() => {
-        isAsking = !isClosed;
-        if (isAsking) entries().forEach(ask);
+        isReady = !isClosed;
+        if (isReady) requests().forEach(subscribe);
       }),
-    message(text) {
-      const message = parse(text);
-      if (message === null)
-        return closed({ kind: "again", reason: "the relay sent what is no message", reached: true });
-      const key = subjectOf(message);
-      const token = key === null ? undefined : asked.get(key)?.token;
-      if (message.type === "error" && key !== null) asked.delete(key);
-      hear(message, token);
+    onMessage(text) {
+      const message = parseMessage(text);
+      if (message === null) return onClose({ kind: "retry", reason: "the relay sent invalid data", reached: true });
+      const key = messageKey(message);
+      const token = key === null ? undefined : sent.get(key)?.token;
+      if (message.type === "error" && key !== null) sent.delete(key);
+      onMessage(message, token);
     },
-    closed: (ending) => closed(judge(ending)),
+    onClose: (reason) => onClose(handleClose(reason)),
   });
 
   /**
-   * A refusal is about the token that was sent last; and one that comes before anything was asked is about our silence.
-   * A connection that ends with its tokens wants fresh ones for all.
+   * Report expired and refused tokens as errors of their subscriptions, and return what to do with the connection. A
+   * refusal after `auth` is about the token sent last. A refusal before any subscription means that none was sent in
+   * time.
    *
-   * @param {Ending} ending
-   * @returns {Ending}
+   * @param {CloseReason} closeReason
+   * @returns {CloseReason}
    */
-  function judge(ending) {
-    if (ending.kind === "again" && ending.expired) {
-      for (const { aim, token } of [...asked.values()]) {
-        hear({ type: "error", ...aim, code: "token_expired", detail: ending.reason }, token);
+  function handleClose(closeReason) {
+    if (closeReason.kind === "retry" && closeReason.expired) {
+      for (const { topic, token } of [...sent.values()]) {
+        onMessage({ type: "error", ...topic, code: "token_expired", detail: closeReason.reason }, token);
       }
     }
-    if (ending.kind !== "refused") return ending;
-    const { reason, code } = ending;
-    const renewed = asked.get(renewing);
-    if (asked.size > 0 && (code === "protocol" || renewing === "")) return ending;
-    if (renewed) hear({ type: "error", ...renewed.aim, code, detail: reason }, renewed.token);
-    return { kind: "again", reason, reached: true };
+    if (closeReason.kind !== "refused") return closeReason;
+    const { reason, code } = closeReason;
+    const renewed = sent.get(renewedKey);
+    if (sent.size > 0 && (code === "protocol" || renewedKey === "")) return closeReason;
+    if (renewed) onMessage({ type: "error", ...renewed.topic, code, detail: reason }, renewed.token);
+    return { kind: "retry", reason, reached: true };
   }
 
   return {
-    ask: (key) => isAsking && ask(find(key)),
-    drop(key) {
-      const entry = asked.get(key);
-      if (asked.delete(key) && entry) send({ type: "unsubscribe", ...entry.aim });
+    subscribe(key) {
+      if (isReady) subscribe(find(key));
+    },
+    unsubscribe(key) {
+      const request = sent.get(key);
+      if (sent.delete(key) && request) send({ type: "unsubscribe", ...request.topic });
     },
     renew(key) {
-      const [entry, before] = [find(key), asked.get(key)];
-      if (!entry || !before) return; // the next `subscribe` takes the token along
-      asked.set(key, { ...before, token: entry.token });
-      renewing = key;
-      send({ type: "auth", token: entry.token });
+      const [request, before] = [find(key), sent.get(key)];
+      if (!request || !before) return; // `subscribe` will send the token
+      sent.set(key, { ...before, token: request.token });
+      renewedKey = key;
+      send({ type: "auth", token: request.token });
     },
     probe() {
-      if (isAsking) socket.send(PROBE);
-      return isAsking;
+      if (isReady) socket.send(PROBE);
+      return isReady;
     },
     close() {
       isClosed = true;
-      isAsking = false;
-      asked.clear();
+      isReady = false;
+      sent.clear();
       socket.close();
     },
   };

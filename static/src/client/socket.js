@@ -1,10 +1,11 @@
 // @ts-check
-/** The WebSocket as the network has it: opens one, and reads its close code. It knows nothing of what is said on it. */
+/** Opens a WebSocket and interprets its close code. Knows nothing about the messages on it. */
 
-/** @typedef {import("./types.js").Ending} Ending */
+/** @import { FaultCode } from "../../relay.js" */
+/** @import { CloseReason, LinkHandlers } from "./wire-types.js" */
 
 /** @type {Record<number, string>} */
-const CLOSED_BECAUSE = {
+const REASONS = {
   1001: "the relay went away",
   1006: "the relay cannot be reached",
   4001: "the relay is restarting",
@@ -12,45 +13,45 @@ const CLOSED_BECAUSE = {
   4003: "this connection was too slow",
   4004: "too many connections",
   4005: "the relay's API keys have changed",
-  4500: "the token is not valid, or has expired",
+  4500: "the token is invalid or has expired",
   4501: "the token does not allow this",
   4504: "there is no such task",
 };
 
-/** @type {Record<number, import("./types.js").FaultCode>} */
+/** @type {Record<number, FaultCode>} */
 const FAULTS = { 4500: "unauthorized", 4501: "forbidden", 4504: "not_found" };
 
 const TOKEN_EXPIRED = 4002;
 
-/** A socket that nobody wants any more has so long to open, to be closed in peace. */
+/** A socket that is no longer needed may take this long to open before it is closed. */
 const OPENING_S = 5;
 
 /**
  * Open a WebSocket.
  *
- * @param {URL} url http or https: the scheme is changed here
+ * @param {URL} url with the scheme http or https, which is changed to ws or wss
  * @param {string[]} protocols
- * @param {import("./types.js").LinkHandlers} handlers
- * @returns {{send: (text: string) => void, close: () => void}} after `close` it says nothing more
+ * @param {LinkHandlers} handlers
+ * @returns {{send: (text: string) => void, close: () => void}} after `close`, no handler is called
  */
-export function openSocket(url, protocols, { opened, message, closed }) {
+export function openSocket(url, protocols, { onOpen, onMessage, onClose }) {
   const address = new URL(url);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(address, protocols);
   const listening = new AbortController();
   const { signal } = listening;
-  socket.addEventListener("open", () => opened?.(), { signal });
-  socket.addEventListener("message", (event) => message(event.data), { signal });
-  socket.addEventListener("close", (event) => closed(endingOf(event.code, event.reason)), { signal });
+  socket.addEventListener("open", () => onOpen?.(), { signal });
+  socket.addEventListener("message", (event) => onMessage(event.data), { signal });
+  socket.addEventListener("close", (event) => onClose(socketCloseReason(event.code, event.reason)), { signal });
   return {
     send(text) {
-      // A frame that is sent while the socket closes is lost with it: whoever comes back says it again.
+      // A message that is sent while the socket closes would be lost. After a reconnect it is sent again anyway.
       if (socket.readyState === WebSocket.OPEN) socket.send(text);
     },
     close() {
       listening.abort();
       if (socket.readyState !== WebSocket.CONNECTING) return socket.close();
-      // Browsers complain in the console of a socket that is closed before it is open. One that hangs is closed anyway.
+      // Browsers log an error if a socket is closed before it has opened. One that hangs is closed all the same.
       const hanging = setTimeout(() => socket.close(), OPENING_S * 1000);
       const close = () => {
         clearTimeout(hanging);
@@ -62,15 +63,16 @@ export function openSocket(url, protocols, { opened, message, closed }) {
 }
 
 /**
- * Codes 4500–4999 do not come back; all others do. 1000 too: a client that has seen the end hangs up by itself.
+ * Return why a socket closed. Codes 4500 to 4999 are final, all others are retried. So is 1000: a client that has seen
+ * the end closes the socket itself.
  *
  * @param {number} code
- * @param {string} said
- * @returns {Ending}
+ * @param {string} text the reason in the close frame
+ * @returns {CloseReason}
  */
-export function endingOf(code, said) {
-  const reason = CLOSED_BECAUSE[code] ?? (said || `the connection was closed (${code})`);
+export function socketCloseReason(code, text) {
+  const reason = REASONS[code] ?? (text || `the connection was closed (${code})`);
   if (code >= 4500 && code <= 4999) return { kind: "refused", reason, code: FAULTS[code] ?? "protocol" };
-  // From 4000 on it is the relay itself that speaks, so the wire is not what is at fault.
-  return { kind: "again", reason, reached: code >= 4000, expired: code === TOKEN_EXPIRED };
+  // Codes from 4000 on are the relay's own, so the wire works.
+  return { kind: "retry", reason, reached: code >= 4000, expired: code === TOKEN_EXPIRED };
 }

@@ -1,62 +1,61 @@
 // @ts-check
-/** Server-sent events as text: a pure parser that takes chunks cut anywhere (WHATWG HTML, 9.2.6). No network here. */
+/** Parses server-sent events from chunks of text that may be cut anywhere (WHATWG HTML, section 9.2.6). Pure. */
 
-/** @typedef {{data: string, event: string, id: string}} Block */
+/** @typedef {{data: string, event: string, id: string}} SseEvent */
 
 export class SseParser {
   #buffer = "";
-  #begun = false;
+  #started = false;
   #skipLineFeed = false;
   /** @type {string[]} */
   #data = [];
   #event = "";
   #id = "";
 
-  /** What the server wants us to wait before coming back, in seconds; null as long as it said nothing. */
-  /** @type {number|null} */
+  /** The server's `retry`, in seconds. @type {number|null} */
   retry_s = null;
 
   /**
-   * Take the next chunk of text and return the blocks that it completed.
+   * Parse the next chunk.
    *
    * @param {string} chunk
-   * @returns {Block[]}
+   * @returns {SseEvent[]} the events that it completed
    */
   feed(chunk) {
-    if (chunk === "") return []; // a decoder that holds back half a character gives nothing yet
-    if (!this.#begun) {
-      this.#begun = true;
+    if (chunk === "") return []; // a decoder that holds back half a character returns nothing
+    if (!this.#started) {
+      this.#started = true;
       if (chunk.startsWith("\ufeff")) chunk = chunk.slice(1);
     }
-    // A line may end in CRLF that was cut in the middle: the CR ended it, and its LF must not end another one.
+    // A CRLF may be cut in the middle. The CR has ended the line, so the LF must not end another one.
     if (this.#skipLineFeed && chunk.startsWith("\n")) chunk = chunk.slice(1);
-    /** @type {Block[]} */
-    const blocks = [];
+    /** @type {SseEvent[]} */
+    const events = [];
     const lines = (this.#buffer + chunk).split(/\r\n|\r|\n/);
     this.#skipLineFeed = chunk.endsWith("\r");
     this.#buffer = lines.pop() ?? "";
     for (const line of lines) {
-      const block = line === "" ? this.#dispatch() : this.#field(line);
-      if (block) blocks.push(block);
+      if (line !== "") {
+        this.#addField(line);
+        continue;
+      }
+      const event = this.#dispatch();
+      if (event) events.push(event);
     }
-    return blocks;
+    return events;
   }
 
-  /** @returns {Block|null} */
+  /** @returns {SseEvent|null} */
   #dispatch() {
-    const block = this.#data.length ? { data: this.#data.join("\n"), event: this.#event, id: this.#id } : null;
+    const event = this.#data.length ? { data: this.#data.join("\n"), event: this.#event, id: this.#id } : null;
     this.#data = [];
     this.#event = "";
-    return block;
+    return event;
   }
 
-  /**
-   * @param {string} line
-   * @returns {null} a field alone completes no block
-   */
-  #field(line) {
+  #addField(/** @type {string} */ line) {
     const colon = line.indexOf(":");
-    const name = colon < 0 ? line : line.slice(0, colon); // a comment has an empty name, which no case below takes
+    const name = colon < 0 ? line : line.slice(0, colon); // a comment has an empty name, which no case matches
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     switch (name) {
       case "data":
@@ -72,6 +71,5 @@ export class SseParser {
         if (/^\d+$/.test(value)) this.retry_s = Number(value) / 1000;
         break;
     }
-    return null;
   }
 }

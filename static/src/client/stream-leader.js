@@ -1,58 +1,55 @@
 // @ts-check
-/**
- * The stream of the tab that leads: follows what all tabs want, and passes on what comes.
- *
- * @typedef {import("./types.js").Entry} Entry
- * @typedef {import("./types.js").Message} Message
- */
-
-import { cursorOf, earliest, placeOf } from "./message.js";
+/** The event stream of the leading tab: combines the subscriptions of all tabs and forwards the messages. */
+import { earliestCursor, formatCursor, parseCursor } from "./message.js";
 import { isEvent } from "./reducer.js";
 import { openStreamWire } from "./stream-wire.js";
-import { subjectOf } from "./topic.js";
+import { messageKey } from "./topic.js";
+
+/** @import { Message } from "../../relay.js" */
+/** @import { CloseReason, SubscribeRequest } from "./wire-types.js" */
 
 export class StreamLeader {
-  /** @type {Map<string, Map<string, Entry>>} by tab and key */
-  #wants = new Map();
-  /** @type {Map<string, string|null>} how far each key has been told to all who want it */
-  #places = new Map();
-  #tell;
+  /** @type {Map<string, Map<string, SubscribeRequest>>} by tab and key */
+  #requests = new Map();
+  /** @type {Map<string, string|null>} for each key, the cursor that all its tabs have reached */
+  #cursors = new Map();
+  #forward;
   #stream;
 
   /**
-   * @param {object} parts
-   * @param {URL} parts.base
-   * @param {(message: Message, token?: string, to?: string) => void} parts.tell `to` is the one tab that it is for
-   * @param {(ending: import("./types.js").Ending) => void} parts.closed
+   * @param {object} options
+   * @param {URL} options.base
+   * @param {(message: Message, token?: string, to?: string) => void} options.forward `to` names a single tab
+   * @param {(reason: CloseReason) => void} options.onClose
    */
-  constructor({ base, tell, closed }) {
-    this.#tell = tell;
+  constructor({ base, forward, onClose }) {
+    this.#forward = forward;
     this.#stream = openStreamWire({
       base,
-      entries: () => this.#entries(),
+      requests: () => this.#combined(),
       ready: () => Promise.resolve(),
-      hear: (message, token) => this.#hear(message, token),
-      closed,
+      onMessage: (message, token) => this.#receive(message, token),
+      onClose,
     });
   }
 
   /**
-   * Take in what `tab` wants, and from where it wants to go on. Where others are further, they hear some things again.
+   * Add the subscriptions of a tab. Tabs that are further ahead receive some events again.
    *
    * @param {string} tab
-   * @param {Entry[]} entries
-   * @returns {boolean} whether the tab is a new one
+   * @param {SubscribeRequest[]} requests
+   * @returns {boolean} whether the tab is new
    */
-  want(tab, entries) {
-    const isNew = !this.#wants.has(tab);
-    const wanted = this.#wants.get(tab) ?? new Map();
-    this.#wants.set(tab, wanted);
-    for (const entry of entries) {
-      const { key, cursor } = entry;
-      wanted.set(key, entry);
-      const place = this.#places.get(key);
-      this.#places.set(key, place === undefined ? cursor : earliest([place, cursor]));
-      this.#stream.ask(key);
+  subscribe(tab, requests) {
+    const isNew = !this.#requests.has(tab);
+    const ofTab = this.#requests.get(tab) ?? new Map();
+    this.#requests.set(tab, ofTab);
+    for (const request of requests) {
+      const { key, cursor } = request;
+      ofTab.set(key, request);
+      const reached = this.#cursors.get(key);
+      this.#cursors.set(key, reached === undefined ? cursor : earliestCursor([reached, cursor]));
+      this.#stream.subscribe(key);
     }
     return isNew;
   }
@@ -61,64 +58,63 @@ export class StreamLeader {
    * @param {string} tab
    * @param {string[]} keys
    */
-  drop(tab, keys) {
-    const wanted = this.#wants.get(tab);
+  unsubscribe(tab, keys) {
+    const ofTab = this.#requests.get(tab);
     for (const key of keys) {
-      if (wanted?.delete(key) && !this.#holders(key).length) this.#places.delete(key);
-      this.#stream.drop(key);
+      if (ofTab?.delete(key) && !this.#tabsWith(key).length) this.#cursors.delete(key);
+      this.#stream.unsubscribe(key);
     }
   }
 
-  knows(/** @type {string} */ tab) {
-    return this.#wants.has(tab);
+  hasTab(/** @type {string} */ tab) {
+    return this.#requests.has(tab);
   }
 
-  /** `tab` is gone. */
-  forget(/** @type {string} */ tab) {
-    this.drop(tab, [...(this.#wants.get(tab)?.keys() ?? [])]);
-    this.#wants.delete(tab);
+  removeTab(/** @type {string} */ tab) {
+    this.unsubscribe(tab, [...(this.#requests.get(tab)?.keys() ?? [])]);
+    this.#requests.delete(tab);
   }
 
   close() {
     this.#stream.close();
   }
 
-  #holders(/** @type {string} */ key) {
-    return [...this.#wants].filter(([, wanted]) => wanted.has(key)).map(([tab]) => tab);
+  #tabsWith(/** @type {string} */ key) {
+    return [...this.#requests].filter(([, ofTab]) => ofTab.has(key)).map(([tab]) => tab);
   }
 
-  /** @returns {Entry[]} one for each key, with the token of the first tab that wants it */
-  #entries() {
-    /** @type {Map<string, Entry>} */
-    const entries = new Map();
-    for (const wanted of this.#wants.values()) {
-      for (const [key, entry] of wanted) {
-        if (!entries.has(key)) entries.set(key, { ...entry, cursor: this.#places.get(key) ?? null });
+  /** @returns {SubscribeRequest[]} one for each key, with the token of the first tab that has it */
+  #combined() {
+    /** @type {Map<string, SubscribeRequest>} */
+    const combined = new Map();
+    for (const ofTab of this.#requests.values()) {
+      for (const [key, request] of ofTab) {
+        if (!combined.has(key)) combined.set(key, { ...request, cursor: this.#cursors.get(key) ?? null });
       }
     }
-    return [...entries.values()];
+    return [...combined.values()];
   }
 
-  #hear(/** @type {Message} */ message, /** @type {string|undefined} */ token) {
-    const key = subjectOf(message);
+  #receive(/** @type {Message} */ message, /** @type {string|undefined} */ token) {
+    const key = messageKey(message);
     if (message.type === "error" && key !== null) {
-      // It is about one token: the tabs that brought it hear of it, and the others go on with theirs.
-      for (const tab of this.#holders(key)) {
-        if (this.#wants.get(tab)?.get(key)?.token !== token) continue;
-        this.drop(tab, [key]);
-        this.#tell(message, token, tab);
+      // The error is about one token: it goes to the tabs that use it, and the others continue with theirs.
+      for (const tab of this.#tabsWith(key)) {
+        if (this.#requests.get(tab)?.get(key)?.token !== token) continue;
+        this.unsubscribe(tab, [key]);
+        this.#forward(message, token, tab);
       }
       return;
     }
     if (message.type === "snapshot" && key !== null) {
-      const { task } = /** @type {import("./types.js").SnapshotMessage} */ (message);
-      if (this.#places.has(key)) this.#places.set(key, cursorOf(task));
+      if (this.#cursors.has(key)) this.#cursors.set(key, formatCursor(message.task));
     } else if (isEvent(message) && key !== null) {
-      const place = placeOf(this.#places.get(key) ?? null);
-      // A tab that has just joined is perhaps not as far: then the stream is about to begin anew where that one is.
-      if (place && message.seq === place.seq + 1)
-        this.#places.set(key, cursorOf({ epoch: place.epoch, seq: message.seq }));
+      const position = parseCursor(this.#cursors.get(key) ?? null);
+      // If a tab has just joined from an earlier cursor, the stream is about to restart from there.
+      if (position && message.seq === position.seq + 1) {
+        this.#cursors.set(key, formatCursor({ epoch: position.epoch, seq: message.seq }));
+      }
     }
-    this.#tell(message);
+    this.#forward(message);
   }
 }

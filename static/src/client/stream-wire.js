@@ -1,78 +1,76 @@
 // @ts-check
 /**
- * The event stream as a wire. What a stream follows is fixed when it is opened, so every change of that opens it anew,
- * from the cursors: nothing is lost, and changes that come together are one.
- *
- * @typedef {import("./types.js").Entry} Entry
+ * The event stream wire. The subscriptions of a stream are fixed when it opens, so every change reopens it, from the
+ * cursors: nothing is lost, and changes that coincide reopen it once.
  */
-
-import { eventsCall } from "./events-request.js";
-import { refuse } from "./http-close.js";
-import { parse } from "./message.js";
+import { eventsRequest } from "./events-request.js";
+import { refuseEach } from "./http-close-reason.js";
+import { parseMessage } from "./message.js";
 import { openStream } from "./stream.js";
-import { DEFAULT_ROOM, fullWords, roomOf } from "./subscription-limit.js";
-import { subjectOf } from "./topic.js";
+import { DEFAULT_LIMIT, limitIn, limitMessage } from "./subscription-limit.js";
+import { messageKey } from "./topic.js";
 
-/** What is new is not kept waiting; what nobody wants any more does no harm for a while. */
-const NEWS_S = 0.05;
-const REST_S = 5;
+/** @import { Wire, WireOptions } from "./wire-types.js" */
+
+/** A new subscription should start soon. One that is no longer needed does no harm for a while. */
+const REOPEN_TO_ADD_S = 0.05;
+const REOPEN_TO_REMOVE_S = 5;
 
 /**
- * @param {import("./types.js").WireParts} parts
- * @returns {import("./types.js").Wire}
+ * @param {WireOptions} options
+ * @returns {Wire}
  */
-export function openStreamWire({ base, entries, ready, hear, closed }) {
+export function openStreamWire({ base, requests, ready, onMessage, onClose }) {
   /** @type {{close: () => void}|null} */
   let stream = null;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
-  let changing;
-  let isNews = true; // as long as it is not open, everything is
+  let reopening;
+  let isAdding = true; // until the stream opens, every subscription is new
   let isClosed = false;
-  let room = DEFAULT_ROOM;
+  let limit = DEFAULT_LIMIT;
 
   const open = () => {
-    clearTimeout(changing);
-    isNews = false;
+    clearTimeout(reopening);
+    isAdding = false;
     stream?.close();
-    for (const { aim, token } of entries().slice(room)) {
-      hear({ type: "error", ...aim, code: "forbidden", detail: fullWords(room) }, token);
+    for (const { topic, token } of requests().slice(limit)) {
+      onMessage({ type: "error", ...topic, code: "forbidden", detail: limitMessage(limit) }, token);
     }
-    const wanted = entries().slice(0, room);
-    if (!wanted.length) return;
-    const tokens = new Map(wanted.map(({ key, token }) => [key, token]));
-    stream = openStream(eventsCall(base, wanted, "text/event-stream"), {
-      message(text) {
-        const message = parse(text);
-        if (message === null)
-          return closed({ kind: "again", reason: "the relay sent what is no message", reached: true });
-        hear(message, tokens.get(subjectOf(message) ?? ""));
+    const current = requests().slice(0, limit);
+    if (!current.length) return;
+    const tokens = new Map(current.map(({ key, token }) => [key, token]));
+    stream = openStream(eventsRequest(base, current, "text/event-stream"), {
+      onMessage(text) {
+        const message = parseMessage(text);
+        if (message === null) return onClose({ kind: "retry", reason: "the relay sent invalid data", reached: true });
+        onMessage(message, tokens.get(messageKey(message) ?? ""));
       },
-      closed(ending) {
-        if (ending.kind === "refused") return refuse(wanted, ending, hear);
-        const limit = ending.kind === "again" ? roomOf(ending.reason) : null;
-        const isTooMany = limit !== null && limit < room;
-        if (isTooMany) room = limit;
-        // A stream whose tasks have all ended is over, and what is wanted since then has another one.
-        if (isNews || isTooMany) open();
-        else if (entries().length) closed(ending);
+      onClose(reason) {
+        if (reason.kind === "refused") return refuseEach(current, reason, onMessage);
+        const newLimit = reason.kind === "retry" ? limitIn(reason.reason) : null;
+        const isTooMany = newLimit !== null && newLimit < limit;
+        if (isTooMany) limit = newLimit;
+        // A stream ends once all its tasks are done. Subscriptions added since then need another one.
+        if (isAdding || isTooMany) open();
+        else if (requests().length) onClose(reason);
       },
     });
   };
-  const change = (/** @type {boolean} */ withNews) => {
-    if (isNews) return;
-    isNews = withNews;
-    clearTimeout(changing);
-    changing = setTimeout(open, (withNews ? NEWS_S : REST_S) * 1000);
+  const reopen = (/** @type {boolean} */ toAdd) => {
+    if (isAdding) return;
+    isAdding = toAdd;
+    clearTimeout(reopening);
+    reopening = setTimeout(open, (toAdd ? REOPEN_TO_ADD_S : REOPEN_TO_REMOVE_S) * 1000);
   };
   ready().then(() => isClosed || open());
   return {
-    ask: () => change(true),
-    drop: () => change(false),
-    renew: () => change(true),
+    subscribe: () => reopen(true),
+    unsubscribe: () => reopen(false),
+    renew: () => reopen(true),
     probe: () => false,
     close() {
       isClosed = true;
-      clearTimeout(changing);
+      clearTimeout(reopening);
       stream?.close();
     },
   };

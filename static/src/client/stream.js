@@ -1,57 +1,58 @@
 // @ts-check
 /**
- * The SSE wire as the network has it. By `fetch` and not by EventSource, because only so a request has headers and a
- * body, and a refusal can be read. It knows nothing of what is said on it.
- *
- * @typedef {import("./types.js").Ending} Ending
+ * Opens an event stream. Uses `fetch`, because an EventSource can neither send headers or a body nor read an error
+ * response. Knows nothing about the messages on it.
  */
-import { endingOf, UNREACHED } from "./http-close.js";
+import { httpCloseReason, UNREACHABLE } from "./http-close-reason.js";
 import { SseParser } from "./sse-parser.js";
+
+/** @import { CloseReason, LinkHandlers, Retry } from "./wire-types.js" */
+/** @typedef {{url: URL, init: RequestInit}} StreamRequest */
 
 /**
  * Open an event stream.
  *
- * @param {{url: URL, init: RequestInit}} call
- * @param {import("./types.js").LinkHandlers} handlers
- * @returns {{close: () => void}} after `close` it says nothing more
+ * @param {StreamRequest} request
+ * @param {LinkHandlers} handlers
+ * @returns {{close: () => void}} after `close`, no handler is called
  */
-export function openStream(call, handlers) {
-  const hangingUp = new AbortController();
-  const { signal } = hangingUp;
-  read(call, handlers, signal).then((ending) => {
-    if (!signal.aborted) handlers.closed(ending);
+export function openStream(request, handlers) {
+  const aborter = new AbortController();
+  const { signal } = aborter;
+  read(request, handlers, signal).then((reason) => {
+    if (!signal.aborted) handlers.onClose(reason);
   });
-  return { close: () => hangingUp.abort() };
+  return { close: () => aborter.abort() };
 }
 
 /**
- * @param {{url: URL, init: RequestInit}} call
- * @param {import("./types.js").LinkHandlers} handlers
+ * @param {StreamRequest} request
+ * @param {LinkHandlers} handlers
  * @param {AbortSignal} signal
- * @returns {Promise<Ending>}
+ * @returns {Promise<CloseReason>}
  */
-async function read({ url, init }, { opened, message }, signal) {
+async function read({ url, init }, { onOpen, onMessage }, signal) {
   const parser = new SseParser();
-  const lost = () => null; // fetch and its reader reject when the network fails or we hang up, and for nothing else
-  let isHeard = false;
-  const again = (/** @type {string} */ reason) =>
-    /** @type {Ending} */ ({ kind: "again", reason, reached: isHeard, retry_s: parser.retry_s ?? 0 });
+  const lost = () => null; // fetch and its reader reject only if the network fails or the request is aborted
+  let reached = false;
+  /** @returns {Retry} */
+  const retry = (/** @type {string} */ reason) => ({ kind: "retry", reason, reached, retry_s: parser.retry_s ?? 0 });
 
   const response = await fetch(url, { ...init, signal }).catch(lost);
-  if (!response) return UNREACHED;
+  if (!response) return UNREACHABLE;
   if (response.status === 204) return { kind: "ended" };
-  if (!response.ok || !response.body) return endingOf(response);
-  opened?.();
+  if (!response.ok || !response.body) return httpCloseReason(response);
+  onOpen?.();
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
   for (;;) {
-    const part = await reader.read().catch(lost);
-    if (!part) return again("the relay cannot be reached");
-    if (part.done) return again("the stream came to an end");
-    for (const block of parser.feed(decoder.decode(part.value, { stream: true }))) {
-      if (signal.aborted) break; // a message may have made its reader hang up: the rest of the chunk is not for it
-      isHeard = true;
-      message(block.data);
+    const chunk = await reader.read().catch(lost);
+    if (!chunk) return retry("the relay cannot be reached");
+    if (chunk.done) return retry("the stream came to an end");
+    for (const event of parser.feed(decoder.decode(chunk.value, { stream: true }))) {
+      if (signal.aborted) break; // a handler closed the stream: drop the rest of the chunk
+      reached = true;
+      onMessage(event.data);
     }
   }
 }

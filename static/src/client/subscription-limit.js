@@ -1,22 +1,24 @@
 // @ts-check
-/** How many subscriptions a relay takes at once (`RELAY_SUBSCRIPTION_LIMIT`), and how it says that these are too many. */
+/** The relay's limit of subscriptions per connection (`RELAY_SUBSCRIPTION_LIMIT`), which its errors name. */
 
-/** What a relay takes whose operator has set nothing else. */
-export const DEFAULT_ROOM = 200;
+/** The limit of a relay with default settings. */
+export const DEFAULT_LIMIT = 200;
 
-/** A connection says it in the error of one subscription, a request in the problem that refuses it. */
-const TOO_MANY = /\bone (?:connection|request) may (?:follow|have) (\d+)\b/i;
+/** A connection reports the limit in the error of one subscription, a request in its problem response. */
+const LIMIT_EXCEEDED = /\bone (?:connection|request) may (?:follow|have) (\d+)\b/i;
 
 /**
- * @param {string} words
- * @returns {number|null} how many the relay takes; null where the words are about something else
+ * Read the limit from an error's text.
+ *
+ * @param {string} text
+ * @returns {number|null} null if the error is about something else
  */
-export function roomOf(words) {
-  const room = TOO_MANY.exec(words)?.[1];
-  return room ? Math.max(1, Number(room)) : null;
+export function limitIn(text) {
+  const limit = LIMIT_EXCEEDED.exec(text)?.[1];
+  return limit ? Math.max(1, Number(limit)) : null;
 }
 
-/** Say of a connection that it is full, as the relay does. */
-export function fullWords(/** @type {number} */ room) {
-  return `One connection may have ${room} subscriptions.`;
+/** Return the error text for a full connection, in the relay's own words. */
+export function limitMessage(/** @type {number} */ limit) {
+  return `One connection may have ${limit} subscriptions.`;
 }

@@ -1,27 +1,26 @@
 // @ts-check
 /**
- * Brings the messages about one task, or about all tasks of a board, through every loss of connection and of token.
+ * Receives the messages about one topic, across every loss of connection and every change of token.
  *
- * It owns the token and how the subscription stands; which wire serves is the business of the pool that it joins, and
- * what a message means that of its owner.
- *
- * @typedef {import("./types.js").Aim} Aim
- * @typedef {import("./types.js").ConnectionState} ConnectionState
- * @typedef {import("./types.js").FaultCode} FaultCode
- * @typedef {import("./types.js").Message} Message
- * @typedef {import("./types.js").WireName} WireName
+ * It owns the token and the state of the subscription. The pool chooses the connection, and the owner interprets the
+ * messages.
  */
 import { Credential } from "./credential.js";
-import { poolOf } from "./pool.js";
+import { poolFor } from "./pool.js";
+import { relayTime_s } from "./server-clock.js";
+
+/** @import { ConnectionState, FaultCode, GetToken, Message, Topic, WireName } from "../../relay.js" */
+/** @import { Subscriber } from "./pool.js" */
+/** @typedef {"live"|"catching-up"} SyncState */
 
 export class Subscription {
-  #hear;
-  #changed;
+  #onMessage;
+  #onChange;
   #credential;
   #pool;
   #wire;
-  /** @type {import("./pool.js").Member} */
-  #member;
+  /** @type {Subscriber} */
+  #subscriber;
   /** @type {ConnectionState} */
   #state = "connecting";
   #reason = "";
@@ -32,42 +31,43 @@ export class Subscription {
   /** @type {number|null} */
   #heardAt = null;
   #clockOffset_s = 0;
-  /** @type {"live"|"catching-up"|null} how far the owner has come since the line stands */
-  #settled = null;
-  #renewedInVain = false;
+  /** @type {SyncState|null} how far the owner has caught up on this connection */
+  #syncState = null;
+  /** Whether the relay has refused a token and sent nothing since. */
+  #hasRetriedToken = false;
   #stopped = false;
 
   /**
-   * @param {object} parts
-   * @param {URL} parts.base
-   * @param {Aim} parts.aim
-   * @param {string} [parts.token]
-   * @param {import("./types.js").GetToken} [parts.getToken]
-   * @param {WireName} [parts.wire] the best wire to try
-   * @param {() => string|null} parts.cursor where to go on from; null asks for the whole state
-   * @param {(message: Message) => void} parts.hear
-   * @param {() => void} parts.changed called after each change of `state`
+   * @param {object} options
+   * @param {URL} options.base
+   * @param {Topic} options.topic
+   * @param {string} [options.token]
+   * @param {GetToken} [options.getToken]
+   * @param {WireName} [options.wire] the preferred wire
+   * @param {() => string|null} options.cursor returns where to resume; null asks for the whole state
+   * @param {(message: Message) => void} options.onMessage
+   * @param {() => void} options.onChange called after each change of `state`
    */
-  constructor({ base, aim, token, getToken, wire = "ws", cursor, hear, changed }) {
-    this.#hear = hear;
-    this.#changed = changed;
+  constructor({ base, topic, token, getToken, wire = "ws", cursor, onMessage, onChange }) {
+    this.#onMessage = onMessage;
+    this.#onChange = onChange;
     this.#wire = wire;
-    this.#pool = poolOf(base, aim, wire);
+    this.#pool = poolFor(base, topic, wire);
     this.#credential = new Credential({
       token,
       getToken,
-      aim,
+      topic,
       now_s: () => Date.now() / 1000 + this.#clockOffset_s,
-      renewed: (fresh) => this.#renewed(fresh),
-      troubled: (reason) => this.#settled || this.#set("offline", reason),
+      onRenewed: (fresh) => this.#tokenRenewed(fresh),
+      onRetry: (reason) => this.#syncState || this.#set("offline", reason),
     });
-    this.#member = {
-      aim,
+    this.#subscriber = {
+      topic,
       token: "",
       cursor,
-      hear: (message) => this.#receive(message),
-      changed: () => this.#follow(),
-      fault: (code, reason) => this.#refused(code, reason),
+      onMessage: (message) => this.#receive(message),
+      onChange: () => this.#update(),
+      onFault: (code, reason) => this.#refused(code, reason),
     };
   }
 
@@ -75,73 +75,75 @@ export class Subscription {
     return this.#state;
   }
 
-  /** Why it was refused, or was lost and has not come back yet; else empty. */
+  /** Why the relay refused it, or why the connection is lost; otherwise empty. */
   get reason() {
     return this.#reason;
   }
 
-  /** What the relay refuses it for; null while it does not. */
+  /** The code of a refusal; otherwise null. */
   get fault() {
     return this.#fault;
   }
 
-  /** Since when the connection is lost, in unix seconds by our clock; null while it is not. */
+  /** When the connection was lost, in unix seconds of the browser's clock; null while it is not lost. */
   get offlineSince() {
     return this.#offlineSince;
   }
 
-  /** When anything was heard last, in unix seconds by our clock. */
+  /** When the last message arrived, in unix seconds of the browser's clock. */
   get heardAt() {
     return this.#heardAt;
   }
 
-  /** The relay's clock minus ours. */
+  /** The relay's clock minus the browser's. */
   get clockOffset_s() {
     return this.#clockOffset_s;
   }
 
-  /** The wire that serves, or is being tried. */
+  /** The wire in use, or the one being tried. */
   get wire() {
     return this.#wire;
+  }
+
+  /** Whether the owner has caught up on this connection, perhaps over another wire. */
+  get isSynced() {
+    return this.#syncState !== null;
   }
 
   start() {
     if (!this.#stopped) this.#join();
   }
 
-  /** Hang up for good, and say nothing more. */
+  /** Unsubscribe for good, without a callback. */
   stop() {
     this.#stopped = true;
     this.#credential.stop();
-    this.#pool.leave(this.#member);
+    this.#pool.leave(this.#subscriber);
   }
 
-  /** Say how far the owner has come. */
-  settle(/** @type {"live"|"catching-up"} */ settled) {
-    this.#settled = settled;
-    this.#follow();
-  }
-
-  /** Has the owner come so far already, by another wire? */
-  get isSettled() {
-    return this.#settled !== null;
-  }
-
-  /** The story is over. */
+  /** Unsubscribe because the task is done. */
   end() {
     this.#finish("ended", "");
   }
 
-  askAnew() {
-    this.#pool.askAnew(this.#member);
+  /** Record how far the owner has caught up. */
+  markSynced(/** @type {SyncState} */ state) {
+    this.#syncState = state;
+    this.#update();
+  }
+
+  /** Ask for the topic again, from the current cursor. */
+  resubscribe() {
+    this.#pool.resubscribe(this.#subscriber);
   }
 
   resync() {
-    this.#pool.lineOf(this.#member.aim)?.resync();
+    this.#pool.connectionOf(this.#subscriber.topic)?.resync();
   }
 
-  cut(/** @type {string} */ reason) {
-    this.#pool.lineOf(this.#member.aim)?.cut(reason);
+  /** Drop the connection; it reconnects after a back-off. */
+  drop(/** @type {string} */ reason) {
+    this.#pool.connectionOf(this.#subscriber.topic)?.drop(reason);
   }
 
   renew(/** @type {string} */ token) {
@@ -152,48 +154,46 @@ export class Subscription {
     const { token, reason } = await this.#credential.get();
     if (this.#stopped) return;
     if (token === null) return this.#refused("unauthorized", reason);
-    this.#member.token = token;
-    this.#pool.join(this.#member);
+    this.#subscriber.token = token;
+    this.#pool.join(this.#subscriber);
   }
 
-  #renewed(/** @type {string} */ token) {
-    this.#member.token = token;
-    this.#pool.renew(this.#member);
+  #tokenRenewed(/** @type {string} */ token) {
+    this.#subscriber.token = token;
+    this.#pool.renew(this.#subscriber);
   }
 
   #receive(/** @type {Message} */ message) {
     if (this.#stopped) return;
-    const { at } = /** @type {{at?: number}} */ (message);
     const now_s = Date.now() / 1000;
     this.#heardAt = now_s;
-    // Events carry a time too, but that of what they tell of.
-    const saysNow = message.type === "snapshot" || message.type === "resumed" || message.type === "ping";
-    if (saysNow && typeof at === "number") this.#clockOffset_s = at - now_s;
-    if (message.type !== "ping") this.#renewedInVain = false;
-    this.#hear(message);
+    const at_s = relayTime_s(message);
+    if (at_s !== null) this.#clockOffset_s = at_s - now_s;
+    if (message.type !== "ping") this.#hasRetriedToken = false;
+    this.#onMessage(message);
   }
 
-  /** A line that stands is not live yet: what it brings is. */
-  #follow() {
-    const line = this.#pool.lineOf(this.#member.aim);
-    if (!line) return;
-    this.#wire = line.wire;
-    const { state, reason } = line;
-    if (state === "offline" || (state === "connecting" && line.isLost)) this.#settled = null;
+  /** Derive the state from the connection's. An open connection is not live until the owner has caught up. */
+  #update() {
+    const connection = this.#pool.connectionOf(this.#subscriber.topic);
+    if (!connection) return;
+    this.#wire = connection.wire;
+    const { state, reason } = connection;
+    if (state === "offline" || (state === "connecting" && connection.isLost)) this.#syncState = null;
     if (state !== "live" && state !== "polling") this.#set(state, reason);
-    else if (this.#settled) this.#set(this.#settled === "live" ? state : this.#settled);
+    else if (this.#syncState) this.#set(this.#syncState === "live" ? state : this.#syncState);
   }
 
   #refused(/** @type {FaultCode} */ code, /** @type {string} */ reason) {
     if (this.#stopped) return;
-    const aboutToken = code === "token_expired" || code === "unauthorized";
-    if (!aboutToken || !this.#credential.canRenew || this.#renewedInVain) {
+    const isAboutToken = code === "token_expired" || code === "unauthorized";
+    if (!isAboutToken || !this.#credential.canRenew || this.#hasRetriedToken) {
       this.#fault = code;
       return this.#finish("refused", reason);
     }
-    this.#renewedInVain = true;
+    this.#hasRetriedToken = true;
     this.#credential.expire();
-    this.#settled = null;
+    this.#syncState = null;
     this.#set("connecting", reason);
     this.#join();
   }
@@ -204,7 +204,7 @@ export class Subscription {
     this.#state = state;
     this.#reason = reason;
     this.#offlineSince = null;
-    this.#changed();
+    this.#onChange();
   }
 
   #set(/** @type {ConnectionState} */ state, reason = "") {
@@ -213,6 +213,6 @@ export class Subscription {
     this.#reason = reason;
     if (state === "offline") this.#offlineSince ??= Date.now() / 1000;
     else if (state !== "connecting") this.#offlineSince = null;
-    this.#changed();
+    this.#onChange();
   }
 }

@@ -1,17 +1,18 @@
 // @ts-check
+/** The API calls of a viewer: cancel the task, read its input, read its log. They use the viewer's token. */
+import { baseUrl } from "./base.js";
+import { callJson } from "./json-call.js";
+
+/** @import { RelayEvent } from "../../relay.js" */
+
 /**
- * The calls that a viewer may make beside following a task: stop it, read its input. With the viewer's token, from any
- * page that the relay allows.
- *
  * @typedef {object} Access
- * @property {string} base where the relay is
+ * @property {string} base the relay's address
  * @property {string} task
  * @property {string} token
  */
-import { baseUrl } from "./base.js";
-import { Problem, readProblem } from "./problem.js";
 
-/** Ask for the task to be stopped; what comes of it is told by its events. */
+/** Request that the task be canceled. Its events report the outcome. */
 export function cancelTask(/** @type {Access} */ access) {
   return call(access, "POST", "cancel");
 }
@@ -25,11 +26,11 @@ export function readInput(access) {
 }
 
 /**
- * The task's log, page by page.
+ * Read the task's log page by page.
  *
  * @param {Access} access
- * @param {number} after a seq
- * @returns {AsyncGenerator<import("./types.js").RelayEvent>}
+ * @param {number} after the `seq` to start after
+ * @returns {AsyncGenerator<RelayEvent>}
  */
 export async function* eventsAfter(access, after) {
   /** @type {number|null} */
@@ -46,17 +47,7 @@ export async function* eventsAfter(access, after) {
  * @param {string} method
  * @param {string} name
  */
-async function call({ base, task, token }, method, name) {
+function call({ base, task, token }, method, name) {
   const url = new URL(`v1/tasks/${encodeURIComponent(task)}/${name}`, baseUrl(base));
-  const headers = { Accept: "application/json", Authorization: `Bearer ${token}` };
-  /** @type {Response} */
-  let response;
-  try {
-    response = await fetch(url, { method, headers, cache: "no-store", credentials: "omit" });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // what fetch throws at a lost network
-    throw new Problem(0, "The relay cannot be reached");
-  }
-  if (!response.ok) throw await readProblem(response);
-  return response.json();
+  return callJson(url, { method, token, credentials: "omit" });
 }

@@ -1,27 +1,25 @@
 // @ts-check
-/**
- * One task as it was told: its state, the place in its log, and how much of what was missed is still to come. Pure.
- *
- * @typedef {import("./types.js").Snapshot} Snapshot
- * @typedef {import("./types.js").Message} Message
- */
-import { cursorOf, placeOf } from "./message.js";
+/** Folds the messages about one task: its state, the position in its log, and how many missed events are pending. Pure. */
+import { formatCursor, parseCursor } from "./message.js";
 import { isEvent, reduce } from "./reducer.js";
 
-export class Fold {
+/** @import { Message, Snapshot } from "../../relay.js" */
+/** @import { Position } from "./message.js" */
+
+export class TaskFold {
   #state;
-  /** @type {{epoch: string, seq: number}|null} null as long as only the whole state helps */
-  #place;
+  /** @type {Position|null} null while only the whole state helps */
+  #position;
   #missing = 0;
   #ended;
 
   /**
-   * @param {Snapshot|null} state to go on from
-   * @param {string|null} [cursor] where to go on from for who keeps the state elsewhere
+   * @param {Snapshot|null} state the state to resume from
+   * @param {string|null} [cursor] the cursor to resume from, if the caller keeps the state
    */
   constructor(state, cursor = null) {
     this.#state = state;
-    this.#place = state ? { epoch: state.epoch, seq: state.seq } : placeOf(cursor);
+    this.#position = state ? { epoch: state.epoch, seq: state.seq } : parseCursor(cursor);
     this.#ended = state?.done != null;
   }
 
@@ -29,57 +27,57 @@ export class Fold {
     return this.#state;
   }
 
-  /** Where to go on from; null asks for the whole state. */
+  /** The cursor to resume from; null asks for the whole state. */
   get cursor() {
-    return this.#place && cursorOf(this.#place);
+    return this.#position && formatCursor(this.#position);
   }
 
-  /** How many events a resume has announced that have not come yet. */
+  /** How many events announced by `resumed` are still to come. */
   get missing() {
     return this.#missing;
   }
 
-  /** Nothing more will be said of this task. */
+  /** Whether the task is done, so that no more messages follow. */
   get ended() {
     return this.#ended;
   }
 
   /**
-   * Take the next message.
+   * Apply the next message.
    *
    * @param {Message} message
-   * @returns {"placed"|"nothing"|"gap"} `placed`: the fold knows where it is; `gap`: it needs the whole state
+   * @returns {"applied"|"ignored"|"gap"} `gap`: events are missing, so the whole state is needed
    */
-  take(message) {
+  apply(message) {
     if (message.type === "snapshot") {
-      const { task } = /** @type {import("./types.js").SnapshotMessage} */ (message);
-      // One wire may bring an older state than another one did: the answer to a plain call is slower than a socket.
-      if (task.epoch === this.#place?.epoch && task.seq < this.#place.seq) return "nothing";
+      const { task } = message;
+      // A plain request is slower than a socket, so it may bring an older state than another wire did.
+      if (task.epoch === this.#position?.epoch && task.seq < this.#position.seq) return "ignored";
       this.#state = reduce(this.#state, message);
-      this.#place = { epoch: task.epoch, seq: task.seq };
+      this.#position = { epoch: task.epoch, seq: task.seq };
       this.#missing = 0;
       this.#ended = task.done !== null;
-      return "placed";
+      return "applied";
     }
-    if (this.#place === null) return "nothing"; // what comes before the state that was asked for means nothing
+    if (this.#position === null) return "ignored"; // events that precede the requested state
     if (message.type === "resumed") {
-      const { seq, events } = /** @type {import("./types.js").ResumedMessage} */ (message);
-      if (seq > this.#place.seq) return this.#lose();
-      this.#missing = Math.max(0, seq + events - this.#place.seq); // another wire may have brought some of them
-      return "placed";
+      const { seq, events } = message;
+      if (seq > this.#position.seq) return this.#loseTrack();
+      this.#missing = Math.max(0, seq + events - this.#position.seq); // another wire may have brought some of them
+      return "applied";
     }
-    if (!isEvent(message) || message.seq <= this.#place.seq) return "nothing";
-    if (message.seq > this.#place.seq + 1) return this.#lose();
+    if (!isEvent(message) || message.seq <= this.#position.seq) return "ignored";
+    if (message.seq > this.#position.seq + 1) return this.#loseTrack();
     this.#state = this.#state && reduce(this.#state, message);
-    this.#place = { ...this.#place, seq: message.seq };
+    this.#position = { ...this.#position, seq: message.seq };
     this.#missing = Math.max(0, this.#missing - 1);
     this.#ended = message.type === "done";
-    return "placed";
+    return "applied";
   }
 
   /** @returns {"gap"} */
-  #lose() {
-    this.#place = null;
+  #loseTrack() {
+    this.#position = null;
     return "gap";
   }
 }

@@ -1,20 +1,20 @@
 // @ts-check
 /**
- * One question for a token. The page's `getToken` is asked again, with back-off, when it fails or does not answer; the
- * first good answer counts, even a late one.
+ * One request to the page's `getToken`. If it fails or does not answer, it is repeated with back-off. The first valid
+ * answer counts, even if it is late.
  */
 import { Backoff } from "./backoff.js";
 
-/** A promise that takes longer will perhaps never settle: that of a laptop that slept, for example. */
-const PATIENCE_S = 10;
+/** A promise that takes longer may never settle, for example on a laptop that slept. */
+const TIMEOUT_S = 10;
 
-/** @typedef {{token: string|null, reason: string}} TokenAnswer `reason` says why there is none */
+/** @typedef {{token: string|null, reason: string}} TokenAnswer `reason` says why there is no token */
 
-export class TokenQuestion {
+export class TokenRequest {
   #ask;
   #isFresh;
-  #troubled;
-  #answered;
+  #onRetry;
+  #onAnswer;
   #backoff = new Backoff();
   #isOver = false;
   /** @type {Set<ReturnType<typeof setTimeout>>} */
@@ -23,22 +23,25 @@ export class TokenQuestion {
   #resolve = () => {};
 
   /**
-   * @param {object} parts
-   * @param {() => Promise<unknown>} parts.ask asks the page
-   * @param {(token: string) => boolean} parts.isFresh whether a token that comes late is still good
-   * @param {(reason: string) => void} parts.troubled called when it has to be asked again
-   * @param {(answer: TokenAnswer) => void} parts.answered called once, before the promise is kept
+   * @param {object} options
+   * @param {() => Promise<unknown>} options.ask calls `getToken`
+   * @param {(token: string) => boolean} options.isFresh whether a token that comes late is still valid
+   * @param {(reason: string) => void} options.onRetry called before `getToken` is called again
+   * @param {(answer: TokenAnswer) => void} options.onAnswer called once, before the promise resolves
    */
-  constructor({ ask, isFresh, troubled, answered }) {
+  constructor({ ask, isFresh, onRetry, onAnswer }) {
     this.#ask = ask;
     this.#isFresh = isFresh;
-    this.#troubled = troubled;
-    this.#answered = answered;
-    this.answer = /** @type {Promise<TokenAnswer>} */ (new Promise((resolve) => (this.#resolve = resolve)));
+    this.#onRetry = onRetry;
+    this.#onAnswer = onAnswer;
+    /** @type {Promise<TokenAnswer>} */
+    this.answer = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
     this.#try();
   }
 
-  /** Nobody wants to know any more: the promise is not kept. */
+  /** Stop asking; the promise stays pending. */
   stop() {
     this.#isOver = true;
     for (const timer of this.#timers) clearTimeout(timer);
@@ -49,30 +52,30 @@ export class TokenQuestion {
     const giveUp = (/** @type {string} */ reason) => {
       if (isGivenUp || this.#isOver) return;
       isGivenUp = true;
-      this.#later(this.#backoff.next_s(), () => this.#try());
-      this.#troubled(reason);
+      this.#after(this.#backoff.next_s(), () => this.#try());
+      this.#onRetry(reason);
     };
-    this.#later(PATIENCE_S, () => giveUp(`getToken has not answered within ${PATIENCE_S} s; it is asked again`));
+    this.#after(TIMEOUT_S, () => giveUp(`getToken has not answered within ${TIMEOUT_S} s; trying again`));
     this.#ask().then(
       (token) => {
-        const isWelcome = !isGivenUp || (isToken(token) && this.#isFresh(token));
-        if (isWelcome && !this.#isOver) this.#finish(answerOf(token));
+        const isUsable = !isGivenUp || (isToken(token) && this.#isFresh(token));
+        if (isUsable && !this.#isOver) this.#finish(toAnswer(token));
       },
       (error) => {
-        // The page's own code, which may throw anything. Its message may hold secrets, so it is not shown.
+        // The page's own code may throw anything. Its message may contain secrets, so it is not shown to viewers.
         console.warn("relay: getToken failed", error);
-        giveUp("getToken failed; it is asked again");
+        giveUp("getToken failed; trying again");
       },
     );
   }
 
   #finish(/** @type {TokenAnswer} */ answer) {
     this.stop();
-    this.#answered(answer);
+    this.#onAnswer(answer);
     this.#resolve(answer);
   }
 
-  #later(/** @type {number} */ time_s, /** @type {() => void} */ then) {
+  #after(/** @type {number} */ time_s, /** @type {() => void} */ then) {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       then();
@@ -87,9 +90,10 @@ function isToken(/** @type {unknown} */ token) {
 }
 
 /** @returns {TokenAnswer} */
-function answerOf(/** @type {unknown} */ token) {
+function toAnswer(/** @type {unknown} */ token) {
   if (isToken(token)) return { token, reason: "" };
-  if (token === undefined || token === null || token === "")
+  if (token === undefined || token === null || token === "") {
     return { token: null, reason: "getToken returned no token" };
-  return { token: null, reason: `getToken must return a string, and returned a value of type ${typeof token}` };
+  }
+  return { token: null, reason: `getToken must return a string, but returned a value of type ${typeof token}` };
 }

@@ -1,31 +1,41 @@
 // @ts-check
-/** What a subscription follows, and what a message is about, as one text: the key by which the two are matched. */
+/** The key of a topic, by which messages are matched with subscriptions. */
 
-/** @typedef {import("./types.js").Aim} Aim */
-/** @typedef {import("./types.js").Message} Message */
+/** @import { Message, Topic } from "../../relay.js" */
 
-export function keyOf(/** @type {Aim} */ aim) {
-  if ("task" in aim) return `task ${aim.task}`;
-  return "tag" in aim ? `tag ${aim.tag}` : "all";
+export function keyOf(/** @type {Topic} */ topic) {
+  if ("task" in topic) return `task ${topic.task}`;
+  return "tag" in topic ? `tag ${topic.tag}` : "all";
 }
 
-/** Does it follow a list of tasks, and not one task with its log? */
-export function isBoard(/** @type {Aim} */ aim) {
-  return !("task" in aim);
+/** Return whether the topic is a board, that is, a list of tasks. */
+export function isBoard(/** @type {Topic} */ topic) {
+  return !("task" in topic);
 }
 
 /**
- * The key of what a message is about; null where it is about the connection.
+ * Return the key of the topic that a message is about; null if it is about the connection.
  *
  * @param {Message} message
  * @returns {string|null}
  */
-export function subjectOf(message) {
-  const { task, tag, all } = /** @type {{task?: string|import("./types.js").Snapshot, tag?: string, all?: boolean}} */ (
-    message
-  );
-  if (all === true) return keyOf({ all });
-  if (typeof tag === "string") return keyOf({ tag });
-  if (task === undefined) return null;
-  return keyOf({ task: typeof task === "string" ? task : task.id });
+export function messageKey(message) {
+  switch (message.type) {
+    case "ping":
+      return null;
+    case "snapshot":
+      return keyOf({ task: message.task.id });
+    case "listed":
+      return boardKey(message);
+    case "error":
+      return message.task === undefined ? boardKey(message) : keyOf({ task: message.task });
+    default:
+      return message.task === undefined ? null : keyOf({ task: message.task });
+  }
+}
+
+/** @returns {string|null} */
+function boardKey(/** @type {{tag?: string, all?: true}} */ { tag, all }) {
+  if (all) return keyOf({ all });
+  return tag === undefined ? null : keyOf({ tag });
 }

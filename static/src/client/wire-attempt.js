@@ -1,49 +1,46 @@
 // @ts-check
-/** One wire of a line, with the connection that keeps it alive. */
+/** One wire of a fallback connection, together with the connection that reopens it. */
 import { Connection } from "./connection.js";
 
-/** @typedef {import("./types.js").Message} Message */
+/** @import { Message, WireName } from "../../relay.js" */
+/** @import { OpenWire, Refusal, Wire, WireOptions } from "./wire-types.js" */
 
 /**
- * What a rung tells its line: a message; another state; a wire that was lost before anything came of it; one that the
- * relay refuses.
- *
- * @typedef {object} RungHandlers
- * @property {(message: Message, token?: string) => void} hear
- * @property {() => void} changed
- * @property {() => void} failed
- * @property {(ending: import("./types.js").Refused) => void} refused
+ * @typedef {object} AttemptHandlers
+ * @property {(message: Message, token?: string) => void} onMessage
+ * @property {() => void} onChange the state has changed
+ * @property {() => void} onFail the wire was lost before anything arrived on it
+ * @property {(refusal: Refusal) => void} onRefuse
  */
 
-export class Rung {
-  /** @type {import("./types.js").Wire|null} */
+export class WireAttempt {
+  /** @type {Wire|null} */
   #wire = null;
   #connection;
 
   /**
-   * @param {import("./types.js").WireName} name
-   * @param {import("./types.js").OpenWire} open
-   * @param {Omit<import("./types.js").WireParts, "hear"|"closed">} parts
-   * @param {RungHandlers} handlers
+   * @param {WireName} name
+   * @param {OpenWire} openWire
+   * @param {Omit<WireOptions, "onMessage"|"onClose">} options
+   * @param {AttemptHandlers} handlers
    */
-  constructor(name, open, parts, { hear, changed, failed, refused }) {
+  constructor(name, openWire, options, { onMessage, onChange, onFail, onRefuse }) {
     this.name = name;
     this.#connection = new Connection({
-      dial: (closed) => {
-        this.#wire = open({
-          ...parts,
-          closed,
-          hear: (message, token) => {
-            this.#connection.heard();
-            this.#connection.settle("live");
-            hear(message, token);
+      open: (onClose) => {
+        this.#wire = openWire({
+          ...options,
+          onClose,
+          onMessage: (message, token) => {
+            this.#connection.markAlive();
+            onMessage(message, token);
           },
         });
         return this.#wire;
       },
-      changed,
-      lost: ({ reached }) => reached || failed(),
-      refused,
+      onChange,
+      onLost: ({ reached }) => reached || onFail(),
+      onRefuse,
     });
   }
 
@@ -67,21 +64,22 @@ export class Rung {
     this.#connection.resync();
   }
 
-  /** Dial now where it would have been tried again later. */
-  hurry() {
+  /** Reconnect now if the next attempt is scheduled for later. */
+  retryNow() {
     if (this.#connection.isWaiting) this.#connection.resync();
   }
 
-  cut(/** @type {string} */ reason) {
-    this.#connection.again(reason);
+  /** Drop the wire and reconnect after a back-off. */
+  drop(/** @type {string} */ reason) {
+    this.#connection.drop(reason);
   }
 
-  ask(/** @type {string} */ key) {
-    if (!this.#connection.isWaiting) this.#wire?.ask(key);
+  subscribe(/** @type {string} */ key) {
+    if (!this.#connection.isWaiting) this.#wire?.subscribe(key);
   }
 
-  drop(/** @type {string} */ key) {
-    if (!this.#connection.isWaiting) this.#wire?.drop(key);
+  unsubscribe(/** @type {string} */ key) {
+    if (!this.#connection.isWaiting) this.#wire?.unsubscribe(key);
   }
 
   renew(/** @type {string} */ key) {

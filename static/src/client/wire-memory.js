@@ -1,8 +1,10 @@
 // @ts-check
 /**
- * Remembers which wire works at a relay, so that the next page does not have to find out again. Only a wire other than
- * the best is written down, and not for long: the network may be another one soon.
+ * Remembers which wire works at a relay, so that the next page need not find out again. Only a wire other than the
+ * preferred one is stored, and only for ten minutes: the next network may block something else.
  */
+
+/** @import { WireName } from "../../relay.js" */
 
 const KEPT_S = 600;
 
@@ -11,26 +13,26 @@ const memory = new Map();
 
 /**
  * @param {URL} base
- * @param {readonly import("./types.js").WireName[]} ladder the wires that may be used, the best first
- * @returns {import("./types.js").WireName} the one to begin with
+ * @param {readonly WireName[]} names the wires that may be used, the preferred one first
+ * @returns {WireName} the one to start with
  */
-export function recallWire(base, ladder) {
-  const [, name, until] = /^(\w+) (\d+)$/.exec(read(nameOf(base)) ?? "") ?? [];
+export function recallWire(base, names) {
+  const [, name, until] = /^(\w+) (\d+)$/.exec(read(itemName(base)) ?? "") ?? [];
   const left_s = Number(until) - Date.now() / 1000;
-  const known = ladder.find((wire) => wire === name);
-  return known && left_s > 0 && left_s <= KEPT_S ? known : ladder[0];
+  const known = names.find((wire) => wire === name);
+  return known && left_s > 0 && left_s <= KEPT_S ? known : names[0];
 }
 
 /**
  * @param {URL} base
- * @param {import("./types.js").WireName} name
- * @param {boolean} isBest there is nothing to remember
+ * @param {WireName} name
+ * @param {boolean} isPreferred then there is nothing to remember
  */
-export function rememberWire(base, name, isBest) {
-  write(nameOf(base), isBest ? null : `${name} ${Math.floor(Date.now() / 1000) + KEPT_S}`);
+export function rememberWire(base, name, isPreferred) {
+  write(itemName(base), isPreferred ? null : `${name} ${Math.floor(Date.now() / 1000) + KEPT_S}`);
 }
 
-function nameOf(/** @type {URL} */ base) {
+function itemName(/** @type {URL} */ base) {
   return `relay.wire ${base.href}`;
 }
 
@@ -39,7 +41,7 @@ function read(/** @type {string} */ name) {
   try {
     return globalThis.localStorage?.getItem(name) ?? memory.get(name) ?? null;
   } catch (error) {
-    if (error instanceof DOMException) return memory.get(name) ?? null; // a page without the right to store anything
+    if (error instanceof DOMException) return memory.get(name) ?? null; // storage is forbidden
     throw error;
   }
 }
@@ -51,6 +53,6 @@ function write(/** @type {string} */ name, /** @type {string|null} */ value) {
     if (value === null) globalThis.localStorage?.removeItem(name);
     else globalThis.localStorage?.setItem(name, value);
   } catch (error) {
-    if (!(error instanceof DOMException)) throw error; // no right to store, or no room
+    if (!(error instanceof DOMException)) throw error; // storage is forbidden or full
   }
 }

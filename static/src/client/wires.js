@@ -1,37 +1,37 @@
 // @ts-check
-/** Which wires a page has to a relay, the best first, by what the browser and its connections allow. */
+/** Chooses the wires that a page may use, depending on the browser and its connections to the relay. */
 import { openPollWire } from "./poll-wire.js";
 import { openSharedStream } from "./shared-stream.js";
 import { openSocketWire } from "./socket-wire.js";
 import { openStreamWire } from "./stream-wire.js";
 
-/** @typedef {import("./types.js").OpenWire} OpenWire */
-/** @typedef {import("./types.js").WireName} WireName */
+/** @import { WireName } from "../../relay.js" */
+/** @import { OpenWire } from "./wire-types.js" */
 
-/** HTTP/1.1 gives a browser six connections to a host. So many of them may be held by streams of one kind. */
+/** Over HTTP/1.1 a browser opens six connections per host. Streams of one kind may use this many. */
 const STREAMS_OVER_HTTP_1 = 2;
 
 /**
  * @param {URL} base
  * @param {"tasks"|"boards"} kind
- * @param {WireName} best the first one that is wanted
- * @param {number} index the line's place among those of the page
- * @returns {ReadonlyMap<WireName, OpenWire>}
+ * @param {WireName} preferred the first wire to use
+ * @param {number} index the position of the connection among those of the page
+ * @returns {ReadonlyMap<WireName, OpenWire>} the preferred wire first
  */
-export function wiresFor(base, kind, best, index) {
+export function wiresFor(base, kind, preferred, index) {
   /** @type {[WireName, OpenWire|null][]} */
   const all = [
     ["ws", typeof WebSocket === "function" ? openSocketWire : null],
     ["sse", streamFor(base, kind, index)],
     ["poll", openPollWire],
   ];
-  const wanted = all.slice(all.findIndex(([name]) => name === best));
+  const wanted = all.slice(all.findIndex(([name]) => name === preferred));
   return new Map(wanted.flatMap(([name, open]) => (open ? [[name, open]] : [])));
 }
 
 /**
- * A stream of one's own takes a connection from every other tab of the site, and the seventh would wait for ever. Over
- * HTTP/1.1 the tabs of a site therefore share one. Where they cannot, there is none.
+ * Over HTTP/1.1 a stream per tab would use up the browser's connections, and the seventh tab would wait forever. The
+ * tabs of a site therefore share one stream. Where they cannot communicate, there is none.
  *
  * @param {URL} base
  * @param {"tasks"|"boards"} kind
@@ -40,18 +40,18 @@ export function wiresFor(base, kind, best, index) {
  */
 function streamFor(base, kind, index) {
   const isBrowser = globalThis.document !== undefined;
-  if (!isBrowser || speaksHttp2(base)) return openStreamWire;
-  if (!canShare() || index >= STREAMS_OVER_HTTP_1) return null;
-  return (parts) => openSharedStream(parts, `relay ${kind} ${index} ${base.href}`);
+  if (!isBrowser || usesHttp2(base)) return openStreamWire;
+  if (!canReachOtherTabs() || index >= STREAMS_OVER_HTTP_1) return null;
+  return (options) => openSharedStream(options, `relay.2 ${kind} ${index} ${base.href}`);
 }
 
-/** Can this page speak with the other tabs of its site? Not over plain HTTP, and not in a frame without an origin. */
-function canShare() {
+/** Return whether this page can reach other tabs of its site. Plain HTTP and frames without an origin forbid it. */
+function canReachOtherTabs() {
   return globalThis.origin !== "null" && Boolean(globalThis.navigator?.locks) && "BroadcastChannel" in globalThis;
 }
 
-/** Was anything of this page fetched from the relay over HTTP/2 or later? A foreign host may keep it to itself. */
-function speaksHttp2(/** @type {URL} */ { host }) {
+/** Return whether the page fetched anything from the relay over HTTP/2 or later. A foreign host may not disclose it. */
+function usesHttp2(/** @type {URL} */ { host }) {
   const entries = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
   return entries.some(
     (entry) =>

@@ -1,28 +1,32 @@
 // @ts-check
-/** The management API, as the dashboard uses it: one key, JSON in and out, refusals as `Problem`. */
+/** The relay's management API, as the dashboard uses it. */
 import { DEFAULT_BASE } from "../client/base.js";
-import { Problem, readProblem } from "../client/problem.js";
+import { callJson } from "../client/json-call.js";
 
-/** @typedef {import("../client/types.js").Snapshot} Snapshot */
-/** @typedef {import("../client/types.js").Model} Model */
+/** @import { Snapshot } from "../../relay.js" */
+/** @import { Model } from "./model.js" */
 /** @typedef {{self: string, events: string, ws: string, view: string, embed: string}} Links */
+/** @typedef {{model: string, provider?: string, tags?: string[], input: Record<string, unknown>}} StartBody */
+/** @typedef {{task: Snapshot, token: string, links: Links}} Started */
 
 export class Api {
   #key;
-  #heard;
+  #onDate;
 
   /**
    * @param {string} key
-   * @param {(date: string|null) => void} [heard] called with the `Date` header of each response
+   * @param {(date: string|null) => void} [onDate] called with the `Date` header of each response
    */
-  constructor(key, heard) {
+  constructor(key, onDate) {
     this.#key = key;
-    this.#heard = heard;
+    this.#onDate = onDate;
   }
 
   /**
+   * List tasks, newest first.
+   *
    * @param {URLSearchParams} query
-   * @returns {Promise<{tasks: Snapshot[], next: string|null}>} newest first
+   * @returns {Promise<{tasks: Snapshot[], next: string|null}>}
    */
   list(query) {
     return this.#call("GET", `v1/tasks?${query}`);
@@ -33,52 +37,53 @@ export class Api {
     return this.#call("GET", `v1/tasks/${encodeURIComponent(id)}`);
   }
 
-  /** @returns {Promise<{models: Model[]}>} the catalogue */
+  /** @returns {Promise<{models: Model[]}>} */
   models() {
     return this.#call("GET", "v1/models");
   }
 
   /**
-   * Start a task. The same `idempotencyKey` with the same body never starts a second one.
+   * Start a task. Repeating the call with the same body and `idempotencyKey` does not start another one.
    *
-   * @param {{model: string, provider?: string, input: Record<string, unknown>}} body
+   * @param {StartBody} body
    * @param {string} idempotencyKey
-   * @returns {Promise<{task: Snapshot, token: string, links: Links}>}
+   * @returns {Promise<Started>}
    */
   start(body, idempotencyKey) {
     return this.#call("POST", "v1/tasks", body, { "Idempotency-Key": idempotencyKey });
   }
 
   /**
-   * Mint a viewer token.
+   * Create a viewer token.
    *
    * @param {string} task
+   * @param {string} scope space-separated: view, cancel, input
+   * @param {number} [ttl_s] its lifetime; defaults to the relay's setting
    * @returns {Promise<{token: string, expires_at: number, links: Links}>}
    */
-  token(task) {
-    return this.#call("POST", `v1/tasks/${encodeURIComponent(task)}/tokens`, {});
+  createToken(task, scope, ttl_s) {
+    return this.#call("POST", `v1/tasks/${encodeURIComponent(task)}/tokens`, { scope, ttl: ttl_s });
   }
 
   /**
    * @param {string} method
    * @param {string} path
    * @param {object} [body]
-   * @param {Record<string, string>} [more] headers
+   * @param {Record<string, string>} [headers]
    */
-  async #call(method, path, body, more = {}) {
-    const headers = new Headers({ ...more, Accept: "application/json", Authorization: `Bearer ${this.#key}` });
-    if (body) headers.set("Content-Type", "application/json");
-    /** @type {Response} */
-    let response;
-    try {
-      const url = new URL(path, DEFAULT_BASE);
-      response = await fetch(url, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // what fetch throws at a lost network
-      throw new Problem(0, "The relay cannot be reached");
-    }
-    this.#heard?.(response.headers.get("Date"));
-    if (!response.ok) throw await readProblem(response);
-    return response.json();
+  #call(method, path, body, headers) {
+    const onResponse = (/** @type {Response} */ response) => this.#onDate?.(response.headers.get("Date"));
+    return callJson(new URL(path, DEFAULT_BASE), { method, token: this.#key, body, headers, onResponse });
   }
+}
+
+/**
+ * Exchange the one-time code of a sign-in link (`/#code=…`) for the API key.
+ *
+ * @param {string} code
+ * @returns {Promise<string>}
+ */
+export async function exchangeCode(code) {
+  const url = new URL("v1/login", DEFAULT_BASE);
+  return (await callJson(url, { method: "POST", body: { code }, credentials: "omit" })).key;
 }

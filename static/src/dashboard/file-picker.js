@@ -1,39 +1,41 @@
 // @ts-check
-/** Chooses files for one input: by the browser's dialog or by dropping them, with a row and a small picture for each. */
+/** Chooses the files for one input, by the browser's dialog or by drag and drop, and lists them with thumbnails. */
 import { h, textElement } from "../element/dom.js";
 import { fileSize } from "../element/format.js";
 
 export class FilePicker {
-  #chooser;
+  #input;
   #list = h("ul");
-  #most;
+  #maximum;
+  #onChange;
   /** @type {File[]} */
   #files = [];
-  /** @type {string[]} addresses of the small pictures */
-  #previews = [];
+  /** @type {string[]} addresses of the thumbnails */
+  #thumbnails = [];
 
   /**
    * @param {object} options
    * @param {string} options.label
-   * @param {readonly string[]} options.accept content types; empty for any
-   * @param {number|null} options.most null where nobody says
-   * @param {() => void} options.changed
+   * @param {readonly string[]} options.accept content types; empty allows any
+   * @param {number|null} options.maximum the number of files; null if it is unknown
+   * @param {() => void} options.onChange
    */
-  constructor({ label, accept, most, changed }) {
-    this.#most = most;
-    this.changed = changed;
-    const single = most === 1;
-    this.#chooser = h("input", {
+  constructor({ label, accept, maximum, onChange }) {
+    this.#maximum = maximum;
+    this.#onChange = onChange;
+    const isSingle = maximum === 1;
+    this.#input = h("input", {
       type: "file",
-      "aria-label": `${label}: choose ${single ? "a file" : "files"}`,
+      "aria-label": `${label}: choose ${isSingle ? "a file" : "files"}`,
       accept: accept.join(","),
-      multiple: !single,
+      multiple: !isSingle,
     });
-    const words = `or drop ${single ? "it" : "them"} here${accept.length ? `: ${accept.map(shortType).join(", ")}` : ""}`;
-    this.element = h("div", { class: "files" }, this.#chooser, textElement("small", words), this.#list);
-    this.#chooser.addEventListener("change", () => {
-      this.#add([...(this.#chooser.files ?? [])]);
-      this.#chooser.value = ""; // the same file may be chosen again after it was taken out
+    const types = accept.length ? `: ${accept.map(shortType).join(", ")}` : "";
+    const hint = `or drop ${isSingle ? "it" : "them"} here${types}`;
+    this.element = h("div", { class: "files" }, this.#input, textElement("small", hint), this.#list);
+    this.#input.addEventListener("change", () => {
+      this.#add([...(this.#input.files ?? [])]);
+      this.#input.value = ""; // a file that was removed can be chosen again
     });
     this.element.addEventListener("dragover", (event) => {
       event.preventDefault();
@@ -51,56 +53,41 @@ export class FilePicker {
     return /** @type {readonly File[]} */ (this.#files);
   }
 
-  clear() {
-    this.#files = [];
-    this.#show();
-  }
-
-  focus() {
-    this.#chooser.focus();
-  }
-
   #add(/** @type {File[]} */ files) {
     this.#files = [...this.#files, ...files];
-    if (this.#most !== null) this.#files = this.#files.slice(-this.#most);
-    this.#show();
-    this.changed();
+    if (this.#maximum !== null) this.#files = this.#files.slice(-this.#maximum);
+    this.#render();
+    this.#onChange();
   }
 
-  #show() {
-    for (const address of this.#previews) URL.revokeObjectURL(address);
-    this.#previews = [];
+  #render() {
+    for (const address of this.#thumbnails) URL.revokeObjectURL(address);
+    this.#thumbnails = [];
     this.#list.replaceChildren(...this.#files.map((file) => this.#row(file)));
     this.#list.hidden = this.#files.length === 0;
   }
 
   #row(/** @type {File} */ file) {
-    const remove = h("button", { type: "button", "aria-label": `Take out ${file.name}` }, "Take out");
+    const remove = h("button", { type: "button", "aria-label": `Remove ${file.name}` }, "Remove");
     remove.addEventListener("click", () => {
       this.#files = this.#files.filter((other) => other !== file);
-      this.#show();
-      this.focus();
-      this.changed();
+      this.#render();
+      this.#input.focus();
+      this.#onChange();
     });
-    const preview = file.type.startsWith("image/") ? [h("img", { src: this.#preview(file), alt: "" })] : [];
-    return h(
-      "li",
-      {},
-      ...preview,
-      textElement("span", file.name),
-      textElement("span", fileSize(file.size), "faint"),
-      remove,
-    );
+    const thumbnail = file.type.startsWith("image/") ? [h("img", { src: this.#thumbnail(file), alt: "" })] : [];
+    const [name, size] = [textElement("span", file.name), textElement("span", fileSize(file.size), "faint")];
+    return h("li", {}, ...thumbnail, name, size, remove);
   }
 
-  #preview(/** @type {File} */ file) {
+  #thumbnail(/** @type {File} */ file) {
     const address = URL.createObjectURL(file);
-    this.#previews.push(address);
+    this.#thumbnails.push(address);
     return address;
   }
 }
 
-/** `image/jpeg` is `jpeg` to a person. */
+/** Shorten `image/jpeg` to `jpeg`. */
 function shortType(/** @type {string} */ type) {
   return type.split("/").at(-1) ?? type;
 }

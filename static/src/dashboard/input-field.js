@@ -1,41 +1,41 @@
 // @ts-check
-/** One input of a model as a labelled control: its default, its help, its files, and what is wrong with it. */
+/** One input of a model as a labelled control, with its default, help, files and errors. */
 import { h, setText } from "../element/dom.js";
 import { FilePicker } from "./file-picker.js";
 
-/** @typedef {import("../client/types.js").ModelInput} FieldInput */
+/** @import { ModelInput } from "./model.js" */
 
 let count = 0;
 
 export class InputField {
   #control;
-  #wrong;
+  #error;
   #picker;
 
-  constructor(/** @type {FieldInput} */ input) {
+  constructor(/** @type {ModelInput} */ input) {
     count += 1;
     const id = `input-${count}`;
     this.input = input;
-    this.#control = control(input);
+    this.#control = createControl(input);
     this.#control.id = id;
-    this.#picker = picker(input, () => this.#choose());
+    this.#picker = createPicker(input, () => this.#filesChanged());
     this.#control.required = input.required;
-    this.#control.setAttribute("aria-describedby", `${id}-help ${id}-wrong`);
-    this.#wrong = h("p", { id: `${id}-wrong`, class: "wrong" });
-    this.#control.addEventListener("input", () => this.complain([]));
+    this.#control.setAttribute("aria-describedby", `${id}-help ${id}-error`);
+    this.#error = h("p", { id: `${id}-error`, class: "wrong" });
+    this.#control.addEventListener("input", () => this.showErrors([]));
     this.element = h(
       "div",
-      { class: wide(input) ? "field wide" : "field", "data-required": input.required },
+      { class: isWide(input) ? "field wide" : "field", "data-required": input.required },
       h("label", { for: id }, input.label),
       ...(this.#picker ? [this.#picker.element] : []),
       this.#control,
       h("small", { id: `${id}-help` }, helpText(input)),
-      this.#wrong,
+      this.#error,
     );
     this.value = input.default;
   }
 
-  /** What is sent for it; undefined where nothing is. A default that was taken out is sent as the empty text it is. */
+  /** The value to send; undefined sends none. If the reader cleared a default, the empty text is sent. */
   get value() {
     const text = this.#control.value;
     if (isList(this.input)) {
@@ -53,17 +53,17 @@ export class InputField {
   set value(/** @type {unknown} */ value) {
     const entries = this.input.type === "multifileinput" && typeof value === "string" ? value.split(",") : value;
     this.#control.value = Array.isArray(entries) ? entries.join("\n") : String(value ?? "");
-    this.complain([]);
+    this.showErrors([]);
   }
 
-  /** The files that were chosen for it. */
+  /** The files that were chosen. */
   get files() {
     return this.#picker?.files ?? [];
   }
 
-  /** Show what is wrong with it; nothing clears that. */
-  complain(/** @type {string[]} */ messages) {
-    setText(this.#wrong, messages.map((message) => `${this.input.label} ${message}.`).join(" "));
+  /** Show what is wrong with the value; an empty list clears it. */
+  showErrors(/** @type {string[]} */ messages) {
+    setText(this.#error, messages.map((message) => `${this.input.label} ${message}.`).join(" "));
     if (messages.length) this.#control.setAttribute("aria-invalid", "true");
     else this.#control.removeAttribute("aria-invalid");
   }
@@ -72,18 +72,18 @@ export class InputField {
     this.#control.focus();
   }
 
-  /** One file is instead of an address, and not beside it. */
-  #choose() {
+  /** A single file replaces an address. */
+  #filesChanged() {
     this.#control.required = this.input.required && !this.files.length;
     this.element.toggleAttribute("data-required", this.#control.required);
     if (this.input.type === "fileinput" && this.files.length) this.#control.value = "";
     this.#control.disabled = this.input.type === "fileinput" && this.files.length > 0;
-    this.complain([]);
+    this.showErrors([]);
   }
 }
 
 /** @returns {HTMLInputElement|HTMLSelectElement|HTMLTextAreaElement} */
-function control(/** @type {FieldInput} */ input) {
+function createControl(/** @type {ModelInput} */ input) {
   if (input.type === "select") {
     const none = input.default === null ? [new Option("", "")] : [];
     const choice = h("select");
@@ -92,39 +92,40 @@ function control(/** @type {FieldInput} */ input) {
   }
   if (input.type === "textarea") return h("textarea", { rows: "3" });
   if (isList(input)) return h("textarea", { rows: "2", spellcheck: "false", placeholder: "https://…" });
-  if (input.type === "fileinput")
+  if (input.type === "fileinput") {
     return h("input", { inputmode: "url", autocomplete: "off", placeholder: "https://…" });
-  // No type="number": it hands out nothing at all for what is no number, and the relay could not say so.
+  }
+  // type="number" would return an empty value for an invalid number, and the relay could not report the error.
   if (input.type === "number") return h("input", { inputmode: "decimal", autocomplete: "off" });
   return h("input", { autocomplete: "off" });
 }
 
 /**
- * @param {FieldInput} input
- * @param {() => void} changed
+ * @param {ModelInput} input
+ * @param {() => void} onChange
  */
-function picker({ type, part, label, accept = [], limits }, changed) {
+function createPicker({ type, part, label, accept = [], limits }, onChange) {
   if (!part || !["fileinput", "multifileinput", "combinefileinput"].includes(type)) return null;
-  const most = type === "fileinput" ? 1 : (limits.max_items ?? null);
-  return new FilePicker({ label, accept, most, changed });
+  const maximum = type === "fileinput" ? 1 : (limits.max_items ?? null);
+  return new FilePicker({ label, accept, maximum, onChange });
 }
 
-function isList(/** @type {FieldInput} */ { type }) {
+function isList(/** @type {ModelInput} */ { type }) {
   return type === "combinefileinput" || type === "multifileinput";
 }
 
-function wide(/** @type {FieldInput} */ input) {
+function isWide(/** @type {ModelInput} */ input) {
   return !["select", "number"].includes(input.type);
 }
 
-/** Its help, and those of its limits that a person needs to know. */
-function helpText(/** @type {FieldInput} */ input) {
+/** Return the help for an input and the limits that matter to people. */
+function helpText(/** @type {ModelInput} */ input) {
   const { help, limits, part } = input;
-  const { minimum = null, maximum = null, max_items: most = null } = limits;
-  const parts = help ? [/[.!?:]$/.test(help) ? help : `${help}.`] : [];
-  if (minimum !== null && maximum !== null && maximum - minimum < 1e6) parts.push(`${minimum} to ${maximum}.`);
-  const files = part ? "Files, or one address" : "One address";
-  if (isList(input)) parts.push(`${files} on each line${most === null ? "" : `, ${most} at most`}.`);
-  if (input.type === "fileinput" && part) parts.push("A file, or an address.");
-  return parts.join(" ");
+  const { minimum = null, maximum = null, max_items: maxItems = null } = limits;
+  const sentences = help ? [/[.!?:]$/.test(help) ? help : `${help}.`] : [];
+  if (minimum !== null && maximum !== null && maximum - minimum < 1e6) sentences.push(`${minimum} to ${maximum}.`);
+  const subject = part ? "Files, or one address" : "One address";
+  if (isList(input)) sentences.push(`${subject} per line${maxItems === null ? "" : `, at most ${maxItems}`}.`);
+  if (input.type === "fileinput" && part) sentences.push("A file, or an address.");
+  return sentences.join(" ");
 }

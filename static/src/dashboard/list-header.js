@@ -1,113 +1,121 @@
 // @ts-check
-/** The head of the board: how all tasks together stand, as words, as one bar, and as buttons that filter by it. */
-
+/** The header of the task list: a summary, a bar with the share of each group, and the filters. */
 import { h, setText, textElement } from "../element/dom.js";
-import { GROUP_WORDS, GROUPS, isEndedGroup, sum, summaryOf } from "./task-groups.js";
+import { GROUP_LABELS, GROUPS, isEndedGroup, sum, summarize } from "./task-groups.js";
 
-/** A search begins when nothing was typed for so long. */
+/** @import { Completeness, Filter, Group } from "./task-groups.js" */
+
+/** A search starts this long after the last key. */
 const TYPING_MS = 250;
 
-/** @typedef {import("./task-groups.js").Filter} Filter */
-/** @typedef {import("./task-groups.js").Group} Group */
-
-export class BoardHead {
+export class ListHeader {
   #part;
-  #choose;
+  #onFilter;
+  #search;
+  #period;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #typing;
 
   /**
    * @param {(id: string) => HTMLElement} part
-   * @param {(filter: Partial<Filter>) => void} choose
+   * @param {(change: Partial<Filter>) => void} onFilter called when the reader changes a filter
    * @param {() => number} now the relay's clock
    */
-  constructor(part, choose, now) {
+  constructor(part, onFilter, now) {
     this.#part = part;
-    this.#choose = choose;
-    const text = /** @type {HTMLInputElement} */ (part("search"));
-    text.addEventListener("input", () => {
+    this.#onFilter = onFilter;
+    const search = /** @type {HTMLInputElement} */ (part("search"));
+    search.addEventListener("input", () => {
       clearTimeout(this.#typing);
-      this.#typing = setTimeout(() => choose({ text: text.value }), TYPING_MS);
+      this.#typing = setTimeout(() => onFilter({ text: search.value }), TYPING_MS);
     });
     const period = /** @type {HTMLSelectElement} */ (part("period"));
-    period.addEventListener("change", () => choose({ since: period.value ? now() - Number(period.value) : null }));
+    period.addEventListener("change", () => onFilter({ since: period.value ? now() - Number(period.value) : null }));
+    this.#search = search;
+    this.#period = period;
   }
 
   /**
    * @param {Map<Group, number>} counts
    * @param {string[]} tags
    * @param {Filter} filter
-   * @param {import("./task-groups.js").Known} known
+   * @param {Completeness} complete
    */
-  render(counts, tags, filter, known) {
-    const all = sum(counts.values());
+  render(counts, tags, filter, complete) {
     const ended = sum(GROUPS.filter(isEndedGroup).map((group) => counts.get(group) ?? 0));
-    const isWhole = GROUPS.every(known.group);
-    setText(this.#part("summary"), summaryOf(counts, known));
-    this.#part("partial").hidden = isWhole || ended === 0;
-    setText(this.#part("partial"), `and the ${ended} newest that have ended`);
-    const filled = GROUPS.filter((group) => counts.get(group));
-    this.#part("aggregate").replaceChildren(
-      ...filled.map((group) => {
-        const share = h("span", { "data-group": group });
-        share.style.setProperty("flex-grow", String(counts.get(group)));
-        return share;
-      }),
-    );
-    // A group of which nothing is loaded may still be searched for.
-    const chosen = (/** @type {Group} */ group) =>
-      group === filter.group || (isEndedGroup(group) && !known.group(group));
-    const shown = GROUPS.filter((group) => counts.get(group) || chosen(group));
-    this.#renderChips("groups", [
-      this.#chip("", `All ${all}${isWhole ? "" : "+"}`, filter.group === "", () => this.#choose({ group: "" })),
-      ...shown.map((group) =>
-        this.#chip(group, chipWords(group, counts.get(group) ?? 0, known.group(group)), filter.group === group, () =>
-          this.#choose({ group: filter.group === group ? "" : group }),
-        ),
-      ),
-    ]);
+    const isComplete = GROUPS.every(complete.group);
+    setText(this.#part("summary"), summarize(counts, complete));
+    this.#part("partial").hidden = isComplete || ended === 0;
+    setText(this.#part("partial"), `and the ${ended} most recently ended`);
+    this.#renderShares(counts);
+    this.#renderChips("groups", this.#groupChips(counts, filter, complete));
     this.#part("tags").hidden = tags.length === 0;
-    this.#renderChips(
-      "tags",
-      tags.map((tag) =>
-        this.#chip("", `#${tag}`, filter.tag === tag, () => this.#choose({ tag: filter.tag === tag ? "" : tag })),
-      ),
+    const tagChips = tags.map((tag) =>
+      this.#chip("", `#${tag}`, filter.tag === tag, { tag: filter.tag === tag ? "" : tag }),
     );
+    this.#renderChips("tags", tagChips);
   }
 
   /** Show an empty filter. */
   reset() {
     clearTimeout(this.#typing);
-    /** @type {HTMLInputElement} */ (this.#part("search")).value = "";
-    /** @type {HTMLSelectElement} */ (this.#part("period")).value = "";
+    this.#search.value = "";
+    this.#period.value = "";
   }
 
-  /** Whoever has just pressed one of them stays on it. */
+  #renderShares(/** @type {Map<Group, number>} */ counts) {
+    const shares = GROUPS.filter((group) => counts.get(group)).map((group) => {
+      const share = h("span", { "data-group": group });
+      share.style.setProperty("flex-grow", String(counts.get(group)));
+      return share;
+    });
+    this.#part("aggregate").replaceChildren(...shares);
+  }
+
+  /**
+   * @param {Map<Group, number>} counts
+   * @param {Filter} filter
+   * @param {Completeness} complete
+   */
+  #groupChips(counts, filter, complete) {
+    const all = `All ${sum(counts.values())}${GROUPS.every(complete.group) ? "" : "+"}`;
+    // A group that is not loaded may contain tasks, so it can be chosen.
+    const shown = GROUPS.filter(
+      (group) => counts.get(group) || group === filter.group || (isEndedGroup(group) && !complete.group(group)),
+    );
+    return [
+      this.#chip("", all, filter.group === "", { group: "" }),
+      ...shown.map((group) => {
+        const isChosen = filter.group === group;
+        const label = groupLabel(group, counts.get(group) ?? 0, complete.group(group));
+        return this.#chip(group, label, isChosen, { group: isChosen ? "" : group });
+      }),
+    ];
+  }
+
+  /** Replace the chips if they changed, and keep the focus on the one at the same position. */
   #renderChips(/** @type {string} */ id, /** @type {HTMLElement[]} */ chips) {
-    const place = this.#part(id);
-    const words = chips.map((chip) => `${chip.textContent}${chip.getAttribute("aria-pressed")}`).join("\n");
-    if (place.dataset.shown === words) return;
-    place.dataset.shown = words;
-    const focused = [...place.children].indexOf(/** @type {Element} */ (document.activeElement));
-    place.replaceChildren(...chips);
-    if (focused >= 0) /** @type {HTMLElement|undefined} */ (place.children[focused])?.focus();
+    const container = this.#part(id);
+    const shown = chips.map((chip) => `${chip.textContent}${chip.getAttribute("aria-pressed")}`).join("\n");
+    if (container.dataset.shown === shown) return;
+    container.dataset.shown = shown;
+    const { activeElement } = document;
+    const focused = activeElement ? [...container.children].indexOf(activeElement) : -1;
+    container.replaceChildren(...chips);
+    if (focused >= 0) chips[focused]?.focus();
   }
 
   /**
    * @param {Group|""} group
-   * @param {string} words
-   * @param {boolean} pressed
-   * @param {() => void} press
+   * @param {string} label
+   * @param {boolean} isPressed
+   * @param {Partial<Filter>} change what pressing it changes
    */
-  #chip(group, words, pressed, press) {
+  #chip(group, label, isPressed, change) {
     const dot = group ? [h("span", { class: "dot", "data-group": group })] : [];
-    const chip = h(
-      "button",
-      { type: "button", class: "chip", "aria-pressed": String(pressed) },
-      ...dot,
-      textElement("span", words),
-    );
-    chip.addEventListener("click", press);
+    const attributes = { type: "button", class: "chip", "aria-pressed": String(isPressed) };
+    const chip = h("button", attributes, ...dot, textElement("span", label));
+    chip.addEventListener("click", () => this.#onFilter(change));
     return chip;
   }
 }
@@ -115,9 +123,9 @@ export class BoardHead {
 /**
  * @param {Group} group
  * @param {number} count
- * @param {boolean} isWhole whether all tasks of the group are counted
+ * @param {boolean} isComplete whether all tasks of the group are counted
  */
-function chipWords(group, count, isWhole) {
-  if (isWhole) return `${GROUP_WORDS[group]} ${count}`;
-  return count ? `${GROUP_WORDS[group]} ${count}+` : GROUP_WORDS[group];
+function groupLabel(group, count, isComplete) {
+  if (isComplete) return `${GROUP_LABELS[group]} ${count}`;
+  return count ? `${GROUP_LABELS[group]} ${count}+` : GROUP_LABELS[group];
 }

@@ -1,37 +1,40 @@
 // @ts-check
-/** The inputs of one model as controls, and its sample inputs as one-click chips. */
+/** The inputs of a model as controls, with buttons that fill in sample inputs. */
 import { h, textElement } from "../element/dom.js";
 import { InputField } from "./input-field.js";
 
-/** @typedef {import("../client/types.js").Model} Model */
-/** @typedef {import("../client/problem.js").FieldError} FieldError */
+/** @import { FieldError } from "../client/problem.js" */
+/** @import { Model } from "./model.js" */
 
 export class ModelForm {
-  #place;
+  #container;
   /** @type {Map<string, InputField>} */
   #fields = new Map();
 
-  constructor(/** @type {HTMLElement} */ place) {
-    this.#place = place;
+  constructor(/** @type {HTMLElement} */ container) {
+    this.#container = container;
   }
 
   /**
-   * Draw a model's inputs with their defaults, and write `values` over them.
+   * Show the inputs of a model with their defaults, and overwrite them with `values`.
    *
    * @param {Model} model
-   * @param {Record<string, unknown>} [values] without it, the prompt that stood there before
+   * @param {Record<string, unknown>} [values] defaults to the prompt that was entered before
    */
-  show(model, values = this.#prompt) {
+  show(model, values = this.#enteredPrompt) {
     this.#fields = new Map(model.inputs.map((input) => [input.name, new InputField(input)]));
-    this.#place.replaceChildren(...this.#chips(model), ...[...this.#fields.values()].map(({ element }) => element));
+    this.#container.replaceChildren(
+      ...this.#samples(model),
+      ...[...this.#fields.values()].map(({ element }) => element),
+    );
     this.fill(values);
   }
 
-  /** @returns {Record<string, unknown>} empty where nobody has written one */
-  get #prompt() {
-    const prompt = this.#fields.get("prompt");
-    const written = prompt?.value ?? null;
-    return prompt && written !== null && written !== prompt.input.default ? { prompt: written } : {};
+  /** @returns {Record<string, unknown>} empty if no prompt was entered */
+  get #enteredPrompt() {
+    const field = this.#fields.get("prompt");
+    const prompt = field?.value ?? null;
+    return field && prompt !== null && prompt !== field.input.default ? { prompt } : {};
   }
 
   /** The input as it would be sent. @returns {Record<string, unknown>} */
@@ -40,14 +43,14 @@ export class ModelForm {
     return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   }
 
-  /** The files that were chosen, each with the part of the form that it is sent as. */
+  /** The files that were chosen, each with the name of its form part. */
   get files() {
     return [...this.#fields.values()].flatMap(({ input, files }) =>
       files.map((file) => ({ part: input.part ?? input.name, file })),
     );
   }
 
-  /** Write values into their controls; the others stay as they are. */
+  /** Write values into their controls; other controls are left alone. */
   fill(/** @type {Record<string, unknown>} */ values) {
     for (const [name, value] of Object.entries(values)) {
       const field = this.#fields.get(name);
@@ -56,37 +59,37 @@ export class ModelForm {
   }
 
   /**
-   * Show each error at its control, and lead to the first.
+   * Show each error at its control and focus the first one.
    *
-   * @param {FieldError[]} errors their fields begin with `input.`
-   * @returns {FieldError[]} those that have no control
+   * @param {FieldError[]} errors with fields such as `input.size`
+   * @returns {FieldError[]} the errors that have no control
    */
-  complain(errors) {
+  showErrors(errors) {
     /** @type {Map<string, string[]>} */
     const messages = new Map();
     const others = errors.filter(({ field, message }) => {
-      const [, named, item] = /^input\.(.*?)(?:\.(\d+))?$/.exec(field) ?? [];
-      const name = named !== undefined && this.#nameOf(named);
+      const [, target, item] = /^input\.(.*?)(?:\.(\d+))?$/.exec(field) ?? [];
+      const name = target !== undefined && this.#nameFor(target);
       if (!name) return true;
-      const words = item === undefined ? message : `(entry ${Number(item) + 1}) ${message}`;
-      messages.set(name, [...(messages.get(name) ?? []), words]);
+      const text = item === undefined ? message : `(entry ${Number(item) + 1}) ${message}`;
+      messages.set(name, [...(messages.get(name) ?? []), text]);
       return false;
     });
-    for (const [name, field] of this.#fields) field.complain(messages.get(name) ?? []);
+    for (const [name, field] of this.#fields) field.showErrors(messages.get(name) ?? []);
     [...this.#fields.values()].find(({ input }) => messages.has(input.name))?.focus();
     return others;
   }
 
-  /** An input is complained of by its own name, or by that of the part that its files came as. */
-  #nameOf(/** @type {string} */ named) {
-    if (this.#fields.has(named)) return named;
-    return [...this.#fields.values()].find(({ input }) => input.part === named)?.input.name;
+  /** An error names the input, or the form part that carries its files. */
+  #nameFor(/** @type {string} */ target) {
+    if (this.#fields.has(target)) return target;
+    return [...this.#fields.values()].find(({ input }) => input.part === target)?.input.name;
   }
 
-  #chips(/** @type {Model} */ model) {
+  #samples(/** @type {Model} */ model) {
     const chips = model.inspires.map((sample) => {
-      const words = Object.values(sample).join(", ");
-      const chip = h("button", { type: "button", class: "chip", title: words }, words);
+      const text = Object.values(sample).join(", ");
+      const chip = h("button", { type: "button", class: "chip", title: text }, text);
       chip.addEventListener("click", () => this.fill(sample));
       return chip;
     });

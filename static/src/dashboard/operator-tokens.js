@@ -1,69 +1,69 @@
 // @ts-check
 /**
- * The tokens of one task for its operator. The one in the address can only watch, and lives for an hour: addresses are
- * copied, kept in the history and synced. What is worth more is kept for this tab: a token that may also cancel and read
- * the input, for an hour at a time, and the token of the link that the operator hands out.
+ * The operator's tokens for a task. The token in a page's address can only view and lasts an hour, because addresses are
+ * copied, kept in the history and synced. Two more tokens are kept for this tab: one that can also cancel the task and
+ * read its input, renewed every hour, and the one in the link that the operator shares.
  */
-import { expiryOf } from "../client/credential.js";
 import { Problem } from "../client/problem.js";
-import { mint } from "./operator-calls.js";
+import { expiryOf } from "../client/token-claims.js";
+import { Api } from "./api.js";
 import { forgetSecrets, KEY, readSecret, writeSecret } from "./tab-store.js";
 
-const SCOPE = "view cancel input";
+const OPERATOR_SCOPE = "view cancel input";
 const TTL_S = 3600;
 
-const nameOf = (/** @type {string} */ task) => `relay.token.${task}`;
-const shareNameOf = (/** @type {string} */ task) => `relay.share.${task}`;
+const operatorItem = (/** @type {string} */ task) => `relay.token.${task}`;
+const shareItem = (/** @type {string} */ task) => `relay.share.${task}`;
 
 /**
- * Mint all of them.
+ * Create all three tokens of a task and store two of them.
  *
  * @param {string} key
  * @param {string} task
- * @returns {Promise<string>} the one for the address
+ * @returns {Promise<string>} the token for the address
  */
-export async function mintForPage(key, task) {
+export async function createPageTokens(key, task) {
+  const api = new Api(key);
   const [{ token }, share] = await Promise.all([
-    mint(key, task, "view", TTL_S),
-    mint(key, task, "view"),
-    mintOwnToken(key, task),
+    api.createToken(task, "view", TTL_S),
+    api.createToken(task, "view"),
+    createOperatorToken(key, task),
   ]);
-  writeSecret(shareNameOf(task), share.token);
+  writeSecret(shareItem(task), share.token);
   return token;
 }
 
-/** The token of the link to hand out, empty where there is none that still lives. */
+/** Return the token for the link to share; empty if there is none or it has expired. */
 export function shareToken(/** @type {string} */ task) {
-  const token = readSecret(shareNameOf(task));
+  const token = readSecret(shareItem(task));
   return (expiryOf(token) ?? 0) > Date.now() / 1000 ? token : "";
 }
 
-/** Keep none of them any longer. */
+/** Delete all stored tokens. */
 export function forgetTokens() {
   forgetSecrets(/^relay\.(token|share)\./);
 }
 
-/** Mint the operator's token for `task` and keep it. */
-async function mintOwnToken(/** @type {string} */ key, /** @type {string} */ task) {
-  const { token } = await mint(key, task, SCOPE, TTL_S);
-  writeSecret(nameOf(task), token);
-  return token;
+/** Return the operator's token for a task; empty if there is none. */
+export function operatorToken(/** @type {string} */ task) {
+  return readSecret(operatorItem(task));
 }
 
-/** The operator's token for `task`, empty where there is none. */
-export function ownToken(/** @type {string} */ task) {
-  return readSecret(nameOf(task));
-}
-
-/** A fresh one, as long as this tab is signed in; else empty, and nothing is kept. */
-export async function renewOwnToken(/** @type {string} */ task) {
-  writeSecret(nameOf(task), "");
+/** Create and return a fresh token, if this tab is signed in. Otherwise delete the token and return an empty string. */
+export async function renewOperatorToken(/** @type {string} */ task) {
+  writeSecret(operatorItem(task), "");
   const key = readSecret(KEY);
   if (!key) return "";
   try {
-    return await mintOwnToken(key, task);
+    return await createOperatorToken(key, task);
   } catch (error) {
     if (error instanceof Problem && error.status >= 400 && error.status < 500 && error.status !== 429) return "";
-    throw error; // it passes: the caller asks again
+    throw error; // temporary: the caller tries again
   }
+}
+
+async function createOperatorToken(/** @type {string} */ key, /** @type {string} */ task) {
+  const { token } = await new Api(key).createToken(task, OPERATOR_SCOPE, TTL_S);
+  writeSecret(operatorItem(task), token);
+  return token;
 }

@@ -1,51 +1,52 @@
 // @ts-check
 /**
- * How tasks are found by words: by how the words of their id, model and tags begin. Pure.
+ * Matches tasks with search words: each must be a prefix of the id, or of a word of the model or of a tag. Pure.
  *
- * The relay searches its list by the same rule (relay/journal/search_words.py). A word begins behind white space or
- * punctuation, and a search may go on behind the word: `long-vid` and `vid` both find `long-video`.
+ * The relay searches its list by the same rule. A word starts after white space or punctuation, and a search word may
+ * continue past its end: `long-vid` and `vid` both match `long-video`.
  */
 
-/** White space, punctuation and what is invisible. */
+/** White space, punctuation and invisible characters. */
 const SEPARATOR = /[\p{P}\p{Z}\p{C}$+<=>^`|~]/u;
 
 /**
- * Whether each word of a search begins the id, or a word of one of the names.
+ * Return whether every search word matches.
  *
  * @param {string} search
  * @param {string} id
  * @param {readonly string[]} names
  */
-export function isFound(search, id, names) {
-  const words = folded(search).split(/\s+/).map(withoutLead).filter(Boolean);
+export function matchesSearch(search, id, names) {
+  const words = normalize(search).split(/\s+/).map(trimStart).filter(Boolean);
   if (!words.length) return true;
-  const starts = [id, ...names.flatMap(wordStarts)];
-  return words.every((word) => starts.some((start) => start.startsWith(word)));
+  const candidates = [id, ...names.flatMap(suffixes)];
+  return words.every((word) => candidates.some((candidate) => candidate.startsWith(word)));
 }
 
-/** The name from each of its words on to its end. */
-function wordStarts(/** @type {string} */ name) {
+/** Return the rest of a name from the start of each of its words. */
+function suffixes(/** @type {string} */ name) {
   /** @type {string[]} */
-  const starts = [];
-  const text = folded(name);
+  const found = [];
+  const text = normalize(name);
   let at = 0;
   let wasSeparator = true;
   for (const character of text) {
-    const separates = SEPARATOR.test(character);
-    if (wasSeparator && !separates) starts.push(text.slice(at));
-    wasSeparator = separates;
+    const isSeparator = SEPARATOR.test(character);
+    if (wasSeparator && !isSeparator) found.push(text.slice(at));
+    wasSeparator = isSeparator;
     at += character.length;
   }
-  return starts;
+  return found;
 }
 
-function withoutLead(/** @type {string} */ word) {
+/** Remove separators from the start of a search word. */
+function trimStart(/** @type {string} */ word) {
   const characters = [...word];
   const first = characters.findIndex((character) => !SEPARATOR.test(character));
   return first < 0 ? "" : characters.slice(first).join("");
 }
 
-/** As it is compared: case and compatible spellings of one character do not count. */
-function folded(/** @type {string} */ text) {
+/** Ignore case and compatible spellings of a character. */
+function normalize(/** @type {string} */ text) {
   return text.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
 }

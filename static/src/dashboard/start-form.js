@@ -1,22 +1,22 @@
 // @ts-check
 /**
- * The form that starts a task: made for the chosen model, or the input as JSON for any other. Files that were chosen go
- * along as parts of their own; addresses stay in the input.
+ * The form that starts a task: with controls for the chosen model, or with its input as JSON. Files are sent as separate
+ * parts; addresses stay in the input.
  */
-
 import { Problem } from "../client/problem.js";
 import { ModelForm } from "./model-form.js";
-import { startWithFiles } from "./operator-calls.js";
 import { showProblem } from "./problem-view.js";
+import { startWithFiles } from "./upload.js";
 
-/** @typedef {import("./api.js").Api} Api */
-/** @typedef {import("../client/types.js").Model} Model */
+/** @import { Api, StartBody, Started } from "./api.js" */
+/** @import { Model } from "./model.js" */
+/** @import { Attachment } from "./upload.js" */
 
 export class StartForm {
   #form;
   #api;
   #key;
-  #started;
+  #onStart;
   #inputs;
   /** @type {Model[]} */
   #models = [];
@@ -24,31 +24,31 @@ export class StartForm {
 
   /**
    * @param {HTMLFormElement} form
-   * @param {object} what
-   * @param {() => Api} what.api
-   * @param {() => string} what.key the API key
-   * @param {(answer: {task: import("../client/types.js").Snapshot, links: import("./api.js").Links}) => void} what.started
+   * @param {object} options
+   * @param {() => Api} options.api
+   * @param {() => string} options.key returns the API key
+   * @param {(started: Started) => void} options.onStart
    */
-  constructor(form, { api, key, started }) {
+  constructor(form, { api, key, onStart }) {
     this.#form = form;
     this.#api = api;
     this.#key = key;
-    this.#started = started;
+    this.#onStart = onStart;
     this.#inputs = new ModelForm(this.#part("inputs"));
-    this.#field("model").addEventListener("change", () => this.#chooseModel());
-    this.#field("json").addEventListener("change", () => this.#chooseKind());
+    this.#field("model").addEventListener("change", () => this.#modelChanged());
+    this.#field("json").addEventListener("change", () => this.#toggleJson());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
-    this.#offer([]);
+    this.#setModels([]);
   }
 
-  /** Load the models and offer them; those that are offered already stay. */
+  /** Load the models, once. */
   async load() {
     if (this.#models.length) return;
     const { models } = await this.#api().models();
-    this.#offer(models.filter(({ available }) => available));
+    this.#setModels(models.filter(({ available }) => available));
   }
 
   #field(/** @type {string} */ name) {
@@ -63,16 +63,20 @@ export class StartForm {
     return this.#models.find(({ model, provider }) => `${provider}:${model}` === this.#field("model").value);
   }
 
-  #offer(/** @type {Model[]} */ models) {
+  get #isJson() {
+    return !this.#model || this.#field("json").checked;
+  }
+
+  #setModels(/** @type {Model[]} */ models) {
     this.#models = models;
     this.#field("model").replaceChildren(
       ...models.map(({ model, provider }) => new Option(model, `${provider}:${model}`)),
       new Option("another model…", ""),
     );
-    this.#chooseModel();
+    this.#modelChanged();
   }
 
-  #chooseModel() {
+  #modelChanged() {
     const model = this.#model;
     this.#part("other").hidden = model !== undefined;
     this.#part("kind").hidden = model === undefined;
@@ -80,33 +84,29 @@ export class StartForm {
     showProblem(this.#part("problem"), null);
     if (model) this.#inputs.show(model);
     if (model && this.#field("json").checked) this.#writeJson();
-    this.#showKind();
+    this.#renderKind();
   }
 
-  /** From the controls to their JSON and back; JSON that is none stays where it is. */
-  #chooseKind() {
+  /** Convert the controls to JSON, or back. Invalid JSON is kept for correction. */
+  #toggleJson() {
     const input = this.#field("json").checked ? this.#inputs.values : this.#readJson();
-    showProblem(this.#part("problem"), input ? null : new Problem(0, "The input is no JSON object"));
+    showProblem(this.#part("problem"), input ? null : notAnObject());
     if (this.#field("json").checked) this.#writeJson();
     else if (input && this.#model) this.#inputs.show(this.#model, input);
     else this.#field("json").checked = true;
-    this.#showKind();
+    this.#renderKind();
   }
 
-  #showKind() {
-    this.#part("inputs").hidden = this.#asJson;
-    this.#part("raw").hidden = !this.#asJson;
-  }
-
-  get #asJson() {
-    return !this.#model || this.#field("json").checked;
+  #renderKind() {
+    this.#part("inputs").hidden = this.#isJson;
+    this.#part("raw").hidden = !this.#isJson;
   }
 
   #writeJson() {
     this.#field("input").value = JSON.stringify(this.#inputs.values, null, 2);
   }
 
-  /** @returns {Record<string, unknown>|null} null where what stands there is no JSON object */
+  /** @returns {Record<string, unknown>|null} null if the text is not a JSON object */
   #readJson() {
     try {
       const input = JSON.parse(this.#field("input").value);
@@ -118,17 +118,17 @@ export class StartForm {
   }
 
   async #submit() {
-    const place = this.#part("problem");
+    const container = this.#part("problem");
     const button = /** @type {HTMLButtonElement} */ (this.#part("start"));
     if (!this.#model && !this.#field("other").reportValidity()) return;
     button.disabled = true;
     try {
-      showProblem(place, null);
-      this.#inputs.complain([]);
-      this.#started(await this.#send(this.#body(), this.#asJson ? [] : this.#inputs.files));
+      showProblem(container, null);
+      this.#inputs.showErrors([]);
+      this.#onStart(await this.#send(this.#body(), this.#isJson ? [] : this.#inputs.files));
       this.#attempt = { body: "", idempotencyKey: "" };
     } catch (error) {
-      showProblem(place, this.#placed(error));
+      showProblem(container, this.#showErrors(error));
     } finally {
       button.disabled = false;
       this.#part("sending").hidden = true;
@@ -136,28 +136,30 @@ export class StartForm {
   }
 
   /**
-   * @param {{model: string, input: Record<string, unknown>}} body
-   * @param {import("./operator-calls.js").Enclosure[]} files
+   * @param {StartBody} body
+   * @param {Attachment[]} attachments
    */
-  #send(body, files) {
-    const described = files.map(({ part, file }) => [part, file.name, file.size, file.lastModified]);
-    const idempotencyKey = this.#keyFor(JSON.stringify([body, described]));
-    if (!files.length) return this.#api().start(body, idempotencyKey);
+  #send(body, attachments) {
+    const files = attachments.map(({ part, file }) => [part, file.name, file.size, file.lastModified]);
+    const idempotencyKey = this.#idempotencyKey(JSON.stringify([body, files]));
+    if (!attachments.length) return this.#api().start(body, idempotencyKey);
     const bar = /** @type {HTMLProgressElement} */ (this.#part("sent"));
     this.#part("sending").hidden = false;
-    return startWithFiles(this.#key(), body, files, {
+    return startWithFiles(this.#key(), body, attachments, {
       idempotencyKey,
-      sent: (share) => {
+      onProgress: (share) => {
         bar.value = share;
-        const words = share < 1 ? `${Math.floor(share * 100)} % of the files sent` : "Sent. The relay checks them.";
-        this.#part("sent-words").textContent = words;
+        const text =
+          share < 1 ? `Uploading files: ${Math.floor(share * 100)} %` : "Uploaded. The relay is checking the files.";
+        this.#part("sent-words").textContent = text;
       },
     });
   }
 
+  /** @returns {StartBody} */
   #body() {
-    const input = this.#asJson ? this.#readJson() : this.#inputs.values;
-    if (!input) throw new Problem(0, "The input is no JSON object");
+    const input = this.#isJson ? this.#readJson() : this.#inputs.values;
+    if (!input) throw notAnObject();
     const { model, provider } = this.#model ?? { model: this.#field("other").value.trim() };
     const tags = [
       ...new Set(
@@ -169,17 +171,17 @@ export class StartForm {
     return { model, input, ...(provider && { provider }), ...(tags.length && { tags }) };
   }
 
-  /** Show at its control what has one, and return the rest. */
-  #placed(/** @type {unknown} */ error) {
-    if (!(error instanceof Problem) || this.#asJson || !error.errors.length) return error;
-    const errors = this.#inputs.complain(error.errors);
+  /** Show errors at their controls, and return the error that is left to show. */
+  #showErrors(/** @type {unknown} */ error) {
+    if (!(error instanceof Problem) || this.#isJson || !error.errors.length) return error;
+    const errors = this.#inputs.showErrors(error.errors);
     if (errors.length === error.errors.length) return error;
-    const detail = "Nothing was started. What does not fit is said where it stands.";
+    const detail = "The task was not started. Correct the marked inputs.";
     return new Problem(error.status, error.title, { detail, errors, upstream: error.upstream });
   }
 
-  /** A second press after an answer that got lost is the same attempt: a run that costs money is not started twice. */
-  #keyFor(/** @type {string} */ body) {
+  /** Repeating a start whose response was lost uses the same key, so that no billable run is started twice. */
+  #idempotencyKey(/** @type {string} */ body) {
     if (this.#attempt.body !== body) {
       const random = crypto.getRandomValues(new Uint8Array(16));
       this.#attempt = {
@@ -189,4 +191,8 @@ export class StartForm {
     }
     return this.#attempt.idempotencyKey;
   }
+}
+
+function notAnObject() {
+  return new Problem(0, "The input is not a JSON object");
 }

@@ -1,33 +1,38 @@
 // @ts-check
-/**
- * What a board shows of its tasks: which group each is in, which come first, which fit a filter, and how all of them
- * together stand. Pure.
- *
- * @typedef {import("../client/types.js").Snapshot} Snapshot
- * @typedef {"stuck"|"quiet"|"waiting"|"running"|"succeeded"|"failed"|"canceled"} Group
- */
+/** Groups, sorts, filters and counts the tasks of the dashboard. Pure. */
+import { stallOf } from "../element/stall.js";
+import { matchesSearch } from "./search.js";
 
-import { silenceOf } from "../element/silence.js";
-import { isFound } from "./search.js";
+/** @import { Snapshot } from "../../relay.js" */
+
+/** @typedef {"stuck"|"quiet"|"waiting"|"running"|"succeeded"|"failed"|"canceled"} Group */
 
 /**
  * @typedef {object} Filter
  * @property {Group|""} group
  * @property {string} tag
- * @property {string} text words that begin the id, or a word of the model or of a tag
+ * @property {string} text search words; see search.js
  * @property {number|null} since unix seconds: only tasks created then or later
+ */
+
+/**
+ * Which counts are complete. The others cover only the tasks that are loaded.
+ *
+ * @typedef {object} Completeness
+ * @property {boolean} open
+ * @property {(group: Group) => boolean} group
  */
 
 /** @type {Filter} */
 export const NO_FILTER = { group: "", tag: "", text: "", since: null };
 
-/** @type {readonly Group[]} in the order in which they are shown */
+/** @type {readonly Group[]} in display order */
 export const GROUPS = ["stuck", "quiet", "waiting", "running", "succeeded", "failed", "canceled"];
 
 /** @type {Record<Group, string>} */
-export const GROUP_WORDS = {
+export const GROUP_LABELS = {
   stuck: "Stuck",
-  quiet: "No news",
+  quiet: "No updates",
   waiting: "Waiting",
   running: "Running",
   succeeded: "Succeeded",
@@ -38,7 +43,7 @@ export const GROUP_WORDS = {
 /** @type {ReadonlySet<Group|"">} */
 const ENDED_GROUPS = new Set(["succeeded", "failed", "canceled"]);
 
-/** Whether the tasks of a group have ended. */
+/** Return whether the tasks of a group have ended. */
 export function isEndedGroup(/** @type {Group|""} */ group) {
   return ENDED_GROUPS.has(group);
 }
@@ -58,13 +63,13 @@ export function groupOf(task) {
     case "preparing":
     case "running":
     case "finishing":
-      return silenceOf(task) ?? "running";
+      return stallOf(task) ?? "running";
     default:
-      return silenceOf(task) ?? "waiting";
+      return stallOf(task) ?? "waiting";
   }
 }
 
-/** What needs a person comes first, what has ended last; among equals the newest first. */
+/** Sort stuck tasks first and ended ones last; within a group the newest first. */
 export function byUrgency(/** @type {Snapshot} */ one, /** @type {Snapshot} */ other) {
   return rank(one) - rank(other) || other.created_at - one.created_at;
 }
@@ -76,16 +81,16 @@ function rank(/** @type {Snapshot} */ task) {
 }
 
 /**
- * Whether a task fits all of a filter but its group. The relay searches its whole list by the same rule; this one is for
- * tasks that join while somebody looks.
+ * Return whether a task matches a filter, ignoring its group. The relay filters its list by the same rules; this is for
+ * tasks that arrive while the dashboard is open.
  *
  * @param {Snapshot} task
  * @param {Filter} filter
  */
-export function fits({ id, model, tags, created_at }, { tag, text, since }) {
+export function matchesFilter({ id, model, tags, created_at }, { tag, text, since }) {
   if (tag && !tags.includes(tag)) return false;
   if (since !== null && created_at < since) return false;
-  return isFound(text, id, [model, ...tags]);
+  return matchesSearch(text, id, [model, ...tags]);
 }
 
 /**
@@ -99,28 +104,20 @@ export function countGroups(tasks) {
 }
 
 /**
- * Which counts are of all tasks there are. Of others only some tasks are loaded.
- *
- * @typedef {object} Known
- * @property {boolean} open
- * @property {(group: Group) => boolean} group
- */
-
-/**
- * Return `3 of 8 done, 1 failed, 1 stuck`; where not all tasks are loaded, `5 open, 1 stuck` alone is true.
+ * Return a summary such as `3 of 8 done, 1 failed, 1 stuck`, or `5 open, 1 stuck` if not all tasks are loaded.
  *
  * @param {Map<Group, number>} counts
- * @param {Known} known
+ * @param {Completeness} complete
  */
-export function summaryOf(counts, known) {
-  const of = (/** @type {Group} */ group) => counts.get(group) ?? 0;
+export function summarize(counts, complete) {
+  const count = (/** @type {Group} */ group) => counts.get(group) ?? 0;
   const all = sum(counts.values());
-  const ended = sum(GROUPS.filter(isEndedGroup).map(of));
-  const isWhole = GROUPS.every(known.group);
-  const parts = isWhole ? [`${ended} of ${all} done`] : [`${all - ended}${known.open ? "" : "+"} open`];
-  if (isWhole && of("failed")) parts.push(`${of("failed")} failed`);
-  if (of("stuck")) parts.push(`${of("stuck")} stuck`);
-  if (of("quiet")) parts.push(`${of("quiet")} without news`);
+  const ended = sum(GROUPS.filter(isEndedGroup).map(count));
+  const isComplete = GROUPS.every(complete.group);
+  const parts = isComplete ? [`${ended} of ${all} done`] : [`${all - ended}${complete.open ? "" : "+"} open`];
+  if (isComplete && count("failed")) parts.push(`${count("failed")} failed`);
+  if (count("stuck")) parts.push(`${count("stuck")} stuck`);
+  if (count("quiet")) parts.push(`${count("quiet")} without updates`);
   return parts.join(", ");
 }
 

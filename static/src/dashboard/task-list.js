@@ -1,45 +1,43 @@
 // @ts-check
-/** The board's rows: in the order of their urgency, filtered, and kept live by a `RelayBoard` that follows all tasks. */
+/** The task list of the dashboard: sorted by urgency, filtered, and updated live. */
 import { RelayBoard } from "../client/relay-board.js";
 import { ServerClock } from "../client/server-clock.js";
-import { byUrgency, countGroups, fits, groupOf, isEndedGroup, NO_FILTER } from "./task-groups.js";
+import { byUrgency, countGroups, groupOf, isEndedGroup, matchesFilter, NO_FILTER } from "./task-groups.js";
 import { TaskRow } from "./task-row.js";
 
-/** @typedef {import("../client/types.js").Snapshot} Snapshot */
-/** @typedef {import("./task-groups.js").Filter} Filter */
+/** @import { Snapshot } from "../../relay.js" */
+/** @import { Filter } from "./task-groups.js" */
 
 export class TaskList {
   #list;
-  #open;
-  #changed;
+  #onOpen;
+  #onChange;
   #board = new RelayBoard();
   /** @type {Map<string, TaskRow>} */
   #rows = new Map();
   #filter = NO_FILTER;
-  /** @type {Set<string>} the tasks that the relay has found for the filter */
+  /** @type {Set<string>} the tasks that the relay returned for the filter */
   #found = new Set();
   #frame = 0;
 
-  /** The relay's clock, by which all times are shown. */
+  /** The relay's clock, by which all times are displayed. */
   clock = new ServerClock();
 
   /**
    * @param {HTMLElement} list
-   * @param {object} calls
-   * @param {(task: string) => void} calls.open called when a row is chosen
-   * @param {() => void} calls.changed called after rows, or the connection, have changed
-   * @param {() => void} calls.listed called when the relay has begun to tell of all tasks: now, or again
+   * @param {object} handlers
+   * @param {(task: string) => void} handlers.onOpen called when the reader opens a task
+   * @param {() => void} handlers.onChange called after rows or the connection have changed
+   * @param {() => void} handlers.onListed called when the relay has listed the current tasks, also after a reconnect
    */
-  constructor(list, { open, changed, listed }) {
+  constructor(list, { onOpen, onChange, onListed }) {
     this.#list = list;
-    this.#open = open;
-    this.#changed = changed;
-    this.#board.addEventListener("update", (event) => {
-      const { state, message } = /** @type {CustomEvent<import("../client/relay-board.js").BoardUpdate>} */ (event)
-        .detail;
-      this.clock.hear(message);
-      if (state) this.#show(state);
-      if (message?.type === "listed") listed();
+    this.#onOpen = onOpen;
+    this.#onChange = onChange;
+    this.#board.addEventListener("update", ({ detail: { state, message } }) => {
+      this.clock.adjust(message);
+      if (state) this.#update(state);
+      if (message?.type === "listed") onListed();
       this.#arrangeSoon();
     });
     setInterval(() => this.#tick(), 1000);
@@ -58,19 +56,19 @@ export class TaskList {
     return this.#rows.size > 0 && [...this.#rows.values()].every(({ element }) => element.hidden);
   }
 
-  /** How many tasks are in each group, of those that fit the rest of the filter. */
+  /** The number of tasks in each group, of those that match the rest of the filter. */
   get counts() {
-    return countGroups(this.#tasks().filter((task) => this.#fits(task)));
+    return countGroups(this.#tasks().filter((task) => this.#matches(task)));
   }
 
-  /** The tags of all tasks, each once. */
+  /** The tags of all tasks. */
   get tags() {
     return [...new Set(this.#tasks().flatMap(({ tags }) => tags))].sort();
   }
 
-  /** The ids of the tasks that are shown as open. */
+  /** The ids of the open tasks that match the filter, ignoring its group. */
   get openTasks() {
-    const open = this.#tasks().filter((task) => !isEndedGroup(groupOf(task)) && this.#fits(task));
+    const open = this.#tasks().filter((task) => !isEndedGroup(groupOf(task)) && this.#matches(task));
     return open.map(({ id }) => id);
   }
 
@@ -93,18 +91,18 @@ export class TaskList {
     this.#board.followAll(key);
   }
 
-  /** Add tasks that the relay has found for the filter, or take their newer state. */
+  /** Add tasks that the relay returned for the filter, or update them. */
   add(/** @type {Snapshot[]} */ tasks) {
     for (const task of tasks) {
       this.#found.add(task.id);
-      this.#show(task);
+      this.#update(task);
     }
     this.arrange();
   }
 
-  /** Add one task, or take its newer state. */
+  /** Add a task, or update it. */
   put(/** @type {Snapshot} */ task) {
-    this.#show(task);
+    this.#update(task);
     this.arrange();
   }
 
@@ -114,7 +112,7 @@ export class TaskList {
     this.arrange();
   }
 
-  /** Follow nothing any more, and show nothing. */
+  /** Stop following tasks and remove all rows. */
   clear() {
     this.#board.stop();
     this.#rows.clear();
@@ -123,7 +121,7 @@ export class TaskList {
     this.arrange();
   }
 
-  /** Bring the rows into their order; one that stands right already is not touched, so that the focus stays in it. */
+  /** Sort and filter the rows. Rows that are in place are not moved, so that the focus stays in them. */
   arrange() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
@@ -134,27 +132,27 @@ export class TaskList {
       if (this.#list.children[index] !== element) this.#list.insertBefore(element, this.#list.children[index] ?? null);
     });
     if (focused instanceof HTMLElement && focused !== document.activeElement) focused.focus({ preventScroll: true });
-    this.#changed();
+    this.#onChange();
   }
 
   #isShown(/** @type {Snapshot} */ task) {
     const { group } = this.#filter;
-    return this.#fits(task) && (!group || groupOf(task) === group);
+    return this.#matches(task) && (!group || groupOf(task) === group);
   }
 
-  #fits(/** @type {Snapshot} */ task) {
-    return this.#found.has(task.id) || fits(task, this.#filter);
+  #matches(/** @type {Snapshot} */ task) {
+    return this.#found.has(task.id) || matchesFilter(task, this.#filter);
   }
 
   #tasks() {
     return [...this.#rows.values()].map(({ task }) => task);
   }
 
-  #show(/** @type {Snapshot} */ task) {
+  #update(/** @type {Snapshot} */ task) {
     let row = this.#rows.get(task.id);
     if (!row) {
       row = new TaskRow(task);
-      row.button.addEventListener("click", () => this.#open(task.id));
+      row.button.addEventListener("click", () => this.#onOpen(task.id));
       this.#rows.set(task.id, row);
     }
     const isOlder = row.task.epoch === task.epoch && row.task.seq > task.seq;

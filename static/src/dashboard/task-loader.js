@@ -1,178 +1,172 @@
 // @ts-check
 /**
- * Loads the tasks that a board shows: first all that have not ended, then page by page the newest of those that have.
+ * Loads the tasks that the dashboard lists: first all that have not ended, then those that have, newest first, page by
+ * page.
  *
- * Whatever happens meanwhile is told live. After a loss of connection the relay lists only some of the tasks again, so
- * `refresh` looks for what has changed among all that are shown.
- *
- * @typedef {import("../client/types.js").Snapshot} Snapshot
- * @typedef {import("../client/types.js").State} State
- * @typedef {import("./task-groups.js").Filter} Filter
- * @typedef {import("./task-groups.js").Group} Group
- * @typedef {{tasks: Snapshot[], next: string|null}} Page
+ * Changes arrive live. After a loss of connection the relay lists only some tasks again, so `refresh` checks all that
+ * are listed for changes.
  */
 import { isEndedGroup, NO_FILTER } from "./task-groups.js";
-import { endedStates, OPEN_STATES, queryOf } from "./task-query.js";
+import { endedStates, listQuery, OPEN_STATES } from "./task-query.js";
 
-/** Open tasks are few against those that have ended: all of them are wanted, in the largest pages that there are. */
+/** @import { Snapshot } from "../../relay.js" */
+/** @import { Completeness, Filter, Group } from "./task-groups.js" */
+/** @import { TaskList } from "./task-list.js" */
+/** @typedef {{tasks: Snapshot[], next: string|null}} Page */
+
+/** The page size for open tasks. There are few, and all are needed, so the pages are as large as the relay allows. */
 const OPEN_LIMIT = 200;
-/** So many open tasks are loaded at once; the rest on request. */
-const OPEN_MOST = 2000;
+/** How many open tasks are loaded at once; the rest is loaded on request. */
+const OPEN_MAXIMUM = 2000;
 const ENDED_LIMIT = 25;
-/** So many tasks are read one by one at the same time. */
-const READ_AT_ONCE = 6;
+/** How many tasks are requested in parallel. */
+const CONCURRENT_REQUESTS = 6;
 
 /** How far a list has been read. */
-class Reading {
+class Progress {
   /** @type {string|null} */
   next = null;
   isComplete = false;
 
-  /** Whether nothing of it has been read. */
   get isUnread() {
     return this.next === null && !this.isComplete;
   }
 
-  take(/** @type {Page} */ page) {
+  advance(/** @type {Page} */ page) {
     this.next = page.next;
     this.isComplete = page.next === null;
   }
 }
 
-export class BoardLoader {
+export class TaskLoader {
   #list;
   #read;
-  #shown;
+  #view;
   /** @type {Filter} */
   #filter = NO_FILTER;
-  #open = new Reading();
-  /** @type {Map<string, Reading>} by the states that were asked for */
+  #open = new Progress();
+  /** @type {Map<string, Progress>} by the states that were requested */
   #ended = new Map();
-  /** Counts the times that the list was begun anew: what was asked for before is not taken any more. */
-  #turn = 0;
+  /** Increases whenever the list is read from its start. Responses to earlier requests are ignored. */
+  #generation = 0;
 
   /**
-   * @param {object} parts
-   * @param {(query: URLSearchParams) => Promise<Page>} parts.list
-   * @param {(task: string) => Promise<Snapshot|null>} parts.read null for a task that is gone
-   * @param {import("./task-list.js").TaskList} parts.shown
+   * @param {object} options
+   * @param {(query: URLSearchParams) => Promise<Page>} options.list
+   * @param {(task: string) => Promise<Snapshot|null>} options.read returns null for a deleted task
+   * @param {TaskList} options.view
    */
-  constructor({ list, read, shown }) {
+  constructor({ list, read, view }) {
     this.#list = list;
     this.#read = read;
-    this.#shown = shown;
+    this.#view = view;
   }
 
   /** Whether there are tasks for this filter that are not loaded. */
   get hasMore() {
     const { group } = this.#filter;
     if (this.#open.isUnread) return false;
-    return !this.#open.isComplete || ((!group || isEndedGroup(group)) && !this.#reading(group).isComplete);
+    return !this.#open.isComplete || ((!group || isEndedGroup(group)) && !this.#progress(group).isComplete);
   }
 
-  /** @returns {import("./task-groups.js").Known} */
-  get known() {
+  /** @returns {Completeness} */
+  get complete() {
     const open = this.#open.isComplete;
-    const ended = this.#reading("").isComplete;
-    return { open, group: (group) => (isEndedGroup(group) ? ended || this.#reading(group).isComplete : open) };
+    const ended = this.#progress("").isComplete;
+    return { open, group: (group) => (isEndedGroup(group) ? ended || this.#progress(group).isComplete : open) };
   }
 
-  /** Forget what was loaded. */
   reset() {
-    this.#turn += 1;
+    this.#generation += 1;
     this.#filter = NO_FILTER;
-    this.#open = new Reading();
+    this.#open = new Progress();
     this.#ended.clear();
   }
 
-  /** Load what a filter shows, as far as it is not loaded. */
+  /** Load the tasks for a filter, unless they are loaded already. */
   async load(/** @type {Filter} */ filter) {
     const { tag, text, since } = this.#filter;
     if (this.#open.isUnread || tag !== filter.tag || text !== filter.text || since !== filter.since) {
       this.reset();
       this.#filter = filter;
-      await this.#readAnew();
+      await this.#readFromStart();
     } else {
       this.#filter = filter;
-      const reading = this.#reading(filter.group);
-      if (reading.isUnread && !this.#reading("").isComplete) await this.#readEnded(reading);
+      const progress = this.#progress(filter.group);
+      if (progress.isUnread && !this.#progress("").isComplete) await this.#readEnded(progress);
     }
   }
 
-  /** Load the next page. One that brings nothing new is no answer to who asks for more. */
+  /** Load the next page, and further ones until one has a new task. */
   async more() {
     if (!this.#open.isComplete) return void (await this.#readOpen(this.#open));
-    const reading = this.#reading(this.#filter.group);
-    while (!reading.isComplete && !(await this.#readEnded(reading)));
+    const progress = this.#progress(this.#filter.group);
+    while (!progress.isComplete && !(await this.#readEnded(progress)));
   }
 
-  /** Find out what has changed without being told. */
+  /** Check for changes that were not reported live. */
   async refresh() {
-    const before = this.#shown.openTasks;
-    const listed = await this.#readAnew();
-    const turn = this.#turn;
-    const left = listed ? before.filter((id) => !listed.has(id)) : [];
-    while (left.length && turn === this.#turn) {
-      await Promise.all(left.splice(0, READ_AT_ONCE).map((id) => this.#renew(id)));
+    const before = this.#view.openTasks;
+    const listed = await this.#readFromStart();
+    const generation = this.#generation;
+    const unlisted = listed ? before.filter((id) => !listed.has(id)) : [];
+    while (unlisted.length && generation === this.#generation) {
+      await Promise.all(unlisted.splice(0, CONCURRENT_REQUESTS).map((id) => this.#readTask(id)));
     }
   }
 
-  /**
-   * Read the list from its beginning.
-   *
-   * @returns {Promise<Set<string>|null>} the open tasks that it has, or null where these are not all
-   */
-  async #readAnew() {
-    this.#turn += 1;
-    const turn = this.#turn;
-    const [open, ended] = [new Reading(), new Reading()];
+  /** @returns {Promise<Set<string>|null>} the ids of all open tasks; null if not all were read */
+  async #readFromStart() {
+    this.#generation += 1;
+    const generation = this.#generation;
+    const [open, ended] = [new Progress(), new Progress()];
     const listed = await this.#readOpen(open);
-    if (turn !== this.#turn) return null;
+    if (generation !== this.#generation) return null;
     this.#open = open;
     await this.#readEnded(ended);
-    if (turn !== this.#turn) return null;
+    if (generation !== this.#generation) return null;
     this.#ended = new Map([[endedStates(this.#filter.group).join(), ended]]);
-    this.#shown.arrange();
+    this.#view.arrange();
     return open.isComplete ? listed : null;
   }
 
   /** @returns {Promise<Set<string>>} the ids that were read */
-  async #readOpen(/** @type {Reading} */ reading) {
-    const turn = this.#turn;
+  async #readOpen(/** @type {Progress} */ progress) {
+    const generation = this.#generation;
     /** @type {Set<string>} */
     const ids = new Set();
-    while (!reading.isComplete && ids.size < OPEN_MOST) {
-      const page = await this.#list(queryOf(this.#filter, OPEN_STATES, OPEN_LIMIT, reading.next));
-      if (turn !== this.#turn) break;
-      reading.take(page);
+    while (!progress.isComplete && ids.size < OPEN_MAXIMUM) {
+      const page = await this.#list(listQuery(this.#filter, OPEN_STATES, OPEN_LIMIT, progress.next));
+      if (generation !== this.#generation) break;
+      progress.advance(page);
       for (const { id } of page.tasks) ids.add(id);
-      this.#shown.add(page.tasks);
+      this.#view.add(page.tasks);
     }
     return ids;
   }
 
-  /** @returns {Promise<boolean>} whether the page had a task that was not shown */
-  async #readEnded(/** @type {Reading} */ reading) {
-    const turn = this.#turn;
+  /** @returns {Promise<boolean>} whether the page had a task that was not listed yet */
+  async #readEnded(/** @type {Progress} */ progress) {
+    const generation = this.#generation;
     const states = endedStates(this.#filter.group);
-    const page = await this.#list(queryOf(this.#filter, states, ENDED_LIMIT, reading.next));
-    if (turn !== this.#turn) return true;
-    reading.take(page);
-    const isNews = page.tasks.some(({ id }) => !this.#shown.has(id));
-    this.#shown.add(page.tasks);
-    return isNews;
+    const page = await this.#list(listQuery(this.#filter, states, ENDED_LIMIT, progress.next));
+    if (generation !== this.#generation) return true;
+    progress.advance(page);
+    const hasNew = page.tasks.some(({ id }) => !this.#view.has(id));
+    this.#view.add(page.tasks);
+    return hasNew;
   }
 
-  async #renew(/** @type {string} */ id) {
+  async #readTask(/** @type {string} */ id) {
     const task = await this.#read(id);
-    if (task) this.#shown.put(task);
-    else this.#shown.remove(id);
+    if (task) this.#view.put(task);
+    else this.#view.remove(id);
   }
 
-  #reading(/** @type {Group|""} */ group) {
+  #progress(/** @type {Group|""} */ group) {
     const key = endedStates(group).join();
-    const reading = this.#ended.get(key) ?? new Reading();
-    this.#ended.set(key, reading);
-    return reading;
+    const progress = this.#ended.get(key) ?? new Progress();
+    this.#ended.set(key, progress);
+    return progress;
   }
 }

@@ -1,12 +1,8 @@
 // @ts-check
-/**
- * What the board asks the relay's list for. Pure.
- *
- * @typedef {import("./task-groups.js").Filter} Filter
- * @typedef {import("./task-groups.js").Group} Group
- * @typedef {import("../client/types.js").State} State
- */
-import { isEndedGroup } from "./task-groups.js";
+/** Builds queries for the relay's task list. Pure. */
+
+/** @import { State } from "../../relay.js" */
+/** @import { Filter, Group } from "./task-groups.js" */
 
 /** @type {readonly State[]} */
 export const OPEN_STATES = ["submitting", "held", "queued", "preparing", "running", "finishing"];
@@ -15,23 +11,23 @@ export const OPEN_STATES = ["submitting", "held", "queued", "preparing", "runnin
 const ENDED_STATES = ["succeeded", "failed", "canceled", "lost"];
 
 /**
- * Return the states of ended tasks that a filter shows: all of them where it shows a group of open tasks.
+ * Return the states of the ended tasks in a group; all of them for a group of open tasks.
  *
  * @param {Group|""} group
  * @returns {readonly State[]}
  */
 export function endedStates(group) {
   if (group === "failed") return ["failed", "lost"];
-  return isEndedGroup(group) ? [/** @type {State} */ (group)] : ENDED_STATES;
+  return group === "succeeded" || group === "canceled" ? [group] : ENDED_STATES;
 }
 
 /**
  * @param {Filter} filter
- * @param {readonly State[]} states any of them
+ * @param {readonly State[]} states matches any of them
  * @param {number} limit
- * @param {string|null} cursor `next` of the page before
+ * @param {string|null} cursor `next` of the previous page
  */
-export function queryOf({ tag, text, since }, states, limit, cursor) {
+export function listQuery({ tag, text, since }, states, limit, cursor) {
   const query = new URLSearchParams(states.map((state) => ["state", state]));
   if (tag) query.set("tag", tag);
   if (text.trim()) query.set("q", text.trim());

@@ -1,67 +1,61 @@
 // @ts-check
-/** The button that stops a task. It asks once more before it does, in its own place and not in a box of the browser's. */
-
+/** The button that cancels a task. It asks for confirmation in place, without a dialog. */
 import { Problem } from "../client/problem.js";
 import { h, setText, textElement } from "./dom.js";
 
 export class CancelView {
-  #place;
+  #container;
   #cancel;
-  #ask;
-  #sure;
-  #said;
+  #button;
+  #confirmation;
+  #status;
 
   /**
-   * @param {HTMLElement} place
+   * @param {HTMLElement} container
    * @param {() => Promise<unknown>} cancel
    */
-  constructor(place, cancel) {
-    this.#place = place;
+  constructor(container, cancel) {
+    this.#container = container;
     this.#cancel = cancel;
-    this.#ask = h("button", { type: "button", part: "cancel" }, "Stop this task");
-    const stop = h("button", { type: "button", class: "main" }, "Yes, stop it");
-    const keep = h("button", { type: "button" }, "Let it run");
-    this.#sure = h(
-      "span",
-      { class: "actions", hidden: true },
-      textElement("span", "What it has made so far is lost."),
-      stop,
-      keep,
-    );
-    this.#said = h("span", { role: "status", class: "faint" });
-    place.replaceChildren(this.#ask, this.#sure, this.#said);
-    this.#ask.addEventListener("click", () => {
-      this.#choose(true);
+    this.#button = h("button", { type: "button", part: "cancel" }, "Cancel task");
+    const confirm = h("button", { type: "button", class: "main" }, "Yes, cancel it");
+    const keep = h("button", { type: "button" }, "Keep running");
+    const warning = textElement("span", "Results so far will be lost.");
+    this.#confirmation = h("span", { class: "actions", hidden: true }, warning, confirm, keep);
+    this.#status = h("span", { role: "status", class: "faint" });
+    container.replaceChildren(this.#button, this.#confirmation, this.#status);
+    this.#button.addEventListener("click", () => {
+      this.#askToConfirm(true);
       keep.focus();
     });
     keep.addEventListener("click", () => {
-      this.#choose(false);
-      this.#ask.focus();
+      this.#askToConfirm(false);
+      this.#button.focus();
     });
-    stop.addEventListener("click", () => this.#stop());
+    confirm.addEventListener("click", () => this.#send());
   }
 
-  render(/** @type {boolean} */ possible) {
-    this.#place.hidden = !possible;
+  render(/** @type {boolean} */ canCancel) {
+    this.#container.hidden = !canCancel;
   }
 
-  #choose(/** @type {boolean} */ asking) {
-    this.#ask.hidden = asking;
-    this.#sure.hidden = !asking;
-    setText(this.#said, "");
+  #askToConfirm(/** @type {boolean} */ asking) {
+    this.#button.hidden = asking;
+    this.#confirmation.hidden = !asking;
+    setText(this.#status, "");
   }
 
-  async #stop() {
-    this.#choose(false);
-    this.#ask.disabled = true;
+  async #send() {
+    this.#askToConfirm(false);
+    this.#button.disabled = true;
     try {
       await this.#cancel();
-      setText(this.#said, "Asked the relay to stop it.");
+      setText(this.#status, "Cancellation requested.");
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      setText(this.#said, error.detail || error.title);
+      setText(this.#status, error.detail || error.title);
     } finally {
-      this.#ask.disabled = false;
+      this.#button.disabled = false;
     }
   }
 }

@@ -1,11 +1,11 @@
 // @ts-check
-/** Hands a text to the reader's clipboard. */
+/** Copies text to the clipboard. */
 
 /**
- * Put a text into the clipboard; a page without HTTPS, or a frame, may not.
+ * Copy text. Pages without HTTPS, and some frames, are not allowed to.
  *
  * @param {string} text
- * @returns {Promise<boolean>} whether it is there
+ * @returns {Promise<boolean>} whether the text was copied
  */
 export async function copyText(text) {
   if (!navigator.clipboard) return false;

@@ -1,5 +1,5 @@
 // @ts-check
-/** Registers <relay-task>. Loading it twice, from two places too, is harmless, and so is loading it on a server. */
+/** Registers <relay-task>. Does nothing if it is registered already, or without a DOM. */
 import { RelayTaskElement } from "./relay-task-element.js";
 
 const registry = globalThis.customElements;

@@ -1,13 +1,13 @@
 // @ts-check
-/** Builds elements. Text goes in as text: nothing here, and nothing that uses it, parses markup. */
+/** Builds elements. Strings become text: neither this module nor its callers parse markup. */
 
 /**
- * Make an element with attributes and children; a string among the children is text.
+ * Create an element with attributes and children.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Record<string, string|boolean>} [attributes] true sets an empty one, false sets none
- * @param {...(Node|string)} children
+ * @param {Record<string, string|boolean>} [attributes] true sets an empty attribute, false sets none
+ * @param {...(Node|string)} children a string becomes text
  * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function h(tag, attributes = {}, ...children) {
@@ -20,7 +20,7 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
- * Make an element that only shows `text`.
+ * Create an element that contains only text.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -32,19 +32,19 @@ export function textElement(tag, text, className) {
 }
 
 /**
- * Show `text` in `element`, and leave the document alone where it is shown already. A text that only grows is appended
- * to, so that what a reader has selected stays selected.
+ * Set the text of an element. Unchanged text is left alone, and longer text is appended, so that a selection in it
+ * stays selected.
  *
  * @param {Element} element
  * @param {string} text
  */
 export function setText(element, text) {
-  const shown = element.firstChild;
-  if (!(shown instanceof Text)) {
+  const node = element.firstChild;
+  if (!(node instanceof Text)) {
     if (text) element.textContent = text;
     return;
   }
-  if (shown.data === text) return;
-  if (text.startsWith(shown.data)) shown.appendData(text.slice(shown.data.length));
-  else shown.data = text;
+  if (node.data === text) return;
+  if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
+  else node.data = text;
 }

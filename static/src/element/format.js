@@ -1,9 +1,11 @@
 // @ts-check
-/** Numbers, times and states in words. Pure; no DOM. */
-import { drawnProgress } from "./displayed-progress.js";
+/** Formats numbers, times and states for people. Pure. */
+import { displayedProgress } from "./displayed-progress.js";
 
-/** @type {Record<import("../client/types.js").State, string>} */
-export const STATE_WORDS = {
+/** @import { ConnectionState, Done, Eta, Progress, Snapshot, State } from "../../relay.js" */
+
+/** @type {Record<State, string>} */
+export const STATE_LABELS = {
   submitting: "Submitting",
   held: "Waiting",
   queued: "Queued",
@@ -17,7 +19,7 @@ export const STATE_WORDS = {
 };
 
 /** @type {Record<string, string>} */
-export const STAGE_WORDS = {
+export const STAGE_LABELS = {
   queue: "Queued",
   accept: "Accepted",
   preprocess_start: "Preparing inputs",
@@ -29,8 +31,8 @@ export const STAGE_WORDS = {
   postprocess_end: "Results ready",
 };
 
-/** @type {Record<string, string>} */
-export const CONNECTION_WORDS = {
+/** @type {Record<ConnectionState, string>} */
+export const CONNECTION_LABELS = {
   connecting: "connecting",
   live: "live",
   "catching-up": "catching up",
@@ -40,7 +42,7 @@ export const CONNECTION_WORDS = {
   refused: "refused",
 };
 
-/** `0.4 s`, `12 s`, `3 min 05 s`, `1 h 02 min` */
+/** Format a duration: `0.4 s`, `12 s`, `3 min 05 s`, `1 h 02 min`. */
 export function duration(/** @type {number} */ seconds) {
   const s = Math.max(0, seconds);
   if (s < 9.95) return `${s.toFixed(1)} s`;
@@ -51,35 +53,36 @@ export function duration(/** @type {number} */ seconds) {
   return `${Math.floor(minutes / 60)} h ${twoDigits(minutes % 60)} min`;
 }
 
-/** `512 B`, `203 kB`, `4.2 MB` */
+/** Format a size: `512 B`, `203 kB`, `4.2 MB`. */
 export function fileSize(/** @type {number} */ bytes) {
   if (bytes < 1000) return `${bytes} B`;
   if (bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const DAY_AND_CLOCK = new Intl.DateTimeFormat(undefined, {
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, {
   month: "short",
   day: "numeric",
   hour: "numeric",
   minute: "2-digit",
 });
-const DATE_AND_CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const DATE_AND_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 /**
- * A time in the reader's time zone: `9:38:18 PM` today, `Nov 22, 9:38 PM` on another day, with the year in another year.
+ * Format a time in the reader's time zone: `9:38:18 PM` today, `Nov 22, 9:38 PM` on another day of this year, otherwise
+ * with the year.
  *
- * @param {number} at
- * @param {number} now of the same clock
+ * @param {number} at unix seconds
+ * @param {number} now unix seconds of the same clock
  */
 export function clockTime(at, now) {
   const [then, today] = [new Date(at * 1000), new Date(now * 1000)];
-  if (then.toDateString() === today.toDateString()) return CLOCK.format(then);
-  return (then.getFullYear() === today.getFullYear() ? DAY_AND_CLOCK : DATE_AND_CLOCK).format(then);
+  if (then.toDateString() === today.toDateString()) return TIME.format(then);
+  return (then.getFullYear() === today.getFullYear() ? DAY_AND_TIME : DATE_AND_TIME).format(then);
 }
 
-/** `now`, `5 s ago`, `3 min ago`, `2 h ago`, `4 d ago`: one figure, for a list that is scanned and not read. */
+/** Format an age with a single figure: `now`, `5 s ago`, `3 min ago`, `2 h ago`, `4 d ago`. */
 export function ago(/** @type {number} */ seconds) {
   const s = Math.max(0, Math.floor(seconds));
   if (s < 5) return "now";
@@ -88,50 +91,50 @@ export function ago(/** @type {number} */ seconds) {
   return s < 172_800 ? `${Math.floor(s / 3600)} h ago` : `${Math.floor(s / 86_400)} d ago`;
 }
 
-/** Date and clock time, for what may be older than a day. */
+/** Format a date and time in the reader's time zone. */
 export function dateAndTime(/** @type {number} */ at) {
-  return DATE_AND_CLOCK.format(at * 1000);
+  return DATE_AND_TIME.format(at * 1000);
 }
 
-/** `60 %`, and never `100 %` of what is not all done. */
+/** Format a percentage: `60 %`. Rounds down, so that unfinished work never shows `100 %`. */
 export function percentText(/** @type {number} */ percent) {
   return `${Math.floor(percent)} %`;
 }
 
 /**
- * What is known of the progress beside the percent: label, step, speed.
+ * Return the label, step and speed of a progress, each as text.
  *
- * @param {import("../client/types.js").Progress} progress
+ * @param {Progress} progress
  * @returns {string[]}
  */
-export function progressWords({ label, step, steps, speed, unit }) {
-  const words = [];
-  if (label) words.push(label);
-  if (step !== null) words.push(steps !== null ? `step ${step} of ${steps}` : `step ${step}`);
-  if (speed !== null) words.push(`${Number(speed.toPrecision(3))} ${unit ?? "per s"}`);
-  return words;
+export function progressDetails({ label, step, steps, speed, unit }) {
+  const details = [];
+  if (label) details.push(label);
+  if (step !== null) details.push(steps !== null ? `step ${step} of ${steps}` : `step ${step}`);
+  if (speed !== null) details.push(`${Number(speed.toPrecision(3))} ${unit ?? "per s"}`);
+  return details;
 }
 
-/** `about 12 s left, says the platform`, `20 s to 35 s left, from 14 earlier runs` */
-export function etaWords(/** @type {import("../client/types.js").Eta} */ { low_s, high_s, n, basis }) {
+/** Format an estimate: `about 12 s left (platform estimate)`, `20 s to 35 s left (based on 14 earlier runs)`. */
+export function etaText(/** @type {Eta} */ { low_s, high_s, n, basis }) {
   const [low, high] = [duration(low_s), duration(high_s)];
   const left = low === high ? `about ${low} left` : `${low} to ${high} left`;
-  if (basis === "upstream") return `${left}, says the platform`;
-  return n === null ? left : `${left}, from ${n} earlier ${n === 1 ? "run" : "runs"}`;
+  if (basis === "upstream") return `${left} (platform estimate)`;
+  return n === null ? left : `${left} (based on ${n} earlier ${n === 1 ? "run" : "runs"})`;
 }
 
-/** `$0.0035`, `12 credits`; or that nothing was billed, or that nobody said. */
-export function costWords(/** @type {import("../client/types.js").Done} */ { cost, billed }) {
+/** Format what a task cost: `$0.0035`, `12 credits`, `not billed`, `cost unknown`. */
+export function costText(/** @type {Done} */ { cost, billed }) {
   if (billed === false) return "not billed";
-  if (cost === null) return billed ? "billed, the amount is not known" : "cost not known";
+  if (cost === null) return billed ? "billed, amount unknown" : "cost unknown";
   if (cost.unit === "usd") return `$${Number(cost.amount.toPrecision(4))}`;
   return `${cost.amount} ${cost.amount === 1 ? "credit" : "credits"}`;
 }
 
-/** The last word or two of a page's title and of a row: percent while it runs, else the state. */
-export function shortStatus(/** @type {import("../client/types.js").Snapshot} */ task) {
-  const { percent } = drawnProgress(task);
-  return task.done || percent === null ? STATE_WORDS[task.state] : percentText(percent);
+/** Return the status for a page title or a list: the percentage while the task runs, otherwise its state. */
+export function shortStatus(/** @type {Snapshot} */ task) {
+  const { percent } = displayedProgress(task);
+  return task.done || percent === null ? STATE_LABELS[task.state] : percentText(percent);
 }
 
 function twoDigits(/** @type {number} */ number) {

@@ -1,12 +1,12 @@
 // @ts-check
-/** The one picture that a task began with, out of its input. Pure. */
+/** Finds the input image of a task. Pure. */
 import { mediaUrl } from "./safe-url.js";
 
 /**
  * @param {Record<string, unknown>} input
- * @returns {string|null} null where there is none, or where there are several: none of them is *the* picture before
+ * @returns {string|null} the address of the image; null if there is none, or several to choose from
  */
-export function pictureOf(input) {
+export function inputImage(input) {
   const found = Object.entries(input)
     .filter(([name]) => /image/i.test(name))
     .flatMap(([, value]) => (Array.isArray(value) ? value : [value]))

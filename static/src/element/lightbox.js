@@ -1,14 +1,14 @@
 // @ts-check
-/** Shows pictures one at a time over the whole window; arrows, Home and End walk through them, Escape leaves. */
+/** Shows images one at a time over the whole window. Arrows, Home and End change the image; Escape closes it. */
 import { h, setText } from "./dom.js";
 import { MediaLoader } from "./media-loader.js";
 
-/** @typedef {{readonly src: string, name: string}} Picture */
+/** @typedef {{readonly src: string, name: string}} LightboxImage */
 
 export class Lightbox {
-  #room;
-  /** @type {Picture[]} */
-  #pictures = [];
+  #parent;
+  /** @type {LightboxImage[]} */
+  #images = [];
   #index = 0;
   /** @type {HTMLDialogElement|null} */
   #dialog = null;
@@ -17,52 +17,55 @@ export class Lightbox {
   #loader = null;
   #title = h("span", { "aria-live": "polite" });
 
-  constructor(/** @type {HTMLElement} */ room) {
-    this.#room = room;
+  /** @param {HTMLElement} parent takes the dialog */
+  constructor(parent) {
+    this.#parent = parent;
   }
 
   /**
-   * @param {Picture[]} pictures
-   * @param {number} index which of them to show first
+   * @param {LightboxImage[]} images
+   * @param {number} index the image to show first
    */
-  open(pictures, index) {
+  open(images, index) {
     this.#dialog ??= this.#build();
-    this.#pictures = pictures;
-    this.#go(index);
+    this.#images = images;
+    this.#show(index);
     this.#dialog.showModal();
   }
 
-  /** Go on loading, after it was out of the document. */
-  wake() {
-    this.#loader?.wake();
+  /** Continue loading after the lightbox was out of the document. */
+  resume() {
+    this.#loader?.resume();
   }
 
-  #go(/** @type {number} */ index) {
-    const { length } = this.#pictures;
+  #show(/** @type {number} */ index) {
+    const { length } = this.#images;
     this.#index = (index + length) % length;
-    const { src, name } = this.#pictures[this.#index];
+    const { src, name } = this.#images[this.#index];
     this.#loader?.stop();
-    this.#loader = new MediaLoader({ url: src, make: () => h("img", { alt: name }) });
+    this.#loader = new MediaLoader({ url: src, create: () => h("img", { alt: name }) });
     this.#stage.replaceChildren(this.#loader.element);
     setText(this.#title, length > 1 ? `${name} (${this.#index + 1} of ${length})` : name);
     for (const button of this.#dialog?.querySelectorAll("[data-step]") ?? []) {
-      /** @type {HTMLElement} */ (button).hidden = length < 2;
+      button.toggleAttribute("hidden", length < 2);
     }
   }
 
   #build() {
-    const step = (/** @type {number} */ by, /** @type {string} */ words, /** @type {string} */ label) => {
-      const button = h("button", { type: "button", "data-step": String(by), "aria-label": label }, words);
-      button.addEventListener("click", () => this.#go(this.#index + by));
+    const stepButton = (/** @type {number} */ by, /** @type {string} */ text, /** @type {string} */ label) => {
+      const button = h("button", { type: "button", "data-step": String(by), "aria-label": label }, text);
+      button.addEventListener("click", () => this.#show(this.#index + by));
       return button;
     };
     const close = h("button", { type: "button" }, "Close");
+    const previous = stepButton(-1, "← Previous", "Previous picture");
+    const next = stepButton(1, "Next →", "Next picture");
     const dialog = h(
       "dialog",
       { part: "lightbox", "aria-label": "Enlarged result" },
       h("div", { class: "tools" }, this.#title, close),
       this.#stage,
-      h("div", { class: "tools" }, step(-1, "← Previous", "Previous picture"), step(1, "Next →", "Next picture")),
+      h("div", { class: "tools" }, previous, next),
     );
     close.addEventListener("click", () => dialog.close());
     dialog.addEventListener("click", ({ target }) => {
@@ -73,15 +76,15 @@ export class Lightbox {
       this.#loader = null;
       this.#stage.replaceChildren();
     });
-    dialog.addEventListener("keydown", (event) => this.#key(event));
-    this.#room.append(dialog);
+    dialog.addEventListener("keydown", (event) => this.#onKey(event));
+    this.#parent.append(dialog);
     return dialog;
   }
 
-  #key(/** @type {KeyboardEvent} */ event) {
-    const to = { ArrowLeft: this.#index - 1, ArrowRight: this.#index + 1, Home: 0, End: -1 }[event.key];
-    if (to === undefined) return;
+  #onKey(/** @type {KeyboardEvent} */ event) {
+    const index = { ArrowLeft: this.#index - 1, ArrowRight: this.#index + 1, Home: 0, End: -1 }[event.key];
+    if (index === undefined) return;
     event.preventDefault();
-    this.#go(to);
+    this.#show(index);
   }
 }

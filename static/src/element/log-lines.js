@@ -1,13 +1,14 @@
 // @ts-check
-/** The log as lines that keep their identity: each is known by where it begins in all that was ever written. Pure. */
+/** Splits a log into lines. Each is identified by its offset in everything that was ever written. Pure. */
 import { foldTerminalText } from "./terminal-text.js";
 
-/** @typedef {{at: number, stream: string, text: string}} Line */
+/** @import { Log } from "../../relay.js" */
+/** @typedef {{at: number, stream: string, text: string}} Line `at` is an offset in UTF-16 units */
 
 /**
- * @param {readonly import("../client/types.js").Log[]} log
- * @param {number} dropped units that were cut from the front of it
- * @returns {Line[]} in order; a line that a terminal would show as overwritten has its last text
+ * @param {readonly Log[]} log
+ * @param {number} dropped UTF-16 units that were cut from its front
+ * @returns {Line[]} in order; a line that a terminal would overwrite has its last text
  */
 export function linesOf(log, dropped) {
   /** @type {Line[]} */

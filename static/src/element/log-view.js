@@ -1,18 +1,18 @@
 // @ts-check
 /**
- * Shows the log of a task, a row for each line, the newest in sight until the reader scrolls up.
+ * Shows the log of a task with one row per line. It scrolls to the newest line until the reader scrolls up.
  *
- * Rows stay while their line does: the front of a log is cut while somebody reads it, and what they read or have
- * selected must not move.
+ * A row is kept as long as its line exists: when the front of the log is cut, the text that a reader is looking at or
+ * has selected must not move.
  */
 import { copyText } from "./clipboard.js";
 import { h, setText } from "./dom.js";
 import { linesOf } from "./log-lines.js";
 
-/** @typedef {import("../client/types.js").Log} Log */
-/** @typedef {import("./log-lines.js").Line} Line */
+/** @import { Log } from "../../relay.js" */
+/** @import { Line } from "./log-lines.js" */
 
-/** So near to its end, in CSS pixels, the pane counts as being at its end: zoomed pages scroll in fractions. */
+/** Within this distance of its end, in CSS pixels, a pane counts as scrolled to the end: zoomed pages use fractions. */
 const NEAR_PX = 8;
 
 export class LogView {
@@ -28,8 +28,8 @@ export class LogView {
   /**
    * @param {object} parts
    * @param {HTMLElement} parts.pane
-   * @param {HTMLElement} parts.newest the button that goes back to the newest lines
-   * @param {HTMLInputElement} parts.follow the box that says whether the newest lines are followed
+   * @param {HTMLElement} parts.newest the button that scrolls to the newest line
+   * @param {HTMLInputElement} parts.follow the checkbox that turns following on and off
    * @param {HTMLElement} parts.copy
    */
   constructor({ pane, newest, follow, copy }) {
@@ -37,11 +37,11 @@ export class LogView {
     this.#newest = newest;
     this.#follow = follow;
     pane.addEventListener("scroll", () => {
-      // A pane that is folded away has no height and no reader.
+      // A collapsed pane has no height, and nobody scrolls it.
       if (pane.clientHeight) this.#setFollowing(pane.scrollHeight - pane.scrollTop - pane.clientHeight < NEAR_PX);
     });
-    // Lines that came while the pane had no height could not be scrolled to.
-    new ResizeObserver(() => this.#toEndIfFollowing()).observe(pane);
+    // Lines that were added while the pane had no height could not be scrolled to.
+    new ResizeObserver(() => this.#scrollIfFollowing()).observe(pane);
     newest.addEventListener("click", () => this.#setFollowing(true));
     follow.addEventListener("change", () => this.#setFollowing(follow.checked));
     copy.addEventListener("click", () => this.#copy(copy));
@@ -49,29 +49,29 @@ export class LogView {
 
   /**
    * @param {readonly Log[]} log
-   * @param {number} dropped
+   * @param {number} dropped UTF-16 units that were cut from its front
    */
   render(log, dropped) {
     if (log === this.#log) return;
     const last = this.#lines.at(-1)?.at ?? -1;
     this.#log = log;
     const lines = linesOf(log, dropped);
-    this.#place(lines);
+    this.#updateRows(lines);
     this.#lines = lines;
     if (!this.#follow.checked) this.#unread += lines.filter(({ at }) => at > last).length;
     this.#renderUnread();
-    this.#toEndIfFollowing();
+    this.#scrollIfFollowing();
   }
 
-  /** Bring the rows to `lines`: from the front what was cut goes, the rest is matched, what is new comes to the end. */
-  #place(/** @type {Line[]} */ lines) {
+  /** Remove the rows of lines that were cut, update the others, and append rows for new lines. */
+  #updateRows(/** @type {Line[]} */ lines) {
     const before = this.#lines;
     const first = lines[0]?.at ?? Infinity;
     let gone = before.findIndex(({ at }) => at >= first);
     if (gone < 0) gone = before.length;
     for (let i = 0; i < gone; i += 1) this.#pane.firstElementChild?.remove();
     const kept = before.slice(gone);
-    const cut = kept.length && lines[0].at < kept[0].at ? 1 : 0; // a line that lost its front begins elsewhere now
+    const cut = kept.length && lines[0].at < kept[0].at ? 1 : 0; // a line that lost its front has a new offset
     if (cut) this.#pane.prepend(row(lines[0]));
     lines.slice(cut).forEach((line, index) => {
       const old = kept[index];
@@ -90,24 +90,22 @@ export class LogView {
     this.#follow.checked = following;
     if (following) this.#unread = 0;
     this.#renderUnread();
-    this.#toEndIfFollowing();
+    this.#scrollIfFollowing();
   }
 
   #renderUnread() {
     this.#newest.hidden = this.#follow.checked;
-    setText(
-      this.#newest,
-      this.#unread === 1 ? "1 new line ↓" : this.#unread ? `${this.#unread} new lines ↓` : "To the end ↓",
-    );
+    const count = this.#unread;
+    setText(this.#newest, count === 0 ? "Jump to end ↓" : `${count} new ${count === 1 ? "line" : "lines"} ↓`);
   }
 
-  #toEndIfFollowing() {
+  #scrollIfFollowing() {
     if (this.#follow.checked) this.#pane.scrollTop = this.#pane.scrollHeight;
   }
 
   async #copy(/** @type {HTMLElement} */ button) {
     const copied = await copyText(this.#lines.map(({ text }) => text).join("\n"));
-    setText(button, copied ? "Copied" : "The browser does not allow it");
+    setText(button, copied ? "Copied" : "Copying is blocked by the browser");
   }
 }
 

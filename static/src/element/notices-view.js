@@ -1,17 +1,17 @@
 // @ts-check
-/** Shows what a person should know while a task runs: it waits, it is silent, somebody wants it stopped. */
+/** Shows notices about a running task: it waits, it is silent, or its cancellation was requested. */
 import { h, textElement } from "./dom.js";
 import { duration } from "./format.js";
-import { silenceOf, silentFor_s } from "./silence.js";
+import { silence_s, stallOf } from "./stall.js";
 
-/** @typedef {import("../client/types.js").Snapshot} Snapshot */
+/** @import { Snapshot } from "../../relay.js" */
 
 export class NoticesView {
-  #place;
+  #container;
   #shown = "";
 
-  constructor(/** @type {HTMLElement} */ place) {
-    this.#place = place;
+  constructor(/** @type {HTMLElement} */ container) {
+    this.#container = container;
   }
 
   /**
@@ -23,8 +23,8 @@ export class NoticesView {
     const shown = JSON.stringify(notices);
     if (shown === this.#shown) return;
     this.#shown = shown;
-    this.#place.replaceChildren(
-      ...notices.map(([lead, words]) => h("p", { class: "notice" }, textElement("strong", lead), words)),
+    this.#container.replaceChildren(
+      ...notices.map(([title, text]) => h("p", { class: "notice" }, textElement("strong", title), text)),
     );
   }
 }
@@ -32,26 +32,26 @@ export class NoticesView {
 /**
  * @param {Snapshot} state
  * @param {number} now
- * @returns {[lead: string, words: string][]}
+ * @returns {[title: string, text: string][]}
  */
 function noticesOf(state, now) {
   const { hold, stall, cancel, done } = state;
   /** @type {[string, string][]} */
   const notices = [];
   if (hold) {
-    const place = hold.position > 0 ? `Number ${hold.position} in the relay's line. ` : "It is about to be submitted. ";
-    notices.push(["Waiting for a place at the platform", `${place}${sentence(hold.reason)}`]);
+    const position = hold.position > 0 ? `Position ${hold.position} in the relay's queue.` : "About to be submitted.";
+    notices.push(["Waiting for capacity on the platform", `${position} ${sentence(hold.reason)}`]);
   }
-  const silence = silenceOf(state);
-  if (silence && stall) {
-    const silent = duration(silentFor_s(state, now));
-    const lead = silence === "quiet" ? `No news for ${silent}` : `Stuck for ${silent}`;
-    notices.push([lead, `The relay asked the platform: ${sentence(stall.checked)}`]);
+  const kind = stallOf(state);
+  if (kind && stall) {
+    const silent = duration(silence_s(state, now));
+    const title = kind === "quiet" ? `No updates for ${silent}` : `Stuck for ${silent}`;
+    notices.push([title, `The relay asked the platform: ${sentence(stall.checked)}`]);
   }
-  if (cancel && !done) notices.push(["Stopping was asked for", `By ${cancel.by}. What comes of it is not known yet.`]);
+  if (cancel && !done) notices.push(["Cancellation requested", `By ${cancel.by}. The outcome is not known yet.`]);
   return notices;
 }
 
-function sentence(/** @type {string} */ words) {
-  return /[.!?…]$/.test(words) ? words : `${words}.`;
+function sentence(/** @type {string} */ text) {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }

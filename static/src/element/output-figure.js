@@ -1,15 +1,13 @@
 // @ts-check
-/**
- * One result of a task: the media or a link to the file, and its caption. An address is data: it becomes `src` or `href`
- * only after it was checked.
- *
- * @typedef {import("../client/types.js").Output} Output
- */
+/** One result of a task: the media, or a link to the file, with a caption. Addresses are checked before they are used. */
 import { CompareView } from "./compare-view.js";
 import { h, textElement } from "./dom.js";
 import { fileSize } from "./format.js";
 import { MediaLoader } from "./media-loader.js";
 import { linkUrl, mediaUrl } from "./safe-url.js";
+
+/** @import { Output } from "../../relay.js" */
+/** @import { Media } from "./media-loader.js" */
 
 export class OutputFigure {
   /** @type {MediaLoader|null} */
@@ -20,57 +18,56 @@ export class OutputFigure {
 
   /**
    * @param {Output} output
-   * @param {() => void} enlarge called when a picture is to be shown alone
+   * @param {() => void} onEnlarge called when the reader enlarges an image
    */
-  constructor(output, enlarge) {
+  constructor(output, onEnlarge) {
     this.name = output.name || "result";
     const link = linkUrl(output.url);
-    const media = mediaUrl(output.url);
-    const make = media ? MAKERS[kindOf(output)] : undefined;
-    /** Whether it is a picture, which can be enlarged and compared. */
-    this.isPicture = make !== undefined && kindOf(output) === "image";
-    if (media && make) {
+    const url = mediaUrl(output.url);
+    const create = url ? CREATORS[kindOf(output)] : undefined;
+    /** Whether it is an image, which can be enlarged and compared. */
+    this.isImage = create !== undefined && kindOf(output) === "image";
+    if (url && create) {
       this.#loader = new MediaLoader({
-        url: media,
-        make: () => make(this.name),
-        frame: this.isPicture ? (picture) => opener(picture, this.name, enlarge) : undefined,
-        link: link ? fileLink(link, "Open in a new tab") : null,
+        url,
+        create: () => create(this.name),
+        wrap: this.isImage ? (image) => enlargeButton(image, this.name, onEnlarge) : undefined,
+        link: link ? buttonLink(link, "Open in a new tab") : null,
       });
     }
     this.#caption = caption(output, this.name, link);
-    this.element = h("figure", { part: "output" }, this.#loader?.element ?? noteOf(output, link), this.#caption);
+    this.element = h("figure", { part: "output" }, this.#loader?.element ?? placeholder(output, link), this.#caption);
   }
 
-  /** The address from which the picture was loaded last. */
+  /** The address from which the image was last loaded. */
   get src() {
     return this.#loader?.src ?? "";
   }
 
-  /** Offer to compare this picture with `before`, or stop offering it with null. */
-  compareWith(/** @type {string|null} */ before) {
-    if (before === null || !this.#loader) {
-      this.#comparison?.leave();
+  /** Offer a comparison with the input image; null removes the offer. */
+  compareWith(/** @type {string|null} */ inputUrl) {
+    if (inputUrl === null || !this.#loader) {
+      this.#comparison?.remove();
       this.#comparison = null;
     } else if (!this.#comparison) {
-      this.#comparison = new CompareView(before, this.#loader, this.#caption);
+      this.#comparison = new CompareView(inputUrl, this.#loader, this.#caption);
     }
   }
 
-  /** Go on loading, after the figure was out of the document. */
-  wake() {
-    this.#loader?.wake();
-    this.#comparison?.wake();
+  /** Continue loading after the figure was out of the document. */
+  resume() {
+    this.#loader?.resume();
+    this.#comparison?.resume();
   }
 
-  /** Do nothing more. */
   stop() {
     this.#loader?.stop();
     this.#comparison?.stop();
   }
 }
 
-/** @type {Record<string, (name: string) => import("./media-loader.js").Media>} */
-const MAKERS = {
+/** @type {Record<string, (name: string) => Media>} */
+const CREATORS = {
   image: (name) => h("img", { alt: name, decoding: "async" }),
   video: (name) => h("video", { controls: true, playsinline: true, preload: "metadata", "aria-label": name }),
   audio: (name) => h("audio", { controls: true, preload: "metadata", "aria-label": name }),
@@ -81,13 +78,13 @@ function kindOf(/** @type {Output} */ { content_type }) {
 }
 
 /**
- * @param {HTMLElement} picture
+ * @param {HTMLElement} image
  * @param {string} name
- * @param {() => void} enlarge
+ * @param {() => void} onEnlarge
  */
-function opener(picture, name, enlarge) {
-  const button = h("button", { type: "button", class: "open", "aria-label": `Enlarge ${name}` }, picture);
-  button.addEventListener("click", enlarge);
+function enlargeButton(image, name, onEnlarge) {
+  const button = h("button", { type: "button", class: "open", "aria-label": `Enlarge ${name}` }, image);
+  button.addEventListener("click", onEnlarge);
   return button;
 }
 
@@ -98,7 +95,7 @@ function opener(picture, name, enlarge) {
  */
 function caption(output, name, link) {
   const facts = [output.content_type, output.size == null ? null : fileSize(output.size)].filter(Boolean).join(", ");
-  const title = link ? outward(link, name) : textElement("span", name);
+  const title = link ? externalLink(link, name) : textElement("span", name);
   return h("figcaption", {}, title, textElement("span", facts, "faint"));
 }
 
@@ -106,20 +103,20 @@ function caption(output, name, link) {
  * @param {Output} output
  * @param {string|null} link
  */
-function noteOf({ url }, link) {
+function placeholder({ url }, link) {
   if (link) {
-    const download = fileLink(link, "Download");
+    const download = buttonLink(link, "Download");
     download.setAttribute("download", "");
-    return h("div", { class: "note" }, textElement("p", "A file to download."), download);
+    return h("div", { class: "note" }, textElement("p", "This file can be downloaded."), download);
   }
-  return textElement("p", url ? "This kind of address is not opened here." : "This result has no address.", "note");
+  return textElement("p", url ? "This type of address cannot be opened here." : "This result has no address.", "note");
 }
 
 /**
  * @param {string} href
  * @param {string} text
  */
-function outward(href, text) {
+function externalLink(href, text) {
   return h("a", { href, target: "_blank", rel: "noopener noreferrer" }, text);
 }
 
@@ -127,8 +124,8 @@ function outward(href, text) {
  * @param {string} href
  * @param {string} text
  */
-function fileLink(href, text) {
-  const link = outward(href, text);
+function buttonLink(href, text) {
+  const link = externalLink(href, text);
   link.className = "button";
   return link;
 }

@@ -1,19 +1,19 @@
 // @ts-check
 /**
- * The text of an answer, from what was streamed and from the output that repeats it. Pure.
+ * Extracts the text of an answer, from the stream and from the output that repeats it. Pure.
  *
- * Platforms write an answer in several shapes: gen-2 models an ordered list of `segments`, gen-1 models the lists
- * `thinking` and `answer`, others one `raw` or `message`. A shape that is none of these is shown as JSON.
- *
- * @typedef {import("../client/types.js").Output} Output
- * @typedef {{kind: string, text: string, name?: string}} AnswerPart `name` is that of a called function or tool
+ * Platforms use several formats: gen-2 models an ordered list of `segments`, gen-1 models the lists `thinking` and
+ * `answer`, others a single `raw` or `message`. Any other format is shown as JSON.
  */
 
-/** What a model calls, rather than says. */
+/** @import { Output } from "../../relay.js" */
+/** @typedef {{kind: string, text: string, name?: string}} AnswerPart `name` is the name of a called function or tool */
+
+/** The kinds of segments that are calls of functions and tools. */
 const CALLS = new Set(["function_call", "custom_tool_call"]);
 
 /**
- * Return the text that an output carries in itself, in parts; none for a file.
+ * Return the text contained in an output, in parts. A file has none.
  *
  * @param {Output} output
  * @returns {AnswerPart[]}
@@ -29,10 +29,10 @@ export function outputText({ content_type, url, content }) {
 }
 
 /**
- * Choose between the parts that were streamed and those of the outputs.
+ * Choose between the streamed parts and those of the outputs.
  *
- * The stream stays where both say the same: a reader may have opened or selected a part of it. Where they differ the
- * stream was cut off or never seen, and the output is the whole answer.
+ * If both contain the same text, keep the streamed parts: a reader may have opened or selected one. If they differ, the
+ * stream was incomplete, and the output has the whole answer.
  *
  * @param {readonly AnswerPart[]} streamed
  * @param {readonly Output[]} outputs
@@ -41,22 +41,22 @@ export function outputText({ content_type, url, content }) {
 export function answerOf(streamed, outputs) {
   const stored = outputs.flatMap(outputText);
   if (!streamed.length || !stored.length) return streamed.length ? streamed : stored;
-  const [heard, whole] = [saidBy(streamed), saidBy(stored)];
+  const [partial, whole] = [comparable(streamed), comparable(stored)];
   const isUnknown = stored.every(({ kind }) => kind === "raw");
-  // A `raw` text may have the thoughts in front of the answer.
-  return isUnknown || (heard && whole.endsWith(heard)) ? streamed : stored;
+  // A `raw` text may contain the thoughts before the answer.
+  return isUnknown || (partial && whole.endsWith(partial)) ? streamed : stored;
 }
 
-/** Everything but the thoughts, without what differs between the shapes of one answer. */
-function saidBy(/** @type {readonly AnswerPart[]} */ parts) {
-  const said = parts.filter(({ kind }) => kind !== "thinking");
-  return said
+/** Return the text without thoughts, normalized for comparison between formats. */
+function comparable(/** @type {readonly AnswerPart[]} */ parts) {
+  const spoken = parts.filter(({ kind }) => kind !== "thinking");
+  return spoken
     .map(({ text, name = "" }) => withoutWrapper(text) + name)
     .join("")
     .replace(/\s+/g, "");
 }
 
-/** Return the text without the `<answer>` tags that some models put around it. */
+/** Remove the `<answer>` tags that some models put around their answer. */
 export function withoutWrapper(/** @type {string} */ text) {
   return text.replace(/^\s*<answer>\s*/i, "").replace(/\s*<\/answer>\s*$/i, "");
 }
@@ -88,13 +88,13 @@ function listParts(/** @type {Record<string, unknown>} */ content) {
 
 /** @returns {AnswerPart[]} */
 function messageParts(/** @type {Record<string, unknown>} */ { raw, message }) {
-  const said = typeof raw === "string" ? raw : (recordOf(message)?.content ?? message);
-  const text = typeof said === "string" || Array.isArray(said) ? textOf(said) : "";
+  const answer = typeof raw === "string" ? raw : (recordOf(message)?.content ?? message);
+  const text = typeof answer === "string" || Array.isArray(answer) ? textOf(answer) : "";
   return text ? [{ kind: "answer", text }] : [];
 }
 
 /**
- * Return a text as it is, a list as its paragraphs, an object with a `text` as that, and anything else as JSON.
+ * Convert a value to text: a list becomes paragraphs, an object with a `text` becomes that, anything else JSON.
  *
  * @param {unknown} value
  * @returns {string}

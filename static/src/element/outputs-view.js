@@ -1,44 +1,41 @@
 // @ts-check
-/**
- * Shows the results of a task that are files. A result that is shown already stays as it is when others join it: a video
- * that plays goes on playing.
- *
- * @typedef {import("../client/types.js").Output} Output
- */
+/** Shows the files that a task produced. When others are added, a shown file is left alone: a video keeps playing. */
 import { Lightbox } from "./lightbox.js";
 import { OutputFigure } from "./output-figure.js";
 import { outputText } from "./output-text.js";
 
+/** @import { Output } from "../../relay.js" */
+
 export class OutputsView {
-  #place;
+  #container;
   #lightbox;
-  /** @type {Map<string, OutputFigure>} by what each shows */
+  /** @type {Map<string, OutputFigure>} by the key of the output */
   #figures = new Map();
 
   /**
-   * @param {HTMLElement} place
-   * @param {HTMLElement} room where the lightbox may be put
+   * @param {HTMLElement} container
+   * @param {HTMLElement} lightboxParent
    */
-  constructor(place, room) {
-    this.#place = place;
-    this.#lightbox = new Lightbox(room);
+  constructor(container, lightboxParent) {
+    this.#container = container;
+    this.#lightbox = new Lightbox(lightboxParent);
   }
 
   /**
    * @param {readonly Output[]} outputs
-   * @param {string|null} before the picture that the task began with, where the viewer may see it
+   * @param {string|null} inputUrl the address of the input image, if the viewer may see it
    */
-  render(outputs, before) {
+  render(outputs, inputUrl) {
     const files = outputs.filter((output) => outputText(output).length === 0);
     const keys = files.map((_, index) => keyOf(files, index));
     if (keys.join("\n") !== [...this.#figures.keys()].join("\n")) this.#replace(files, keys);
     const figures = [...this.#figures.values()];
-    const first = figures.find(({ isPicture }) => isPicture);
+    const first = figures.find(({ isImage }) => isImage);
     for (const figure of figures) {
-      figure.compareWith(figure === first ? before : null);
-      figure.wake();
+      figure.compareWith(figure === first ? inputUrl : null);
+      figure.resume();
     }
-    this.#lightbox.wake();
+    this.#lightbox.resume();
   }
 
   /**
@@ -46,32 +43,32 @@ export class OutputsView {
    * @param {string[]} keys
    */
   #replace(files, keys) {
-    const shown = this.#figures;
-    this.#figures = new Map(keys.map((key, index) => [key, shown.get(key) ?? this.#figure(files[index])]));
-    for (const [key, figure] of shown) {
+    const before = this.#figures;
+    this.#figures = new Map(keys.map((key, index) => [key, before.get(key) ?? this.#figure(files[index])]));
+    for (const [key, figure] of before) {
       if (this.#figures.has(key)) continue;
       figure.stop();
       figure.element.remove();
     }
-    // What stands in its place is not touched: a video that is moved stops.
+    // Only move elements that are out of place: moving a video stops it.
     [...this.#figures.values()].forEach(({ element }, index) => {
-      const there = this.#place.children[index];
-      if (there !== element) this.#place.insertBefore(element, there ?? null);
+      const current = this.#container.children[index];
+      if (current !== element) this.#container.insertBefore(element, current ?? null);
     });
-    this.#place.hidden = files.length === 0;
+    this.#container.hidden = files.length === 0;
   }
 
   #figure(/** @type {Output} */ file) {
     const figure = new OutputFigure(file, () => {
-      const pictures = [...this.#figures.values()].filter(({ isPicture }) => isPicture);
-      this.#lightbox.open(pictures, pictures.indexOf(figure));
+      const images = [...this.#figures.values()].filter(({ isImage }) => isImage);
+      this.#lightbox.open(images, images.indexOf(figure));
     });
     return figure;
   }
 }
 
 /**
- * Name what an output shows; equal outputs are told apart by their number.
+ * Return a key for an output. Identical outputs are numbered.
  *
  * @param {Output[]} files
  * @param {number} index

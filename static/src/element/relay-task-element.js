@@ -1,26 +1,31 @@
 // @ts-check
 /**
- * <relay-task task="…" token="…">: shows one task live. This module defines the class and registers nothing.
+ * <relay-task task="…" token="…">: shows one task live. This module defines the class; define.js registers it.
  *
- * The attributes are the only source of truth. Being put into a document opens the connection, being taken out of it
- * closes it, as often as it happens; what was seen is kept, so that coming back goes on from there. Being moved within a
- * document is neither. What stands between the tags is shown until there is something of the task to show.
+ * The attributes are the only source of truth. The element connects when it is added to a document and disconnects when
+ * it is removed. It keeps its state, so that it resumes when it is added again. Moving it within a document does not
+ * disconnect it. Its own content is shown until the first state arrives.
  *
- * Fires, bubbling and composed: `relay-update` for every message and change of connection (`detail` is a
- * `RelayUpdate`), `relay-done` once, when the task has ended, and `relay-error` when the relay refuses to show it.
+ * Fires these events, which bubble and are composed, with a `RelayUpdate` as `detail`: `relay-update` for every message
+ * and every change of the connection, `relay-done` once when the task is done, `relay-error` when the relay refuses it.
  *
  * Parts for `::part()`: card, head, state, connection, lost, notices, progress, bar, fill, stages, rail, verdict,
- * outputs, output, lightbox, segments, log, actions, cancel. Custom properties: theme.css has them all, `--relay-accent`
- * and `--relay-radius` among them; light or dark follows the page's `color-scheme`.
+ * outputs, output, lightbox, segments, log, actions, cancel. theme.css lists the custom properties, such as
+ * `--relay-accent` and `--relay-radius`. Light or dark follows the `color-scheme` of the page.
  */
 
-import { foreignReason } from "../client/origin-check.js";
-import { DEFAULT_BASE, RelayClient } from "../client/relay-client.js";
+import { DEFAULT_BASE } from "../client/base.js";
+import { originProblem } from "../client/origin-check.js";
+import { RelayClient } from "../client/relay-client.js";
 import { ServerClock } from "../client/server-clock.js";
 import { TaskView } from "./task-view.js";
 
-/** @type {import("./task-view.js").Shown} */
-const NOTHING_YET = {
+/** @import { GetToken, RelayUpdate } from "../../relay.js" */
+/** @import { Access } from "../client/task-calls.js" */
+/** @import { ViewUpdate } from "./task-view.js" */
+
+/** @type {ViewUpdate} */
+const INITIAL = {
   state: null,
   connection: "connecting",
   reason: "",
@@ -32,7 +37,7 @@ const NOTHING_YET = {
   wire: "ws",
 };
 
-/** Where there is no DOM, on a server that renders pages, the class can still be loaded, though not used. */
+/** On a server that renders pages there is no DOM: the class can be loaded, but not used. */
 const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
 
 export class RelayTaskElement extends Base {
@@ -42,17 +47,17 @@ export class RelayTaskElement extends Base {
   #view = null;
   /** @type {RelayClient|null} */
   #client = null;
-  /** @type {import("./task-view.js").Shown} */
-  #update = NOTHING_YET;
-  /** @type {import("../client/types.js").GetToken|undefined} */
+  /** @type {ViewUpdate} */
+  #update = INITIAL;
+  /** @type {GetToken|undefined} */
   #getToken;
   #frame = 0;
-  /** What the view shows times by: the browser's clock may be wrong, or set while the page is open. */
+  /** The browser's clock may be wrong, or may be changed while the page is open. */
   #clock = new ServerClock();
   /** @type {ReturnType<typeof setInterval>|undefined} */
-  #ticking;
+  #interval;
   #isOpen = false;
-  #restarting = false;
+  #isRestarting = false;
 
   get task() {
     return this.getAttribute("task") ?? "";
@@ -70,7 +75,7 @@ export class RelayTaskElement extends Base {
     this.setAttribute("token", value);
   }
 
-  /** Where the relay is; by default where this module came from. */
+  /** The relay's address. Defaults to the relay that served this module. */
   get base() {
     return this.getAttribute("base") || DEFAULT_BASE;
   }
@@ -79,7 +84,7 @@ export class RelayTaskElement extends Base {
     this.setAttribute("base", value);
   }
 
-  /** The best way to try: `ws`, `sse` or `poll`; anything else counts as `ws`. */
+  /** The preferred wire: `ws`, `sse` or `poll`. Any other value means `ws`. */
   get wire() {
     const wire = this.getAttribute("wire");
     return wire === "sse" || wire === "poll" ? wire : "ws";
@@ -89,7 +94,7 @@ export class RelayTaskElement extends Base {
     this.setAttribute("wire", value);
   }
 
-  /** Brings fresh tokens, so that the element outlives the one that it began with. A function fits into no attribute. */
+  /** Returns fresh tokens, so that the element can outlive its first one. Functions cannot be attributes. */
   get getToken() {
     return this.#getToken;
   }
@@ -109,7 +114,7 @@ export class RelayTaskElement extends Base {
   }
 
   disconnectedCallback() {
-    // To be moved is to be taken out and put in again in one breath.
+    // An element that is moved is removed and added again within one turn of the event loop.
     queueMicrotask(() => this.isConnected || this.#close());
   }
 
@@ -118,22 +123,22 @@ export class RelayTaskElement extends Base {
     /** @type {string|null} */ before,
     /** @type {string|null} */ now,
   ) {
-    if (before === now || !this.#isOpen || this.#restarting) return;
-    if (name === "token" && now && this.#isFollowing) return this.#renew(now);
-    this.#restarting = true; // several attributes that are set together are one change
+    if (before === now || !this.#isOpen || this.#isRestarting) return;
+    if (name === "token" && now && this.#isActive) return this.#renew(now);
+    this.#isRestarting = true; // several attributes may be set together
     queueMicrotask(() => {
-      this.#restarting = false;
+      this.#isRestarting = false;
       if (!this.isConnected) return;
       this.#close();
       this.#open();
     });
   }
 
-  get #isFollowing() {
+  get #isActive() {
     return this.#client !== null && !["ended", "refused"].includes(this.#update.connection);
   }
 
-  /** A fresh token changes nothing of what is shown. */
+  /** Continue with a fresh token; the view stays as it is. */
   #renew(/** @type {string} */ token) {
     this.#client?.renew(token);
     if (this.#view) this.#view.access = { ...this.#view.access, token };
@@ -143,59 +148,59 @@ export class RelayTaskElement extends Base {
     const { task, token, base, wire } = this;
     const getToken = this.#getToken;
     const state = this.#update.state?.id === task ? this.#update.state : null;
-    this.#update = { ...NOTHING_YET, clockOffset_s: this.#update.clockOffset_s, state };
+    this.#update = { ...INITIAL, clockOffset_s: this.#update.clockOffset_s, state };
     const access = { task, token, base };
-    if (!state || !this.#view) this.#view = this.#emptied(access);
+    if (!state || !this.#view) this.#view = this.#createView(access);
     this.#view.access = access;
     this.#isOpen = true;
     if (!task || !(token || getToken)) return this.#refuse(task ? "the token is missing" : "the task's id is missing");
     this.#render();
     this.#client = new RelayClient({ task, token, getToken, base, wire, state });
-    this.#client.addEventListener("update", (event) => this.#take(/** @type {CustomEvent} */ (event).detail));
-    this.#ticking = setInterval(() => this.#render(), 1000);
+    this.#client.addEventListener("update", ({ detail }) => this.#apply(detail));
+    this.#interval = setInterval(() => this.#render(), 1000);
   }
 
   #close() {
     this.#isOpen = false;
     this.#client?.stop();
     this.#client = null;
-    clearInterval(this.#ticking);
+    clearInterval(this.#interval);
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
   }
 
-  /** Another task begins on an empty page, not among the remains of the last one. */
-  #emptied(/** @type {import("../client/task-calls.js").Access} */ access) {
+  /** Start an empty view, so that nothing of a previous task remains. */
+  #createView(/** @type {Access} */ access) {
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     root.replaceChildren();
     return new TaskView(root, access);
   }
 
   #refuse(/** @type {string} */ reason) {
-    this.#take({ ...this.#update, connection: "refused", reason, message: null });
+    this.#apply({ ...this.#update, connection: "refused", reason, message: null });
   }
 
-  #take(/** @type {import("../client/relay-client.js").RelayUpdate} */ update) {
+  #apply(/** @type {RelayUpdate} */ update) {
     const wasDone = this.#update.state?.done != null;
     this.#update = update;
-    this.#clock.hear(update.message);
-    if (update.connection === "offline" && !update.state) this.#explain();
+    this.#clock.adjust(update.message);
+    if (update.connection === "offline" && !update.state) this.#explainOrigin();
     this.#render();
     this.#fire("relay-update", update);
     if (!wasDone && update.state?.done) this.#fire("relay-done", update);
     if (update.connection === "refused") this.#fire("relay-error", update);
-    if (update.connection === "ended" || update.connection === "refused") clearInterval(this.#ticking);
+    if (update.connection === "ended" || update.connection === "refused") clearInterval(this.#interval);
   }
 
-  /** A page that the relay does not know sees just a relay that cannot be reached: its own words help more. */
-  async #explain() {
-    const reason = await foreignReason(this.base);
+  /** Replace the reason if the relay is reachable but does not allow this page's origin. */
+  async #explainOrigin() {
+    const reason = await originProblem(this.base);
     if (!reason || !this.#isOpen || this.#update.connection !== "offline") return;
     this.#update = { ...this.#update, reason };
     this.#render();
   }
 
-  /** Events come faster than frames: what is shown is the state at the next frame. */
+  /** Render at the next frame, since events may arrive faster than frames. */
   #render() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
@@ -205,7 +210,7 @@ export class RelayTaskElement extends Base {
 
   /**
    * @param {string} type
-   * @param {import("../client/relay-client.js").RelayUpdate} detail
+   * @param {RelayUpdate} detail
    */
   #fire(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));

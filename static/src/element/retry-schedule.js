@@ -1,18 +1,18 @@
 // @ts-check
-/** When to load a file again that failed, and from which address. Pure. */
+/** Decides when to retry loading a file, and from which address. Pure. */
 
-/** Seconds to wait after each failure: within a minute, since a CDN may serve a file some seconds late. */
+/** Seconds to wait after each failure, one minute in total: a CDN may serve a new file a few seconds late. */
 export const RETRY_DELAYS_S = [1, 2, 4, 8, 8, 8, 8, 8, 8, 5];
 
 /**
  * Return the address for an attempt.
  *
- * A browser may keep a 404 for as long as its headers allow and answer every further request from its cache. A query
- * parameter makes it another request. An address that has a query stays as it is, because a signature may cover the
- * query; one without alternates between both forms, in case the server rejects what it does not know.
+ * A browser may cache a 404 response. A query parameter bypasses the cache, so every second retry adds one; the others
+ * do not, in case the server rejects unknown parameters. An address with a query is never changed, because a signature
+ * may cover it.
  *
  * @param {string} url
- * @param {number} failures how many attempts have failed before
+ * @param {number} failures how many attempts have failed
  */
 export function addressOfAttempt(url, failures) {
   const parsed = new URL(url);
@@ -21,7 +21,7 @@ export function addressOfAttempt(url, failures) {
   return parsed.href;
 }
 
-/** Whether loading `url` again can end differently: the bytes of `data:` and `blob:` addresses never change. */
+/** Return whether a retry can succeed. The content of `data:` and `blob:` addresses never changes. */
 export function canRetry(/** @type {string} */ url) {
   return /^https?:/i.test(url);
 }

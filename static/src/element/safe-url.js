@@ -1,8 +1,8 @@
 // @ts-check
-/** Which addresses that came as data may become `src` or `href`. Pure. */
+/** Decides which addresses from a task may become `src` or `href`. Pure. */
 
 /**
- * Return the address if a link may lead there, else null: http, https and blob, no script and no data.
+ * Return the address if a link may use it, otherwise null. Allows http, https and blob.
  *
  * @param {string|null|undefined} url
  * @returns {string|null}
@@ -12,7 +12,7 @@ export function linkUrl(url) {
 }
 
 /**
- * Return the address if media may be loaded from there, else null: what a link may, and pictures in `data:`.
+ * Return the address if media may be loaded from it, otherwise null. Allows `data:` images besides http, https and blob.
  *
  * @param {string|null|undefined} url
  * @returns {string|null}
@@ -30,7 +30,7 @@ function withScheme(url, schemes) {
   return parsed && schemes.includes(parsed.protocol) ? parsed.href : null;
 }
 
-/** Null for a relative address too: it would point into the page that shows it. */
+/** Return null for an invalid address, or a relative one, which would point into the page that shows it. */
 function parse(/** @type {string} */ url) {
   try {
     return new URL(url); // `URL.canParse` is missing before Chrome 120, Firefox 115 and Safari 17

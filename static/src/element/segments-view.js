@@ -1,20 +1,17 @@
 // @ts-check
-/**
- * Shows an answer in its parts: what the model answers stands open, what it thinks is folded, and a call of a function
- * or tool says which one with which arguments.
- */
+/** Shows an answer in parts: answers are open, thoughts are collapsed, calls show the function and its arguments. */
 import { h, setText, textElement } from "./dom.js";
 import { withoutWrapper } from "./output-text.js";
 
-/** @typedef {import("./output-text.js").AnswerPart} AnswerPart */
+/** @import { AnswerPart } from "./output-text.js" */
 
 export class SegmentsView {
-  #place;
+  #container;
   /** @type {readonly AnswerPart[]} */
   #shown = [];
 
-  constructor(/** @type {HTMLElement} */ place) {
-    this.#place = place;
+  constructor(/** @type {HTMLElement} */ container) {
+    this.#container = container;
   }
 
   /**
@@ -22,20 +19,20 @@ export class SegmentsView {
    * @param {boolean} running
    */
   render(parts, running) {
-    this.#place.hidden = parts.length === 0;
-    this.#place.toggleAttribute("data-running", running);
+    this.#container.hidden = parts.length === 0;
+    this.#container.toggleAttribute("data-running", running);
     if (parts === this.#shown) return;
     this.#shown = parts;
-    const { children } = this.#place;
-    while (children.length > parts.length) this.#place.lastElementChild?.remove();
+    const { children } = this.#container;
+    while (children.length > parts.length) this.#container.lastElementChild?.remove();
     parts.forEach((part, index) => {
       const title = titleOf(part);
       let block = /** @type {HTMLElement|undefined} */ (children[index]);
       if (block?.dataset.kind !== part.kind) {
-        const made = partBlock(part.kind, title);
-        if (block) block.replaceWith(made);
-        else this.#place.append(made);
-        block = made;
+        const created = partBlock(part.kind, title);
+        if (block) block.replaceWith(created);
+        else this.#container.append(created);
+        block = created;
       }
       if (title) setText(/** @type {HTMLElement} */ (block.firstElementChild), title);
       setText(/** @type {HTMLElement} */ (block.lastElementChild), withoutWrapper(part.text));
@@ -43,7 +40,7 @@ export class SegmentsView {
   }
 }
 
-/** The title of a part; empty for one that needs none. */
+/** Return the title of a part; empty if it needs none. */
 function titleOf(/** @type {AnswerPart} */ { kind, name }) {
   switch (kind) {
     case "answer":

@@ -1,15 +1,25 @@
 // @ts-check
-/** Shows the rail of six stages, and below it, folded away, every step that the upstream tells of. */
+/** Shows the six stages of a task, and below them, collapsed, every step that the platform reports. */
 import { h, setText, textElement } from "./dom.js";
-import { clockTime, duration, STAGE_WORDS } from "./format.js";
-import { railOf } from "./stages.js";
+import { clockTime, duration, STAGE_LABELS } from "./format.js";
+import { stagesOf } from "./stages.js";
 
-/** @typedef {import("../client/types.js").Snapshot} Snapshot */
+/** @import { Snapshot } from "../../relay.js" */
+/** @import { StageStatus } from "./stages.js" */
 
-/** @type {Record<import("./stages.js").RailStatus, string>} */
-const STATUS_WORDS = { passed: "", skipped: "skipped", current: "now", ahead: "", ended: "" };
+/** @type {Record<StageStatus, string>} */
+const STATUS_LABELS = { passed: "", skipped: "skipped", current: "now", ahead: "", ended: "" };
 
-export class RailView {
+/** @type {Record<string, string>} */
+const SOURCE_LABELS = {
+  live: "",
+  reconciled: "reconstructed",
+  callback: "from a callback",
+  polled: "from polling",
+  relay: "from the relay",
+};
+
+export class StagesView {
   #rail;
   #steps;
   #fold;
@@ -17,7 +27,7 @@ export class RailView {
 
   /**
    * @param {HTMLElement} rail
-   * @param {HTMLElement} footnote says what a dotted mark is, where there is one
+   * @param {HTMLElement} footnote explains dotted marks
    * @param {HTMLElement} fold
    * @param {HTMLElement} steps the list in the fold
    */
@@ -33,55 +43,47 @@ export class RailView {
    * @param {number} now
    */
   render(state, now) {
-    const stages = railOf(state, now);
+    const stages = stagesOf(state, now);
     resize(this.#rail, stages.length, stageRow);
-    stages.forEach(({ name, status, lasted_s, reconstructed }, index) => {
+    stages.forEach(({ name, status, duration_s, isReconstructed }, index) => {
       const row = /** @type {HTMLElement} */ (this.#rail.children[index]);
-      const [title, lasted, spoken] = row.children;
+      const [title, time, spoken] = row.children;
       row.dataset.status = status;
-      row.toggleAttribute("data-reconstructed", reconstructed);
+      row.toggleAttribute("data-reconstructed", isReconstructed);
       if (status === "current") row.setAttribute("aria-current", "step");
       else row.removeAttribute("aria-current");
       setText(title, name);
-      setText(lasted, lasted_s === null ? STATUS_WORDS[status] : duration(lasted_s));
-      setText(spoken, reconstructed ? "worked out afterwards" : status === "ahead" ? "not yet" : "");
+      setText(time, duration_s === null ? STATUS_LABELS[status] : duration(duration_s));
+      setText(spoken, isReconstructed ? "reconstructed" : status === "ahead" ? "not yet" : "");
     });
-    this.#footnote.hidden = !stages.some(({ reconstructed }) => reconstructed);
+    this.#footnote.hidden = !stages.some(({ isReconstructed }) => isReconstructed);
     this.#renderSteps(state, now);
   }
 
-  /** Each step lasts until the next one; the last of a task that still runs is the one that ticks. */
+  /** A step lasts until the next one starts, so the last step of a running task keeps counting. */
   #renderSteps(/** @type {Snapshot} */ { stages, done, ended_at }, /** @type {number} */ now) {
     this.#fold.hidden = stages.length === 0;
     resize(this.#steps, stages.length, stepRow);
     stages.forEach((stage, index) => {
-      const [name, clock, note, lasted] = this.#steps.children[index].children;
-      const last = index === stages.length - 1;
-      const until = last ? (ended_at ?? now) : stages[index + 1].at;
-      setText(name, STAGE_WORDS[stage.type] ?? stage.type);
+      const [name, clock, source, time] = this.#steps.children[index].children;
+      const isLast = index === stages.length - 1;
+      const end = isLast ? (ended_at ?? now) : stages[index + 1].at;
+      setText(name, STAGE_LABELS[stage.type] ?? stage.type);
       setText(clock, clockTime(stage.at, now));
-      setText(note, stage.source === "live" ? "" : (SOURCE_WORDS[stage.source] ?? stage.source));
-      setText(lasted, last && done ? "" : duration(until - stage.at));
+      setText(source, SOURCE_LABELS[stage.source] ?? stage.source);
+      setText(time, isLast && done ? "" : duration(end - stage.at));
     });
   }
 }
 
-/** @type {Record<string, string>} */
-const SOURCE_WORDS = {
-  reconciled: "worked out afterwards",
-  callback: "told by a callback",
-  polled: "asked for",
-  relay: "the relay's own",
-};
-
 /**
  * @param {Element} list
  * @param {number} length
- * @param {() => Element} make
+ * @param {() => Element} create
  */
-function resize(list, length, make) {
+function resize(list, length, create) {
   while (list.children.length > length) list.lastElementChild?.remove();
-  while (list.children.length < length) list.append(make());
+  while (list.children.length < length) list.append(create());
 }
 
 function stageRow() {

@@ -1,23 +1,24 @@
 // @ts-check
 /**
- * The six stages that a person sees, out of the upstream's finer ones, with what each has taken. Pure.
+ * Groups the platform's fine-grained stages into the six that people see, with their durations. Pure.
  *
- * The first lasts from the start of the task, so that all of them together are the time that it took.
- *
- * @typedef {import("../client/types.js").Snapshot} Snapshot
- * @typedef {"passed"|"skipped"|"current"|"ahead"|"ended"} RailStatus
+ * The first stage lasts from the start of the task, so that all six together are the time that the task took.
  */
-import { STATE_WORDS } from "./format.js";
+import { STATE_LABELS } from "./format.js";
+
+/** @import { Snapshot } from "../../relay.js" */
+
+/** @typedef {"passed"|"skipped"|"current"|"ahead"|"ended"} StageStatus */
 
 /**
- * @typedef {object} RailStage
+ * @typedef {object} Stage
  * @property {string} name
- * @property {RailStatus} status
- * @property {number|null} lasted_s null where it did not begin, or nobody knows when
- * @property {boolean} reconstructed worked out afterwards, not seen
+ * @property {StageStatus} status
+ * @property {number|null} duration_s null if it has not started, or its start is unknown
+ * @property {boolean} isReconstructed taken from the platform's record afterwards, not seen live
  */
 
-const RAIL = [
+const STAGES = [
   { name: "Queued", types: ["queue"] },
   { name: "Preparing", types: ["accept", "preprocess_start", "preprocess_end"] },
   { name: "Starting", types: ["assign"] },
@@ -25,45 +26,45 @@ const RAIL = [
   { name: "Finishing", types: ["end", "postprocess_start", "postprocess_end"] },
 ];
 
-/** Where a state stands on the rail, for a task whose stage nobody has seen begin. */
-const RANK_OF_STATE = /** @type {Record<string, number>} */ ({ preparing: 1, running: 3, finishing: 4 });
+/** The stage of a state, for a task whose stages were not seen to start. @type {Record<string, number>} */
+const INDEX_OF_STATE = { preparing: 1, running: 3, finishing: 4 };
 
 /**
  * @param {Snapshot} snapshot
  * @param {number} now seconds of the server's clock
- * @returns {RailStage[]} six of them
+ * @returns {Stage[]} six stages
  */
-export function railOf({ stages, state, done, created_at, ended_at }, now) {
-  const marks = RAIL.map(({ types }) => stages.filter(({ type }) => types.includes(type)));
-  const began = marks.map((found) => (found.length ? Math.min(...found.map(({ at }) => at)) : null));
-  began[0] = created_at;
+export function stagesOf({ stages, state, done, created_at, ended_at }, now) {
+  const marks = STAGES.map(({ types }) => stages.filter(({ type }) => types.includes(type)));
+  const starts = marks.map((found) => (found.length ? Math.min(...found.map(({ at }) => at)) : null));
+  starts[0] = created_at;
   const reached = Math.max(
-    began.findLastIndex((at) => at !== null),
-    RANK_OF_STATE[state] ?? 0,
+    starts.findLastIndex((at) => at !== null),
+    INDEX_OF_STATE[state] ?? 0,
   );
-  const rail = RAIL.map(({ name }, rank) => {
-    const at = began[rank];
-    const until = began.slice(rank + 1).find((later) => later !== null) ?? ended_at ?? now;
+  const grouped = STAGES.map(({ name }, index) => {
+    const start = starts[index];
+    const end = starts.slice(index + 1).find((later) => later !== null) ?? ended_at ?? now;
     return {
       name,
-      status: statusOf(rank, reached, at, done !== null),
-      lasted_s: at === null ? null : Math.max(0, until - at),
-      reconstructed: marks[rank].length > 0 && marks[rank].every(({ source }) => source === "reconciled"),
+      status: statusOf(index, reached, start, done !== null),
+      duration_s: start === null ? null : Math.max(0, end - start),
+      isReconstructed: marks[index].length > 0 && marks[index].every(({ source }) => source === "reconciled"),
     };
   });
-  const end = done && done.verdict !== "succeeded" ? STATE_WORDS[done.verdict] : "Done";
-  return [...rail, { name: end, status: done ? "ended" : "ahead", lasted_s: null, reconstructed: false }];
+  const name = done && done.verdict !== "succeeded" ? STATE_LABELS[done.verdict] : "Done";
+  return [...grouped, { name, status: done ? "ended" : "ahead", duration_s: null, isReconstructed: false }];
 }
 
 /**
- * @param {number} rank
- * @param {number} reached
- * @param {number|null} at
- * @param {boolean} ended
- * @returns {RailStatus}
+ * @param {number} index
+ * @param {number} reached the index of the furthest stage that has started
+ * @param {number|null} start
+ * @param {boolean} isDone
+ * @returns {StageStatus}
  */
-function statusOf(rank, reached, at, ended) {
-  if (rank > reached) return "ahead";
-  if (rank === reached && !ended) return "current";
-  return at === null ? "skipped" : "passed";
+function statusOf(index, reached, start, isDone) {
+  if (index > reached) return "ahead";
+  if (index === reached && !isDone) return "current";
+  return start === null ? "skipped" : "passed";
 }

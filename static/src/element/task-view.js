@@ -1,38 +1,34 @@
 // @ts-check
 /**
- * Shows a task in the skeleton of <relay-task>. It writes what has changed and nothing else, and decides nothing: what
- * it shows is a function of what it is given, but for the bar, which never goes back.
- *
- * @typedef {import("../client/types.js").Snapshot} Snapshot
- * @typedef {import("../client/relay-client.js").RelayUpdate} RelayUpdate
+ * Renders a task into the skeleton of <relay-task>, changing only what differs. What it shows depends only on its
+ * arguments, except for the bar, which never moves backwards.
  */
 
 import { Problem } from "../client/problem.js";
 import { cancelTask, readInput } from "../client/task-calls.js";
-import { allows } from "../client/token-scope.js";
+import { allows } from "../client/token-claims.js";
 import { CancelView } from "./cancel-view.js";
 import { setText, textElement } from "./dom.js";
-import { CONNECTION_WORDS, clockTime, duration, STATE_WORDS } from "./format.js";
-import { pictureOf } from "./input-image.js";
+import { CONNECTION_LABELS, clockTime, duration, STATE_LABELS } from "./format.js";
+import { inputImage } from "./input-image.js";
 import { LogView } from "./log-view.js";
 import { NoticesView } from "./notices-view.js";
 import { answerOf } from "./output-text.js";
 import { OutputsView } from "./outputs-view.js";
 import { ProgressView } from "./progress-view.js";
 import { SegmentsView } from "./segments-view.js";
-import { silenceOf } from "./silence.js";
-import { RailView } from "./stages-view.js";
+import { StagesView } from "./stages-view.js";
+import { stallOf } from "./stall.js";
 import { cloneSkeleton } from "./template.js";
 import { VerdictView } from "./verdict-view.js";
 
-/** What there is to show, without the message that brought it. */
-/** @typedef {Omit<RelayUpdate, "message">} Shown */
+/** @import { Output, RelayUpdate, Segment, Snapshot } from "../../relay.js" */
+/** @import { Access } from "../client/task-calls.js" */
+/** @import { AnswerPart } from "./output-text.js" */
+/** @typedef {Omit<RelayUpdate, "message">} ViewUpdate */
 
-/** A connection that comes back within this time has lost nobody's attention: its badge says enough. */
-const PATIENCE_S = 2;
-
-/** Where the log is shown folded at first: results are there to be looked at. */
-const FOLDED = new Set(["succeeded"]);
+/** A shorter loss of connection shows only in the badge. */
+const NOTICE_AFTER_S = 2;
 
 export class TaskView {
   #part;
@@ -40,28 +36,27 @@ export class TaskView {
   #notices;
   #outputs;
   #progress;
-  #rail;
+  #stages;
   #segments;
   #verdict;
   #cancel;
-  #begun = false;
-  /** @type {string|null} */
-  #before = null;
-  /** @type {readonly import("../client/types.js").Output[]} */
-  #outputsSeen = [];
-  /** @type {readonly import("../client/types.js").Segment[]} */
-  #segmentsSeen = [];
-  /** @type {readonly import("./output-text.js").AnswerPart[]} */
+  #isInitialized = false;
+  /** The address of the input image. @type {string|null} */
+  #inputUrl = null;
+  /** @type {readonly Output[]} */
+  #renderedOutputs = [];
+  /** @type {readonly Segment[]} */
+  #renderedSegments = [];
+  /** @type {readonly AnswerPart[]} */
   #answer = [];
-  #askedInput = false;
+  #hasRequestedInput = false;
 
-  /** With what the viewer may ask the relay; a renewed token is put here. */
-  /** @type {import("../client/task-calls.js").Access} */
+  /** What the view uses for API calls. Replaced when the token is renewed. @type {Access} */
   access;
 
   /**
-   * @param {ShadowRoot} root an empty one
-   * @param {import("../client/task-calls.js").Access} access
+   * @param {ShadowRoot} root must be empty
+   * @param {Access} access
    */
   constructor(root, access) {
     root.append(cloneSkeleton());
@@ -77,7 +72,7 @@ export class TaskView {
     this.#notices = new NoticesView(part("notices"));
     this.#outputs = new OutputsView(part("outputs"), part("card"));
     this.#progress = new ProgressView(part);
-    this.#rail = new RailView(part("rail"), part("footnote"), part("steps-fold"), part("steps"));
+    this.#stages = new StagesView(part("rail"), part("footnote"), part("steps-fold"), part("steps"));
     this.#segments = new SegmentsView(part("segments"));
     this.#verdict = new VerdictView(part("verdict"));
     this.#cancel = new CancelView(part("actions"), () => cancelTask(this.access));
@@ -85,10 +80,10 @@ export class TaskView {
   }
 
   /**
-   * Show `update` as it stands at `now`, in seconds of the server's clock.
+   * Show an update.
    *
-   * @param {Shown} update
-   * @param {number} now
+   * @param {ViewUpdate} update
+   * @param {number} now seconds of the server's clock
    */
   render(update, now) {
     const { state, connection } = update;
@@ -96,23 +91,23 @@ export class TaskView {
     this.#part("loading").hidden = state !== null || connection === "refused";
     this.#part("content").hidden = state === null;
     if (!state) return;
-    if (!this.#begun) this.#begin(state);
-    this.#part("card").toggleAttribute("data-quiet", silenceOf(state) !== null);
+    if (!this.#isInitialized) this.#initialize(state);
+    this.#part("card").toggleAttribute("data-quiet", stallOf(state) !== null);
     this.#renderHead(state, now);
     this.#notices.render(state, now);
     this.#progress.render(state, now, connection === "live" || connection === "polling");
-    this.#rail.render(state, now);
+    this.#stages.render(state, now);
     this.#verdict.render(state.done);
     this.#renderOutputs(state);
     this.#renderLog(state);
-    const running = state.done === null && state.cancel === null;
-    this.#cancel.render(running && connection !== "refused" && allows(this.access.token, "cancel"));
+    const canCancel = state.done === null && state.cancel === null && connection !== "refused";
+    this.#cancel.render(canCancel && allows(this.access.token, "cancel"));
   }
 
-  #begin(/** @type {Snapshot} */ state) {
-    this.#begun = true;
-    this.#part("log-fold").toggleAttribute("open", !FOLDED.has(state.state));
-    const cut = state.model.indexOf("/") + 1; // the owner stands back behind the name
+  #initialize(/** @type {Snapshot} */ state) {
+    this.#isInitialized = true;
+    this.#part("log-fold").toggleAttribute("open", state.state !== "succeeded"); // then the results matter more
+    const cut = state.model.indexOf("/") + 1; // the owner is shown less prominently
     this.#part("model").replaceChildren(
       textElement("span", state.model.slice(0, cut), "owner"),
       state.model.slice(cut),
@@ -120,7 +115,7 @@ export class TaskView {
   }
 
   /**
-   * @param {Shown} update
+   * @param {ViewUpdate} update
    * @param {number} now
    */
   #renderConnection({ connection, reason, offlineSince, clockOffset_s, missing }, now) {
@@ -128,20 +123,18 @@ export class TaskView {
     const badge = this.#part("connection");
     badge.hidden = connection === "ended";
     badge.title = connection === "catching-up" ? `${missing} events are still to come` : reason;
-    setText(badge, CONNECTION_WORDS[connection] ?? connection);
-    const refused = connection === "refused";
+    setText(badge, CONNECTION_LABELS[connection]);
+    const isRefused = connection === "refused";
     const lostAt = offlineSince === null ? null : Math.min(now, offlineSince + clockOffset_s);
-    const lost = lostAt !== null && now - lostAt >= PATIENCE_S;
+    const isLost = lostAt !== null && now - lostAt >= NOTICE_AFTER_S;
     const notice = this.#part("lost");
-    notice.hidden = !refused && !lost;
+    notice.hidden = !isRefused && !isLost;
     if (notice.hidden) return;
-    const lead = refused
-      ? "This task cannot be shown"
-      : `The connection is lost (since ${clockTime(lostAt ?? now, now)})`;
-    const words = `${reason.replace(/\.$/, "")}.${refused ? "" : " It is being tried again; the task goes on meanwhile."}`;
-    if (notice.dataset.shown === lead + words) return;
-    notice.dataset.shown = lead + words;
-    notice.replaceChildren(textElement("strong", lead), words.charAt(0).toUpperCase() + words.slice(1));
+    const title = isRefused ? "This task cannot be shown" : `Connection lost (since ${clockTime(lostAt ?? now, now)})`;
+    const text = `${reason.replace(/\.$/, "")}.${isRefused ? "" : " Reconnecting. The task continues in the meantime."}`;
+    if (notice.dataset.shown === title + text) return;
+    notice.dataset.shown = title + text;
+    notice.replaceChildren(textElement("strong", title), text.charAt(0).toUpperCase() + text.slice(1));
   }
 
   /**
@@ -150,19 +143,20 @@ export class TaskView {
    */
   #renderHead(state, now) {
     this.#part("card").dataset.state = state.state;
-    setText(this.#part("state"), STATE_WORDS[state.state]);
-    setText(this.#part("spoken"), STATE_WORDS[state.state]);
-    const facts = [state.provider, `began ${clockTime(state.created_at, now)}`];
+    setText(this.#part("state"), STATE_LABELS[state.state]);
+    setText(this.#part("spoken"), STATE_LABELS[state.state]);
+    const facts = [state.provider, `started ${clockTime(state.created_at, now)}`];
     if (state.ended_at !== null) facts.push(`took ${duration(state.ended_at - state.created_at)}`);
     facts.push(...state.tags.map((tag) => `#${tag}`));
     setText(this.#part("facts"), facts.join(" · "));
   }
 
   #renderOutputs(/** @type {Snapshot} */ { outputs, segments, done }) {
-    this.#outputs.render(outputs, this.#before);
-    if (outputs.length) this.#askForInput();
-    if (segments !== this.#segmentsSeen || outputs !== this.#outputsSeen) this.#answer = answerOf(segments, outputs);
-    [this.#segmentsSeen, this.#outputsSeen] = [segments, outputs];
+    this.#outputs.render(outputs, this.#inputUrl);
+    if (outputs.length) this.#requestInput();
+    if (segments !== this.#renderedSegments || outputs !== this.#renderedOutputs)
+      this.#answer = answerOf(segments, outputs);
+    [this.#renderedSegments, this.#renderedOutputs] = [segments, outputs];
     this.#segments.render(this.#answer, done === null);
   }
 
@@ -171,16 +165,16 @@ export class TaskView {
     this.#part("log-fold").hidden = log.length === 0;
     const dropped = this.#part("dropped");
     dropped.hidden = log_dropped === 0;
-    setText(dropped, "Older lines are gone: only the newest are kept.");
+    setText(dropped, "Older lines were dropped. Only the newest are kept.");
   }
 
-  /** The picture before, once, for whoever may read the input. Without it there is just nothing to compare with. */
-  async #askForInput() {
-    if (this.#askedInput || !allows(this.access.token, "input")) return;
-    this.#askedInput = true;
+  /** Load the input image once, if the token allows it. Without it, no comparison is offered. */
+  async #requestInput() {
+    if (this.#hasRequestedInput || !allows(this.access.token, "input")) return;
+    this.#hasRequestedInput = true;
     try {
-      this.#before = pictureOf((await readInput(this.access)).input);
-      this.#outputs.render(this.#outputsSeen, this.#before);
+      this.#inputUrl = inputImage((await readInput(this.access)).input);
+      this.#outputs.render(this.#renderedOutputs, this.#inputUrl);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
     }
@@ -188,7 +182,7 @@ export class TaskView {
 }
 
 /**
- * Naked text that jumps into its place is worse than nothing for as long as its styles take.
+ * Show the card once its styles have loaded, so that no unstyled content flashes.
  *
  * @param {HTMLElement} card
  * @param {HTMLLinkElement[]} styles

@@ -1,5 +1,5 @@
 // @ts-check
-/** The skeleton of <relay-task>: built once, cloned for each element. It has all places and no data. */
+/** The skeleton of <relay-task>, without data. It is built once and cloned for each element. */
 import { h, textElement } from "./dom.js";
 
 const STYLES = ["theme.css", "task.css", "stages.css", "results.css"].map(
@@ -9,43 +9,43 @@ const STYLES = ["theme.css", "task.css", "stages.css", "results.css"].map(
 /** @type {HTMLTemplateElement|null} */
 let template = null;
 
-/** Return a fresh copy of the skeleton. Its parts carry `data-is`, by which the view finds them. */
+/** Return a copy of the skeleton. The view finds its parts by `data-is`. */
 export function cloneSkeleton() {
   template ??= build();
   return /** @type {DocumentFragment} */ (template.content.cloneNode(true));
 }
 
 function build() {
-  const made = h("template");
-  made.content.append(
+  const created = h("template");
+  created.content.append(
     ...STYLES.map((href) => h("link", { rel: "stylesheet", href })),
     h(
       "article",
       { "data-is": "card", part: "card", hidden: true },
-      place("div", "lost", { class: "notice lost", part: "lost", hidden: true }),
-      // What stands between the tags of <relay-task> is shown until there is something better.
-      place("div", "loading", {}, h("slot", {}, loading())),
+      part("div", "lost", { class: "notice lost", part: "lost", hidden: true }),
+      // The element's own content is shown until the first state arrives.
+      part("div", "loading", {}, h("slot", {}, loading())),
       h(
         "div",
         { "data-is": "content", class: "content", hidden: true },
         head(),
-        place("div", "notices", { class: "notices", part: "notices" }),
-        progress(), // where the bar was, the results appear
-        place("div", "outputs", {
+        part("div", "notices", { class: "notices", part: "notices" }),
+        progress(),
+        part("div", "outputs", {
           part: "outputs",
           class: "outputs",
           role: "group",
           hidden: true,
           "aria-label": "Results",
         }),
-        place("div", "segments", {
+        part("div", "segments", {
           part: "segments",
           class: "segments",
           role: "group",
           hidden: true,
           "aria-label": "Answer",
         }),
-        place("div", "verdict", {
+        part("div", "verdict", {
           part: "verdict",
           class: "verdict",
           role: "group",
@@ -54,13 +54,13 @@ function build() {
         }),
         rail(),
         log(),
-        place("div", "actions", { class: "actions", part: "actions", hidden: true }),
+        part("div", "actions", { class: "actions", part: "actions", hidden: true }),
       ),
-      // States alone are read out: a screen reader that is told every percent tells nothing else.
-      place("p", "spoken", { class: "spoken", "aria-live": "polite" }),
+      // Only states are announced: announcing every percent would drown out everything else.
+      part("p", "spoken", { class: "spoken", "aria-live": "polite" }),
     ),
   );
-  return made;
+  return created;
 }
 
 /**
@@ -70,7 +70,7 @@ function build() {
  * @param {Record<string, string|boolean>} [attributes]
  * @param {...Node} children
  */
-function place(tag, name, attributes = {}, ...children) {
+function part(tag, name, attributes = {}, ...children) {
   return h(tag, { "data-is": name, ...attributes }, ...children);
 }
 
@@ -83,19 +83,19 @@ function head() {
   return h(
     "header",
     { part: "head" },
-    place("h2", "model"),
+    part("h2", "model"),
     h(
       "p",
       { class: "badges" },
-      place("span", "state", { class: "pill state", part: "state" }),
-      place("span", "connection", { class: "pill connection", part: "connection" }),
+      part("span", "state", { class: "pill state", part: "state" }),
+      part("span", "connection", { class: "pill connection", part: "connection" }),
     ),
-    place("p", "facts", { class: "facts" }),
+    part("p", "facts", { class: "facts" }),
   );
 }
 
 function progress() {
-  const bar = place(
+  const bar = part(
     "div",
     "bar",
     {
@@ -106,41 +106,41 @@ function progress() {
       "aria-valuemin": "0",
       "aria-valuemax": "100",
     },
-    place("div", "fill", { class: "fill", part: "fill" }),
+    part("div", "fill", { class: "fill", part: "fill" }),
   );
   const figures = h(
     "p",
     { class: "figures" },
-    place("strong", "percent", { class: "percent" }),
-    place("span", "basis", { class: "basis" }),
-    place("span", "elapsed", { class: "elapsed" }),
+    part("strong", "percent", { class: "percent" }),
+    part("span", "basis", { class: "basis" }),
+    part("span", "elapsed", { class: "elapsed" }),
   );
-  const details = h("p", { class: "details" }, place("span", "words"), place("span", "eta"));
-  return place("section", "progress", { class: "progress", part: "progress" }, figures, bar, details);
+  const details = h("p", { class: "details" }, part("span", "words"), part("span", "eta"));
+  return part("section", "progress", { class: "progress", part: "progress" }, figures, bar, details);
 }
 
 function rail() {
   return h(
     "section",
     { part: "stages" },
-    place("ol", "rail", { class: "rail", part: "rail", "aria-label": "Stages" }),
-    place("p", "footnote", { class: "footnote", hidden: true }, document.createTextNode(FOOTNOTE)),
-    fold("steps", "Every step", { hidden: true }, place("ol", "steps", { class: "steps" })),
+    part("ol", "rail", { class: "rail", part: "rail", "aria-label": "Stages" }),
+    part("p", "footnote", { class: "footnote", hidden: true }, document.createTextNode(FOOTNOTE)),
+    fold("steps", "All steps", { hidden: true }, part("ol", "steps", { class: "steps" })),
   );
 }
 
-const FOOTNOTE = "A dotted mark: nobody saw this stage; it was worked out from the platform's record afterwards.";
+const FOOTNOTE = "Dotted: reconstructed from the platform's record.";
 
 function log() {
-  const pane = place("div", "log", {
+  const pane = part("div", "log", {
     class: "log",
     tabindex: "0",
     role: "log",
     "aria-live": "off",
     "aria-label": "Log",
   });
-  const newest = place("button", "newest", { type: "button", hidden: true });
-  const follow = place("input", "follow", { type: "checkbox", checked: true });
+  const newest = part("button", "newest", { type: "button", hidden: true });
+  const follow = part("input", "follow", { type: "checkbox", checked: true });
   return fold(
     "log",
     "Log",
@@ -150,7 +150,7 @@ function log() {
       "div",
       { class: "log-foot" },
       h("label", {}, follow, textElement("span", "Follow")),
-      place("span", "dropped", { class: "faint", hidden: true }),
+      part("span", "dropped", { class: "faint", hidden: true }),
       textButton("copy-log", "Copy"),
     ),
   );
@@ -161,7 +161,7 @@ function log() {
  * @param {string} words
  */
 function textButton(name, words) {
-  return place("button", name, { type: "button", class: "quiet" }, document.createTextNode(words));
+  return part("button", name, { type: "button", class: "quiet" }, document.createTextNode(words));
 }
 
 /**
@@ -171,5 +171,5 @@ function textButton(name, words) {
  * @param {...Node} children
  */
 function fold(name, title, attributes, ...children) {
-  return place("details", `${name}-fold`, attributes, textElement("summary", title), ...children);
+  return part("details", `${name}-fold`, attributes, textElement("summary", title), ...children);
 }

@@ -1,12 +1,12 @@
 // @ts-check
-/** What a terminal would show of a text: carriage returns overwrite their line, escape sequences are gone. Pure. */
+/** Converts output to the text a terminal would show: carriage returns overwrite, escape sequences vanish. Pure. */
 
-// Colours, cursor movements and titles (ECMA-48 CSI and OSC), and the control characters that are no line end or tab.
+// Colors, cursor movements and titles (ECMA-48 CSI and OSC), and control characters except line ends and tabs.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal output consists of them
 const ESCAPES = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g;
 
 /**
- * Progress bars such as tqdm's write the same line again and again behind a carriage return: only the last one counts.
+ * Progress bars such as tqdm's write a line repeatedly, separated by carriage returns. Only the last one is kept.
  *
  * @param {string} text
  * @returns {string}
@@ -16,6 +16,6 @@ export function foldTerminalText(text) {
 }
 
 function lastWritten(/** @type {string} */ line) {
-  const written = line.replace(/\r+$/, ""); // CRLF, or a bar that waits to be overwritten
+  const written = line.replace(/\r+$/, ""); // a CRLF, or a bar that will be overwritten next
   return written.slice(written.lastIndexOf("\r") + 1);
 }

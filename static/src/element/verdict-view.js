@@ -1,52 +1,52 @@
 // @ts-check
-/** Shows how a task ended, what to do about it, what it cost, and what speaks for the verdict. */
+/** Shows how a task ended, what to do about it, what it cost, and the evidence for the verdict. */
 import { adviceFor } from "./advice.js";
 import { h, textElement } from "./dom.js";
-import { costWords, duration, STATE_WORDS } from "./format.js";
+import { costText, duration, STATE_LABELS } from "./format.js";
 
-/** @typedef {import("../client/types.js").Done} Done */
+/** @import { Done } from "../../relay.js" */
 
 export class VerdictView {
-  #place;
+  #container;
   /** @type {Done|null} */
   #shown = null;
 
-  constructor(/** @type {HTMLElement} */ place) {
-    this.#place = place;
+  constructor(/** @type {HTMLElement} */ container) {
+    this.#container = container;
   }
 
   render(/** @type {Done|null} */ done) {
     if (done === this.#shown) return;
     this.#shown = done;
-    this.#place.hidden = done === null;
-    this.#place.replaceChildren(...(done ? contents(done) : []));
+    this.#container.hidden = done === null;
+    this.#container.replaceChildren(...(done ? contents(done) : []));
   }
 }
 
 function contents(/** @type {Done} */ done) {
   /** @type {HTMLElement[]} */
-  const parts = [textElement("h3", STATE_WORDS[done.verdict])];
-  if (done.error) parts.push(textElement("p", faultWords(done.error), "fault"));
+  const parts = [textElement("h3", STATE_LABELS[done.verdict])];
+  if (done.error) parts.push(textElement("p", errorText(done.error), "fault"));
   const advice = adviceFor(done);
   if (advice) parts.push(textElement("p", advice, "advice"));
-  parts.push(textElement("p", sums(done).join(" · "), "faint sums"));
+  parts.push(textElement("p", figures(done).join(" · "), "faint sums"));
   for (const warning of done.warnings ?? []) parts.push(textElement("p", warning, "notice"));
   if (done.evidence.length) {
     const items = done.evidence.map((sentence) => textElement("li", sentence));
-    const title = textElement("summary", "What this verdict rests on");
+    const title = textElement("summary", "Evidence");
     parts.push(h("details", { open: done.verdict !== "succeeded" }, title, h("ul", {}, ...items)));
   }
   return parts;
 }
 
-function sums(/** @type {Done} */ done) {
-  const words = [costWords(done)];
-  if (done.elapsed_s !== null) words.push(`${duration(done.elapsed_s)} at the platform`);
-  if (done.exit_code !== null) words.push(`exit code ${done.exit_code}`);
-  if (done.inferred) words.push("worked out: the platform did not say so itself");
-  return words;
+function figures(/** @type {Done} */ done) {
+  const found = [costText(done)];
+  if (done.elapsed_s !== null) found.push(`${duration(done.elapsed_s)} on the platform`);
+  if (done.exit_code !== null) found.push(`exit code ${done.exit_code}`);
+  if (done.inferred) found.push("inferred: the platform did not report it");
+  return found;
 }
 
-function faultWords(/** @type {NonNullable<Done["error"]>} */ { code, message }) {
+function errorText(/** @type {NonNullable<Done["error"]>} */ { code, message }) {
   return code === null ? message : `${message} (code ${code})`;
 }

@@ -1,0 +1,24 @@
+/** Compares the classes and functions that relay.d.ts declares with their implementation. Checked by tsc; never run. */
+import type * as declared from "../../static/relay.js";
+import type { reduce } from "../../static/src/client/reducer.js";
+import type { RelayBoard } from "../../static/src/client/relay-board.js";
+import type { RelayClient } from "../../static/src/client/relay-client.js";
+import type { RelayTaskElement } from "../../static/src/element/relay-task-element.js";
+
+/** The public members of a class; a mapped type leaves out the private ones. */
+type Public<T> = { [Name in keyof T]: T[Name] };
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Constructor = abstract new (...options: never) => unknown;
+
+/** The callbacks that the browser calls are no part of the public interface. */
+type Lifecycle = "connectedCallback" | "disconnectedCallback" | "attributeChangedCallback";
+type Members<C extends Constructor> = Public<Omit<InstanceType<C>, Lifecycle>>;
+type Conforms<Implemented extends Constructor, Declared extends Constructor> = Equal<
+  [Members<Implemented>, ConstructorParameters<Implemented>],
+  [Members<Declared>, ConstructorParameters<Declared>]
+>;
+
+true satisfies Conforms<typeof RelayClient, typeof declared.RelayClient>;
+true satisfies Conforms<typeof RelayBoard, typeof declared.RelayBoard>;
+true satisfies Conforms<typeof RelayTaskElement, typeof declared.RelayTaskElement>;
+true satisfies Equal<typeof reduce, typeof declared.reduce>;
