@@ -45,7 +45,7 @@ ROUTES = (
     web.get("/livez", health.live),
     web.get("/readyz", health.ready),
     web.get("/openapi.json", openapi.document),
-    web.get("/", pages.board),
+    web.get("/", pages.dashboard),
     web.get("/t/{id}", pages.task),
     web.get("/inspect/{id}", pages.inspect),
     web.get("/embed/{id}", pages.embed),

@@ -1,16 +1,15 @@
-"""The static pages. Whatever they show they fetch with a token out of the address's fragment, which no server sees."""
+"""Serve the pages and their scripts and styles. A page gets its token from the URL fragment, which no server sees."""
 
 from pathlib import Path
 
 from aiohttp import hdrs, web
 
 import relay
-from relay.web.frames import is_unwelcome
 from relay.web.http.context import context
 
 
 def static_folder() -> Path:
-    """Return where the static files are: inside the installed package, or beside it in a checkout."""
+    """Return the folder of static files: in the installed package, or next to it in a checkout."""
     package = Path(relay.__file__).parent
     inside = package / "static"
     return inside if inside.is_dir() else package.parent / "static"
@@ -18,47 +17,43 @@ def static_folder() -> Path:
 
 STATIC = static_folder()
 FILES = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
-"""By name, so that no name can lead out of the folder."""
+"""Maps names to paths, so that no name can lead out of the folder."""
 
 
 def _page(request: web.Request, name: str, frame_ancestors: str) -> web.FileResponse:
-    config = context(request).config
-    media = config.media_sources
-    if is_unwelcome(request, frame_ancestors, str(config.public_url or "")):
-        # Its words are for everybody, it has no script, and whoever put a button over it would gain nothing.
-        name, frame_ancestors = "pages/unframed.html", "*"
+    media = context(request).config.media_sources
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
         f"img-src 'self' blob: data: {media}; media-src 'self' blob: data: {media}; "
         f"base-uri 'none'; form-action 'none'; frame-ancestors {frame_ancestors}"
     )
     headers = {"Content-Security-Policy": policy, hdrs.CACHE_CONTROL: "no-cache"}
-    return web.FileResponse(STATIC / name, headers=headers)
+    return web.FileResponse(STATIC / "pages" / name, headers=headers)
 
 
 async def file(request: web.Request) -> web.FileResponse:
-    """`GET /static/…`: a module, a style, a picture."""
+    """Serve a script, a style sheet or an image: `GET /static/…`."""
     path = FILES.get(request.match_info["path"])
-    if path is None:  # FileResponse would answer by itself, and not with a problem
+    if path is None:  # FileResponse would not answer with a problem document
         raise web.HTTPNotFound
     return web.FileResponse(path)
 
 
-async def board(request: web.Request) -> web.FileResponse:
-    """`GET /`: all tasks, for who has a key."""
-    return _page(request, "pages/dashboard.html", "'none'")
+async def dashboard(request: web.Request) -> web.FileResponse:
+    """Serve the dashboard, which lists all tasks: `GET /`."""
+    return _page(request, "dashboard.html", "'none'")
 
 
 async def task(request: web.Request) -> web.FileResponse:
-    """`GET /t/{id}`: one task."""
-    return _page(request, "pages/task.html", "'none'")
+    """Serve the page of one task: `GET /t/{id}`."""
+    return _page(request, "task.html", "'none'")
 
 
 async def inspect(request: web.Request) -> web.FileResponse:
-    """`GET /inspect/{id}`: one task as the relay tells it, message by message."""
-    return _page(request, "pages/inspect.html", "'none'")
+    """Serve the inspector, which shows the messages about a task: `GET /inspect/{id}`."""
+    return _page(request, "inspect.html", "'none'")
 
 
 async def embed(request: web.Request) -> web.FileResponse:
-    """`GET /embed/{id}`: one task, for somebody else's page."""
-    return _page(request, "pages/embed.html", context(request).config.frame_ancestors)
+    """Serve the frame for other pages: `GET /embed/{id}`."""
+    return _page(request, "embed.html", context(request).config.frame_ancestors)

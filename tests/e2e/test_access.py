@@ -88,7 +88,6 @@ async def test_every_page_can_be_used_by_everybody(look: Any, relay: Running, pa
         wrong: "This task cannot be shown",
         running.replace("/t/", "/inspect/"): "postprocess|measured",
         running.replace("/t/", "/embed/"): "Sampling",
-        f"{relay.url}/static/pages/unframed.html": "may not show the task",
         f"{relay.url}/#key={relay.api_key}": "9 of 22 done, 4 failed, 1 stuck, 1 without updates",
     }
     for address, words in pages.items():

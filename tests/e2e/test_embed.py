@@ -159,33 +159,15 @@ async def test_a_frame_tells_its_page_how_high_it_would_like_to_be(
 
 
 @pytest.mark.parametrize("path", ["embed", "t"])
-async def test_a_page_that_may_not_frame_a_task_shows_words_and_no_task(
-    path: str, make_relay: MakeRelay, page: Page, view: View
-) -> None:
-    """A page that the operator did not name gets a message in the frame's place, and `/t/…` is never framed."""
-    shop = Shop()
-    async with shop.open(), make_relay(frame_ancestors="'self'" if path == "embed" else "*") as relay:
-        address = view(relay, await begun(relay)).replace("/t/", f"/{path}/")
-        shop.body = f'<iframe src="{address}" width="800" height="600"></iframe>'
-
-        await page.goto(shop.origin)
-
-        frame = page.frame_locator("iframe")
-        await expect(frame.get_by_role("heading")).to_have_text("This page may not show the task")
-        await expect(frame.locator("relay-task")).to_have_count(0)
-        await page.goto("about:blank")
-
-
-@pytest.mark.parametrize("path", ["embed", "t"])
 async def test_no_other_page_can_frame_a_task(
     path: str, make_relay: MakeRelay, page: Page, view: View, complaints: list[str]
 ) -> None:
-    """Who hides where the frame is meets the policy, which the browser enforces: no task under somebody's buttons."""
+    """The browser enforces `frame-ancestors`, so that no page can put a task under its own buttons."""
     complaints.append("frame-ancestors|Refused to display|chrome-error")
     shop = Shop()
     async with shop.open(), make_relay(frame_ancestors="'self'" if path == "embed" else "*") as relay:
         address = view(relay, await begun(relay)).replace("/t/", f"/{path}/")
-        shop.body = f'<iframe src="{address}" referrerpolicy="no-referrer" width="800" height="600"></iframe>'
+        shop.body = f'<iframe src="{address}" width="800" height="600"></iframe>'
         async with page.expect_event("console", lambda line: "frame-ancestors" in line.text):
             await page.goto(shop.origin)
 
