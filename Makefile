@@ -40,6 +40,7 @@ docs: $(VENV)/docs
 format: $(VENV)/dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+	./.ci/javascript format
 
 # The chaos tests of `make test` for longer: SEED= of the first round, MINUTES= in all, VIEWERS= per round.
 chaos: $(VENV)/dev
@@ -75,7 +76,7 @@ lock:
 	$(COMPILE) --group fuzz --constraint requirements/run.txt -o requirements/fuzz.txt
 
 clean:
-	rm -rf .venv bench/build bench/node_modules tests/clients/node_modules dist site htmlcov .coverage* \
+	rm -rf .venv node_modules bench/build bench/node_modules tests/clients/node_modules dist site htmlcov .coverage* \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Reports everything that this machine lacks before anything is installed.
