@@ -97,7 +97,7 @@ function update({ state, message, reason, wire, connection: newConnection }, tok
   if (message) {
     messageCount += 1;
     if (isEvent(message)) addEvent(message);
-    else addRow("frame", "", message.type, JSON.stringify(message), relayTime_s(message));
+    else addRow("message", "", message.type, JSON.stringify(message), relayTime_s(message));
     if (message.type === "snapshot" && state && state.seq > lastSeq) addHistory(token);
   }
   const badge = part("connection");
@@ -119,7 +119,7 @@ function addEvent(/** @type {RelayEvent} */ event) {
 }
 
 /**
- * @param {"event"|"frame"|"connection"} kind
+ * @param {"event"|"message"|"connection"} kind
  * @param {string} seq
  * @param {string} type
  * @param {string} text

@@ -188,7 +188,7 @@ async def test_the_inspector_has_the_whole_log_and_recovers_when_it_is_cut(
     sandbox.release(task.upstream_id)
     await expect(page.locator("#state")).to_have_text("Succeeded")
 
-    await expect(page.locator('#messages [data-kind="frame"]', has_text="resumed")).to_have_count(1)
+    await expect(page.locator('#messages [data-kind="message"]', has_text="resumed")).to_have_count(1)
     seqs = [int(seq) for seq in await page.locator('#messages [data-kind="event"] .seq').all_text_contents()]
     assert seqs == list(range(1, len(seqs) + 1))
     async with page.expect_download() as saving:
