@@ -30,7 +30,7 @@ SHOW_ALL = """async (tasks) => {
 WIDER = """() => [...document.querySelectorAll("relay-task")]
   .flatMap((element) => [...element.shadowRoot.querySelectorAll("*")])
   .filter((part) => part.checkVisibility() && part.getBoundingClientRect().right > innerWidth + 1)
-  .filter((part) => !part.closest(".log, .spoken, .bar"))
+  .filter((part) => !part.closest(".log, .visually-hidden, .bar"))
   .map((part) => part.outerHTML.slice(0, 120))"""
 
 

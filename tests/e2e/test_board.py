@@ -59,8 +59,8 @@ async def test_a_stuck_task_is_first_however_old_it_is(relay: Running, page: Pag
     await board(page, relay)
 
     rows = page.locator("#list li:visible")
-    await expect(rows.nth(0).locator(".why")).to_have_text(re.compile("^Stuck for 1 min"))
-    await expect(rows.nth(1).locator(".why")).to_have_text(re.compile("^No updates for 1 min"))
+    await expect(rows.nth(0).locator(".reason")).to_have_text(re.compile("^Stuck for 1 min"))
+    await expect(rows.nth(1).locator(".reason")).to_have_text(re.compile("^No updates for 1 min"))
     await expect(page.locator("#summary")).to_have_text("3 open, 1 stuck, 1 without updates")
     await expect(page.locator("#partial")).to_have_text("and the 97 most recently ended")
     await page.get_by_label("Filter by model, tag or id").fill("long-vid")

@@ -57,7 +57,7 @@ async def test_the_rail_has_six_stages_and_says_which_were_worked_out(relay: Run
     assert [await row.get_attribute("data-status") for row in await rail.all()] == [
         *["passed"] * 3, "current", "ahead", "ahead"
     ]  # fmt: skip
-    await expect(rail.locator(".lasted").first).to_have_text("5.6 s")
+    await expect(rail.locator(".duration").first).to_have_text("5.6 s")
     await expect(page.locator('[data-is="rail"] [aria-current=step] .name')).to_have_text("Generating")
     await expect(part(page, "footnote")).to_be_hidden()
 

@@ -134,7 +134,7 @@ async def test_a_row_counts_how_long_a_task_is_silent(
 
     await page.evaluate("row.tick(1125)")
 
-    await expect(page.locator(".why")).to_have_text(words)
+    await expect(page.locator(".reason")).to_have_text(words)
 
 
 async def test_the_bar_restarts_with_a_phase(relay: Running, page: Page) -> None:

@@ -48,7 +48,7 @@ export class Pool {
     this.#wire = wire;
   }
 
-  /** Return the connection of a topic; undefined until the subscriber's turn of the event loop has ended. */
+  /** Return the connection of a topic; undefined before it is subscribed and after it is unsubscribed. */
   connectionOf(/** @type {Topic} */ topic) {
     return this.#pooledWith(keyOf(topic))?.connection;
   }

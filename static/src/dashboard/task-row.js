@@ -10,7 +10,7 @@ import { silence_s, stallOf } from "../element/stall.js";
 export class TaskRow {
   #status = textElement("span", "", "status");
   #facts = textElement("span", "", "faint");
-  #reason = textElement("span", "", "why");
+  #reason = textElement("span", "", "reason");
   #fill = h("span");
   #meter;
   #level = new BarLevel();

@@ -49,8 +49,8 @@ export function answerOf(streamed, outputs) {
 
 /** Return the text without thoughts, normalized for comparison between formats. */
 function comparable(/** @type {readonly AnswerPart[]} */ parts) {
-  const spoken = parts.filter(({ kind }) => kind !== "thinking");
-  return spoken
+  const answers = parts.filter(({ kind }) => kind !== "thinking");
+  return answers
     .map(({ text, name = "" }) => withoutWrapper(text) + name)
     .join("")
     .replace(/\s+/g, "");

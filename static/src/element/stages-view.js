@@ -47,14 +47,14 @@ export class StagesView {
     resize(this.#rail, stages.length, stageRow);
     stages.forEach(({ name, status, duration_s, isReconstructed }, index) => {
       const row = /** @type {HTMLElement} */ (this.#rail.children[index]);
-      const [title, time, spoken] = row.children;
+      const [title, time, note] = row.children;
       row.dataset.status = status;
       row.toggleAttribute("data-reconstructed", isReconstructed);
       if (status === "current") row.setAttribute("aria-current", "step");
       else row.removeAttribute("aria-current");
       setText(title, name);
       setText(time, duration_s === null ? STATUS_LABELS[status] : duration(duration_s));
-      setText(spoken, isReconstructed ? "reconstructed" : status === "ahead" ? "not yet" : "");
+      setText(note, isReconstructed ? "reconstructed" : status === "ahead" ? "not yet" : "");
     });
     this.#footnote.hidden = !stages.some(({ isReconstructed }) => isReconstructed);
     this.#renderSteps(state, now);
@@ -91,8 +91,8 @@ function stageRow() {
     "li",
     {},
     textElement("span", "", "name"),
-    textElement("span", "", "lasted"),
-    textElement("span", "", "spoken"),
+    textElement("span", "", "duration"),
+    textElement("span", "", "visually-hidden"),
   );
 }
 
@@ -103,6 +103,6 @@ function stepRow() {
     textElement("span", ""),
     textElement("time", "", "faint clock"),
     textElement("span", "", "faint"),
-    textElement("span", "", "lasted"),
+    textElement("span", "", "duration"),
   );
 }

@@ -144,7 +144,7 @@ export class TaskView {
   #renderHead(state, now) {
     this.#part("card").dataset.state = state.state;
     setText(this.#part("state"), STATE_LABELS[state.state]);
-    setText(this.#part("spoken"), STATE_LABELS[state.state]);
+    setText(this.#part("announcement"), STATE_LABELS[state.state]);
     const facts = [state.provider, `started ${clockTime(state.created_at, now)}`];
     if (state.ended_at !== null) facts.push(`took ${duration(state.ended_at - state.created_at)}`);
     facts.push(...state.tags.map((tag) => `#${tag}`));

@@ -57,7 +57,7 @@ function build() {
         part("div", "actions", { class: "actions", part: "actions", hidden: true }),
       ),
       // Only states are announced: announcing every percent would drown out everything else.
-      part("p", "spoken", { class: "spoken", "aria-live": "polite" }),
+      part("p", "announcement", { class: "visually-hidden", "aria-live": "polite" }),
     ),
   );
   return created;
