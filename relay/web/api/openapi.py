@@ -56,6 +56,12 @@ def _document() -> bytes:
     )
 
 
+def _refusals(call: Call) -> set[Code]:
+    """Return the refusals of a call. Every call below /v1 except the WebSockets refuses a repeated query parameter."""
+    checked = call.path.startswith("/v1/") and not call.path.endswith("/ws")
+    return {*call.refusals, Code.INVALID_INPUT} if checked else {*call.refusals}
+
+
 def _operation(call: Call, schemas: dict[str, Json]) -> Json:
     responses: Json = {}
     for status, schema in call.answers.items():
@@ -67,7 +73,7 @@ def _operation(call: Call, schemas: dict[str, Json]) -> Json:
                 content["text/event-stream"] = {"schema": {"type": "string"}}
             responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
     problem = {"application/problem+json": {"schema": ref("Problem")}}
-    for status, codes in groupby(sorted(call.refusals, key=_status), key=_status):
+    for status, codes in groupby(sorted(_refusals(call), key=_status), key=_status):
         responses[str(status)] = {"description": ", ".join(sorted({*codes})), "content": problem}
     if not call.open:
         responses["default"] = {"description": Code.INTERNAL.value, "content": problem}
