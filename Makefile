@@ -6,7 +6,7 @@ UV ?= uv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest --numprocesses=auto --dist=loadfile
 
-.PHONY: demo test lint coverage docs format chaos soak fuzz bench bench-quick dist lock clean needs test-tools FORCE
+.PHONY: demo test lint coverage docs format chaos soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
 
 # A relay with a simulated platform and a few tasks. It needs no account.
 demo: $(VENV)/run
@@ -56,10 +56,11 @@ fuzz: $(VENV)/fuzz
 	$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(TARGET),--target $(TARGET))
 
 # Measures the relay and its peers side by side and writes bench/RESULTS.md. ROWS=fanout,idle measures some and prints.
-bench bench-quick: $(VENV)/bench $(VENV)/dev
-	PYTHON=$(BIN)/python ./.ci/browser
-	./bench/setup
-	$(BIN)/python -m bench $(if $(filter bench-quick,$@),--quick) $(if $(ROWS),--rows $(ROWS))
+bench: bench-tools
+	$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS))
+
+bench-quick: bench-tools
+	$(BIN)/python -m bench --quick $(if $(ROWS),--rows $(ROWS))
 
 # The wheel and the source distribution, in dist/.
 dist: $(VENV)/run
@@ -88,6 +89,11 @@ test-tools: $(VENV)/dev
 	PYTHON=$(BIN)/python ./.ci/browser
 	./.ci/clients
 	./.ci/javascript install
+
+# What the bench needs outside the environment.
+bench-tools: $(VENV)/bench $(VENV)/dev
+	PYTHON=$(BIN)/python ./.ci/browser
+	./bench/setup
 
 # The environment. It is created again if its Python no longer runs, for example after a system upgrade.
 $(VENV)/made: $(if $(shell [ ! -e $(VENV)/made ] || $(BIN)/python -c 'import pip' 2>/dev/null || echo no),FORCE) | needs
