@@ -32,7 +32,9 @@ async def measure(bench: Bench) -> Finding:
         watched = await relay.attach("token-1")
         await upstream.subscribed("token-1")
         browser = await playwright.chromium.launch(
-            executable_path=next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None),
+            executable_path=next(
+                filter(None, map(shutil.which, ("chromium", "chromium-browser", "chromium-headless-shell"))), None
+            ),
             args=["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
             chromium_sandbox=os.geteuid() != 0,
         )
