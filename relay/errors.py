@@ -1,19 +1,19 @@
 """
-The tree of our errors, by whose fault it is.
+The errors of the relay, arranged by who can fix them.
 
 RelayError
 ├── ConfigError            the operator: a setting, the store, a port
-├── RequestError           the caller of our API: a problem code and the fields that are wrong
-├── StoreError             the store: a full disk, say; it is an OSError too
+├── RequestError           the caller of the API: a problem code, and the invalid fields
+├── StoreError             the store, for example because the disk is full; also an OSError
 │   ├── StoreGone          its file was deleted or replaced
-│   └── StoreDamaged       one task's rows make no sense
+│   └── StoreDamaged       the rows of one task are inconsistent
 └── UpstreamError          the platform
-    ├── UpstreamRejected   it understood and said no: nothing was started
-    │   └── UpstreamFull   for want of a place: the one refusal that passes by itself
+    ├── UpstreamRejected   it refused: nothing was started
+    │   └── UpstreamFull   because it is at capacity: a later attempt may succeed
     ├── UpstreamUnavailable  it was not reached: nothing was started
-    └── UpstreamUnclear    it may have acted: the answer is missing or makes no sense
+    └── UpstreamUnclear    it may have acted: its answer is missing or makes no sense
 
-Every text here can reach a person. It says what was wrong and what to do, and never holds a secret.
+Every message can reach a person. It says what is wrong and what to do, and never contains a secret.
 """
 
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ from enum import StrEnum
 
 
 class RelayError(Exception):
-    """The root: catching it catches every error that is meant to be shown, and no bug of ours."""
+    """Base class of all errors that are meant to be shown. Bugs raise other exceptions."""
 
 
 class ConfigError(RelayError):
-    """The operator can mend it: one line that names the setting and what it takes."""
+    """The operator can fix it. Each line of the message names a setting and what it accepts."""
 
 
 class Code(StrEnum):
-    """The `code` of a problem answer (api.md section 8)."""
+    """The `code` of a problem response (docs/protocol.md section 7)."""
 
     INVALID_REQUEST = "invalid_request"
     UNAUTHORIZED = "unauthorized"
@@ -51,7 +51,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldError:
-    """One field that is wrong: its dotted path in the body, and what it takes."""
+    """An invalid field: its dotted path in the body, and what it accepts."""
 
     field: str
     message: str
@@ -59,14 +59,14 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamFault:
-    """What the platform itself said: its own code, where it gave one, and its words."""
+    """What the platform said: its code, if it returned one, and its message."""
 
     code: int | str | None
     message: str
 
 
 class RequestError(RelayError):
-    """The caller can mend it."""
+    """The caller of the API can fix it."""
 
     def __init__(
         self,
@@ -85,18 +85,18 @@ class RequestError(RelayError):
 
 class StoreError(RelayError, OSError):
     """
-    The store failed, and nothing was written; it may work again later.
+    The store failed, and nothing was written. A later attempt may succeed.
 
-    Its text is for the log: it names the file. The journal logs each outage itself, once.
+    The message names the file and is for the log only. The journal logs each outage once.
     """
 
 
 class StoreGone(StoreError):
-    """The store's file is not the one that this process has open: it was deleted, moved, replaced or overwritten."""
+    """The store's file was deleted, moved, replaced or overwritten while it was open."""
 
 
 class StoreDamaged(StoreError):
-    """The rows of one task make no sense. Other tasks are not affected, and trying again does not help."""
+    """The rows of one task are inconsistent. Other tasks are not affected, and another attempt fails too."""
 
     def __init__(self, task: str, part: str) -> None:
         super().__init__(f"the {part} of task {task} cannot be read: its row in the store is damaged")
@@ -105,9 +105,9 @@ class StoreDamaged(StoreError):
 
 class UpstreamError(RelayError):
     """
-    The platform's doing.
+    The platform failed or refused.
 
-    `code` is the problem code that the caller of our API gets; `fault` is what the platform said, if it said anything.
+    `code` is the problem code for the caller of the API; `fault` is what the platform said, if anything.
     """
 
     default_code = Code.UPSTREAM_REJECTED
@@ -130,26 +130,26 @@ class UpstreamError(RelayError):
 
 
 class UpstreamRejected(UpstreamError):
-    """The platform understood and refused: surely nothing was started or changed."""
+    """The platform understood and refused: nothing was started or changed."""
 
 
 class UpstreamFull(UpstreamRejected):
-    """The platform has no place for the task now; sent again later, it may be taken."""
+    """The platform is at capacity. A later attempt may succeed."""
 
     default_code = Code.RATE_LIMITED
 
 
 class UpstreamUnavailable(UpstreamError):
-    """The platform was not reached: surely nothing was started or changed."""
+    """The platform was not reached: nothing was started or changed."""
 
     default_code = Code.UPSTREAM_UNAVAILABLE
 
 
 class UpstreamUnclear(UpstreamError):
     """
-    The platform may have acted, and we do not know: no answer, or one that makes no sense.
+    The platform may have acted: its answer is missing or makes no sense.
 
-    A billable call that ends so is never sent again.
+    A billable call with this outcome is never sent again.
     """
 
     default_code = Code.UPSTREAM_UNAVAILABLE

@@ -1,8 +1,8 @@
 """
-The one place that configures logs: structlog to stderr, for people on a terminal, as JSON elsewhere.
+Configure logging: structlog writes to stderr, as text on a terminal and as JSON elsewhere.
 
-An event is `component.past_participle`, its values are keywords. A line never holds a payload, a key or a token;
-a credential that a library quotes is cut out here.
+An event is named `noun.past_participle`, and its values are keywords. A line never contains a payload, a key or a
+token. Credentials in text from libraries are redacted here.
 """
 
 import logging
@@ -17,11 +17,11 @@ from structlog.typing import EventDict, WrappedLogger
 from relay.line_writer import LineWriter
 
 _CREDENTIAL = re.compile(r"((?:token|key)=|relay\.token\.|bearer )[^&,\s\"']+", re.IGNORECASE)
-"""A token in an address, as a subprotocol, in a header."""
+"""A token in a URL, in a subprotocol or in a header."""
 
 
 class _QueuedHandler(logging.Handler):
-    """Has records written by a thread: what logs does not wait for what reads the log."""
+    """Pass records to a thread that writes them, so that logging never blocks."""
 
     def __init__(self, writer: LineWriter) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class _QueuedHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record)
-        except Exception:  # noqa: BLE001 -- as every handler of logging: a bad record is no error of the code that logs
+        except Exception:  # noqa: BLE001 -- like every logging handler: a bad record must not fail the caller
             self.handleError(record)
         else:
             self._writer.write(_encoded(line))
@@ -48,13 +48,14 @@ def configure(log_format: Literal["console", "json"] | None = None, level: str =
     Configure logging for the process.
 
     Args:
-        log_format: null picks `console` when stderr is a terminal.
-        level: the least level that is written, by its name.
+        log_format: None selects `console` if stderr is a terminal, otherwise `json`.
+        level: name of the lowest level to write.
     """
     terminal = sys.stderr is not None and sys.stderr.isatty()
     console = terminal if log_format is None else log_format == "console"
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -71,9 +72,9 @@ def configure(log_format: Literal["console", "json"] | None = None, level: str =
     )
 
     def lines_dropped(count: int) -> bytes:
-        line: Any = {"event": "log.lines_dropped", "count": count, "reason": "nothing read them"}
+        line: Any = {"event": "log.lines_dropped", "count": count, "reason": "not read"}
         for process in (*shared, renderer):
-            line = process(None, "warning", line)
+            line = process(logging.getLogger("log"), "warning", line)
         return _encoded(line)
 
     handler = _handler(lines_dropped)
@@ -84,22 +85,22 @@ def configure(log_format: Literal["console", "json"] | None = None, level: str =
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    logging.getLogger("websockets").setLevel(logging.WARNING)  # at debug it writes frames, and with them tokens
+    logging.getLogger("websockets").setLevel(logging.WARNING)  # at the debug level it logs frames, which contain tokens
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 
 def set_level(level: str) -> None:
-    """Write from now on what has this level or a higher one."""
+    """Set the lowest level to write."""
     logging.getLogger().setLevel(level.upper())
 
 
 def _handler(lines_dropped: Callable[[int], bytes]) -> logging.Handler:
-    """Return what writes to stderr: nothing if that was closed before the start, and directly if it is no file."""
+    """Return a handler for stderr: none if it was closed before the start, unbuffered if it has no file descriptor."""
     if sys.stderr is None:
         return logging.NullHandler()
     try:
         fd = sys.stderr.fileno()
-    except (OSError, ValueError):  # a test's buffer
+    except (OSError, ValueError):  # a buffer in a test
         return logging.StreamHandler(sys.stderr)
     return _QueuedHandler(LineWriter(fd, lines_dropped))
 
@@ -109,7 +110,7 @@ def _encoded(line: str) -> bytes:
 
 
 def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    """Cut credentials out of whatever quotes them: no line of ours does, but a library's or a traceback may."""
+    """Replace credentials in all values. The relay logs none, but libraries and tracebacks may."""
     for key, value in line.items():
         if isinstance(value, str):
             line[key] = _CREDENTIAL.sub(r"\1…", value)
@@ -117,6 +118,6 @@ def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
 
 
 def get(component: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of a component."""
+    """Return the logger of a component, whose name is in each line as `logger`."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(component)
     return logger

@@ -1,4 +1,4 @@
-"""What time it is for the relay when the machine's clock is wrong, or is set."""
+"""Clocks when the machine's clock is wrong, or is set."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ DAY_S = 86_400.0
 
 
 class Machine:
-    """A machine whose clock can be set."""
+    """A machine with a clock that can be set."""
 
     def __init__(self) -> None:
         self.wall_s, self.ticks_s = T0, 50.0
@@ -26,8 +26,8 @@ class Machine:
         return self.ticks_s
 
 
-def test_a_steady_clock_only_counts_what_passes() -> None:
-    """From wherever it begins, however the machine's clock is set meanwhile."""
+def test_a_steady_clock_counts_elapsed_seconds_only() -> None:
+    """Setting the machine's clock does not change it."""
     machine = Machine()
     clock = steady_from(T0 + 7, machine.ticks)
     machine.wall_s -= 2 * DAY_S
@@ -35,8 +35,8 @@ def test_a_steady_clock_only_counts_what_passes() -> None:
     assert clock() == T0 + 10
 
 
-def test_a_cautious_clock_shows_what_the_machine_does_while_nothing_jumps() -> None:
-    """Also the small steps by which a machine's clock is kept right."""
+def test_a_cautious_clock_follows_a_clock_that_does_not_jump() -> None:
+    """Small corrections of the machine's clock are followed too."""
     machine = Machine()
     clock = CautiousClock(machine.wall, None, machine.ticks)
     for step_s in (0.0, 0.02, -0.02):
@@ -46,7 +46,7 @@ def test_a_cautious_clock_shows_what_the_machine_does_while_nothing_jumps() -> N
 
 
 def test_a_jump_ahead_is_followed_slowly_and_one_back_at_once() -> None:
-    """After an hour 40 days have not become 40 days; when the clock is put right, so is this one."""
+    """An hour after a jump of 40 days, it is ten hours ahead; when the clock is corrected, it is correct again."""
     machine = Machine()
     clock = CautiousClock(machine.wall, None, machine.ticks)
     machine.wall_s += 40 * DAY_S
@@ -59,8 +59,8 @@ def test_a_jump_ahead_is_followed_slowly_and_one_back_at_once() -> None:
     assert clock() == machine.wall_s
 
 
-def test_the_time_off_is_made_up_for() -> None:
-    """A relay that was off for a weekend is right again within hours."""
+def test_a_cautious_clock_catches_up_after_a_break() -> None:
+    """After a weekend off, it is correct within hours."""
     machine = Machine()
     clock = CautiousClock(machine.wall, T0 - 2 * DAY_S, machine.ticks)
     assert clock() == T0 - 2 * DAY_S
@@ -72,8 +72,8 @@ jumps = st.lists(st.tuples(st.floats(0, 1e5), st.floats(-1e7, 1e7)), max_size=30
 
 
 @given(jumps)
-def test_a_cautious_clock_is_never_ahead_and_never_hurries(steps: list[tuple[float, float]]) -> None:
-    """Whatever is done to the machine's clock."""
+def test_a_cautious_clock_is_never_ahead_and_never_too_fast(steps: list[tuple[float, float]]) -> None:
+    """This holds for any sequence of changes of the machine's clock."""
     machine = Machine()
     clock = CautiousClock(machine.wall, None, machine.ticks)
     before = clock()

@@ -1,4 +1,4 @@
-"""The settings: where they come from, what each takes, and that no secret leaves them."""
+"""The settings: where they come from, which values each accepts, and that they reveal no secret."""
 
 from pathlib import Path
 
@@ -14,19 +14,19 @@ SECRET = "a-token-secret-of-thirty-two-chars"
 
 @pytest.fixture
 def nowhere(tmp_path: Path) -> Path:
-    """A .env file that is not there."""
+    """The path of a `.env` file that does not exist."""
     return tmp_path / ".env"
 
 
 def refusal(environ: dict[str, str], nowhere: Path) -> str:
-    """Return what the settings are refused with."""
+    """Return the message with which these settings are rejected."""
     with pytest.raises(ConfigError) as caught:
         load(environ, nowhere)
     return str(caught.value)
 
 
-def test_nothing_set_gives_a_relay_on_loopback(nowhere: Path) -> None:
-    """The defaults suit one small machine, and let nobody else in."""
+def test_the_defaults_are_a_relay_on_loopback(nowhere: Path) -> None:
+    """Without settings, only this machine can reach the relay."""
     config = load({}, nowhere)
 
     assert (config.host, config.port, config.store) == ("127.0.0.1", 8080, "sqlite:///relay.db")
@@ -35,7 +35,7 @@ def test_nothing_set_gives_a_relay_on_loopback(nowhere: Path) -> None:
 
 
 def test_a_dotenv_file_is_read_and_the_environment_overrides_it(tmp_path: Path) -> None:
-    """A file beside the project holds the settings; what is set for this one process wins."""
+    """A variable of the process takes precedence over the file."""
     dotenv = tmp_path / ".env"
     dotenv.write_text(f"# ours\nRELAY_PORT=9000\nRELAY_HOST='::1'\nWIRO_API_KEY=from-the-file\nUNRELATED={KEY}\n")
 
@@ -48,15 +48,15 @@ def test_a_dotenv_file_is_read_and_the_environment_overrides_it(tmp_path: Path) 
 def test_the_dotenv_file_of_the_working_directory_is_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a path it is `.env` where the command was started."""
+    """Without a path, `.env` in the working directory is read."""
     (tmp_path / ".env").write_text("RELAY_PORT=9000\n")
     monkeypatch.chdir(tmp_path)
 
     assert load({}).port == 9000
 
 
-def test_a_dotenv_file_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:
-    """Without a word of what is in it: that may be a secret."""
+def test_a_dotenv_file_that_is_not_utf_8_is_reported_in_one_line(tmp_path: Path) -> None:
+    """The line quotes nothing of the file, which may contain secrets."""
     dotenv = tmp_path / ".env"
     dotenv.write_bytes(b"RELAY_API_KEYS=caf\xe9-and-a-long-enough-key\n")
 
@@ -67,8 +67,8 @@ def test_a_dotenv_file_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> No
     assert "\n" not in line
 
 
-def test_an_unknown_name_is_refused_wherever_it_stands(tmp_path: Path) -> None:
-    """A slip in a name is an error and no shrug, in the file and in the environment; all are told at once."""
+def test_an_unknown_name_is_rejected_in_the_file_and_the_environment(tmp_path: Path) -> None:
+    """A misspelt name is an error; all of them are reported at once."""
     dotenv = tmp_path / ".env"
     dotenv.write_text("RELAY_PROT=9000\n")
 
@@ -77,15 +77,15 @@ def test_an_unknown_name_is_refused_wherever_it_stands(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in lines] == ["RELAY_APIKEYS", "RELAY_PROT"]
 
 
-def test_everything_that_is_wrong_is_told_at_once(nowhere: Path) -> None:
-    """One line for each, led by its name."""
+def test_all_problems_are_reported_at_once(nowhere: Path) -> None:
+    """One line per problem begins with the name of the setting."""
     lines = refusal({"RELAY_PORT": "many", "RELAY_STORE": "mysql:", "RELAY_X": "1"}, nowhere).splitlines()
 
     assert sorted(line.split(":")[0] for line in lines) == ["RELAY_PORT", "RELAY_STORE", "RELAY_X"]
 
 
 def test_lists_are_split_at_commas(nowhere: Path) -> None:
-    """Spaces and empty parts are nothing."""
+    """Spaces and empty parts are ignored."""
     config = load(
         {
             "RELAY_API_KEYS": f"{KEY}-1, {KEY}-2,",
@@ -100,15 +100,15 @@ def test_lists_are_split_at_commas(nowhere: Path) -> None:
     assert config.trusted_proxies == ("10.0.0.1",)
 
 
-def test_a_short_key_is_refused(nowhere: Path) -> None:
-    """A key of 24 characters passes, one of 23 can be guessed; one short key among good ones is enough."""
+def test_a_short_key_is_rejected(nowhere: Path) -> None:
+    """A key of 24 characters is accepted; one key of 23 among longer ones is rejected."""
     assert load({"RELAY_API_KEYS": "k" * 24}, nowhere).api_keys == (SecretStr("k" * 24),)
 
     assert refusal({"RELAY_API_KEYS": f"{KEY},{'k' * 23}"}, nowhere).startswith("RELAY_API_KEYS: ")
 
 
-def test_a_short_token_secret_is_refused(nowhere: Path) -> None:
-    """HS256 wants 32 bytes; an empty one counts as not set."""
+def test_a_short_token_secret_is_rejected(nowhere: Path) -> None:
+    """HS256 needs 32 bytes; an empty secret counts as not set."""
     assert load({"RELAY_TOKEN_SECRET": "s" * 32}, nowhere).token_secret == SecretStr("s" * 32)
     assert load({"RELAY_TOKEN_SECRET": ""}, nowhere).token_secret is None
 
@@ -119,7 +119,7 @@ def test_a_short_token_secret_is_refused(nowhere: Path) -> None:
     "name", ["WIRO_API_KEY", "WIRO_API_SECRET", "APIKLEY_API_KEY", "APIKLEY_WEBHOOK_SECRET", "RELAY_PUBLIC_URL"]
 )
 def test_an_empty_setting_counts_as_not_set(name: str, nowhere: Path) -> None:
-    """`NAME=` in a file or a compose file means none, not an empty key."""
+    """`NAME=` in a `.env` or compose file means that the setting is not set."""
     config = load({name: ""}, nowhere)
 
     (field,) = (field for field, info in Config.model_fields.items() if info.alias == name)
@@ -140,20 +140,20 @@ def test_a_store_is_in_memory_or_a_file(store: str, path: Path | None, nowhere: 
 
 
 @pytest.mark.parametrize("store", ["", "relay.db", "sqlite://relay.db", "sqlite:///", "redis://localhost", "memory"])
-def test_a_store_of_another_kind_is_refused(store: str, nowhere: Path) -> None:
-    """The refusal says what it takes."""
+def test_a_store_of_another_kind_is_rejected(store: str, nowhere: Path) -> None:
+    """The message says what is accepted."""
     assert refusal({"RELAY_STORE": store}, nowhere) == "RELAY_STORE: use sqlite:///PATH or memory:"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_a_loopback_address_needs_no_keys(host: str, nowhere: Path) -> None:
-    """Only this machine can reach it: a key is made."""
+    """Only this machine can reach it, so the relay generates a key."""
     assert load({"RELAY_HOST": host}, nowhere).loopback
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "relay.example", ""])
 def test_an_open_address_needs_keys(host: str, nowhere: Path) -> None:
-    """A relay that others can reach does not start without keys, and does with them."""
+    """A relay that other machines can reach starts only with a key."""
     assert "RELAY_API_KEYS must be set" in refusal({"RELAY_HOST": host}, nowhere)
 
     assert load({"RELAY_HOST": host, "RELAY_API_KEYS": KEY}, nowhere).host == host
@@ -191,8 +191,8 @@ def test_an_open_address_needs_keys(host: str, nowhere: Path) -> None:
         ("RELAY_IDLE_TIMEOUT", "nan"),
     ],
 )
-def test_a_value_out_of_its_range_is_refused_by_its_name(name: str, value: str, nowhere: Path) -> None:
-    """Whatever is set wrongly is found at the start and not in the middle of a task."""
+def test_a_value_out_of_range_is_rejected_with_the_name_of_its_setting(name: str, value: str, nowhere: Path) -> None:
+    """An invalid value is reported at the start, not in the middle of a task."""
     line = refusal({name: value}, nowhere)
 
     assert line.startswith(f"{name}: ")
@@ -213,11 +213,11 @@ SERVICE_LINKS = {
     "RELAY_WEB_PORT_53_UDP": "udp://[fd00::7]:53",
     "RELAY_WEB_2_PORT_9_SCTP_PROTO": "sctp",
 }
-"""What Kubernetes sets for Services called relay, relay-web and relay-web-2."""
+"""Variables that Kubernetes sets for Services called relay, relay-web and relay-web-2."""
 
 
-def test_what_kubernetes_sets_for_a_service_called_relay_is_no_setting(nowhere: Path) -> None:
-    """The relay starts in a namespace whose Services have its name, on the port that it has without them."""
+def test_variables_of_kubernetes_for_a_service_called_relay_are_ignored(nowhere: Path) -> None:
+    """The relay starts in a namespace with a Service of its name, on its usual port."""
     assert load(SERVICE_LINKS, nowhere) == load({}, nowhere)
 
     nowhere.write_text("RELAY_PORT=9000\n")
@@ -236,13 +236,13 @@ def test_what_kubernetes_sets_for_a_service_called_relay_is_no_setting(nowhere: 
         ("RELAY_PORT_80_TCP_ADR", "10.96.0.7"),
     ],
 )
-def test_a_slip_that_looks_like_kubernetes_is_still_refused(name: str, value: str, nowhere: Path) -> None:
-    """A name counts as that of a Service only with the value that Kubernetes gives it."""
+def test_a_misspelt_setting_that_resembles_kubernetes_is_rejected(name: str, value: str, nowhere: Path) -> None:
+    """A name is ignored only with a value that Kubernetes would set."""
     assert refusal({name: value}, nowhere).startswith(f"{name}: ")
 
 
-def test_a_service_link_in_a_file_is_refused(tmp_path: Path) -> None:
-    """Kubernetes writes no `.env`: there it is a slip."""
+def test_a_variable_of_kubernetes_in_a_file_is_rejected(tmp_path: Path) -> None:
+    """Kubernetes writes no `.env` file, so it is a mistake there."""
     dotenv = tmp_path / ".env"
     dotenv.write_text("RELAY_SERVICE_HOST=10.96.0.7\n")
 
@@ -250,8 +250,8 @@ def test_a_service_link_in_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
-def test_quotes_that_docker_passes_on_are_taken_off(quote: str, nowhere: Path) -> None:
-    """`docker --env-file` keeps what `.env` may have; a value is read alike from both."""
+def test_quotes_that_docker_keeps_are_removed(quote: str, nowhere: Path) -> None:
+    """`docker --env-file` keeps quotes; a value means the same in both files."""
     written = {
         "RELAY_PORT": "9000",
         "RELAY_API_KEYS": f"{KEY}-1, {KEY}-2",
@@ -268,8 +268,8 @@ def test_quotes_that_docker_passes_on_are_taken_off(quote: str, nowhere: Path) -
     )
 
 
-def test_the_quotes_of_a_policy_stay(nowhere: Path) -> None:
-    """They are a part of the word: `'self'` in quotes of a file is written `"'self'"`."""
+def test_the_quotes_of_policy_keywords_stay(nowhere: Path) -> None:
+    """They are part of the keyword: a quoted `'self'` is written `"'self'"`."""
     for written, read in {
         "'self'": "'self'",
         "\"'self' https://a.example\"": "'self' https://a.example",
@@ -326,8 +326,10 @@ def test_the_quotes_of_a_policy_stay(nowhere: Path) -> None:
         ("HTTP_PROXY", "http://", "invalid host"),
     ],
 )
-def test_what_can_never_work_is_refused_with_the_reason(name: str, value: str, said: str, nowhere: Path) -> None:
-    """At the start, by `serve` and by `relay check`; and no password is repeated."""
+def test_a_value_that_can_never_work_is_rejected_with_the_reason(
+    name: str, value: str, said: str, nowhere: Path
+) -> None:
+    """The message is one line and quotes no password."""
     (line,) = refusal({name: value, "RELAY_PORT": "9000"}, nowhere).splitlines()
 
     assert line.startswith(f"{name}: ")
@@ -335,8 +337,8 @@ def test_what_can_never_work_is_refused_with_the_reason(name: str, value: str, s
     assert "pass-word" not in line
 
 
-def test_what_looks_odd_and_works_is_taken(nowhere: Path) -> None:
-    """Brackets around an address, a path of media, a list over several lines, a proxy without a scheme."""
+def test_unusual_values_that_work_are_accepted(nowhere: Path) -> None:
+    """Brackets around an address, a path in a media source, a list on several lines, a proxy without a scheme."""
     config = load(
         {
             "RELAY_HOST": "[::1]",
@@ -358,7 +360,7 @@ def test_what_looks_odd_and_works_is_taken(nowhere: Path) -> None:
 
 
 def test_no_secret_is_in_the_representation(nowhere: Path) -> None:
-    """Whoever logs the settings logs no secret."""
+    """Logging the settings reveals no secret."""
     secrets = {
         "RELAY_API_KEYS": KEY,
         "RELAY_TOKEN_SECRET": SECRET,
@@ -375,10 +377,55 @@ def test_no_secret_is_in_the_representation(nowhere: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "secret"), [("RELAY_API_KEYS", "short-secret"), ("RELAY_TOKEN_SECRET", "another-short-secret")]
 )
-def test_no_secret_is_in_a_refusal(name: str, secret: str, nowhere: Path) -> None:
-    """A secret that is refused is not printed: the terminal may be a log, too."""
+def test_no_secret_is_in_an_error(name: str, secret: str, nowhere: Path) -> None:
+    """A rejected secret is not printed, because the output may be logged."""
     assert secret not in refusal({name: secret}, nowhere)
     with pytest.raises(ValidationError) as caught:
         Config.model_validate({name: secret})
     assert secret not in str(caught.value)
     assert KEY not in refusal({"RELAY_API_KEYS": KEY, "RELAY_PORT": "many"}, nowhere)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "plain"),
+    [
+        ("RELAY_BODY_LIMIT", "512KiB", "524288"),
+        ("RELAY_BODY_LIMIT", "16 MiB", "16777216"),
+        ("RELAY_FILE_LIMIT", "1GB", "1000000000"),
+        ("RELAY_DRAIN", "500ms", "0.5"),
+        ("RELAY_DRAIN", "30s", "30"),
+        ("RELAY_DRAIN", "1.1min", "66"),
+        ("RELAY_HISTORY_AGE", "30d", "2592000"),
+        ("RELAY_TOKEN_TTL", "12h", "43200"),
+        ("RELAY_MESSAGE_RATE", "20/s", "20"),
+        ("RELAY_MESSAGE_RATE", "90/min", "1.5"),
+        ("RELAY_START_RATE", "20/s", "1200"),
+        ("RELAY_MINT_RATE", "1200/min", "1200"),
+        ("RELAY_CANCEL_RATE", "120/h", "2"),
+    ],
+)
+def test_a_value_with_a_unit_means_the_same_as_a_plain_number(name: str, value: str, plain: str, nowhere: Path) -> None:
+    """Sizes in bytes, durations in seconds, rates per second or per minute."""
+    assert load({name: value}, nowhere) == load({name: plain}, nowhere)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("RELAY_BODY_LIMIT", "16 parsecs", "use a size such as 16MiB, or a number of bytes"),
+        ("RELAY_DRAIN", "1 year", "use a duration such as 30s, 5min, 12h or 7d, or a number of seconds"),
+        ("RELAY_DRAIN", "20/s", "use a duration such as 30s, 5min, 12h or 7d, or a number of seconds"),
+        ("RELAY_DRAIN", "s", "use a duration such as 30s, 5min, 12h or 7d, or a number of seconds"),
+        ("RELAY_MESSAGE_RATE", "20/d", "use a rate such as 20/s, or a number per second"),
+        ("RELAY_START_RATE", "30s", "use a rate such as 20/s or 1200/min, or a number per minute"),
+    ],
+)
+def test_a_value_with_another_unit_is_rejected(name: str, value: str, expected: str, nowhere: Path) -> None:
+    """The message has an example of an accepted value."""
+    assert refusal({name: value}, nowhere) == f"{name}: {expected}"
+
+
+@pytest.mark.parametrize(("name", "value"), [("RELAY_START_RATE", "1/h"), ("RELAY_TOKEN_TTL", "1.5s")])
+def test_a_unit_does_not_hide_a_fraction(name: str, value: str, nowhere: Path) -> None:
+    """A setting that is a whole number stays one."""
+    assert "fractional part" in refusal({name: value}, nowhere)

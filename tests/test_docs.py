@@ -1,4 +1,4 @@
-"""The documents say what the code does: names, codes and addresses are the same in both, and links lead somewhere."""
+"""The documents match the code: names, codes, URLs, settings and options are the same, and no link is broken."""
 
 import ast
 import inspect
@@ -67,7 +67,7 @@ def path_of(path: Path) -> str:
 
 
 def rows(text: str, *head: str) -> list[list[str]]:
-    """Return the cells of the one table whose first head cells are these."""
+    """Return the cells of the only table with these first head cells."""
     found: list[list[list[str]]] = []
     table: list[list[str]] = []
     for line in [*text.splitlines(), ""]:
@@ -82,12 +82,12 @@ def rows(text: str, *head: str) -> list[list[str]]:
 
 
 def names(cell: str) -> list[str]:
-    """Return what stands in backticks."""
+    """Return the texts in backticks."""
     return _CODE.findall(cell)
 
 
 def section(heading: str) -> str:
-    """Return what stands in the protocol under a heading, before the next one."""
+    """Return the text of the protocol between a heading and the next one."""
     return PROTOCOL.partition(f"# {heading}\n")[2].partition("\n#")[0]
 
 
@@ -113,7 +113,7 @@ def data_fields(event_type: str) -> set[str]:
 
 
 class TestProtocol:
-    """docs/protocol.md is the whole wire: nothing is missing in it, and nothing stands there that does not exist."""
+    """docs/protocol.md describes everything that the relay sends and accepts, and nothing else."""
 
     def test_it_has_every_event_type_with_its_data(self) -> None:
         """An event is documented with the fields that its data has."""
@@ -121,11 +121,11 @@ class TestProtocol:
         assert said == {event_type: data_fields(event_type) for event_type in EVENT_TYPES}
 
     def test_it_has_the_fields_of_an_event(self) -> None:
-        """The frame of every event is documented, field for field and in order."""
+        """The fields of an event are documented, in order."""
         assert firsts(section("3. Events"), "field", "meaning") == field_names(Event)
 
     def test_it_has_every_snapshot_field(self) -> None:
-        """A late viewer's state is documented, field for field and in order."""
+        """The fields of a snapshot are documented, in order."""
         assert firsts(section("4. Snapshot"), "field", "meaning") == field_names(Snapshot)
 
     @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ class TestProtocol:
         ],
     )
     def test_it_has_the_fields_of_each_value(self, word: str, kind: type[Any]) -> None:
-        """What an event's data is made of has a table of its own."""
+        """Each value in the data of an event has a table."""
         assert set(firsts(PROTOCOL, word, "meaning")) == set(field_names(kind))
 
     def test_it_has_every_state_in_order(self) -> None:
@@ -149,7 +149,7 @@ class TestProtocol:
         assert firsts(PROTOCOL, "state", "from") == [state.value for state in State]
 
     def test_it_has_every_source(self) -> None:
-        """Where something was learnt is one of the documented words."""
+        """Each source is documented, in order."""
         assert firsts(PROTOCOL, "source", "meaning") == [source.value for source in Source]
 
     def test_it_has_every_problem_code_with_its_status(self) -> None:
@@ -158,26 +158,26 @@ class TestProtocol:
         assert said == {code.value: STATUS[code] for code in Code}
 
     def test_it_has_every_close_code(self) -> None:
-        """Every reason for which the relay ends a connection has its documented code."""
+        """Each close code is documented."""
         codes = {close.code for close in vars(viewer).values() if isinstance(close, Close)}
         said = {int(row[0]) for row in rows(PROTOCOL, "code", "reason")}
         assert said == codes | {viewer.protocol_error("").code}
 
     def test_it_names_no_other_close_code(self) -> None:
-        """A close code in the text is one of the table, or a bound of the two ranges."""
+        """A close code in the text is in the table, or is a bound of the two ranges."""
         said = {int(row[0]) for row in rows(PROTOCOL, "code", "reason")}
         bounds = {4000, 4499, 4500, 4999}
         prose = _FENCED.sub("", PROTOCOL)
         assert {int(code) for code in re.findall(r"(?<![\d.])4[0-9]{3}(?![\d.]\d)", prose)} <= said | bounds
 
     def test_it_has_every_message_of_a_client(self) -> None:
-        """What a client may say is documented, and nothing else."""
+        """Each message that a client may send is documented, and no other."""
         said = {names(row[0])[0]: {*names(row[1])} for row in rows(section("Client messages"), "type", "fields")}
         kinds = {get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(messages.Message)}
         assert said == {name: {*kind.model_fields} - {"type", "tag", "all"} for name, kind in kinds.items()}
 
     def test_it_has_every_message_of_the_relay(self) -> None:
-        """What a viewer is told beside the events is documented, and nothing else."""
+        """Each message of the relay other than an event is documented, and no other."""
         edge = list(ROOT.glob("relay/web/live/*.py"))
         sources = [*ROOT.glob("relay/hub/*.py"), *edge]
         written = {
@@ -186,7 +186,7 @@ class TestProtocol:
         assert set(firsts(section("Relay messages"), "type", "fields")) == written
 
     def test_it_has_every_field_of_a_model(self) -> None:
-        """What `GET /v1/models` shows is documented, field for field and in order, with every type of an input."""
+        """The fields of a model are documented in order, with every type of an input."""
         schemas = openapi._schemas()
         assert firsts(PROTOCOL, "model", "meaning") == schemas["Model"]["required"]
         inputs = rows(PROTOCOL, "input of a model", "meaning")
@@ -195,7 +195,7 @@ class TestProtocol:
         assert names(types) == [*get_args(InputType)]
 
     async def test_it_has_every_route(self, relay: Running) -> None:
-        """Every address that the relay answers is documented, and every documented one is answered."""
+        """Every route is documented, and every documented route exists."""
         served = {
             f"{route.method} {route.resource.canonical}{'/…' if route.resource.canonical == '/static' else ''}"
             for route in application(relay.context).router.routes()
@@ -208,7 +208,7 @@ class TestProtocol:
         assert mentioned <= served
 
     def test_its_examples_are_real(self) -> None:
-        """The JSON of the examples is what the code reads and writes."""
+        """The code accepts and produces the JSON of the examples."""
         start, event, problem = json_examples(PROTOCOL)
         StartBody.model_validate(start)
         assert set(start) == set(StartBody.model_fields)
@@ -244,7 +244,7 @@ def shown(default: object) -> str:
 
 
 def test_the_table_of_switches_is_complete() -> None:
-    """docs/sandbox.md has every switch, with its default and in the words of its docstring."""
+    """docs/sandbox.md has every switch with its default and its docstring."""
     table = rows((ROOT / "docs/sandbox.md").read_text(encoding="utf-8"), "switch", "default", "what it does")
     said = [(names(row[0])[0], row[1], row[2].replace("\\|", "|")) for row in table]
     texts = switches()
@@ -301,14 +301,14 @@ def test_every_make_target_that_is_named_exists(document: Path) -> None:
 
 
 def anchors(document: Path) -> set[str]:
-    """Return the anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, as on GitHub."""
     headings = re.findall(r"^#+ (.+)$", _FENCED.sub("", document.read_text(encoding="utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=path_of)
-def test_every_link_leads_somewhere(document: Path) -> None:
-    """A link to another document, to a picture or to a heading is not broken."""
+def test_no_link_is_broken(document: Path) -> None:
+    """Links to documents, images and headings exist."""
     text = _CODE.sub("", _FENCED.sub("", document.read_text(encoding="utf-8")))
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith(("https://", "http://")):
@@ -319,8 +319,8 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
-def test_every_decision_says_context_decision_and_consequences() -> None:
-    """A decision is numbered without a gap, and has its three parts."""
+def test_every_decision_has_context_decision_and_consequences() -> None:
+    """Decisions are numbered without a gap, and have three parts."""
     pages = sorted((ROOT / "docs/decisions").glob("0*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     for page in pages:

@@ -1,4 +1,4 @@
-"""A log that is not read, or cannot be written: what logs goes on, and what was lost is counted."""
+"""A log that is not read, or cannot be written: logging does not block, and dropped lines are counted."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from tests.shell import PATIENCE_S, Shell, printed
 
 KEY = "a-key-for-the-log-pipe-tests"
 PIPE_BYTES = 65_536
-"""What a pipe takes on Linux before its writer has to wait."""
+"""The capacity of a pipe on Linux, after which its writer blocks."""
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def note(count: int) -> bytes:
 
 
 def read_all(fd: int) -> list[bytes]:
-    """Return the lines that wait in a pipe."""
+    """Return the lines in a pipe."""
     os.set_blocking(fd, False)
     text = bytearray()
     try:
@@ -50,7 +50,7 @@ def read_all(fd: int) -> list[bytes]:
 
 
 def test_lines_are_written_in_order(pipe: tuple[int, int]) -> None:
-    """All of them, before the end."""
+    """All of them are written before `close` returns."""
     writer = LineWriter(pipe[1], note)
     for number in range(1000):
         writer.write(b"%d\n" % number)
@@ -59,8 +59,8 @@ def test_lines_are_written_in_order(pipe: tuple[int, int]) -> None:
     assert read_all(pipe[0]) == [b"%d" % number for number in range(1000)]
 
 
-def test_a_pipe_that_nobody_reads_drops_lines_and_says_how_many(pipe: tuple[int, int]) -> None:
-    """What waits is bounded, the newest lines go, and the count stands where they would have stood."""
+def test_an_unread_pipe_drops_lines_and_counts_them(pipe: tuple[int, int]) -> None:
+    """The queue is bounded, the newest lines are dropped, and their number takes their place."""
     reading, writing = pipe
     os.write(writing, b"." * (PIPE_BYTES - 1) + b"\n")  # it is full from the start
     writer = LineWriter(writing, note, limit_bytes=100_000)
@@ -78,8 +78,8 @@ def test_a_pipe_that_nobody_reads_drops_lines_and_says_how_many(pipe: tuple[int,
     assert lines[1:] == [line.rstrip()] * 100 + [b"dropped 900", b"after"]
 
 
-def test_a_full_disk_drops_lines_and_says_how_many_when_it_is_over(tmp_path: Path) -> None:
-    """Nothing is raised at whoever logs; the count is not lost with the lines."""
+def test_a_full_disk_drops_lines_and_counts_them(tmp_path: Path) -> None:
+    """Logging raises nothing; the count is written when there is room again."""
     file = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
     full = os.open("/dev/full", os.O_WRONLY)
     fd = os.dup(full)
@@ -96,8 +96,8 @@ def test_a_full_disk_drops_lines_and_says_how_many_when_it_is_over(tmp_path: Pat
     assert (tmp_path / "log").read_text() == "dropped 3\nfound\n"
 
 
-def test_a_pipe_that_does_not_block_is_waited_for(pipe: tuple[int, int]) -> None:
-    """Who shares the pipe may have made it so; nothing is lost by it."""
+def test_a_non_blocking_pipe_loses_nothing(pipe: tuple[int, int]) -> None:
+    """Another process that shares the pipe may have made it non-blocking."""
     reading, writing = pipe
     os.set_blocking(writing, False)
     writer = LineWriter(writing, note)
@@ -112,8 +112,8 @@ def test_a_pipe_that_does_not_block_is_waited_for(pipe: tuple[int, int]) -> None
     assert lines[-1] == b"000019999"
 
 
-async def test_a_relay_serves_on_when_nobody_reads_its_log(shell: Shell) -> None:
-    """Three times what the pipe takes is logged; it answers, ends in order, and what was read late is whole."""
+async def test_a_relay_serves_while_its_log_is_not_read(shell: Shell) -> None:
+    """It responds and shuts down after logging three times the capacity of the pipe; late lines are complete."""
     settings = {"RELAY_PORT": "0", "RELAY_API_KEYS": KEY, "RELAY_LOG_LEVEL": "debug", "RELAY_LOG_FORMAT": "json"}
     reading, writing = os.pipe()
     try:
@@ -134,7 +134,7 @@ async def test_a_relay_serves_on_when_nobody_reads_its_log(shell: Shell) -> None
 
 
 async def test_a_relay_serves_when_its_output_goes_to_a_full_disk(shell: Shell) -> None:
-    """One line says so, and there is no traceback."""
+    """One line reports it, and there is no traceback."""
     full = os.open("/dev/full", os.O_WRONLY)
     try:
         async with replace(shell, stdout=full).started("serve", RELAY_PORT="0", RELAY_API_KEYS=KEY) as process:
@@ -155,10 +155,10 @@ async def test_a_relay_serves_when_its_output_goes_to_a_full_disk(shell: Shell) 
 @pytest.mark.parametrize(
     "arguments", [("check",), ("--help",), ("token", "--tag", "a"), ("demo", "--no-open")], ids=" ".join
 )
-async def test_a_command_whose_output_cannot_be_written_says_so_in_one_line(
+async def test_a_command_that_cannot_write_its_output_fails_with_one_line(
     arguments: tuple[str, ...], unbuffered: str, shell: Shell
 ) -> None:
-    """Its output is all that it is for, so it fails."""
+    """The exit code is 1."""
     full = os.open("/dev/full", os.O_WRONLY)
     settings = {"RELAY_TOKEN_SECRET": "a-secret-of-more-than-32-characters", "PYTHONUNBUFFERED": unbuffered}
     if arguments[0] == "demo":
@@ -171,11 +171,11 @@ async def test_a_command_whose_output_cannot_be_written_says_so_in_one_line(
 
     assert process.returncode == 1
     (line,) = err.decode().splitlines()
-    assert line == "relay: standard output cannot be written: No space left on device"
+    assert line == "relay: cannot write to standard output: No space left on device"
 
 
-async def test_a_relay_that_was_started_with_closed_files_serves(shell: Shell, unused_tcp_port: int) -> None:
-    """`>&- 2>&-`: there is nothing to write to, and nothing to complain about."""
+async def test_a_relay_serves_with_closed_stdout_and_stderr(shell: Shell, unused_tcp_port: int) -> None:
+    """`>&- 2>&-` closes both."""
     command = f"exec {sys.executable} -m relay serve >&- 2>&-"
     settings = {"RELAY_PORT": str(unused_tcp_port), "RELAY_API_KEYS": KEY}
     process = await asyncio.create_subprocess_shell(command, cwd=shell.folder, env=settings)

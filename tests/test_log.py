@@ -1,9 +1,14 @@
-"""What the log must not hold."""
+"""Redaction of credentials, and the fields of a line."""
+
+import json
+import signal
+from pathlib import Path
 
 import pytest
 import structlog
 
 from relay.log import redact
+from tests.shell import Shell, printed
 
 
 @pytest.mark.parametrize(
@@ -15,14 +20,25 @@ from relay.log import redact
         "http://x/#key=s3cret",
     ],
 )
-def test_credentials_are_cut_out_of_whatever_quotes_them(text: str) -> None:
-    """In an address, as a subprotocol, in a header."""
+def test_credentials_are_redacted(text: str) -> None:
+    """In a URL, in a subprotocol and in a header."""
     line = redact(structlog.get_logger(), "info", {"event": text, "status": 200})
     assert "s3cret" not in str(line)
     assert line["status"] == 200
 
 
-def test_other_text_stays() -> None:
-    """Nothing is cut on suspicion."""
+def test_other_text_is_unchanged() -> None:
+    """Words such as token and bearer are not redacted by themselves."""
     line = {"event": "task.ended", "why": "a token expired; bearers of none"}
     assert redact(structlog.get_logger(), "info", dict(line)) == line
+
+
+async def test_a_line_names_its_logger(tmp_path: Path) -> None:
+    """Lines of the relay and of libraries have the name of the component that wrote them."""
+    settings = {"RELAY_PORT": "0", "RELAY_LOG_FORMAT": "json"}
+    async with Shell(tmp_path).started("serve", **settings) as process:
+        line = json.loads(await printed(process, r"(.*relay\.started.*)", stream=process.stderr))
+        process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+    assert (line["logger"], line["level"]) == ("relay", "info")

@@ -1,4 +1,4 @@
-"""The container's HEALTHCHECK, as the Dockerfile has it, against a relay on any address."""
+"""The HEALTHCHECK of the Dockerfile, against a relay on any address."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ def shell(tmp_path: Path) -> Shell:
 
 
 async def health(folder: Path, **settings: str) -> Ended:
-    """Run the command of the Dockerfile as Docker does: from its array, without a shell."""
+    """Run the command of the Dockerfile as Docker does, without a shell."""
     instruction = re.search(
         r"^HEALTHCHECK (?:.*\\\n)?.*?CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
     )
@@ -47,7 +47,7 @@ async def health(folder: Path, **settings: str) -> Ended:
 
 @asynccontextmanager
 async def serving(shell: Shell, host: str) -> AsyncIterator[dict[str, str]]:
-    """Serve on an address, on a port of its own; give the settings that it was started with."""
+    """Serve on an address and a free port; yield the settings."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     settings = {"RELAY_HOST": host, "RELAY_PORT": port, "RELAY_API_KEYS": KEY, "RELAY_STORE": "memory:"}
@@ -57,8 +57,8 @@ async def serving(shell: Shell, host: str) -> AsyncIterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::1", "[::1]", "localhost", ""])
-async def test_a_healthy_relay_is_green_on_whatever_address_it_listens(host: str, shell: Shell) -> None:
-    """And so says the command for people."""
+async def test_a_ready_relay_is_healthy_on_any_address(host: str, shell: Shell) -> None:
+    """`relay check --ready` says the same."""
     async with serving(shell, host) as settings:
         ended = await health(shell.folder, **settings)
         said = await shell.run("check", "--ready", **settings)
@@ -67,8 +67,8 @@ async def test_a_healthy_relay_is_green_on_whatever_address_it_listens(host: str
     assert (said.code, said.out, said.err) == (0, "ready\n", "")
 
 
-async def test_no_proxy_is_asked_for_the_health_of_the_own_machine(shell: Shell) -> None:
-    """Docker's client puts HTTP_PROXY into every container where its configuration names one."""
+async def test_the_health_check_uses_no_proxy(shell: Shell) -> None:
+    """Docker's client can set HTTP_PROXY in every container."""
     async with egress() as proxy, serving(shell, "0.0.0.0") as settings:
         proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), proxy.url)
         ended = await health(shell.folder, **settings, **proxies)
@@ -76,8 +76,8 @@ async def test_no_proxy_is_asked_for_the_health_of_the_own_machine(shell: Shell)
     assert (ended.code, proxy.asked) == (0, [])
 
 
-async def test_kubernetes_variables_and_quotes_do_not_mislead_it(shell: Shell) -> None:
-    """It reads the settings as `serve` does, from `.env`, too."""
+async def test_the_health_check_reads_settings_as_serve_does(shell: Shell) -> None:
+    """It ignores variables of Kubernetes, removes quotes and reads `.env`."""
     async with serving(shell, "127.0.0.1") as settings:
         (shell.folder / ".env").write_text(f"RELAY_PORT={settings.pop('RELAY_PORT')}\n")
         ended = await health(
@@ -87,8 +87,8 @@ async def test_kubernetes_variables_and_quotes_do_not_mislead_it(shell: Shell) -
     assert (ended.code, ended.out) == (0, "ready\n")
 
 
-async def test_a_relay_that_is_not_there_is_red_and_says_why(shell: Shell, unused_tcp_port: int) -> None:
-    """One line, for `docker inspect` and for a person."""
+async def test_a_missing_relay_is_unhealthy_with_a_reason(shell: Shell, unused_tcp_port: int) -> None:
+    """`docker inspect` shows the line."""
     settings = {"RELAY_PORT": str(unused_tcp_port)}
     ended = await health(shell.folder, **settings)
     said = await shell.run("check", "--ready", **settings)
@@ -99,8 +99,8 @@ async def test_a_relay_that_is_not_there_is_red_and_says_why(shell: Shell, unuse
     assert f"port {unused_tcp_port}" in one_line(said)
 
 
-async def test_a_relay_that_drains_is_red(make_relay: MakeRelay, shell: Shell) -> None:
-    """Nothing new should be sent to it: the line has what it answered."""
+async def test_a_draining_relay_is_unhealthy(make_relay: MakeRelay, shell: Shell) -> None:
+    """The line has the response of the relay."""
     async with make_relay() as relay:
         await relay.context.tasks.drain(0)
         port = relay.url.rpartition(":")[2]
@@ -111,8 +111,8 @@ async def test_a_relay_that_drains_is_red(make_relay: MakeRelay, shell: Shell) -
     assert "draining" in ended.out
 
 
-async def test_settings_that_are_wrong_are_red_in_one_line(shell: Shell) -> None:
-    """As `serve` would say."""
+async def test_invalid_settings_are_unhealthy_with_one_line(shell: Shell) -> None:
+    """The line is the same as that of `relay serve`."""
     for settings in ({"RELAY_PORT": "many"}, {"RELAY_PORT": "0"}):
         ended = await health(shell.folder, **settings)
         assert (ended.code, ended.err) == (1, "")

@@ -1,4 +1,4 @@
-"""`relay demo`: a sandbox, a relay in front of it, and a few tasks, all in this process; nothing is kept."""
+"""`relay demo`: run a sandbox, a relay and a few tasks in this process, and keep nothing."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ TASKS = (
     ),
     ("bytedance/text-to-image-seedream-v4", {"prompt": "A fairytale village in winter. [sandbox: exit=1]"}),
 )
-"""One task of each model, Apikley's among them, and one that fails."""
+"""One task per model, Apikley's included, and one that fails."""
 
 
 async def demo(*, port: int, speed: float, opened: Callable[[Running], None]) -> None:
@@ -49,12 +49,12 @@ async def demo(*, port: int, speed: float, opened: Callable[[Running], None]) ->
     Run the demo until cancelled.
 
     Args:
-        port: where the relay listens; 0 picks a free one.
-        speed: pace of the simulated upstream; 1 is a realistic one.
-        opened: called when everything is up.
+        port: the port of the relay; 0 picks a free port.
+        speed: pace of the simulated platforms; 1 is realistic.
+        opened: called when the relay serves and the tasks have been started.
 
     Raises:
-        ConfigError: the port is taken, or `RELAY_API_KEYS` is wrong.
+        ConfigError: the port is in use, or `RELAY_API_KEYS` is invalid.
     """
     async with Sandbox(speed=speed) as sandbox:
         config = Config.model_validate(
@@ -72,17 +72,17 @@ async def demo(*, port: int, speed: float, opened: Callable[[Running], None]) ->
             }
         )
         async with running(config) as relay:
-            await _start_tasks(relay)  # first, so that the page has them all when it opens
+            await _start_tasks(relay)  # before the page opens, so that it lists all of them
             opened(relay)
             await asyncio.Event().wait()
 
 
 def api_keys() -> tuple[SecretStr, ...]:
     """
-    Return the keys of `RELAY_API_KEYS`, the one setting of the demo; with none, the relay makes one.
+    Return the keys of `RELAY_API_KEYS`, the only setting of the demo. Without one, the relay generates a key.
 
     Raises:
-        ConfigError: they are wrong.
+        ConfigError: a key is invalid.
     """
     name = "RELAY_API_KEYS"
     value = variables(os.environ, Path(".env"), {name}).get(name)

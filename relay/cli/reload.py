@@ -1,4 +1,4 @@
-"""What SIGHUP has read again while the relay runs: keys, origins and the log level."""
+"""Reload API keys, allowed origins and the log level when the relay receives SIGHUP."""
 
 from collections.abc import Iterable
 
@@ -9,22 +9,24 @@ from relay.errors import ConfigError
 from relay.web.http.context import Context
 
 RELOADED = ("api_keys", "allowed_origins", "log_level")
-"""Fields of the settings that count at once. A change of any other needs a restart."""
+"""Settings that a reload applies. A change of any other setting needs a restart."""
 
 _log = log.get("relay")
 
 
 async def reload(context: Context) -> None:
     """
-    Read the settings again and apply those that may change. If one of them is wrong, all stay as they are.
+    Read the settings again and apply those in RELOADED. If any setting is invalid, change nothing.
 
-    The environment of a process does not change from outside, so what changes is what stands in `.env`.
+    The environment of a running process does not change, so only changes of `.env` have an effect.
     """
     try:
         fresh = load()
         keys = await api_keys(fresh, context.journal)
     except (ConfigError, OSError) as error:
-        _log.error("settings.reload_failed", problems=str(error).splitlines(), reason="the old ones stay in force")
+        _log.error(
+            "settings.reload_failed", problems=str(error).splitlines(), reason="the current settings stay in effect"
+        )
         return
     old = context.config
     changed = [name for name in Config.model_fields if getattr(fresh, name) != getattr(old, name)]

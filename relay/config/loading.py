@@ -46,6 +46,6 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
 def _line(details: ErrorDetails) -> str:
     """Return one line for a problem that pydantic found, led by the name of the setting if there is one."""
     message = details["msg"].removeprefix("Value error, ")
-    if details["type"] == "byte_size":
+    if details["type"] in ("byte_size", "byte_size_unit"):
         message = "use a size such as 16MiB, or a number of bytes"
     return ": ".join([*(str(part) for part in details["loc"][:1]), message])

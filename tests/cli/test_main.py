@@ -1,4 +1,4 @@
-"""The commands as a person meets them: real processes, what they print, what they end with."""
+"""The commands as real processes: what they print, and their exit codes."""
 
 import re
 import signal
@@ -21,7 +21,7 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def upstream(sandbox: Sandbox) -> dict[str, str]:
-    """The settings that point at the sandbox."""
+    """Return the settings that point a relay at the sandbox."""
     return {
         "WIRO_API_KEY": sandbox.api_key,
         "WIRO_API_SECRET": sandbox.api_secret or "",
@@ -31,7 +31,7 @@ def upstream(sandbox: Sandbox) -> dict[str, str]:
 
 
 async def test_help_names_every_command(shell: Shell) -> None:
-    """A newcomer sees what there is."""
+    """`relay --help` lists all of them."""
     ended = await shell.run("--help")
 
     assert ended.code == 0
@@ -39,8 +39,8 @@ async def test_help_names_every_command(shell: Shell) -> None:
         assert re.search(rf"\b{name}\b", ended.out)
 
 
-async def test_the_version_is_told(shell: Shell) -> None:
-    """A bug report begins with it."""
+async def test_the_version_is_printed(shell: Shell) -> None:
+    """`relay --version` prints one line."""
     ended = await shell.run("--version")
 
     assert (ended.code, ended.err) == (0, "")
@@ -50,16 +50,16 @@ async def test_the_version_is_told(shell: Shell) -> None:
 @pytest.mark.parametrize(
     "arguments", [("serve", "--nonsense"), ("nonsense",), ("token",), ("demo", "--port", "many")], ids=" ".join
 )
-async def test_wrong_usage_ends_with_2(arguments: tuple[str, ...], shell: Shell) -> None:
-    """What the shell was given makes no sense: nothing was tried."""
+async def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], shell: Shell) -> None:
+    """Nothing is started."""
     ended = await shell.run(*arguments)
 
     assert ended.code == 2
     assert "Traceback" not in ended.err
 
 
-async def test_an_unknown_setting_is_one_line_and_1(shell: Shell) -> None:
-    """A slip in a name is told at once, without a traceback."""
+async def test_an_unknown_setting_prints_one_line_and_exits_with_1(shell: Shell) -> None:
+    """The line names the setting; there is no traceback."""
     ended = await shell.run("serve", RELAY_PROT="8080")
 
     assert ended.code == 1
@@ -67,8 +67,8 @@ async def test_an_unknown_setting_is_one_line_and_1(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("level", ["info", "debug"])
-async def test_it_starts_beside_a_service_of_kubernetes_that_has_its_name(level: str, shell: Shell) -> None:
-    """What Kubernetes sets for it is passed over in silence, but for the debug level."""
+async def test_it_starts_beside_a_kubernetes_service_of_its_name(level: str, shell: Shell) -> None:
+    """The variables that Kubernetes sets are ignored, and logged at the debug level only."""
     links = {"RELAY_SERVICE_HOST": "10.96.0.7", "RELAY_SERVICE_PORT": "80", "RELAY_PORT": "tcp://10.96.0.7:80"}
     (shell.folder / ".env").write_text("RELAY_PORT=0\n")
     async with shell.started("serve", RELAY_LOG_LEVEL=level, **links) as process:
@@ -81,8 +81,8 @@ async def test_it_starts_beside_a_service_of_kubernetes_that_has_its_name(level:
     assert (b"RELAY_SERVICE_HOST" in err) == (level == "debug")
 
 
-async def test_an_open_address_without_keys_is_refused(shell: Shell) -> None:
-    """Nobody puts an unlocked relay on a network by mistake."""
+async def test_an_open_address_without_keys_is_rejected(shell: Shell) -> None:
+    """A relay without a key is never reachable from other machines."""
     ended = await shell.run("serve", RELAY_HOST="0.0.0.0", RELAY_PORT="0")
 
     assert ended.code == 1
@@ -90,7 +90,7 @@ async def test_an_open_address_without_keys_is_refused(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("serve",), ("demo", "--no-open"), ("sandbox",)], ids=" ".join)
-async def test_a_port_that_is_taken_is_one_line_and_1(arguments: tuple[str, ...], shell: Shell) -> None:
+async def test_a_port_in_use_prints_one_line_and_exits_with_1(arguments: tuple[str, ...], shell: Shell) -> None:
     """The line names the address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -103,8 +103,8 @@ async def test_a_port_that_is_taken_is_one_line_and_1(arguments: tuple[str, ...]
     assert port in one_line(ended)
 
 
-async def test_a_second_relay_on_one_store_is_one_line_and_1(shell: Shell) -> None:
-    """Two writers would tear the log: the second one does not start, and the first goes on."""
+async def test_a_second_relay_on_one_store_prints_one_line_and_exits_with_1(shell: Shell) -> None:
+    """The second relay does not start, and the first continues."""
     async with shell.started("serve", RELAY_PORT="0") as first:
         url = await printed(first, r"listens on (\S+)")
 
@@ -116,8 +116,8 @@ async def test_a_second_relay_on_one_store_is_one_line_and_1(shell: Shell) -> No
             assert answer.status == 200
 
 
-async def test_a_key_is_made_once_and_printed_with_the_dashboard(shell: Shell) -> None:
-    """Without keys a relay on loopback makes one, keeps it, and it opens the API."""
+async def test_a_key_is_generated_once_and_printed_with_the_dashboard(shell: Shell) -> None:
+    """Without a key, a relay on loopback generates one, keeps it, and accepts it."""
     async with shell.started("serve", RELAY_PORT="0") as process:
         url = await printed(process, r"listens on (\S+)")
         key = await printed(process, r"RELAY_API_KEYS is not set\): (\S+)")
@@ -135,7 +135,7 @@ async def test_a_key_is_made_once_and_printed_with_the_dashboard(shell: Shell) -
 
 
 async def test_a_key_that_was_set_is_not_printed(shell: Shell) -> None:
-    """Whoever set it knows it, and the terminal may be a log."""
+    """The operator knows it, and the output may be logged."""
     async with shell.started("serve", RELAY_PORT="0", RELAY_API_KEYS=KEY) as process:
         await printed(process, r"(listens) on")
         process.send_signal(signal.SIGTERM)
@@ -144,8 +144,10 @@ async def test_a_key_that_was_set_is_not_printed(shell: Shell) -> None:
     assert KEY.encode() not in out + err
 
 
-async def test_sigterm_drains_viewers_and_ends_with_0(shell: Shell, sandbox: Sandbox, upstream: dict[str, str]) -> None:
-    """A deployment is an ordinary end: open streams are told to come back, and nothing has to be killed."""
+async def test_sigterm_drains_viewers_and_exits_with_0(
+    shell: Shell, sandbox: Sandbox, upstream: dict[str, str]
+) -> None:
+    """Open streams are closed with a request to reconnect."""
     sandbox.next_run(hold_at="task_queue")
     headers = {"Authorization": f"Bearer {KEY}"}
     async with (
@@ -172,8 +174,8 @@ async def test_sigterm_drains_viewers_and_ends_with_0(shell: Shell, sandbox: San
     assert b"Traceback" not in err
 
 
-async def test_ctrl_c_ends_with_130(shell: Shell) -> None:
-    """As the shell wants to hear it, and without a traceback."""
+async def test_ctrl_c_exits_with_130(shell: Shell) -> None:
+    """There is no traceback."""
     async with shell.started("serve", RELAY_PORT="0") as process:
         await printed(process, r"(listens) on")
         process.send_signal(signal.SIGINT)
@@ -186,7 +188,7 @@ async def test_ctrl_c_ends_with_130(shell: Shell) -> None:
 async def test_a_minted_token_opens_its_task_and_no_other(
     shell: Shell, sandbox: Sandbox, upstream: dict[str, str]
 ) -> None:
-    """`relay token` beside a running relay: the token opens what it was minted for, for its scope alone."""
+    """`relay token` works beside a running relay; its token allows only its task and scope."""
     headers = {"Authorization": f"Bearer {KEY}"}
     async with (
         shell.started("serve", RELAY_PORT="0", RELAY_API_KEYS=KEY, **upstream) as process,
@@ -205,10 +207,8 @@ async def test_a_minted_token_opens_its_task_and_no_other(
                 assert answer.status == status
 
 
-async def test_a_minted_token_has_the_scope_that_was_asked_for(
-    shell: Shell, sandbox: Sandbox, upstream: dict[str, str]
-) -> None:
-    """Several scopes in one token, and the public address in its link."""
+async def test_a_minted_token_has_the_requested_scope(shell: Shell, sandbox: Sandbox, upstream: dict[str, str]) -> None:
+    """A token may have several scopes, and its link has the public URL."""
     headers = {"Authorization": f"Bearer {KEY}"}
     async with (
         shell.started("serve", RELAY_PORT="0", RELAY_API_KEYS=KEY, **upstream) as process,
@@ -227,23 +227,23 @@ async def test_a_minted_token_has_the_scope_that_was_asked_for(
 
 
 @pytest.mark.parametrize("arguments", [("--scope", "own"), ("--scope", ""), ("--ttl", "0")], ids=" ".join)
-async def test_a_token_of_no_known_scope_or_time_is_wrong_usage(arguments: tuple[str, ...], shell: Shell) -> None:
-    """A token that allows nothing, or is over at once, helps nobody."""
+async def test_an_unknown_scope_or_an_invalid_lifetime_is_wrong_usage(arguments: tuple[str, ...], shell: Shell) -> None:
+    """No token is printed."""
     ended = await shell.run("token", "some-task", *arguments)
 
     assert (ended.code, ended.out) == (2, "")
 
 
-async def test_a_token_under_a_secret_that_nobody_keeps_is_refused(shell: Shell) -> None:
-    """A store in memory has no secret that a running relay would share."""
+async def test_no_token_is_minted_without_a_shared_secret(shell: Shell) -> None:
+    """A store in memory has no secret that a running relay knows."""
     ended = await shell.run("token", "some-task", RELAY_STORE="memory:")
 
     assert ended.code == 1
     assert "RELAY_TOKEN_SECRET" in one_line(ended)
 
 
-async def test_a_token_is_minted_only_for_what_there_is(shell: Shell, upstream: dict[str, str]) -> None:
-    """No store, no secret that a relay would know; a store without the task, no task."""
+async def test_a_token_is_minted_only_for_an_existing_task(shell: Shell, upstream: dict[str, str]) -> None:
+    """Without a store there is no secret; a store without the task has nothing to open."""
     without = await shell.run("token", "some-task")
     async with shell.started("serve", RELAY_PORT="0", RELAY_API_KEYS=KEY, **upstream) as process:
         await printed(process, r"listens on (\S+)")
@@ -254,22 +254,22 @@ async def test_a_token_is_minted_only_for_what_there_is(shell: Shell, upstream: 
     assert "there is no task some-task" in one_line(unknown)
 
 
-async def test_check_is_content_with_a_good_setup_and_hides_secrets(shell: Shell, upstream: dict[str, str]) -> None:
-    """It shows what every setting resolves to, and no secret."""
+async def test_check_accepts_a_valid_setup_and_hides_secrets(shell: Shell, upstream: dict[str, str]) -> None:
+    """It prints the value of every setting, and no secret."""
     secrets = {"RELAY_API_KEYS": KEY, "RELAY_TOKEN_SECRET": "a-secret-of-more-than-32-characters"}
 
     ended = await shell.run("check", **upstream, **secrets)
 
     assert (ended.code, ended.err) == (0, "")
-    assert [*shell.folder.iterdir()] == []  # to look is to change nothing: the store is made by `serve`
+    assert [*shell.folder.iterdir()] == []  # it creates no store; `relay serve` does
     assert re.search(rf"WIRO_API_URL +{re.escape(upstream['WIRO_API_URL'])}\n", ended.out)
     assert re.search(r"RELAY_PORT +8080\n", ended.out)
     for secret in (*secrets.values(), upstream["WIRO_API_KEY"], upstream["WIRO_API_SECRET"]):
         assert secret not in ended.out
 
 
-async def test_check_says_in_one_line_that_the_key_is_wrong(shell: Shell, upstream: dict[str, str]) -> None:
-    """The upstream was reached and did not know us: that is what the line says."""
+async def test_check_reports_a_wrong_key_in_one_line(shell: Shell, upstream: dict[str, str]) -> None:
+    """The line says that the platform rejected the key."""
     ended = await shell.run("check", **upstream | {"WIRO_API_KEY": "not-the-key"})
 
     assert ended.code == 1
@@ -277,22 +277,22 @@ async def test_check_says_in_one_line_that_the_key_is_wrong(shell: Shell, upstre
     assert "not-the-key" not in ended.out + ended.err
 
 
-async def test_check_reaches_for_apikley_too(shell: Shell, sandbox: Sandbox) -> None:
-    """One harmless call with its key; a wrong one is told with the name of its setting, and not shown."""
+async def test_check_calls_apikley_too(shell: Shell, sandbox: Sandbox) -> None:
+    """A wrong key is reported with the name of its setting, and not printed."""
     settings = {"APIKLEY_API_URL": sandbox.apikley_url, "APIKLEY_API_KEY": sandbox.apikley_key}
-    content = await shell.run("check", **settings, APIKLEY_WEBHOOK_SECRET="a-word-that-nobody-may-read")
+    content = await shell.run("check", **settings, APIKLEY_WEBHOOK_SECRET="a-secret-that-is-never-printed")
     wrong = await shell.run("check", **settings | {"APIKLEY_API_KEY": "not-the-key"})
 
     assert (content.code, content.err) == (0, "")
-    assert "a-word-that-nobody-may-read" not in content.out
+    assert "a-secret-that-is-never-printed" not in content.out
     assert sandbox.apikley_key not in content.out
     assert one_line(wrong).startswith("relay: apikley: ")
     assert "APIKLEY_API_KEY" in one_line(wrong)
     assert "not-the-key" not in wrong.out + wrong.err
 
 
-async def test_check_has_one_line_for_each_thing_that_is_wrong(shell: Shell) -> None:
-    """A store that cannot be had and no credentials are two things to mend."""
+async def test_check_prints_one_line_per_problem(shell: Shell) -> None:
+    """An unavailable store and missing credentials are two problems."""
     ended = await shell.run("check", RELAY_STORE="sqlite:///no/such/folder/relay.db")
 
     assert ended.code == 1
@@ -301,8 +301,8 @@ async def test_check_has_one_line_for_each_thing_that_is_wrong(shell: Shell) -> 
     assert provider.startswith("relay: WIRO_API_KEY: ")
 
 
-async def test_check_runs_beside_a_relay_that_serves(shell: Shell, upstream: dict[str, str]) -> None:
-    """To look at a relay one does not have to stop it."""
+async def test_check_works_beside_a_running_relay(shell: Shell, upstream: dict[str, str]) -> None:
+    """It needs no lock on the store."""
     async with shell.started("serve", RELAY_PORT="0", **upstream) as process:
         await printed(process, r"(listens) on")
 
@@ -311,8 +311,8 @@ async def test_check_runs_beside_a_relay_that_serves(shell: Shell, upstream: dic
     assert (ended.code, ended.err) == (0, "")
 
 
-async def test_the_lines_that_the_sandbox_prints_work_as_they_are(shell: Shell) -> None:
-    """Copied into an environment they point a relay at it."""
+async def test_the_settings_that_the_sandbox_prints_work(shell: Shell) -> None:
+    """A relay with these settings reaches the sandbox."""
     async with shell.started("sandbox", "--port", "0", "--speed", "50", "--dialect", "gen2") as process:
         assert process.stdout is not None
         settings: dict[str, str] = {}
@@ -328,15 +328,15 @@ async def test_the_lines_that_the_sandbox_prints_work_as_they_are(shell: Shell) 
 
 
 async def begun(client: aiohttp.ClientSession, headers: dict[str, str] | None = None) -> str:
-    """Start a task and return its id."""
+    """Start a task and return its ID."""
     body = {"model": "bytedance/seedream-v4", "input": {"prompt": "A lake."}}
     async with client.post("/v1/tasks", json=body, headers=headers) as answer:
         assert answer.status == 201
         return str((await answer.json())["task"]["id"])
 
 
-async def test_the_demo_takes_the_api_keys_that_are_set(shell: Shell) -> None:
-    """And then prints none; its link signs a browser in with the first of them."""
+async def test_the_demo_uses_the_api_keys_that_are_set(shell: Shell) -> None:
+    """It prints none of them; its link signs a browser in with the first one."""
     async with shell.started("demo", "--port", "0", "--no-open", RELAY_API_KEYS=KEY) as process:
         address, _, code = (await printed(process, r"(http://\S+)")).partition("#code=")
         async with aiohttp.ClientSession(address) as page, page.post("/v1/login", json={"code": code}) as answer:
@@ -346,8 +346,8 @@ async def test_the_demo_takes_the_api_keys_that_are_set(shell: Shell) -> None:
     assert KEY.encode() not in out
 
 
-async def test_the_demo_refuses_a_key_that_can_be_guessed(shell: Shell) -> None:
-    """One line, as of every command."""
+async def test_the_demo_rejects_a_short_key(shell: Shell) -> None:
+    """It prints one line, as every command does."""
     ended = await shell.run("demo", "--no-open", RELAY_API_KEYS="short")
     assert ended.code == 1
     assert "24 characters" in one_line(ended)

@@ -1,4 +1,4 @@
-"""SIGHUP: settings are read again, or the terminal is gone."""
+"""SIGHUP: reload settings, or stop after the loss of the terminal."""
 
 import asyncio
 import fcntl
@@ -40,7 +40,7 @@ def write(shell: Shell, **settings: str) -> None:
 
 
 async def reloaded(process: asyncio.subprocess.Process) -> str:
-    """Have the settings read again; return the line of the log about that."""
+    """Send SIGHUP and return the log line about the reload."""
     process.send_signal(signal.SIGHUP)
     return await printed(process, r"(.*settings\.reload.*)", stream=process.stderr)
 
@@ -51,8 +51,8 @@ async def status(client: aiohttp.ClientSession, key: str, **headers: str) -> int
         return answer.status
 
 
-async def test_keys_origins_and_log_level_are_read_again(shell: Shell) -> None:
-    """They count at once, for what is open, too; what needs a restart is named and stays."""
+async def test_a_reload_applies_keys_origins_and_log_level(shell: Shell) -> None:
+    """They apply immediately, also to open connections; settings that need a restart are named."""
     write(shell, RELAY_PORT="0", RELAY_API_KEYS=f"{OLD},{KEPT}", RELAY_DRAIN="2")
     async with (
         shell.started("serve") as process,
@@ -83,8 +83,8 @@ async def test_keys_origins_and_log_level_are_read_again(shell: Shell) -> None:
     assert process.returncode == 0
 
 
-async def test_a_removed_key_loses_its_open_connections_and_a_token_does_not(shell: Shell, sandbox: Sandbox) -> None:
-    """They come back: with a key that counts they get in again, with the removed one they do not."""
+async def test_a_removed_key_loses_its_open_connections_and_tokens_do_not(shell: Shell, sandbox: Sandbox) -> None:
+    """Clients can reconnect with a valid key only."""
     sandbox.next_run(hold_at="task_start")
     upstream = {
         "WIRO_API_KEY": sandbox.api_key,
@@ -129,8 +129,8 @@ async def test_a_removed_key_loses_its_open_connections_and_a_token_does_not(she
 @pytest.mark.parametrize(
     "wrong", [{"RELAY_API_KEYS": "short"}, {"RELAY_LOG_LEVEL": "loud"}, {"RELAY_ALLOWED_ORIGINS": "shop.example"}]
 )
-async def test_a_wrong_value_changes_nothing_and_is_logged(wrong: dict[str, str], shell: Shell) -> None:
-    """The good ones beside it do not count either: a half of what was meant is not what was meant."""
+async def test_an_invalid_value_changes_nothing_and_is_logged(wrong: dict[str, str], shell: Shell) -> None:
+    """Valid changes in the same file are not applied either."""
     write(shell, RELAY_PORT="0", RELAY_API_KEYS=OLD)
     async with (
         shell.started("serve") as process,
@@ -149,7 +149,7 @@ async def test_a_wrong_value_changes_nothing_and_is_logged(wrong: dict[str, str]
 
 
 async def made_key(shell: Shell) -> str:
-    """Return the key that the relay made for its store."""
+    """Return the key that the relay generated for its store."""
     journal = SQLiteJournal(shell.folder / "relay.db")
     await journal.open(lock=False)
     try:
@@ -158,8 +158,8 @@ async def made_key(shell: Shell) -> str:
         await journal.close()
 
 
-async def test_a_key_of_the_store_stays_when_none_is_set(shell: Shell) -> None:
-    """What the relay made for itself is as good as what is set."""
+async def test_a_generated_key_stays_valid_after_a_reload(shell: Shell) -> None:
+    """A reload without RELAY_API_KEYS keeps the key of the store."""
     async with (
         shell.started("serve", RELAY_PORT="0") as process,
         aiohttp.ClientSession(await printed(process, r"listens on (\S+)")) as client,
@@ -170,8 +170,8 @@ async def test_a_key_of_the_store_stays_when_none_is_set(shell: Shell) -> None:
         assert await status(client, key) == 200
 
 
-async def test_without_settings_to_read_sighup_is_an_ordinary_end(shell: Shell) -> None:
-    """The demo and the sandbox have none."""
+async def test_sighup_stops_a_command_without_settings(shell: Shell) -> None:
+    """The demo and the sandbox have nothing to reload."""
     async with shell.started("sandbox", "--port", "0") as process:
         await printed(process, r"(listens)")
         process.send_signal(signal.SIGHUP)
@@ -184,7 +184,7 @@ async def test_without_settings_to_read_sighup_is_an_ordinary_end(shell: Shell) 
 async def on_terminal(
     shell: Shell, *, ignored: bool = False
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Callable[[], None]]]:
-    """Serve on a terminal of its own, whose log is a pipe; give the process, and what closes the window."""
+    """Serve on a new terminal with a pipe for the log; yield the process and a function that closes the terminal."""
     window, terminal = os.openpty()
 
     def take_terminal() -> None:
@@ -221,7 +221,7 @@ async def on_terminal(
 
 
 async def test_a_lost_terminal_drains(shell: Shell) -> None:
-    """A closed window or a broken ssh connection is an ordinary end: nothing has to be killed, or is."""
+    """A closed window or a broken ssh connection is a graceful shutdown."""
     async with on_terminal(shell) as (process, close_window):
         close_window()
         _, err = await process.communicate()
@@ -231,15 +231,15 @@ async def test_a_lost_terminal_drains(shell: Shell) -> None:
     assert b"Traceback" not in err
 
 
-async def test_a_reload_on_a_terminal_that_is_there_is_a_reload(shell: Shell) -> None:
-    """`kill -HUP` from another window."""
+async def test_sighup_on_an_open_terminal_reloads(shell: Shell) -> None:
+    """`kill -HUP` comes from another window."""
     async with on_terminal(shell) as (process, _):
         assert "settings.reloaded" in await reloaded(process)
         assert process.returncode is None
 
 
-async def test_nohup_outlives_its_terminal_and_can_still_be_reloaded(shell: Shell) -> None:
-    """It was started to go on."""
+async def test_nohup_survives_its_terminal_and_still_reloads(shell: Shell) -> None:
+    """Only the loss of the terminal is ignored."""
     async with on_terminal(shell, ignored=True) as (process, close_window):
         close_window()
         assert "settings.reloaded" in await reloaded(process)

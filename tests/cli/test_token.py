@@ -1,4 +1,4 @@
-"""`relay token --tag`: a token for all tasks of a tag, minted where the relay's secret is."""
+"""`relay token --tag`: mint a token for all tasks of a tag."""
 
 import asyncio
 import time
@@ -23,8 +23,8 @@ def token(*arguments: str, **settings: str) -> Result:
     return CliRunner().invoke(cli, ["token", *arguments], env=settings)
 
 
-def test_a_token_for_a_tag_opens_that_tag_for_its_scopes_and_its_time() -> None:
-    """It is the line that is printed, and opens nothing else."""
+def test_a_token_for_a_tag_has_that_tag_scope_and_lifetime() -> None:
+    """The only line of output is the token."""
     ended = token("--tag", "shop:7", "--scope", "view cancel", "--ttl", "60", RELAY_TOKEN_SECRET=SECRET)
 
     grant = Access([], SECRET, time.time).check(ended.stdout.strip())
@@ -34,7 +34,7 @@ def test_a_token_for_a_tag_opens_that_tag_for_its_scopes_and_its_time() -> None:
 
 
 def test_a_tag_needs_no_task_yet() -> None:
-    """A store without any task has the secret all the same: the first task of the tag may come tomorrow."""
+    """The secret of an empty store is enough."""
 
     async def make_store() -> str:
         journal = SQLiteJournal(Path("relay.db"))
@@ -53,8 +53,8 @@ def test_a_tag_needs_no_task_yet() -> None:
 @pytest.mark.parametrize(
     "arguments", [(), ("some-task", "--tag", "shop"), ("--tag", ""), ("--tag", "a\nb"), ("--tag", "x" * 65)], ids=str
 )
-def test_a_token_is_for_one_task_or_one_tag_that_can_exist(arguments: tuple[str, ...]) -> None:
-    """Neither, both, or a tag that no task can have: nothing is minted."""
+def test_a_token_needs_one_task_or_one_valid_tag(arguments: tuple[str, ...]) -> None:
+    """With neither, both or an invalid tag, nothing is minted."""
     ended = token(*arguments, RELAY_TOKEN_SECRET=SECRET)
 
     assert ended.exit_code == 2

@@ -1,9 +1,9 @@
 """
-How a command ends: by SIGTERM, by Ctrl-C, or because its terminal is gone.
+Run a command until a signal ends it: SIGTERM, Ctrl-C, or the loss of its terminal.
 
-SIGHUP means two things. Service managers send it to have settings read again, and the kernel or a shell sends it when
-the terminal is lost, by a closed window or a broken ssh connection. They are told apart by the terminal itself: a
-process that had a controlling terminal when it started, and has none now, has lost it.
+SIGHUP has two meanings. Service managers send it to reload settings. The kernel or a shell sends it when the terminal
+is lost, because its window was closed or its ssh connection broke. The terminal distinguishes them: a process that had
+a controlling terminal when it started, and has none now, has lost it.
 """
 
 import asyncio
@@ -15,21 +15,21 @@ from typing import Any
 
 def run(work: Coroutine[Any, Any, None], *, reload: Callable[[], None] | None = None) -> bool:
     """
-    Run until the work is over or it is asked to stop, then let it close in order.
+    Run until the work is complete or a signal cancels it, and wait for it to close.
 
-    SIGTERM and a lost terminal are ordinary ends. After one Ctrl-C, a second one does not wait.
+    After one Ctrl-C, a second one ends the process at once.
 
     Args:
-        work: what is cancelled to stop it.
-        reload: called for each SIGHUP that means to read the settings again; null: SIGHUP stops the work.
+        work: what to run. A signal cancels it.
+        reload: called for each SIGHUP that asks for a reload of settings. None: SIGHUP cancels the work.
 
     Returns:
-        Whether it ended by Ctrl-C.
+        Whether Ctrl-C ended it.
     """
     interrupted = False
-    # nohup has SIGHUP ignored, so that the command outlives its terminal; it can still be told to read its settings.
-    outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    had_terminal = _has_terminal() and not outlives_terminal
+    # nohup ignores SIGHUP, so that the command survives the loss of its terminal. A reload is still possible.
+    survives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    had_terminal = _has_terminal() and not survives_terminal
 
     async def supervised() -> None:
         task = asyncio.ensure_future(work)
@@ -44,7 +44,7 @@ def run(work: Coroutine[Any, Any, None], *, reload: Callable[[], None] | None = 
         def hang_up() -> None:
             if reload is not None and not (had_terminal and not _has_terminal()):
                 reload()
-            elif not outlives_terminal:
+            elif not survives_terminal:
                 stop(signal.SIGHUP)
 
         for by in (signal.SIGINT, signal.SIGTERM):
@@ -59,7 +59,7 @@ def run(work: Coroutine[Any, Any, None], *, reload: Callable[[], None] | None = 
 
 
 def _has_terminal() -> bool:
-    """Say whether the process has a controlling terminal."""
+    """Return whether the process has a controlling terminal."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
     except OSError:

@@ -1,0 +1,80 @@
+"""`relay check`: print the settings, and test the store and the platforms."""
+
+import asyncio
+import os
+
+from relay import config, log
+from relay.app import make_journal, make_providers
+from relay.cli.output import say
+from relay.config import Config
+from relay.errors import ConfigError, RelayError
+from relay.journal.base import not_permitted
+from relay.ready import why_not_ready
+
+
+def check_readiness() -> None:
+    """
+    Ask the relay that runs with these settings whether it is ready.
+
+    Raises:
+        RelayError: it is not ready, or does not answer.
+    """
+    if (reason := why_not_ready(config.load())) is not None:
+        raise RelayError(reason)
+    say("ready")
+
+
+def check_setup() -> None:
+    """
+    Print every setting without secrets, then test the store and call each platform once.
+
+    Raises:
+        RelayError: one line per problem.
+    """
+    settings = config.load()
+    log.configure(settings.log_format, "error")
+    for name, field in Config.model_fields.items():
+        say(f"{field.alias:26} {_shown(getattr(settings, name))}")
+    if problems := asyncio.run(_problems(settings)):
+        raise RelayError("\n".join(problems))
+    say("All checks passed.")
+
+
+def _shown(value: object) -> str:
+    if value is None or value == ():
+        return "-"
+    return ", ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
+
+
+async def _problems(settings: Config) -> list[str]:
+    """Return one line per problem."""
+    problems = []
+    if (problem := await _store_problem(settings)) is not None:
+        problems.append(f"RELAY_STORE: {problem}")
+    providers = make_providers(settings)
+    if not providers:
+        problems.append("WIRO_API_KEY: neither WIRO_API_KEY nor APIKLEY_API_KEY is set; set one to start tasks")
+    for name, provider in providers.items():
+        try:
+            await provider.check()
+        except RelayError as error:
+            problems.append(f"{name}: {error}")
+        finally:
+            await provider.close()
+    return problems
+
+
+async def _store_problem(settings: Config) -> str | None:
+    """Return what is wrong with the store. Do not create one that does not exist yet."""
+    path = settings.sqlite_path
+    if path is not None and path.parent.is_dir() and not path.exists():
+        writable = os.access(path.parent, os.W_OK | os.X_OK)
+        return None if writable else not_permitted(path)
+    journal = make_journal(settings)
+    try:
+        await journal.open(lock=False)
+    except ConfigError as error:
+        return str(error)
+    finally:
+        await journal.close()
+    return None

@@ -1,0 +1,70 @@
+"""`relay serve`: run the relay until a signal stops it, and reload settings on SIGHUP."""
+
+import asyncio
+import gc
+import os
+
+from relay import config, log
+from relay.app import Running, make_providers, running
+from relay.cli.output import discard_stdout_if_broken, say
+from relay.cli.reload import reload
+from relay.cli.signals import run
+from relay.config import Config
+from relay.environment import service_links
+
+_log = log.get("relay")
+
+
+def run_relay() -> bool:
+    """
+    Run the relay.
+
+    Returns:
+        Whether it was interrupted with Ctrl-C.
+
+    Raises:
+        ConfigError: a setting is wrong, or the store or the address is not available.
+    """
+    settings = config.load()
+    log.configure(settings.log_format, settings.log_level)
+    if ignored := service_links(os.environ):
+        _log.debug("settings.ignored", names=ignored, reason="Kubernetes sets them for a Service called relay")
+    reload_requested = asyncio.Event()
+    return run(_serve(settings, reload_requested), reload=reload_requested.set)
+
+
+async def _serve(settings: Config, reload_requested: asyncio.Event) -> None:
+    async with running(settings) as relay:
+        _tune_garbage_collector()
+        try:
+            _introduce(relay, settings)
+        except OSError as error:  # for example a full disk, which is no reason not to serve
+            if not discard_stdout_if_broken():
+                raise
+            _log.warning("stdout.write_failed", reason=error.strerror)
+        while True:
+            await reload_requested.wait()
+            reload_requested.clear()
+            await reload(relay.context)
+
+
+def _introduce(relay: Running, settings: Config) -> None:
+    """Print the URL of the relay, the generated key if there is one, and what is missing to start tasks."""
+    say(f"relay listens on {relay.url}")
+    if relay.made_key:
+        say(f"API key (generated for this store, because RELAY_API_KEYS is not set): {relay.api_key}")
+        say(f"Dashboard (this link works once, within 10 minutes): {relay.login_link()}")
+    if not make_providers(settings):
+        say("No platform has credentials: set WIRO_API_KEY or APIKLEY_API_KEY to start tasks.")
+
+
+def _tune_garbage_collector() -> None:
+    """
+    Exclude all existing objects from garbage collection, and make full collections rare.
+
+    With thousands of viewers, a full collection stops the event loop for a tenth of a second and finds next to nothing,
+    because reference counting has already freed the garbage.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 5, 50)

@@ -1,0 +1,55 @@
+"""`relay token`: mint a viewer token on the machine that has the store."""
+
+import time
+
+from relay.access.grants import Access
+from relay.app import make_journal, token_secret
+from relay.cli.output import say
+from relay.config import Config
+from relay.errors import ConfigError, RelayError
+from relay.web.api.links import links
+
+
+async def mint_for_task(settings: Config, task: str, scope: str, ttl_s: int | None) -> None:
+    """
+    Print a token for a task, and the link that it opens.
+
+    Raises:
+        RelayError: the store does not have the task, or no secret is known.
+    """
+    access = Access([], await _secret(settings, task), time.time)
+    minted, _ = access.mint(task, scope=scope, ttl_s=ttl_s or settings.token_ttl_s)
+    say(minted)
+    say(links(settings, task, minted)["view"])
+
+
+async def mint_for_tag(settings: Config, tag: str, scope: str, ttl_s: int | None) -> None:
+    """
+    Print a token for all tasks of a tag. The tag need not have a task yet.
+
+    Raises:
+        ConfigError: no secret is known.
+    """
+    access = Access([], await _secret(settings, None), time.time)
+    minted, _ = access.mint_tag(tag, scope=scope, ttl_s=ttl_s or settings.token_ttl_s)
+    say(minted)
+
+
+async def _secret(settings: Config, task: str | None) -> str:
+    """Return the secret that signs tokens. If there is a store, check that it has the task."""
+    path = settings.sqlite_path
+    if path is None or not path.exists():
+        if settings.token_secret is None:  # a secret generated here would be unknown to every relay
+            raise ConfigError(
+                f"RELAY_TOKEN_SECRET: not set, and there is no store at {settings.store} that has a secret; "
+                "set it, or run `relay serve` first"
+            )
+        return settings.token_secret.get_secret_value()
+    journal = make_journal(settings)
+    await journal.open(lock=False)
+    try:
+        if task is not None and await journal.snapshot(task) is None:
+            raise RelayError(f"there is no task {task} in {settings.store}")
+        return await token_secret(settings, journal)
+    finally:
+        await journal.close()
