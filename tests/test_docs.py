@@ -295,9 +295,9 @@ class TestCommandLine:
 def test_every_make_target_that_is_named_exists(document: Path) -> None:
     """A document names only targets of the Makefile."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
     named = set(re.findall(r"(?:^\$ |`)make ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE))
-    assert named <= targets
+    assert named <= set(phony.split())
 
 
 def anchors(document: Path) -> set[str]:
