@@ -1,11 +1,11 @@
 """
-The smallest backend there is: it gives out a page, starts a task for whoever presses its button, and hands the page a
-token that shows this one task and nothing else. The keys stay here. It needs nothing but Python.
+A minimal backend: it serves a page, starts a task when the button on the page is pressed, and returns a token that
+opens this task and nothing else. The API key stays here. It needs nothing but Python.
 
     RELAY_URL=http://127.0.0.1:8080 RELAY_KEY=… python backend.py 8000
 """
 
-# ruff: noqa: INP001, S310 -- an example stands alone, and the address is its own
+# ruff: noqa: INP001, S310 -- an example is not part of a package, and its URL is trusted
 
 import json
 import os
@@ -17,26 +17,26 @@ from urllib.request import Request, urlopen
 RELAY_URL = os.environ.get("RELAY_URL", "http://127.0.0.1:8080")
 RELAY_KEY = os.environ["RELAY_KEY"]
 PAGE = Path(__file__).with_name("page.html").read_bytes()
-WISH = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "A mountain lake at dawn."}}
+TASK = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "A mountain lake at dawn."}}
 
 
 class Backend(BaseHTTPRequestHandler):
-    """Two addresses: the page, and the start."""
+    """GET returns the page, POST starts a task."""
 
     def do_GET(self) -> None:
-        """Give out the page."""
+        """Return the page."""
         self.answer("text/html; charset=utf-8", PAGE)
 
     def do_POST(self) -> None:
-        """Start a task. Here you would look who asks, and what they may."""
+        """Start a task. A real backend checks here who may start one."""
         headers = {"Authorization": f"Bearer {RELAY_KEY}", "Content-Type": "application/json"}
-        with urlopen(Request(f"{RELAY_URL}/v1/tasks", json.dumps(WISH).encode(), headers)) as response:
+        with urlopen(Request(f"{RELAY_URL}/v1/tasks", json.dumps(TASK).encode(), headers)) as response:
             started = json.load(response)
         found = {"relay": RELAY_URL, "task": started["task"]["id"], "token": started["token"]}
         self.answer("application/json", json.dumps(found).encode())
 
     def answer(self, content_type: str, body: bytes) -> None:
-        """Write an answer that nobody keeps."""
+        """Write a response that is not cached."""
         self.send_response(200)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
