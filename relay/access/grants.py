@@ -40,7 +40,7 @@ class TokenExpired(RequestError):
     """It was valid once: its bearer should come back with a fresh one."""
 
     def __init__(self) -> None:
-        super().__init__(Code.UNAUTHORIZED, "The token has expired; ask whoever gave it to you for a fresh one.")
+        super().__init__(Code.UNAUTHORIZED, "The token has expired; request a new one.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

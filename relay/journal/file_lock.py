@@ -134,9 +134,7 @@ def _lock(descriptor: int, path: Path) -> None:
 
 
 def _in_use(path: Path) -> ConfigError:
-    return ConfigError(
-        f"the journal {path} is in use by another relay: stop that one, or give this one a file of its own"
-    )
+    return ConfigError(f"the journal {path} is in use by another relay; stop that relay, or use another file")
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

@@ -99,7 +99,7 @@ def job_id(data: dict[str, object]) -> str:
 def _read(answer: Answer) -> _Envelope:
     try:
         fields = load(answer.body)
-        problem = "with JSON that is no object"
+        problem = "with JSON that is not an object"
     except ValueError:
         fields, problem = None, answer.unreadable
     if not isinstance(fields, dict):

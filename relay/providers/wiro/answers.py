@@ -155,7 +155,7 @@ def _read(answer: Answer, key: str) -> dict[str, object]:
     """Return the envelope: `key` lies in it, or, as parts of the documentation show it, one level down in `data`."""
     try:
         fields = load(answer.body)
-        problem = None if isinstance(fields, dict) else "with JSON that is no object"
+        problem = None if isinstance(fields, dict) else "with JSON that is not an object"
     except ValueError:
         fields, problem = None, answer.unreadable
     if answer.status >= 500 or answer.status == 408:

@@ -59,7 +59,7 @@ CALLS = (
     Call(
         method="post",
         path="/v1/tasks/attach",
-        summary="Follow a task that somebody else started",
+        summary="Follow a task that was started elsewhere",
         body="AttachBody",
         answers={200: ref("Started"), 201: ref("Started")},
         refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND, *_BODY, *_UPSTREAM, Code.DRAINING),
@@ -121,7 +121,7 @@ CALLS = (
     Call(
         method="post",
         path="/v1/events",
-        summary="Follow many tasks and tags, each with a cursor and a token of its own",
+        summary="Follow many tasks and tags, each with its cursor and token",
         body="SubscriptionsBody",
         answers={200: ref("Messages"), 204: "Every task has ended and the client has it all: stop coming back."},
         refusals=(Code.UNAUTHORIZED, *_BODY),

@@ -99,7 +99,7 @@ class Connection(web.RequestHandler):
         _log.debug("request.malformed", error=type(exc).__name__)
         if request.writer.output_size:
             raise ConnectionError("an answer is under way: a second one would be read as more of it")
-        detail = "The request cannot be read: it is no HTTP, or its head is too large."
+        detail = "The request is malformed, or its headers are too large."
         response = answer(Problem(code=Code.INVALID_REQUEST, detail=detail))
         response.headers.update(ALWAYS)
         response.force_close()

@@ -302,7 +302,7 @@ def test_a_model_that_is_not_taken_is_named() -> None:
         (502, {"code": 200, "msg": "success", "data": None}, "code 502"),
         (200, {"code": 7, "msg": "odd"}, "code 7"),
         (200, {"code": 402, "msg": "no credits", "data": {"taskId": "job"}}, "refused and yet named a job"),
-        (200, [], "with JSON that is no object"),
+        (200, [], "with JSON that is not an object"),
         (200, b'{"code":200,"data":{"task', "breaks off"),
         (200, b"", "empty body"),
         (307, {}, "a redirect: check APIKLEY_API_URL"),

@@ -85,7 +85,7 @@ def test_a_run_gives_the_task_in_every_envelope(body: object) -> None:
     [
         ({"result": True, "errors": []}, "without a task"),
         ({**RAN, "result": False, "errors": ["strange"]}, "refused and yet named a task, 2221"),
-        ([RAN], "with JSON that is no object"),
+        ([RAN], "with JSON that is not an object"),
         (b"", "with an empty body"),
         (b'{"taskid":"22', "with JSON that breaks off"),
     ],
