@@ -1,4 +1,4 @@
-"""What a browser hints at: networks that come and go, in bursts, while the connection stands or is being made."""
+"""Bursts of the browser's `online` and `offline` events, while the client is connected or connecting."""
 
 import asyncio
 
@@ -6,22 +6,12 @@ import pytest
 from playwright.async_api import Page, WebSocket, WebSocketRoute
 
 from relay.app import Running
-from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
-from relay.tasks.requests import Start
+from tests.e2e.follow import FOLLOW, LOST_CONNECTION, SOCKET_LIVE, advance, start_held, subscription, until
 from tests.e2e.middlebox import Middlebox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-IMAGE = "bytedance/text-to-image-seedream-v4"
-LOST_CONNECTION = "net::ERR_|WebSocket connection to .* failed"
-
-FOLLOW = """async (options) => {
-  const { RelayClient } = await import("/static/relay.js");
-  window.client = new RelayClient(options);
-  window.updates = [];
-  client.addEventListener("update", ({ detail }) => updates.push(detail));
-}"""
 
 BURST = """async () => {
   window.hinted = false;
@@ -33,26 +23,11 @@ BURST = """async () => {
 }"""
 
 
-async def until(page: Page, condition: str) -> None:
-    """Wait until a condition holds in the page."""
-    async with asyncio.timeout(30):
-        while not await page.evaluate(condition):  # noqa: ASYNC110 -- what is waited for is in another process
-            await asyncio.sleep(0.01)
-
-
-async def held(relay: Running, sandbox: Sandbox) -> Snapshot:
-    """Start a task that waits where it has just started, until it is released."""
-    sandbox.next_run(hold_at="task_start")
-    return (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
-
-
-def wish(relay: Running, task: Snapshot) -> dict[str, str]:
-    return {"task": task.id, "token": relay.context.access.mint(task.id, scope="view", ttl_s=6_000)[0]}
-
-
-async def test_a_burst_of_hints_drops_no_connection_that_works(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """The socket is asked for a sign of life, gives it, and stays."""
-    task = await held(relay, sandbox)
+async def test_a_working_connection_survives_a_burst_of_network_events(
+    sandbox: Sandbox, relay: Running, page: Page
+) -> None:
+    """The client pings once for the whole burst, and keeps the socket."""
+    task = await start_held(relay, sandbox)
     sockets: list[str] = []
     frames: list[str | bytes] = []
 
@@ -63,31 +38,29 @@ async def test_a_burst_of_hints_drops_no_connection_that_works(sandbox: Sandbox,
     page.on("websocket", opened)
     await page.clock.install()
     await page.goto(relay.url)
-    await page.evaluate(FOLLOW, wish(relay, task))
-    await until(page, "client.wire === 'ws' && client.connection === 'live'")
+    await page.evaluate(FOLLOW, subscription(relay, task))
+    await until(page, SOCKET_LIVE)
     before = len(frames)
 
     await page.evaluate(f"void ({BURST})()")
-    async with asyncio.timeout(30):
-        while not await page.evaluate("hinted"):
-            await page.clock.run_for(50)
+    await advance(page, "hinted", step_ms=50)
     await page.clock.run_for(1_000)
     async with asyncio.timeout(30):
-        while len(frames) == before:  # noqa: ASYNC110 -- the browser tells nobody
+        while len(frames) == before:  # noqa: ASYNC110 -- Playwright has no event to wait for
             await asyncio.sleep(0.01)
     await page.clock.run_for(10_000)
 
-    assert len(frames) == before + 1  # one question for all twenty
+    assert len(frames) == before + 1  # one ping for all twenty events
     assert len(sockets) == 1
     assert await page.evaluate("updates.every(({ connection }) => connection !== 'offline')")
 
 
-async def test_a_connection_that_no_longer_carries_is_found_out(
+async def test_a_dead_connection_is_replaced_after_a_network_event(
     sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
 ) -> None:
-    """On another network the old socket looks open, and nothing comes of it: after the hint it is replaced."""
+    """After a change of network the old socket looks open but delivers nothing."""
     complaints.append(LOST_CONNECTION)
-    task = await held(relay, sandbox)
+    task = await start_held(relay, sandbox)
     await page.clock.install()
     deaf = False
 
@@ -97,8 +70,8 @@ async def test_a_connection_that_no_longer_carries_is_found_out(
 
     await page.route_web_socket("**/v1/ws", connect)
     await page.goto(relay.url)
-    await page.evaluate(FOLLOW, wish(relay, task))
-    await until(page, "client.wire === 'ws' && client.connection === 'live'")
+    await page.evaluate(FOLLOW, subscription(relay, task))
+    await until(page, SOCKET_LIVE)
     deaf = True
 
     await page.evaluate("void dispatchEvent(new Event('online'))")
@@ -111,14 +84,16 @@ async def test_a_connection_that_no_longer_carries_is_found_out(
     await until(page, "client.connection === 'live'")
 
 
-async def test_a_connection_that_is_being_made_is_not_begun_again(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """Whatever is hinted at meanwhile."""
-    box, task = Middlebox(relay), await held(relay, sandbox)
+async def test_a_burst_of_network_events_does_not_restart_a_pending_connection(
+    sandbox: Sandbox, relay: Running, page: Page
+) -> None:
+    """Each transport is requested once."""
+    box, task = Middlebox(relay), await start_held(relay, sandbox)
     box.swallowed = {"ws", "sse"}
     await page.clock.install()
     async with box.open():
         await page.goto(box.url)
-        await page.evaluate(FOLLOW, wish(relay, task))
+        await page.evaluate(FOLLOW, subscription(relay, task))
         await until(page, "client.state !== null")
 
         await page.evaluate(f"void ({BURST})()")

@@ -1,30 +1,31 @@
-"""More subscriptions than one connection may have: whatever the wire, none is left out, and none is refused."""
+"""Pages with more subscriptions than the limit of one connection: all of them are served, over any transport."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 import pytest
 from playwright.async_api import Page
 
 from relay.app import Running
-from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
-from relay.tasks.requests import Start
+from tests.e2e.follow import (
+    ALL_DONE,
+    ALL_LIVE,
+    FOLLOW_ALL,
+    FOLLOW_EACH,
+    LOST_CONNECTION,
+    release,
+    start_held,
+    subscription,
+    until,
+)
 from tests.e2e.middlebox import Middlebox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 
-IMAGE = "bytedance/text-to-image-seedream-v4"
-LOST_CONNECTION = "net::ERR_|WebSocket connection to .* failed|status of 422"
 
-FOLLOW = """async (subscriptions) => {
-  const { RelayClient } = await import("/static/relay.js");
-  window.clients = subscriptions.map((options) => new RelayClient(options));
-}"""
 FOLLOW_TAGS = """async ([tags, key]) => {
   const { RelayBoard } = await import("/static/relay.js");
   window.board = new RelayBoard();
@@ -32,82 +33,50 @@ FOLLOW_TAGS = """async ([tags, key]) => {
   board.addEventListener("update", ({ detail: { message } }) => message?.type === "error" && faults.push(message));
   for (const tag of tags) board.subscribeTag(tag, key);
 }"""
-FOLLOW_ALL = """async (key) => {
-  const { RelayBoard } = await import("/static/relay.js");
-  window.board = new RelayBoard();
-  window.updates = [];
-  board.addEventListener("update", ({ detail }) => updates.push(detail));
-  board.followAll(key);
-}"""
-ALL_LIVE = "clients.every(({ state, connection }) => state && ['live', 'polling'].includes(connection))"
-
-
-async def until(page: Page, condition: str) -> None:
-    """Wait until a condition holds in the page."""
-    async with asyncio.timeout(60):
-        while not await page.evaluate(condition):  # noqa: ASYNC110 -- what is waited for is in another process
-            await asyncio.sleep(0.01)
-
-
-async def held(relay: Running, sandbox: Sandbox, *tags: str) -> Snapshot:
-    """Start a task that waits where it has just started, until it is released."""
-    sandbox.next_run(hold_at="task_start")
-    return (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}, tags=tags))).snapshot
-
-
-def wish(relay: Running, task: Snapshot) -> dict[str, Any]:
-    return {"task": task.id, "token": relay.context.access.mint(task.id, scope="view", ttl_s=6_000)[0]}
-
-
-def release(sandbox: Sandbox, task: Snapshot) -> None:
-    assert task.upstream_id is not None
-    sandbox.release(task.upstream_id)
 
 
 @pytest.mark.parametrize("blocked", ["", "ws", "ws sse"])
-async def test_what_one_connection_has_no_room_for_goes_another_way(
+async def test_subscriptions_beyond_the_limit_use_another_connection(
     blocked: str, sandbox: Sandbox, make_relay: MakeRelay, page: Page, complaints: list[str]
 ) -> None:
-    """Ten tasks where a connection may follow three: all of them are live, and reach their end."""
-    complaints.append(LOST_CONNECTION)
+    """With a limit of three, ten tasks all go live and reach their end."""
+    complaints += [LOST_CONNECTION, "status of 422"]
     async with make_relay(subscription_limit=3) as relay:
-        box, tasks = Middlebox(relay), [await held(relay, sandbox) for _ in range(10)]
+        box, tasks = Middlebox(relay), [await start_held(relay, sandbox) for _ in range(10)]
         box.refused = set(blocked.split())
         async with box.open():
             await page.goto(box.url)
-            await page.evaluate(FOLLOW, [wish(relay, task) for task in tasks])
+            await page.evaluate(FOLLOW_EACH, [subscription(relay, task) for task in tasks])
 
             await until(page, ALL_LIVE)
             assert box.open_streams <= 2
             for task in tasks:
                 release(sandbox, task)
-            await until(page, "clients.every(({ state }) => state.done)")
+            await until(page, ALL_DONE)
             await page.goto("about:blank")
 
 
-async def test_two_hundred_and_fifteen_tasks_on_one_page_are_all_live(
-    sandbox: Sandbox, relay: Running, page: Page
-) -> None:
-    """By default a connection may follow two hundred: the page has two."""
-    tasks = [await held(relay, sandbox) for _ in range(215)]
+async def test_215_tasks_share_two_sockets(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """The default limit is 200 subscriptions per connection."""
+    tasks = [await start_held(relay, sandbox) for _ in range(215)]
     sockets: list[str] = []
     page.on("websocket", lambda socket: sockets.append(socket.url))
     await page.goto(relay.url)
 
-    await page.evaluate(FOLLOW, [wish(relay, task) for task in tasks])
+    await page.evaluate(FOLLOW_EACH, [subscription(relay, task) for task in tasks])
 
     await until(page, "clients.every(({ connection }) => connection === 'live')")
     assert len(sockets) == 2
 
 
-async def test_a_board_has_as_many_tags_as_it_likes(
+async def test_a_board_may_follow_more_tags_than_the_limit(
     sandbox: Sandbox, make_relay: MakeRelay, page: Page, complaints: list[str]
 ) -> None:
-    """The limit of a connection is nothing that a board is told of."""
-    complaints.append(LOST_CONNECTION)
+    """The board reports no error."""
+    complaints += [LOST_CONNECTION, "status of 422"]
     tags = [f"tag-{n}" for n in range(7)]
     async with make_relay(subscription_limit=3) as relay:
-        tasks = [await held(relay, sandbox, tag) for tag in tags]
+        tasks = [await start_held(relay, sandbox, tag) for tag in tags]
         await page.goto(relay.url)
         await page.evaluate(FOLLOW_TAGS, [tags, relay.api_key])
 
@@ -119,15 +88,17 @@ async def test_a_board_has_as_many_tags_as_it_likes(
         await page.goto("about:blank")
 
 
-async def test_all_tasks_are_one_subscription(sandbox: Sandbox, make_relay: MakeRelay, page: Page) -> None:
-    """More running tasks than a connection may have subscriptions, and one that is started later: none freezes."""
+async def test_following_all_tasks_counts_as_one_subscription(
+    sandbox: Sandbox, make_relay: MakeRelay, page: Page
+) -> None:
+    """All of them stay live although there are more than the limit, and one that starts later joins them."""
     async with make_relay(subscription_limit=3) as relay:
-        tasks = [await held(relay, sandbox) for _ in range(8)]
+        tasks = [await start_held(relay, sandbox) for _ in range(8)]
         await page.goto(relay.url)
         await page.evaluate(FOLLOW_ALL, relay.api_key)
         await until(page, "updates.some(({ message }) => message?.type === 'listed' && message.all)")
 
-        tasks.append(await held(relay, sandbox))
+        tasks.append(await start_held(relay, sandbox))
         await until(page, "board.states.size === 9 && board.connection === 'live'")
         await until(page, "[...board.states.values()].every(({ state }) => state === 'running')")
         for task in tasks:
@@ -137,23 +108,23 @@ async def test_all_tasks_are_one_subscription(sandbox: Sandbox, make_relay: Make
         await page.goto("about:blank")
 
 
-async def test_all_tasks_are_not_for_a_viewer(
+async def test_following_all_tasks_needs_an_api_key(
     sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
 ) -> None:
-    """A token of a task or a tag does not open them, and the board says so."""
+    """With a viewer token the board ends and reports `forbidden`."""
     complaints.append("403")
-    task = await held(relay, sandbox)
+    task = await start_held(relay, sandbox)
     await page.goto(relay.url)
 
-    await page.evaluate(FOLLOW_ALL, wish(relay, task)["token"])
+    await page.evaluate(FOLLOW_ALL, subscription(relay, task)["token"])
 
     await until(page, "updates.some(({ message }) => message?.type === 'error' && message.all)")
     assert await page.evaluate("[board.connection, updates.at(-1).message.code]") == ["ended", "forbidden"]
 
 
-async def test_a_board_goes_by_the_relays_clock(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """A browser whose clock is ten minutes late is told by how much."""
-    await held(relay, sandbox)
+async def test_a_board_reports_the_offset_of_the_browsers_clock(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """A page adds `clockOffset_s` to its own time to get the relay's."""
+    await start_held(relay, sandbox)
     await page.clock.install(time=0)
     await page.goto(relay.url)
 

@@ -1,7 +1,7 @@
 """
-Many tabs of one browser where WebSockets are blocked: over HTTP/1.1 it has six connections to a host for all of them.
+Many tabs of one browser while WebSockets are blocked.
 
-The tabs share one event stream. None of them waits for a connection, and none loses anything when another one goes.
+Over HTTP/1.1 a browser opens six connections to a host for all tabs together, so the tabs share one event stream.
 """
 
 import asyncio
@@ -11,72 +11,48 @@ import pytest
 from playwright.async_api import BrowserContext, Page
 
 from relay.app import Running
-from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
-from relay.tasks.requests import Start
+from tests.e2e.follow import (
+    ALL_DONE,
+    ALL_LIVE,
+    FOLLOW_EACH,
+    LOST_CONNECTION,
+    is_gapless,
+    release,
+    seqs,
+    start_held,
+    subscription,
+    until,
+)
 from tests.e2e.middlebox import Middlebox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-IMAGE = "bytedance/text-to-image-seedream-v4"
-LOST_CONNECTION = "net::ERR_|WebSocket connection to .* failed"
-
-FOLLOW = """async (subscriptions) => {
-  const { RelayClient } = await import("/static/relay.js");
-  window.clients = subscriptions.map((options) => new RelayClient(options));
-  window.updates = [];
-  for (const client of clients) client.addEventListener("update", ({ detail }) => updates.push(detail));
-}"""
-ALL_LIVE = "window.clients?.every(({ state, connection }) => state && ['live', 'polling'].includes(connection))"
-ALL_DONE = "clients.every(({ state }) => state?.done)"
-SEQS = "updates.flatMap(({ message }) => (message?.seq && message.type !== 'resumed' ? [message.seq] : []))"
 
 WITHOUT_FREEZE = "addEventListener('freeze', (event) => event.stopImmediatePropagation(), true)"
-"""A tab that is put to sleep without a word, as some browsers do it."""
+"""Some browsers freeze a tab without the event."""
 
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """Every WebSocket here is refused."""
+    """Allow the error of a refused WebSocket."""
     return [LOST_CONNECTION]
 
 
-async def until(page: Page, condition: str) -> None:
-    """Wait until a condition holds in the page."""
-    async with asyncio.timeout(60):
-        while not await page.evaluate(condition):  # noqa: ASYNC110 -- what is waited for is in another process
-            await asyncio.sleep(0.01)
-
-
-async def held(relay: Running, sandbox: Sandbox, *tags: str) -> Snapshot:
-    """Start a task that waits where it has just started, until it is released."""
-    sandbox.next_run(hold_at="task_start")
-    return (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}, tags=tags))).snapshot
-
-
-def wish(relay: Running, task: Snapshot, **more: str) -> dict[str, Any]:
-    return {"task": task.id, "token": relay.context.access.mint(task.id, scope="view", ttl_s=6_000)[0], **more}
-
-
-def release(sandbox: Sandbox, task: Snapshot) -> None:
-    assert task.upstream_id is not None
-    sandbox.release(task.upstream_id)
-
-
 async def tab(context: BrowserContext, box: Middlebox, subscriptions: list[dict[str, Any]]) -> Page:
-    """Open a tab that follows something."""
+    """Open a tab that follows these subscriptions."""
     page = await context.new_page()
     await page.goto(box.url)
-    await page.evaluate(FOLLOW, subscriptions)
+    await page.evaluate(FOLLOW_EACH, subscriptions)
     return page
 
 
 async def test_seven_tabs_share_one_stream(sandbox: Sandbox, relay: Running, context: BrowserContext) -> None:
-    """The seventh shows its task like the first, and a connection is left for any other call."""
-    box, tasks = Middlebox(relay), [await held(relay, sandbox) for _ in range(7)]
+    """All seven go live, and a connection is left for other calls."""
+    box, tasks = Middlebox(relay), [await start_held(relay, sandbox) for _ in range(7)]
     box.refused = {"ws"}
     async with box.open():
-        tabs = [await tab(context, box, [wish(relay, task)]) for task in tasks]
+        tabs = [await tab(context, box, [subscription(relay, task)]) for task in tasks]
         for page in tabs:
             await until(page, f"{ALL_LIVE} && clients[0].wire === 'sse'")
 
@@ -87,14 +63,16 @@ async def test_seven_tabs_share_one_stream(sandbox: Sandbox, relay: Running, con
             await until(page, ALL_DONE)
 
 
-async def test_tabs_of_many_tasks_starve_nobody(sandbox: Sandbox, relay: Running, context: BrowserContext) -> None:
-    """Two tabs of five tasks each, the same ones in part, and one beside them that polls by its own choice."""
-    box, tasks = Middlebox(relay), [await held(relay, sandbox) for _ in range(8)]
+async def test_tabs_with_overlapping_tasks_share_one_stream(
+    sandbox: Sandbox, relay: Running, context: BrowserContext
+) -> None:
+    """Two tabs follow five tasks each, and a third one polls as its options say."""
+    box, tasks = Middlebox(relay), [await start_held(relay, sandbox) for _ in range(8)]
     box.refused = {"ws"}
     async with box.open():
-        first = await tab(context, box, [wish(relay, task) for task in tasks[:5]])
-        second = await tab(context, box, [wish(relay, task) for task in tasks[3:]])
-        third = await tab(context, box, [wish(relay, tasks[0], wire="poll")])
+        first = await tab(context, box, [subscription(relay, task) for task in tasks[:5]])
+        second = await tab(context, box, [subscription(relay, task) for task in tasks[3:]])
+        third = await tab(context, box, [subscription(relay, tasks[0], wire="poll")])
         for page in (first, second, third):
             await until(page, ALL_LIVE)
 
@@ -105,14 +83,14 @@ async def test_tabs_of_many_tasks_starve_nobody(sandbox: Sandbox, relay: Running
             await until(page, ALL_DONE)
 
 
-async def test_tasks_and_boards_of_one_page_take_two_streams(
+async def test_tasks_and_boards_of_a_page_use_one_stream_each(
     sandbox: Sandbox, relay: Running, context: BrowserContext
 ) -> None:
-    """However many tasks and tags there are: one stream for the tasks with their logs, one for the boards."""
-    box, tasks = Middlebox(relay), [await held(relay, sandbox, f"tag-{n}") for n in range(6)]
+    """Six tasks with their logs share one stream, six tags another."""
+    box, tasks = Middlebox(relay), [await start_held(relay, sandbox, f"tag-{n}") for n in range(6)]
     box.refused = {"ws"}
     async with box.open():
-        page = await tab(context, box, [wish(relay, task) for task in tasks])
+        page = await tab(context, box, [subscription(relay, task) for task in tasks])
         await page.evaluate(
             """async (key) => {
               const { RelayBoard } = await import("/static/relay.js");
@@ -127,22 +105,22 @@ async def test_tasks_and_boards_of_one_page_take_two_streams(
 
 
 @pytest.mark.parametrize("end", ["closed", "frozen", "frozen without a word"])
-async def test_when_the_tab_that_leads_is_gone_another_goes_on(
+async def test_another_tab_takes_over_when_the_leader_is_gone(
     end: str, sandbox: Sandbox, relay: Running, context: BrowserContext
 ) -> None:
-    """What happens meanwhile reaches the others once, and in order."""
-    box, task = Middlebox(relay), await held(relay, sandbox)
+    """Events of the meantime reach the other tabs once and in order."""
+    box, task = Middlebox(relay), await start_held(relay, sandbox)
     box.refused = {"ws"}
     if end == "frozen without a word":
         await context.add_init_script(WITHOUT_FREEZE)
     async with box.open():
-        first = await tab(context, box, [wish(relay, task)])
+        first = await tab(context, box, [subscription(relay, task)])
         await until(first, f"{ALL_LIVE} && clients[0].wire === 'sse'")
         others = [await context.new_page() for _ in range(2)]
         for page in others:
             await page.clock.install()
             await page.goto(box.url)
-            await page.evaluate(FOLLOW, [wish(relay, task)])
+            await page.evaluate(FOLLOW_EACH, [subscription(relay, task)])
             await until(page, f"{ALL_LIVE} && clients[0].wire === 'sse'")
         assert box.open_streams == 1
 
@@ -158,22 +136,21 @@ async def test_when_the_tab_that_leads_is_gone_another_goes_on(
                 for page in others:
                     await page.clock.run_for(1_000)
         for page in others:
-            seqs = await page.evaluate(SEQS)
-            assert seqs == list(range(seqs[0], seqs[-1] + 1))
+            assert is_gapless(await seqs(page))
 
 
-async def test_a_tab_whose_token_is_bad_takes_nobody_along(
+async def test_a_bad_token_in_one_tab_does_not_affect_the_others(
     sandbox: Sandbox, relay: Running, context: BrowserContext, complaints: list[str]
 ) -> None:
-    """Also when its task is followed by another tab, with a token that is good."""
+    """Nor another client of the same task with a valid token."""
     complaints.append("401")
-    box, task, other = Middlebox(relay), await held(relay, sandbox), await held(relay, sandbox)
+    box, task, other = Middlebox(relay), await start_held(relay, sandbox), await start_held(relay, sandbox)
     box.refused = {"ws"}
     async with box.open():
-        good = await tab(context, box, [wish(relay, task)])
+        good = await tab(context, box, [subscription(relay, task)])
         await until(good, f"{ALL_LIVE} && clients[0].wire === 'sse'")
 
-        bad = await tab(context, box, [wish(relay, other) | {"token": "nonsense"}, wish(relay, other)])
+        bad = await tab(context, box, [subscription(relay, other) | {"token": "nonsense"}, subscription(relay, other)])
         await until(bad, "clients[0].connection === 'refused' && clients[1].connection === 'live'")
 
         release(sandbox, task)
@@ -186,16 +163,16 @@ async def test_a_tab_whose_token_is_bad_takes_nobody_along(
 async def test_tabs_that_cannot_share_poll(
     missing: str, sandbox: Sandbox, relay: Running, context: BrowserContext
 ) -> None:
-    """A stream for each would leave none for the seventh: in one call a page asks for all that it shows."""
+    """A stream per tab would use up the connections; one call fetches all tasks of a tab."""
     script = {
         "navigator.locks": "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })",
         "BroadcastChannel": "delete window.BroadcastChannel",
     }
     await context.add_init_script(script[missing])
-    box, tasks = Middlebox(relay), [await held(relay, sandbox) for _ in range(7)]
+    box, tasks = Middlebox(relay), [await start_held(relay, sandbox) for _ in range(7)]
     box.refused = {"ws"}
     async with box.open():
-        tabs = [await tab(context, box, [wish(relay, task) for task in tasks]) for _ in range(7)]
+        tabs = [await tab(context, box, [subscription(relay, task) for task in tasks]) for _ in range(7)]
         for page in tabs:
             await until(page, f"{ALL_LIVE} && clients.every(({{ wire }}) => wire === 'poll')")
 

@@ -1,19 +1,16 @@
-"""Where tokens come from: a page's `getToken` that hangs, fails, or brings what is no token."""
+"""A page's `getToken` that hangs, fails or returns something other than a token."""
 
-import asyncio
 from typing import Any
 
 import pytest
 from playwright.async_api import Page
 
 from relay.app import Running
-from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
-from relay.tasks.requests import Start
+from tests.e2e.follow import SOCKET_LIVE, advance, start_held, token, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-IMAGE = "bytedance/text-to-image-seedream-v4"
 
 FOLLOW = """async ({ answers, ...options }) => {
   const { RelayClient } = await import("/static/relay.js");
@@ -22,8 +19,8 @@ FOLLOW = """async ({ answers, ...options }) => {
   const getToken = () => {
     const answer = answers[Math.min(asked++, answers.length - 1)];
     if (answer === "never") return new Promise((resolve) => late.push(resolve));
-    if (answer === "throws") throw new Error("the shop's server is out of order");
-    if (answer === "rejects") return Promise.reject(new Error("the shop's server is out of order"));
+    if (answer === "throws") throw new Error("the shop's server failed");
+    if (answer === "rejects") return Promise.reject(new Error("the shop's server failed"));
     if (answer === "undefined") return undefined;
     return answer;
   };
@@ -33,33 +30,9 @@ FOLLOW = """async ({ answers, ...options }) => {
 }"""
 
 
-async def until(page: Page, condition: str) -> None:
-    """Wait until a condition holds in the page."""
-    async with asyncio.timeout(30):
-        while not await page.evaluate(condition):  # noqa: ASYNC110 -- what is waited for is in another process
-            await asyncio.sleep(0.01)
-
-
-async def advance(page: Page, condition: str) -> None:
-    """Move the page's clock on until a condition holds."""
-    async with asyncio.timeout(30):
-        while not await page.evaluate(condition):
-            await page.clock.run_for(500)
-
-
-async def held(relay: Running, sandbox: Sandbox) -> Snapshot:
-    """Start a task that waits where it has just started."""
-    sandbox.next_run(hold_at="task_start")
-    return (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
-
-
-def token(relay: Running, task: Snapshot) -> str:
-    return relay.context.access.mint(task.id, scope="view", ttl_s=6_000)[0]
-
-
-async def test_a_question_that_is_never_answered_is_asked_again(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """After ten seconds, with the reason in sight; the answer of the second time counts."""
-    task = await held(relay, sandbox)
+async def test_an_unanswered_call_is_repeated(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """After 10 s, with the reason in the update; the second answer is used."""
+    task = await start_held(relay, sandbox)
     await page.clock.install()
     await page.goto(relay.url)
 
@@ -74,15 +47,15 @@ async def test_a_question_that_is_never_answered_is_asked_again(sandbox: Sandbox
     assert "getToken has not answered within 10 s; trying again" in reasons
 
 
-async def test_a_late_answer_is_welcome(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """While it is asked again and again, the first answer counts, whichever question it belongs to."""
-    task = await held(relay, sandbox)
+async def test_a_late_token_is_used(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """The first token counts, whichever call it answers."""
+    task = await start_held(relay, sandbox)
     await page.clock.install()
     await page.goto(relay.url)
     await page.evaluate(FOLLOW, {"task": task.id, "answers": ["never"]})
     await advance(page, "asked === 3")
 
-    await page.evaluate("late[0](undefined)")  # a late answer that is none changes nothing
+    await page.evaluate("late[0](undefined)")  # not a token: ignored
     await page.evaluate("(token) => late[1](token)", token(relay, task))
 
     await until(page, "client.connection === 'live'")
@@ -90,15 +63,15 @@ async def test_a_late_answer_is_welcome(sandbox: Sandbox, relay: Running, page: 
     assert await page.evaluate("asked") == 3
 
 
-async def test_a_renewal_that_hangs_disturbs_nothing_that_is_live(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """The connection stands with the token that it has, and goes on with the next one."""
-    task = await held(relay, sandbox)
+async def test_an_unanswered_renewal_keeps_the_connection(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """It stays live with the old token, and the next one replaces it."""
+    task = await start_held(relay, sandbox)
     await page.clock.install()
     await page.goto(relay.url)
     short = relay.context.access.mint(task.id, scope="view", ttl_s=25)[0]
     answers = ["never", token(relay, task)]
     await page.evaluate(FOLLOW, {"task": task.id, "token": short, "answers": answers})
-    await until(page, "client.connection === 'live' && client.wire === 'ws'")
+    await until(page, SOCKET_LIVE)
     before = await page.evaluate("updates.length")
 
     await page.clock.fast_forward(21_000)
@@ -109,12 +82,12 @@ async def test_a_renewal_that_hangs_disturbs_nothing_that_is_live(sandbox: Sandb
 
 
 @pytest.mark.parametrize("failure", ["throws", "rejects"])
-async def test_a_question_that_fails_is_asked_again(
+async def test_a_failed_call_is_repeated(
     failure: str, sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
 ) -> None:
-    """At once or later: an exception is a fault that may pass."""
+    """An exception may be temporary, whether it is thrown or rejects the promise."""
     complaints.append("getToken failed")
-    task = await held(relay, sandbox)
+    task = await start_held(relay, sandbox)
     await page.goto(relay.url)
 
     await page.evaluate(FOLLOW, {"task": task.id, "answers": [failure, token(relay, task)]})
@@ -133,11 +106,11 @@ async def test_a_question_that_fails_is_asked_again(
         ({"token": "…"}, "getToken must return a string, but returned a value of type object"),
     ],
 )
-async def test_what_is_no_token_is_refused_with_the_reason(
+async def test_a_value_other_than_a_token_is_refused_with_the_reason(
     answer: Any, reason: str, sandbox: Sandbox, relay: Running, page: Page
 ) -> None:
-    """Whoever forgot `return`, or returned the whole answer of the server, reads so."""
-    task = await held(relay, sandbox)
+    """It names a forgotten `return` and the type of an unexpected value."""
+    task = await start_held(relay, sandbox)
     await page.goto(relay.url)
 
     await page.evaluate(FOLLOW, {"task": task.id, "answers": [answer]})
