@@ -146,6 +146,7 @@ async def test_what_is_sent_is_what_the_document_prints(apikley_relay: ApikleyRe
         assert request.body == {"model": MODEL, "callBackUrl": hook, "input": given}
 
 
+@pytest.mark.usefixtures("slow_polls")
 @pytest.mark.parametrize("secret", [True, False], ids=["with a secret", "without"])
 async def test_a_callback_ends_a_task_at_once(apikley_relay: ApikleyRelay, sandbox: Sandbox, secret: bool) -> None:
     """It makes the relay look, and is said to be the source; repeated it changes nothing."""
