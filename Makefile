@@ -4,7 +4,7 @@ PYTHON ?= $(shell ./.ci/python)
 VENV ?= .venv
 UV ?= uv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/pytest --numprocesses=auto --dist=loadfile
+PYTEST := $(BIN)/pytest --numprocesses=auto --dist=worksteal
 
 .PHONY: demo test lint coverage docs format chaos soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
 

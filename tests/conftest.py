@@ -1,5 +1,6 @@
 """What most tests stand on: a sandbox, a relay in front of it, and a client with the relay's key."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -11,12 +12,18 @@ from relay.app import Running, running
 from relay.config import Config
 from relay.sandbox import Sandbox
 
-settings.register_profile("relay", deadline=None)  # a busy machine is no fault of what is tested
+settings.register_profile("relay", deadline=None)  # a busy machine is slow
 settings.load_profile("relay")
 
 API_KEY = "a-management-key-for-tests"
 
+
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Use two workers per core: half of the tests' time is waiting for timers, processes and the disk."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture
