@@ -28,7 +28,7 @@ The headless shell takes half the processor time of the full browser.
 
 ARGUMENTS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 """Nothing here takes so long: whoever waits for it waits for ever."""
 
 expect.set_options(timeout=PATIENCE_MS)

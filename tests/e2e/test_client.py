@@ -175,7 +175,7 @@ async def test_a_token_is_renewed_in_place_before_it_expires(sandbox: Sandbox, r
 
     await page.clock.fast_forward(21_000)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while viewer.subscriptions[task.id].expires_at != expires_at:  # noqa: ASYNC110 -- the hub has no event for it
             await asyncio.sleep(0.005)
     assert await page.evaluate("asked") == [{"task": task.id}]

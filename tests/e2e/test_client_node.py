@@ -93,7 +93,7 @@ async def node(script: str, *arguments: str) -> asyncio.subprocess.Process:
 
 async def output(process: asyncio.subprocess.Process) -> list[Any]:
     """Return the lines that a process has still to say; it says nothing on stderr and ends well."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         said, errors = await process.communicate()
     failures = [
         line for line in errors.decode().splitlines() if "Warning" not in line and "--trace-warnings" not in line
@@ -123,7 +123,7 @@ async def test_the_client_follows_a_task_in_node_to_its_end(sandbox: Sandbox, re
     token, _ = relay.context.access.mint(task.id, scope="view", ttl_s=600)
     process = await node(FOLLOW, (STATIC / "relay.js").as_uri(), relay.url, task.id, token)
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         first = json.loads(await process.stdout.readline())
     assert first["wire"] in ("sse", "ws")
     assert task.upstream_id is not None

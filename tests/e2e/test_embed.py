@@ -152,7 +152,7 @@ async def test_a_frame_tells_its_page_how_high_it_would_like_to_be(
         await expect(frame.locator("figure img")).not_to_have_js_property("naturalWidth", 0)
         overflow = "root => root.scrollHeight - root.clientHeight"
         await expect(page.locator("iframe")).not_to_have_attribute("height", "100")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await frame.locator("html").evaluate(overflow) > 0:  # noqa: ASYNC110 -- a frame is laid out at its own time
                 await asyncio.sleep(0)
         await page.goto("about:blank")

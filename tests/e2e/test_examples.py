@@ -42,7 +42,7 @@ async def backend(relay: Running, port: int) -> AsyncIterator[None]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not await listens(port):  # noqa: ASYNC110 -- a process says nothing of its port
                 await asyncio.sleep(0)
         yield

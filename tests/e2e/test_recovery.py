@@ -72,7 +72,7 @@ def release(sandbox: Sandbox, task: Snapshot) -> None:
 
 async def joined(relay: Running) -> Viewer:
     """Wait for the one viewer of the relay."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while relay.context.hub.viewers == 0:  # noqa: ASYNC110 -- the hub tells nobody that a viewer has come
             await asyncio.sleep(0)
     (viewer,) = relay.context.hub._viewers

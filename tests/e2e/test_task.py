@@ -63,7 +63,7 @@ def part(page: Page, name: str) -> Locator:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until the condition holds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 -- the hub tells nobody that a viewer has left
             await asyncio.sleep(0)
 

@@ -79,7 +79,7 @@ class Live:
     async def _swept(self) -> None:
         """Wait until nothing of the request is left in the spool, but for what the sandbox is still sent."""
         assert self._relay is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self._relay.context.spool.used_bytes:  # noqa: ASYNC110 -- it has no event
                 await asyncio.sleep(0)
 

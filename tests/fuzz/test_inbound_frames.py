@@ -76,7 +76,7 @@ async def path(request: pytest.FixtureRequest, client: aiohttp.ClientSession) ->
 async def left(relay: Running) -> AsyncIterator[None]:
     """Whatever was sent: in the end nobody is left in the hub."""
     yield
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while relay.context.hub.viewers:  # noqa: ASYNC110 -- it has no event
             await asyncio.sleep(0)
 

@@ -274,7 +274,7 @@ async def test_what_was_committed_moves_into_the_file_beside_the_writing(
     monkeypatch.setattr(checkpoints, "PAUSE_S", 0.0)
     async with opened(path) as journal:
         await create(journal, "a")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "a" not in await asyncio.to_thread(tasks_without_the_log, path):
                 await journal.append([line("a", len(await seqs(journal, "a")) + 1)])
 

@@ -18,7 +18,7 @@ from relay.journal.base import Filter, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.sqlite import SQLiteJournal
 
-LONGEST_S = 20.0
+LONGEST_S = 60.0
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial = Callable[..., AbstractAsyncContextManager[Line]]
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """What is awaited here comes at once, or never."""
 
 IMAGE = "bytedance/text-to-image-seedream-v4"

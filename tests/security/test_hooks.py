@@ -21,7 +21,7 @@ Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial = Callable[..., AbstractAsyncContextManager[Line]]
 
 IMAGE = "bytedance/text-to-image-seedream-v4"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 CALLERS = {"providers/http.py", "providers/wiro/socket.py"}
 """What opens connections: to the addresses of the settings, and to no others."""

@@ -17,7 +17,7 @@ from relay.journal.retention import YOUNG_S, retaining, sweep
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 TASK = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "a cat"}, "tags": ["shop"]}
 
 

@@ -21,7 +21,7 @@ from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
 
 MODEL = "bytedance/seedream-v4-text-to-image"
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 ApikleyRelay = Callable[..., AbstractAsyncContextManager[Running]]

@@ -261,14 +261,14 @@ async def start(client: aiohttp.ClientSession, body: aiohttp.FormData) -> None:
 
 async def followed(relay: Running) -> None:
     """Wait until a task has been made."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not relay.context.tasks.following:
             await turn()
 
 
 async def swept(relay: Running) -> None:
     """Wait until nothing lies in the spool: nothing tells when a file is gone."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while relay.context.spool.used_bytes:
             await turn()
 

@@ -45,7 +45,7 @@ async def reached(relay: Running, task: str, condition: Callable[[Snapshot], boo
     committed = asyncio.Event()
     stop = relay.context.journal.listen(lambda _entries: committed.set())
     try:
-        async with asyncio.timeout(6):
+        async with asyncio.timeout(60):
             while not condition(snapshot := await committed_state(relay, task)):
                 await committed.wait()
                 committed.clear()

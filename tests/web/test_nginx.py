@@ -57,7 +57,7 @@ async def nginx(folder: Path, location: str, port: int) -> AsyncIterator[None]:
         NGINX, "-p", str(folder), "-c", str(config), stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -53,7 +53,7 @@ async def playing(*lines: Line, **settings: Any) -> AsyncIterator[Client]:
         Sandbox(accounts={"a-key": None}, script=lines, **settings) as sandbox,
         aiohttp.ClientSession(headers={"x-api-key": "a-key"}) as http,
     ):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield Client(sandbox, http)
 
 

@@ -283,7 +283,7 @@ async def test_a_refusal_may_come_while_the_file_is_on_its_way(sandbox: Sandbox)
     reader, writer = await begin(sandbox, 10_000_000)
 
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")  # its phrase is another since Python 3.13
     finally:
         writer.close()
@@ -295,7 +295,7 @@ async def test_a_connection_may_break_while_the_file_is_on_its_way(sandbox: Sand
     sandbox.next_run(body_stop="65536:drop")
     reader, writer = await begin(sandbox, 10_000_000)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         try:
             answered = await reader.read()
         except ConnectionError:

@@ -33,7 +33,7 @@ WIRES: tuple[Wire, ...] = ("ws", "sse")
 Condition = Callable[[Snapshot], object]
 
 IMAGE = "bytedance/text-to-image-seedream-v4"
-LONGEST_S = 20.0
+LONGEST_S = 60.0
 VERDICTS = {"success": "succeeded", "failed": "failed", "canceled": "canceled"}
 
 

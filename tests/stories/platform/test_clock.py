@@ -60,7 +60,7 @@ async def until(stand: "Stand", task: str, condition: Callable[[Snapshot], objec
     journal, committed = stand.relay.context.journal, asyncio.Event()
     stop = journal.listen(lambda _entries: committed.set())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (state := await journal.snapshot(task)) is None or not condition(state):
                 await committed.wait()
                 committed.clear()
@@ -189,7 +189,7 @@ async def test_a_run_of_unknown_outcome_is_looked_for_until_the_platform_answers
     async with (
         gate(sandbox) as (api_url, is_open, turned_away),
         make_stand(store=store, wiro_api_url=api_url) as stand,
-        asyncio.timeout(20),
+        asyncio.timeout(60),
     ):
         for _ in range(len(submission.SEARCH_AFTER_S) + 2):
             await turned_away.acquire()

@@ -68,7 +68,7 @@ def serve(parent: Connection) -> None:
 def start(url: str, switches: str) -> str:
     """Start a task and return its id."""
     body: dict[str, Any] = {"model": MODEL, "input": {"prompt": f"a cat [sandbox: {switches}]"}, "tags": ["all"]}
-    made = requests.post(f"{url}/v1/tasks", json=body, headers=HEADERS, timeout=10)
+    made = requests.post(f"{url}/v1/tasks", json=body, headers=HEADERS, timeout=60)
     assert made.status_code == 201
     return str(made.json()["task"]["id"])
 
@@ -90,7 +90,7 @@ def served() -> Iterator[Served]:
         url = child.recv()
         ended = start(url, "")
         stream = {"Accept": "text/event-stream"} | HEADERS
-        requests.get(f"{url}/v1/tasks/{ended}/events", headers=stream, timeout=30)  # ends when the task does
+        requests.get(f"{url}/v1/tasks/{ended}/events", headers=stream, timeout=60)  # ends when the task does
         yield Served(url=url, tasks=(start(url, "hold_at=task_start"), ended))
     finally:
         child.send("stop")
@@ -158,7 +158,7 @@ def test_a_start_of_a_model_that_there_is_is_answered_as_the_document_says(case:
 
 def test_the_document_that_is_served_is_the_one_that_was_tried(served: Served) -> None:
     """Byte for byte."""
-    assert requests.get(f"{served.url}/openapi.json", timeout=10).json() == DOCUMENT
+    assert requests.get(f"{served.url}/openapi.json", timeout=60).json() == DOCUMENT
 
 
 def test_every_call_refuses_a_repeated_parameter_and_documents_it(served: Served) -> None:
@@ -167,5 +167,5 @@ def test_every_call_refuses_a_repeated_parameter_and_documents_it(served: Served
         for method, operation in operations.items():
             if path.startswith("/v1/") and not path.endswith("/ws"):
                 url = served.url + path.format(id="x", owner="x", name="x")
-                answer = requests.request(method, f"{url}?a=1&a=2", headers=HEADERS, timeout=10)
+                answer = requests.request(method, f"{url}?a=1&a=2", headers=HEADERS, timeout=60)
                 assert (answer.status_code, "422" in operation["responses"]) == (422, True), f"{method} {path}"

@@ -50,7 +50,7 @@ async def turn() -> None:
 
 async def swept(relay: Running) -> None:
     """Wait until nothing lies in the spool."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while relay.context.spool.used_bytes:
             await turn()
 

@@ -17,7 +17,7 @@ from relay.tasks.requests import Start
 from relay.web.http.frame_limit import CLOSING_BYTES, TOO_MANY, FrameLimit
 from tests.wire import Wire, connected
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Reads(asyncio.ReadTransport):

@@ -45,7 +45,7 @@ async def task(client: aiohttp.ClientSession) -> str:
 
 async def left(relay: Running, viewer: Viewer) -> None:
     """Wait until a viewer is gone."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while viewer in relay.context.hub._viewers:  # noqa: ASYNC110 -- it has no event
             await asyncio.sleep(0)
 

@@ -466,7 +466,7 @@ async def test_who_asks_without_reading_is_heard_no_further(
         assert transport is not None
         transport.pause_reading()
         for _ in range(5000):
-            await asyncio.wait_for(subscribe(socket, "nobody", token="x"), 5)
+            await asyncio.wait_for(subscribe(socket, "nobody", token="x"), 60)
         (viewer,) = relay.context.hub._viewers
         seen = -1
         while seen != asked:  # until it has stopped reading
