@@ -1,4 +1,4 @@
-"""A host of results that is late, as real ones are: a file is there only after some requests for it."""
+"""A host of results on which files appear late, as on a real CDN."""
 
 import io
 import wave
@@ -26,16 +26,16 @@ def _wav() -> bytes:
 
 
 FILES = {"png": ("image/png", PNG), "webm": ("video/webm", WEBM), "wav": ("audio/wav", _wav())}
-"""By the ending of the address."""
+"""Content type and content by file extension."""
 
 
 class Cdn:
-    """Serves every name that ends in one of FILES, and 404 as long as it is `late`."""
+    """Serves every name with an extension of FILES, or answers 404 while `late`."""
 
     def __init__(self) -> None:
         self.late = True
         self.query: str | None = None
-        """What the address must have as its query, as a signed one has; null allows anything."""
+        """The query that every URL must have, as a signed one does; None allows any."""
         self.miss_headers: dict[str, str] = {}
         self.asked: list[str] = []
         """Paths with queries, in the order of the requests."""
@@ -53,7 +53,7 @@ class Cdn:
     @classmethod
     @asynccontextmanager
     async def running(cls) -> AsyncIterator["Cdn"]:
-        """Serve on a free port of loopback."""
+        """Serve on a free port of the loopback interface."""
         cdn = cls()
         application = web.Application()
         application.router.add_get("/{name:.*}", cdn._answer)

@@ -1,8 +1,8 @@
 """
-A real browser, and what it talks to, on one event loop for the whole session.
+Chromium, a relay and a simulated platform for the end-to-end tests, on one event loop for the whole session.
 
-A browser takes a second to start, so it is shared; each test has a context of its own. A test fails when the browser
-complained of anything that the test did not expect.
+Starting a browser takes a second, so the tests share one; each has its own context. A test fails if the browser logs an
+error or warning that the test did not expect.
 """
 
 import os
@@ -29,14 +29,14 @@ The headless shell takes half the processor time of the full browser.
 ARGUMENTS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 PATIENCE_MS = 60_000
-"""Nothing here takes so long: whoever waits for it waits for ever."""
+"""How long to wait for what takes a moment on an idle machine."""
 
 expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for all tests."""
+    """Start one Chromium for all tests of this worker."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=next(filter(None, map(shutil.which, BROWSERS)), None),
@@ -50,62 +50,63 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 def complaints() -> list[str]:
     """
-    Patterns of what the browser may complain of in this test: errors of pages and consoles, refusals of a policy.
+    Return the patterns of errors and warnings that the browser may log in this test; a test appends its own.
 
-    Anything else that it complains of fails the test.
+    Anything else fails the test.
     """
     return []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser, complaints: list[str]) -> AsyncIterator[BrowserContext]:
-    """A browser without a past."""
-    heard: list[str] = []
+    """Open a browser context without cookies, cache or storage."""
+    logged: list[str] = []
 
-    def hear_error(error: WebError) -> None:
-        heard.append(f"page: {error.error}")
+    def on_error(error: WebError) -> None:
+        logged.append(f"page: {error.error}")
 
-    def hear_console(line: ConsoleMessage) -> None:
-        if line.type in ("error", "warning"):
-            heard.append(f"{line.type}: {line.text} ({line.location.get('url')})")
+    def on_console(line: ConsoleMessage) -> None:
+        # The full browser requests an icon even for a document that is not HTML.
+        if line.type in ("error", "warning") and not line.location.get("url", "").endswith("/favicon.ico"):
+            logged.append(f"{line.type}: {line.text} ({line.location.get('url')})")
 
     context = await browser.new_context()
     context.set_default_timeout(PATIENCE_MS)
-    context.on("weberror", hear_error)
-    context.on("console", hear_console)
-    # Every message that a <relay-task> receives, in order.
+    context.on("weberror", on_error)
+    context.on("console", on_console)
+    # `messages`: every message that a <relay-task> receives, in order.
     await context.add_init_script(
         "window.messages = [];"
         'addEventListener("relay-update", ({ detail }) => detail.message && messages.push(detail.message));'
     )
     yield context
     await context.close()
-    assert [line for line in heard if not any(re.search(pattern, line) for pattern in complaints)] == []
+    assert [line for line in logged if not any(re.search(pattern, line) for pattern in complaints)] == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext) -> Page:
-    """An empty tab."""
+    """Open an empty tab."""
     return await context.new_page()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """As elsewhere, but on the browser's loop."""
+    """Start the simulated platform as for other tests, but on the browser's event loop."""
     async with Sandbox(speed=50) as box:
         yield box
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def relay(make_relay: Callable[[], AbstractAsyncContextManager[Running]]) -> AsyncIterator[Running]:
-    """As elsewhere, but on the browser's loop."""
+    """Start a relay as for other tests, but on the browser's event loop."""
     async with make_relay() as started:
         yield started
 
 
 @pytest.fixture
 def view() -> Callable[[Running, str], str]:
-    """Give the address at which a browser sees a task, token and all."""
+    """Return a function that returns the URL of a task's page, with a token."""
 
     def address(relay: Running, task: str) -> str:
         token, _ = relay.context.access.mint(task, scope="view", ttl_s=600)

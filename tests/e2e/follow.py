@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import Locator, Page
 
 from relay.app import Running
 from relay.core.snapshot import Snapshot
@@ -43,6 +43,11 @@ FOLLOW_ALL = """async (key) => {
 SOCKET_LIVE = "client.wire === 'ws' && client.connection === 'live'"
 ALL_LIVE = "window.clients?.every(({ state, connection }) => state && ['live', 'polling'].includes(connection))"
 ALL_DONE = "clients.every(({ state }) => state?.done)"
+
+
+def part(page: Page, name: str) -> Locator:
+    """Return a part of the page's `<relay-task>` by its name."""
+    return page.locator(f'[data-is="{name}"]')
 
 
 async def until(page: Page, condition: str) -> None:

@@ -1,4 +1,4 @@
-"""A proxy that stands between a page and its relay, and lets through what it likes."""
+"""A proxy between a page and its relay that can block, delay or buffer each transport."""
 
 import asyncio
 from collections import Counter
@@ -11,28 +11,29 @@ from relay.app import Running
 
 
 class Middlebox:
-    """A proxy in front of a relay that has its own mind about what may pass. Every connection carries one request."""
+    """Forward requests to a relay, one per connection, except where a test says otherwise."""
 
     def __init__(self, relay: Running) -> None:
         self.relay = URL(relay.url)
         self.url = ""
         self.refused: set[str] = set()
-        """The wires whose requests are cut off: `ws`, `sse`, `poll`."""
+        """The transports whose requests are closed without an answer: `ws`, `sse`, `poll`."""
         self.swallowed: set[str] = set()
-        """The wires whose answers are held back: the connection stands, and nothing comes."""
+        """The transports whose requests are never answered while the connection stays open."""
         self.collected: set[str] = set()
-        """The wires whose answers are passed on when they are complete, and not before."""
+        """The transports whose answers are buffered and forwarded when complete."""
         self.prefix = b""
-        """A path in front of all others, which is taken away before a request is passed on."""
+        """A base path that is removed from each request before it is forwarded."""
         self.answer = b""
-        """An answer that is given in the place of the relay's to each request for a stream."""
+        """An answer to every event stream request instead of the relay's; empty forwards."""
         self.requests: Counter[str] = Counter()
-        """How many requests came for each wire."""
+        """The number of requests per transport."""
         self.open_streams = 0
         self._busy: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
+        """Listen on a free port of the loopback interface; `url` is its address."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
@@ -49,12 +50,12 @@ class Middlebox:
         self._busy.add(task)
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
-                await self._pass(reader, writer)
+                await self._forward(reader, writer)
         finally:
             self._busy.discard(task)
             writer.close()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         head = head.replace(b" " + self.prefix + b"/", b" /", 1)
         wire = wire_of(head)
@@ -76,7 +77,7 @@ class Middlebox:
         try:
             async with asyncio.TaskGroup() as group:
                 up = group.create_task(pump(reader, ours))
-                # Who asks and leaves again has hung up there, too.
+                # A page that disconnects is disconnected from the relay, too.
                 up.add_done_callback(lambda _: ours.close())
                 if wire in self.collected:
                     writer.write(await theirs.read())
@@ -89,17 +90,17 @@ class Middlebox:
 
 
 def wire_of(head: bytes) -> str:
-    """Return which wire a request is for; empty for any other request."""
-    said = head.lower()
-    if b"\r\nupgrade: websocket" in said:
+    """Return the transport that a request is for, or an empty string for any other request."""
+    lowered = head.lower()
+    if b"\r\nupgrade: websocket" in lowered:
         return "ws"
-    if b"\r\naccept: text/event-stream" in said:
+    if b"\r\naccept: text/event-stream" in lowered:
         return "sse"
-    return "poll" if b" /v1/events" in said.partition(b"\r\n")[0] else ""
+    return "poll" if b" /v1/events" in lowered.partition(b"\r\n")[0] else ""
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes until nothing does."""
+    """Forward data until the end of the stream."""
     with suppress(OSError):
         while data := await reader.read(65_536):
             writer.write(data)

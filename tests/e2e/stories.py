@@ -1,7 +1,7 @@
 """
-A task in every state that a page can show, written straight into a journal: nothing runs, so nothing moves on.
+Tasks in every state that a page can show, written directly into a journal.
 
-Tests look at them for what must hold in any state; a person can look at them too.
+Nothing runs, so the states do not change.
 """
 
 import base64
@@ -45,7 +45,7 @@ CHAT = "wiro/sandbox-chat"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event of a story: `ago_s` before now."""
+    """One event of a story, `ago_s` seconds ago."""
 
     ago_s: float
     type: str
@@ -56,12 +56,12 @@ class Entry:
 
 @cache
 def picture(seed: str, width: int, height: int) -> str:
-    """Return a small picture as an address."""
+    """Return a small picture as a data URL."""
     return "data:image/png;base64," + base64.b64encode(pictures.draw(seed, width, height)).decode()
 
 
 def _stages(ago_s: float, *names: str, source: Source = Source.LIVE) -> list[Entry]:
-    """Return stages from `ago_s` on, some seconds apart."""
+    """Return events of these stages, the first `ago_s` seconds ago."""
     states = {
         "queue": State.QUEUED,
         "accept": State.PREPARING,
@@ -111,7 +111,7 @@ def _ended(verdict: State, done: Done, ago_s: float = 0.4) -> Entry:
 
 
 def stories() -> dict[str, tuple[str, list[Entry]]]:
-    """Return model and events of each story, by its name; `submit` and `submitted` are put in front."""
+    """Return model and events of each story by name; `write` adds `submit` and `submitted`."""
     measured = {"step": 6, "steps": 10, "label": "Sampling", "speed": 1.42, "unit": "it/s"}
     images = [
         Output(content_type="image/png", name=f"village-{n}.png", size=2_310_044 + n, url=picture(f"a{n}", 240, 160))
@@ -375,11 +375,11 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
 
 
 async def write(relay: Running, names: list[str] | None = None) -> list[str]:
-    """Write the stories into the relay's journal, each as the task of its name; return the names."""
+    """Write stories (default: all) into the relay's journal, each as a task with its name as id; return the names."""
     now = time.time()
-    told = stories()
-    for index, name in enumerate(names or told):
-        model, entries = told[name]
+    known = stories()
+    for index, name in enumerate(names or known):
+        model, entries = known[name]
         began = entries[0].ago_s + (3.2 if len(entries) > 1 else 0.9)
         submitted = (
             []
@@ -399,29 +399,31 @@ async def write(relay: Running, names: list[str] | None = None) -> list[str]:
         )
         await relay.context.journal.create(record, events[0])
         await relay.context.journal.append(events[1:])
-    return [*(names or told)]
+    return [*(names or known)]
 
 
-async def tell(relay: Running, task: str, said: list[tuple[str, State, Data]], at: float | None = None) -> None:
-    """Write a task that says just this after its `submit`, all at one time: now, unless `at` says another."""
+async def write_task(
+    relay: Running, task: str, entries: list[tuple[str, State, Data]], at: float | None = None
+) -> None:
+    """Write a task with these events after its `submit`, all at the time `at` (default: now)."""
     now = time.time() if at is None else at
     submit = Submit(model=IMAGE, provider="wiro", tags=())
     events = [
         Event(type=name, task=task, seq=seq, state=state, at=now, source=Source.LIVE, data=data)
-        for seq, (name, state, data) in enumerate([("submit", State.SUBMITTING, submit), *said], start=1)
+        for seq, (name, state, data) in enumerate([("submit", State.SUBMITTING, submit), *entries], start=1)
     ]
     record = StoredTask(id=task, provider="wiro", model=IMAGE, created_at=now, input={}, metadata={})
     await relay.context.journal.create(record, events[0])
     await relay.context.journal.append(events[1:])
 
 
-async def succeed(relay: Running, task: str, *outputs: Output) -> None:
+async def write_succeeded(relay: Running, task: str, *outputs: Output) -> None:
     """Write a task that has succeeded with these outputs."""
     results = Results(outputs=outputs)
     done = Done(verdict="succeeded", exit_code=0, billed=True)
-    said: list[tuple[str, State, Data]] = [
+    entries: list[tuple[str, State, Data]] = [
         ("submitted", State.QUEUED, Submitted(upstream_id="1")),
         ("postprocess_end", State.FINISHING, results),
         ("done", State.SUCCEEDED, done),
     ]
-    await tell(relay, task, said)
+    await write_task(relay, task, entries)

@@ -1,4 +1,4 @@
-"""Nobody is kept out: axe-core finds nothing on any page in any state, light or dark, and a phone shows all of it."""
+"""Accessibility: axe-core finds no violation on any page in any state, light or dark."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +36,7 @@ WIDER = """() => [...document.querySelectorAll("relay-task")]
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What axe-core's own checks cause, and the one image of the stories that is not an image."""
+    """Allow what axe-core's own checks cause, and the broken image of the stories."""
     return ["Applying inline style", "data:image/png;base64,AAAA|ERR_INVALID_URL"]
 
 
@@ -60,8 +60,8 @@ async def show_all(page: Page, relay: Running) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-async def test_every_state_of_a_task_can_be_used_by_everybody(look: Any, relay: Running, page: Page) -> None:
-    """Contrast, names, roles and order hold in each state, on a desktop and on a phone."""
+async def test_every_state_of_a_task_is_accessible(look: Any, relay: Running, page: Page) -> None:
+    """On a desktop and on a phone, where everything fits the screen."""
     await page.emulate_media(color_scheme=look, reduced_motion="reduce")
     await show_all(page, relay)
     for details in await page.locator("details:visible").all():
@@ -75,8 +75,8 @@ async def test_every_state_of_a_task_can_be_used_by_everybody(look: Any, relay: 
 
 
 @pytest.mark.parametrize("look", LOOKS)
-async def test_every_page_can_be_used_by_everybody(look: Any, relay: Running, page: Page, view: View) -> None:
-    """The board, its sign-in, a task's page and its half links, the inspector, the frame and its refusal."""
+async def test_every_page_is_accessible(look: Any, relay: Running, page: Page, view: View) -> None:
+    """The dashboard, its sign-in, a task's page, incomplete links, the inspector, the frame and its refusal."""
     await stories.write(relay)
     await page.emulate_media(color_scheme=look, reduced_motion="reduce")
     running = view(relay, "running")
@@ -98,16 +98,16 @@ async def test_every_page_can_be_used_by_everybody(look: Any, relay: Running, pa
         assert await violations(page) == [], address
 
 
-async def test_a_board_without_tasks_can_be_used_by_everybody(relay: Running, page: Page) -> None:
-    """The empty state is a state."""
+async def test_a_dashboard_without_tasks_is_accessible(relay: Running, page: Page) -> None:
+    """It says that there are no tasks."""
     await page.goto(f"{relay.url}/#key={relay.api_key}")
     await expect(page.get_by_text("There are no tasks yet.")).to_be_visible()
 
     assert await violations(page) == []
 
 
-async def test_a_stage_is_read_out_and_a_percent_is_not(relay: Running, page: Page, view: View) -> None:
-    """One polite live region that has the state alone; the bar says the rest to who asks it."""
+async def test_only_the_stage_is_announced(relay: Running, page: Page, view: View) -> None:
+    """The one live region has the state; the progress bar has the rest."""
     await stories.write(relay, ["running"])
     await page.goto(view(relay, "running"))
 

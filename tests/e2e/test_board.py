@@ -1,4 +1,4 @@
-"""The board with more tasks than fit on a page: what matters is there, and what it says is true."""
+"""The dashboard's list with more tasks than fit on a page."""
 
 import re
 import time
@@ -13,16 +13,16 @@ from tests.e2e import stories
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-Said = list[tuple[str, State, Data]]
+Entries = list[tuple[str, State, Data]]
 
 SUCCEEDED = Done(verdict="succeeded", exit_code=0)
-RUNS: Said = [("submitted", State.QUEUED, Submitted(upstream_id="1")), ("start", State.RUNNING, Began())]
-ENDS: Said = [("done", State.SUCCEEDED, SUCCEEDED)]
-STALLS: Said = [("stall", State.RUNNING, Stall(silent_s=90, checked="the upstream says task_start"))]
+RUNS: Entries = [("submitted", State.QUEUED, Submitted(upstream_id="1")), ("start", State.RUNNING, Began())]
+ENDS: Entries = [("done", State.SUCCEEDED, SUCCEEDED)]
+STALLS: Entries = [("stall", State.RUNNING, Stall(silent_s=90, checked="the upstream says task_start"))]
 
 
-async def write(relay: Running, task: str, said: Said, *, ago_s: float = 0, tag: str = "bulk") -> None:
-    """Write a task that was submitted `ago_s` before now."""
+async def write(relay: Running, task: str, entries: Entries, *, ago_s: float = 0, tag: str = "bulk") -> None:
+    """Write a task that was submitted `ago_s` seconds ago."""
     at = time.time() - ago_s
     submit = Submit(model=stories.IMAGE, provider="wiro", tags=(tag,))
     first = Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=at, source=Source.RELAY, data=submit)
@@ -30,27 +30,27 @@ async def write(relay: Running, task: str, said: Said, *, ago_s: float = 0, tag:
         id=task, provider="wiro", model=stories.IMAGE, created_at=at, tags=(tag,), input={}, metadata={}
     )
     await relay.context.journal.create(record, first)
-    await tell(relay, task, said, after=1)
+    await append(relay, task, entries, after=1)
 
 
-async def tell(relay: Running, task: str, said: Said, *, after: int) -> None:
-    """Go on with a task's log after an event."""
+async def append(relay: Running, task: str, entries: Entries, *, after: int) -> None:
+    """Append events to a task's log after seq `after`."""
     now = time.time()
     events = [
         Event(type=name, task=task, seq=seq, state=state, at=now, source=Source.LIVE, data=data)
-        for seq, (name, state, data) in enumerate(said, start=after + 1)
+        for seq, (name, state, data) in enumerate(entries, start=after + 1)
     ]
     await relay.context.journal.append(events)
 
 
 async def board(page: Page, relay: Running) -> None:
-    """Open the board with the relay's key, and wait until it is live."""
+    """Open the dashboard with the API key, and wait until it is live."""
     await page.goto(f"{relay.url}/#key={relay.api_key}")
     await expect(page.locator("#connection")).to_have_text("live")
 
 
-async def test_a_stuck_task_is_first_however_old_it_is(relay: Running, page: Page) -> None:
-    """Many newer tasks have ended: the one that matters is loaded before them, and is found by its tag."""
+async def test_an_old_stuck_task_is_first(relay: Running, page: Page) -> None:
+    """Before 140 newer tasks that have ended; the filter finds it by its tag."""
     await write(relay, "stuck", RUNS + STALLS, ago_s=4000, tag="long-video")
     await write(relay, "quiet", [*RUNS, ("stall", State.RUNNING, confirmed_stall())], ago_s=5000)
     await write(relay, "moves", RUNS, ago_s=6000)
@@ -69,12 +69,12 @@ async def test_a_stuck_task_is_first_however_old_it_is(relay: Running, page: Pag
 
 
 def confirmed_stall() -> Stall:
-    """Return a stall of a task that the platform's record confirms."""
+    """Return a stall of a task whose record says that it is running."""
     return Stall(silent_s=90, checked="the upstream says task_start", confirmed=True)
 
 
-async def test_no_task_freezes_however_many_run(relay: Running, page: Page) -> None:
-    """All of 230 tasks end while the board looks: each row says so, and so does the sum."""
+async def test_every_row_of_230_tasks_is_updated(relay: Running, page: Page) -> None:
+    """All of them end while the list is open; the summary counts them."""
     tasks = [f"run{number}" for number in range(230)]
     for number, task in enumerate(tasks):
         await write(relay, task, RUNS, ago_s=number)
@@ -83,14 +83,14 @@ async def test_no_task_freezes_however_many_run(relay: Running, page: Page) -> N
     await expect(page.locator("#summary")).to_have_text("0 of 230 done")
 
     for task in tasks:
-        await tell(relay, task, ENDS, after=3)
+        await append(relay, task, ENDS, after=3)
 
     await expect(page.locator('#list li[data-state="succeeded"]')).to_have_count(230)
     await expect(page.locator("#summary")).to_have_text("230 of 230 done")
 
 
-async def test_a_search_reaches_what_is_not_loaded(relay: Running, page: Page) -> None:
-    """It is asked of the relay, once for what is typed in one go; more of it comes page by page."""
+async def test_a_search_includes_tasks_that_are_not_loaded(relay: Running, page: Page) -> None:
+    """The relay is asked once per pause in typing; further results come page by page."""
     for number in range(160):
         await write(relay, f"a{number}", RUNS + ENDS, ago_s=number, tag="shoot" if number >= 130 else "bulk")
     await board(page, relay)
@@ -113,10 +113,10 @@ async def test_a_search_reaches_what_is_not_loaded(relay: Running, page: Page) -
     await expect(page.get_by_role("button", name="More")).to_be_visible()
 
 
-async def test_a_state_is_searched_for_beyond_what_is_loaded(relay: Running, page: Page) -> None:
-    """Thirty tasks failed, all of them before the newest: the chip finds them."""
-    failed: Said = [("done", State.FAILED, Done(verdict="failed", exit_code=1))]
-    lost: Said = [("done", State.LOST, Done(verdict="lost"))]
+async def test_a_state_filter_includes_tasks_that_are_not_loaded(relay: Running, page: Page) -> None:
+    """Thirty old tasks failed; the filter finds them."""
+    failed: Entries = [("done", State.FAILED, Done(verdict="failed", exit_code=1))]
+    lost: Entries = [("done", State.LOST, Done(verdict="lost"))]
     for number in range(160):
         end = ENDS if number < 130 else failed if number < 159 else lost
         await write(relay, f"a{number}", RUNS + end, ago_s=number)
@@ -133,8 +133,8 @@ async def test_a_state_is_searched_for_beyond_what_is_loaded(relay: Running, pag
     await expect(page.get_by_role("button", name="Failed 30", exact=True)).to_be_visible()
 
 
-async def test_only_the_chosen_period_is_shown(relay: Running, page: Page) -> None:
-    """By the relay's clock."""
+async def test_the_period_filter_hides_older_tasks(relay: Running, page: Page) -> None:
+    """Measured by the relay's clock."""
     for name, ago_s in (("now", 60), ("today", 7200), ("before", 200_000)):
         await write(relay, name, RUNS + ENDS, ago_s=ago_s)
     await board(page, relay)
@@ -146,8 +146,8 @@ async def test_only_the_chosen_period_is_shown(relay: Running, page: Page) -> No
         await expect(rows).to_have_count(count)
 
 
-async def test_what_joins_a_search_appears_where_it_fits(relay: Running, page: Page) -> None:
-    """Tasks that others start are there without a press; those that do not fit stay out of sight."""
+async def test_new_tasks_join_a_matching_search(relay: Running, page: Page) -> None:
+    """Without a click; tasks that do not match stay hidden."""
     await write(relay, "first", RUNS, tag="spring sale")
     await board(page, relay)
     rows = page.locator("#list li:visible")
@@ -162,8 +162,10 @@ async def test_what_joins_a_search_appears_where_it_fits(relay: Running, page: P
     await expect(rows).to_have_count(3)
 
 
-async def test_the_rows_are_right_after_what_nobody_told(relay: Running, page: Page, complaints: list[str]) -> None:
-    """Without a live connection, a refresh finds out which open tasks have ended, started or gone."""
+async def test_a_refresh_corrects_the_rows_without_a_live_connection(
+    relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """It finds the open tasks that have ended and those that have started."""
     complaints.append("ERR_FAILED")
     await page.route_web_socket("**/v1/ws", lambda _socket: None)
     await page.route("**/v1/events*", lambda route: route.abort())
@@ -173,7 +175,7 @@ async def test_the_rows_are_right_after_what_nobody_told(relay: Running, page: P
     await expect(page.locator('#list li[data-state="running"]')).to_have_count(150)
 
     for number in range(30, 150):
-        await tell(relay, f"run{number}", ENDS, after=3)
+        await append(relay, f"run{number}", ENDS, after=3)
     for number in range(40):
         await write(relay, f"new{number}", RUNS + ENDS, ago_s=number)
     await page.get_by_role("button", name="Refresh").click()
@@ -187,7 +189,7 @@ async def test_the_rows_are_right_after_what_nobody_told(relay: Running, page: P
 
 @pytest.mark.parametrize("off_s", [600, -600])
 async def test_rows_show_the_relays_time(off_s: int, relay: Running, page: Page) -> None:
-    """A browser whose clock is ten minutes off shows how long a task really runs, also when the clock is set."""
+    """Also in a browser whose clock is ten minutes off, or is set meanwhile."""
     await write(relay, "runs", RUNS, ago_s=200)
     await write(relay, "ended", RUNS + ENDS, ago_s=200)
     await page.add_init_script(f"""
@@ -207,8 +209,8 @@ async def test_rows_show_the_relays_time(off_s: int, relay: Running, page: Page)
     await expect(rows.nth(0)).to_have_text(re.compile(r"^3 min \d\d s"))
 
 
-async def test_signing_in_anew_shows_nothing_of_before(relay: Running, page: Page) -> None:
-    """The filter and the rows of the last session are gone."""
+async def test_signing_out_resets_the_filter(relay: Running, page: Page) -> None:
+    """After signing in again all tasks are shown."""
     await write(relay, "first", RUNS, tag="spring")
     await board(page, relay)
     await page.get_by_label("Filter by model, tag or id").fill("nothing fits")

@@ -1,4 +1,4 @@
-"""The client outside a browser: in Node, and where a server renders the page that will show it."""
+"""The client outside a browser: in Node, for server-side rendering."""
 
 import asyncio
 import json
@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 
 from relay.app import Running
-from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
-from relay.tasks.requests import Start
+from tests.e2e.follow import release, start_held, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 STATIC = Path(__file__).parents[2] / "static"
-IMAGE = "bytedance/text-to-image-seedream-v4"
 
 LOAD = """
 const module = await import(process.argv[1]);
@@ -33,7 +31,7 @@ client.addEventListener("update", ({ detail: { message, state, connection, wire 
   if (connection === "ended") console.log(JSON.stringify({ verdict: state.done.verdict, types }));
 });
 """
-"""It says nothing of leaving: a client that has ended keeps no process alive."""
+"""It does not exit: a client that has ended must not keep the process alive."""
 RACE = """
 const [address, task, slow] = process.argv.slice(1);
 const { RelayClient } = await import(address);
@@ -79,11 +77,11 @@ client.addEventListener("update", ({ detail: { message, connection } }) => {
   }
 });
 """
-"""A WebSocket that is asked before the plain call is answered, and answers after it."""
+"""The WebSocket is opened before the plain call is answered, and sends its snapshot after it."""
 
 
 async def node(script: str, *arguments: str) -> asyncio.subprocess.Process:
-    """Run a module in Node."""
+    """Run a script as a module in Node."""
     command = shutil.which("node")
     assert command is not None, "node is missing"
     return await asyncio.create_subprocess_exec(
@@ -92,7 +90,7 @@ async def node(script: str, *arguments: str) -> asyncio.subprocess.Process:
 
 
 async def output(process: asyncio.subprocess.Process) -> list[Any]:
-    """Return the lines that a process has still to say; it says nothing on stderr and ends well."""
+    """Return the remaining lines of a process; require exit code 0 and nothing but warnings on stderr."""
     async with asyncio.timeout(60):
         said, errors = await process.communicate()
     failures = [
@@ -102,33 +100,25 @@ async def output(process: asyncio.subprocess.Process) -> list[Any]:
     return [json.loads(line) for line in said.splitlines()]
 
 
-async def held(relay: Running, sandbox: Sandbox) -> Snapshot:
-    """Start a task that waits where it has just started, until it is released."""
-    sandbox.next_run(hold_at="task_start")
-    return (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
-
-
 @pytest.mark.parametrize("name", ["relay.js", "src/client/relay-client.js", "src/element/define.js"])
-async def test_a_module_can_be_loaded_where_there_is_no_page(name: str) -> None:
-    """Server rendering imports what it cannot show: no `HTMLElement`, `document`, `location` or `customElements`."""
+async def test_the_modules_can_be_imported_without_a_page(name: str) -> None:
+    """There is no `HTMLElement`, `document`, `location` or `customElements`."""
     (names,) = await output(await node(LOAD, (STATIC / name).as_uri()))
 
     if name == "relay.js":
         assert names == ["RelayBoard", "RelayClient", "RelayTaskElement", "reduce"]
 
 
-async def test_the_client_follows_a_task_in_node_to_its_end(sandbox: Sandbox, relay: Running) -> None:
-    """Over the event stream where there is no WebSocket; and when the task has ended, the process does."""
-    task = await held(relay, sandbox)
-    token, _ = relay.context.access.mint(task.id, scope="view", ttl_s=600)
-    process = await node(FOLLOW, (STATIC / "relay.js").as_uri(), relay.url, task.id, token)
+async def test_the_client_follows_a_task_in_node(sandbox: Sandbox, relay: Running) -> None:
+    """Over the event stream if Node has no WebSocket; the process exits when the task has ended."""
+    task = await start_held(relay, sandbox)
+    process = await node(FOLLOW, (STATIC / "relay.js").as_uri(), relay.url, task.id, token(relay, task))
     assert process.stdout is not None
     async with asyncio.timeout(60):
         first = json.loads(await process.stdout.readline())
     assert first["wire"] in ("sse", "ws")
-    assert task.upstream_id is not None
 
-    sandbox.release(task.upstream_id)
+    release(sandbox, task)
 
     lines = await output(process)
     assert lines[-1]["verdict"] == "succeeded"
@@ -136,8 +126,8 @@ async def test_the_client_follows_a_task_in_node_to_its_end(sandbox: Sandbox, re
 
 
 @pytest.mark.parametrize("slow", ["", "poll"])
-async def test_two_wires_that_bring_the_same_state_tell_it_once(slow: str) -> None:
-    """A plain call may be slower than the time that a better wire waits for it: then both bring the whole state."""
+async def test_a_state_that_arrives_twice_is_reported_once(slow: str) -> None:
+    """A slow plain call and the WebSocket may both deliver a snapshot."""
     (types,) = await output(await node(RACE, (STATIC / "relay.js").as_uri(), "a-task", slow))
 
     assert types == ["snapshot", "done"]

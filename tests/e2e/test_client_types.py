@@ -35,9 +35,9 @@ def declared() -> dict[str, list[str]]:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_the_types_declare_exactly_what_the_module_exports(relay: Running, page: Page) -> None:
-    """Compare the names, and the methods and properties of each class."""
-    await page.goto(relay.url)
+async def test_the_declarations_match_the_exports(relay: Running, page: Page) -> None:
+    """Names, and the methods and properties of each class."""
+    await page.goto(f"{relay.url}/livez")
 
     exported = await page.evaluate(MEMBERS)
 

@@ -1,4 +1,4 @@
-"""The dashboard: who signs in sees the tasks, starts one, and gets to its page."""
+"""The dashboard: signing in, the form that starts a task, and the way to its page."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from relay.sandbox import Sandbox
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HTTP_ERROR = "Failed to load resource: the server responded with a status of "
-"""Chromium writes every refused request into the console: here they are meant to be refused."""
+"""What Chromium writes to the console for every refused request."""
 
 
 async def sign_in(page: Page, relay: Running) -> None:
@@ -22,10 +22,8 @@ async def sign_in(page: Page, relay: Running) -> None:
     await expect(page.get_by_role("heading", name="Start a task")).to_be_visible()
 
 
-async def test_a_task_is_started_by_the_form_and_watched_on_its_page(
-    sandbox: Sandbox, relay: Running, page: Page
-) -> None:
-    """From the key to the finished picture: sign in, start, see the row live, follow the link, see the result."""
+async def test_the_form_starts_a_task_and_links_to_its_page(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """Sign in, start, watch the row, follow the link, see the result."""
     sandbox.next_run(hold_at="task_queue")
     await sign_in(page, relay)
     await expect(page.get_by_text("There are no tasks yet.")).to_be_visible()
@@ -50,8 +48,8 @@ async def test_a_task_is_started_by_the_form_and_watched_on_its_page(
     assert ("prompt", "A cat asleep on a stack of books.") in [(field.name, field.value) for field in run.fields]
 
 
-async def test_a_row_leads_to_the_page_of_its_task(relay: Running, page: Page) -> None:
-    """Choosing a row mints a token for it and opens the task with it."""
+async def test_a_row_opens_the_page_of_its_task(relay: Running, page: Page) -> None:
+    """The link has a token for the task."""
     await sign_in(page, relay)
     await page.get_by_label("Prompt", exact=True).fill("A lake.")
     await page.get_by_role("button", name="Start", exact=True).click()
@@ -62,8 +60,8 @@ async def test_a_row_leads_to_the_page_of_its_task(relay: Running, page: Page) -
     await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")
 
 
-async def test_a_key_in_the_address_signs_in_and_leaves_the_address(relay: Running, page: Page) -> None:
-    """The link that the relay prints works, and no key is left where others might read it; signing out forgets it."""
+async def test_a_key_in_the_url_signs_in_and_is_removed(relay: Running, page: Page) -> None:
+    """Signing out removes it from the session storage, too."""
     await page.goto(f"{relay.url}/#key={relay.api_key}")
 
     await expect(page.get_by_role("heading", name="Start a task")).to_be_visible()
@@ -73,8 +71,8 @@ async def test_a_key_in_the_address_signs_in_and_leaves_the_address(relay: Runni
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-async def test_a_browser_that_forbids_storage_signs_in_all_the_same(relay: Running, page: Page) -> None:
-    """Chrome does when all cookies are blocked: the key is then kept until the page is loaded again."""
+async def test_sign_in_works_without_session_storage(relay: Running, page: Page) -> None:
+    """Chrome forbids it when all cookies are blocked; the key then lasts until the page is reloaded."""
     await page.add_init_script(
         "Object.defineProperty(window, 'sessionStorage', { get() { throw new DOMException('no', 'SecurityError'); } })"
     )
@@ -86,8 +84,8 @@ async def test_a_browser_that_forbids_storage_signs_in_all_the_same(relay: Runni
     await expect(page.get_by_role("heading", name="Start a task")).to_be_visible()
 
 
-async def test_a_wrong_key_is_told_in_words(relay: Running, page: Page, complaints: list[str]) -> None:
-    """Whoever signs in with a wrong key is asked again, and told why."""
+async def test_a_wrong_key_is_explained(relay: Running, page: Page, complaints: list[str]) -> None:
+    """The form asks again, with the reason."""
     complaints.append(f"{HTTP_ERROR}401")
     await page.goto(relay.url)
     await page.get_by_label("API key").fill("not the key of this relay")
@@ -97,10 +95,10 @@ async def test_a_wrong_key_is_told_in_words(relay: Running, page: Page, complain
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-async def test_a_refusal_of_the_platform_is_told_in_its_words(
+async def test_a_refusal_of_the_platform_is_shown_beside_the_form(
     sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
 ) -> None:
-    """An empty account says so beside the form, and the form stays as it was."""
+    """The form keeps its input."""
     complaints.append(f"{HTTP_ERROR}402")
     sandbox.next_run(run_error="97:Insufficient balance")
     await sign_in(page, relay)
@@ -113,10 +111,8 @@ async def test_a_refusal_of_the_platform_is_told_in_its_words(
     await expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
 
 
-async def test_an_input_that_is_no_json_is_told_before_anything_is_sent(
-    sandbox: Sandbox, relay: Running, page: Page
-) -> None:
-    """A slip in the JSON costs nothing, and leaving it for the form does not lose it."""
+async def test_invalid_json_is_reported_before_it_is_sent(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """Switching to the form does not lose the text."""
     await sign_in(page, relay)
     await page.get_by_label("Edit as JSON").check()
     await page.get_by_label("Input as JSON").fill('{"prompt": ')
@@ -130,7 +126,7 @@ async def test_an_input_that_is_no_json_is_told_before_anything_is_sent(
 
 
 async def test_the_form_has_every_input_of_every_model(relay: Running, page: Page) -> None:
-    """A labelled control each, with its default, its options, its help, and whether it is required."""
+    """Each has a label, its default, options and help, and whether it is required."""
     await sign_in(page, relay)
     await expect(page.locator("#model option")).to_have_count(5)
     for model in relay.context.models:
@@ -152,10 +148,10 @@ async def test_the_form_has_every_input_of_every_model(relay: Running, page: Pag
             await expect(fields.filter(has=page.get_by_label(each.label, exact=True))).to_contain_text(each.help)
 
 
-async def test_a_sample_is_one_click_away_and_sent_as_the_document_prints_it(
+async def test_a_sample_input_is_sent_as_the_platform_documents_it(
     sandbox: Sandbox, relay: Running, page: Page
 ) -> None:
-    """Choose a model, press a chip, start: the platform gets what its document shows, by keyboard alone."""
+    """Choosing a model, pressing a chip and starting works by keyboard alone."""
     await sign_in(page, relay)
     await page.get_by_label("Model", exact=True).select_option(label="bytedance/image-to-video-seedance-v1")
     chip = page.locator("#start .chip").nth(2)
@@ -181,10 +177,10 @@ async def test_a_sample_is_one_click_away_and_sent_as_the_document_prints_it(
     }
 
 
-async def test_what_does_not_fit_is_said_where_it_stands(
+async def test_invalid_inputs_are_marked_at_their_controls(
     sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
 ) -> None:
-    """Each fault at its control, the first one in focus; mending it takes the words away; nothing was started."""
+    """The first one gets the focus, correcting it removes the message, and nothing is started."""
     complaints.append(f"{HTTP_ERROR}422")
     await sign_in(page, relay)
     await page.get_by_label("Model", exact=True).select_option(label="bytedance/seedream-v4")
@@ -214,8 +210,8 @@ async def test_what_does_not_fit_is_said_where_it_stands(
     assert sent["maxImages"] == 2
 
 
-async def test_form_and_json_are_two_views_of_one_input(relay: Running, page: Page) -> None:
-    """What is written in one stands in the other; the prompt goes along to another model."""
+async def test_form_and_json_edit_the_same_input(relay: Running, page: Page) -> None:
+    """The prompt is kept when another model is chosen."""
     await sign_in(page, relay)
     await page.get_by_label("Model", exact=True).select_option(label="bytedance/text-to-image-seedream-v3")
     await page.get_by_label("Prompt", exact=True).fill("A lake.")
@@ -237,8 +233,8 @@ async def test_form_and_json_are_two_views_of_one_input(relay: Running, page: Pa
     await expect(page.get_by_label("Prompt", exact=True)).to_have_value("A hill.")
 
 
-async def test_a_text_of_the_platform_becomes_no_markup(relay: Running, page: Page) -> None:
-    """Labels, help, options and samples are text, whatever stands in them."""
+async def test_texts_of_the_catalogue_are_never_markup(relay: Running, page: Page) -> None:
+    """Labels, help, options and samples are shown as text."""
     attack = "<img src=x onerror=alert(1)>"
     one = {"name": "x", "label": attack, "help": attack, "type": "select", "required": True, "default": None}
     one |= {"options": [{"value": attack, "label": attack}], "limits": {}}
@@ -253,7 +249,7 @@ async def test_a_text_of_the_platform_becomes_no_markup(relay: Running, page: Pa
 
 
 async def test_the_form_fits_a_phone(relay: Running, page: Page) -> None:
-    """Nothing of it is wider than the screen."""
+    """Nothing is wider than the screen."""
     await page.set_viewport_size({"width": 360, "height": 740})
     await sign_in(page, relay)
     await page.get_by_role("heading", name="Start a task").click()
@@ -262,8 +258,8 @@ async def test_the_form_fits_a_phone(relay: Running, page: Page) -> None:
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-async def test_a_model_that_the_relay_cannot_read_is_named(relay: Running, page: Page, complaints: list[str]) -> None:
-    """A problem answer's fields stand beside the form, each by its name."""
+async def test_an_unknown_model_is_reported_with_its_name(relay: Running, page: Page, complaints: list[str]) -> None:
+    """The fields of the problem document are shown beside the form."""
     complaints.append(f"{HTTP_ERROR}4")
     await sign_in(page, relay)
     await page.get_by_label("Model", exact=True).select_option(label="another model…")

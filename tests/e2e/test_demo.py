@@ -1,4 +1,4 @@
-"""`relay demo` as a newcomer meets it: one command, one link, tasks that move."""
+"""`relay demo`: one command, one link, running tasks."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 @asynccontextmanager
 async def demo() -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the command, and see that it is gone afterwards."""
+    """Run the command; kill it at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -39,7 +39,7 @@ async def demo() -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 async def link_of(process: asyncio.subprocess.Process) -> str:
-    """Read what the command prints until its link comes."""
+    """Return the first link that the command prints."""
     assert process.stdout is not None
     async for line in process.stdout:
         if found := re.search(rb"http://\S+", line):
@@ -47,8 +47,8 @@ async def link_of(process: asyncio.subprocess.Process) -> str:
     raise AssertionError("the demo ended without a link")
 
 
-async def test_the_demo_shows_all_its_tasks_to_their_end_and_goes_at_ctrl_c(page: Page) -> None:
-    """The printed link shows every task; each ends as it should; its page has the result; Ctrl-C ends with 130."""
+async def test_the_demo_shows_its_tasks_to_their_end_and_stops_at_ctrl_c(page: Page) -> None:
+    """Each task ends as intended, a task's page has its result, and the exit code is 130."""
     async with demo() as process, asyncio.timeout(100):
         await page.goto(await link_of(process))
         rows = page.locator("#list li")
@@ -59,7 +59,7 @@ async def test_the_demo_shows_all_its_tasks_to_their_end_and_goes_at_ctrl_c(page
         await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")
         await expect(page.locator("figure video")).to_be_visible()
 
-        await page.close()  # or what it still fetches would be refused, and it would complain
+        await page.close()  # or its pending requests would fail
         process.send_signal(signal.SIGINT)
 
         assert await process.wait() == 130

@@ -1,15 +1,16 @@
-"""<relay-task> as a page's author and a reader meet it: what it shows of each state, and how it behaves in a page."""
+"""`<relay-task>`: what it shows in each state, and how it behaves in a page."""
 
 import re
 from collections.abc import Callable
 
 import pytest
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from relay.app import Running
 from relay.sandbox import Sandbox
 from relay.tasks.requests import Start
 from tests.e2e import stories
+from tests.e2e.follow import part
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -33,20 +34,15 @@ PLACE = """async ([tasks, fallback]) => {
 }"""
 
 
-def part(page: Page, name: str) -> Locator:
-    """Find a part of the <relay-task> by its name."""
-    return page.locator(f'[data-is="{name}"]')
-
-
 async def place(page: Page, relay: Running, tasks: list[str], fallback: str = "", scope: str = "view") -> None:
-    """Put an element for each of the tasks on a page of the relay's own."""
+    """Show an element for each task on an empty page of the relay."""
     tokens = [relay.context.access.mint(task, scope=scope, ttl_s=600)[0] for task in tasks]
     await page.goto(f"{relay.url}/embed/all")
     await page.evaluate(PLACE, [list(zip(tasks, tokens, strict=True)), fallback])
 
 
-async def test_the_rail_has_six_stages_and_says_which_were_worked_out(relay: Running, page: Page, view: View) -> None:
-    """Eleven stages of the platform are six to a person: each with what it took, one that ticks, and dotted ones."""
+async def test_the_rail_has_six_stages_and_marks_reconstructed_ones(relay: Running, page: Page, view: View) -> None:
+    """The platform's eleven stages are shown as six, each with its duration."""
     await stories.write(relay, ["running", "reconciled"])
     await page.goto(view(relay, "running"))
 
@@ -75,10 +71,10 @@ async def test_the_rail_has_six_stages_and_says_which_were_worked_out(relay: Run
         ("canceling", "Cancellation requested.*By viewer"),
     ],
 )
-async def test_what_a_reader_has_to_know_is_said_in_words(
+async def test_a_notice_explains_a_stall_a_queue_and_a_cancellation(
     story: str, words: str, relay: Running, page: Page, view: View
 ) -> None:
-    """Silence with what asking found, the place in the line, a wish to stop."""
+    """With the result of the relay's check, the position in the queue, and who asked to stop."""
     await stories.write(relay, [story])
 
     await page.goto(view(relay, story))
@@ -96,8 +92,10 @@ async def test_what_a_reader_has_to_know_is_said_in_words(
         ("canceled", "Start it again if that was a mistake"),
     ],
 )
-async def test_a_verdict_says_what_to_do(story: str, words: str, relay: Running, page: Page, view: View) -> None:
-    """An end that is no success has advice beside its evidence."""
+async def test_a_verdict_other_than_success_gives_advice(
+    story: str, words: str, relay: Running, page: Page, view: View
+) -> None:
+    """Beside its evidence."""
     await stories.write(relay, [story])
 
     await page.goto(view(relay, story))
@@ -106,8 +104,8 @@ async def test_a_verdict_says_what_to_do(story: str, words: str, relay: Running,
     await expect(part(page, "progress")).to_be_hidden()
 
 
-async def test_an_eta_that_is_a_guess_is_not_shown(relay: Running, page: Page, view: View) -> None:
-    """What was said to take 12 s is no longer said after longer silence than that; a stall ends it at once."""
+async def test_an_outdated_eta_is_hidden(relay: Running, page: Page, view: View) -> None:
+    """An estimate of 12 s is removed after 12 s without news, and at once by a stall."""
     await stories.write(relay, ["running", "running-video", "stalled"])
     await page.goto(view(relay, "running-video"))
     await expect(part(page, "eta")).to_have_text("42 s to 1 min 35 s left (based on 14 earlier runs)")
@@ -124,8 +122,8 @@ async def test_an_eta_that_is_a_guess_is_not_shown(relay: Running, page: Page, v
     await expect(part(page, "eta")).to_have_text("")
 
 
-async def test_the_time_goes_by_the_relays_clock(relay: Running, context: BrowserContext, view: View) -> None:
-    """A browser whose clock is an hour late shows the same elapsed time, and it ticks."""
+async def test_elapsed_time_uses_the_relays_clock(relay: Running, context: BrowserContext, view: View) -> None:
+    """A browser whose clock is set to 1970 shows the same, and it advances."""
     await stories.write(relay, ["unmeasured"])
     page = await context.new_page()
     await page.clock.install(time=0)
@@ -138,8 +136,8 @@ async def test_the_time_goes_by_the_relays_clock(relay: Running, context: Browse
     await expect(part(page, "elapsed")).not_to_have_text(before or "")
 
 
-async def test_thinking_stays_folded_and_the_answer_stands_open(relay: Running, page: Page, view: View) -> None:
-    """Who wants to see the thoughts opens them."""
+async def test_thinking_is_folded_and_the_answer_is_open(relay: Running, page: Page, view: View) -> None:
+    """The reader can open the thinking."""
     await stories.write(relay, ["streaming"])
     await page.goto(view(relay, "streaming"))
 
@@ -150,8 +148,8 @@ async def test_thinking_stays_folded_and_the_answer_stands_open(relay: Running, 
     await expect(thoughts).to_be_visible()
 
 
-async def test_the_lightbox_goes_by_keys(relay: Running, page: Page, view: View) -> None:
-    """Enter opens a picture, arrows walk round, Escape leads back to where one was."""
+async def test_the_lightbox_is_operated_by_keyboard(relay: Running, page: Page, view: View) -> None:
+    """Enter opens a picture, the arrow keys cycle, Escape closes it and restores the focus."""
     await stories.write(relay, ["succeeded"])
     await page.goto(view(relay, "succeeded"))
     first = page.get_by_role("button", name="Enlarge village-0.png")
@@ -171,15 +169,15 @@ async def test_the_lightbox_goes_by_keys(relay: Running, page: Page, view: View)
     await expect(first).to_be_focused()
 
 
-async def test_before_and_after_are_compared_by_who_may_see_the_input(relay: Running, page: Page) -> None:
-    """With the scope `input` the picture that it began with lies over the result; without it nothing is asked for."""
+async def test_comparing_with_the_input_needs_the_scope_input(relay: Running, page: Page) -> None:
+    """With it the input picture lies over the result; without it the input is not requested."""
     made = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
     await place(page, relay, [made.id])
     image = page.locator("figure img")
     await expect(image).not_to_have_js_property("naturalWidth", 0)
     before = await image.get_attribute("src")
-    wish = Start(model="bytedance/seedream-v4", input={"prompt": "In snow.", "inputImage": [before]})
-    task = (await relay.context.tasks.start(wish)).snapshot
+    request = Start(model="bytedance/seedream-v4", input={"prompt": "In snow.", "inputImage": [before]})
+    task = (await relay.context.tasks.start(request)).snapshot
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
 
@@ -196,8 +194,10 @@ async def test_before_and_after_are_compared_by_who_may_see_the_input(relay: Run
     assert await page.locator(".compare .before").evaluate(split) == "100%"
 
 
-async def test_a_task_is_stopped_by_who_may_and_only_when_sure(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """No button without the scope; with it a second question, and then the verdict."""
+async def test_stopping_a_task_needs_the_scope_cancel_and_a_confirmation(
+    sandbox: Sandbox, relay: Running, page: Page
+) -> None:
+    """Without the scope there is no button; with it, a second step and then the verdict."""
     sandbox.next_run(hold_at="task_queue")
     task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
     await place(page, relay, [task.id])
@@ -214,7 +214,7 @@ async def test_a_task_is_stopped_by_who_may_and_only_when_sure(sandbox: Sandbox,
 
 
 async def test_twenty_elements_share_one_socket(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """Each shows its own task, and one of them that is refused takes nobody along."""
+    """Each shows its own task, finished or running."""
     await stories.write(relay, ["running"])
     tasks = [
         (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": f"Lake {n}."}))).snapshot.id
@@ -232,10 +232,10 @@ async def test_twenty_elements_share_one_socket(sandbox: Sandbox, relay: Running
     assert sorted(done) == sorted(tasks)
 
 
-async def test_its_own_words_stand_until_there_is_something_better(
+async def test_the_elements_content_is_shown_until_the_first_state(
     relay: Running, page: Page, context: BrowserContext
 ) -> None:
-    """What the page's author wrote between the tags is shown first, and no longer when the task is there."""
+    """Text between the tags stands in for the task while nothing has arrived."""
     await stories.write(relay, ["running"])
     await page.route_web_socket("**/v1/ws", lambda _socket: None)  # a relay that says nothing
     await page.route("**/v1/events*", lambda _route: None)
@@ -250,8 +250,8 @@ async def test_its_own_words_stand_until_there_is_something_better(
     await expect(part(page, "loading")).to_be_hidden()
 
 
-async def test_it_fires_what_it_promises(relay: Running, page: Page) -> None:
-    """`relay-update` for what comes, `relay-done` once, `relay-error` for what is refused; all of them composed."""
+async def test_the_element_fires_its_documented_events(relay: Running, page: Page) -> None:
+    """`relay-update` per message, `relay-done` once, `relay-error` for a refusal; all composed."""
     await stories.write(relay, ["succeeded"])
     await place(page, relay, ["succeeded", "nothing"])
     await expect(page.locator('[data-connection="refused"]')).to_have_count(1)
@@ -264,8 +264,8 @@ async def test_it_fires_what_it_promises(relay: Running, page: Page) -> None:
     assert once == [["relay-done", "succeeded", True], ["relay-error", "nothing", True]]
 
 
-async def test_being_moved_is_no_reason_to_hang_up(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """Moved within the document it goes on over the same connection, with what the reader has opened left open."""
+async def test_a_moved_element_keeps_its_connection(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """Sections that the reader has opened stay open."""
     sandbox.next_run(hold_at="task_start")
     task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
     sockets: list[str] = []
@@ -281,12 +281,12 @@ async def test_being_moved_is_no_reason_to_hang_up(sandbox: Sandbox, relay: Runn
     await expect(part(page, "state")).to_have_text("Succeeded")
     await expect(part(page, "steps")).to_be_visible()
     assert len(sockets) == 1
-    told = await page.evaluate("messages.map(({ type }) => type)")
-    assert [kind for kind in told if kind in ("snapshot", "resumed")] == ["snapshot"]  # nobody had to ask again
+    received = await page.evaluate("messages.map(({ type }) => type)")
+    assert [kind for kind in received if kind in ("snapshot", "resumed")] == ["snapshot"]  # it did not reconnect
 
 
-async def test_taken_out_it_leaves_nothing_behind(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """Out of the document it hears nothing more; put back in it goes on."""
+async def test_a_removed_element_stops_and_resumes_when_put_back(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """Outside the document it fires no events."""
     sandbox.next_run(hold_at="task_start")
     task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
     await place(page, relay, [task.id, task.id])
@@ -306,10 +306,12 @@ async def test_taken_out_it_leaves_nothing_behind(sandbox: Sandbox, relay: Runni
     await expect(part(page, "state")).to_have_text(["Succeeded", "Succeeded"])
 
 
-async def test_a_long_log_is_followed_until_somebody_reads_it(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """Ten thousand lines: the newest are in sight, scrolling up stays where it is and counts, one press leads back."""
-    wish = Start(model=IMAGE, input={"prompt": "A lake. [sandbox: stderr_lines=10000, hold_at=task_end]"})
-    task = (await relay.context.tasks.start(wish)).snapshot
+async def test_a_long_log_follows_its_end_until_the_reader_scrolls(
+    sandbox: Sandbox, relay: Running, page: Page
+) -> None:
+    """Of 10 000 lines the newest are in view; scrolling up stops following, a button resumes it."""
+    request = Start(model=IMAGE, input={"prompt": "A lake. [sandbox: stderr_lines=10000, hold_at=task_end]"})
+    task = (await relay.context.tasks.start(request)).snapshot
     await place(page, relay, [task.id])
     log = part(page, "log")
     await expect(part(page, "dropped")).to_be_visible()

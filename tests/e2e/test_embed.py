@@ -1,4 +1,4 @@
-"""A task on somebody else's page: as an element, and in a frame."""
+"""A task on a page of another origin: as an element, and in a frame."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +21,7 @@ MODEL = "bytedance/text-to-image-seedream-v4"
 
 
 class Shop:
-    """Somebody else's site: another origin, with one page."""
+    """A site with one page on another origin."""
 
     def __init__(self) -> None:
         self.origin = ""
@@ -51,7 +51,7 @@ async def begun(relay: Running) -> str:
 
 
 def element(relay: Running, task: str, more: str = "") -> str:
-    """Write what an embedding page writes: one script and one element."""
+    """Return the markup of an embedding page: one script and one element."""
     token, _ = relay.context.access.mint(task, scope="view", ttl_s=600)
     return (
         f'<script type="module" src="{relay.url}/static/relay.js"></script>'
@@ -60,8 +60,8 @@ def element(relay: Running, task: str, more: str = "") -> str:
 
 
 @pytest.mark.parametrize("wire", ["ws", "sse"])
-async def test_the_element_shows_a_task_on_a_page_that_is_allowed(wire: str, make_relay: MakeRelay, page: Page) -> None:
-    """One script and one element on a foreign page are enough, over either wire."""
+async def test_the_element_works_on_an_allowed_origin(wire: str, make_relay: MakeRelay, page: Page) -> None:
+    """One script and one element are enough, over either transport."""
     shop = Shop()
     async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
         shop.body = element(relay, await begun(relay), f'wire="{wire}"')
@@ -74,10 +74,8 @@ async def test_the_element_shows_a_task_on_a_page_that_is_allowed(wire: str, mak
         await page.goto("about:blank")
 
 
-async def test_the_element_stays_empty_on_a_page_that_is_not_allowed(
-    relay: Running, page: Page, complaints: list[str]
-) -> None:
-    """Whoever copies the markup with its token into a page that the operator did not name sees why, and no task."""
+async def test_the_element_is_refused_on_another_origin(relay: Running, page: Page, complaints: list[str]) -> None:
+    """Copied markup shows the reason instead of the task."""
     complaints += ["403", "blocked by CORS policy", "net::ERR_FAILED"]
     shop = Shop()
     async with shop.open():
@@ -92,10 +90,10 @@ async def test_the_element_stays_empty_on_a_page_that_is_not_allowed(
         await page.goto("about:blank")
 
 
-async def test_an_element_that_is_moved_and_given_another_task_follows_it(
+async def test_an_element_follows_its_attributes(
     make_relay: MakeRelay, page: Page, sandbox: Sandbox, complaints: list[str]
 ) -> None:
-    """The attributes are the truth: taken out and put back it goes on, with another task it shows that one."""
+    """Moved within the page it continues; with another task and token it shows that task."""
     complaints.append("closed before the connection is established")  # it may be given another task that early
     shop = Shop()
     async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
@@ -117,7 +115,7 @@ async def test_an_element_that_is_moved_and_given_another_task_follows_it(
         await page.goto("about:blank")
 
 
-async def test_a_frame_shows_a_task_where_the_operator_allows_it(make_relay: MakeRelay, page: Page, view: View) -> None:
+async def test_a_frame_shows_a_task_on_an_allowed_origin(make_relay: MakeRelay, page: Page, view: View) -> None:
     """`/embed/…` needs no script on the embedding page."""
     shop = Shop()
     async with shop.open(), make_relay(frame_ancestors=shop.origin) as relay:
@@ -132,10 +130,8 @@ async def test_a_frame_shows_a_task_where_the_operator_allows_it(make_relay: Mak
         await page.goto("about:blank")
 
 
-async def test_a_frame_tells_its_page_how_high_it_would_like_to_be(
-    make_relay: MakeRelay, page: Page, view: View
-) -> None:
-    """A page that listens can give the frame just the room that it needs, and the frame then scrolls no more."""
+async def test_a_frame_posts_its_height_to_the_page(make_relay: MakeRelay, page: Page, view: View) -> None:
+    """A page that sets this height removes the frame's scroll bar."""
     shop = Shop()
     async with shop.open(), make_relay(frame_ancestors=shop.origin) as relay:
         address = view(relay, await begun(relay)).replace("/t/", "/embed/")
@@ -153,7 +149,7 @@ async def test_a_frame_tells_its_page_how_high_it_would_like_to_be(
         overflow = "root => root.scrollHeight - root.clientHeight"
         await expect(page.locator("iframe")).not_to_have_attribute("height", "100")
         async with asyncio.timeout(60):
-            while await frame.locator("html").evaluate(overflow) > 0:  # noqa: ASYNC110 -- a frame is laid out at its own time
+            while await frame.locator("html").evaluate(overflow) > 0:  # noqa: ASYNC110 -- layout has no event
                 await asyncio.sleep(0)
         await page.goto("about:blank")
 
@@ -162,7 +158,7 @@ async def test_a_frame_tells_its_page_how_high_it_would_like_to_be(
 async def test_no_other_page_can_frame_a_task(
     path: str, make_relay: MakeRelay, page: Page, view: View, complaints: list[str]
 ) -> None:
-    """The browser enforces `frame-ancestors`, so that no page can put a task under its own buttons."""
+    """The browser enforces `frame-ancestors`, so that no page can overlay its own buttons."""
     complaints.append("frame-ancestors|Refused to display|chrome-error")
     shop = Shop()
     async with shop.open(), make_relay(frame_ancestors="'self'" if path == "embed" else "*") as relay:

@@ -23,7 +23,7 @@ SAID = (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on: the relay has to know the page's origin before the page is there."""
+    """Return a free port: the relay must know the page's origin before the page is served."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def backend(relay: Running, port: int) -> AsyncIterator[None]:
-    """Run the example, and see that it is gone afterwards."""
+    """Run the example; stop it at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(EXAMPLES / "backend.py"),
@@ -65,7 +65,7 @@ async def listens(port: int) -> bool:
 async def test_the_backend_starts_a_task_and_the_page_shows_it(
     make_relay: MakeRelay, page: Page, complaints: list[str]
 ) -> None:
-    """One press, and the picture is on a page of another origin; the key is nowhere in it."""
+    """One click shows the result on a page of another origin, which never has the API key."""
     complaints.append("favicon")
     assert len((EXAMPLES / "page.html").read_text(encoding="utf-8").splitlines()) == 10
     port = free_port()
@@ -82,7 +82,7 @@ async def test_the_backend_starts_a_task_and_the_page_shows_it(
 
 
 def test_every_part_and_property_of_the_element_is_documented() -> None:
-    """Who styles it finds all names in one place, and none that is not there."""
+    """The list of custom properties is complete, and every one of them exists."""
     made = {"card"}
     for path in STATIC.rglob("*.js"):
         text = path.read_text(encoding="utf-8")

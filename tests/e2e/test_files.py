@@ -1,4 +1,4 @@
-"""Files in the form that starts a task: chosen or dropped, sent as parts of their own, beside addresses."""
+"""Files in the form that starts a task: chosen or dropped, and sent as multipart form data."""
 
 import json
 from email.parser import BytesParser
@@ -25,7 +25,7 @@ DROP = """(place) => {
 
 
 def picture(name: str) -> FilePayload:
-    """Return a picture as the browser's dialog would give it."""
+    """Return a picture as the file dialog provides it."""
     return {"name": name, "mimeType": "image/png", "buffer": PNG}
 
 
@@ -56,7 +56,7 @@ async def sign_in(page: Page, relay: Running) -> None:
 
 
 async def start(page: Page, *errors: dict[str, str]) -> Request:
-    """Press the button, and return the request that it makes: it is taken away from the relay, and refused."""
+    """Press the button, answer its request with 422 in the relay's place, and return the request."""
     made: list[Request] = []
 
     async def refuse(route: Route) -> None:
@@ -72,8 +72,8 @@ async def start(page: Page, *errors: dict[str, str]) -> Request:
     return made[0]
 
 
-async def test_files_and_addresses_go_together(relay: Running, page: Page, complaints: list[str]) -> None:
-    """The part `task` comes first; each file is a part by the input's name; addresses stay in the JSON."""
+async def test_files_and_urls_are_sent_together(relay: Running, page: Page, complaints: list[str]) -> None:
+    """The part `task` comes first, each file is a part named after its input, URLs stay in the JSON."""
     complaints.append("422")
     listing = {"name": "images", "label": "Images", "type": "combinefileinput", "part": "images", "accept": ACCEPT}
     await page.route("**/v1/models", lambda route: route.fulfill(json=offering(listing)))
@@ -103,8 +103,8 @@ async def test_files_and_addresses_go_together(relay: Running, page: Page, compl
     assert request.headers["idempotency-key"]
 
 
-async def test_one_file_takes_the_place_of_its_address(relay: Running, page: Page, complaints: list[str]) -> None:
-    """A file input takes one of both; the file goes by the part's name, the address by its own."""
+async def test_a_file_replaces_the_url_of_its_input(relay: Running, page: Page, complaints: list[str]) -> None:
+    """A `fileinput` takes a file or a URL; the part's name differs from the input's."""
     complaints.append("422")
     single = {"name": "imageUrl", "label": "First frame", "type": "fileinput", "part": "image", "required": True}
     await page.route("**/v1/models", lambda route: route.fulfill(json=offering(single)))
@@ -123,8 +123,8 @@ async def test_one_file_takes_the_place_of_its_address(relay: Running, page: Pag
     await expect(page.locator(".wrong")).to_have_text("First frame the file is empty.")
 
 
-async def test_without_a_file_it_stays_json(relay: Running, page: Page, complaints: list[str]) -> None:
-    """Addresses alone need no form: several of a multifileinput are one text with commas."""
+async def test_urls_alone_are_sent_as_json(relay: Running, page: Page, complaints: list[str]) -> None:
+    """Several URLs of a `multifileinput` are joined by commas."""
     complaints.append("422")
     several = {"name": "clipsUrl", "label": "Clips", "type": "multifileinput", "part": "clips"}
     await page.route("**/v1/models", lambda route: route.fulfill(json=offering(several)))
@@ -144,7 +144,7 @@ async def test_without_a_file_it_stays_json(relay: Running, page: Page, complain
 
 
 async def test_a_file_reaches_the_platform(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """From the dialog to the run upstream, the file is the same."""
+    """The simulated platform receives it with its name."""
     await sign_in(page, relay)
     await page.get_by_label("Model", exact=True).select_option(label=MODEL)
     await page.get_by_label("Prompt", exact=True).fill("The same, in snow.")
@@ -156,10 +156,10 @@ async def test_a_file_reaches_the_platform(sandbox: Sandbox, relay: Running, pag
     assert "village.png" in repr(run)
 
 
-async def test_a_file_that_is_not_wanted_is_said_where_it_was_chosen(
+async def test_a_refused_file_is_reported_at_its_input(
     sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
 ) -> None:
-    """The refusal of the relay stands at the input, and nothing was started."""
+    """Nothing is started."""
     complaints.append("422|ERR_")
     await sign_in(page, relay)
     await page.get_by_label("Model", exact=True).select_option(label=MODEL)

@@ -1,4 +1,4 @@
-"""Pages in browsers whose CSS is old, and behind a proxy that serves them under a path."""
+"""Pages in the oldest supported browsers, and behind a proxy that serves them under a path."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ View = Callable[[Running, str], str]
 STATIC = Path(__file__).parents[2] / "static"
 
 LACKING = ("light-dark(", "color-mix(", "100dvh", "subgrid", ":has(", '/ ""', "field-sizing")
-"""What the oldest supported browsers (Chrome 105, Firefox 110, Safari 16.0) do not know, all of them together."""
+"""CSS that Chrome 105, Firefox 110 or Safari 16.0 does not support."""
 
 COLOURS = """(element) => {
   const { color, backgroundColor } = getComputedStyle(element);
@@ -45,7 +45,7 @@ CONTRAST = """(element) => {
 
 
 async def age(page: Page) -> None:
-    """Take out of every style sheet what an old browser does not know: it drops such declarations and rules."""
+    """Make what old browsers do not support unknown in every style sheet, so that it is dropped."""
 
     async def serve(route: Route) -> None:
         name = route.request.url.partition("/static/")[2]
@@ -58,10 +58,8 @@ async def age(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_an_old_browser_shows_colours_that_can_be_read(
-    scheme: str, relay: Running, page: Page, view: View
-) -> None:
-    """Without light-dark() and color-mix(): text stands out from its ground, in the light and in the dark."""
+async def test_text_is_readable_without_modern_css(scheme: str, relay: Running, page: Page, view: View) -> None:
+    """The contrast is 4.5 or more without light-dark() and color-mix(), in both colour schemes."""
     await stories.write(relay, ["stalled", "failed"])
     await age(page)
     await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
@@ -81,8 +79,8 @@ async def test_an_old_browser_shows_colours_that_can_be_read(
         )
 
 
-async def test_an_old_browser_shows_results_over_every_wire(relay: Running, page: Page, view: View) -> None:
-    """Without `URL.canParse` and `AbortSignal.any`, which came with Safari 17: every picture is there."""
+async def test_results_are_shown_without_modern_apis(relay: Running, page: Page, view: View) -> None:
+    """Safari before 17 has no `URL.canParse` and `AbortSignal.any`."""
     await stories.write(relay, ["succeeded"])
     await page.add_init_script("delete URL.canParse; delete AbortSignal.any;")
     await age(page)
@@ -95,8 +93,8 @@ async def test_an_old_browser_shows_results_over_every_wire(relay: Running, page
             await expect(picture).not_to_have_js_property("naturalWidth", 0)
 
 
-async def test_an_old_browser_lays_out_pages_the_same(relay: Running, page: Page, view: View) -> None:
-    """The steps are lines of their own, the lightbox fills the window, and the main button can be read."""
+async def test_pages_are_laid_out_without_modern_css(relay: Running, page: Page, view: View) -> None:
+    """Each step is one line, the lightbox fills the window, and the main button is readable."""
     await stories.write(relay, ["succeeded"])
     await age(page)
     await page.goto(view(relay, "succeeded"))
@@ -121,7 +119,7 @@ async def test_an_old_browser_lays_out_pages_the_same(relay: Running, page: Page
 
 @asynccontextmanager
 async def under_path(relay: Running, prefix: str) -> AsyncIterator[str]:
-    """Serve the relay under a path of another host, which is taken off on the way, as nginx does."""
+    """Serve the relay under a path of another host, as nginx does: requests are forwarded without the path."""
 
     async def forward(request: web.Request) -> web.StreamResponse:
         if not request.path.startswith(prefix):
@@ -153,7 +151,7 @@ FORWARDED = ("authorization", "accept", "content-type", "idempotency-key", "last
 
 
 async def bridge(session: aiohttp.ClientSession, request: web.Request, target: str) -> web.WebSocketResponse:
-    """Pass a WebSocket through."""
+    """Forward a WebSocket in both directions."""
     browser = web.WebSocketResponse(protocols=("relay.v1",))
     await browser.prepare(request)
     async with session.ws_connect(target, protocols=("relay.v1",)) as relay_side:
@@ -171,8 +169,8 @@ async def bridge(session: aiohttp.ClientSession, request: web.Request, target: s
     return browser
 
 
-async def test_all_pages_work_under_a_path(relay: Running, page: Page) -> None:
-    """The board, a task, its events, and the ways between them: nothing leads out of the path."""
+async def test_all_pages_work_under_a_base_path(relay: Running, page: Page) -> None:
+    """The dashboard, a task, the inspector and the links between them stay below it."""
     await stories.write(relay, ["running", "succeeded"])
     async with under_path(relay, "/tools/relay") as base:
         outside: list[str] = []

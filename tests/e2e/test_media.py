@@ -1,4 +1,4 @@
-"""Results that do not load at once: they are tried again, and whoever looks sees that, and can ask for it."""
+"""Results that do not load at once: the page retries them, shows that it does, and offers a button."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 View = Callable[[Running, str], str]
 
 NOT_LOADED = "Failed to load resource"
-"""What Chromium writes into the console for each 404."""
+"""What Chromium writes to the console for each 404."""
 
 IS_LOADED = "media => (media.complete && media.naturalWidth > 0) || media.readyState > 0"
 
@@ -46,35 +46,35 @@ async def cdn() -> AsyncIterator[Cdn]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def relay(cdn: Cdn, make_relay: Callable[..., AbstractAsyncContextManager[Running]]) -> AsyncIterator[Running]:
-    """A relay whose pages may load from the CDN."""
+    """Run a relay whose pages may load from the CDN."""
     async with make_relay(media_sources=cdn.origin) as started:
         yield started
 
 
 def output(cdn: Cdn, name: str, query: str = "") -> Output:
-    """Return a result at the CDN."""
+    """Return a result whose file is at the CDN."""
     content_type, _ = FILES[name.rpartition(".")[2]]
     return Output(content_type=content_type, name=name, url=f"{cdn.origin}/{name}{query}")
 
 
 async def failed(figure: Locator, times: int) -> None:
-    """Wait until the page has seen so many attempts fail: its next one is due by then."""
+    """Wait until the page has counted this number of failed attempts; the next one is then scheduled."""
     await expect(figure.locator(".media")).to_have_attribute("data-failures", str(times))
 
 
 async def open_task(page: Page, relay: Running, view: View, *outputs: Output) -> Locator:
-    """Show a finished task with these results; the clock of the page is ours."""
-    await stories.succeed(relay, "made", *outputs)
+    """Show a finished task with these results, on a page whose clock the test advances."""
+    await stories.write_succeeded(relay, "made", *outputs)
     await page.clock.install()
     await page.goto(view(relay, "made"))
     return page.locator("figure")
 
 
 @pytest.mark.parametrize(("name", "tag"), [("a.png", "img"), ("a.webm", "video"), ("a.wav", "audio")])
-async def test_a_result_that_comes_late_appears_by_itself(
+async def test_a_late_result_appears_by_itself(
     name: str, tag: str, cdn: Cdn, relay: Running, page: Page, view: View
 ) -> None:
-    """The first retry comes after 1 s, the second 2 s later; meanwhile the page says that it tries."""
+    """The first retry comes after 1 s, the second 2 s later; the page says so."""
     figure = await open_task(page, relay, view, output(cdn, name))
     await expect(figure).to_contain_text("could not be loaded yet. Trying again…")
     await expect(figure.get_by_role("link", name="Open in a new tab")).to_be_visible()
@@ -91,8 +91,10 @@ async def test_a_result_that_comes_late_appears_by_itself(
     await expect(figure).not_to_contain_text("Trying again")
 
 
-async def test_after_a_minute_of_retries_there_is_a_button(cdn: Cdn, relay: Running, page: Page, view: View) -> None:
-    """At most 8 s apart for a minute; then nothing is asked for until somebody presses Retry. No cause is claimed."""
+async def test_after_a_minute_of_retries_there_is_a_retry_button(
+    cdn: Cdn, relay: Running, page: Page, view: View
+) -> None:
+    """Retries are at most 8 s apart; after the last one only the button sends a request."""
     figure = await open_task(page, relay, view, output(cdn, "a.png"))
     await failed(figure, 1)
     for attempt, waited_s in enumerate((1, 2, 4, *[8] * 6, 5), start=2):
@@ -113,8 +115,8 @@ async def test_after_a_minute_of_retries_there_is_a_button(cdn: Cdn, relay: Runn
     await expect(figure.get_by_role("button", name="Enlarge a.png")).to_be_focused()
 
 
-async def test_a_404_that_the_browser_has_cached_is_overcome(cdn: Cdn, relay: Running, page: Page, view: View) -> None:
-    """A CDN may allow its 404 to be kept for hours: a retry is a request that no cache answers."""
+async def test_a_retry_bypasses_a_cached_404(cdn: Cdn, relay: Running, page: Page, view: View) -> None:
+    """A CDN may allow caching its 404 for hours."""
     cdn.miss_headers = {"Cache-Control": "public, max-age=86400"}
     figure = await open_task(page, relay, view, output(cdn, "a.png"))
     await failed(figure, 1)
@@ -127,8 +129,8 @@ async def test_a_404_that_the_browser_has_cached_is_overcome(cdn: Cdn, relay: Ru
     await expect(figure.locator("img")).to_be_visible()
 
 
-async def test_a_signed_address_is_never_changed(cdn: Cdn, relay: Running, page: Page, view: View) -> None:
-    """A signature covers the query: every retry asks for exactly the address that came."""
+async def test_a_retry_does_not_change_a_signed_url(cdn: Cdn, relay: Running, page: Page, view: View) -> None:
+    """A signature covers the query, so every retry uses the URL as it is."""
     cdn.query = "X-Expires=300&X-Signature=ab%2Fcd"
     figure = await open_task(page, relay, view, output(cdn, "a.png", f"?{cdn.query}"))
     await failed(figure, 1)
@@ -142,8 +144,8 @@ async def test_a_signed_address_is_never_changed(cdn: Cdn, relay: Running, page:
     assert set(cdn.asked) == {f"/a.png?{cdn.query}"}
 
 
-async def test_a_view_that_is_gone_asks_for_nothing(cdn: Cdn, relay: Running, page: Page, view: View) -> None:
-    """Out of the document nothing is loaded; back in it the retries go on."""
+async def test_a_removed_element_does_not_retry(cdn: Cdn, relay: Running, page: Page, view: View) -> None:
+    """Back in the document it continues."""
     figure = await open_task(page, relay, view, output(cdn, "a.png"))
     await expect(figure).to_contain_text("Trying again…")
     count = len(cdn.asked)
@@ -157,8 +159,8 @@ async def test_a_view_that_is_gone_asks_for_nothing(cdn: Cdn, relay: Running, pa
     await expect(figure.locator("img")).to_be_visible()
 
 
-async def test_an_enlarged_picture_is_tried_again_too(cdn: Cdn, relay: Running, page: Page, view: View) -> None:
-    """The lightbox loads a picture by itself: it may be gone from the cache by then."""
+async def test_the_lightbox_retries_a_picture(cdn: Cdn, relay: Running, page: Page, view: View) -> None:
+    """The picture may no longer be in the cache."""
     cdn.late = False
     figure = await open_task(page, relay, view, output(cdn, "a.png"), output(cdn, "b.png"))
     await expect(figure.locator("img")).to_have_count(2)
@@ -183,10 +185,12 @@ async def test_an_enlarged_picture_is_tried_again_too(cdn: Cdn, relay: Running, 
     await expect(dialog.get_by_role("img")).to_be_visible()
 
 
-async def test_pictures_that_are_compared_are_tried_again(cdn: Cdn, relay: Running, page: Page) -> None:
-    """The input comes from a host of its own, which may be late as well."""
+async def test_compared_pictures_are_retried(cdn: Cdn, relay: Running, page: Page) -> None:
+    """The input may be late, too."""
     url = f"{cdn.origin}/before.png"
-    await stories.succeed(relay, "made", Output(content_type="image/png", name="a", url=stories.picture("a", 24, 16)))
+    await stories.write_succeeded(
+        relay, "made", Output(content_type="image/png", name="a", url=stories.picture("a", 24, 16))
+    )
     await page.route("**/input", lambda route: route.fulfill(json={"input": {"inputImage": [url]}, "files": []}))
     token, _ = relay.context.access.mint("made", scope="view input", ttl_s=600)
     await page.clock.install()
@@ -201,8 +205,8 @@ async def test_pictures_that_are_compared_are_tried_again(cdn: Cdn, relay: Runni
     await expect(page.locator(".compare")).not_to_contain_text("Trying again")
 
 
-async def test_a_broken_picture_that_came_as_data_offers_no_retry(relay: Running, page: Page, view: View) -> None:
-    """Its bytes will be the same for ever."""
+async def test_a_broken_data_url_offers_no_retry(relay: Running, page: Page, view: View) -> None:
+    """Its content cannot change."""
     broken = Output(content_type="image/png", name="broken.png", url="data:image/png;base64,AAAA")
     figure = await open_task(page, relay, view, broken)
 
@@ -210,8 +214,8 @@ async def test_a_broken_picture_that_came_as_data_offers_no_retry(relay: Running
     await expect(figure.get_by_role("button")).to_have_count(0)
 
 
-async def test_a_result_that_is_shown_stays_when_others_join_it(relay: Running, page: Page) -> None:
-    """Its element is the same: a video that plays goes on playing."""
+async def test_a_shown_result_keeps_its_element(relay: Running, page: Page) -> None:
+    """A playing video goes on while other results are added."""
     await page.goto(relay.url)
     first, second = (
         {"content_type": "image/png", "name": name, "size": 1, "url": stories.picture(name, 24, 16)} for name in "ab"

@@ -1,4 +1,4 @@
-"""The pure JavaScript modules, as the relay serves them, in the engine that runs them."""
+"""The client's pure JavaScript modules, as the relay serves them, in a browser."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Page
 
 from relay.app import Running
+from tests.e2e.follow import BLANK
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -89,17 +90,17 @@ def read(path: Path) -> Any:
 
 @pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
 async def test_the_reducer_gives_the_snapshot_of_each_vector(path: Path, relay: Running, page: Page) -> None:
-    """JavaScript folds every shared vector into exactly its snapshot, as Python does."""
-    await page.goto(relay.url)
+    """Python's reducer is tested with the same vectors."""
+    await page.goto(relay.url + BLANK)
 
     both = await page.evaluate(FOLD, read(path))
 
     assert both["folded"] == both["snapshot"]
 
 
-async def test_the_parser_gives_the_same_however_a_stream_is_cut(relay: Running, page: Page) -> None:
-    """Whole, by single characters, or cut in two at any place: the blocks are the same, and the right ones."""
-    await page.goto(relay.url)
+async def test_the_sse_parser_accepts_any_chunking(relay: Running, page: Page) -> None:
+    """A stream parses the same whole, by single characters, or split in two anywhere."""
+    await page.goto(relay.url + BLANK)
 
     whole = await page.evaluate(PARSE, [STREAM])
 
@@ -131,9 +132,9 @@ def event(task: str, seq: int) -> dict[str, Any]:
     return {"type": "stall_end", "task": task, "seq": seq, "state": "running", "at": 1, "source": "live", "data": {}}
 
 
-async def test_a_fold_knows_its_place_and_says_when_it_is_lost(relay: Running, page: Page) -> None:
-    """It counts down what was missed, takes nothing twice or back, and after a gap waits for the whole state."""
-    await page.goto(relay.url)
+async def test_a_fold_tracks_its_cursor_and_detects_gaps(relay: Running, page: Page) -> None:
+    """It counts missed events down, ignores repeated or older ones, and after a gap waits for a snapshot."""
+    await page.goto(relay.url + BLANK)
     resumed = {"type": "resumed", "task": "t", "seq": 5, "events": 2}
 
     taken = await page.evaluate(
@@ -154,9 +155,9 @@ async def test_a_fold_knows_its_place_and_says_when_it_is_lost(relay: Running, p
     ]
 
 
-async def test_a_fold_takes_what_two_wires_bring(relay: Running, page: Page) -> None:
-    """What one wire has brought already the other says again, or an older state: neither changes anything."""
-    await page.goto(relay.url)
+async def test_a_fold_ignores_messages_that_a_second_connection_repeats(relay: Running, page: Page) -> None:
+    """Neither a repeated event nor an older snapshot changes anything."""
+    await page.goto(relay.url + BLANK)
     resumed = {"type": "resumed", "task": "t", "seq": 4, "events": 2}
 
     assert await page.evaluate(FOLD_FROM, ["e:5", [resumed, event("t", 5), event("t", 6)]]) == [
@@ -170,9 +171,9 @@ async def test_a_fold_takes_what_two_wires_bring(relay: Running, page: Page) -> 
     ]
 
 
-async def test_a_tags_rows_only_become_newer(relay: Running, page: Page) -> None:
-    """Their events skip numbers; what is older, unknown or of another tag changes nothing; a new epoch begins anew."""
-    await page.goto(relay.url)
+async def test_the_rows_of_a_tag_ignore_older_events(relay: Running, page: Page) -> None:
+    """Rows may skip numbers; older, unknown and foreign tasks change nothing; a new epoch starts over."""
+    await page.goto(relay.url + BLANK)
 
     taken = await page.evaluate(
         ROWS,
@@ -190,9 +191,9 @@ async def test_a_tags_rows_only_become_newer(relay: Running, page: Page) -> None
     assert taken == [4, 9, None, None, None, None, 2]
 
 
-async def test_a_token_says_when_it_ends(relay: Running, page: Page) -> None:
-    """An API key, and what only looks like a token, say nothing."""
-    await page.goto(relay.url)
+async def test_the_expiry_of_a_token_is_read_from_it(relay: Running, page: Page) -> None:
+    """An API key and a malformed token have no known expiry."""
+    await page.goto(relay.url + BLANK)
     minted, expires_at = relay.context.access.mint("t", scope="view", ttl_s=60)
 
     assert await page.evaluate(
@@ -207,26 +208,26 @@ async def test_a_token_says_when_it_ends(relay: Running, page: Page) -> None:
     ]
 
 
-async def test_retry_after_is_read_in_both_its_forms(relay: Running, page: Page) -> None:
-    """Seconds, or a date; what is past, missing or neither is no wait."""
-    await page.goto(relay.url)
+async def test_retry_after_may_be_seconds_or_a_date(relay: Running, page: Page) -> None:
+    """A past date, a missing header or any other value means no wait."""
+    await page.goto(relay.url + BLANK)
     now_ms = 784_111_777_000  # Sun, 06 Nov 1994 08:49:37 GMT
     values = ["120", "Sun, 06 Nov 1994 08:50:07 GMT", "Sun, 06 Nov 1994 08:00:00 GMT", "soon", None]
 
     assert await page.evaluate(RETRY_AFTER, [values, now_ms]) == [120, 30, 0, 0, 0]
 
 
-async def test_the_wait_doubles_up_to_twenty_seconds_and_all_of_it_is_jitter(relay: Running, page: Page) -> None:
-    """From nothing up to the whole window; something good heard makes the window short again."""
-    await page.goto(relay.url)
+async def test_the_backoff_doubles_up_to_20_s_with_full_jitter(relay: Running, page: Page) -> None:
+    """A wait is anything from 0 to the window; success resets the window."""
+    await page.goto(relay.url + BLANK)
 
     assert await page.evaluate(WAITS, 1) == [0.5, 1, 2, 4, 8, 16, 20, 20, 0.5]
     assert await page.evaluate(WAITS, 0) == [0] * 9
 
 
-async def test_only_codes_from_4500_on_are_final(relay: Running, page: Page) -> None:
-    """Whatever else closes a socket is come back from."""
-    await page.goto(relay.url)
+async def test_only_close_codes_from_4500_to_4999_are_final(relay: Running, page: Page) -> None:
+    """After any other code the client reconnects."""
+    await page.goto(relay.url + BLANK)
 
     again = await page.evaluate(ENDINGS, [1000, 1001, 1006, 1011, 4000, 4001, 4004, 4499, 5000])
     final = await page.evaluate(ENDINGS, [4500, 4501, 4504, 4505, 4999])

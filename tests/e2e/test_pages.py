@@ -1,4 +1,4 @@
-"""The pages around the element: the board, a task's page, the inspector."""
+"""The pages around the element: the dashboard's list, a task's page and the inspector."""
 
 import asyncio
 import json
@@ -23,26 +23,26 @@ View = Callable[[Running, str], str]
 IMAGE = "bytedance/text-to-image-seedream-v4"
 
 NOTIFY = """
-  window.told = [];
+  window.notified = [];
   window.Notification = class extends EventTarget {
     static permission = "default";
     static async requestPermission() { return (Notification.permission = "granted"); }
-    constructor(title) { super(); told.push(title); }
+    constructor(title) { super(); notified.push(title); }
     close() {}
   };
   Object.defineProperty(document, "visibilityState", { get: () => window.away ? "hidden" : "visible" });
 """
-"""Chromium without a head shows no notifications: what would be shown is kept."""
+"""Headless Chromium shows no notifications: record them."""
 
 
 async def board(page: Page, relay: Running) -> None:
-    """Open the board with the relay's key."""
+    """Open the dashboard with the API key."""
     await page.goto(f"{relay.url}/#key={relay.api_key}")
     await expect(page.get_by_role("heading", name="Tasks")).to_be_visible()
 
 
-async def test_the_board_puts_what_is_stuck_first_and_says_how_all_stand(relay: Running, page: Page) -> None:
-    """Stuck, then what moves, then what has ended; each newest first; the sum of it in words."""
+async def test_the_list_has_stuck_tasks_first_and_a_summary(relay: Running, page: Page) -> None:
+    """Stuck, open, ended; each group newest first."""
     names = ["stalled", "succeeded", "running", "failed", "queued"]
     await stories.write(relay, names)
 
@@ -54,20 +54,20 @@ async def test_the_board_puts_what_is_stuck_first_and_says_how_all_stand(relay: 
     await expect(page.locator("#summary")).to_have_text("2 of 5 done, 1 failed, 1 stuck")
 
 
-async def test_a_row_that_gets_stuck_goes_up_and_the_focus_stays_in_it(relay: Running, page: Page) -> None:
-    """The order follows the news, and takes nobody's place away."""
+async def test_a_row_keeps_the_focus_when_it_moves(relay: Running, page: Page) -> None:
+    """A task that becomes stuck moves to the top."""
     await stories.write(relay, ["running", "queued"])
     await board(page, relay)
     rows = page.locator("#list li")
     await expect(rows.locator(".status")).to_have_text(["Queued", "60 %"])
     await rows.nth(1).get_by_role("button").focus()
-    told = (await relay.context.journal.read("running", after=0, limit=100)).entries
+    log = (await relay.context.journal.read("running", after=0, limit=100)).entries
 
     stall = Stall(silent_s=90, checked="the upstream says task_output")
     event = Event(
         type="stall",
         task="running",
-        seq=len(told) + 1,
+        seq=len(log) + 1,
         state=State.RUNNING,
         at=time.time(),
         source=Source.RELAY,
@@ -79,8 +79,8 @@ async def test_a_row_that_gets_stuck_goes_up_and_the_focus_stays_in_it(relay: Ru
     await expect(rows.first.get_by_role("button")).to_be_focused()
 
 
-async def test_the_board_is_filtered_by_state_tag_and_words(relay: Running, page: Page) -> None:
-    """Chips and a field, by keyboard too; what fits nothing says so."""
+async def test_the_list_is_filtered_by_state_tag_and_text(relay: Running, page: Page) -> None:
+    """By keyboard, too; an empty result is explained."""
     await stories.write(relay, ["running", "failed", "streaming", "succeeded"])
     await board(page, relay)
     shown = page.locator("#list li:visible")
@@ -100,25 +100,21 @@ async def test_the_board_is_filtered_by_state_tag_and_words(relay: Running, page
     await expect(page.get_by_text("No tasks match this filter.")).to_be_visible()
 
 
-async def test_what_joins_a_tag_that_is_looked_at_appears_by_itself(
-    sandbox: Sandbox, relay: Running, page: Page
-) -> None:
-    """A task that somebody else starts is there without a press."""
+async def test_a_new_task_appears_in_a_list_filtered_by_its_tag(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """Without a click."""
     await stories.write(relay, ["running"])
     await board(page, relay)
     await page.get_by_role("button", name="#spring-campaign", exact=True).click()
     await expect(page.locator("#connection")).to_have_text("live")
 
-    wish = Start(model=IMAGE, input={"prompt": "A lake."}, tags=("spring-campaign",))
-    await relay.context.tasks.start(wish)
+    request = Start(model=IMAGE, input={"prompt": "A lake."}, tags=("spring-campaign",))
+    await relay.context.tasks.start(request)
 
     await expect(page.locator('#list li[data-state="succeeded"]')).to_have_count(1)
 
 
-async def test_the_owners_link_has_power_and_the_copied_one_has_not(
-    relay: Running, page: Page, context: BrowserContext
-) -> None:
-    """From the board one may stop a task; the link that one gives away only shows it."""
+async def test_a_copied_link_only_allows_viewing(relay: Running, page: Page, context: BrowserContext) -> None:
+    """The page opened from the dashboard may stop the task."""
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     await stories.write(relay, ["running"])
     await board(page, relay)
@@ -136,8 +132,8 @@ async def test_the_owners_link_has_power_and_the_copied_one_has_not(
     await expect(other.get_by_role("button", name="Cancel task")).to_be_hidden()
 
 
-async def test_the_tab_says_how_far_it_is(relay: Running, page: Page, view: View) -> None:
-    """Title and icon carry the percent; the icon is a ring that fills."""
+async def test_title_and_icon_show_the_progress(relay: Running, page: Page, view: View) -> None:
+    """The icon is a ring that fills."""
     await stories.write(relay, ["running", "succeeded"])
     await page.goto(view(relay, "running"))
 
@@ -149,10 +145,10 @@ async def test_the_tab_says_how_far_it_is(relay: Running, page: Page, view: View
     await expect(icon).to_have_attribute("href", re.compile("stroke-dasharray%3D%2275"))
 
 
-async def test_the_end_is_told_to_who_asked_and_looks_away(
+async def test_a_hidden_page_notifies_at_the_end_if_asked_to(
     sandbox: Sandbox, relay: Running, page: Page, view: View
 ) -> None:
-    """No notification unasked; one at the end for who asked."""
+    """Without the button there is no notification."""
     await page.add_init_script(NOTIFY)
     sandbox.next_run(hold_at="task_queue")
     task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
@@ -167,14 +163,14 @@ async def test_the_end_is_told_to_who_asked_and_looks_away(
     sandbox.release(task.upstream_id)
 
     await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")
-    assert await page.evaluate("told") == [f"Succeeded: {IMAGE}"]
+    assert await page.evaluate("notified") == [f"Succeeded: {IMAGE}"]
     await expect(button).to_be_hidden()
 
 
-async def test_the_inspector_has_the_whole_log_and_recovers_when_it_is_cut(
+async def test_the_inspector_shows_the_whole_log_across_a_cut(
     sandbox: Sandbox, relay: Running, page: Page, view: View
 ) -> None:
-    """History first, then what comes; a cut shows as one, and no event is missing or twice after it."""
+    """It shows the cut, and no event is missing or repeated; the log can be saved and filtered."""
     sandbox.next_run(hold_at="task_start")
     task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
     assert task.upstream_id is not None
@@ -202,10 +198,10 @@ async def test_the_inspector_has_the_whole_log_and_recovers_when_it_is_cut(
         await expect(shown).to_contain_text("stderr")
 
 
-async def test_a_second_tab_shows_the_same(
+async def test_two_tabs_end_with_the_same_state(
     sandbox: Sandbox, relay: Running, context: BrowserContext, view: View
 ) -> None:
-    """Two tabs, one of them opened in the middle, agree to the last."""
+    """One of them is opened while the task runs."""
     sandbox.next_run(hold_at="task_start")
     task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
     assert task.upstream_id is not None
@@ -223,8 +219,8 @@ async def test_a_second_tab_shows_the_same(
     assert states[0] == states[1]
 
 
-async def test_a_phone_shows_all_of_a_task(sandbox: Sandbox, relay: Running, page: Page, view: View) -> None:
-    """Nothing is wider than the screen, from the queue to the result."""
+async def test_a_task_fits_a_phone(sandbox: Sandbox, relay: Running, page: Page, view: View) -> None:
+    """Nothing is wider than the screen, queued or finished."""
     await page.set_viewport_size({"width": 360, "height": 740})
     sandbox.next_run(hold_at="task_queue")
     task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake.", "maxImages": 2}))).snapshot

@@ -1,30 +1,24 @@
-"""What a page lives through: a reload, a cut connection, a relay that restarts, a network that is gone."""
+"""How a page recovers from a reload, a reset connection, a restart of the relay and a lost network."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 from yarl import URL
 
 from relay.app import Running
-from relay.core.snapshot import Snapshot
-from relay.hub.viewer import Viewer
 from relay.sandbox import Sandbox
-from relay.tasks.requests import Start
+from tests.e2e.follow import LOST_CONNECTION, cut, is_gapless, part, release, start_held, token, viewers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 View = Callable[[Running, str], str]
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 
-IMAGE = "bytedance/text-to-image-seedream-v4"
 WIRES = ("ws", "sse")
-LOST_CONNECTION = "net::ERR_|WebSocket connection to .* failed"
-"""Chromium writes every connection that fails into the console: here they are meant to."""
 
 NATIVE = """(address) => {
   window.received = [];
@@ -45,7 +39,7 @@ UNTIL_CLOSED = """() => new Promise((done) => {
 FOLLOW_ALL = """({ address, subscriptions, expected }) => new Promise((done) => {
   const heard = [];
   const socket = new WebSocket(address, ["relay.v1"]);
-  socket.onopen = () => subscriptions.forEach((wish) => socket.send(JSON.stringify({ type: "subscribe", ...wish })));
+  socket.onopen = () => subscriptions.forEach((each) => socket.send(JSON.stringify({ type: "subscribe", ...each })));
   socket.onmessage = ({ data }) => {
     heard.push(JSON.parse(data));
     if (heard.length === expected) done({ heard, state: socket.readyState });
@@ -54,50 +48,17 @@ FOLLOW_ALL = """({ address, subscriptions, expected }) => new Promise((done) => 
 })"""
 
 
-def part(page: Page, name: str) -> Locator:
-    """Find a part of the <relay-task> by its name."""
-    return page.locator(f'[data-is="{name}"]')
-
-
-async def held(relay: Running, sandbox: Sandbox, stage: str) -> Snapshot:
-    """Start a task that waits at a stage until it is released."""
-    sandbox.next_run(hold_at=stage)
-    return (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
-
-
-def release(sandbox: Sandbox, task: Snapshot) -> None:
-    assert task.upstream_id is not None
-    sandbox.release(task.upstream_id)
-
-
-async def joined(relay: Running) -> Viewer:
-    """Wait for the one viewer of the relay."""
-    async with asyncio.timeout(60):
-        while relay.context.hub.viewers == 0:  # noqa: ASYNC110 -- the hub tells nobody that a viewer has come
-            await asyncio.sleep(0)
-    (viewer,) = relay.context.hub._viewers
-    return viewer
-
-
-def cut(viewer: Viewer) -> None:
-    """Cut a viewer's connection as a network does: without a word."""
-    transport = viewer.write.__self__  # type: ignore[attr-defined]
-    assert isinstance(transport, asyncio.Transport)
-    transport.abort()
-
-
-def is_gapless(messages: list[Any]) -> bool:
-    """Say whether the events among the messages follow each other, none left out and none twice."""
-    seqs = [message["seq"] for message in messages if "seq" in message and message["type"] != "resumed"]
-    return len(seqs) > 0 and seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+def seqs_of(messages: list[Any]) -> list[int]:
+    """Return the `seq` of every event among the messages."""
+    return [message["seq"] for message in messages if "seq" in message and message["type"] != "resumed"]
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_a_reload_in_the_middle_shows_the_state_and_goes_on(
+async def test_a_reloaded_page_shows_the_state_and_continues(
     wire: str, sandbox: Sandbox, relay: Running, page: Page, view: View
 ) -> None:
-    """A page that begins anew has at once what the first one had, and sees the end."""
-    task = await held(relay, sandbox, "task_start")
+    """Over either transport."""
+    task = await start_held(relay, sandbox)
     await page.goto(view(relay, task.id).replace("#", f"?wire={wire}#"))
     await expect(part(page, "state")).to_have_text("Generating")
 
@@ -109,14 +70,14 @@ async def test_a_reload_in_the_middle_shows_the_state_and_goes_on(
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_a_relay_that_restarts_in_the_middle_is_found_again(
+async def test_a_page_resumes_after_a_restart_of_the_relay(
     wire: str, tmp_path: Path, sandbox: Sandbox, make_relay: MakeRelay, page: Page, view: View, complaints: list[str]
 ) -> None:
-    """The same port, the same store, another process: the page comes back by itself and resumes without a gap."""
+    """With the same port and store, without a gap."""
     complaints.append(LOST_CONNECTION)
     store = f"sqlite:///{tmp_path}/relay.db"
     async with make_relay(store=store) as relay:
-        task = await held(relay, sandbox, "task_start")
+        task = await start_held(relay, sandbox)
         await page.goto(view(relay, task.id).replace("#", f"?wire={wire}#"))
         await expect(part(page, "state")).to_have_text("Generating")
         await expect(part(page, "connection")).to_have_text("live")
@@ -132,30 +93,30 @@ async def test_a_relay_that_restarts_in_the_middle_is_found_again(
         "snapshot",
         "resumed",
     ]
-    assert is_gapless(messages)
+    assert is_gapless(seqs_of(messages))
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_a_cut_connection_resumes_without_gap_or_repetition(
+async def test_a_page_resumes_after_a_reset_connection(
     wire: str, sandbox: Sandbox, relay: Running, page: Page, view: View, complaints: list[str]
 ) -> None:
-    """What happened while the page was cut off reaches it once, and in order."""
+    """Events of the meantime arrive once and in order."""
     complaints.append(LOST_CONNECTION)
-    task = await held(relay, sandbox, "task_start")
+    task = await start_held(relay, sandbox)
     await page.goto(view(relay, task.id).replace("#", f"?wire={wire}#"))
     await expect(part(page, "state")).to_have_text("Generating")
 
-    cut(await joined(relay))
+    cut(*await viewers(relay, 1))
     release(sandbox, task)
 
     await expect(part(page, "state")).to_have_text("Succeeded")
     messages = await page.evaluate("messages")
     assert "resumed" in [message["type"] for message in messages]
-    assert is_gapless(messages)
+    assert is_gapless(seqs_of(messages))
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_a_network_that_goes_and_comes_back_is_survived(
+async def test_a_page_resumes_when_the_network_is_back(
     wire: str,
     sandbox: Sandbox,
     relay: Running,
@@ -164,9 +125,9 @@ async def test_a_network_that_goes_and_comes_back_is_survived(
     view: View,
     complaints: list[str],
 ) -> None:
-    """Offline and cut off, the page says so; online again, it goes on by itself."""
+    """Meanwhile it says that the connection is lost."""
     complaints.append(LOST_CONNECTION)
-    task = await held(relay, sandbox, "task_start")
+    task = await start_held(relay, sandbox)
     await page.goto(view(relay, task.id).replace("#", f"?wire={wire}#"))
     await expect(part(page, "connection")).to_have_text("live")
 
@@ -182,18 +143,17 @@ async def test_a_network_that_goes_and_comes_back_is_survived(
     await expect(part(page, "state")).to_have_text("Succeeded")
 
 
-async def test_a_native_event_source_comes_back_by_itself_and_ends_by_itself(
+async def test_a_native_event_source_resumes_and_closes_at_the_end(
     sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
 ) -> None:
-    """With nothing but `?token=`: cut off it resumes with Last-Event-ID, and after the end a 204 closes it for good."""
+    """It resumes with Last-Event-ID; after `done` a 204 stops it from reconnecting."""
     complaints.append(LOST_CONNECTION)
-    task = await held(relay, sandbox, "task_start")
-    token, _ = relay.context.access.mint(task.id, scope="view", ttl_s=600)
+    task = await start_held(relay, sandbox)
     await page.goto(relay.url)
-    await page.evaluate(NATIVE, f"/v1/tasks/{task.id}/events?token={token}")
+    await page.evaluate(NATIVE, f"/v1/tasks/{task.id}/events?token={token(relay, task)}")
     await page.evaluate(UNTIL_RECEIVED, "snapshot")
 
-    cut(await joined(relay))
+    cut(*await viewers(relay, 1))
     await page.evaluate(UNTIL_RECEIVED, "resumed")
     release(sandbox, task)
     await page.evaluate(UNTIL_RECEIVED, "done")
@@ -202,17 +162,15 @@ async def test_a_native_event_source_comes_back_by_itself_and_ends_by_itself(
     received = await page.evaluate("received")
     assert [message["type"] for message in received].count("snapshot") == 1
     events = [message for message in received if "seq" in message and message["type"] != "resumed"]
-    assert is_gapless(received)
+    assert is_gapless(seqs_of(received))
     assert events[-1]["type"] == "done"
     assert all(event["lastEventId"] == f"{relay.context.journal.epoch}:{event['seq']}" for event in events)
 
 
-async def test_one_bad_subscription_among_twenty_ends_only_itself(sandbox: Sandbox, relay: Running, page: Page) -> None:
-    """A board whose one link has gone bad keeps all the others."""
-    tasks = [await held(relay, sandbox, "task_queue") for _ in range(20)]
-    subscriptions = [
-        {"task": task.id, "token": relay.context.access.mint(task.id, scope="view", ttl_s=600)[0]} for task in tasks
-    ]
+async def test_a_refused_subscription_does_not_affect_the_others(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """One bad token and one unknown task among twenty subscriptions of a socket."""
+    tasks = [await start_held(relay, sandbox, stage="task_queue") for _ in range(20)]
+    subscriptions = [{"task": task.id, "token": token(relay, task)} for task in tasks]
     bad = {"task": tasks[3].id, "token": subscriptions[4]["token"]}
     await page.goto(relay.url)
 

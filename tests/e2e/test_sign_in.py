@@ -1,4 +1,4 @@
-"""Secrets in a browser: what the address, and so the history and whoever gets the link, has of them."""
+"""Which secrets are in a page's URL, and so in the history and in shared links."""
 
 import jwt
 import pytest
@@ -13,13 +13,13 @@ IMAGE = "bytedance/text-to-image-seedream-v4"
 
 
 async def held(relay: Running) -> str:
-    """Start a task that does not end."""
-    wish = Start(model=IMAGE, input={"prompt": "A lake. [sandbox: hold_at=task_queue]"})
-    return (await relay.context.tasks.start(wish)).snapshot.id
+    """Start a task that stays queued, and return its id."""
+    request = Start(model=IMAGE, input={"prompt": "A lake. [sandbox: hold_at=task_queue]"})
+    return (await relay.context.tasks.start(request)).snapshot.id
 
 
-async def test_a_printed_link_signs_in_once_and_holds_no_key(relay: Running, page: Page, complaints: list[str]) -> None:
-    """The code is gone from the address, and worth nothing to whoever finds it in the history."""
+async def test_a_login_link_works_once_and_has_no_key(relay: Running, page: Page, complaints: list[str]) -> None:
+    """The code is removed from the URL, and cannot be used again from the history."""
     complaints.append("401")
     link = relay.login_link()
     assert relay.api_key not in link
@@ -31,7 +31,7 @@ async def test_a_printed_link_signs_in_once_and_holds_no_key(relay: Running, pag
 
     await page.goto("about:blank")
     await page.goto(link)
-    await expect(page.locator("#problem")).to_be_hidden()  # this tab is signed in all the same
+    await expect(page.locator("#problem")).to_be_hidden()  # this tab is still signed in
     await page.evaluate("sessionStorage.clear()")
     await page.goto("about:blank")
     await page.goto(link)
@@ -39,8 +39,8 @@ async def test_a_printed_link_signs_in_once_and_holds_no_key(relay: Running, pag
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-async def test_a_code_that_is_pasted_into_an_open_dashboard_signs_in(relay: Running, page: Page) -> None:
-    """Only the fragment changes then, and nothing is loaded."""
+async def test_a_code_pasted_into_an_open_dashboard_signs_in(relay: Running, page: Page) -> None:
+    """Only the fragment changes; the page is not loaded again."""
     await page.goto(f"{relay.url}/")
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     await page.goto(relay.login_link())
@@ -48,8 +48,8 @@ async def test_a_code_that_is_pasted_into_an_open_dashboard_signs_in(relay: Runn
     assert page.url == f"{relay.url}/"
 
 
-async def test_the_address_of_a_task_lets_its_reader_watch_and_nothing_else(relay: Running, page: Page) -> None:
-    """The tab of its operator may cancel all the same, after a reload too; whoever copies the address may not."""
+async def test_the_url_of_a_task_page_only_allows_viewing(relay: Running, page: Page) -> None:
+    """The operator's tab can cancel the task, also after a reload; a copy of the URL cannot."""
     await held(relay)
     await page.goto(f"{relay.url}/#key={relay.api_key}")
     await page.locator("#list li").get_by_role("button").click()
@@ -71,15 +71,15 @@ async def test_the_address_of_a_task_lets_its_reader_watch_and_nothing_else(rela
     assert await board.evaluate("sessionStorage.length") == 0
     await board.close()
 
-    reader = await page.context.new_page()  # another tab: it has the address alone
+    reader = await page.context.new_page()  # another tab, with nothing but the URL
     await reader.goto(page.url)
     await expect(reader.locator('[data-is="connection"]')).to_have_text("live")
     await expect(reader.get_by_role("button", name="Cancel task")).to_be_hidden()
     await reader.close()
 
 
-async def test_an_own_token_that_is_over_is_renewed_by_the_tab_that_is_signed_in(relay: Running, page: Page) -> None:
-    """Without the key the page goes on with what its address allows."""
+async def test_a_signed_in_tab_renews_its_expired_token(relay: Running, page: Page) -> None:
+    """Without the key the page uses the token of its URL."""
     task = await held(relay)
     await page.goto(f"{relay.url}/#key={relay.api_key}")
     await page.locator("#list li").get_by_role("button").click()

@@ -1,4 +1,4 @@
-"""What a person sees of a task that answers, is silent, has phases, or began on another day."""
+"""How a page shows answers, silence, phases and times."""
 
 import re
 import time
@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Page, expect
 
 from relay.app import Running
 from relay.core.events import Output
 from tests.e2e import stories
+from tests.e2e.follow import part
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -41,13 +42,8 @@ ROW = """async ([task, now]) => {
 }"""
 
 
-def part(page: Page, name: str) -> Locator:
-    """Find a part of the <relay-task> by its name."""
-    return page.locator(f'[data-is="{name}"]')
-
-
 def running(**more: Any) -> dict[str, Any]:
-    """Return the snapshot of a task that runs since 100 s, at 1000 by the relay's clock."""
+    """Return the snapshot of a task at relay time 1000 s that was created at 900 s."""
     state = {"id": "x", "provider": "wiro", "model": stories.VIDEO, "tags": [], "upstream_id": "1", "state": "running"}
     times = {"epoch": "e", "seq": 9, "created_at": 900.0, "updated_at": 1000.0, "ended_at": None, "stages": []}
     rest: dict[str, Any] = {
@@ -74,8 +70,8 @@ async def show(page: Page, relay: Running, state: dict[str, Any]) -> None:
     await page.evaluate(SHOW, [state, 1000.0])
 
 
-async def test_an_answer_of_which_only_the_record_is_known_is_an_answer(relay: Running, page: Page, view: View) -> None:
-    """Segments that nobody saw stream: the answer is open, the thoughts are folded, calls say what was called."""
+async def test_an_answer_from_the_record_is_shown_like_a_streamed_one(relay: Running, page: Page, view: View) -> None:
+    """The answer is open, the thinking is folded, function calls show what was called."""
     content = {
         "prompt": "q",
         "segments": [
@@ -86,7 +82,7 @@ async def test_an_answer_of_which_only_the_record_is_known_is_an_answer(relay: R
         ],
         "finishreason": "stop",
     }
-    await stories.succeed(relay, "answered", Output(content_type="raw", content=content))
+    await stories.write_succeeded(relay, "answered", Output(content_type="raw", content=content))
 
     await page.goto(view(relay, "answered"))
 
@@ -100,8 +96,8 @@ async def test_an_answer_of_which_only_the_record_is_known_is_an_answer(relay: R
     await expect(part(page, "outputs")).to_be_hidden()
 
 
-async def test_a_silent_task_that_surely_runs_is_not_called_stuck(relay: Running, page: Page) -> None:
-    """No news, counting, where the record confirms that it runs; stuck where nothing does; a queue is just a queue."""
+async def test_a_silent_task_that_is_confirmed_is_not_called_stuck(relay: Running, page: Page) -> None:
+    """ "No news" if the record confirms that it runs, "Stuck" if not, nothing while it is queued."""
     stall = {"silent_s": 180.0, "checked": "the upstream says task_start"}
     await show(page, relay, running(stall=stall | {"confirmed": True}))
     notice = part(page, "notices")
@@ -124,10 +120,10 @@ async def test_a_silent_task_that_surely_runs_is_not_called_stuck(relay: Running
     ("stall", "words"),
     [({"confirmed": True}, "No updates for 3 min 05 s"), ({"confirmed": False}, "Stuck for 3 min 05 s")],
 )
-async def test_a_row_counts_how_long_a_task_is_silent(
+async def test_a_row_shows_how_long_a_task_has_been_silent(
     stall: dict[str, Any], words: str, relay: Running, page: Page
 ) -> None:
-    """The time since the relay said so is added, second by second."""
+    """It adds the time since the relay reported the stall, every second."""
     task = running(stall={"silent_s": 60.0, "checked": "", **stall})
     await page.goto(f"{relay.url}/embed/x")
     await page.evaluate(ROW, [task, 1000.0])
@@ -137,8 +133,8 @@ async def test_a_row_counts_how_long_a_task_is_silent(
     await expect(page.locator(".reason")).to_have_text(words)
 
 
-async def test_the_bar_restarts_with_a_phase(relay: Running, page: Page) -> None:
-    """It draws the second phase while the whole stands at 100 %, which is not said of a task that still runs."""
+async def test_the_bar_restarts_with_a_new_phase(relay: Running, page: Page) -> None:
+    """It shows the second phase even if the overall percent is 100."""
     await show(page, relay, running(progress=progress(100, index=0, label="Sampling", percent=100.0)))
     bar = part(page, "bar")
     await expect(bar).to_have_attribute("aria-valuenow", "100")
@@ -164,7 +160,7 @@ async def test_the_bar_restarts_with_a_phase(relay: Running, page: Page) -> None
 
 
 async def test_no_duration_is_negative(relay: Running, page: Page) -> None:
-    """A stage of a platform whose clock is ahead lasts nothing rather than less."""
+    """The platform's clock may be ahead: a stage then takes 0 s."""
     stages = [{"type": kind, "at": at, "source": "live"} for kind, at in (("queue", 1500.0), ("start", 1400.0))]
     await show(page, relay, running(created_at=1600.0, stages=stages))
     await part(page, "steps-fold").locator("summary").click()
@@ -175,10 +171,10 @@ async def test_no_duration_is_negative(relay: Running, page: Page) -> None:
     assert not re.search(r"[-\u2212]\d", text)
 
 
-async def test_a_task_of_another_day_says_which(relay: Running, page: Page, view: View) -> None:
-    """Three days ago has a date, on the card and at every step."""
+async def test_a_task_of_another_day_shows_the_date(relay: Running, page: Page, view: View) -> None:
+    """On the card of a task that began three days ago."""
     ago = time.time() - 3 * 86_400
-    await stories.tell(relay, "old", [], at=ago)
+    await stories.write_task(relay, "old", [], at=ago)
     day = time.strftime("%b %-d", time.localtime(ago))
 
     await page.goto(view(relay, "old"))
@@ -187,8 +183,8 @@ async def test_a_task_of_another_day_says_which(relay: Running, page: Page, view
 
 
 @pytest.mark.parametrize("off_s", [600, -600, 86_400])
-async def test_a_browsers_wrong_clock_changes_no_time(off_s: int, relay: Running, page: Page, view: View) -> None:
-    """Ten minutes fast or slow, and a clock that is set while the page is open: what is shown is the relay's time."""
+async def test_times_do_not_depend_on_the_browsers_clock(off_s: int, relay: Running, page: Page, view: View) -> None:
+    """The clock may be minutes or a day off, and may be set while the page is open."""
     await stories.write(relay, ["unmeasured"])
     await page.add_init_script(f"""
       const real = Date.now.bind(Date);

@@ -1,4 +1,4 @@
-"""One task on its page: what a person sees of it, over either wire."""
+"""One task on its page, over either transport."""
 
 import asyncio
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from relay.app import Running
 from relay.cli.demo import TASKS
@@ -36,6 +36,7 @@ from relay.core.events import (
 from relay.journal.base import StoredTask
 from relay.sandbox import Sandbox
 from relay.tasks.requests import Start
+from tests.e2e.follow import part
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -56,27 +57,22 @@ EXTENT = """async (media) => {
 """The width of a picture or the duration of a video: only what was decoded has one."""
 
 
-def part(page: Page, name: str) -> Locator:
-    """Find a part of the <relay-task> by its name."""
-    return page.locator(f'[data-is="{name}"]')
-
-
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until the condition holds."""
+    """Wait until the condition holds."""
     async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 -- the hub tells nobody that a viewer has left
-            await asyncio.sleep(0)
+        while not condition():  # noqa: ASYNC110 -- the hub has no event for it
+            await asyncio.sleep(0.005)
 
 
 async def log_of(relay: Running, task: str) -> list[Any]:
-    """Return the task's log as it is on the wire."""
+    """Return the events of the task's log as they are sent."""
     history = await relay.context.journal.read(task, after=0, limit=10_000)
     return [orjson.loads(entry.body) for entry in history.entries]
 
 
 async def write_payloads(relay: Running, task: str) -> None:
-    """Write a task into the journal that carries the payload wherever a text from outside may stand."""
-    said: list[tuple[str, State, Data]] = [
+    """Write a task whose every text from outside is the payload."""
+    entries: list[tuple[str, State, Data]] = [
         ("submit", State.SUBMITTING, Submit(model=PAYLOAD, provider="wiro", tags=(PAYLOAD,))),
         ("submitted", State.QUEUED, Submitted(upstream_id=PAYLOAD)),
         ("output", State.RUNNING, LogOutput(log=Log(stream="stderr", text=PAYLOAD))),
@@ -94,14 +90,14 @@ async def write_payloads(relay: Running, task: str) -> None:
             ),
         ),
     ]
-    await write(relay, task, said)
+    await write(relay, task, entries)
 
 
-async def write(relay: Running, task: str, said: list[tuple[str, State, Data]]) -> None:
-    """Write a task into the journal that says just this."""
+async def write(relay: Running, task: str, entries: list[tuple[str, State, Data]]) -> None:
+    """Write a task with these events."""
     events = [
         Event(type=name, task=task, seq=seq, state=state, at=1_734_513_809.0, source=Source.LIVE, data=data)
-        for seq, (name, state, data) in enumerate(said, start=1)
+        for seq, (name, state, data) in enumerate(entries, start=1)
     ]
     record = StoredTask(id=task, provider="wiro", model=PAYLOAD, created_at=1_734_513_809.0, input={}, metadata={})
     await relay.context.journal.create(record, events[0])
@@ -109,13 +105,13 @@ async def write(relay: Running, task: str, said: list[tuple[str, State, Data]]) 
 
 
 async def events_of(page: Page) -> list[Any]:
-    """Return the events that the page was told, in order."""
+    """Return the events that the page received, in order."""
     messages = await page.evaluate("messages")
     return [message for message in messages if "seq" in message and message["type"] != "resumed"]
 
 
 @pytest.mark.parametrize(("model", "given"), FOUR_MODELS, ids=[model for model, _ in FOUR_MODELS])
-async def test_each_model_runs_to_its_result_in_the_browser_alike_over_both_wires(
+async def test_both_transports_show_each_model_to_its_result(
     model: str,
     given: dict[str, object],
     sandbox: Sandbox,
@@ -123,7 +119,7 @@ async def test_each_model_runs_to_its_result_in_the_browser_alike_over_both_wire
     context: BrowserContext,
     view: View,
 ) -> None:
-    """Each model's task ends in the page with media that really load; WebSocket and SSE tell the same story."""
+    """The media load, and both pages received the events that the log has."""
     sandbox.next_run(hold_at="task_queue")
     task = (await relay.context.tasks.start(Start(model=model, input=given))).snapshot
     assert task.upstream_id is not None
@@ -142,24 +138,24 @@ async def test_each_model_runs_to_its_result_in_the_browser_alike_over_both_wire
         await expect(media).to_have_count(2 if "maxImages" in given else 1)
         for one in await media.all():
             assert await one.evaluate(EXTENT) > 0
-    told = await log_of(relay, task.id)
+    log = await log_of(relay, task.id)
     for page in (over_socket, over_stream):
         events = await events_of(page)
         assert len(events) > 10
-        assert events == told[-len(events) :]
+        assert events == log[-len(events) :]
 
 
-async def test_a_task_of_apikley_runs_to_its_result_in_the_browser(
+async def test_a_task_of_apikley_is_shown_to_its_result(
     make_relay: MakeRelay, sandbox: Sandbox, page: Page, view: View
 ) -> None:
-    """Without a socket upstream: what was asked for again and again is shown as such, and there is nothing to stop."""
+    """Apikley has no stream and is polled; the price is in credits."""
     settings = {"apikley_api_key": sandbox.apikley_key, "apikley_api_url": sandbox.apikley_url}
     async with make_relay(**settings) as relay:
-        wish = Start(
+        request = Start(
             model="bytedance/seedream-v4-text-to-image",
             input={"prompt": "A lake. [sandbox: credits=creditsConsumed]"},
         )
-        task = (await relay.context.tasks.start(wish)).snapshot
+        task = (await relay.context.tasks.start(request)).snapshot
         await page.goto(view(relay, task.id))
 
         await expect(part(page, "state")).to_have_text("Succeeded")
@@ -167,13 +163,13 @@ async def test_a_task_of_apikley_runs_to_its_result_in_the_browser(
         await expect(picture).to_have_count(1)
         assert await picture.evaluate(EXTENT) > 0
         await expect(part(page, "verdict")).to_contain_text("credit")
-        await page.goto("about:blank")  # it leaves before the relay does
+        await page.goto("about:blank")  # disconnect before the relay stops
 
 
-async def test_a_failed_task_shows_its_verdict_and_what_speaks_for_it(relay: Running, page: Page, view: View) -> None:
-    """A failure says so, with its exit code, what was billed, the evidence and the log."""
-    wish = Start(model=IMAGE, input={"prompt": "A village in winter. [sandbox: exit=1]"})
-    task = (await relay.context.tasks.start(wish)).snapshot
+async def test_a_failed_task_shows_its_verdict_and_evidence(relay: Running, page: Page, view: View) -> None:
+    """With exit code, billing, evidence and log."""
+    request = Start(model=IMAGE, input={"prompt": "A village in winter. [sandbox: exit=1]"})
+    task = (await relay.context.tasks.start(request)).snapshot
 
     await page.goto(view(relay, task.id))
 
@@ -186,10 +182,10 @@ async def test_a_failed_task_shows_its_verdict_and_what_speaks_for_it(relay: Run
     await expect(page).to_have_title(f"(Failed) {IMAGE}")
 
 
-async def test_what_a_policy_blocks_is_a_link_rather_than_a_hole(
+async def test_media_blocked_by_the_policy_are_shown_as_a_link(
     make_relay: MakeRelay, page: Page, view: View, complaints: list[str]
 ) -> None:
-    """Where the operator has not allowed a media host, the picture's place says so and links to it."""
+    """The media host is not in RELAY_MEDIA_SOURCES."""
     complaints.append("violates the following Content Security Policy directive")
     async with make_relay(media_sources="https:") as relay:
         task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
@@ -203,8 +199,8 @@ async def test_what_a_policy_blocks_is_a_link_rather_than_a_hole(
         await expect(figure.locator("img")).to_have_count(0)
 
 
-async def test_a_payload_in_whatever_came_from_outside_is_text(relay: Running, page: Page, view: View) -> None:
-    """Markup in a model's name, tag, log, answer, error, evidence and output shows as it is, and runs nowhere."""
+async def test_markup_from_the_platform_is_shown_as_text(relay: Running, page: Page, view: View) -> None:
+    """In a model's name, tag, log, answer, error, evidence and output."""
     await write_payloads(relay, "attacked")
 
     await page.goto(view(relay, "attacked"))
@@ -212,13 +208,13 @@ async def test_a_payload_in_whatever_came_from_outside_is_text(relay: Running, p
     await expect(part(page, "state")).to_have_text("Failed")
     for name in ("model", "facts", "log", "segments", "verdict", "outputs"):
         await expect(part(page, name)).to_contain_text(PAYLOAD)
-    await expect(part(page, "outputs").locator("a")).to_have_count(0)  # its address was a script
+    await expect(part(page, "outputs").locator("a")).to_have_count(0)  # its URL is a script
     assert await page.evaluate("window.attacked") is None
 
 
-async def test_a_payload_in_what_is_told_of_a_running_task_is_text(relay: Running, page: Page, view: View) -> None:
-    """Markup in a label, a unit, a reason, a finding, a name, a kind of answer: the page and the inspector show it."""
-    said: list[tuple[str, State, Data]] = [
+async def test_markup_in_a_running_task_is_shown_as_text(relay: Running, page: Page, view: View) -> None:
+    """In a label, unit, reason, provider and kind of answer, on the page and in the inspector."""
+    entries: list[tuple[str, State, Data]] = [
         ("submit", State.SUBMITTING, Submit(model=IMAGE, provider=PAYLOAD, tags=())),
         ("submitted", State.RUNNING, Submitted(upstream_id="1")),
         ("output", State.RUNNING, ProgressOutput(progress=Progress(percent=5, label=PAYLOAD, speed=1, unit=PAYLOAD))),
@@ -227,7 +223,7 @@ async def test_a_payload_in_what_is_told_of_a_running_task_is_text(relay: Runnin
         ("cancel", State.RUNNING, Cancel(by=PAYLOAD)),
         ("stall", State.RUNNING, Stall(silent_s=1, checked=PAYLOAD)),
     ]
-    await write(relay, "attacked", said)
+    await write(relay, "attacked", entries)
 
     await page.goto(view(relay, "attacked"))
 
@@ -240,13 +236,13 @@ async def test_a_payload_in_what_is_told_of_a_running_task_is_text(relay: Runnin
     assert await page.evaluate("window.attacked") is None
 
 
-async def test_a_payload_in_the_reason_for_waiting_is_text(relay: Running, page: Page, view: View) -> None:
-    """The platform's own words about its limit are words, on the page and on the board."""
-    said: list[tuple[str, State, Data]] = [
+async def test_markup_in_the_reason_of_a_hold_is_shown_as_text(relay: Running, page: Page, view: View) -> None:
+    """It may quote the platform."""
+    entries: list[tuple[str, State, Data]] = [
         ("submit", State.SUBMITTING, Submit(model=IMAGE, provider="wiro", tags=())),
         ("hold", State.HELD, Hold(reason=PAYLOAD, position=1)),
     ]
-    await write(relay, "attacked", said)
+    await write(relay, "attacked", entries)
 
     await page.goto(view(relay, "attacked"))
 
@@ -254,10 +250,10 @@ async def test_a_payload_in_the_reason_for_waiting_is_text(relay: Running, page:
     assert await page.evaluate("window.attacked") is None
 
 
-async def test_a_prompt_full_of_markup_comes_back_as_text_in_the_answer(relay: Running, page: Page, view: View) -> None:
-    """A model that repeats its prompt cannot make the page run it."""
-    wish = Start(model="wiro/sandbox-chat", input={"prompt": PAYLOAD})
-    task = (await relay.context.tasks.start(wish)).snapshot
+async def test_markup_in_an_answer_is_shown_as_text(relay: Running, page: Page, view: View) -> None:
+    """A model may repeat its prompt."""
+    request = Start(model="wiro/sandbox-chat", input={"prompt": PAYLOAD})
+    task = (await relay.context.tasks.start(request)).snapshot
 
     await page.goto(view(relay, task.id))
 
@@ -266,8 +262,8 @@ async def test_a_prompt_full_of_markup_comes_back_as_text_in_the_answer(relay: R
     assert await page.evaluate("window.attacked") is None
 
 
-async def test_the_dashboard_shows_a_payload_as_text(relay: Running, page: Page) -> None:
-    """Markup in the name and tags of a task in the list is text there too."""
+async def test_markup_in_the_dashboards_list_is_shown_as_text(relay: Running, page: Page) -> None:
+    """In a task's model and tags."""
     await write_payloads(relay, "attacked")
 
     await page.goto(f"{relay.url}/#key={relay.api_key}")
@@ -278,10 +274,10 @@ async def test_the_dashboard_shows_a_payload_as_text(relay: Running, page: Page)
 
 
 @pytest.mark.parametrize("wire", ["ws", "sse"])
-async def test_a_closed_tab_leaves_the_hub(wire: str, relay: Running, page: Page, view: View) -> None:
-    """Nothing is kept for a tab that is gone."""
-    wish = Start(model=IMAGE, input={"prompt": "A lake. [sandbox: hold_at=task_queue]"})
-    task = (await relay.context.tasks.start(wish)).snapshot
+async def test_a_closed_tab_frees_its_viewer_and_channel(wire: str, relay: Running, page: Page, view: View) -> None:
+    """Over either transport."""
+    request = Start(model=IMAGE, input={"prompt": "A lake. [sandbox: hold_at=task_queue]"})
+    task = (await relay.context.tasks.start(request)).snapshot
     await page.goto(view(relay, task.id).replace("#", f"?wire={wire}#"))
     await expect(part(page, "connection")).to_have_text("live")
     assert relay.context.hub.viewers == 1
@@ -292,18 +288,18 @@ async def test_a_closed_tab_leaves_the_hub(wire: str, relay: Running, page: Page
     assert relay.context.hub.channels == 0
 
 
-async def test_a_link_without_its_token_says_what_is_missing(relay: Running, page: Page) -> None:
-    """Half a link is met with words, not with an empty page."""
+async def test_a_link_without_a_token_is_explained(relay: Running, page: Page) -> None:
+    """The page says that the link is incomplete."""
     await page.goto(f"{relay.url}/t/some-task")
 
     await expect(page.get_by_role("heading", name="This link is incomplete")).to_be_visible()
 
 
 @pytest.mark.parametrize("wire", ["ws", "sse"])
-async def test_a_task_that_does_not_exist_is_refused_in_words(
+async def test_an_unknown_task_is_explained(
     wire: str, relay: Running, page: Page, view: View, complaints: list[str]
 ) -> None:
-    """A browser hides refused handshakes, so the relay accepts first and the page can say why."""
+    """Browsers hide why a handshake failed, so the relay accepts it and sends the reason."""
     complaints.append("404")
     await page.goto(view(relay, "nothing").replace("#", f"?wire={wire}#"))
 

@@ -1,4 +1,4 @@
-"""The pure modules behind the views, in the engine that runs them."""
+"""The pure JavaScript modules behind the views, in a browser."""
 
 import unicodedata
 from typing import Any
@@ -8,6 +8,7 @@ from playwright.async_api import Page
 
 from relay.app import Running
 from relay.journal.search_words import are_all_found, asked_words
+from tests.e2e.follow import BLANK
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -22,7 +23,7 @@ CLOCK = """async (steps) => {
   const clock = new ServerClock({ monotonic_s: () => monotonic, browser_s: () => browser });
   return steps.map(([passed_s, message, date]) => {
     monotonic += passed_s;
-    browser -= 1e6; // whatever it says, nobody listens
+    browser -= 1e6; // the clock must ignore it
     if (message) clock.adjust(message);
     if (date) clock.adjustByDate(date);
     return clock.now();
@@ -38,7 +39,7 @@ LEVELS = """async (tasks) => {
 
 async def call(page: Page, relay: Running, module: str, name: str, *argument_lists: list[Any]) -> list[Any]:
     """Call an exported function with each list of arguments."""
-    await page.goto(f"{relay.url}/embed/x")
+    await page.goto(relay.url + BLANK)
     results: list[Any] = await page.evaluate(CALL, [module, name, list(argument_lists)])
     return results
 
@@ -93,23 +94,23 @@ ANSWERS: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
 
 
 @pytest.mark.parametrize(("content", "expected"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
-async def test_an_output_gives_its_answer_in_parts(
+async def test_the_answer_of_an_output_is_split_into_segments(
     content: dict[str, Any], expected: list[dict[str, Any]], relay: Running, page: Page
 ) -> None:
-    """Every spelling of an answer is one; what is none of them is JSON."""
+    """Every known form of an answer is recognised; anything else is shown as JSON."""
     assert await call(page, relay, "src/element/output-text.js", "outputText", raw(**content)) == [expected]
 
 
-async def test_a_file_is_no_answer(relay: Running, page: Page) -> None:
-    """With an address and a type it is a file, whatever else came with it."""
+async def test_an_output_with_a_url_is_a_file(relay: Running, page: Page) -> None:
+    """An output with a URL and a content type is never read as an answer."""
     file = {"content_type": "image/png", "url": "https://x/a.png", "content": {"answer": "x"}}
     without = {"content_type": "raw", "url": None, "content": None}
 
     assert await call(page, relay, "src/element/output-text.js", "outputText", [file], [without]) == [[], []]
 
 
-async def test_the_output_replaces_a_stream_that_says_less(relay: Running, page: Page) -> None:
-    """A stream that is complete stays as it was read; one that was cut off or never seen gives way."""
+async def test_the_output_replaces_an_incomplete_stream(relay: Running, page: Page) -> None:
+    """A complete stream stays as it is; a cut one, or one that was never received, is replaced."""
     whole = raw(segments=[{"type": "thinking", "text": "Let me think."}, {"type": "answer", "text": "Qubits."}])
     streamed = [THINKING, {"kind": "answer", "text": "<answer>Qubits.\n</answer>"}]
     cut = [THINKING, {"kind": "answer", "text": "Qub"}]
@@ -136,7 +137,7 @@ async def test_the_output_replaces_a_stream_that_says_less(relay: Running, page:
 
 
 async def test_answer_tags_are_not_shown(relay: Running, page: Page) -> None:
-    """Some models wrap their answer: the tags around it go, those within it stay."""
+    """Some models wrap their answer in tags: the outer ones are removed, inner ones stay."""
     texts = [["<answer>\nRome.\n</answer>"], ["<ANSWER>Rome."], ["Write <answer> here."], ["Rome."]]
 
     assert await call(page, relay, "src/element/output-text.js", "withoutWrapper", *texts) == [
@@ -147,8 +148,8 @@ async def test_answer_tags_are_not_shown(relay: Running, page: Page) -> None:
     ]
 
 
-async def test_the_clock_is_the_relays(relay: Running, page: Page) -> None:
-    """A message is never from the future, so the latest time wins; between messages a monotonic clock counts."""
+async def test_the_clock_follows_the_relays_messages(relay: Running, page: Page) -> None:
+    """The latest time of a message wins; a monotonic clock counts between messages."""
     await page.goto(f"{relay.url}/embed/x")
     ping = {"type": "ping"}
     late = [
@@ -170,8 +171,8 @@ async def test_the_clock_is_the_relays(relay: Running, page: Page) -> None:
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
-async def test_a_time_of_another_day_has_a_date(zone: str, relay: Running, page: Page) -> None:
-    """Today the clock alone, else month and day, in another year the year too: in the zone of the reader."""
+async def test_a_time_on_another_day_includes_the_date(zone: str, relay: Running, page: Page) -> None:
+    """In the reader's time zone: only the time today, month and day otherwise, the year if it differs."""
     context = await page.context.browser.new_context(timezone_id=zone, locale="en-US")  # type: ignore[union-attr]
     page = await context.new_page()
     await page.goto(f"{relay.url}/embed/x")
@@ -205,8 +206,8 @@ def progress(percent: float | None, phase: dict[str, Any] | None) -> dict[str, A
     return {"percent": percent, "phase": phase}
 
 
-async def test_the_bar_draws_the_phase_that_runs(relay: Running, page: Page) -> None:
-    """Its percent, its number and label, and the whole where that differs and is not complete; else the whole alone."""
+async def test_the_bar_shows_the_current_phase(relay: Running, page: Page) -> None:
+    """Percent, number and label of the phase, plus the overall percent where it differs and is below 100 %."""
     second = {"index": 1, "label": "Upscaling", "percent": 30.0}
     tasks = [
         {"progress": None, "done": None},
@@ -239,8 +240,8 @@ async def test_the_bar_draws_the_phase_that_runs(relay: Running, page: Page) -> 
     ]
 
 
-async def test_the_bar_goes_back_only_for_a_new_phase(relay: Running, page: Page) -> None:
-    """Within a phase an older value changes nothing; the next phase begins where it is."""
+async def test_the_bar_restarts_only_with_a_new_phase(relay: Running, page: Page) -> None:
+    """A lower value within a phase is ignored; the next phase starts at its own value."""
     await page.goto(f"{relay.url}/embed/x")
     seen = [(0, 10), (0, 60), (0, 40), (0, None), (1, None), (1, 5), (1, 3), (2, 50)]
 
@@ -251,8 +252,8 @@ async def test_the_bar_goes_back_only_for_a_new_phase(relay: Running, page: Page
     assert levels == [10, 60, 60, 60, None, 5, 5, 50]
 
 
-async def test_only_a_task_that_should_move_is_silent(relay: Running, page: Page) -> None:
-    """A queue is quiet by nature; a task that the record confirms has no news; any other is stuck."""
+async def test_only_a_running_task_counts_as_silent(relay: Running, page: Page) -> None:
+    """A queued task is never silent; a confirmed one has no news; any other is stuck."""
     confirmed, unconfirmed = {"confirmed": True}, {"confirmed": False}
     old: dict[str, Any] = {}
     cases: list[tuple[str, dict[str, Any] | None, str | None]] = [
@@ -277,8 +278,8 @@ async def test_only_a_task_that_should_move_is_silent(relay: Running, page: Page
     assert found == [expected for _, _, expected in cases]
 
 
-async def test_an_address_is_checked_without_what_old_browsers_lack(relay: Running, page: Page) -> None:
-    """`URL.canParse` is missing before Chrome 120, Firefox 115 and Safari 17."""
+async def test_urls_are_checked_without_url_canparse(relay: Running, page: Page) -> None:
+    """It is missing before Chrome 120, Firefox 115 and Safari 17."""
     await page.add_init_script("delete URL.canParse")
     addresses = ["https://x/a.png", "data:image/png;base64,AA", "javascript:alert(1)", "a.png", "", None, "http://["]
 
@@ -287,8 +288,8 @@ async def test_an_address_is_checked_without_what_old_browsers_lack(relay: Runni
     ]  # fmt: skip
 
 
-async def test_retries_are_spread_over_a_minute(relay: Running, page: Page) -> None:
-    """The first after 1 s, at most 8 s apart."""
+async def test_retries_of_a_file_are_spread_over_a_minute(relay: Running, page: Page) -> None:
+    """The first after 1 s, then at most 8 s apart."""
     await page.goto(f"{relay.url}/embed/x")
 
     delays = await page.evaluate(
@@ -300,8 +301,8 @@ async def test_retries_are_spread_over_a_minute(relay: Running, page: Page) -> N
     assert sum(delays) == 60
 
 
-async def test_a_retry_changes_only_an_address_without_a_query(relay: Running, page: Page) -> None:
-    """Every other one, and never the first: a cache may hold the 404, and a server may reject what it does not know."""
+async def test_a_retry_changes_only_a_url_without_a_query(relay: Running, page: Page) -> None:
+    """Every other retry changes it, as a cache may hold the 404; a server may reject unknown parameters."""
     plain, signed, local = "https://x/a.png", "https://x/a.png?sig=a%2Fb&e=1", "data:image/png;base64,AA"
 
     addresses = await call(
@@ -315,8 +316,8 @@ async def test_a_retry_changes_only_an_address_without_a_query(relay: Running, p
     assert addresses == [plain, plain, f"{plain}?retry=2", plain, *[signed] * 4, *[local] * 4]
 
 
-async def test_the_newest_results_are_the_results(relay: Running, page: Page) -> None:
-    """An `output` with `outputs` replaces the whole set, before `done` and after `postprocess_end`."""
+async def test_later_outputs_replace_earlier_ones(relay: Running, page: Page) -> None:
+    """An `output` event with `outputs` replaces the whole set, also after `postprocess_end`."""
     state = {"id": "t", "seq": 4, "state": "finishing", "updated_at": 1, "outputs": [{"url": "https://x/0.png"}]}
     event = {"type": "output", "task": "t", "seq": 5, "state": "finishing", "at": 2, "source": "reconciled"}
     outputs = [{"url": f"https://x/{n}.png"} for n in range(4)]
@@ -335,8 +336,8 @@ SEARCHES += ["order:1", "12", "#long", "bdwm", "", "   ", "-", unicodedata.norma
 SEARCHES += ["ong", "ideo", "long short", "video-long", "uhling", "rocket", "dwm", "v12", "order:2"]
 
 
-async def test_the_board_finds_tasks_by_the_same_words_as_the_relay(relay: Running, page: Page) -> None:
-    """A task that joins a filtered list is judged in the browser, those before it on the server."""
+async def test_the_dashboard_matches_search_words_as_the_relay_does(relay: Running, page: Page) -> None:
+    """The browser filters tasks that join a list; the relay filters those that were there."""
     task, *names = "bdwmu65xnubzsm4bndfz6w8eqz", "bytedance/image-to-video-seedance-v1", *TAGS
 
     found = await call(
