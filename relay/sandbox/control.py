@@ -1,105 +1,83 @@
 """
-`/sandbox/…`: the desk from which people and tests look at the truth and turn the switches. No key: it is on loopback.
+The control API under `/sandbox/…`, for people and tests. It needs no key, because the sandbox listens on loopback only.
 
-    GET  /sandbox/tasks     every task as it really is, and every Run that was received
-    POST /sandbox/faults    {"next": {"exit": 1}} or {"next": [{…}, {…}]}: switches for the next Runs, one each;
-                            {"next_file": …}: for the next calls about files
-    POST /sandbox/release   {"taskid": "…"}: let a task go on that holds
+    GET  /sandbox/tasks     every Wiro task as it really is, and every Run that was received
+    POST /sandbox/faults    {"next": {"exit": 1}} or {"next": [{…}, {…}]} sets switches for the next Runs, one set each;
+                            {"next_file": …} does so for the next calls to the file API
+    POST /sandbox/release   {"taskid": "…"} continues a task that is paused by `hold_at`
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import orjson
 from aiohttp import web
 
 from relay.errors import ConfigError
-from relay.sandbox.switches.faults import Faults
+from relay.sandbox.shared.context import Context
+from relay.sandbox.shared.json_response import json_response
 from relay.sandbox.wiro.file_store import File
-from relay.sandbox.wiro.tasks import Ledger, RunRequest, Task
+from relay.sandbox.wiro.requests import RunRequest
+from relay.sandbox.wiro.tasks import Task, Tasks
+
+_WRONG_BODY: Final = (
+    'the body must be {"next": {switch: value}} or {"next_file": {switch: value}}, or have a list of these'
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Shows the ledger and changes what its tasks will meet."""
+class Control:
+    """Shows the tasks and sets switches."""
 
-    ledger: Ledger
-    faults: Faults
+    tasks: Tasks
+    context: Context
 
-    async def tasks(self, _request: web.Request) -> web.Response:
-        """Show the truth."""
-        started = {run.task_id: run for run in self.ledger.runs if run.task_id}
-        return _json(
+    def add_routes(self, app: web.Application) -> None:
+        """Add the routes to an application."""
+        app.router.add_get("/sandbox/tasks", self._show_tasks)
+        app.router.add_post("/sandbox/faults", self._set_switches)
+        app.router.add_post("/sandbox/release", self._release)
+
+    async def _show_tasks(self, _request: web.Request) -> web.Response:
+        runs = {run.task_id: run for run in self.tasks.runs if run.task_id}
+        return json_response(
             {
-                "tasks": [self._task(task, started.get(task.id)) for task in self.ledger.tasks.values()],
-                "runs": [_run(run) for run in self.ledger.runs],
+                "tasks": [self._task(task, runs.get(task.id)) for task in self.tasks.by_id.values()],
+                "runs": [_run(run) for run in self.tasks.runs],
             }
         )
 
-    async def set_faults(self, request: web.Request) -> web.Response:
-        """Queue switches for the next Runs."""
+    async def _set_switches(self, request: web.Request) -> web.Response:
         try:
             body = orjson.loads(await request.read())
         except orjson.JSONDecodeError:
-            return _json({"error": "the body is not JSON"}, status=400)
+            return _error("the body is not valid JSON")
         match body:
             case {"next": [*_] | dict() as given}:
-                queue, queued = self.queue, self.ledger.next_switches
+                queue = self.context.next_run
             case {"next_file": [*_] | dict() as given}:
-                queue, queued = self.queue_file, self.ledger.next_file_switches
+                queue = self.context.next_file_call
             case _:
-                return _json({"error": 'the body is {"next": {switch: value}}, or a list of these'}, status=400)
+                return _error(_WRONG_BODY)
         try:
-            for entry in [given] if isinstance(given, dict) else given:
-                queue(entry if isinstance(entry, dict) else {str(entry): ""})
+            for switches in [given] if isinstance(given, dict) else given:
+                queue.put(switches if isinstance(switches, dict) else {str(switches): ""})
         except ConfigError as error:
-            return _json({"error": str(error)}, status=400)
-        return _json({"queued": len(queued)})
+            return _error(str(error))
+        return json_response({"queued": len(queue)})
 
-    def queue(self, switches: Mapping[str, object]) -> None:
-        """
-        Set switches for the next Run that has none queued yet.
-
-        Raises:
-            ConfigError: there is no such switch, or it takes another kind of value.
-        """
-        self.ledger.next_switches.append(self._checked(switches))
-
-    def queue_file(self, switches: Mapping[str, object]) -> None:
-        """
-        Set switches for the next call about files that has none queued yet.
-
-        Raises:
-            ConfigError: there is no such switch, or it takes another kind of value.
-        """
-        self.ledger.next_file_switches.append(self._checked(switches))
-
-    def take(self) -> Mapping[str, str]:
-        """Return the switches that wait for the next Run, and have them wait no longer."""
-        return self.ledger.next_switches.pop(0) if self.ledger.next_switches else {}
-
-    def take_file(self) -> Mapping[str, str]:
-        """Return the switches that wait for the next call about files, and have them wait no longer."""
-        return self.ledger.next_file_switches.pop(0) if self.ledger.next_file_switches else {}
-
-    def _checked(self, switches: Mapping[str, object]) -> dict[str, str]:
-        texts = {name: _switch_text(value) for name, value in switches.items()}
-        self.faults.with_switches(texts)  # refused here and now, not when the call comes
-        return texts
-
-    async def release(self, request: web.Request) -> web.Response:
-        """Let a task go on that holds."""
+    async def _release(self, request: web.Request) -> web.Response:
         try:
             body = orjson.loads(await request.read())
         except orjson.JSONDecodeError:
             body = None
         task_id = body.get("taskid") if isinstance(body, dict) else None
-        task = self.ledger.find(task_id=str(task_id)) if task_id else None
+        task = self.tasks.find(task_id=str(task_id)) if task_id else None
         if task is None:
-            return _json({"error": "there is no such task"}, status=404)
-        held = task.holding_at
+            return _error("there is no task with this taskid", status=404)
+        stage = task.holding_at
         task.gate.set()
-        return _json({"released_from": held})
+        return json_response({"released_from": stage})
 
     def _task(self, task: Task, run: RunRequest | None) -> dict[str, object]:
         return {
@@ -111,7 +89,7 @@ class Desk:
             "holding_at": task.holding_at,
             "stages": [{"stage": stage, "at": at} for stage, at in task.passed],
             "details_read": task.details_read,
-            "runs_alike": self.ledger.alike(run) if run else 0,
+            "runs_alike": self.tasks.identical_runs(run) if run else 0,
             "request": _run(run) if run else None,
         }
 
@@ -120,7 +98,7 @@ def _run(run: RunRequest) -> dict[str, object]:
     return {
         "model": run.model,
         "content_type": run.content_type,
-        "fields": [{"name": each.name, "type": each.type, "value": _value(each.value)} for each in run.fields],
+        "fields": [{"name": field.name, "type": field.type, "value": _value(field.value)} for field in run.fields],
         "task": run.task_id,
     }
 
@@ -136,15 +114,5 @@ def _value(value: object) -> object:
     }
 
 
-def _switch_text(value: object) -> str:
-    match value:
-        case bool():
-            return "on" if value else "off"
-        case list():
-            return "|".join(str(part) for part in value)
-        case _:
-            return str(value)
-
-
-def _json(body: Mapping[str, object], *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
+def _error(message: str, *, status: int = 400) -> web.Response:
+    return json_response({"error": message}, status=status)

@@ -113,7 +113,7 @@ def check_wish(wish: Wish, made: list[Told], sent: list[RunRequest], sandbox: Sa
 def check_stages(wish: Wish, task: Told, upstream: Task) -> None:
     """Every stage that the upstream passed is in the snapshot, once."""
     passed = {stage.removeprefix("task_") for stage, _ in upstream.passed} & STAGES
-    if upstream.verdict == "canceled" and "endtime" in upstream.record.clock:  # a run that is killed has ended as well
+    if upstream.verdict == "canceled" and "endtime" in upstream.record.times:  # a run that is killed has ended as well
         passed.add(Stage.END.value)
     reached = [mark.type.value for mark in task.snapshot.stages]
     assert sorted(reached) == sorted(passed), f"{wish} {upstream.id}: {reached} instead of {passed}"

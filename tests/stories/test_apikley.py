@@ -124,7 +124,7 @@ async def test_a_task_is_polled_from_its_queue_to_its_results(apikley_relay: Api
     assert done.cost is not None
     assert (done.cost.amount, done.cost.unit) == (10.0, "credits")
     assert job.ended_at is not None
-    assert done.elapsed_s == pytest.approx(job.ended_at - job.made_at, abs=0.002)
+    assert done.elapsed_s == pytest.approx(job.ended_at - job.created_at, abs=0.002)
     assert end.ended_at == pytest.approx(job.ended_at, abs=0.002)
 
 

@@ -1,1 +1,1 @@
-"""The simulated Apikley: jobs that are made, polled and called back, on the same port as the simulated Wiro."""
+"""The simulated Apikley: jobs that are created, polled and reported by callback."""

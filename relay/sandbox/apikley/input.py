@@ -1,33 +1,35 @@
-"""What the one model of the simulated Apikley takes, checked as its documents have it."""
+"""Validate the input of the simulated Apikley's only model, as its documents specify."""
 
 from dataclasses import dataclass, field
 from typing import Final
 
 MODEL: Final = "bytedance/seedream-v4-text-to-image"
 
-SIZES: Final = (
-    "square",
-    "square_hd",
-    "portrait_4_3",
-    "portrait_3_2",
-    "portrait_16_9",
-    "landscape_4_3",
-    "landscape_3_2",
-    "landscape_16_9",
-    "landscape_21_9",
-)
+SIZES: Final = {
+    "square": (1, 1),
+    "square_hd": (1, 1),
+    "portrait_4_3": (3, 4),
+    "portrait_3_2": (2, 3),
+    "portrait_16_9": (9, 16),
+    "landscape_4_3": (4, 3),
+    "landscape_3_2": (3, 2),
+    "landscape_16_9": (16, 9),
+    "landscape_21_9": (21, 9),
+}
+"""The values of `image_size`, with their ratios of width to height."""
+
 RESOLUTIONS: Final = ("1K", "2K", "4K")
-PROMPT_CHARS: Final = 5000
-MOST_IMAGES: Final = 6
+MAX_PROMPT_CHARS: Final = 5000
+MAX_IMAGES: Final = 6
 
 
-class Refused(Exception):
-    """The request fails validation; the text is the upstream's."""
+class InvalidInput(Exception):
+    """The request is invalid. The text is Apikley's error message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """A wish that can be fulfilled; `body` is all of it, as it came."""
+    """A valid request. `body` is the whole body as it was received."""
 
     body: dict[str, object] = field(repr=False)
     prompt: str
@@ -38,49 +40,48 @@ class Input:
 
 def read(body: object) -> Input:
     """
-    Read the body of a createTask.
+    Parse the body of a createTask request.
 
     Raises:
-        Refused: it does not fit.
+        InvalidInput: the body does not match the documents.
     """
     if not isinstance(body, dict):
-        raise Refused("The request body is not a JSON object")
+        raise InvalidInput("The request body is not a JSON object")
     if body.get("model") != MODEL:
-        raise Refused("The model name you specified is not supported")
+        raise InvalidInput("The model name you specified is not supported")
     given = body.get("input")
     if not isinstance(given, dict):
-        raise Refused("input is required")
+        raise InvalidInput("input is required")
     prompt, seed = given.get("prompt"), given.get("seed")
     if not isinstance(prompt, str) or not prompt:
-        raise Refused("prompt is required")
-    if len(prompt) > PROMPT_CHARS:
-        raise Refused(f"prompt is longer than {PROMPT_CHARS} characters")
+        raise InvalidInput("prompt is required")
+    if len(prompt) > MAX_PROMPT_CHARS:
+        raise InvalidInput(f"prompt is longer than {MAX_PROMPT_CHARS} characters")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-        raise Refused("seed must be an integer")
+        raise InvalidInput("seed must be an integer")
     _one_of("image_resolution", given.get("image_resolution", "1K"), RESOLUTIONS)
     return Input(
         body=body,
         prompt=prompt,
-        image_size=_one_of("image_size", given.get("image_size", "square_hd"), SIZES),
-        max_images=_images(given.get("max_images", 1)),
-        callback_url=_text("callBackUrl", body.get("callBackUrl", "")),
+        image_size=_one_of("image_size", given.get("image_size", "square_hd"), tuple(SIZES)),
+        max_images=_image_count(given.get("max_images", 1)),
+        callback_url=_string("callBackUrl", body.get("callBackUrl", "")),
     )
 
 
 def _one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
-        raise Refused(f"{name} is not within the range of allowed options")
+        raise InvalidInput(f"{name} is not within the range of allowed options")
     return value
 
 
-def _images(value: object) -> int:
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
-    if not whole or not isinstance(value, int | float) or not 1 <= value <= MOST_IMAGES:
-        raise Refused(f"max_images must be a whole number from 1 to {MOST_IMAGES}")
+def _image_count(value: object) -> int:
+    if not isinstance(value, int | float) or isinstance(value, bool) or value not in range(1, MAX_IMAGES + 1):
+        raise InvalidInput(f"max_images must be a whole number from 1 to {MAX_IMAGES}")
     return int(value)
 
 
-def _text(name: str, value: object) -> str:
+def _string(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise Refused(f"{name} must be a string")
+        raise InvalidInput(f"{name} must be a string")
     return value

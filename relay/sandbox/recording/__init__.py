@@ -1,5 +1,6 @@
 """
-Plays recordings: JSON Lines that say what a platform sends, and when, for one task after another.
+Play recordings: JSON Lines that say what a platform sends and when, for one task after another.
 
-The format is documented in docs/sandbox.md. `parse` reads it, `play` performs one task, `stage` assigns tasks to Runs.
+docs/sandbox.md specifies the format. `parse` reads it, `timeline` plays the lines of one task, `playback` assigns tasks
+to Runs, and `wiro` and `apikley` answer the calls of the platforms.
 """

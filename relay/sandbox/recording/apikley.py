@@ -1,89 +1,73 @@
-"""Apikley's calls in front of which a recording stands. A job of a recording takes any model and any input."""
+"""Answer Apikley's calls from a recording. A recorded job accepts any model and any input."""
 
 import time
-from collections.abc import Awaitable, Callable
 
 import orjson
 from aiohttp import web
 
-from relay.sandbox.apikley.callbacks import signed_headers
-from relay.sandbox.apikley.calls import authorized, no_key, said, said_of_record
-from relay.sandbox.apikley.jobs import Jobs
+from relay.sandbox.apikley import envelope
+from relay.sandbox.apikley.auth import WEBHOOK_SECRET, signature_headers
+from relay.sandbox.apikley.callbacks import callback_body
+from relay.sandbox.apikley.platform import Apikley, Call, Interceptor
 from relay.sandbox.recording.placeholders import Scope
-from relay.sandbox.recording.playback import Stage
-from relay.sandbox.recording.recorded_task import Notice
+from relay.sandbox.recording.playback import Playback
+from relay.sandbox.recording.recorded_task import PlatformCallback
 from relay.sandbox.switches.faults import Faults
 
-Call = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+class RecordedApikley(Interceptor):
+    """Puts a recording in front of Apikley's calls."""
 
-class RecordedApikley:
-    """Puts a recording in front of calls; `secret` signs its callbacks."""
+    def __init__(self, playback: Playback, apikley: Apikley) -> None:
+        self._playback = playback
+        self._jobs = apikley.jobs
 
-    def __init__(self, stage: Stage, jobs: Jobs, secret: str) -> None:
-        self._stage = stage
-        self._jobs = jobs
-        self._secret = secret
-
-    def wrap(self, channel: str, call: Call) -> Call:
-        """Return a call that is answered by the recording where it has something to say."""
+    def call(self, channel: str, call: Call) -> Call:
+        """Return a call that the recording answers if it has a response."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            if not authorized(request):
-                return no_key()
             if channel == "jobs/createTask":
                 return await self._create(request, call)
-            performance = self._stage.find(request.query.get("taskId", "")) if channel == "jobs/recordInfo" else None
+            job = self._playback.find(request.query.get("taskId", "")) if channel == "jobs/recordInfo" else None
 
             async def proper() -> web.StreamResponse:
-                if performance is None:
-                    return await call(request)
-                return said_of_record(performance.play.entry, Faults())
+                return await call(request) if job is None else envelope.record_ok(job.timeline.entry, Faults())
 
-            return await self._stage.answer(request, channel, performance, proper)
+            return await self._playback.respond(request, channel, job, proper)
 
         return handle
 
     async def _create(self, request: web.Request, call: Call) -> web.StreamResponse:
-        body = _body(await request.read())
-        if (refused := await self._stage.refused(request, "jobs/createTask")) is not None:
-            self._jobs.note(body)
+        body = _json_object(await request.read())
+        if (refused := await self._playback.refuse_start(request, "jobs/createTask")) is not None:
+            self._jobs.log(body)
             return refused
         model, callback_url = body.get("model"), body.get("callBackUrl")
-        script = self._stage.next_task("apikley", model if isinstance(model, str) else "")
-        if script is None:
-            return await self._stage.started(request, "jobs/createTask", None, lambda: call(request))
-        task_id = f"task_script_{int(time.time() * 1000)}{len(self._jobs.created):03d}"
-        performance = self._stage.begin(
-            script,
-            task_id=task_id,
-            token=task_id,  # there is no socket, so there is no other secret
+        lines = self._playback.next_task("apikley", model if isinstance(model, str) else "")
+        if lines is None:
+            return await self._playback.respond_to_start(request, "jobs/createTask", None, lambda: call(request))
+        job_id = f"task_script_{int(time.time() * 1000)}{len(self._jobs.created):03d}"
+        job = self._playback.start_task(
+            lines,
+            task_id=job_id,
+            token=job_id,  # Apikley has no socket and so no token
             host=request.host,
             callback_url=callback_url if isinstance(callback_url, str) else "",
-            first=lambda scope: _first(task_id, body, scope),
-            notice=self._notice,
+            first_record=lambda scope: _first_record(job_id, body, scope),
+            callback=_callback,
         )
-        self._jobs.note(body, job_id=task_id)
+        self._jobs.log(body, job_id=job_id)
 
         async def proper() -> web.StreamResponse:
-            return said({"taskId": performance.id})
+            return envelope.ok({"taskId": job_id})
 
-        return await self._stage.started(request, "jobs/createTask", performance, proper)
-
-    def _notice(self, entry: dict[str, object]) -> Notice:
-        succeeded = entry.get("state") == "success"
-        body = {
-            "code": 200 if succeeded else 501,
-            "msg": "Playground task completed successfully." if succeeded else "Playground task failed.",
-            "data": entry,
-        }
-        return Notice(body=body, headers=signed_headers(self._secret, str(entry.get("taskId")), int(time.time())))
+        return await self._playback.respond_to_start(request, "jobs/createTask", job, proper)
 
 
-def _first(task_id: str, body: dict[str, object], scope: Scope) -> dict[str, object]:
+def _first_record(job_id: str, body: dict[str, object], scope: Scope) -> dict[str, object]:
     now_ms = round(scope.clock.now() * 1000)
     return {
-        "taskId": task_id,
+        "taskId": job_id,
         "model": body.get("model"),
         "state": "waiting",
         "param": orjson.dumps(body).decode(),
@@ -96,7 +80,13 @@ def _first(task_id: str, body: dict[str, object], scope: Scope) -> dict[str, obj
     }
 
 
-def _body(raw: bytes) -> dict[str, object]:
+def _callback(entry: dict[str, object]) -> PlatformCallback:
+    body = callback_body(entry, succeeded=entry.get("state") == "success")
+    headers = signature_headers(WEBHOOK_SECRET, str(entry.get("taskId")), int(time.time()))
+    return PlatformCallback(body=body, headers=headers)
+
+
+def _json_object(raw: bytes) -> dict[str, object]:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:

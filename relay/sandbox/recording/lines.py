@@ -1,4 +1,4 @@
-"""The vocabulary of a recording: what one line can make the platform do, and what it can wait for."""
+"""The actions of a recording: what one line can make the platform do, and what it can wait for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,26 +23,21 @@ CALLS: Final = (*WIRO_CALLS, *APIKLEY_CALLS)
 STARTS: Final = ("Run", "jobs/createTask")
 """The calls that start a task."""
 
-Fault = Literal["hang", "drop"]
+ResponseFault = Literal["hang", "drop"]
 FrameKind = Literal["text", "binary", "raw"]
 Platform = Literal["wiro", "apikley"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """A body to send: a JSON value that is encoded, text that is sent as it is, or bytes."""
+    """A body to send: text or bytes as they are, or any other JSON value, encoded."""
 
     value: object
-
-    @property
-    def is_raw(self) -> bool:
-        """Whether the body is sent as it is, not encoded as JSON."""
-        return isinstance(self.value, str | bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Wait until the client has sent `count` messages on the channel, or received the answers to them."""
+    """Wait until the client has sent `count` messages on the channel; if `answered`, until they were answered."""
 
     channel: str
     count: int
@@ -51,7 +46,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """Send a WebSocket frame to the sockets of the task; `raw` puts bytes on the connection without a frame."""
+    """Send a WebSocket frame to the sockets of the task; `raw` writes bytes to the connection without a frame."""
 
     payload: Payload
     kind: FrameKind
@@ -66,13 +61,13 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """
-    Answer a call in another way than the sandbox would.
+    Replace the sandbox's own response to a call.
 
-    With a `payload` or a `status` the call is not carried out. With neither it is, and its own answer is sent, late or
-    cut short. `times` is how many calls are answered so; null is all of them until another such answer. `reply_to` is
-    the number of the call on the channel that waits for this answer; those after it do not wait.
+    A response with a `payload` or a `status` replaces the call, which is not carried out. One with neither sends the
+    sandbox's response, late or truncated. `times` is the number of calls to respond to; None is unlimited, until the
+    next unlimited response. `reply_to` is the number of the call on the channel that waits for this response.
     """
 
     channel: str
@@ -82,7 +77,7 @@ class Answer:
     payload: Payload | None = None
     times: int | None = None
     delay_s: float = 0.0
-    fault: Fault | None = None
+    fault: ResponseFault | None = None
     after_bytes: int | None = None
     reply_to: int | None = None
 
@@ -94,7 +89,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Change the record of the task: merge `fields` into it, or replace it with them, then drop some."""
+    """Change the record of the task: merge `fields` into it or replace it with them, then remove fields."""
 
     fields: Mapping[str, object]
     replace: bool = False
@@ -103,7 +98,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
-    """Post a callback to the address that the task was started with; the default body is the record."""
+    """Post a callback to the task's callback address. The default body is the record in the platform's envelope."""
 
     payload: Payload | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -111,30 +106,30 @@ class Callback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Set the platform's clock, and that of its `Date` headers, ahead of ours; behind it when negative."""
+    """Shift the clock of the platform and of its `Date` headers, in seconds; negative values are in the past."""
 
     offset_s: float
     date_offset_s: float
 
 
-Action = Wait | Frame | Close | Answer | Change | Callback | Clock
+Action = Wait | Frame | Close | Response | Change | Callback | Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One action, `at_s` seconds after the Run of its task, or after the start of the sandbox."""
+    """One action, `at_s` seconds after the Run of its task or, for the platform, after the start of the sandbox."""
 
     at_s: float
     action: Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskScript:
+class TaskLines:
     """
-    What happens to one task.
+    The lines of one task.
 
-    `model` is the only model whose Run may take it, lowercase; null takes any. `start` says how, and how
-    late, the Run itself is answered, null for the usual way.
+    `model` is the model whose Runs use this task, in lowercase; None is any model. `start` has the response to the Run
+    itself and its delay; None is the sandbox's own response.
     """
 
     name: str
@@ -145,8 +140,8 @@ class TaskScript:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
-    """A recording: its tasks in the order of their first lines, and what belongs to no task."""
+class Recording:
+    """A recording: its tasks in the order of their first lines, and the lines of the platform as a whole."""
 
-    tasks: tuple[TaskScript, ...]
+    tasks: tuple[TaskLines, ...]
     platform: tuple[Line, ...] = ()

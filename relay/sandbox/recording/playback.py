@@ -1,211 +1,202 @@
 """
-A recording that is being played: which task a Run takes, and how each call is answered.
+Play back a recording: assign its tasks to Runs, and respond to calls as it says.
 
-`wiro` and `apikley` put it in front of their calls. Without a recording there is none of this.
+`wiro` and `apikley` put it in front of the platforms' calls. A sandbox without a recording has no playback.
 """
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
 from aiohttp import web
 
-from relay.sandbox.recording.lines import Action, Answer, Platform, Script, TaskScript
+from relay.sandbox.recording.lines import Action, Platform, Recording, Response, TaskLines
 from relay.sandbox.recording.placeholders import PlatformClock, Scope
-from relay.sandbox.recording.recorded_task import Notice, Performance
-from relay.sandbox.recording.reply import reply
-from relay.sandbox.recording.timeline import Play
-from relay.sandbox.wiro.task_socket import Audience
-
-Proper = Callable[[], Awaitable[web.StreamResponse]]
-"""Carries a call out and returns the sandbox's own answer."""
+from relay.sandbox.recording.recorded_task import PlatformCallback, RecordedTask
+from relay.sandbox.recording.reply import Proper, reply
+from relay.sandbox.recording.timeline import Timeline
+from relay.sandbox.shared.context import Context
+from relay.sandbox.wiro.task_socket import TaskSocket
 
 
-class Stage:
-    """
-    Plays a recording.
+class Playback:
+    """A recording that is being played back. Create it in a running event loop."""
 
-    Args:
-        script: what is played.
-        audience: the subscribers of the task socket.
-        speed: divides the offsets of the lines.
-        closing: set when hanging calls should let go.
-    """
+    _platform: Timeline
 
-    _platform: Play
-
-    def __init__(self, script: Script, audience: Audience, *, speed: float, closing: asyncio.Event) -> None:
+    def __init__(self, recording: Recording, context: Context, socket: TaskSocket) -> None:
         self.clock = PlatformClock()
-        self._tasks = script.tasks
-        self._platform_lines = script.platform
-        self._audience = audience
-        self._speed = speed
-        self._closing = closing
-        self._taken: set[str] = set()
-        self._performances: dict[str, Performance] = {}
-        self._by_token: dict[str, Performance] = {}
-        self._by_folder: dict[str, Performance] = {}
-        audience.heard = self._heard
+        self._recording = recording
+        self._context = context
+        self._socket = socket
+        self._used: set[str] = set()
+        self._tasks: dict[str, RecordedTask] = {}
+        self._by_token: dict[str, RecordedTask] = {}
+        self._by_folder: dict[str, RecordedTask] = {}
+        socket.on_message = self._on_message
 
     def open(self, base: str) -> None:
-        """Play the lines that belong to no task; `base` is the address of the sandbox."""
+        """Start the lines of the platform as a whole. `base` is the address of the sandbox."""
 
-        async def nothing(action: Action) -> None:
-            raise AssertionError(f"{type(action).__name__} needs a task: the parser refuses it without")
+        async def unexpected(action: Action) -> None:
+            raise AssertionError(f"{type(action).__name__} needs a task; the parser rejects it without one")
 
         scope = Scope(clock=self.clock, base=base, task={})
-        self._platform = Play(lines=self._platform_lines, scope=scope, speed=self._speed, perform=nothing)
+        self._platform = Timeline(
+            lines=self._recording.platform, scope=scope, speed=self._context.speed, act=unexpected
+        )
         self._platform.start("platform")
 
     async def close(self) -> None:
         """Stop playing."""
-        for play in self._plays():
-            await play.stop()
+        for timeline in self._timelines():
+            await timeline.stop()
 
-    def next_task(self, platform: Platform, model: str) -> TaskScript | None:
+    def next_task(self, platform: Platform, model: str) -> TaskLines | None:
         """
-        Return the task that a Run of a model takes, null when none fits it.
+        Return the task for a Run of a model, None if no task is for this model.
 
-        One that names the model comes before those that take any. After the last one they are taken from the first on.
+        Tasks that name the model come before tasks for any model. After the last task, the first is used again.
         """
-        fitting = [task for task in self._tasks if task.platform == platform and task.model in (None, model.lower())]
+        fitting = [
+            task for task in self._recording.tasks if task.platform == platform and task.model in (None, model.lower())
+        ]
         if not fitting:
             return None
-        fresh = [task for task in fitting if task.name not in self._taken]
-        if not fresh:
-            self._taken -= {task.name for task in fitting}
-            fresh = fitting
-        chosen = next((task for task in fresh if task.model is not None), fresh[0])
-        self._taken.add(chosen.name)
+        unused = [task for task in fitting if task.name not in self._used]
+        if not unused:
+            self._used -= {task.name for task in fitting}
+            unused = fitting
+        chosen = next((task for task in unused if task.model is not None), unused[0])
+        self._used.add(chosen.name)
         return chosen
 
-    def knows(self, model: str) -> bool:
-        """Return whether a task of Wiro's names this model, or takes any."""
-        return any(task.platform == "wiro" and task.model in (None, model.lower()) for task in self._tasks)
+    def has_model(self, model: str) -> bool:
+        """Return whether a task of Wiro is for this model, or for any."""
+        return any(task.platform == "wiro" and task.model in (None, model.lower()) for task in self._recording.tasks)
 
-    def begin(
+    def start_task(
         self,
-        task: TaskScript,
+        lines: TaskLines,
         *,
         task_id: str,
         token: str,
         host: str,
         callback_url: str,
-        first: Callable[[Scope], dict[str, object]],
-        notice: Callable[[dict[str, object]], Notice],
-    ) -> Performance:
-        """Begin to play a task; `first` makes its record, `notice` makes a callback of what has become of it."""
+        first_record: Callable[[Scope], dict[str, object]],
+        callback: Callable[[dict[str, object]], PlatformCallback],
+    ) -> RecordedTask:
+        """Start a task. `first_record` returns its initial record, `callback` the callback for its current record."""
         folder = secrets.token_hex(16)
-        names = {"id": task_id, "token": token, "cdn": f"http://{host}/cdn/{folder}"}
+        values = {"id": task_id, "token": token, "cdn": f"http://{host}/cdn/{folder}"}
 
-        async def perform(action: Action) -> None:
-            await performance.perform(action)
+        async def act(action: Action) -> None:
+            await task.act(action)
 
-        scope = Scope(clock=self.clock, base=f"http://{host}", task=names)
-        play = Play(lines=task.lines, scope=scope, speed=self._speed, perform=perform)
-        performance = Performance(
+        scope = Scope(clock=self.clock, base=f"http://{host}", task=values)
+        timeline = Timeline(lines=lines.lines, scope=scope, speed=self._context.speed, act=act)
+        task = RecordedTask(
             id=task_id,
             token=token,
-            start=task.start,
-            play=play,
+            start=lines.start,
+            timeline=timeline,
             callback_url=callback_url,
-            notice=lambda: notice(play.entry),
-            audience=self._audience,
+            callback=lambda: callback(timeline.entry),
+            socket=self._socket,
         )
-        self._performances[task_id] = self._by_token[token] = self._by_folder[folder] = performance
-        play.set_clock()
-        play.entry.update(first(scope))
-        play.start(task_id)
-        return performance
+        self._tasks[task_id] = self._by_token[token] = self._by_folder[folder] = task
+        timeline.set_clock()
+        timeline.entry.update(first_record(scope))
+        timeline.start(task_id)
+        return task
 
-    def find(self, *names: str) -> Performance | None:
-        """Return the task of which one of these is the id or the token, or null."""
-        return next(
-            (found for name in names if (found := self._performances.get(name) or self._by_token.get(name))), None
-        )
+    def find(self, *names: str) -> RecordedTask | None:
+        """Return the task that has one of these ids or tokens, or None."""
+        return next((task for name in names if (task := self._tasks.get(name) or self._by_token.get(name))), None)
 
-    async def answer(
-        self, request: web.Request, channel: str, performance: Performance | None, proper: Proper, path: str = ""
+    def in_folder(self, folder: str) -> RecordedTask | None:
+        """Return the task whose files are in a folder, or None."""
+        return self._by_folder.get(folder)
+
+    async def respond(
+        self, request: web.Request, channel: str, task: RecordedTask | None, proper: Proper, path: str = ""
     ) -> web.StreamResponse:
-        """Answer a call: as the recording has it for this task, else for the platform, else properly."""
-        plays = [performance.play, self._platform] if performance else [self._platform]
-        for play in plays:
-            play.note_sent(channel)
-        for play in plays:
-            if (recorded := await play.answer_to(channel, path)) is not None:
-                response = await reply(request, recorded, proper, play.scope, self._closing)
+        """Respond to a call as recorded for its task or for the platform; otherwise with the sandbox's own response."""
+        timelines = [task.timeline, self._platform] if task else [self._platform]
+        for timeline in timelines:
+            timeline.note_sent(channel)
+        for timeline in timelines:
+            if (recorded := await timeline.next_response(channel, path)) is not None:
+                response = await reply(request, recorded, proper, timeline.scope, self._context.closing)
                 break
         else:
             response = await proper()
-        return await self._finish(request, channel, plays, response)
+        return await self._send(request, channel, timelines, response)
 
-    async def refused(self, request: web.Request, channel: str) -> web.StreamResponse | None:
-        """Return the platform's recorded answer to a call that starts a task, null when the task may start."""
+    async def refuse_start(self, request: web.Request, channel: str) -> web.StreamResponse | None:
+        """Return the platform's recorded response to a call that starts a task; None if the task may start."""
         self._platform.note_sent(channel)
-        recorded = await self._platform.answer_to(channel)
+        recorded = await self._platform.next_response(channel)
         if recorded is None:
             return None
         if not recorded.replaces and recorded.fault is None:
             await asyncio.sleep(recorded.delay_s)
             return None
-        response = await reply(request, recorded, _unavailable, self._platform.scope, self._closing)
-        return await self._finish(request, channel, [self._platform], response)
+        response = await reply(request, recorded, _unavailable, self._platform.scope, self._context.closing)
+        return await self._send(request, channel, [self._platform], response)
 
-    async def started(
-        self, request: web.Request, channel: str, performance: Performance | None, proper: Proper
+    async def respond_to_start(
+        self, request: web.Request, channel: str, task: RecordedTask | None, proper: Proper
     ) -> web.StreamResponse:
-        """Answer a call that starts a task; null is one that is no part of the recording."""
-        if performance is None:
-            return await self._finish(request, channel, [self._platform], await proper())
-        play, start = performance.play, performance.start
-        if start is None or not isinstance(start.action, Answer):
+        """Respond to a call that starts a task; `task` is None if it is not part of the recording."""
+        if task is None:
+            return await self._send(request, channel, [self._platform], await proper())
+        start = task.start
+        if start is None or not isinstance(start.action, Response):
             response = await proper()
         else:
-            recorded = replace(start.action, delay_s=start.action.delay_s + start.at_s / self._speed)
-            response = await reply(request, recorded, proper, play.scope, self._closing)
-        return await self._finish(request, channel, [play, self._platform], response)
+            delay_s = start.action.delay_s + start.at_s / self._context.speed
+            recorded = replace(start.action, delay_s=delay_s)
+            response = await reply(request, recorded, proper, task.timeline.scope, self._context.closing)
+        return await self._send(request, channel, [task.timeline, self._platform], response)
 
     async def connect(self, request: web.Request, accept: Proper) -> web.StreamResponse:
-        """Accept a WebSocket, or refuse it as the recording of a task or of the platform has it."""
-        plays = self._plays()
-        for play in plays:
-            play.note_sent("connect")
-        for play in plays:
-            if (recorded := await play.answer_to("connect")) is None:
+        """Accept a WebSocket, or refuse it as recorded for any task or for the platform."""
+        timelines = self._timelines()
+        for timeline in timelines:
+            timeline.note_sent("connect")
+        for timeline in timelines:
+            if (recorded := await timeline.next_response("connect")) is None:
                 continue
             if recorded.replaces or recorded.fault is not None:
-                response = await reply(request, recorded, _unavailable, play.scope, self._closing)
-                return await self._finish(request, "connect", plays, response)
+                response = await reply(request, recorded, _unavailable, timeline.scope, self._context.closing)
+                return await self._send(request, "connect", timelines, response)
             await asyncio.sleep(recorded.delay_s)
             break
         return await accept()
 
-    def owner_of(self, folder: str) -> Performance | None:
-        """Return the task whose files are in a folder, or null."""
-        return self._by_folder.get(folder)
-
-    async def _finish(
-        self, request: web.Request, channel: str, plays: list[Play], response: web.StreamResponse
+    async def _send(
+        self, request: web.Request, channel: str, timelines: list[Timeline], response: web.StreamResponse
     ) -> web.StreamResponse:
-        """Send an answer to its end, and only then tell the plays: their next frames come after it."""
-        with suppress(ConnectionError):  # the client is gone, or the recording has cut the connection
+        """Send a response completely before the timelines continue, so that later frames arrive after it."""
+        with suppress(ConnectionError):  # the client has disconnected, or the recording has closed the connection
             if not response.prepared:
                 response.headers.setdefault("Date", self.clock.date())
                 await response.prepare(request)
             await response.write_eof()
-        for play in plays:
-            play.note_answered(channel)
+        for timeline in timelines:
+            timeline.note_answered(channel)
         return response
 
-    def _plays(self) -> list[Play]:
-        """Return what is being played, the newest task first, the platform last."""
-        return [*(performance.play for performance in reversed(self._performances.values())), self._platform]
+    def _timelines(self) -> list[Timeline]:
+        """Return all timelines: the latest task first, the platform last."""
+        return [*(task.timeline for task in reversed(self._tasks.values())), self._platform]
 
-    def _heard(self, token: str) -> None:
-        if (performance := self._by_token.get(token)) is not None:
-            performance.play.note_sent("socket")
+    def _on_message(self, token: str) -> None:
+        if (task := self._by_token.get(token)) is not None:
+            task.timeline.note_sent("socket")
 
 
 async def _unavailable() -> web.StreamResponse:

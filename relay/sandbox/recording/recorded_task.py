@@ -1,75 +1,56 @@
-"""One task of a recording on stage: its play, and what its lines send to sockets and to its callback address."""
+"""A task that is simulated from a recording: its timeline, and the frames and callbacks that its lines send."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import aiohttp
-
-from relay import log
 from relay.sandbox.recording.lines import Action, Callback, Close, Frame, Line
-from relay.sandbox.recording.reply import encoded, to_bytes
-from relay.sandbox.recording.timeline import Play
-from relay.sandbox.shared import http_faults
-from relay.sandbox.wiro.task_socket import Audience, Bytes
-from relay.sandbox.wiro.webhooks import on_loopback
-
-_log = log.get("sandbox.script")
-_TIMEOUT = aiohttp.ClientTimeout(total=5)
+from relay.sandbox.recording.reply import encode_payload, to_bytes
+from relay.sandbox.recording.timeline import Timeline
+from relay.sandbox.shared.callbacks import may_call_back, post_callback
+from relay.sandbox.shared.json_response import encode
+from relay.sandbox.wiro.task_socket import Bytes, TaskSocket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """A callback as the platform makes it by itself: the JSON of its body, and its headers."""
+class PlatformCallback:
+    """A callback in the platform's own form: the JSON of its body, and its headers."""
 
     body: object
     headers: Mapping[str, str]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Performance:
-    """
-    One task that is being played.
-
-    `start` is how the call that started it is answered, `notice` makes a callback of the record as it is now.
-    """
+class RecordedTask:
+    """One task."""
 
     id: str
     token: str
     start: Line | None
-    play: Play
+    """The response to the call that started the task."""
+    timeline: Timeline
     callback_url: str
-    notice: Callable[[], Notice]
-    audience: Audience
+    callback: Callable[[], PlatformCallback]
+    """Returns the platform's callback for the current record."""
+    socket: TaskSocket
 
-    async def perform(self, action: Action) -> None:
-        """Do what a line says to sockets and to the callback address."""
-        scope = self.play.scope
+    async def act(self, action: Action) -> None:
+        """Carry out an action that involves sockets or callbacks."""
         match action:
             case Frame(payload=payload, kind=kind):
-                self.audience.send(self.token, Bytes(data=to_bytes(encoded(payload, scope)), kind=kind))
+                data = to_bytes(encode_payload(payload, self.timeline.scope))
+                self.socket.send(self.token, Bytes(data=data, kind=kind))
             case Close(code=code, reason=reason):
-                self.audience.close(self.token, code, reason)
+                self.socket.close(self.token, code, reason)
             case Callback():
                 await self._call_back(action)
             case _:
-                raise AssertionError(f"{type(action).__name__} is done by the play itself")
+                raise AssertionError(f"{type(action).__name__} is handled by the timeline")
 
     async def _call_back(self, callback: Callback) -> None:
-        if not on_loopback(self.callback_url):
-            _log.warning("callback.refused", task=self.id, url=self.callback_url, reason="not a loopback address")
+        if not may_call_back(self.callback_url, self.id):
             return
-        scope, notice = self.play.scope, self.notice()
-        body = (
-            http_faults.encoded(notice.body) if callback.payload is None else to_bytes(encoded(callback.payload, scope))
-        )
-        headers = {"Content-Type": "application/json", **notice.headers}
-        headers |= {name: str(scope.fill(value)) for name, value in callback.headers.items()}
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=_TIMEOUT) as http,
-                http.post(self.callback_url, data=body, headers=headers) as answer,
-            ):
-                _log.debug("callback.answered", task=self.id, status=answer.status)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            _log.warning("callback.failed", task=self.id, error=type(error).__name__)
-        self.play.note_sent("callback")
+        scope, own = self.timeline.scope, self.callback()
+        body = encode(own.body) if callback.payload is None else to_bytes(encode_payload(callback.payload, scope))
+        headers = {**own.headers, **{name: str(scope.fill(value)) for name, value in callback.headers.items()}}
+        await post_callback(self.callback_url, body, headers, self.id)
+        self.timeline.note_sent("callback")

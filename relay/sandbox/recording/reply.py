@@ -1,4 +1,4 @@
-"""How a recorded answer goes over HTTP: late, never, half, or with any status, headers and bytes."""
+"""Send the HTTP response of a recording: late, never, truncated, or with any status, headers and body."""
 
 import asyncio
 import json
@@ -6,66 +6,69 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from relay.sandbox.recording.lines import Answer, Payload
+from relay.sandbox.recording.lines import Payload, Response
 from relay.sandbox.recording.placeholders import Scope
+
+Proper = Callable[[], Awaitable[web.StreamResponse]]
+"""Carries a call out and returns the sandbox's own response."""
 
 
 async def reply(
-    request: web.Request,
-    answer: Answer,
-    proper: Callable[[], Awaitable[web.StreamResponse]],
-    scope: Scope,
-    closing: asyncio.Event,
+    request: web.Request, recorded: Response, proper: Proper, scope: Scope, closing: asyncio.Event
 ) -> web.StreamResponse:
     """
-    Answer a call as a recording has it; `proper` carries it out and returns the sandbox's own answer.
+    Respond to a call as the recording says.
 
-    A hang lasts until the client gives up or the sandbox closes.
+    `proper` carries the call out and returns the sandbox's own response. A fault of kind `hang` lasts until the client
+    disconnects or the sandbox closes.
     """
-    # Carried out at once, answered late: the platform has done its work when its answer is stuck.
-    own = None if answer.replaces else await proper()
-    await asyncio.sleep(answer.delay_s)
-    if answer.fault is not None and answer.after_bytes is None:
-        return await _end(request, answer, web.Response(status=503), closing)
-    response = own if own is not None else _written(answer, scope)
-    for name, value in answer.headers.items():
+    # A call takes effect at once even if its response is late.
+    own = None if recorded.replaces else await proper()
+    await asyncio.sleep(recorded.delay_s)
+    if recorded.fault is not None and recorded.after_bytes is None:
+        return await _fail(request, recorded, web.Response(status=503), closing)
+    response = own if own is not None else _build(recorded, scope)
+    for name, value in recorded.headers.items():
         response.headers[name] = str(scope.fill(value))
-    if answer.fault is None or not isinstance(response, web.Response):
+    if recorded.fault is None or not isinstance(response, web.Response):
         return response
-    return await _cut(request, answer, response, closing)
+    return await _truncate(request, recorded, response, closing)
 
 
-def encoded(payload: Payload, scope: Scope) -> str | bytes:
-    """Return a body as it is sent: JSON with every character beyond ASCII escaped, text as it is, or bytes."""
+def encode_payload(payload: Payload, scope: Scope) -> str | bytes:
+    """Return a body to send: text and bytes as they are, other values as JSON with non-ASCII characters escaped."""
     value = scope.fill(payload.value)
     return value if isinstance(value, str | bytes) else json.dumps(value)
 
 
 def to_bytes(text: str | bytes) -> bytes:
-    """Return the bytes of a text; half a surrogate pair becomes the three bytes that no UTF-8 has."""
+    """Encode text as UTF-8; a lone surrogate becomes three bytes that are invalid in UTF-8."""
     return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
 
 
-def _written(answer: Answer, scope: Scope) -> web.Response:
-    body = b"" if answer.payload is None else to_bytes(encoded(answer.payload, scope))
-    kind = "text/html" if body.lstrip().startswith(b"<") else "application/json"
-    headers = {} if any(name.lower() == "content-type" for name in answer.headers) else {"Content-Type": kind}
-    return web.Response(status=answer.status or 200, body=body, headers=headers)
+def _build(recorded: Response, scope: Scope) -> web.Response:
+    body = b"" if recorded.payload is None else to_bytes(encode_payload(recorded.payload, scope))
+    content_type = "text/html" if body.lstrip().startswith(b"<") else "application/json"
+    has_type = any(name.lower() == "content-type" for name in recorded.headers)
+    headers = {} if has_type else {"Content-Type": content_type}
+    return web.Response(status=recorded.status or 200, body=body, headers=headers)
 
 
-async def _cut(request: web.Request, answer: Answer, whole: web.Response, closing: asyncio.Event) -> web.StreamResponse:
-    body = whole.body if isinstance(whole.body, bytes) else b""
-    begun = web.StreamResponse(status=whole.status, headers=whole.headers)
-    begun.content_length = len(body)
-    await begun.prepare(request)
-    await begun.write(body[: answer.after_bytes])
-    return await _end(request, answer, begun, closing)
-
-
-async def _end(
-    request: web.Request, answer: Answer, response: web.StreamResponse, closing: asyncio.Event
+async def _truncate(
+    request: web.Request, recorded: Response, whole: web.Response, closing: asyncio.Event
 ) -> web.StreamResponse:
-    if answer.fault == "hang":
+    body = whole.body if isinstance(whole.body, bytes) else b""
+    partial = web.StreamResponse(status=whole.status, headers=whole.headers)
+    partial.content_length = len(body)
+    await partial.prepare(request)
+    await partial.write(body[: recorded.after_bytes])
+    return await _fail(request, recorded, partial, closing)
+
+
+async def _fail(
+    request: web.Request, recorded: Response, response: web.StreamResponse, closing: asyncio.Event
+) -> web.StreamResponse:
+    if recorded.fault == "hang":
         await closing.wait()
     if request.transport is not None:
         request.transport.close()

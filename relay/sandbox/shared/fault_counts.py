@@ -1,7 +1,8 @@
 """
-How often a fault of the first so many calls hits: calls that are alike share one count.
+Count how often an HTTP fault has hit, for faults that affect only the first calls (`run_http=502*2`).
 
-A count begins anew after a call that was answered properly, and with each set of switches that asks for the fault.
+Identical calls share one count. A count starts again after a call without a fault, and whenever switches queued for the
+next call ask for the fault.
 """
 
 from dataclasses import dataclass, field, replace
@@ -10,27 +11,27 @@ from relay.sandbox.switches.values import UNLIMITED, HttpFault
 
 
 @dataclass(slots=True)
-class Quota:
-    """The faults that still hit, with what is left of their counts."""
+class FaultCounts:
+    """Faults that are still active, with their remaining counts."""
 
-    _left: dict[str, HttpFault] = field(default_factory=dict)
+    _remaining: dict[str, HttpFault] = field(default_factory=dict)
 
     def take(self, call: str, fault: HttpFault | None, *, queued: bool) -> HttpFault | None:
         """
-        Return the fault that hits a call, if one does, and count it.
+        Return the fault that hits a call, or None, and count it.
 
         Args:
-            call: the same text for calls that are alike.
-            fault: what the switches of the call ask for.
-            queued: whether it was set for the next call alone, and not by the call itself or for all.
+            call: identifies the call; identical calls have the same text.
+            fault: the fault that the call's switches ask for.
+            queued: whether the fault was queued for the next call, not set by the call itself or as a default.
         """
         if fault is not None and fault.count == UNLIMITED:
             return fault
-        left = fault if queued or call not in self._left else self._left[call]
-        if left is None:
+        remaining = fault if queued or call not in self._remaining else self._remaining[call]
+        if remaining is None:
             return None
-        if left.count == 0:
-            del self._left[call]
+        if remaining.count == 0:
+            del self._remaining[call]
             return None
-        self._left[call] = replace(left, count=left.count - 1)
-        return left
+        self._remaining[call] = replace(remaining, count=remaining.count - 1)
+        return remaining

@@ -1,45 +1,39 @@
-"""The HTTP answers of the upstream: its envelopes, and the ways in which they go wrong."""
+"""Answer HTTP calls wrongly, as an `HttpFault` says."""
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Callable
+from http import HTTPStatus
 
 from aiohttp import web
 
 from relay.sandbox.switches.values import HttpFault
 
-_HTML = """<html>
+_PROXY_PAGE = """<html>
 <head><title>{status} {reason}</title></head>
 <body><center><h1>{status} {reason}</h1></center><hr><center>nginx</center></body>
 </html>
 """
 
 
-def ok(fields: Mapping[str, object]) -> web.Response:
-    """Answer that it worked."""
-    return _json({"errors": [], **fields, "result": True})
-
-
-def refused(code: int, message: str, *, status: int = 200, retry_after_s: int | None = None) -> web.Response:
-    """Answer that it did not; most refusals come with HTTP 200."""
-    answer = _json({"result": False, "errors": [{"code": code, "message": message}]}, status=status)
-    if retry_after_s is not None:
-        answer.headers["Retry-After"] = str(retry_after_s)
-    return answer
-
-
-async def gone_wrong(
+async def faulty_response(
     request: web.Request,
     fault: HttpFault,
-    proper: web.Response | None,
     *,
+    proper: web.Response | None,
+    error: Callable[[int], web.Response],
     retry_after_s: int | None,
     closing: asyncio.Event,
 ) -> web.Response:
     """
-    Answer as a fault has it; `proper` is the answer it spoils, null when the call was not carried out.
+    Return the response that a fault produces.
 
-    A hang lasts until the caller gives up or the sandbox closes.
+    Args:
+        request: the call to answer.
+        fault: what goes wrong.
+        proper: the correct response, None if the call was not carried out.
+        error: builds the platform's error envelope for an HTTP status.
+        retry_after_s: the `Retry-After` header, in seconds.
+        closing: ends a fault of kind `hang`, which otherwise lasts until the client disconnects.
     """
     match fault.kind:
         case "hang":
@@ -50,43 +44,27 @@ async def gone_wrong(
                 request.transport.close()
             return web.Response()
         case "envelope":
-            return refused(0, _reason(fault.status), status=fault.status, retry_after_s=retry_after_s)
+            response = error(fault.status)
         case "html":
-            text = _HTML.format(status=fault.status, reason=_reason(fault.status))
-            answer = web.Response(status=fault.status, text=text, content_type="text/html")
+            page = _PROXY_PAGE.format(status=fault.status, reason=_reason(fault.status))
+            response = web.Response(status=fault.status, text=page, content_type="text/html")
         case "truncated":
-            whole = (
-                proper.body if proper is not None and isinstance(proper.body, bytes) else b'{"result":false,"errors":['
-            )
-            answer = web.Response(status=fault.status, body=whole[: len(whole) // 2], content_type="application/json")
+            response = web.Response(status=fault.status, body=_first_half(proper), content_type="application/json")
         case "empty":
-            answer = web.Response(status=fault.status)
+            response = web.Response(status=fault.status)
     if retry_after_s is not None:
-        answer.headers["Retry-After"] = str(retry_after_s)
-    return answer
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response
+
+
+def _first_half(response: web.Response | None) -> bytes:
+    body = response.body if response is not None else None
+    whole = body if isinstance(body, bytes) else b'{"result":false,"errors":['
+    return whole[: len(whole) // 2]
 
 
 def _reason(status: int) -> str:
-    return {
-        400: "Bad Request",
-        401: "Project authorization is not valid.",
-        403: "You don't have any permission for this action.",
-        404: "Error parsing url.",
-        408: "Request Timeout",
-        411: "Length Required",
-        413: "Request Entity Too Large",
-        429: "Too Many Requests",
-        500: "Internal Server Error",
-        502: "Bad Gateway",
-        503: "Service Unavailable",
-        504: "Gateway Timeout",
-    }.get(status, "Error")
-
-
-def encoded(body: object) -> bytes:
-    """Return a body as JSON. Unlike orjson this takes what a recording may hold: half an emoji, NaN, any number."""
-    return json.dumps(body, separators=(",", ":")).encode()
-
-
-def _json(body: Mapping[str, object], *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=encoded(body), content_type="application/json")
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

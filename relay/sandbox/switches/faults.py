@@ -1,307 +1,264 @@
 """
-The switchboard: every way in which the sandbox can be made to behave like the upstream at its worst.
+Every way in which the sandbox can be made to misbehave.
 
-One field is one switch, and its docstring says what it does. A switch is set as `name=value`: in a directive inside any
-text input (`[sandbox: early_close=task_start:1006, exit=1]`), over `POST /sandbox/faults` for the next Run, or as the
-server's default. This module parses and holds; what a switch does is done where that part of the upstream is played.
+One field is one switch. Its docstring is its row in the table of docs/sandbox.md, and its type determines how its value
+is parsed. A switch is set as `name=value`: in a directive inside any text input (`[sandbox: exit=1]`), through
+`POST /sandbox/faults` for the next Run, or as the server's default. The modules of each platform carry them out.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, get_args, get_type_hints
+from typing import Annotated, Literal, get_type_hints
 
 from relay.errors import ConfigError
-from relay.sandbox.switches import values
-from relay.sandbox.switches.values import (
-    BodyStop,
-    Close,
-    Dialect,
-    HttpFault,
-    OddFrame,
-    OutputsShape,
-    Refusal,
-    WebhookShape,
-)
-
-_DIRECTIVE = re.compile(r"\[sandbox:([^\]]*)\]", re.IGNORECASE)
+from relay.sandbox.switches.parse import Parser, parser_for, share
+from relay.sandbox.switches.values import BodyStop, Close, Dialect, HttpFault, OddFrame, Refusal, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """The position of every switch; the defaults are the upstream in good health."""
+    """The value of every switch. The defaults simulate platforms that work correctly."""
 
-    # The socket and its frames.
-    dialect: Annotated[Dialect | None, values.one_of(*get_args(Dialect))] = None
-    """The generation of the documentation that frames follow. Unset: that of the server."""
-    welcome: Annotated[bool, values.flag] = True
-    """Send a `connected` frame on each connection. Only as the server's default."""
-    ack: Annotated[bool, values.flag] = False
-    """Answer `task_info` with a `task_subscribed` frame, which is documented for agents only."""
-    unknown_subscription: Annotated[Literal["silent", "error", "close"], values.one_of("silent", "error", "close")] = (
-        "silent"
-    )
-    """The response to a token that belongs to no task. Only as the server's default."""
-    tasktoken_missing: Annotated[bool, values.flag] = False
-    """Send frames without token and ID, so that only the connection identifies the task."""
-    result_missing: Annotated[bool, values.flag] = False
-    """Send frames without `result`."""
-    null_message: Annotated[Literal["null", "empty", "absent"] | None, values.one_of("null", "empty", "absent")] = None
-    """How a stage frame represents a missing message. Unset: by the dialect."""
-    verdict_fields: Annotated[Literal["all", "terminal", "none"], values.one_of("all", "terminal", "none")] = "all"
-    """The gen-2 frames that have `success`, `terminal` and `exitCode`: its table and its samples disagree."""
-    message_json_string: Annotated[bool, values.flag] = False
-    """Send every object message as a string of JSON."""
-    preprocess_skipped: Annotated[bool, values.flag] = False
-    """Skip the optional preprocessing."""
-    stage_order: Annotated[Literal["old", "new"] | None, values.one_of("old", "new")] = None
-    """`old` assigns the task before preprocessing. Unset: by the dialect."""
-    tqdm: Annotated[bool, values.flag] = False
-    """Send progress as tqdm's text with carriage returns instead of objects."""
-    percentages: Annotated[tuple[str, ...], values.many(values.any_text)] = ()
-    """The raw percentages to send, repeatedly: `percentages=100|0|NaN||>100`."""
-    stderr_lines: Annotated[int | None, values.count] = None
-    """The number of lines that the model writes to stderr. Unset: a few, depending on the seed."""
-    duplicate_every: Annotated[int, values.count] = 0
-    """Send one of every N frames twice; 0: never."""
-    reorder_every: Annotated[int, values.count] = 0
-    """Send one of every N frames after its successor; 0: never."""
-    straggler: Annotated[bool, values.flag] = False
-    """Send a log frame after the terminal frame."""
-    early_close: Annotated[Close | None, values.close_at] = None
+    # The task socket.
+    dialect: Dialect | None = None
+    """The generation of Wiro's documents that the task's frames follow. Default: the server's."""
+    welcome: bool = True
+    """Send a `connected` frame on each new connection. Server default only, because no task is known yet."""
+    ack: bool = False
+    """Answer `task_info` with a `task_subscribed` frame, which Wiro documents for agents only."""
+    unknown_subscription: Literal["silent", "error", "close"] = "silent"
+    """The response to an unknown token: none, an error frame, or close code 1008. Server default only."""
+    tasktoken_missing: bool = False
+    """Leave the token and the id out of frames, so that only the connection identifies the task."""
+    result_missing: bool = False
+    """Leave `result` out of frames."""
+    null_message: Literal["null", "empty", "absent"] | None = None
+    """How a frame without a message represents it: null, an empty string, or no field. Default: as in the dialect."""
+    verdict_fields: Literal["all", "terminal", "none"] = "all"
+    """Which gen-2 frames have `success`, `terminal` and `exitCode`. Wiro's table and its samples disagree."""
+    message_json_string: bool = False
+    """Send every object message as a JSON string."""
+    preprocess_skipped: bool = False
+    """Skip the optional preprocessing stages."""
+    stage_order: Literal["old", "new"] | None = None
+    """`old` sends `task_assign` before preprocessing, `new` after it. Default: as in the dialect."""
+    tqdm: bool = False
+    """Send progress as tqdm text with carriage returns instead of objects."""
+    percentages: tuple[str, ...] = ()
+    """Raw percentages to send in turn, repeatedly: `percentages=100|0|NaN||>100`."""
+    stderr_lines: int | None = None
+    """The number of lines that the model writes to stderr. Default: 0 to 2, depending on the seed."""
+    duplicate_every: int = 0
+    """Send every n-th frame twice; 0 disables this."""
+    reorder_every: int = 0
+    """Send every n-th frame after the one that follows it; 0 disables this."""
+    straggler: bool = False
+    """Send one more log frame after the terminal frame."""
+    early_close: Close | None = None
     """Close the task's sockets once, after a stage: `early_close=task_start:1006`."""
-    silent: Annotated[bool, values.flag] = False
-    """Never send a frame for the task."""
-    no_terminal: Annotated[bool, values.flag] = False
-    """Never send the terminal frame, so that only the record has the end."""
-    odd_frames: Annotated[tuple[OddFrame, ...], values.many(values.one_of(*get_args(OddFrame)))] = ()
-    """Malformed frames to send in the middle of the run: `odd_frames=not_json|binary`."""
-    huge_bytes: Annotated[int, values.count] = 8 * 1024 * 1024
-    """The size of the text in the `huge` frame, in bytes."""
-    finish_reason: Annotated[str, values.one_of("stop", "length", "content_filter", "error", "tool_calls")] = "stop"
+    silent: bool = False
+    """Send no frames for the task."""
+    no_terminal: bool = False
+    """Do not send the terminal frame; only Task/Detail shows the end."""
+    odd_frames: tuple[OddFrame, ...] = ()
+    """Malformed or unexpected frames to send in the middle of the run: `odd_frames=not_json|binary`."""
+    huge_bytes: int = 8 * 1024 * 1024
+    """The size in bytes of the text in the `huge` frame."""
+    finish_reason: Literal["stop", "length", "content_filter", "error", "tool_calls"] = "stop"
     """Why a streamed answer ended, in gen-2."""
 
-    answer_chunks: Annotated[int, values.count] = 0
-    """The number of chunks of a streamed answer, with six characters each; 0: a few words per chunk."""
-    answer_chunks_per_s: Annotated[int, values.count] = 50
-    """The number of these chunks per second, at the pace of the real platform."""
-    answer_slip: Annotated[bool, values.flag] = False
-    """In the middle of a streamed answer, replace the text that was just sent."""
-    answer_lists: Annotated[bool, values.flag] = False
-    """Send gen-1's lists (`thinking`, `answer`, in frames also `raw`) beside gen-2's segments."""
-    answer_progress_only: Annotated[bool, values.flag] = False
-    """Send frames of a streamed answer without text; `isThinking` stays on to the last one."""
-    answer_wrapper: Annotated[bool, values.flag] = False
+    # Answers of language models.
+    answer_chunks: int = 0
+    """Stream an answer in this many chunks of six characters; 0 streams a few words at a time."""
+    answer_chunks_per_s: int = 50
+    """Chunks per second at `speed` 1."""
+    answer_slip: bool = False
+    """In the middle of a streamed answer, send words that the next frame takes back."""
+    answer_lists: bool = False
+    """In gen-2, add the lists of gen-1 (`thinking`, `answer`, in frames also `raw`) to the segments."""
+    answer_progress_only: bool = False
+    """Leave the text out of the frames of a streamed answer; `isThinking` stays true until the last one."""
+    answer_wrapper: bool = False
     """Wrap the final answer in `<answer>` tags, in the outputs and in `debugoutput`."""
-    answer_in: Annotated[Literal["outputs", "log"], values.one_of("outputs", "log")] = "outputs"
+    answer_in: Literal["outputs", "log"] = "outputs"
     """Where the final answer is: in the outputs, or only in `debugoutput` with empty outputs."""
-    answer_calls: Annotated[tuple[str, ...], values.many(values.one_of("function_call", "custom_tool_call"))] = ()
+    answer_calls: tuple[Literal["function_call", "custom_tool_call"], ...] = ()
     """Tool calls at the end of an answer, in gen-2: `answer_calls=function_call|custom_tool_call`."""
-    full_log: Annotated[Literal["text", "empty"] | None, values.one_of("text", "empty")] = None
-    """The content of `task_output_full` and `task_error_full`: the log, or an empty message. Unset: by the dialect."""
+    full_log: Literal["text", "empty"] | None = None
+    """What `task_output_full` and `task_error_full` carry: the log, or an empty message. Default: as in the dialect."""
 
-    # The course of the task.
-    hold_at: Annotated[tuple[str, ...], values.many(values.stage_name)] = ()
-    """Wait after each of these stages until released: `hold_at=task_queue|task_start`."""
-    await_subscriber: Annotated[bool, values.flag] = False
-    """Begin when the first socket has subscribed to the task, so that no frame is missed."""
-    persisted_error: Annotated[Literal["", "recovers", "stays"], values.one_of("", "recovers", "stays")] = ""
-    """Set the status to `task_error` before the run; then queue the task again, or never continue."""
-    exit: Annotated[int, values.count] = 0
-    """The exit code of the model. Other than 0: a failure, with a traceback and without outputs."""
+    # The course of a task.
+    hold_at: tuple[Stage, ...] = ()
+    """Pause after each of these stages until released: `hold_at=task_queue|task_start`."""
+    await_subscriber: bool = False
+    """Start the task when the first socket subscribes to it, so that the client receives every frame."""
+    persisted_error: Literal["", "recovers", "stays"] = ""
+    """Set the status to `task_error` before the run; `recovers` then queues the task again, `stays` leaves it."""
+    exit: int = 0
+    """The exit code of the model. Any value other than 0 is a failure with a traceback and no outputs."""
 
-    # The record, as Task/Detail shows it.
-    detail_lag_s: Annotated[float, values.seconds] = 0.0
-    """The delay in real seconds between the terminal frame and the end in the record."""
-    detail_lag_polls: Annotated[int, values.count] = 0
-    """The number of reads after the terminal frame until the record has the end."""
-    detail_empty_polls: Annotated[int, values.count] = 0
-    """The number of first reads that return an empty `tasklist`."""
-    pexit_missing: Annotated[bool, values.flag] = False
-    """Return the record without `pexit`."""
-    outputs: Annotated[OutputsShape, values.one_of(*get_args(OutputsShape))] = "list"
-    """How outputs are represented: `holes` puts empty objects between them, `json` is one string."""
-    outputs_early: Annotated[bool, values.flag] = False
-    """While the task runs, list outputs in the record, at temporary URLs that return 404."""
-    stage_clock: Annotated[bool, values.flag] = True
-    """Include the time of each stage in the record; off: only start and end."""
-    timestamps: Annotated[Literal["s", "ms", "date"], values.one_of("s", "ms", "date")] = "s"
-    """How times are written."""
-    parameters_json: Annotated[bool, values.flag] = False
-    """Return the echoed parameters as a string of JSON."""
-    aliases: Annotated[bool, values.flag] = False
-    """Return `taskid` and `output` instead of `id` and `outputs`."""
+    # The record in Task/Detail.
+    detail_lag_s: float = 0.0
+    """Seconds after the terminal frame until Task/Detail shows the end."""
+    detail_lag_polls: int = 0
+    """The number of Task/Detail calls after the end that still show the state before it."""
+    detail_empty_polls: int = 0
+    """The number of first Task/Detail calls that return an empty `tasklist`."""
+    pexit_missing: bool = False
+    """Leave `pexit` out of Task/Detail."""
+    outputs: Literal["list", "null", "empty", "holes", "json"] = "list"
+    """The form of the outputs: a list, null, an empty list, a list with empty objects (`holes`), or a JSON string."""
+    outputs_early: bool = False
+    """While the task runs, list outputs at temporary addresses that return 404."""
+    stage_clock: bool = True
+    """Include the time of each stage in Task/Detail; otherwise only start and end."""
+    timestamps: Literal["s", "ms", "date"] = "s"
+    """The format of times: Unix seconds, Unix milliseconds, or `2024-12-18 09:23:29`."""
+    parameters_json: bool = False
+    """Return the parameters as a JSON string."""
+    aliases: bool = False
+    """Use `taskid` and `output` instead of `id` and `outputs`."""
 
-    # The calls.
-    run_error: Annotated[Refusal | None, values.refusal] = None
+    # Calls about tasks.
+    run_error: Refusal | None = None
     """Answer Run with an error envelope: `run_error=97:Insufficient balance`, or by name: `run_error=team_limit`."""
-    run_http: Annotated[HttpFault | None, values.http_fault] = None
-    """Return a wrong HTTP response to Run: `run_http=502:html`, `run_http=drop`."""
-    run_http_started: Annotated[bool | None, values.flag] = None
-    """Whether `run_http` starts the task nevertheless. Unset: by its kind."""
-    run_envelope: Annotated[Literal["flat", "data"], values.one_of("flat", "data")] = "flat"
-    """`data` wraps Run's answer as some samples of the documentation do."""
-    sync_wait_s: Annotated[float, values.seconds] = 2400.0
-    """How long `/Run/…/sync` of gen-2 waits before it returns 504. Only as the server's default."""
-    run_taskid: Annotated[Literal["string", "number"], values.one_of("string", "number")] = "string"
-    """How Run writes the task's ID."""
-    run_token_missing: Annotated[bool, values.flag] = False
-    """Return null as Run's `socketaccesstoken`."""
-    detail_http: Annotated[HttpFault | None, values.http_fault] = None
-    """Return a wrong HTTP response to Detail: `detail_http=500*3`."""
-    detail_error: Annotated[Refusal | None, values.refusal] = None
-    """Answer Detail with an error envelope."""
-    retry_after_s: Annotated[int | None, values.count] = None
-    """The `Retry-After` of wrong HTTP responses."""
-    stop_http: Annotated[HttpFault | None, values.http_fault] = None
-    """Return a wrong HTTP response to Cancel and Kill."""
-    cancel_by: Annotated[Literal["taskid", "tasktoken", "both"], values.one_of("taskid", "tasktoken", "both")] = (
-        "taskid"
-    )
-    """What Cancel accepts: production expects the ID, gen-1's documentation the token."""
-    stop_gap: Annotated[Literal["neither", "cancel", "kill"], values.one_of("neither", "cancel", "kill")] = "kill"
-    """The call that stops a task between accept and assign, which the documentation leaves open."""
-    kill_by: Annotated[Literal["id_or_socket", "any"], values.one_of("id_or_socket", "any")] = "id_or_socket"
-    """What Kill accepts: `any` includes the `tasktoken` that older documentation and one SDK send."""
-    kill_error: Annotated[str, values.any_text] = ""
+    run_http: HttpFault | None = None
+    """Answer Run with an HTTP fault: `run_http=502:html`, `run_http=drop`."""
+    run_http_started: bool | None = None
+    """Whether a Run with an HTTP fault starts its task. Default: depends on the kind of `run_http`."""
+    run_envelope: Literal["flat", "data"] = "flat"
+    """`data` wraps the response of Run in `data`, as some of Wiro's samples do."""
+    sync_wait_s: float = 2400.0
+    """Seconds until `/Run/…/sync` of gen-2 returns 504. Server default only."""
+    run_taskid: Literal["string", "number"] = "string"
+    """The JSON type of the task id in the response of Run."""
+    run_token_missing: bool = False
+    """Return null as `socketaccesstoken` from Run."""
+    detail_http: HttpFault | None = None
+    """Answer Task/Detail with an HTTP fault: `detail_http=500*3`."""
+    detail_error: Refusal | None = None
+    """Answer Task/Detail with an error envelope."""
+    retry_after_s: int | None = None
+    """The `Retry-After` header of HTTP faults, in seconds."""
+    stop_http: HttpFault | None = None
+    """Answer Cancel and Kill with an HTTP fault."""
+    cancel_by: Literal["taskid", "tasktoken", "both"] = "taskid"
+    """Which parameter Cancel accepts: production requires the id, gen-1's documents the token."""
+    stop_gap: Literal["neither", "cancel", "kill"] = "kill"
+    """Which call stops a task between accept and assign, a case that the documents leave open."""
+    kill_by: Literal["id_or_socket", "any"] = "id_or_socket"
+    """Which parameters Kill accepts: `any` adds the `tasktoken` that older documents and one SDK send."""
+    kill_error: str = ""
     """Refuse Kill with this reason."""
 
-    # The catalogue of models. Only as the server's default: its calls belong to no task.
-    parameters: Annotated[Literal["groups", "null"], values.one_of("groups", "null")] = "groups"
-    """Whether Tool/Detail returns a model's inputs, or null instead. Only as the server's default."""
-    number_type: Annotated[
-        Literal["number", "numeric", "integer", "float"], values.one_of("number", "numeric", "integer", "float")
-    ] = "number"
-    """The name that Tool/Detail gives to the type of a numeric input. Only as the server's default."""
-    option_values: Annotated[bool, values.flag] = True
-    """Whether the options of a select have values in Tool/Detail, or only labels. Only as the server's default."""
-    dynamicprice: Annotated[Literal["json", "array", "object"], values.one_of("json", "array", "object")] = "array"
+    # The catalogue of models.
+    parameters: Literal["groups", "null"] = "groups"
+    """Whether Tool/Detail returns a model's inputs or null. Server default only."""
+    number_type: Literal["number", "numeric", "integer", "float"] = "number"
+    """The type name of numeric inputs in Tool/Detail. Server default only."""
+    option_values: bool = True
+    """Whether the options of a select have values in Tool/Detail, or only labels. Server default only."""
+    dynamicprice: Literal["json", "array", "object"] = "array"
+    """The form of the price in Tool/Detail; in Tool/List it is always a JSON string. Server default only."""
+
+    # Request bodies and the file API.
+    body_bytes_per_s: int = 0
+    """The rate at which the body of a Run or a file call is read, in bytes per second; 0 is unlimited."""
+    body_stop: BodyStop | None = None
     """
-    How Tool/Detail represents the price; in Tool/List it is always a string of JSON. Only as the server's default.
+    Stop reading the body of a Run or a file call: `body_stop=65536` returns 413 after 65536 bytes while the client is
+    still sending, `body_stop=65536:drop` closes the connection.
+    """
+    boundaryless: Literal["json", "refused"] = "json"
+    """
+    How to treat a JSON body with the header `multipart/form-data` and no boundary, which the models' pages print: read
+    it as JSON, or refuse it. Server default only.
+    """
+    chunked: Literal["accepted", "refused"] = "accepted"
+    """Whether a body without Content-Length is read or refused with 411. Server default only."""
+    cors: bool = True
+    """Allow pages of other origins to call the API (CORS). Server default only."""
+    file_http: HttpFault | None = None
+    """Answer File/Upload and File/FolderCreate with an HTTP fault: `file_http=502:html`."""
+    file_error: Refusal | None = None
+    """
+    Answer File/Upload and File/FolderCreate with an error envelope: one SDK received `file_error=0:invalid-parameters`
+    with a project's key.
+    """
+    file_answer: Literal["list", "samples", "data"] = "list"
+    """
+    The form of file responses: as in gen-2, as in gen-1's code samples (`isfolder`, no `url`), or with the new folder
+    in `data`.
     """
 
-    # Bodies and the store of files. A body is read before its text is known: no directive inside it can say how.
-    body_bytes_per_s: Annotated[int, values.count] = 0
-    """How fast the body of a Run or of a file call is read, in real bytes per second; 0: without a limit."""
-    body_stop: Annotated[BodyStop | None, values.body_stop] = None
+    # Random faults.
+    flaky: Annotated[float, share] = 0.0
     """
-    Stop reading the body of a Run or of a file call after this number of bytes: `body_stop=65536` returns 413 while
-    the client still sends, `body_stop=65536:drop` closes the connection.
+    The share of REST calls that fail at random with a 5xx status or a closed connection, before or after the call takes
+    effect. Server default only.
     """
-    boundaryless: Annotated[Literal["json", "refused"], values.one_of("json", "refused")] = "json"
-    """
-    How a JSON body with the header `multipart/form-data` without a boundary is treated, as the models' pages print
-    it: read as JSON, or refused. Only as the server's default.
-    """
-    chunked: Annotated[Literal["accepted", "refused"], values.one_of("accepted", "refused")] = "accepted"
-    """Whether a body without a Content-Length is accepted, or refused with 411. Only as the server's default."""
-    cors: Annotated[bool, values.flag] = True
-    """Allow pages of other origins to call the API (CORS). Only as the server's default."""
-    file_http: Annotated[HttpFault | None, values.http_fault] = None
-    """Return a wrong HTTP response to File/Upload and File/FolderCreate: `file_http=502:html`."""
-    file_error: Annotated[Refusal | None, values.refusal] = None
-    """
-    Answer File/Upload and File/FolderCreate with an error envelope: one SDK received
-    `file_error=0:invalid-parameters` with a project's key.
-    """
-    file_answer: Annotated[Literal["list", "samples", "data"], values.one_of("list", "samples", "data")] = "list"
-    """
-    How the file calls answer: as in gen-2, as in gen-1's code samples (`isfolder`, no `url`), or with the new
-    folder in `data`.
-    """
+    cut_share: Annotated[float, share] = 0.0
+    """The share of frames after which the task's sockets are cut. Server default only."""
 
-    flaky: Annotated[float, values.share] = 0.0
-    """
-    The share of REST responses that become a 5xx or a broken connection, before or after the call took effect. Only
-    as the server's default.
-    """
-    cut_share: Annotated[float, values.share] = 0.0
-    """The share of frames after which the task's sockets are closed. Only as the server's default."""
-
-    # The callback and the files.
-    webhook: Annotated[WebhookShape, values.one_of(*get_args(WebhookShape))] = "tasklist"
-    """The body of the callback: the whole envelope, the task alone, or `{taskid,status,outputs}`."""
-    webhook_times: Annotated[int, values.count] = 1
-    """The number of times that the callback is sent."""
-    webhook_early: Annotated[bool, values.flag] = False
+    # Callbacks and output files.
+    webhook: Literal["tasklist", "task", "status", "none"] = "tasklist"
+    """The body of the callback: the whole envelope, the bare task, or `{taskid,status,outputs}`; `none` sends none."""
+    webhook_times: int = 1
+    """How many times the callback is sent."""
+    webhook_early: bool = False
     """Send the callback before the terminal frame."""
-    webhook_delay_s: Annotated[float, values.seconds] = 0.0
-    """The delay of the callback in real seconds."""
-    cdn_status: Annotated[int, values.count] = 200
-    """The status of a request for a file: `cdn_status=403`."""
-    cdn_delay_s: Annotated[float, values.seconds] = 0.0
-    """The delay before the response to a request for a file, in real seconds."""
-    cdn_expires_s: Annotated[float | None, values.seconds] = None
-    """The number of real seconds after the task's end when the URL of a file begins to return 403."""
+    webhook_delay_s: float = 0.0
+    """Delay of the callback, in seconds."""
+    cdn_status: int = 200
+    """The HTTP status of output files: `cdn_status=403`."""
+    cdn_delay_s: float = 0.0
+    """Delay of the response to a file request, in seconds."""
+    cdn_expires_s: float | None = None
+    """Seconds after the end of the task when its files start to return 403."""
 
-    # Apikley alone; of the others it has those that docs/sandbox.md names.
-    fail: Annotated[Refusal | None, values.refusal] = None
+    # Apikley only. docs/sandbox.md lists the switches above that also work for Apikley.
+    fail: Refusal | None = None
     """Apikley: fail the job with this code and message: `fail=500:The prompt was refused`."""
-    code_as_status: Annotated[bool, values.flag] = False
-    """Apikley: use the code of a refusal as HTTP status too, instead of 200."""
-    param_twice: Annotated[bool, values.flag] = False
-    """Apikley: escape the record's `param` twice."""
-    result: Annotated[Literal["urls", "object", "null"], values.one_of("urls", "object", "null")] = "urls"
-    """Apikley: the content of `resultJson` of a succeeded job."""
-    spelling: Annotated[Literal["apikley", "kie"], values.one_of("apikley", "kie")] = "apikley"
+    code_as_status: bool = False
+    """Apikley: use an error's code as the HTTP status too, instead of 200."""
+    param_twice: bool = False
+    """Apikley: encode the record's `param` as JSON twice."""
+    result: Literal["urls", "object", "null"] = "urls"
+    """Apikley: what the `resultJson` of a successful job contains."""
+    spelling: Literal["apikley", "kie"] = "apikley"
     """
-    Apikley: the platform whose page the record follows. kie's has `msg` instead of `message`, `costTime`,
+    Apikley: whose documentation the record follows. kie's has `msg` instead of `message`, `costTime`,
     `creditsConsumed`, and null for absent values.
     """
-    cost_time: Annotated[Literal["none", "ms", "s"] | None, values.one_of("none", "ms", "s")] = None
-    """Apikley: the unit of the record's `costTime`, if any. Unset: by the spelling."""
-    credits: Annotated[str | None, values.one_of("creditsConsumed", "consumeCredits", "none")] = None
-    """Apikley: the name of the record's price, if any. Unset: by the spelling."""
-    job_progress: Annotated[bool, values.flag] = False
-    """Apikley: include `progress` in the record of a generating job."""
-    signature: Annotated[Literal["good", "bad", "old", "none"], values.one_of("good", "bad", "old", "none")] = "good"
+    cost_time: Literal["none", "ms", "s"] | None = None
+    """Apikley: the unit of `costTime` in the record, or `none` to leave it out. Default: depends on `spelling`."""
+    credits: Literal["creditsConsumed", "consumeCredits", "none"] | None = None
+    """Apikley: the name of the price in the record, or `none` to leave it out. Default: depends on `spelling`."""
+    job_progress: bool = False
+    """Apikley: add `progress` to the record of a job that is generating."""
+    signature: Literal["good", "bad", "old", "none"] = "good"
     """Apikley: how the callback is signed."""
-    callback_id: Annotated[Literal["taskId", "task_id"], values.one_of("taskId", "task_id")] = "taskId"
-    """Apikley: the name of the job's ID in the callback."""
+    callback_id: Literal["taskId", "task_id"] = "taskId"
+    """Apikley: the name of the job's id in the callback."""
 
-    def with_switches(self, positions: Mapping[str, str]) -> "Faults":
+    def with_switches(self, switches: Mapping[str, str]) -> "Faults":
         """
-        Return these faults with some switches in another position.
+        Return a copy with some switches set, given as text.
 
         Raises:
-            ConfigError: there is no such switch, or it takes another kind of value.
+            ConfigError: a switch is unknown, or its value is invalid.
         """
         changes: dict[str, object] = {}
-        for name, value in positions.items():
+        for name, value in switches.items():
             if name not in _PARSERS:
-                raise ConfigError(f"sandbox: there is no switch {name!r}")
+                raise ConfigError(f"sandbox: unknown switch {name!r}")
             try:
                 changes[name] = _PARSERS[name](value.strip())
             except ValueError as error:
-                raise ConfigError(f"sandbox: {name} takes {error}") from error
+                raise ConfigError(f"sandbox: {name} must be {error}, not {value.strip()!r}") from error
         return replace(self, **changes) if changes else self  # type: ignore[arg-type]
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
-    name: annotated.__metadata__[0] for name, annotated in get_type_hints(Faults, include_extras=True).items()
+_PARSERS: dict[str, Parser] = {
+    name: parser_for(type_) for name, type_ in get_type_hints(Faults, include_extras=True).items()
 }
-# A value may hold a comma, so only a comma before the name of a switch parts two of them.
-_NEXT_SWITCH = re.compile(rf",\s*(?=(?:{'|'.join(_PARSERS)})\s*(?:=|,|$))")
-
-
-def parse_switches(text: str) -> dict[str, str]:
-    """Split `a=1, b` into its switches; a bare name is switched on."""
-    found = {}
-    for part in filter(str.strip, _NEXT_SWITCH.split(text.strip(" ,"))):
-        name, _, value = part.partition("=")
-        found[name.strip()] = value
-    return found
-
-
-def directives(texts: Iterable[str]) -> dict[str, str]:
-    """Collect the switches of every `[sandbox: …]` in the texts; a later one wins."""
-    positions: dict[str, str] = {}
-    for text in texts:
-        for found in _DIRECTIVE.finditer(text):
-            positions |= parse_switches(found[1])
-    return positions
-
-
-def without_directives(text: str) -> str:
-    """Return a text as its author meant it for the model."""
-    return _DIRECTIVE.sub("", text).strip()

@@ -1,36 +1,11 @@
-"""What the switches take: the values that are more than a word, and the readers of every kind of value from text.
+"""The types of switch values that are more than a word or a number."""
 
-A reader raises ValueError with what it would have taken.
-"""
-
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, get_args
 
 Dialect = Literal["gen0", "gen1", "gen2"]
-OddFrame = Literal[
-    "not_json",
-    "array",
-    "unknown_type",
-    "huge",
-    "half_emoji",
-    "binary",
-    "agent",
-    "realtime",
-    "foreign",
-    "foreign_log",
-]
-OutputsShape = Literal["list", "null", "empty", "holes", "json"]
-WebhookShape = Literal["tasklist", "task", "status", "none"]
-NullMessage = Literal["null", "empty", "absent"]
-Unknown = Literal["silent", "error", "close"]
-HttpKind = Literal["envelope", "html", "truncated", "empty", "hang", "drop", "drop_before"]
-
-UNLIMITED = 1_000_000_000
-"""The count of a fault that hits every time."""
-
-STAGES = (
+Stage = Literal[
     "task_queue",
     "task_accept",
     "task_preprocess_start",
@@ -45,12 +20,29 @@ STAGES = (
     "task_postprocess_start",
     "task_postprocess_end",
     "task_cancel",
-)
+]
+OddFrame = Literal[
+    "not_json",
+    "array",
+    "unknown_type",
+    "huge",
+    "half_emoji",
+    "binary",
+    "agent",
+    "realtime",
+    "foreign",
+    "foreign_log",
+]
+HttpKind = Literal["envelope", "html", "truncated", "empty", "hang", "drop", "drop_before"]
+
+STAGES: Final = get_args(Stage)
+UNLIMITED: Final = 1_000_000_000
+"""The count of a fault that hits every call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close:
-    """Close the subscribed sockets after a stage was announced; 1006 cuts the TCP connection without a goodbye."""
+    """Close a task's sockets after the frame of a stage; 1006 cuts the TCP connection without a closing handshake."""
 
     stage: str
     code: int
@@ -58,7 +50,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """An error envelope with HTTP 200."""
+    """An error envelope with HTTP status 200."""
 
     code: int
     message: str
@@ -67,10 +59,10 @@ class Refusal:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpFault:
     """
-    An HTTP answer gone wrong, for the first `count` calls: of a task, or for Run of the same body.
+    A wrong HTTP response to the first `count` calls about a task, or to the first `count` identical Runs.
 
-    `hang` never answers, `drop` closes the connection once the call has taken effect, `drop_before` before it has; the
-    other kinds answer with `status` and an error envelope, a proxy's HTML page, half an answer, or nothing.
+    `hang` never answers. `drop` closes the connection after the call has taken effect, `drop_before` before it does.
+    The other kinds respond with `status` and an error envelope, a proxy's HTML page, half of the body, or no body.
     """
 
     status: int
@@ -79,83 +71,19 @@ class HttpFault:
 
     @property
     def takes_effect(self) -> bool:
-        """Whether the call was carried out although its caller does not learn of it."""
+        """Whether the call is carried out although its caller gets no valid response."""
         return self.kind in ("drop", "hang") or (self.kind != "drop_before" and self.status < 400)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyStop:
-    """A request's body is read so far and no further; `fault` is what its sender gets to see."""
+    """Stop reading a request's body after a number of bytes and respond with `fault`."""
 
     after_bytes: int
     fault: HttpFault
 
 
-def flag(text: str) -> bool:
-    """Read on or off; nothing at all is on."""
-    match text.lower():
-        case "" | "1" | "on" | "true" | "yes":
-            return True
-        case "0" | "off" | "false" | "no":
-            return False
-        case _:
-            raise ValueError("on or off")
-
-
-def count(text: str) -> int:
-    """Read a whole number."""
-    if not text.isdecimal():
-        raise ValueError("a whole number")
-    return int(text)
-
-
-def seconds(text: str) -> float:
-    """Read a number of seconds."""
-    if not re.fullmatch(r"\d+(\.\d+)?", text):
-        raise ValueError("a number of seconds")
-    return float(text)
-
-
-def share(text: str) -> float:
-    """Read a share: 0 to 1."""
-    if not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", text):
-        raise ValueError("a share, from 0 to 1")
-    return float(text)
-
-
-def any_text(text: str) -> str:
-    """Read anything."""
-    return text
-
-
-def one_of(*choices: str) -> Callable[[str], str]:
-    """Return a reader of one of a few words."""
-
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def many(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
-    """Return a reader of several values, parted by `|`."""
-    return lambda text: tuple(parse(part) for part in text.split("|"))
-
-
-stage_name = one_of(*STAGES)
-
-
-def close_at(text: str) -> Close:
-    """Read `stage:code`."""
-    stage, _, code = text.partition(":")
-    if stage not in STAGES or code not in ("1000", "1001", "1006", "1011"):
-        raise ValueError("a stage and 1000, 1001, 1006 or 1011, like task_start:1006")
-    return Close(stage=stage, code=int(code))
-
-
-REFUSALS: Final[Mapping[str, Refusal]] = {
+DOCUMENTED_REFUSALS: Final[Mapping[str, Refusal]] = {
     "balance": Refusal(code=97, message="Insufficient balance"),
     "sign_in": Refusal(code=98, message="sign in to run this model"),
     "not_accessible": Refusal(code=1, message="tool-not-accessible"),
@@ -169,33 +97,7 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "personal_limit": Refusal(code=0, message="Your personal spend limit in this team has been reached"),
 }
 """
-Refusals that Wiro documents, at https://wiro.ai/docs/error-reference and https://wiro.ai/docs/organizations-billing;
-the latter prints no codes.
+Errors that Wiro documents, by the names that `run_error` accepts.
+
+Sources: https://wiro.ai/docs/error-reference and https://wiro.ai/docs/organizations-billing, which has no codes.
 """
-
-
-def refusal(text: str) -> Refusal:
-    """Read `code:message`, or the name of a documented refusal."""
-    if text in REFUSALS:
-        return REFUSALS[text]
-    code, _, message = text.partition(":")
-    if not code.isdecimal():
-        raise ValueError(f"a code and a message, like 97:Insufficient balance, or one of {', '.join(REFUSALS)}")
-    return Refusal(code=int(code), message=message)
-
-
-def http_fault(text: str) -> HttpFault:
-    """Read `status:kind*count`, of which the status or the kind and the count may be missing."""
-    found = re.fullmatch(r"(\d{3})?:?([a-z_]+)?(?:\*(\d+))?", text)
-    kind = found[2] or "envelope" if found else ""
-    if not found or not (found[1] or found[2]) or kind not in get_args(HttpKind):
-        raise ValueError("a status, a kind or both, and how often: 429, 502:html, 200:truncated*2, drop")
-    return HttpFault(status=int(found[1] or 200), kind=cast("HttpKind", kind), count=int(found[3] or UNLIMITED))
-
-
-def body_stop(text: str) -> BodyStop:
-    """Read `bytes:fault`, of which the fault may be missing."""
-    after, _, fault = text.partition(":")
-    if not after.isdecimal():
-        raise ValueError("a number of bytes and what then comes, like 65536:413:html or 65536:drop")
-    return BodyStop(after_bytes=int(after), fault=http_fault(fault or "413:html"))

@@ -1,8 +1,8 @@
 """
-Who calls: keys, and for signed projects the signature, verified for real.
+Authorize calls by API key and, for projects with a secret, by signature.
 
-The signature is the lowercase hex HMAC-SHA256 with the API *key* as its key and the secret followed by the nonce as its
-message. The body is not part of it.
+The signature is the lowercase hex HMAC-SHA256 of the secret followed by the nonce, with the API key as the HMAC key. It
+does not cover the body.
 """
 
 import hashlib
@@ -11,22 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 API_KEY = "sandbox-key-of-no-worth"
-API_SECRET = "sandbox-secret-of-no-worth"  # noqa: S105  made up, and meant to look it
+API_SECRET = "sandbox-secret-of-no-worth"  # noqa: S105  made up, and recognizable as such
 PLAIN_KEY = "sandbox-plain-key-of-no-worth"
-"""The key of a project without a secret: it is authorized by the key alone."""
+"""The key of a project without a secret. The key alone authorizes its calls."""
 
 
 class NotAuthorized(Exception):
-    """The call is refused; the text is the upstream's."""
+    """The call is not authorized. The text is Wiro's error message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
     """
-    Key to secret; a null secret is a project that is authorised by its key alone.
+    API keys with their secrets. A key without a secret authorizes calls on its own.
 
-    Any whole number will do for a nonce, as seconds and milliseconds are both in use. With `nonce_once` each is good
-    for one call.
+    Any whole number is a valid nonce, because clients use both seconds and milliseconds. `nonce_once` refuses a nonce
+    that was used before.
     """
 
     secrets: Mapping[str, str | None] = field(repr=False)
@@ -35,7 +35,7 @@ class Accounts:
 
     def authorize(self, headers: Mapping[str, str]) -> str:
         """
-        Return the key of the account that calls.
+        Return the API key of the account that makes a call.
 
         Raises:
             NotAuthorized: the key is unknown, or the signature is missing or wrong.
@@ -51,10 +51,9 @@ class Accounts:
             raise NotAuthorized(
                 "Project requires signature authentication. x-signature and x-nonce headers are required."
             )
-        right = hmac.compare_digest(
-            sign(key, secret, nonce).encode(errors="replace"), signature.encode(errors="replace")
-        )
-        if not right or not nonce.isdecimal() or nonce in self._nonces:
+        expected = sign(key, secret, nonce)
+        matches = hmac.compare_digest(expected.encode(errors="replace"), signature.encode(errors="replace"))
+        if not matches or not nonce.isdecimal() or nonce in self._nonces:
             raise NotAuthorized("Project authorization is not valid.")
         if self.nonce_once:
             self._nonces.add(nonce)

@@ -1,7 +1,7 @@
 """
-Request bodies, JSON, form and multipart alike, read once into fields that remember what they were.
+Read request bodies (JSON, URL-encoded forms and multipart) into a list of fields that keep their types.
 
-Files go to the shelf piece by piece. How fast a body is read, and how far, the switches say.
+Files go to the file store as they arrive. The switches `body_bytes_per_s` and `body_stop` slow reading down or stop it.
 """
 
 import asyncio
@@ -13,93 +13,73 @@ from aiohttp import BodyPartReader, web
 
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import HttpFault
-from relay.sandbox.wiro.file_store import Shelf, TooBig
-from relay.sandbox.wiro.tasks import Field
+from relay.sandbox.wiro.file_store import FileStore, FileTooLarge
+from relay.sandbox.wiro.requests import Field
 
-_PIECE_BYTES = 64 * 1024
+_CHUNK_BYTES = 64 * 1024
 _MAX_TEXT_BYTES = 16 * 1024 * 1024
-_READ = web.RequestKey("fields", tuple[Field, ...])
+_FIELDS = web.RequestKey("fields", tuple[Field, ...])
 _TOO_LARGE = HttpFault(status=413, kind="html", count=1)
 
 
-class BadBody(Exception):
-    """The body is neither an object of JSON, nor a form, nor multipart."""
+class InvalidBody(Exception):
+    """The body is not a JSON object, a form or valid multipart."""
 
 
-class Stopped(Exception):
-    """The body is not read to its end; `fault` is what its sender gets to see."""
+class BodyStopped(Exception):
+    """Reading stopped before the end of the body. `fault` is the response."""
 
     def __init__(self, fault: HttpFault) -> None:
         super().__init__(fault)
         self.fault = fault
 
 
-async def read(request: web.Request, *, shelf: Shelf | None = None, faults: Faults | None = None) -> tuple[Field, ...]:
+async def read(
+    request: web.Request, *, files: FileStore | None = None, faults: Faults | None = None
+) -> tuple[Field, ...]:
     """
-    Return the fields of a body in the order of arrival; an empty body has none, and a second reading has the same.
+    Return the fields of a body in order. An empty body has none. Reading a request again returns the same fields.
 
     Args:
-        request: whose body it is.
-        shelf: where files are kept; null for a call that takes none.
-        faults: may slow the reading down, or break it off.
+        request: the request to read.
+        files: stores uploaded files; None for calls that accept no files.
+        faults: the switches that slow reading down or stop it.
 
     Raises:
-        BadBody: it cannot be read.
-        Stopped: it is too large, or a switch broke it off.
+        InvalidBody: the body cannot be parsed.
+        BodyStopped: the body is too large, or a switch stopped reading.
     """
-    if _READ not in request:
-        request[_READ] = await _read(request, shelf, faults or Faults())
-    return request[_READ]
+    if _FIELDS not in request:
+        request[_FIELDS] = await _read(request, files, faults or Faults())
+    return request[_FIELDS]
 
 
-async def _read(request: web.Request, shelf: Shelf | None, faults: Faults) -> tuple[Field, ...]:
-    meter = _Meter(faults)
-    is_multipart = request.content_type == "multipart/form-data"
-    if is_multipart and ("boundary" in request.headers["Content-Type"].lower() or faults.boundaryless == "refused"):
-        return await _multipart(request, meter, shelf)
-    raw = await _gathered(request.content.iter_chunked(_PIECE_BYTES), meter)
-    if not raw:
-        return ()
-    # `curl -d` says that everything is a form, JSON too.
-    if request.content_type == "application/x-www-form-urlencoded" and not raw.lstrip().startswith(b"{"):
-        return _form(raw)
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise BadBody from error
-    if not isinstance(body, dict):
-        raise BadBody
-    return tuple(_field(name, value) for name, value in body.items())
-
-
-async def mapping(request: web.Request, faults: Faults | None = None) -> dict[str, object]:
-    """Return the fields of a call that takes no files as one mapping; a body that cannot be read has none."""
+async def read_values(request: web.Request, faults: Faults | None = None) -> dict[str, object]:
+    """Return the fields of a call that accepts no files as a dict; empty for a body that cannot be parsed."""
     try:
         return values(await read(request, faults=faults))
-    except BadBody:
+    except InvalidBody:
         return {}
 
 
 def values(fields: Iterable[Field]) -> dict[str, object]:
-    """Return fields as one mapping; a name that occurs several times becomes a list."""
+    """Return the values of fields by name. A name that occurs several times gets a list."""
     merged: dict[str, object] = {}
-    seen: set[str] = set()
-    for each in fields:
-        if each.name not in seen:
-            merged[each.name] = each.value
+    for field in fields:
+        if field.name not in merged:
+            merged[field.name] = field.value
         else:
-            earlier = merged[each.name]
-            merged[each.name] = [*earlier, each.value] if isinstance(earlier, list) else [earlier, each.value]
-        seen.add(each.name)
+            earlier = merged[field.name]
+            merged[field.name] = [*earlier, field.value] if isinstance(earlier, list) else [earlier, field.value]
     return merged
 
 
-def text(fields: Mapping[str, object], name: str) -> str:
-    """Return a field as text; empty when it is missing, null, or no scalar."""
-    match fields.get(name):
+def text(values: Mapping[str, object], name: str) -> str:
+    """Return a string or number as text; empty for any other value."""
+    match values.get(name):
         case str() as value:
             return value
-        case bool() | None:
+        case bool():
             return ""
         case int() | float() as number:
             return str(number)
@@ -107,72 +87,92 @@ def text(fields: Mapping[str, object], name: str) -> str:
             return ""
 
 
-class _Meter:
-    """Counts what has come in, and keeps to the pace."""
+async def _read(request: web.Request, files: FileStore | None, faults: Faults) -> tuple[Field, ...]:
+    throttle = _Throttle(faults)
+    is_multipart = request.content_type == "multipart/form-data"
+    if is_multipart and ("boundary" in request.headers["Content-Type"].lower() or faults.boundaryless == "refused"):
+        return await _read_multipart(request, throttle, files)
+    raw = await _read_text(request.content.iter_chunked(_CHUNK_BYTES), throttle)
+    if not raw:
+        return ()
+    # `curl -d` labels every body as a form, JSON included.
+    if request.content_type == "application/x-www-form-urlencoded" and not raw.lstrip().startswith(b"{"):
+        return _parse_form(raw)
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidBody from error
+    if not isinstance(body, dict):
+        raise InvalidBody
+    return tuple(_json_field(name, value) for name, value in body.items())
+
+
+class _Throttle:
+    """Passes chunks on at a limited rate, and stops after a number of bytes."""
 
     def __init__(self, faults: Faults) -> None:
         self._stop = faults.body_stop
         self._bytes_per_s = faults.body_bytes_per_s
-        self._read_bytes = 0
+        self._received_bytes = 0
 
-    async def __call__(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for piece in pieces:
-            self._read_bytes += len(piece)
-            if self._stop and self._read_bytes > self._stop.after_bytes:
-                raise Stopped(self._stop.fault)
+    async def __call__(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            self._received_bytes += len(chunk)
+            if self._stop and self._received_bytes > self._stop.after_bytes:
+                raise BodyStopped(self._stop.fault)
             if self._bytes_per_s:
-                await asyncio.sleep(len(piece) / self._bytes_per_s)
-            yield piece
+                await asyncio.sleep(len(chunk) / self._bytes_per_s)
+            yield chunk
 
 
-def _form(raw: bytes) -> tuple[Field, ...]:
-    try:
-        pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict")
-    except ValueError as error:
-        raise BadBody from error
-    return tuple(Field(name=name, type="string", value=value) for name, value in pairs)
-
-
-async def _multipart(request: web.Request, meter: _Meter, shelf: Shelf | None) -> tuple[Field, ...]:
+async def _read_multipart(request: web.Request, throttle: _Throttle, files: FileStore | None) -> tuple[Field, ...]:
     fields = []
     try:
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader) or part.name is None:
-                raise BadBody
+                raise InvalidBody
             if part.filename is None:
-                value = (await _gathered(_pieces(part), meter)).decode()
+                value = (await _read_text(_chunks(part), throttle)).decode()
                 fields.append(Field(name=part.name, type="string", value=value))
-            elif shelf is None:
-                raise BadBody
+            elif files is None:
+                raise InvalidBody
             else:
-                file = await shelf.put(
-                    meter(_pieces(part)),
+                file = await files.put(
+                    throttle(_chunks(part)),
                     filename=part.filename,
                     content_type=part.headers.get("Content-Type", "application/octet-stream"),
                 )
                 fields.append(Field(name=part.name, type="file", value=file))
-    except TooBig as error:
-        raise Stopped(_TOO_LARGE) from error
-    except ValueError as error:  # no boundary, a part without an end, or text that is no UTF-8
-        raise BadBody from error
+    except FileTooLarge as error:
+        raise BodyStopped(_TOO_LARGE) from error
+    except ValueError as error:  # no boundary, an unterminated part, or text that is not UTF-8
+        raise InvalidBody from error
     return tuple(fields)
 
 
-async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while piece := await part.read_chunk(_PIECE_BYTES):
-        yield piece
+async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while chunk := await part.read_chunk(_CHUNK_BYTES):
+        yield chunk
 
 
-async def _gathered(pieces: AsyncIterator[bytes], meter: _Meter) -> bytes:
+async def _read_text(chunks: AsyncIterator[bytes], throttle: _Throttle) -> bytes:
     whole = bytearray()
-    async for piece in meter(pieces):
-        whole += piece
+    async for chunk in throttle(chunks):
+        whole += chunk
         if len(whole) > _MAX_TEXT_BYTES:
-            raise Stopped(_TOO_LARGE)
+            raise BodyStopped(_TOO_LARGE)
     return bytes(whole)
 
 
-def _field(name: str, value: object) -> Field:
+def _parse_form(raw: bytes) -> tuple[Field, ...]:
+    try:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict")
+    except ValueError as error:
+        raise InvalidBody from error
+    return tuple(Field(name=name, type="string", value=value) for name, value in pairs)
+
+
+def _json_field(name: str, value: object) -> Field:
     match value:
         case None:
             return Field(name=name, type="null", value=None)

@@ -1,4 +1,4 @@
-"""What the made-up language model says: pure, seeded, and growing a few words at a time."""
+"""Generate the answers of the sandbox's language model: seeded, and streamed a few words at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,9 +9,9 @@ from typing import Literal
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """
-    One stretch of an answer: the model thinking, answering, or calling a tool.
+    A part of an answer: thinking, the answer itself, or a tool call.
 
-    The `text` of a call is its arguments or its input; `name`, `id` and `status` are for calls alone.
+    The `text` of a tool call is its arguments or its input. Only tool calls have `name`, `id` and `status`.
     """
 
     type: Literal["thinking", "answer", "function_call", "custom_tool_call"]
@@ -20,6 +20,9 @@ class Segment:
     id: str = ""
     status: str = ""
 
+
+CHUNK_CHARS = 6
+"""How many characters each state of a long answer adds."""
 
 _THOUGHTS = (
     "The question is about {topic}. I should say what matters first, and keep it short.",
@@ -55,12 +58,8 @@ _CLOSINGS = (
 )
 
 
-CHUNK_CHARS = 6
-"""How much longer each state of a long answer is."""
-
-
 def stream(random: Random, prompt: str) -> Iterator[tuple[Segment, ...]]:
-    """Yield every state of an answer to the prompt, from its first words to the whole, a few words further each."""
+    """Yield the states of an answer to the prompt. Each state adds a few words to the one before it."""
     topic = _topic(prompt)
     thought = Segment(type="thinking", text=random.choice(_THOUGHTS).format(topic=topic))
     middle = "\n\n".join(random.sample(_BODIES, 2))
@@ -75,11 +74,11 @@ def stream(random: Random, prompt: str) -> Iterator[tuple[Segment, ...]]:
 
 
 def long_stream(random: Random, prompt: str, count: int) -> Iterator[tuple[Segment, ...]]:
-    """Yield the states of an answer that comes in so many chunks of six characters, thoughts included."""
+    """Yield the states of an answer of `count` chunks of six characters, including the thinking."""
     thought = random.choice(_THOUGHTS).format(topic=_topic(prompt))
     chars = count * CHUNK_CHARS
-    turn = "\n\n".join(random.sample(_BODIES, len(_BODIES))) + " 🎨\n\n"
-    answer = (turn * (chars // len(turn) + 1))[: max(0, chars - len(thought))]
+    paragraphs = "\n\n".join(random.sample(_BODIES, len(_BODIES))) + " 🎨\n\n"
+    answer = (paragraphs * (chars // len(paragraphs) + 1))[: max(0, chars - len(thought))]
     for end in range(CHUNK_CHARS, chars + 1, CHUNK_CHARS):
         thinking = Segment(type="thinking", text=thought[:end])
         if end <= len(thought):
@@ -88,8 +87,8 @@ def long_stream(random: Random, prompt: str, count: int) -> Iterator[tuple[Segme
             yield (thinking, Segment(type="answer", text=answer[: end - len(thought)]))
 
 
-def calls(segments: tuple[Segment, ...], types: tuple[str, ...]) -> Iterator[tuple[Segment, ...]]:
-    """Yield the states that follow a whole answer when the model calls tools: each call grows, then it is complete."""
+def tool_calls(segments: tuple[Segment, ...], types: tuple[str, ...]) -> Iterator[tuple[Segment, ...]]:
+    """Yield the states in which the model calls tools after its answer: each call in progress, then completed."""
     for number, type_ in enumerate(types, start=1):
         whole = (
             Segment(type="function_call", name="get_weather", text='{"city":"Paris"}', id=f"fc_{number:02d}")
@@ -102,8 +101,8 @@ def calls(segments: tuple[Segment, ...], types: tuple[str, ...]) -> Iterator[tup
         yield segments
 
 
-def slip(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
-    """Return a state with a word at its end that the next state knows nothing of."""
+def with_slip(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """Return a state with words at its end that the next state does not contain."""
     return (*segments[:-1], Segment(type=segments[-1].type, text=f"{segments[-1].text} 🙈, or rather:"))
 
 

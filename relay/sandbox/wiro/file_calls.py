@@ -1,191 +1,134 @@
 """
-POST /File/…: the upstream's own store of files, with folders.
+Handle POST /File/…: Wiro's file storage with folders.
 
-The documents print three answers that do not agree; `file_answer` tells them apart.
+Wiro's documents show three different responses; the switch `file_answer` selects one.
 """
 
-import asyncio
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 from urllib.parse import quote
 
 from aiohttp import web
 
-from relay.sandbox.shared import http_faults
-from relay.sandbox.shared.fault_counts import Quota
+from relay.sandbox.shared.context import Context
+from relay.sandbox.shared.fault_counts import FaultCounts
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Refusal
-from relay.sandbox.wiro import bodies
-from relay.sandbox.wiro.file_store import File, Shelf
-from relay.sandbox.wiro.tasks import Field
+from relay.sandbox.wiro import bodies, envelope
+from relay.sandbox.wiro.file_entries import Entry, created_response
+from relay.sandbox.wiro.file_store import File, FileStore
+from relay.sandbox.wiro.requests import Field, FileRequest
 
-Call = Literal["Upload", "FolderCreate"]
-
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_FOLDER_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _INVALID: Final = Refusal(code=0, message="invalid-parameters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileRequest:
-    """A call as it arrived, its fields in order; `made` is the id of the file or folder, null when it made none."""
+class _Call:
+    """One call, parsed."""
 
-    call: Call
+    name: Literal["Upload", "FolderCreate"]
     content_type: str
-    fields: tuple[Field, ...]
-    made: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A folder, or a file in one."""
-
-    id: str
     account: str
-    name: str
-    parent: str | None
-    added_at: float
-    file: File | None = None
-    url: str = ""
+    host: str
+    fields: tuple[Field, ...] = ()
 
 
 class FileCalls:
-    """Answers the calls about files. A folder is there for the account that made it, and for nobody else."""
+    """Calls to the file API. Only the account that created a folder can use it."""
 
-    def __init__(
-        self,
-        shelf: Shelf,
-        *,
-        faults: Faults,
-        next_switches: Callable[[], Mapping[str, str]],
-        closing: asyncio.Event,
-    ) -> None:
+    def __init__(self, context: Context, files: FileStore) -> None:
         self.received: list[FileRequest] = []
         self.entries: dict[str, Entry] = {}
-        self._shelf = shelf
-        self._faults = faults
-        self._next_switches = next_switches
-        self._closing = closing
-        self._quota = Quota()
+        self._context = context
+        self._files = files
+        self._fault_counts = FaultCounts()
         self._root = secrets.token_hex(16)
 
     async def upload(self, request: web.Request, account: str) -> web.Response:
-        """Keep the part `file`, in the folder `folderid` if one is named."""
-        return await self._call("Upload", request, lambda fields: self._upload(request, account, fields))
+        """Store the part `file`, in the folder `folderid` if there is one."""
+        call = _Call(name="Upload", content_type=request.content_type, account=account, host=request.host)
+        return await self._handle(request, call, self._upload)
 
     async def create_folder(self, request: web.Request, account: str) -> web.Response:
-        """Make the folder `name`, in `parentid` if one is named."""
-        return await self._call("FolderCreate", request, lambda fields: self._create_folder(account, fields))
+        """Create the folder `name`, in the folder `parentid` if there is one."""
+        call = _Call(name="FolderCreate", content_type=request.content_type, account=account, host=request.host)
+        return await self._handle(request, call, self._create_folder)
 
-    async def _call(
-        self, call: Call, request: web.Request, make: Callable[[tuple[Field, ...]], Entry | Refusal]
+    async def _handle(
+        self, request: web.Request, call: _Call, create: Callable[[_Call], Entry | Refusal]
     ) -> web.Response:
-        switches = self._next_switches()
-        faults = self._faults.with_switches(switches)
+        switches = self._context.next_file_call.take()
+        faults = self._context.faults.with_switches(switches)
         try:
-            fields = await bodies.read(request, shelf=self._shelf, faults=faults)
-        except bodies.BadBody:
-            return self._refuse(call, request, (), Refusal(code=0, message="Request parameters are invalid."))
-        if fault := self._quota.take(f"{call} {fields}", faults.file_http, queued="file_http" in switches):
-            proper = self._answer(call, request, fields, make, faults) if fault.takes_effect else None
-            if proper is None:
-                self._note(call, request, fields)
-            return await http_faults.gone_wrong(
-                request, fault, proper, retry_after_s=faults.retry_after_s, closing=self._closing
-            )
-        return self._answer(call, request, fields, make, faults)
+            fields = await bodies.read(request, files=self._files, faults=faults)
+        except bodies.InvalidBody:
+            return self._refuse(call, Refusal(code=0, message="Request parameters are invalid."))
+        call = replace(call, fields=fields)
+        fault = self._fault_counts.take(f"{call.name} {fields}", faults.file_http, queued="file_http" in switches)
+        if fault is None:
+            return self._create(call, create, faults)
+        proper = None
+        if fault.takes_effect:
+            proper = self._create(call, create, faults)
+        else:
+            self._log(call)
+        return await envelope.faulty(
+            request, fault, proper, closing=self._context.closing, retry_after_s=faults.retry_after_s
+        )
 
-    def _answer(
-        self,
-        call: Call,
-        request: web.Request,
-        fields: tuple[Field, ...],
-        make: Callable[[tuple[Field, ...]], Entry | Refusal],
-        faults: Faults,
-    ) -> web.Response:
-        made = faults.file_error or make(fields)
-        if isinstance(made, Refusal):
-            return self._refuse(call, request, fields, made)
-        self.entries[made.id] = made
-        self._note(call, request, fields, made=made.id)
-        if made.file is None and faults.file_answer == "data":
-            return http_faults.ok({"data": _data(made)})
-        parent = made.parent or self._root
-        shown = _sample(made, parent) if faults.file_answer == "samples" else _listed(made, parent)
-        return http_faults.ok({"list": [shown]})
+    def _create(self, call: _Call, create: Callable[[_Call], Entry | Refusal], faults: Faults) -> web.Response:
+        created = faults.file_error or create(call)
+        if isinstance(created, Refusal):
+            return self._refuse(call, created)
+        self.entries[created.id] = created
+        self._log(call, created=created.id)
+        return envelope.ok(created_response(created, self._root, faults))
 
-    def _upload(self, request: web.Request, account: str, fields: tuple[Field, ...]) -> Entry | Refusal:
-        file = next((each.value for each in fields if each.name == "file"), None)
+    def _upload(self, call: _Call) -> Entry | Refusal:
+        file = next((field.value for field in call.fields if field.name == "file"), None)
         if not isinstance(file, File):
             return Refusal(code=0, message="Request files [file] required")
-        parent = _either(fields, "folderid", "folderId")
-        if parent and not self._is_folder(parent, account):
+        parent = _first_text(call.fields, "folderid", "folderId")
+        if parent and not self._is_folder(parent, call.account):
             return _INVALID
         return Entry(
             id=secrets.token_hex(16),
-            account=account,
+            account=call.account,
             name=file.filename,
             parent=parent,
             added_at=time.time(),
             file=file,
-            url=f"http://{request.host}/cdn/{file.key}/{quote(file.filename, safe='')}",
+            url=f"http://{call.host}/cdn/{file.key}/{quote(file.filename, safe='')}",
         )
 
-    def _create_folder(self, account: str, fields: tuple[Field, ...]) -> Entry | Refusal:
-        name, parent = _either(fields, "name"), _either(fields, "parentid", "parentId")
+    def _create_folder(self, call: _Call) -> Entry | Refusal:
+        name, parent = _first_text(call.fields, "name"), _first_text(call.fields, "parentid", "parentId")
         if name is None:
             return Refusal(code=0, message="Request parameter [name] required")
-        if not _NAME.fullmatch(name) or (parent and not self._is_folder(parent, account)):
+        if not _FOLDER_NAME.fullmatch(name) or (parent and not self._is_folder(parent, call.account)):
             return _INVALID
-        return Entry(id=secrets.token_hex(16), account=account, name=name, parent=parent, added_at=time.time())
+        return Entry(id=secrets.token_hex(16), account=call.account, name=name, parent=parent, added_at=time.time())
 
     def _is_folder(self, id_: str, account: str) -> bool:
         entry = self.entries.get(id_)
         return entry is not None and entry.file is None and entry.account == account
 
-    def _refuse(self, call: Call, request: web.Request, fields: tuple[Field, ...], refusal: Refusal) -> web.Response:
-        self._note(call, request, fields)
-        return http_faults.refused(refusal.code, refusal.message)
+    def _refuse(self, call: _Call, refusal: Refusal) -> web.Response:
+        self._log(call)
+        return envelope.error(refusal.code, refusal.message)
 
-    def _note(self, call: Call, request: web.Request, fields: tuple[Field, ...], *, made: str | None = None) -> None:
-        self.received.append(FileRequest(call=call, content_type=request.content_type, fields=fields, made=made))
+    def _log(self, call: _Call, *, created: str | None = None) -> None:
+        self.received.append(
+            FileRequest(call=call.name, content_type=call.content_type, fields=call.fields, created=created)
+        )
 
 
-def _either(fields: tuple[Field, ...], *names: str) -> str | None:
+def _first_text(fields: tuple[Field, ...], *names: str) -> str | None:
+    """Return the value of the first of these fields that is not empty, or None."""
     values = bodies.values(fields)
     return next((text for name in names if (text := bodies.text(values, name))), None)
-
-
-def _listed(entry: Entry, parent: str) -> dict[str, object]:
-    """Return an entry as the tables print it, numbers as text."""
-    shown: dict[str, object] = {
-        "id": entry.id,
-        "name": entry.name,
-        "contenttype": entry.file.content_type if entry.file else "",
-        "size": str(entry.file.size if entry.file else 0),
-        "parentid": parent,
-        "addedtime": str(int(entry.added_at)),
-    }
-    return shown | ({"url": entry.url, "accesskey": entry.file.key} if entry.file else {})
-
-
-def _sample(entry: Entry, parent: str) -> dict[str, object]:
-    """Return an entry as gen-1's code samples print it: a number as a number, and no address."""
-    return {
-        "id": entry.id,
-        "name": entry.name,
-        "parentid": parent,
-        "size": entry.file.size if entry.file else 0,
-        "isfolder": entry.file is None,
-        "created": str(int(entry.added_at)),
-    }
-
-
-def _data(entry: Entry) -> dict[str, object]:
-    """Return a folder as gen-1's table prints it."""
-    created = datetime.fromtimestamp(entry.added_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"id": entry.id, "name": entry.name, "parentId": entry.parent, "createdAt": created}

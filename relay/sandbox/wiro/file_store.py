@@ -1,8 +1,7 @@
 """
-The files that were sent, each under a key that is the permission to read it; on disk, and gone with the sandbox.
+Store uploaded files on disk, each under a random key that is also the permission to read it.
 
-A file is written while it comes, so that none is ever whole in memory. Who may send one, and what for, is decided by
-those who read the bodies.
+A file is written as it arrives, so that it is never in memory as a whole. Closing the store deletes all files.
 """
 
 import hashlib
@@ -16,18 +15,18 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 MAX_FILE_BYTES: Final = 100 * 1024 * 1024
-"""What the upstream takes: 100 MB a file."""
+"""Wiro's limit: 100 MB per file."""
 
-_LETTERS = string.ascii_letters + string.digits
+_KEY_CHARS: Final = string.ascii_letters + string.digits
 
 
-class TooBig(Exception):
-    """The file is larger than any that is taken."""
+class FileTooLarge(Exception):
+    """The file exceeds `MAX_FILE_BYTES`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file as it came. Two are equal when everything that their sender chose is."""
+    """An uploaded file. Two files are equal if the client sent the same name, type and content; keys do not count."""
 
     filename: str
     content_type: str
@@ -36,14 +35,14 @@ class File:
     key: str = field(default="", compare=False, repr=False)
 
 
-class Shelf:
-    """Keeps files. Use it as a context manager; leaving it deletes them."""
+class FileStore:
+    """Files on disk. Use it as a context manager: leaving it deletes them."""
 
     def __init__(self) -> None:
         self._files: dict[str, File] = {}
         self._folder: TemporaryDirectory[str] | None = None
 
-    def __enter__(self) -> "Shelf":
+    def __enter__(self) -> "FileStore":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,19 +51,19 @@ class Shelf:
 
     async def put(self, chunks: AsyncIterator[bytes], *, filename: str, content_type: str) -> File:
         """
-        Keep a file.
+        Store a file.
 
         Raises:
-            TooBig: it has more than `MAX_FILE_BYTES`.
+            FileTooLarge: it exceeds `MAX_FILE_BYTES`.
         """
-        key = "".join(secrets.choice(_LETTERS) for _ in range(30))
+        key = "".join(secrets.choice(_KEY_CHARS) for _ in range(30))
         path, digest = self._path(key), hashlib.sha256()
         try:
-            with path.open("wb") as kept:
-                async for chunk in _bounded(chunks):
+            with path.open("wb") as stored:
+                async for chunk in _limited(chunks):
                     digest.update(chunk)
-                    kept.write(chunk)
-        except BaseException:  # half a file is of no use, whatever broke it off
+                    stored.write(chunk)
+        except BaseException:  # including cancellation: an incomplete file must not stay on disk
             path.unlink()
             raise
         size = path.stat().st_size
@@ -73,26 +72,26 @@ class Shelf:
         return file
 
     def get(self, key: str) -> tuple[File, Path] | None:
-        """Return a file and where its bytes are, or null."""
+        """Return a file and the path of its content, or None."""
         file = self._files.get(key)
         return (file, self._path(key)) if file else None
 
-    def drop(self, key: str) -> None:
-        """Delete a file."""
+    def delete(self, key: str) -> None:
+        """Delete a file, if it exists."""
         if self._files.pop(key, None):
             with suppress(FileNotFoundError):
                 self._path(key).unlink()
 
     def _path(self, key: str) -> Path:
-        if self._folder is None:  # most sandboxes never see a file
+        if self._folder is None:  # created on first use, because most sandboxes receive no files
             self._folder = TemporaryDirectory(prefix="relay-sandbox-")
         return Path(self._folder.name) / key
 
 
-async def _bounded(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _limited(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     size = 0
     async for chunk in chunks:
         size += len(chunk)
         if size > MAX_FILE_BYTES:
-            raise TooBig
+            raise FileTooLarge
         yield chunk

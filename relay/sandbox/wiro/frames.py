@@ -1,22 +1,24 @@
 """
-How a step is spelled on the task socket, in each generation of the documents.
+Encode the steps of a task as frames of the task socket, in the dialect of the task.
 
-gen-1 names the task by id and token. gen-2 names it by id alone and adds a verdict, and no longer sends logs a second
-time. gen-0 knows only the token, and leaves the message out where there is none. Pure: a step and its task go in.
+gen-1 identifies the task by id and token. gen-2 identifies it by id, adds a verdict, and sends no full logs. gen-0
+identifies it by token and leaves out a message that is null.
 """
 
 from dataclasses import replace
 
 import orjson
 
-from relay.sandbox.wiro.record import Identity, Record, answer_lists, finish_reason, outputs, segment_list, usage
+from relay.sandbox.wiro.answers import answer_lists, finish_reason, segment_list, usage
+from relay.sandbox.wiro.outputs import outputs
+from relay.sandbox.wiro.record import Identity, Record
 from relay.sandbox.wiro.steps import Answer, FullLog, Log, Odd, Outputs, Progress, Step
 
 Frame = str | bytes
 
 
-def spell(step: Step, task: Identity, record: Record) -> Frame:
-    """Return the frame that announces a step; `record` is the state after it."""
+def encode(step: Step, task: Identity, record: Record) -> Frame:
+    """Return the frame of a step; `record` is the state of the task after it."""
     match step.body:
         case Odd() as odd:
             return _odd(odd, task)
@@ -27,7 +29,7 @@ def spell(step: Step, task: Identity, record: Record) -> Frame:
 def _frame(step: Step, task: Identity, record: Record) -> dict[str, object]:
     frame: dict[str, object] = {"type": step.type}
     if not task.faults.tasktoken_missing:
-        frame |= _names(task)
+        frame |= _identifiers(task)
     message = _message(step, task, record)
     if isinstance(message, dict) and (
         task.faults.message_json_string or (isinstance(step.body, Progress) and step.body.as_json)
@@ -50,7 +52,7 @@ def _frame(step: Step, task: Identity, record: Record) -> dict[str, object]:
     return frame
 
 
-def _names(task: Identity) -> dict[str, object]:
+def _identifiers(task: Identity) -> dict[str, object]:
     match task.dialect:
         case "gen0":
             return {"tasktoken": task.token}
@@ -61,8 +63,8 @@ def _names(task: Identity) -> dict[str, object]:
 
 
 def _verdict(step: Step, task: Identity, record: Record) -> dict[str, object]:
-    wanted = task.faults.verdict_fields
-    if wanted == "none" or (wanted == "terminal" and not step.terminal):
+    fields = task.faults.verdict_fields
+    if fields == "none" or (fields == "terminal" and not step.terminal):
         return {}
     if step.status == "task_postprocess_end":
         return {"success": record.exit_code == 0, "terminal": True, "exitCode": record.exit_code}
@@ -100,8 +102,8 @@ def _progress(progress: Progress) -> dict[str, object]:
         "stepTotal": str(progress.total),
         "speed": f"{progress.per_s:.1f}",
         "speedType": "it/s",
-        "elapsedTime": _clock(progress.elapsed_s),
-        "remainingTime": _clock(progress.remaining_s),
+        "elapsedTime": _duration(progress.elapsed_s),
+        "remainingTime": _duration(progress.remaining_s),
     }
 
 
@@ -119,32 +121,32 @@ def _answer(answer: Answer, task: Identity) -> dict[str, object]:
         if answer.final:
             message |= {"finishreason": finish_reason(task), "usage": usage(task, answer.segments)}
     if task.dialect != "gen2" or task.faults.answer_lists:
-        # While it streams, `raw` is the answer alone; in the full log the thoughts stand before it, in tags.
+        # In a stream `raw` is the answer only; in the full log it starts with the thinking, in tags.
         raw = "".join(part.text for part in shown if part.type == "answer")
         message |= answer_lists(shown) | {"raw": raw}
     message["isThinking"] = task.faults.answer_progress_only or answer.segments[-1].type == "thinking"
-    message["elapsedTime"] = _clock(answer.elapsed_s)
+    message["elapsedTime"] = _duration(answer.elapsed_s)
     return message
 
 
-def _clock(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}m {rest}s" if minutes else f"{rest}s"
 
 
 def _odd(odd: Odd, task: Identity) -> Frame:
-    names = orjson.dumps(_names(task)).decode()[1:-1]
+    ids = orjson.dumps(_identifiers(task)).decode()[1:-1]
     match odd.kind:
         case "not_json":
             return '{"type":"task_output","message":'
         case "array":
             return '["task_output",{"message":"in a list"}]'
         case "unknown_type":
-            return f'{{"type":"task_dream",{names},"message":"a type from the future","result":true}}'
+            return f'{{"type":"task_dream",{ids},"message":"a type from the future","result":true}}'
         case "huge":
-            return f'{{"type":"task_output",{names},"message":"{"x" * odd.huge_bytes}","result":true}}'
+            return f'{{"type":"task_output",{ids},"message":"{"x" * odd.huge_bytes}","result":true}}'
         case "half_emoji":
-            return f'{{"type":"task_output",{names},"message":"half an emoji: \\ud83d","result":true}}'
+            return f'{{"type":"task_output",{ids},"message":"half an emoji: \\ud83d","result":true}}'
         case "binary":
             return bytes(range(256)) * 4
         case "agent":
@@ -152,11 +154,11 @@ def _odd(odd: Odd, task: Identity) -> Frame:
                 '{"type":"agent_output","agenttoken":"sandbox-agent","message":{"raw":"from an agent"},"result":true}'
             )
         case "realtime":
-            return f'{{"type":"task_cost",{names},"turnCost":0.001,"cumulativeCost":0.002,"usage":{{}}}}'
+            return f'{{"type":"task_cost",{ids},"turnCost":0.001,"cumulativeCost":0.002,"usage":{{}}}}'
         case "foreign":
             return (
-                '{"type":"task_postprocess_end","id":"1","tasktoken":"somebodyElsesToken","message":[],"result":true}'
+                '{"type":"task_postprocess_end","id":"1","tasktoken":"tokenOfAnotherTask","message":[],"result":true}'
             )
         case "foreign_log":
-            theirs = orjson.dumps(_names(replace(task, id="1", token="somebodyElsesToken"))).decode()[1:-1]  # noqa: S106 -- made up
-            return f'{{"type":"task_output",{theirs},"message":"a line of somebody else","result":true}}'
+            other = orjson.dumps(_identifiers(replace(task, id="1", token="tokenOfAnotherTask"))).decode()[1:-1]  # noqa: S106 -- made up
+            return f'{{"type":"task_output",{other},"message":"a line of another task","result":true}}'

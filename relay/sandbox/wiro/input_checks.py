@@ -1,8 +1,8 @@
 """
-What a model refuses of its inputs, in the upstream's words.
+Validate the inputs of a Run and report errors in Wiro's words.
 
-A file input is given as files, as addresses, or as both: in the field of its name, and but for a `combinefileinput`
-also in its twin `{name}Url`, where several addresses are parted by commas. An empty text is no entry.
+A file input accepts files, URLs, or both: in the field with its name and, except for `combinefileinput`, also in the
+field `{name}Url`. A `multifileinput` accepts several URLs separated by commas. Empty text does not count as a value.
 """
 
 import re
@@ -13,52 +13,52 @@ from relay.sandbox.wiro.file_store import File
 from relay.sandbox.wiro.models import Input, Model
 
 
-def refusal(model: Model, values: Mapping[str, object]) -> str | None:
-    """Return what is wrong with the first input that does not fit, or null."""
-    for each in model.inputs:
-        if each.most_files:
-            wrong = _wrong_files(each, len(_entries(each, values)))
-            if wrong:
-                return f"Request files [{each.id}] {wrong}"
-        elif wrong := _wrong(each, bodies.text(values, each.id)):
-            return f"Request parameter [{each.id}] {wrong}"
+def input_error(model: Model, values: Mapping[str, object]) -> str | None:
+    """Return the error message for the first invalid input, or None."""
+    for field in model.inputs:
+        if field.max_files:
+            if problem := _file_problem(field, len(_files(field, values))):
+                return f"Request files [{field.id}] {problem}"
+        elif problem := _value_problem(field, bodies.text(values, field.id)):
+            return f"Request parameter [{field.id}] {problem}"
     return None
 
 
-def _entries(field: Input, values: Mapping[str, object]) -> list[object]:
-    given = [*_listed(values.get(field.id))]
+def _files(field: Input, values: Mapping[str, object]) -> list[object]:
+    """Return the files and URLs given for a file input."""
+    given = [*_as_list(values.get(field.id))]
     if field.type != "combinefileinput":
-        given += _listed(values.get(f"{field.id}Url"))
-    found: list[object] = []
-    for each in given:
-        match each:
+        given += _as_list(values.get(f"{field.id}Url"))
+    files: list[object] = []
+    for value in given:
+        match value:
             case File():
-                found.append(each)
+                files.append(value)
             case str() if field.type == "multifileinput":
-                found += filter(None, map(str.strip, each.split(",")))
-            case str() if each.strip():
-                found.append(each)
-    return found
+                files += filter(None, map(str.strip, value.split(",")))
+            case str() if value.strip():
+                files.append(value)
+    return files
 
 
-def _listed(value: object) -> list[object]:
+def _as_list(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
 
 
-def _wrong_files(field: Input, count: int) -> str:
+def _file_problem(field: Input, count: int) -> str:
     if count == 0:
         return "required" if field.required else ""
-    # No document says how too many are refused; the words are those for a number out of its range.
-    return f"must be between {int(field.required)} and {field.most_files}" if count > field.most_files else ""
+    # Wiro documents no error for too many files; this is its error for a number that is out of range.
+    return f"must be between {int(field.required)} and {field.max_files}" if count > field.max_files else ""
 
 
-def _wrong(field: Input, value: str) -> str:
+def _value_problem(field: Input, value: str) -> str:
     if not value:
         return "required" if field.required else ""
     if field.type != "number":
         return ""
     if not re.fullmatch(r"-?\d+(\.\d+)?", value):
         return "must be integer or float"
-    if field.least is not None and field.most is not None and not field.least <= float(value) <= field.most:
-        return f"must be between {field.least} and {field.most}"
+    if field.minimum is not None and field.maximum is not None and not field.minimum <= float(value) <= field.maximum:
+        return f"must be between {field.minimum} and {field.maximum}"
     return ""

@@ -1,4 +1,4 @@
-"""What a model is, and which inputs it takes. Those that the sandbox offers are in `catalogue`."""
+"""Describe a model and its inputs. The `catalogue` package has the models that the sandbox offers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ Kind = Literal["image", "video", "chat"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """
-    One input of a model: its name, the form field it is drawn as, and what it takes.
+    One input of a model.
 
-    `options` are values with their labels, `note` is the help for people. `least` and `most` bound a number;
-    `most_files` makes it an input of files.
+    `type` is the form field that Wiro shows for it. `options` maps values to labels, `note` is the help text. `minimum`
+    and `maximum` bound a number. `max_files` above 0 makes it a file input.
     """
 
     id: str
@@ -23,14 +23,14 @@ class Input:
     default: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     required: bool = False
-    least: int | None = None
-    most: int | None = None
-    most_files: int = 0
+    minimum: int | None = None
+    maximum: int | None = None
+    max_files: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A stretch of a run with a progress of its own, which begins again at 0."""
+    """A part of a run whose progress goes from 0 to 100 %, in `steps` steps of `step_s` seconds."""
 
     label: str
     steps: int
@@ -40,9 +40,9 @@ class Phase:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """
-    One model. `cps` is its price: dollars for a second of the run.
+    A model. `cps` is its price in dollars per second of the run.
 
-    `inspires` are prompts that its page suggests; `runs`, `failures`, `ratings` and `comments` are counts on its page.
+    `inspires` are the sample prompts of its page; `runs`, `failures`, `ratings` and `comments` are the page's counters.
     """
 
     id: int
@@ -65,5 +65,5 @@ class Model:
 
     @property
     def slug(self) -> str:
-        """`owner/project` as Wiro prints it; it is compared without regard to case."""
+        """`owner/project` as Wiro writes it. Wiro ignores its case."""
         return f"{self.owner}/{self.project}"

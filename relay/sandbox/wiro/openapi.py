@@ -1,18 +1,18 @@
 """
-A model as an OpenAPI 3.0.3 document, as Tool/DetailOpenAPI gives it: what a Run takes, and nothing of what comes after.
+Describe a model as an OpenAPI 3.0.3 document, for Tool/DetailOpenAPI. It covers the Run request only.
 
-The shape is that of the documents at https://github.com/ersinkoc/wiro-ai/tree/main/models; the words are our own.
+The structure follows the documents at https://github.com/ersinkoc/wiro-ai/tree/main/models.
 """
 
 from relay.sandbox.wiro.models import Input, Model
 
 
 def document(model: Model, *, signed: bool, base: str) -> dict[str, object]:
-    """Return the document of a model, for signed projects or for those authorized by their key alone."""
+    """Return the document of a model, for projects that sign their calls or for projects with only a key."""
     names = {"ApiKeyAuth": "x-api-key"}
     if signed:
         names |= {"NonceAuth": "x-nonce", "SignatureAuth": "x-signature"}
-    schema = {"$ref": "#/components/schemas/RunToolSchema"}
+    reference = {"$ref": "#/components/schemas/RunToolSchema"}
     return {
         "openapi": "3.0.3",
         "info": {"title": f"{model.slug} API", "description": model.description, "version": "1.0.0"},
@@ -27,8 +27,8 @@ def document(model: Model, *, signed: bool, base: str) -> dict[str, object]:
                     "requestBody": {
                         "required": True,
                         "content": {
-                            "application/json": {"schema": schema},
-                            "multipart/form-data": {"schema": schema},
+                            "application/json": {"schema": reference},
+                            "multipart/form-data": {"schema": reference},
                         },
                     },
                     "responses": {"200": {"description": "Task created"}},
@@ -45,17 +45,17 @@ def document(model: Model, *, signed: bool, base: str) -> dict[str, object]:
 
 
 def _inputs(model: Model) -> dict[str, object]:
-    shown: dict[str, object] = {
+    schema: dict[str, object] = {
         "type": "object",
         "properties": {item.id: _property(item) for item in model.inputs},
     }
     if required := [item.id for item in model.inputs if item.required]:
-        shown["required"] = required
-    return shown
+        schema["required"] = required
+    return schema
 
 
 def _property(item: Input) -> dict[str, object]:
-    shown: dict[str, object] = {
+    schema: dict[str, object] = {
         "title": item.label,
         "description": item.note,
         "type": "number" if item.type == "number" else "string",
@@ -63,13 +63,13 @@ def _property(item: Input) -> dict[str, object]:
         "x-label": item.label,
         "x-help": item.note,
     }
-    if item.most_files:
-        shown["format"] = "uri"
+    if item.max_files:
+        schema["format"] = "uri"
     if item.default:
-        shown["default"] = item.default
+        schema["default"] = item.default
     if item.options:
-        shown["enum"] = list(item.options)
-        shown["x-options"] = [{"value": value, "label": label} for value, label in item.options.items()]
-    if item.least is not None:
-        shown |= {"minimum": item.least, "maximum": item.most}
-    return shown
+        schema["enum"] = list(item.options)
+        schema["x-options"] = [{"value": value, "label": label} for value, label in item.options.items()]
+    if item.minimum is not None:
+        schema |= {"minimum": item.minimum, "maximum": item.maximum}
+    return schema

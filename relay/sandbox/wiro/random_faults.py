@@ -1,7 +1,7 @@
 """
-What goes wrong by chance, for all tasks and calls alike: `flaky` and `cut_share`.
+Decide at random which calls and frames go wrong: the switches `flaky` and `cut_share`.
 
-Only says when and how; it is done where that part of the upstream is played. One seed gives one row of throws.
+The same seed makes the same decisions in the same order.
 """
 
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from relay.sandbox.switches.values import HttpFault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mishap:
-    """A call's answer gone wrong; `takes_effect` says whether the call was carried out all the same."""
+class RandomFault:
+    """A fault that hits one call. `takes_effect` tells whether the call is carried out."""
 
     fault: HttpFault
     takes_effect: bool
 
 
-_MISHAPS = (
-    Mishap(fault=HttpFault(status=500, kind="envelope", count=1), takes_effect=False),
-    Mishap(fault=HttpFault(status=502, kind="html", count=1), takes_effect=False),
-    Mishap(fault=HttpFault(status=200, kind="drop_before", count=1), takes_effect=False),
-    Mishap(fault=HttpFault(status=503, kind="empty", count=1), takes_effect=True),
-    Mishap(fault=HttpFault(status=504, kind="html", count=1), takes_effect=True),
-    Mishap(fault=HttpFault(status=200, kind="drop", count=1), takes_effect=True),
+_FAULTS = (
+    RandomFault(fault=HttpFault(status=500, kind="envelope", count=1), takes_effect=False),
+    RandomFault(fault=HttpFault(status=502, kind="html", count=1), takes_effect=False),
+    RandomFault(fault=HttpFault(status=200, kind="drop_before", count=1), takes_effect=False),
+    RandomFault(fault=HttpFault(status=503, kind="empty", count=1), takes_effect=True),
+    RandomFault(fault=HttpFault(status=504, kind="html", count=1), takes_effect=True),
+    RandomFault(fault=HttpFault(status=200, kind="drop", count=1), takes_effect=True),
 )
 
 
-class Chance:
-    """The dice of one sandbox."""
+class RandomFaults:
+    """Random decisions for one sandbox."""
 
     def __init__(self, faults: Faults, seed: int) -> None:
         self._flaky = faults.flaky
@@ -38,10 +38,10 @@ class Chance:
         self._calls = Random(f"{seed}:calls")  # noqa: S311  repeatable, not secret
         self._frames = Random(f"{seed}:frames")  # noqa: S311
 
-    def mishap(self) -> Mishap | None:
-        """Throw for one call: null where it is answered as it should be."""
-        return self._calls.choice(_MISHAPS) if self._calls.random() < self._flaky else None
+    def next_call(self) -> RandomFault | None:
+        """Return the fault that hits the next call, or None."""
+        return self._calls.choice(_FAULTS) if self._calls.random() < self._flaky else None
 
-    def cut(self) -> bool:
-        """Throw for one frame: whether it is the last that its task's sockets get."""
+    def cut_after_frame(self) -> bool:
+        """Return whether to cut the sockets of a task after the frame that was just sent."""
         return self._frames.random() < self._cut_share

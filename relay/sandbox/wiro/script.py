@@ -1,24 +1,25 @@
 """
-What will happen to a task, written down before it begins: a list of timed steps.
+Write the script of a task before it starts: a list of timed steps.
 
-Pure and seeded: the same brief gives the same script, another task's index gives another one. Playing it, keeping the
-record and spelling the frames are done elsewhere; faults that change the course or the order of things are woven in.
+Scripts are pure and seeded: the same brief gives the same script. Switches that change the course of a task are applied
+here, those that disturb the order of its frames in `script_faults`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Dialect
 from relay.sandbox.wiro import chat
 from relay.sandbox.wiro.models import Model, Phase
+from relay.sandbox.wiro.script_faults import disturbed
 from relay.sandbox.wiro.steps import Answer, Body, FullLog, Log, Odd, Outputs, Progress, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """All that a script depends on."""
+    """Everything that a script depends on."""
 
     seed: int
     index: int
@@ -44,7 +45,7 @@ _TRACEBACK = (
 
 @dataclass(slots=True)
 class _Writer:
-    """Steps with a jittered clock."""
+    """Collects steps. Every wait varies at random by up to 30 %."""
 
     random: Random
     at_s: float = 0.0
@@ -54,22 +55,28 @@ class _Writer:
         self.at_s += mean_s * self.random.uniform(0.7, 1.3)
 
     def stage(self, name: str, body: Body = None) -> None:
+        """Add a step that sets the status of the task to its own name."""
         self.steps.append(Step(at_s=self.at_s, type=name, status=name, body=body))
 
-    def say(self, name: str, body: Body) -> None:
-        self.steps.append(
-            Step(at_s=self.at_s, type=name, status="task_output" if name == "task_output" else None, body=body)
-        )
+    def output(self, name: str, body: Body) -> None:
+        """Add a step with output of the model. Only `task_output` is a status too."""
+        status = "task_output" if name == "task_output" else None
+        self.steps.append(Step(at_s=self.at_s, type=name, status=status, body=body))
+
+    def insert_after(self, position: int, name: str, body: Body) -> None:
+        """Insert output at a random place after a position."""
+        at = self.random.randint(position, len(self.steps))
+        self.steps.insert(at, Step(at_s=self.steps[at - 1].at_s, type=name, body=body))
 
 
 def write(brief: Brief) -> tuple[Step, ...]:
-    """Return the script of a task, in the order of time."""
+    """Return the steps of a task in order of time."""
     writer = _Writer(Random(f"{brief.seed}:{brief.index}:{brief.model.slug}"))  # noqa: S311  repeatable, not secret
     _before_the_run(writer, brief)
     if brief.faults.persisted_error != "stays":
         _the_run(writer, brief)
         _after_the_run(writer, brief)
-    return tuple(_disturbed(writer.steps, brief.faults))
+    return tuple(disturbed(writer.steps, brief.faults))
 
 
 def _before_the_run(writer: _Writer, brief: Brief) -> None:
@@ -96,8 +103,8 @@ def _before_the_run(writer: _Writer, brief: Brief) -> None:
 
 
 def _the_run(writer: _Writer, brief: Brief) -> None:
-    noise = writer.random.randint(0, 2) if brief.faults.stderr_lines is None else brief.faults.stderr_lines
-    begun = len(writer.steps)
+    warnings = writer.random.randint(0, 2) if brief.faults.stderr_lines is None else brief.faults.stderr_lines
+    start = len(writer.steps)
     if brief.model.kind == "chat":
         _answer(writer, brief)
     else:
@@ -105,20 +112,20 @@ def _the_run(writer: _Writer, brief: Brief) -> None:
         for label, phase in _phases(brief):
             _progress(writer, brief, label, phase)
     if brief.faults.exit:
-        _crash(writer, begun)
+        _crash(writer, start)
     elif brief.model.kind != "chat":
-        writer.say("task_output", Log(text="Done.\n"))
-    for _ in range(noise):
-        _insert(writer, begun, "task_error", Log(text=writer.random.choice(_STDERR)))
+        writer.output("task_output", Log(text="Done.\n"))
+    for _ in range(warnings):
+        writer.insert_after(start, "task_error", Log(text=writer.random.choice(_STDERR)))
     for kind in brief.faults.odd_frames:
-        _insert(writer, begun, "task_output", Odd(kind=kind, huge_bytes=brief.faults.huge_bytes))
+        writer.insert_after(start, "task_output", Odd(kind=kind, huge_bytes=brief.faults.huge_bytes))
 
 
 def _after_the_run(writer: _Writer, brief: Brief) -> None:
     writer.wait(0.1)
-    writer.say("task_output_full", FullLog(stream="stdout"))
+    writer.output("task_output_full", FullLog(stream="stdout"))
     if any(step.type == "task_error" for step in writer.steps):
-        writer.say("task_error_full", FullLog(stream="stderr"))
+        writer.output("task_error_full", FullLog(stream="stderr"))
     writer.wait(0.1)
     writer.stage("task_end")
     writer.wait(0.1)
@@ -135,14 +142,15 @@ def _phases(brief: Brief) -> Iterator[tuple[str, Phase]]:
 
 def _load(writer: _Writer) -> None:
     writer.wait(0.2)
-    writer.say("task_output", Log(text="Loading pipeline components...\n"))
+    writer.output("task_output", Log(text="Loading pipeline components...\n"))
     for done in range(4):
         writer.wait(0.15)
-        writer.say("task_output", Log(text=_bar("Loading checkpoint shards: ", done, 3, 6.5)))
-    writer.say("task_output", Log(text="\n"))
+        writer.output("task_output", Log(text=_progress_bar("Loading checkpoint shards: ", done, 3, 6.5)))
+    writer.output("task_output", Log(text="\n"))
 
 
-def _bar(label: str, done: int, total: int, per_s: float) -> str:
+def _progress_bar(label: str, done: int, total: int, per_s: float) -> str:
+    """Return a progress bar as tqdm draws it."""
     cells = "█" * (10 * done // total)
     times = f"{_minutes(done / per_s)}<{_minutes((total - done) / per_s)}, {per_s:5.2f}it/s"
     return f"\r{label}{100 * done // total:3d}%|{cells:<10}| {done}/{total} [{times}]"
@@ -153,21 +161,21 @@ def _minutes(seconds: float) -> str:
 
 
 def _progress(writer: _Writer, brief: Brief, label: str, phase: Phase) -> None:
-    began_s, odd = writer.at_s, brief.faults.percentages
+    start_s, percentages = writer.at_s, brief.faults.percentages
     for step in range(phase.steps + 1):
         if step:
             writer.wait(phase.step_s)
-        elapsed_s = writer.at_s - began_s
+        elapsed_s = writer.at_s - start_s
         per_s = step / elapsed_s if step else 1 / phase.step_s
         if brief.faults.tqdm:
-            writer.say("task_output", Log(text=_bar("", step, phase.steps, per_s)))
+            writer.output("task_output", Log(text=_progress_bar("", step, phase.steps, per_s)))
             continue
-        said = sum(isinstance(earlier.body, Progress) for earlier in writer.steps)
-        writer.say(
+        earlier = sum(isinstance(other.body, Progress) for other in writer.steps)
+        writer.output(
             "task_output",
             Progress(
                 task=label,
-                percentage=odd[said % len(odd)] if odd else str(100 * step // phase.steps),
+                percentage=percentages[earlier % len(percentages)] if percentages else str(100 * step // phase.steps),
                 step=step,
                 total=phase.steps,
                 per_s=per_s,
@@ -179,7 +187,7 @@ def _progress(writer: _Writer, brief: Brief, label: str, phase: Phase) -> None:
 
 
 def _answer(writer: _Writer, brief: Brief) -> None:
-    began_s, faults = writer.at_s, brief.faults
+    start_s, faults = writer.at_s, brief.faults
     if faults.answer_chunks:
         states = list(chat.long_stream(writer.random, brief.prompt, faults.answer_chunks))
         chunk_s = 1 / max(1, faults.answer_chunks_per_s)
@@ -188,62 +196,17 @@ def _answer(writer: _Writer, brief: Brief) -> None:
         chunk_s = 6.0 / len(states)
     if faults.answer_slip:
         middle = len(states) // 2
-        states.insert(middle, chat.slip(states[middle]))
-    states += chat.calls(states[-1], faults.answer_calls)
+        states.insert(middle, chat.with_slip(states[middle]))
+    states += chat.tool_calls(states[-1], faults.answer_calls)
     for position, segments in enumerate(states, start=1):
         writer.wait(chunk_s)
-        body = Answer(segments=segments, elapsed_s=writer.at_s - began_s, final=position == len(states))
-        writer.say("task_output", body)
+        body = Answer(segments=segments, elapsed_s=writer.at_s - start_s, final=position == len(states))
+        writer.output("task_output", body)
 
 
-def _crash(writer: _Writer, begun: int) -> None:
-    del writer.steps[begun + (len(writer.steps) - begun) * 3 // 5 :]
+def _crash(writer: _Writer, start: int) -> None:
+    """Drop the last two fifths of the run and end it with a traceback."""
+    del writer.steps[start + (len(writer.steps) - start) * 3 // 5 :]
     writer.at_s = writer.steps[-1].at_s + 0.05
     for line in _TRACEBACK:
-        writer.say("task_error", Log(text=line))
-
-
-def _insert(writer: _Writer, begun: int, name: str, body: Body) -> None:
-    """Put a step somewhere into the run, at the moment of the one before it."""
-    at = writer.random.randint(begun, len(writer.steps))
-    writer.steps.insert(at, Step(at_s=writer.steps[at - 1].at_s, type=name, body=body))
-
-
-def _disturbed(steps: list[Step], faults: Faults) -> list[Step]:
-    """Apply the faults that change which frames are sent, and in what order; the record stays true."""
-    if faults.straggler:
-        steps = [*steps, replace(steps[-1], type="task_output", status=None, body=Log(text="bye\n"), recorded=False)]
-    if faults.duplicate_every:
-        steps = list(_duplicated(steps, faults.duplicate_every))
-    if faults.reorder_every:
-        steps = list(_reordered(steps, faults.reorder_every))
-    if faults.silent:
-        return [replace(step, announced=False) for step in steps]
-    if faults.no_terminal:
-        return [replace(step, announced=False) if step.terminal else step for step in steps]
-    return steps
-
-
-def _duplicated(steps: list[Step], every: int) -> Iterator[Step]:
-    for position, step in enumerate(steps, start=1):
-        yield step
-        if position % every == 0:
-            yield replace(step, recorded=False)
-
-
-def _reordered(steps: list[Step], every: int) -> Iterator[Step]:
-    late: Step | None = None
-    for position, step in enumerate(steps, start=1):
-        if late is not None and step.terminal:  # nothing comes after the end: that is the straggler's part
-            yield replace(late, at_s=step.at_s)
-            late = None
-        if position % every == 0 and late is None and not step.terminal:
-            yield replace(step, announced=False)
-            late = replace(step, recorded=False)
-            continue
-        yield step
-        if late is not None:
-            yield replace(late, at_s=step.at_s)
-            late = None
-    if late is not None:
-        yield late
+        writer.output("task_error", Log(text=line))

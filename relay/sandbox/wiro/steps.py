@@ -1,4 +1,4 @@
-"""The vocabulary of a script: what can happen to a task, before anything is said about when or in which dialect."""
+"""The steps of a script: what can happen to a task, independent of the dialect."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,14 +11,14 @@ TERMINAL = ("task_postprocess_end", "task_cancel")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """Text the model wrote, to stdout with `task_output`, to stderr with `task_error`."""
+    """Text that the model writes: to stdout with `task_output`, to stderr with `task_error`."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A `progressGenerate` object; every value is text on the wire, some come as a string of JSON."""
+    """A `progressGenerate` object. All its values are text on the wire; `as_json` sends it as a JSON string."""
 
     task: str
     percentage: str
@@ -32,7 +32,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The whole answer so far."""
+    """The answer of a language model so far."""
 
     segments: tuple[Segment, ...]
     elapsed_s: float
@@ -41,19 +41,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullLog:
-    """All that was written to one stream, said once after the run."""
+    """Everything that the model wrote to one stream, sent once after the run."""
 
     stream: Literal["stdout", "stderr"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What the task made."""
+    """The outputs of the task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Odd:
-    """A frame nobody should have to expect."""
+    """A malformed or unexpected frame."""
 
     kind: OddFrame
     huge_bytes: int
@@ -65,20 +65,20 @@ Body = Log | Progress | Answer | FullLog | Outputs | Odd | None
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """
-    One thing that happens, `at_s` seconds after the Run at the pace of the real platform.
+    Something that happens to a task, `at_s` seconds after the Run at speed 1.
 
-    `announced` sends a frame, `recorded` changes the record: a duplicate does only the first, a silent task only the
-    second. `status` is the word that the record takes on, or null when it stays.
+    `sent` sends a frame and `recorded` changes the record: a duplicate is only sent, a step of a silent task is only
+    recorded. `status` is the task's new status, None if it does not change.
     """
 
     at_s: float
     type: str
     status: str | None = None
     body: Body = None
-    announced: bool = True
+    sent: bool = True
     recorded: bool = True
 
     @property
     def terminal(self) -> bool:
-        """Whether this ends the task."""
+        """Whether this step ends the task."""
         return self.status in TERMINAL

@@ -1,77 +1,78 @@
 """
-Plays the scripts: one asyncio task for each, at the sandbox's pace, through the holds and lags that its faults ask for.
+Run the scripts of tasks in real time, at the sandbox's speed, with the pauses and delays that switches ask for.
 
-The only place where time passes. What a step changes is `record`'s, how it is spelled is `frames`'.
+Each task runs in an asyncio task of its own. `record` says what a step changes, `frames` how it is sent.
 """
 
 import asyncio
 import time
 
-from relay.sandbox.wiro.frames import spell
+from relay.sandbox.wiro.frames import encode
 from relay.sandbox.wiro.record import Record
 from relay.sandbox.wiro.steps import Step
-from relay.sandbox.wiro.task_socket import Audience
+from relay.sandbox.wiro.task_socket import TaskSocket
 from relay.sandbox.wiro.tasks import Task
 from relay.sandbox.wiro.webhooks import Webhooks
 
 
-class Player:
-    """Every task that is being played. `speed` 1.0 is the pace of the real platform, 10.0 ten times that."""
+class TaskRunner:
+    """The tasks that are running. At `speed` 1.0 they take as long as on the real platform."""
 
-    def __init__(self, audience: Audience, webhooks: Webhooks, *, speed: float) -> None:
-        self._audience = audience
+    def __init__(self, socket: TaskSocket, webhooks: Webhooks, *, speed: float) -> None:
+        self._socket = socket
         self._webhooks = webhooks
         self._speed = speed
-        self._playing: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
 
     def start(self, task: Task) -> None:
-        """Begin to play a task."""
-        playing = asyncio.create_task(self._play(task), name=f"sandbox task {task.id}")
-        self._playing[task.id] = playing
-        playing.add_done_callback(lambda _: self._playing.pop(task.id, None))
+        """Start a task."""
+        running = asyncio.create_task(self._run(task), name=f"sandbox task {task.id}")
+        self._running[task.id] = running
+        running.add_done_callback(lambda _: self._running.pop(task.id, None))
 
     def cancel(self, task: Task) -> None:
-        """End a task here and now, as Cancel and Kill do."""
-        if playing := self._playing.pop(task.id, None):
-            playing.cancel()
+        """End a task immediately, as Cancel and Kill do."""
+        if running := self._running.pop(task.id, None):
+            running.cancel()
         task.holding_at = None
-        step = Step(at_s=0, type="task_cancel", status="task_cancel", announced=not task.faults.silent)
+        step = Step(at_s=0, type="task_cancel", status="task_cancel", sent=not task.faults.silent)
         self._record(task, step)
-        self._announce(task, step, task.record)
+        self._send(task, step, task.record)
         self._webhooks.send(task)
 
     async def close(self) -> None:
-        """Stop playing."""
-        playing = list(self._playing.values())
-        for each in playing:
-            each.cancel()
-        await asyncio.gather(*playing, return_exceptions=True)
+        """Stop all tasks."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
-    async def _play(self, task: Task) -> None:
+    async def _run(self, task: Task) -> None:
         clock = asyncio.get_running_loop().time
         if task.faults.await_subscriber:
-            await self._audience.arrival(task.token)
-        due, at_s, holds = clock(), 0.0, set(task.faults.hold_at)
+            await self._socket.until_subscribed(task.token)
+        holds: set[str] = set(task.faults.hold_at)
+        due, at_s = clock(), 0.0
         for step in task.script:
             due += (step.at_s - at_s) / self._speed
             at_s = step.at_s
             await asyncio.sleep(max(0.0, due - clock()))
-            await self._pass(task, step)
+            await self._take(task, step)
             if step.type in holds:
                 holds.discard(step.type)
                 await _hold(task, step.type)
                 due = clock()
 
-    async def _pass(self, task: Task, step: Step) -> None:
+    async def _take(self, task: Task, step: Step) -> None:
         if not (step.terminal and step.recorded):
             self._record(task, step)
-            self._announce(task, step, task.record)
+            self._send(task, step, task.record)
             return
-        # The upstream's frame may come before its database knows: the frame shows a state that the detail lacks yet.
+        # Wiro can send the terminal frame before its database has the end: the frame is ahead of the record.
         ended = task.record.after(step, time.time(), task.faults.exit)
         if task.faults.webhook_early:
             await self._webhooks.send_now(task, ended)
-        self._announce(task, step, ended)
+        self._send(task, step, ended)
         if task.faults.detail_lag_s:
             await asyncio.sleep(task.faults.detail_lag_s)
         self._record(task, step)
@@ -87,20 +88,20 @@ class Player:
         task.record = task.record.after(step, now, task.faults.exit)
         if step.status is not None and step.status != "task_output":
             task.passed.append((step.status, now))
-        task.stir()
+        task.notify()
 
-    def _announce(self, task: Task, step: Step, record: Record) -> None:
-        if step.announced:
-            self._audience.send(task.token, spell(step, task.identity, record))
+    def _send(self, task: Task, step: Step, record: Record) -> None:
+        if step.sent:
+            self._socket.send(task.token, encode(step, task.identity, record))
         close = task.faults.early_close
         if close and close.stage == step.type and not task.early_closed:
             task.early_closed = True
-            self._audience.close(task.token, close.code)
+            self._socket.close(task.token, close.code)
 
 
 async def _hold(task: Task, stage: str) -> None:
     task.gate.clear()
     task.holding_at = stage
-    task.stir()
+    task.notify()
     await task.gate.wait()
     task.holding_at = None

@@ -1,7 +1,7 @@
 """
-POST /Tool/…: the catalogue of models, in the shape of the documents.
+Handle POST /Tool/…: list, search and describe the models of the catalogue.
 
-The shapes of Explore are those of Wiro's own MCP client, https://github.com/wiroai/Wiro-MCP/blob/main/src/types.ts.
+Explore follows the types of Wiro's own MCP client: https://github.com/wiroai/Wiro-MCP/blob/main/src/types.ts
 """
 
 import re
@@ -12,9 +12,8 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from relay.sandbox.shared import http_faults
 from relay.sandbox.switches.faults import Faults
-from relay.sandbox.wiro import bodies, openapi
+from relay.sandbox.wiro import bodies, envelope, openapi
 from relay.sandbox.wiro.catalogue import MODELS, find
 from relay.sandbox.wiro.models import Input, Model
 
@@ -23,34 +22,34 @@ _LAST_RUN: Final = 1774007585
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """Answers the calls about models. They belong to no task, so their switches are the server's."""
+class ToolCalls:
+    """Calls about models. They belong to no task, so only the server's default switches apply."""
 
     faults: Faults
 
-    async def listing(self, request: web.Request, _account: str) -> web.Response:
-        """Show the models that fit a search: any of its words, any of the categories, any of the tags."""
-        body = await bodies.mapping(request, self.faults)
+    async def list(self, request: web.Request, _account: str) -> web.Response:
+        """Return the models that match any word of the search, any of the categories and any of the tags."""
+        body = await bodies.read_values(request, self.faults)
         search, owner = bodies.text(body, "search").lower().split(), bodies.text(body, "slugowner").lower()
-        categories, tags = _words(body.get("categories")), _words(body.get("tags"))
-        found = [
+        categories, tags = _strings(body.get("categories")), _strings(body.get("tags"))
+        models = [
             model
             for model in MODELS
-            if (not search or _hits(model, search))
+            if (not search or _matches(model, search))
             and owner in ("", model.owner.lower())
             and _any_of(categories, model.categories)
             and _any_of(tags, model.tags)
         ]
-        _sort(found, bodies.text(body, "sort"), bodies.text(body, "order"), search)
+        _sort(models, bodies.text(body, "sort"), bodies.text(body, "order"), search)
         first, limit = _number(bodies.text(body, "start"), 0), _number(bodies.text(body, "limit"), 20)
-        page = [_entry(model, request.host) for model in found[first : first + limit]]
-        return http_faults.ok({"total": str(len(found)), "tool": page})
+        page = [_entry(model, request.host) for model in models[first : first + limit]]
+        return envelope.ok({"total": str(len(models)), "tool": page})
 
     async def detail(self, request: web.Request, _account: str) -> web.Response:
-        """Show one model with its inputs."""
-        model = await self._named(request)
+        """Return one model with its inputs."""
+        model = await self._requested(request)
         if model is None:
-            return http_faults.refused(*_NO_MODEL)
+            return envelope.error(*_NO_MODEL)
         items = [self._item(item) for item in model.inputs]
         entry = _entry(model, request.host) | {
             "readme": f"<p>{model.description}.</p>",
@@ -60,23 +59,23 @@ class Tools:
             "parameters": None if self.faults.parameters == "null" else [{"title": "Inputs", "items": items}],
             "seotitle": model.title,
         }
-        return http_faults.ok({"total": "1", "tool": [entry]})
+        return envelope.ok({"total": "1", "tool": [entry]})
 
     async def explore(self, request: web.Request, _account: str) -> web.Response:
-        """Show the categories, each with its models."""
+        """Return the categories, each with its models."""
         names = sorted({name for model in MODELS for name in model.categories} - {"tool", "partner"})
         categories = []
         for number, name in enumerate(names, start=1):
             models = [_entry(model, request.host) for model in MODELS if name in model.categories]
             url = f"http://{request.host}/models?categories={name}"
             categories.append({"id": str(number), "title": name, "tools": models, "url": url, "total": len(models)})
-        return http_faults.ok({"explore": categories})
+        return envelope.ok({"explore": categories})
 
     async def specification(self, request: web.Request, _account: str) -> web.Response:
-        """Show one model as an OpenAPI document, for each way of authorization. There is no envelope."""
-        model = await self._named(request)
+        """Return OpenAPI documents for a model, one for each kind of authorization, without an envelope."""
+        model = await self._requested(request)
         if model is None:
-            return http_faults.refused(*_NO_MODEL)
+            return envelope.error(*_NO_MODEL)
         specs = [
             {
                 "type": kind,
@@ -86,8 +85,8 @@ class Tools:
         ]
         return web.Response(body=orjson.dumps(specs), content_type="application/json")
 
-    async def _named(self, request: web.Request) -> Model | None:
-        body = await bodies.mapping(request, self.faults)
+    async def _requested(self, request: web.Request) -> Model | None:
+        body = await bodies.read_values(request, self.faults)
         return find(bodies.text(body, "slugowner"), bodies.text(body, "slugproject"))
 
     def _price(self, model: Model) -> object:
@@ -101,7 +100,7 @@ class Tools:
 
     def _item(self, item: Input) -> dict[str, object]:
         has_values = self.faults.option_values
-        shown: dict[str, object] = {
+        entry: dict[str, object] = {
             "id": item.id,
             "type": self.faults.number_type if item.type == "number" else item.type,
             "label": item.label,
@@ -115,9 +114,9 @@ class Tools:
             ],
             "advanced": False,
         }
-        if item.least is not None:
-            shown |= {"min": item.least, "max": item.most}
-        return shown
+        if item.minimum is not None:
+            entry |= {"min": item.minimum, "max": item.maximum}
+        return entry
 
 
 def _entry(model: Model, host: str) -> dict[str, object]:
@@ -159,14 +158,14 @@ def _cover(model: Model, host: str) -> str:
     return f"http://{host}/cdn/covers/{model.project}.png"
 
 
-def _hits(model: Model, words: Iterable[str]) -> int:
-    """Return how many words of a search a model's texts have, as words or as the beginnings of words."""
+def _matches(model: Model, words: Iterable[str]) -> int:
+    """Return how many of the words begin a word in the model's texts."""
     text = f"{model.slug} {model.title} {model.description} {' '.join((*model.categories, *model.tags))}".lower()
     return sum(re.search(rf"(?<!\w){re.escape(word)}", text) is not None for word in words)
 
 
-def _sort(found: list[Model], by: str, order: str, search: list[str]) -> None:
-    """Sort in place. Without a known key the order is that of relevance: most hits first, as they stand otherwise."""
+def _sort(models: list[Model], by: str, order: str, search: list[str]) -> None:
+    """Sort in place by a key, or by relevance (most matching words first) if the key is unknown."""
     keys: dict[str, Callable[[Model], int]] = {
         "id": lambda model: model.id,
         "time": lambda model: model.id,
@@ -174,12 +173,12 @@ def _sort(found: list[Model], by: str, order: str, search: list[str]) -> None:
         "ratedusercount": lambda model: model.ratings,
         "averagepoint": lambda _model: 5,
     }
-    key = keys.get(by, lambda model: _hits(model, search))
-    found.sort(key=key, reverse=order.upper() != "ASC")
+    key = keys.get(by, lambda model: _matches(model, search))
+    models.sort(key=key, reverse=order.upper() != "ASC")
 
 
-def _words(value: object) -> tuple[str, ...]:
-    """Return a list of texts, or a text that has them between commas, in lowercase."""
+def _strings(value: object) -> tuple[str, ...]:
+    """Return a list of strings, or a comma-separated string, as lowercase strings."""
     parts = value if isinstance(value, list) else str(value or "").split(",")
     return tuple(filter(None, (str(part).strip().lower() for part in parts)))
 

@@ -1,76 +1,42 @@
 """
-The callback of a finished task: a POST without a signature, of which the documents pin neither body nor retries.
+Post the callback of a finished task.
 
-It only ever goes to loopback: a simulation must not reach strangers.
+Wiro's callbacks are unsigned, and its documents specify neither their body nor their retries.
 """
 
 import asyncio
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
-import aiohttp
-
-from relay import log
-from relay.sandbox.wiro.record import Record, detail
+from relay.sandbox.shared.background import BackgroundTasks
+from relay.sandbox.shared.callbacks import may_call_back, post_callback
+from relay.sandbox.shared.json_response import encode
+from relay.sandbox.wiro.detail import detail
+from relay.sandbox.wiro.record import Record
 from relay.sandbox.wiro.tasks import Task
-
-_log = log.get("sandbox.webhooks")
-_TIMEOUT = aiohttp.ClientTimeout(total=5)
 
 
 class Webhooks:
-    """Every callback on its way."""
+    """Callbacks that are being sent."""
 
     def __init__(self) -> None:
-        self._sending: set[asyncio.Task[None]] = set()
-        self._session: aiohttp.ClientSession | None = None
+        self._sending = BackgroundTasks()
 
     def send(self, task: Task) -> None:
-        """Send the callback of a task, if it has one, without waiting for it."""
-        if task.identity.callback_url and task.faults.webhook != "none":
-            sending = asyncio.create_task(self.send_now(task, task.record))
-            self._sending.add(sending)
-            sending.add_done_callback(self._sending.discard)
+        """Send a task's callback in the background, if it has one."""
+        self._sending.start(self.send_now(task, task.record), name=f"sandbox callback {task.id}")
 
     async def send_now(self, task: Task, record: Record) -> None:
-        """Send the callback of a task, if it has one, as of a record, and wait until it was answered or failed."""
+        """Send a task's callback for a state, if it has one, and wait for the response."""
         url, faults = task.identity.callback_url, task.faults
-        if not url or faults.webhook == "none":
-            return
-        if not on_loopback(url):
-            _log.warning("webhook.refused", task=task.id, reason="the sandbox calls back to loopback addresses only")
+        if not url or faults.webhook == "none" or not may_call_back(url, task.id):
             return
         await asyncio.sleep(faults.webhook_delay_s)
-        body = _body(task, record)
+        body = encode(_body(task, record))
         for _ in range(faults.webhook_times):
-            try:
-                async with self._client().post(url, json=body, timeout=_TIMEOUT) as answer:
-                    _log.debug("webhook.answered", task=task.id, status=answer.status)
-            except (aiohttp.ClientError, TimeoutError) as error:
-                _log.warning("webhook.failed", task=task.id, error=type(error).__name__)
+            await post_callback(url, body, {}, task.id)
 
     async def close(self) -> None:
-        """Give up what is under way."""
-        sending = list(self._sending)
-        for each in sending:
-            each.cancel()
-        await asyncio.gather(*sending, return_exceptions=True)
-        if self._session:
-            await self._session.close()
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        return self._session
-
-
-def on_loopback(url: str) -> bool:
-    """Return whether an address is on this machine."""
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+        """Cancel the callbacks that are being sent."""
+        await self._sending.close()
 
 
 def _body(task: Task, record: Record) -> dict[str, object]:

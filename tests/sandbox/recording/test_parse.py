@@ -19,8 +19,8 @@ from tests.lab import Line, said, sent
     [
         ("{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
         ("[]", "not a JSON object"),
-        ({"from": "platform", "channel": "record", "body": {}}, "at_s is missing; add a number from 0"),
-        (said("record", at_s=-1, body={}), "at_s is -1; it must be a number from 0"),
+        ({"from": "platform", "channel": "record", "body": {}}, "at_s is missing; add a number not below 0"),
+        (said("record", at_s=-1, body={}), "at_s is -1; it must be a number not below 0"),
         (said("record", body={}, bdy=1), 'unknown field "bdy"; this line can have at_s, from, channel'),
         (said("Task/Detial"), 'channel is "Task/Detial"; it must be one of Run, Task/Detail'),
         ({"at_s": 0, "from": "me", "channel": "Run"}, 'from is "me"; it must be one of client, platform'),
@@ -30,38 +30,41 @@ from tests.lab import Line, said, sent
         (said("socket", body="x", frame="raw"), 'a frame of kind "raw" needs "encoding": "base64"'),
         (said("socket", body="?", encoding="base64"), 'body is "?", which is not base64'),
         (said("socket", body="x", task="*"), 'channel "socket" needs a task'),
-        (said("socket", body="{{tokn}}"), "there is no placeholder {{tokn}}; use id, token, cdn, base, now"),
+        (said("socket", body="{{tokn}}"), "unknown placeholder {{tokn}}; use id, token, cdn, base, now"),
         (said("socket", body={"a": ["{{id+1}}"]}), "{{id+1}} is not a time"),
         (said("Tool/Detail", body="{{id}}", task="*"), "{{id}} needs a task"),
         (said("Task/Detail", status=99), "status is 99; use one from 200 to 599"),
-        (said("Task/Detail", times=0), "times is 0; leave the line out"),
+        (said("Task/Detail", times=0), "times is 0; remove the line"),
         (said("Task/Detail", after_bytes=1), 'add "fault": "hang" or "drop"'),
         (said("Task/Detail", fault="boom"), 'fault is "boom"; it must be one of hang, drop'),
         (said("Task/Detail", headers={"A": 1}), "headers is "),
-        (said("clock", body={"offset": 1}), "the clock has no offset; use offset_s and date_offset_s"),
+        (said("clock", body={"offset": 1}), "the clock has no field offset; use offset_s and date_offset_s"),
         (said("Task/Detail", status=200.5), "status is 200.5; it must be a whole number"),
-        (said("Task/Detail", headers={"A": "a\nb"}), 'header "A" is "a\\nb"; a header has a name and one line of text'),
+        (
+            said("Task/Detail", headers={"A": "a\nb"}),
+            'header "A" is "a\\nb"; it must be a valid name and one line of text',
+        ),
         (
             said("Task/Kill", reply=True),
-            'a reply needs a line before it with "from": "client" and "channel": "Task/Kill"',
+            'a reply needs an earlier line with "from": "client" and "channel": "Task/Kill"',
         ),
-        (said("Task/Detail", reply=True, times=2), "a reply answers one call; leave times out"),
+        (said("Task/Detail", reply=True, times=2), "a reply answers one call; remove times"),
         (said("clock", body={"offset_s": float("inf")}), "offset_s is Infinity; it must be a number"),
         (said("record", at_s=10**400, body={}), "at_s is 1000000"),
-        (said("record", body={}, remove="pexit"), 'remove is "pexit"; it must be a list of names'),
+        (said("record", body={}, remove="pexit"), 'remove is "pexit"; it must be a list of strings'),
         (said("socket", close=1000, reason="x" * 124), "reason is longer than 123 bytes"),
         (sent("record"), 'the client sends nothing on channel "record"'),
-        (sent("socket", answered=True), 'nothing is answered on channel "socket"'),
-        (sent("socket", model="a/b"), "model belongs to Run or jobs/createTask, not to socket"),
+        (sent("socket", answered=True), 'messages on channel "socket" have no response'),
+        (sent("socket", model="a/b"), "model is valid for Run and jobs/createTask, not for socket"),
         (sent("Run", model="a/b", task="*"), 'model needs a task; task "*" is the platform as a whole'),
-        (said("Run", status=503, times=2), "a task has one Run; leave times out"),
-        (said("socket", body="x", reason="bye"), 'reason belongs to a close code; add "close"'),
+        (said("Run", status=503, times=2), "a task has one Run; remove times"),
+        (said("socket", body="x", reason="bye"), 'reason needs a close code; add "close"'),
         (
             said("record", body={"a": "{{date+99999999999}}"}),
             "{{date+99999999999}} is shifted by more than 10000000000",
         ),
-        (said("clock", body={"offset_s": -1e14}), "the clock can be off by at most 10000000000 s"),
-        ("[" * 100_000, "JSON that is nested too deep"),
+        (said("clock", body={"offset_s": -1e14}), "the clock can be shifted by at most 10000000000 s"),
+        ("[" * 100_000, "JSON nested too deeply"),
         ('{"at_s": ' + "9" * 5000 + "}", "a number with too many digits"),
     ],
 )
@@ -79,7 +82,7 @@ def test_lines_of_one_task_are_in_the_order_of_time() -> None:
     """Those of another task have a time of their own."""
     read([sent("socket", at_s=2), sent("socket", at_s=1, task="other")])
 
-    with pytest.raises(ConfigError, match=r"line 2: at_s is 1, earlier than the line before it \(2\)"):
+    with pytest.raises(ConfigError, match=r"line 2: at_s is 1, less than in the previous line of the same task \(2\)"):
         read([sent("socket", at_s=2), sent("socket", at_s=1)])
 
 
@@ -91,7 +94,7 @@ def test_a_task_is_of_one_platform() -> None:
 
 def test_a_run_is_answered_once() -> None:
     """It starts the task: a second Run is another task's."""
-    with pytest.raises(ConfigError, match='task "1" already has an answer to Run'):
+    with pytest.raises(ConfigError, match='task "1" already has a response to Run'):
         read([said("Run"), said("Run")])
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from relay.errors import ConfigError
-from relay.sandbox.switches.faults import Faults, directives, without_directives
+from relay.sandbox.switches.directives import directives, without_directives
+from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Close, HttpFault, Refusal
 
 

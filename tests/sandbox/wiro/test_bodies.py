@@ -71,7 +71,7 @@ async def test_every_part_is_on_record_in_its_order(sandbox: Sandbox, http: aioh
         ("inputImage", "file", File(filename="picture 2.png", content_type="image/png", size=0, sha256=empty)),
         ("prompt", "string", "a cat"),
     ]
-    async with http.get(f"{sandbox.desk_url}/tasks") as answer:
+    async with http.get(f"{sandbox.control_url}/tasks") as answer:
         shown = (await answer.json())["runs"][0]["fields"]
     assert shown[0]["value"] == {
         "filename": "picture 0.png",
@@ -108,7 +108,7 @@ async def test_the_files_are_gone_with_the_sandbox(http: aiohttp.ClientSession) 
         await run(sandbox, http, EDIT, ("inputImage", PNG), ("prompt", "a cat"))
         file = sandbox.runs[0].fields[0].value
         assert isinstance(file, File)
-        found = sandbox._shelf.get(file.key)
+        found = sandbox._wiro.files.get(file.key)
         assert found is not None
         assert found[1].read_bytes() == PNG
 
@@ -259,7 +259,7 @@ async def test_a_file_beyond_the_limit_is_413(
         assert answer.headers["Connection"] == "close"
     file = sandbox.runs[0].fields[0].value
     assert isinstance(file, File)
-    kept = sandbox._shelf.get(file.key)
+    kept = sandbox._wiro.files.get(file.key)
     assert kept is not None
     assert [path.name for path in kept[1].parent.iterdir()] == [file.key]
 
@@ -329,7 +329,7 @@ async def test_half_a_file_is_not_kept() -> None:
     async def whole() -> AsyncIterator[bytes]:
         yield PNG
 
-    with file_store.Shelf() as kept:
+    with file_store.FileStore() as kept:
         file = await kept.put(whole(), filename="a.png", content_type="image/png")
         with pytest.raises(ConnectionResetError):
             await kept.put(broken_off(), filename="b.png", content_type="image/png")

@@ -88,7 +88,7 @@ async def test_a_file_may_be_denied(sandbox: Sandbox, http: aiohttp.ClientSessio
 async def test_a_file_that_was_never_made_is_not_there(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """Neither beside the outputs of a task, nor in a folder that nobody has."""
     (output,) = await finished(sandbox, http)
-    for url in (output["url"].replace("0.png", "1.png"), f"{sandbox.cdn_url}/nowhere/0.png"):
+    for url in (output["url"].replace("0.png", "1.png"), f"{sandbox.origin}/cdn/nowhere/0.png"):
         async with http.get(url) as answer:
             assert answer.status == 404
 

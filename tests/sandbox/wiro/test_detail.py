@@ -4,7 +4,8 @@ import pytest
 
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.wiro import catalogue
-from relay.sandbox.wiro.record import Identity, Record, detail
+from relay.sandbox.wiro.detail import detail
+from relay.sandbox.wiro.record import Identity, Record
 from relay.sandbox.wiro.steps import Log, Step
 
 
@@ -31,7 +32,7 @@ def identity(**switches: str) -> Identity:
 def ended(exit_code: int) -> Record:
     """A task whose documented sample ran from accept ...807 over start ...809 to end ...813."""
     clock = {"createtime": 1734513807, "accepttime": 1734513807, "starttime": 1734513809, "endtime": 1734513813}
-    return Record(status="task_postprocess_end", clock=clock, exit_code=exit_code)
+    return Record(status="task_postprocess_end", times=clock, exit_code=exit_code)
 
 
 def test_elapsed_runs_from_accept_to_end_and_the_price_follows() -> None:
@@ -62,10 +63,10 @@ def test_times_are_written_in_three_ways(kind: str, start: str) -> None:
 def test_a_task_killed_while_it_ran_has_an_end_and_one_cancelled_before_has_none() -> None:
     """That is how the two are told apart."""
     step = Step(at_s=0, type="task_cancel", status="task_cancel")
-    waiting = Record(status="task_queue", clock={"createtime": 1.0}).after(step, 5.0, 0)
-    running = Record(status="task_start", clock={"createtime": 1.0, "starttime": 2.0}).after(step, 5.0, 0)
+    waiting = Record(status="task_queue", times={"createtime": 1.0}).after(step, 5.0, 0)
+    running = Record(status="task_start", times={"createtime": 1.0, "starttime": 2.0}).after(step, 5.0, 0)
 
-    assert ("endtime" in waiting.clock, "endtime" in running.clock) == (False, True)
+    assert ("endtime" in waiting.times, "endtime" in running.times) == (False, True)
     assert waiting.exit_code is running.exit_code is None
 
 

@@ -75,15 +75,15 @@ async def test_a_call_about_files_is_on_record(sandbox: Sandbox, http: aiohttp.C
     file = File(
         filename="dataset.csv", content_type="text/csv", size=len(DATA), sha256=hashlib.sha256(DATA).hexdigest()
     )
-    assert (made.call, made.content_type, made.made) == ("FolderCreate", "application/json", folder)
+    assert (made.call, made.content_type, made.created) == ("FolderCreate", "application/json", folder)
     assert [(field.name, field.type, field.value) for field in made.fields] == [
         ("name", "string", "training-data"),
         ("parentid", "null", None),
     ]
     assert (sent.call, sent.content_type) == ("Upload", "multipart/form-data")
     assert [(field.name, field.value) for field in sent.fields] == [("file", file), ("folderid", folder)]
-    assert refused.made is None
-    entry = sandbox.files[sent.made or ""]
+    assert refused.created is None
+    entry = sandbox.files[sent.created or ""]
     assert (entry.name, entry.parent, entry.file) == ("dataset.csv", folder, file)
 
 
@@ -172,7 +172,7 @@ async def test_an_upload_may_go_wrong(
 
 async def test_switches_for_files_are_not_used_up_by_runs(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """Each queue is its own; the desk takes both."""
-    async with http.post(f"{sandbox.desk_url}/faults", json={"next_file": [{"file_error": "1:no"}]}) as answer:
+    async with http.post(f"{sandbox.control_url}/faults", json={"next_file": [{"file_error": "1:no"}]}) as answer:
         assert await answer.json() == {"queued": 1}
     async with http.post(f"{sandbox.api_url}/Run/bytedance/seedream-v4", json={"prompt": "x"}) as answer:
         assert (await answer.json())["result"] is True

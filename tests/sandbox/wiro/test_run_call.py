@@ -68,7 +68,7 @@ async def test_the_exact_request_is_on_record(sandbox: Sandbox, http: aiohttp.Cl
     body = {"size": "1x1", "maxImages": 2, "prompt": "a cat", "seed": None}
     await post(http, f"{sandbox.api_url}/Run/{IMAGE}", body)
     await post(http, f"{sandbox.api_url}/Run/{IMAGE}", body)
-    async with http.get(f"{sandbox.desk_url}/tasks") as answer:
+    async with http.get(f"{sandbox.control_url}/tasks") as answer:
         truth = await answer.json()
 
     request = truth["tasks"][0]["request"]
@@ -214,7 +214,7 @@ async def test_a_failure_has_its_exit_code_its_traceback_and_no_price(
 
 async def test_queued_switches_are_for_the_next_runs_one_each(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """They are used up in order, and a wrong one is refused when it is set."""
-    url = f"{sandbox.desk_url}/faults"
+    url = f"{sandbox.control_url}/faults"
     assert (await post(http, url, {"next": [{"exit": 1}, {"percentages": ["NaN", "0"]}]}))["queued"] == 2
     assert "exitt" in str((await post(http, url, {"next": {"exitt": 1}}))["error"])
     ids = [(await run(sandbox, http))[0] for _ in range(3)]
@@ -239,11 +239,11 @@ async def test_a_held_task_is_released_over_http(sandbox: Sandbox, http: aiohttp
     task_id, _ = await run(sandbox, http, "hold_at=task_accept|task_end")
     for stage in ("task_accept", "task_end"):
         await sandbox.until(task_id, at(stage))
-        assert await post(http, f"{sandbox.desk_url}/release", {"taskid": task_id}) == {"released_from": stage}
+        assert await post(http, f"{sandbox.control_url}/release", {"taskid": task_id}) == {"released_from": stage}
     task = await sandbox.until(task_id, lambda task: task.verdict)
 
     assert [stage for stage, _ in task.passed][-1] == "task_postprocess_end"
-    async with http.get(f"{sandbox.desk_url}/tasks") as answer:
+    async with http.get(f"{sandbox.control_url}/tasks") as answer:
         assert (await answer.json())["tasks"][0]["verdict"] == "success"
 
 

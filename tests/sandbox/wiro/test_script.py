@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from relay.sandbox.switches.faults import Faults, directives
+from relay.sandbox.switches.directives import directives
+from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Dialect
 from relay.sandbox.wiro import catalogue
 from relay.sandbox.wiro.script import Brief, write
@@ -161,13 +162,13 @@ def test_a_duplicate_is_sent_twice_and_recorded_once() -> None:
 
     assert len(steps) == len(plain) + len(plain) // 2
     assert [step for step in steps if step.recorded] == list(plain)
-    assert (steps[2].type, steps[2].announced, steps[2].recorded) == (steps[1].type, True, False)
+    assert (steps[2].type, steps[2].sent, steps[2].recorded) == (steps[1].type, True, False)
 
 
 def test_reordering_swaps_frames_and_leaves_the_record_true() -> None:
     """A frame comes after its successor, while the record goes its way."""
     steps, plain = script("reorder_every=3"), script()
-    sent = [step.body or step.type for step in steps if step.announced]
+    sent = [step.body or step.type for step in steps if step.sent]
     meant = [step.body or step.type for step in plain]
 
     assert [step.type for step in steps if step.recorded] == [step.type for step in plain]
@@ -181,8 +182,8 @@ def test_a_silent_task_goes_through_everything_and_says_nothing() -> None:
     plain = stages(script())
 
     assert stages(script("silent")) == stages(script("no_terminal")) == plain
-    assert not [step for step in script("silent") if step.announced]
-    assert [step.type for step in script("no_terminal") if not step.announced] == ["task_postprocess_end"]
+    assert not [step for step in script("silent") if step.sent]
+    assert [step.type for step in script("no_terminal") if not step.sent] == ["task_postprocess_end"]
 
 
 def test_a_straggler_comes_after_the_end() -> None:

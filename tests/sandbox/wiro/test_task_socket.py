@@ -281,7 +281,7 @@ async def test_a_silent_task_and_one_without_an_end_are_known_by_their_detail(
     assert [frame["id"] for frame in received if frame["type"] == "task_postprocess_end"] == [marker]
 
 
-async def test_the_end_may_be_announced_before_the_detail_knows(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+async def test_the_end_may_be_sent_before_the_detail_knows(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """The record stays where it was for a while after the terminal frame."""
     task_id, token = await run(sandbox, http, "await_subscriber, detail_lag_s=0.2")
     async with subscribed(sandbox, http, token) as socket:
@@ -301,7 +301,7 @@ async def test_the_end_may_be_announced_before_the_detail_knows(sandbox: Sandbox
         ("half_emoji", "\\ud83d"),
         ("agent", '"agent_output"'),
         ("realtime", '"task_cost"'),
-        ("foreign", "somebodyElsesToken"),
+        ("foreign", "tokenOfAnotherTask"),
         ("binary", bytes(range(256))),
     ],
 )

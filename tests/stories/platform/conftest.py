@@ -157,7 +157,7 @@ class Story:
 def passed(truth: Task) -> set[Stage]:
     """Return the stages that a task has truly passed; one that was killed while it ran has come to its `end`."""
     names = {name for name, _ in truth.passed} | {
-        name for name, clock in STAGE_TIMES.items() if clock in truth.record.clock
+        name for name, clock in STAGE_TIMES.items() if clock in truth.record.times
     }
     return {stage for stage in Stage if f"task_{stage}" in names}
 
