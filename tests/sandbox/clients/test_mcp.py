@@ -1,5 +1,5 @@
 """
-What Wiro's MCP server sends for its tools, and what it needs of the answers.
+The requests of Wiro's MCP server, and what it reads from the responses.
 
 https://github.com/wiroai/Wiro-MCP, src/client.ts and src/tools/
 """
@@ -17,19 +17,19 @@ TERMINAL = ("task_postprocess_end", "task_cancel", "task_error")
 
 @pytest.fixture(params=["signed", "plain"])
 def mcp(request: pytest.FixtureRequest, sandbox: Sandbox, http: aiohttp.ClientSession) -> Caller:
-    """The server with and without a secret; its set-up page begins without."""
+    """Return the client with and without a secret."""
     auth = plain() if request.param == "plain" else signed(str(time.time_ns() // 1_000_000))
     return Caller(sandbox, http, auth)
 
 
 def search(**given: object) -> Body:
-    """Return the body of its searches."""
+    """Return the body of a search."""
     fixed = {"start": "0", "limit": "20", "search": "", "categories": [], "sort": "relevance"}
     return {**fixed, "hideworkflows": True, "summary": True, **given}
 
 
 async def test_recommend_model_sends_a_sentence(mcp: Caller) -> None:
-    """The best match comes first, and its clean slug is what the next call names."""
+    """The best match comes first, and Tool/Detail finds it by its clean slug."""
     listed = await mcp.post("/Tool/List", search(search="generate a video from an image", limit="10"))
     best = listed["tool"][0]
     shown = await mcp.post(
@@ -42,14 +42,14 @@ async def test_recommend_model_sends_a_sentence(mcp: Caller) -> None:
 
 
 async def test_search_models_filters(mcp: Caller) -> None:
-    """By category and owner, in an order."""
+    """Models are filtered by category and owner, and sorted."""
     listed = await mcp.post("/Tool/List", search(categories=["llm"], slugowner="wiro", sort="time", order="ASC"))
 
     assert [tool["cleanslugproject"] for tool in listed["tool"]] == ["sandbox-chat"]
 
 
 async def test_explore(mcp: Caller) -> None:
-    """Each model has what the tool prints of it."""
+    """Each model has the fields that the tool prints."""
     explored = await mcp.post("/Tool/Explore", {})
 
     for category in explored["explore"]:
@@ -61,7 +61,7 @@ async def test_explore(mcp: Caller) -> None:
 
 
 async def test_run_model_and_wait_for_task(mcp: Caller) -> None:
-    """The parameters as the model's page has them; then Detail by token until the end, and the text of its numbers."""
+    """It polls Task/Detail by token until the end, and parses numbers from text."""
     started = await mcp.run({"prompt": "a lake", "size": "2048x2048"})
     while True:
         detail = await mcp.post("/Task/Detail", {"tasktoken": started["socketaccesstoken"]})
@@ -79,7 +79,7 @@ async def test_run_model_and_wait_for_task(mcp: Caller) -> None:
 
 
 async def test_list_tasks(mcp: Caller) -> None:
-    """Numbers as text; by the name of a model if one is given."""
+    """Numbers are text, and `modelName` filters."""
     first, second = await mcp.run({"prompt": "a"}), await mcp.run({"prompt": "b"}, "wiro/sandbox-chat")
     body = {"type": "model", "sort": "id", "order": "DESC", "start": "0", "limit": "20"}
     everything = await mcp.post("/Task/List", body)
@@ -90,29 +90,29 @@ async def test_list_tasks(mcp: Caller) -> None:
     assert (int(everything["total"]), int(chats["total"])) == (2, 1)
 
 
-async def test_cancel_task_asks_for_the_id_first(mcp: Caller) -> None:
-    """It has the token; Cancel takes the id."""
+async def test_cancel_task_looks_up_the_id_first(mcp: Caller) -> None:
+    """It has only the token, and Cancel requires the id."""
     started = await mcp.held("task_queue")
     detail = await mcp.post("/Task/Detail", {"tasktoken": started["socketaccesstoken"]})
-    answer = await mcp.post("/Task/Cancel", {"taskid": detail["tasklist"][0]["id"]})
+    response = await mcp.post("/Task/Cancel", {"taskid": detail["tasklist"][0]["id"]})
 
-    assert answer["result"] is True
+    assert response["result"] is True
 
 
 async def test_kill_task_by_token(mcp: Caller) -> None:
-    """Under the name that Kill has for it."""
+    """Kill accepts the token as `socketaccesstoken`."""
     started = await mcp.held("task_start")
-    answer = await mcp.post("/Task/Kill", {"socketaccesstoken": started["socketaccesstoken"]})
+    response = await mcp.post("/Task/Kill", {"socketaccesstoken": started["socketaccesstoken"]})
 
-    assert answer["result"] is True
+    assert response["result"] is True
 
 
 async def test_upload_file(mcp: Caller) -> None:
-    """A form with a blob under a name of its own."""
+    """A form with one file is uploaded."""
     form = aiohttp.FormData()
     form.add_field("file", b"\x89PNG", filename="in.png", content_type="image/png")
-    async with mcp.http.post(f"{mcp.sandbox.api_url}/File/Upload", data=form, headers=mcp.headers) as answer:
-        said = await answer.json()
+    async with mcp.http.post(f"{mcp.sandbox.api_url}/File/Upload", data=form, headers=mcp.headers) as response:
+        said = await response.json()
 
     assert said["result"] is True
     assert {"id", "name", "contenttype", "size", "url"} <= {*said["list"][0]}

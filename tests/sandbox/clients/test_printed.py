@@ -1,7 +1,7 @@
 """
-The curl lines that the models' pages print, sent as curl would send them.
+The curl commands that the pages of Wiro's models print, sent as curl sends them.
 
-One of them cannot work anywhere: its inner quotes are the shell's, and a comma trails.
+One of them is broken: its inner quotes end the shell's string, and it has a trailing comma.
 """
 
 import shlex
@@ -36,12 +36,12 @@ BROKEN = f"""curl -X POST "{API}/Task/Detail" {MULTIPART} -d '{{ "tasktoken": 'e
 
 
 def call_of(name: str, value: str, path: str) -> str:
-    """Return a printed line about a task."""
+    """Return a printed command about a task."""
     return f"""curl -X POST "{API}/Task/{path}" {MULTIPART} -d '{{ "{name}": "{value}" }}';"""
 
 
 def options(line: str) -> Iterator[tuple[str, str]]:
-    """Read a command as a shell does, variables included; yield its options, and the address without a name."""
+    """Parse a command as a shell does, with variables replaced; yield its options, and the URL with an empty name."""
     auth = signed(str(int(time.time())))
     values = {"YOUR_API_KEY": auth["x-api-key"], "NONCE": auth["x-nonce"], "SIGNATURE": auth["x-signature"]}
     for name, value in values.items():
@@ -52,7 +52,7 @@ def options(line: str) -> Iterator[tuple[str, str]]:
 
 
 async def curl(sandbox: Sandbox, http: aiohttp.ClientSession, line: str) -> Body:
-    """Send what curl would send: `-d` without its line ends, `-F` as parts of a form."""
+    """Send what curl sends: `-d` without line breaks, `-F` as parts of a form."""
     headers, form, data, url = {}, aiohttp.FormData(default_to_multipart=True), None, ""
     for option, value in options(line):
         name, _, rest = value.partition("=")
@@ -72,15 +72,15 @@ async def curl(sandbox: Sandbox, http: aiohttp.ClientSession, line: str) -> Body
                 assert (option, value) == ("-X", "POST")
     if data is not None:
         headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-    async with http.post(url, data=form if data is None else data, headers=headers) as answer:
-        assert answer.status == 200
-        said: Body = await answer.json()
+    async with http.post(url, data=form if data is None else data, headers=headers) as response:
+        assert response.status == 200
+        said: Body = await response.json()
         return said
 
 
 @pytest.mark.parametrize("line", [SEEDREAM_4, SEEDANCE, SEEDREAM_3, EDITING], ids=["000", "003", "002", "001"])
 async def test_a_printed_run_starts_a_task(sandbox: Sandbox, http: aiohttp.ClientSession, line: str) -> None:
-    """Its answer is the printed one, and the task can be read by both of its names."""
+    """The response is the printed one, and Task/Detail finds the task by id and by token."""
     started = await curl(sandbox, http, line)
     assert {*started} == {"errors", "taskid", "socketaccesstoken", "result"}
 
@@ -89,8 +89,8 @@ async def test_a_printed_run_starts_a_task(sandbox: Sandbox, http: aiohttp.Clien
     assert by_id["tasklist"][0]["id"] == by_token["tasklist"][0]["id"] == started["taskid"]
 
 
-async def test_printed_lines_stop_a_task(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Kill by the id or the token, Cancel by the id."""
+async def test_printed_commands_stop_a_task(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Kill works by id and by token, Cancel by id."""
     for stage, path, name in [
         ("task_start", "Kill", "taskid"),
         ("task_start", "Kill", "socketaccesstoken"),
@@ -103,6 +103,6 @@ async def test_printed_lines_stop_a_task(sandbox: Sandbox, http: aiohttp.ClientS
         assert stopped["tasklist"][0]["status"] == "task_cancel"
 
 
-async def test_the_line_that_cannot_work_is_refused(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """What reaches the platform is no JSON."""
+async def test_the_broken_command_is_refused(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Its body is not JSON, so that it names no task."""
     assert (await curl(sandbox, http, BROKEN))["errors"][0]["message"] == "taskid or socketaccesstoken is required"

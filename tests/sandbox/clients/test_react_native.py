@@ -1,5 +1,5 @@
 """
-What Wiro's React Native SDK sends, and what it needs of the answers.
+The requests of Wiro's React Native SDK, and what it reads from the responses.
 
 https://github.com/wiroai/ReactNative-QuickStart, packages/wirokit/src/client/wiro-client.ts
 """
@@ -23,13 +23,13 @@ CHAT = "wiro/sandbox-chat"
 
 @pytest.fixture(params=["signed", "plain"])
 def sdk(request: pytest.FixtureRequest, sandbox: Sandbox, http: aiohttp.ClientSession) -> Caller:
-    """The SDK with and without a secret; it counts nonces in milliseconds."""
+    """Return the client with and without a secret; its nonces are in milliseconds."""
     auth = plain() if request.param == "plain" else signed(str(time.time_ns() // 1_000_000))
     return Caller(sandbox, http, AGENT | auth)
 
 
 async def test_it_searches_models(sdk: Caller) -> None:
-    """With everything that its options can set: numbers as text, a category, an owner."""
+    """All its options are sent: numbers as text, a category and an owner."""
     listed = await sdk.post(
         "/Tool/List",
         {
@@ -56,7 +56,7 @@ async def test_it_searches_models(sdk: Caller) -> None:
 
 
 async def test_it_explores(sdk: Caller) -> None:
-    """An empty object; the answer has categories with models."""
+    """The body is an empty object; the response has categories with models."""
     explored = await sdk.post("/Tool/Explore", {})
 
     assert explored["result"] is True
@@ -64,7 +64,7 @@ async def test_it_explores(sdk: Caller) -> None:
 
 
 async def test_it_reads_a_schema(sdk: Caller) -> None:
-    """The parameters in groups, options with label and value."""
+    """Parameters are in groups; options have a label and a value."""
     shown = await sdk.post("/Tool/Detail", {"slugowner": "bytedance", "slugproject": "text-to-image-seedream-v4"})
     items = [item for group in shown["tool"][0]["parameters"] for item in group["items"]]
 
@@ -73,7 +73,7 @@ async def test_it_reads_a_schema(sdk: Caller) -> None:
 
 
 async def test_it_runs_and_polls_to_the_end(sdk: Caller) -> None:
-    """Its request for this model, then Detail by the token; numbers as numbers, flags as text."""
+    """It polls Task/Detail by token; numbers are sent as numbers, flags as text."""
     body = {"prompt": "One poster", "size": "3024x1296", "maxImages": 1, "watermark": "false"}
     started = await sdk.run(body)
     task: Body = {}
@@ -89,7 +89,7 @@ async def test_it_runs_and_polls_to_the_end(sdk: Caller) -> None:
 
 
 async def test_it_follows_a_task_on_a_bare_socket(sdk: Caller) -> None:
-    """No headers, one frame, JSON objects until the terminal one; it closes with 1001."""
+    """It sends no headers and one frame, reads JSON objects until the terminal frame, and closes with 1001."""
     sdk.sandbox.next_run(await_subscriber=True)
     started = await sdk.run({"prompt": "One poster"})
     frames: list[Body] = []
@@ -104,7 +104,7 @@ async def test_it_follows_a_task_on_a_bare_socket(sdk: Caller) -> None:
 
 
 async def answer_read(sdk: Caller, switches: str = "") -> list[str]:
-    """Run a language model and return the texts of its answer as the SDK reads them from frames."""
+    """Run a language model and return the texts of its answer, as the SDK reads them from frames."""
     started = await sdk.run({"prompt": f"Why? [sandbox: await_subscriber, {switches}]", "session_id": "s"}, CHAT)
     texts = []
     async with connect(sdk.sandbox.socket_url) as socket:
@@ -121,8 +121,8 @@ async def answer_read(sdk: Caller, switches: str = "") -> list[str]:
     return texts
 
 
-async def test_it_reads_an_answer_as_it_grows(sdk: Caller) -> None:
-    """From lists, which the pages of gen-2 do not have: there it shows no text before the end unless a model blends."""
+async def test_it_reads_a_streamed_answer(sdk: Caller) -> None:
+    """It reads lists, which gen-2 does not have by default; then it shows no text before the end."""
     is_gen2 = (await answer_read(sdk)) == []
     texts = await answer_read(sdk, "answer_lists")
 
@@ -132,7 +132,7 @@ async def test_it_reads_an_answer_as_it_grows(sdk: Caller) -> None:
 
 
 async def test_it_cancels_by_id_and_kills_by_id_or_token(sdk: Caller) -> None:
-    """It reads nothing of the answer but the result."""
+    """It reads only `result` from the response."""
     waiting = await sdk.held("task_queue")
     assert (await sdk.post("/Task/Cancel", {"taskid": waiting["taskid"]}))["result"] is True
     for name, key in (("taskid", "taskid"), ("socketaccesstoken", "socketaccesstoken")):
@@ -140,8 +140,8 @@ async def test_it_cancels_by_id_and_kills_by_id_or_token(sdk: Caller) -> None:
         assert (await sdk.post("/Task/Kill", {name: started[key]}))["result"] is True
 
 
-def framed() -> tuple[bytes, dict[str, str]]:
-    """Return a body with one part named `file`, of no particular type, framed by hand, and its header."""
+def multipart_body() -> tuple[bytes, dict[str, str]]:
+    """Return a multipart body with one part named `file`, and its header."""
     boundary = "wirokit-3f2a"
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="in.png"\r\n'
@@ -151,13 +151,13 @@ def framed() -> tuple[bytes, dict[str, str]]:
     return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
 
 
-async def test_it_uploads_a_file_and_runs_a_model_with_its_address(sdk: Caller) -> None:
-    """The model takes it among others, in a list."""
-    body, header = framed()
+async def test_it_uploads_a_file_and_runs_a_model_with_its_url(sdk: Caller) -> None:
+    """The model accepts the URL in a list."""
+    body, header = multipart_body()
     async with sdk.http.post(
         f"{sdk.sandbox.api_url}/File/Upload", data=body, headers={**sdk.headers, **header}
-    ) as answer:
-        (uploaded,) = (await answer.json())["list"]
+    ) as response:
+        (uploaded,) = (await response.json())["list"]
 
     started = await sdk.run({"prompt": "A fox", "inputImage": [uploaded["url"]]}, "bytedance/seedream-v4")
     assert uploaded["name"] == "in.png"
@@ -166,19 +166,19 @@ async def test_it_uploads_a_file_and_runs_a_model_with_its_address(sdk: Caller) 
 
 async def test_it_uploads_a_stream_of_unknown_length(sdk: Caller) -> None:
     """`fetch` sends it in chunks."""
-    body, header = framed()
+    body, header = multipart_body()
 
     async def chunks() -> AsyncIterator[bytes]:
         yield body[:50]
         yield body[50:]
 
     headers = {**sdk.headers, **header}
-    async with sdk.http.post(f"{sdk.sandbox.api_url}/File/Upload", data=chunks(), headers=headers) as answer:
-        assert (await answer.json())["list"][0]["size"] == "4"
+    async with sdk.http.post(f"{sdk.sandbox.api_url}/File/Upload", data=chunks(), headers=headers) as response:
+        assert (await response.json())["list"][0]["size"] == "4"
 
 
-async def test_it_names_a_callback(sdk: Caller) -> None:
-    """Beside the parameters; an empty text is a value."""
+async def test_it_sends_a_callback_url(sdk: Caller) -> None:
+    """The callback URL is not a parameter, and an empty string is a value."""
     started = await sdk.run({"prompt": "lake", "callbackUrl": "https://example.com/hook", "multiPrompt": ""}, IMAGE)
     detail = await sdk.post("/Task/Detail", {"taskid": started["taskid"]})
 

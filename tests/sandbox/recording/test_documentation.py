@@ -1,4 +1,4 @@
-"""The recording in docs/sandbox.md, played as it stands there by the command, with a relay in front."""
+"""The example recording of docs/sandbox.md, played with the documented command and a relay in front of it."""
 
 import asyncio
 import re
@@ -42,8 +42,8 @@ async def printed(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
     await process.wait()
 
 
-async def test_the_documented_recording_is_played_as_it_stands(printed: dict[str, str]) -> None:
-    """A relay follows its task to the end, past the bad gateway and the frame that is no JSON."""
+async def test_the_documented_recording_works(printed: dict[str, str]) -> None:
+    """The relay follows the task to its end, despite the 502 and the frame that is not JSON."""
     settings = {
         "RELAY_PORT": 0,
         "RELAY_STORE": "memory:",
@@ -55,19 +55,19 @@ async def test_the_documented_recording_is_played_as_it_stands(printed: dict[str
         aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {API_KEY}"}) as http,
     ):
         body = {"model": "lab/pictures", "input": {"prompt": "a cat"}}
-        async with http.post("/v1/tasks", json=body) as answer:
-            assert answer.status == 201, await answer.text()
-            task = (await answer.json())["task"]["id"]
+        async with http.post("/v1/tasks", json=body) as response:
+            assert response.status == 201, await response.text()
+            task = (await response.json())["task"]["id"]
         async with http.get(f"/v1/tasks/{task}/events", headers={"Accept": "text/event-stream"}) as stream:
             await stream.read()  # to the end of the task
-        async with http.get(f"/v1/tasks/{task}") as answer:
-            state: dict[str, Any] = await answer.json()
+        async with http.get(f"/v1/tasks/{task}") as response:
+            state: dict[str, Any] = await response.json()
 
     assert state["state"] == "succeeded"
 
 
 def test_every_channel_and_placeholder_is_documented() -> None:
-    """What is not on the page is not used."""
+    """The page names all of them."""
     text = section()
 
     assert [

@@ -1,4 +1,4 @@
-"""What is wrong with a recording is one sentence that names the line."""
+"""Parsing recordings, and the error messages for invalid lines."""
 
 import json
 from contextlib import suppress
@@ -68,8 +68,8 @@ from tests.lab import Line, said, sent
         ('{"at_s": ' + "9" * 5000 + "}", "a number with too many digits"),
     ],
 )
-def test_a_wrong_line_is_named_with_what_is_wrong(line: Line | str, problem: str) -> None:
-    """The number of the line, the value, and what to do."""
+def test_an_invalid_line_is_reported(line: Line | str, problem: str) -> None:
+    """The message has the number of the line and the problem, and fits on one line."""
     with pytest.raises(ConfigError) as raised:
         read([sent("Task/Detail"), line])
 
@@ -78,28 +78,28 @@ def test_a_wrong_line_is_named_with_what_is_wrong(line: Line | str, problem: str
     assert "\n" not in str(raised.value)
 
 
-def test_lines_of_one_task_are_in_the_order_of_time() -> None:
-    """Those of another task have a time of their own."""
+def test_the_lines_of_a_task_are_in_order_of_time() -> None:
+    """Tasks do not affect each other."""
     read([sent("socket", at_s=2), sent("socket", at_s=1, task="other")])
 
     with pytest.raises(ConfigError, match=r"line 2: at_s is 1, less than in the previous line of the same task \(2\)"):
         read([sent("socket", at_s=2), sent("socket", at_s=1)])
 
 
-def test_a_task_is_of_one_platform() -> None:
-    """Wiro's calls and Apikley's cannot stand in one task."""
+def test_a_task_belongs_to_one_platform() -> None:
+    """A task cannot have calls of both Wiro and Apikley."""
     with pytest.raises(ConfigError, match="lines of both Wiro and Apikley"):
         read([sent("jobs/createTask"), sent("Task/Detail")])
 
 
-def test_a_run_is_answered_once() -> None:
-    """It starts the task: a second Run is another task's."""
+def test_a_run_has_one_response() -> None:
+    """A Run starts the task, so that a second one belongs to another task."""
     with pytest.raises(ConfigError, match='task "1" already has a response to Run'):
         read([said("Run"), said("Run")])
 
 
-def test_a_file_is_read_and_named(tmp_path: Path) -> None:
-    """Empty lines count, as an editor counts them."""
+def test_errors_name_the_file_and_the_line(tmp_path: Path) -> None:
+    """Empty lines count."""
     path = tmp_path / "task.jsonl"
     path.write_text('{"at_s":0,"from":"client","channel":"socket"}\n\n{"at_s":0}\n')
 
@@ -112,8 +112,8 @@ def test_a_file_is_read_and_named(tmp_path: Path) -> None:
         Sandbox(script=path)
 
 
-def test_a_line_ends_at_a_line_feed_alone(tmp_path: Path) -> None:
-    """JSON may hold other characters that end a line elsewhere, and an editor may write a byte order mark."""
+def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
+    """JSON can contain other line separators, and an editor can add a byte order mark."""
     path = tmp_path / "task.jsonl"
     line = json.dumps(said("record", body={"debugoutput": "a\u2028b\u0085c\x0cd"}), ensure_ascii=False)
     path.write_bytes(f"\ufeff{line}\r\n\r\n{line}\r\n".encode())
@@ -131,8 +131,8 @@ _LINES = st.dictionaries(st.sampled_from(_NAMES), _VALUES | st.integers(-2, 2000
 
 
 @given(st.lists(_LINES | _LINES.map(lambda line: line | {"at_s": 0, "from": "platform"}), max_size=4))
-def test_whatever_stands_in_a_line_is_read_or_refused(lines: list[Line]) -> None:
-    """Nothing but a ConfigError comes out of it."""
+def test_any_line_is_parsed_or_refused(lines: list[Line]) -> None:
+    """Parsing raises nothing but ConfigError."""
     for given_lines in (lines, [json.dumps(line) for line in lines]):
         with suppress(ConfigError):
             read(given_lines)

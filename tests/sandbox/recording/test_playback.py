@@ -1,4 +1,4 @@
-"""A recording, played over real sockets: frames, records, answers, files, callbacks and clocks, in its own order."""
+"""Recordings, played over real sockets: frames, records, responses, files, callbacks and clocks."""
 
 import asyncio
 import time
@@ -20,20 +20,20 @@ Body = dict[str, Any]
 
 
 class Client:
-    """A client of one sandbox that plays a recording."""
+    """A client of a sandbox that plays a recording."""
 
     def __init__(self, sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
         self.sandbox = sandbox
         self.http = http
 
     async def post(self, call: str, **body: object) -> Body:
-        async with self.http.post(f"{self.sandbox.api_url}/{call}", json=body) as answer:
-            said: Body = await answer.json()
+        async with self.http.post(f"{self.sandbox.api_url}/{call}", json=body) as response:
+            said: Body = await response.json()
             return said
 
     async def run(self, model: str = MODEL, **body: object) -> tuple[str, str]:
-        answer = await self.post(f"Run/{model}", **{"prompt": "a cat"} | body)
-        return answer["taskid"], answer["socketaccesstoken"]
+        response = await self.post(f"Run/{model}", **{"prompt": "a cat"} | body)
+        return response["taskid"], response["socketaccesstoken"]
 
     async def detail(self, task: str) -> Body:
         entry: Body = (await self.post("Task/Detail", taskid=task))["tasklist"][0]
@@ -64,8 +64,8 @@ async def to_the_end(socket: aiohttp.ClientWebSocketResponse) -> list[Body]:
     return frames
 
 
-async def test_a_task_that_the_sandbox_knows_nothing_of_is_played_from_its_recording() -> None:
-    """Its model need not exist; frames come once the client has subscribed, with its own id and token."""
+async def test_a_task_of_an_unknown_model_is_played() -> None:
+    """Frames have the task's own id and token, and wait for the client's subscription."""
     async with playing(*running(), *ended([picture()])) as client:
         task, token = await client.run()
         first = await client.detail(task)
@@ -80,8 +80,8 @@ async def test_a_task_that_the_sandbox_knows_nothing_of_is_played_from_its_recor
     assert last["outputs"] == frames[-1]["message"]
 
 
-async def test_the_frame_can_have_one_picture_and_the_record_four() -> None:
-    """What a frame says and what the record says are two things."""
+async def test_frame_and_record_can_have_different_outputs() -> None:
+    """The frame has one picture, the record four."""
     four = [picture(f"{number}.png") for number in range(4)]
 
     async with playing(*running(), *ended(four[:1], recorded=four)) as client:
@@ -94,8 +94,8 @@ async def test_the_frame_can_have_one_picture_and_the_record_four() -> None:
     assert [each["name"] for each in detail["outputs"]] == ["0.png", "1.png", "2.png", "3.png"]
 
 
-async def test_outputs_can_come_after_the_end() -> None:
-    """The record says success, and only later what was made."""
+async def test_outputs_can_be_late() -> None:
+    """The record reports success first and the outputs later."""
     lines = (*running(), *ended([]), sent("Task/Detail", count=2, answered=True), record(outputs=[picture()]))
 
     async with playing(*lines) as client:
@@ -109,8 +109,8 @@ async def test_outputs_can_come_after_the_end() -> None:
     assert [len(each["outputs"]) for each in (first, second, third)] == [0, 0, 1]
 
 
-async def test_lines_wait_until_a_detail_was_answered() -> None:
-    """The record has two ticks before the socket opens; three more come when the first detail has been answered."""
+async def test_lines_can_wait_for_a_response() -> None:
+    """Two lines of output are in the record; three more are sent after the first Task/Detail is answered."""
     ticks = [frame("task_output", "tick\n") for _ in range(3)]
     lines = (record(debugoutput="tick\ntick\n"), sent("Task/Detail", answered=True), *running(), *ticks, *ended([]))
 
@@ -124,15 +124,15 @@ async def test_lines_wait_until_a_detail_was_answered() -> None:
     assert [each["message"] for each in frames if each["type"] == "task_output"] == ["tick\n"] * 3
 
 
-async def test_the_clock_of_the_platform_can_be_wrong() -> None:
-    """Every time that it says is shifted, that of its `Date` header by another amount if need be."""
+async def test_the_platforms_clock_can_be_wrong() -> None:
+    """Every time is shifted; the `Date` header can have a different shift."""
     clock = said("clock", body={"offset_s": 600, "date_offset_s": -60})
 
     async with playing(clock, record(starttime="{{now-2}}")) as client:
         task, _ = await client.run()
         detail = await client.detail(task)
-        async with client.http.post(f"{client.sandbox.api_url}/Task/Detail", json={"taskid": task}) as answer:
-            date = answer.headers["Date"]
+        async with client.http.post(f"{client.sandbox.api_url}/Task/Detail", json={"taskid": task}) as response:
+            date = response.headers["Date"]
         now = time.time()
 
     assert 595 < int(detail["createtime"]) - now <= 600
@@ -140,8 +140,8 @@ async def test_the_clock_of_the_platform_can_be_wrong() -> None:
     assert -65 < time.mktime(time.strptime(date, "%a, %d %b %Y %H:%M:%S GMT")) - time.timezone - now < -55
 
 
-async def test_a_detail_can_hang_while_the_socket_streams() -> None:
-    """It was carried out: it tells what was true when it was asked."""
+async def test_task_detail_can_hang_while_the_socket_streams() -> None:
+    """Other calls are answered meanwhile."""
     lines = (said("Task/Detail", delay_s=30, times=1), sent("Task/Detail"), *running(), *ended([picture()]))
 
     async with playing(*lines) as client:
@@ -156,8 +156,8 @@ async def test_a_detail_can_hang_while_the_socket_streams() -> None:
     assert second["status"] == "task_postprocess_end"
 
 
-async def test_apikley_can_spell_the_end_of_a_job_otherwise() -> None:
-    """The record is merged like Wiro's, and numbers can be numbers."""
+async def test_a_job_of_apikley_is_played() -> None:
+    """Changes are merged into the record, and a placeholder can be a number."""
     lines = (
         sent("jobs/createTask", model="any/model"),
         sent("jobs/recordInfo", answered=True),
@@ -168,14 +168,14 @@ async def test_apikley_can_spell_the_end_of_a_job_otherwise() -> None:
         origin, headers = client.sandbox.apikley_url, {"Authorization": f"Bearer {client.sandbox.apikley_key}"}
         async with client.http.post(
             f"{origin}/api/v1/jobs/createTask", json={"model": "any/model", "input": {}}, headers=headers
-        ) as answer:
-            job = (await answer.json())["data"]["taskId"]
+        ) as response:
+            job = (await response.json())["data"]["taskId"]
         records = []
         for _ in range(2):
             async with client.http.get(
                 f"{origin}/api/v1/jobs/recordInfo", params={"taskId": job}, headers=headers
-            ) as answer:
-                records.append((await answer.json())["data"])
+            ) as response:
+                records.append((await response.json())["data"])
 
     assert [each["state"] for each in records] == ["waiting", "failed"]
     assert records[1]["failMsg"] == "The prompt was refused"
@@ -193,7 +193,7 @@ async def test_apikley_can_spell_the_end_of_a_job_otherwise() -> None:
     ids=["not_json", "half_emoji", "array", "binary"],
 )
 async def test_any_frame_can_be_sent(line: Line, kind: WSMsgType, data: str | bytes) -> None:
-    """Text as it is, JSON of any kind, bytes."""
+    """A body can be text, any JSON value, or bytes."""
     async with playing(sent("socket"), said("socket", **line)) as client:
         _, token = await client.run()
         async with client.subscribed(token) as socket:
@@ -213,7 +213,7 @@ async def test_any_frame_can_be_sent(line: Line, kind: WSMsgType, data: str | by
     ids=["code", "cut", "text_that_is_no_utf_8", "reserved_opcode"],
 )
 async def test_a_socket_can_end_in_any_way(line: Line, code: int) -> None:
-    """With a code, cut off, or by a frame that no client may take."""
+    """With a close code, without a closing handshake, or by an invalid frame."""
     async with playing(sent("socket"), said("socket", **line)) as client:
         _, token = await client.run()
         async with client.subscribed(token) as socket:
@@ -223,7 +223,7 @@ async def test_a_socket_can_end_in_any_way(line: Line, code: int) -> None:
     assert socket.close_code == code
 
 
-async def test_a_task_can_go_on_when_the_client_has_subscribed_again() -> None:
+async def test_a_task_can_wait_for_a_second_subscription() -> None:
     """The second `task_info` is the second message on the socket."""
     lines = (sent("socket"), said("socket", close=1006), sent("socket"), *ended([picture()]))
 
@@ -238,7 +238,7 @@ async def test_a_task_can_go_on_when_the_client_has_subscribed_again() -> None:
 
 
 async def test_the_socket_can_be_refused() -> None:
-    """The upgrade is answered like any other call, so many times."""
+    """The handshake is answered like any other call, as often as `times` says."""
     async with playing(said("connect", status=503, times=2)) as client:
         await client.run()
         for _ in range(2):
@@ -249,12 +249,12 @@ async def test_the_socket_can_be_refused() -> None:
 
 
 async def told(client: Client, call: str, **body: object) -> tuple[int, dict[str, str], bytes]:
-    async with client.http.post(f"{client.sandbox.api_url}/{call}", json=body) as answer:
-        return answer.status, dict(answer.headers), await answer.read()
+    async with client.http.post(f"{client.sandbox.api_url}/{call}", json=body) as response:
+        return response.status, dict(response.headers), await response.read()
 
 
-async def test_answers_that_are_limited_are_used_up_in_order_and_then_the_lasting_one_holds() -> None:
-    """Status, headers and body are as written; without them the call is answered from the record."""
+async def test_limited_responses_are_used_in_order() -> None:
+    """After them, calls are answered from the record, or by a response without a limit."""
     lines = (
         said("Task/Detail", status=429, headers={"Retry-After": "2"}, times=1),
         said("Task/Detail", status=502, body="<html>Bad Gateway</html>", times=2),
@@ -287,8 +287,8 @@ async def test_answers_that_are_limited_are_used_up_in_order_and_then_the_lastin
     ],
     ids=["drop", "half", "half_hang", "hang"],
 )
-async def test_an_answer_can_be_lost_or_stuck(line: Line, error: type[Exception]) -> None:
-    """With neither body nor status the call is carried out all the same: the task is cancelled."""
+async def test_a_response_can_be_lost_or_hang(line: Line, error: type[Exception]) -> None:
+    """Without a body and a status the call is carried out: the task is canceled."""
     async with playing(said("Task/Cancel", **line)) as client:
         task, _ = await client.run()
         with pytest.raises(error):
@@ -299,19 +299,19 @@ async def test_an_answer_can_be_lost_or_stuck(line: Line, error: type[Exception]
     assert detail["status"] == "task_cancel"
 
 
-async def test_a_call_with_an_answer_of_its_own_is_not_carried_out() -> None:
-    """A refusal refuses."""
+async def test_a_call_with_a_recorded_body_is_not_carried_out() -> None:
+    """A refused Cancel does not cancel the task."""
     async with playing(said("Task/Cancel", body={"result": False, "errors": ["no"]})) as client:
         task, _ = await client.run()
-        answer = await client.post("Task/Cancel", taskid=task)
+        response = await client.post("Task/Cancel", taskid=task)
         detail = await client.detail(task)
 
-    assert answer == {"result": False, "errors": ["no"]}
+    assert response == {"result": False, "errors": ["no"]}
     assert detail["status"] == "task_queue"
 
 
-async def test_a_waiting_task_is_cancelled_and_a_running_one_killed() -> None:
-    """As Wiro does it: the other call refuses. The recording ends there."""
+async def test_cancel_and_kill_end_a_recorded_task() -> None:
+    """Cancel works in the queue and Kill while the task runs; both end the recording."""
     async with playing(*running(), record(status="task_start"), record(at_s=3600, status="never")) as client:
         task, token = await client.run()
         refused = await client.post("Task/Kill", taskid=task)
@@ -327,8 +327,8 @@ async def test_a_waiting_task_is_cancelled_and_a_running_one_killed() -> None:
     assert frames[-1]["type"] == "task_cancel"
 
 
-async def test_a_run_can_start_a_task_and_lose_its_answer() -> None:
-    """A line of the task's own answers the Run that started it; a line of the platform's refuses it before."""
+async def test_a_run_can_start_a_task_and_lose_its_response() -> None:
+    """A line of the platform refuses a Run; a line of the task is the response to the Run that started it."""
     lines = (
         said("Run", status=503, times=1, task="*"),
         sent("Run", model=MODEL),
@@ -363,8 +363,8 @@ async def test_the_platform_can_wait_for_a_run() -> None:
     assert after[2] == b"after the second Run"
 
 
-async def test_each_run_takes_the_next_task_and_after_the_last_the_first() -> None:
-    """A task that names its model is for that model alone; a model that no task fits is played as ever."""
+async def test_runs_use_the_tasks_in_turn() -> None:
+    """A task with a model is used for that model only; other models are simulated as without a recording."""
     lines = (
         *of_task("a", record(debugoutput="one")),
         *of_task("b", sent("Run", model="lab/two"), record(debugoutput="two")),
@@ -385,8 +385,8 @@ async def test_each_run_takes_the_next_task_and_after_the_last_the_first() -> No
     assert refused["errors"][0]["message"] == "slug-owner-project-not-exist"
 
 
-async def test_a_file_is_missing_for_a_while_and_then_there() -> None:
-    """Files of the task are drawn unless the recording says otherwise, file by file."""
+async def test_files_can_be_missing_at_first() -> None:
+    """Files without a recorded response are drawn."""
     lines = (
         record(outputs=[picture("a.png"), picture("b.png")]),
         said("cdn", path="a.png", status=404, times=2),
@@ -398,18 +398,18 @@ async def test_a_file_is_missing_for_a_while_and_then_there() -> None:
         late, other = (output["url"] for output in detail["outputs"])
         statuses = []
         for _ in range(3):
-            async with client.http.get(late) as answer:
-                statuses.append((answer.status, answer.content_type))
-        async with client.http.get(other) as answer:
-            gif = (answer.content_type, await answer.read())
+            async with client.http.get(late) as response:
+                statuses.append((response.status, response.content_type))
+        async with client.http.get(other) as response:
+            gif = (response.content_type, await response.read())
 
     assert [status for status, _ in statuses] == [404, 404, 200]
     assert statuses[-1][1] == "image/png"
     assert gif == ("image/gif", b"GIF")
 
 
-async def test_a_callback_is_sent_with_the_record_or_with_any_body() -> None:
-    """A line can wait until it was answered."""
+async def test_a_callback_has_the_record_or_any_body() -> None:
+    """A line can wait until the callback was answered."""
     received: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def hook(request: web.Request) -> web.Response:
@@ -433,8 +433,8 @@ async def test_a_callback_is_sent_with_the_record_or_with_any_body() -> None:
     assert second == b"not JSON"
 
 
-async def test_the_catalogue_knows_the_models_of_the_recording() -> None:
-    """A relay asks for a model's inputs before it runs it."""
+async def test_the_catalogue_has_the_models_of_the_recording() -> None:
+    """A relay reads a model's inputs before it runs the model."""
     async with playing(sent("Run", model=MODEL)) as client:
         known = await client.post("Tool/Detail", slugowner="lab", slugproject="any")
         unknown = await client.post("Tool/Detail", slugowner="lab", slugproject="other")
@@ -443,15 +443,15 @@ async def test_the_catalogue_knows_the_models_of_the_recording() -> None:
     assert not unknown["result"]
 
 
-async def test_offsets_are_played_at_the_speed_of_the_sandbox() -> None:
-    """An hour of the recording takes a moment at a great speed."""
+async def test_speed_divides_the_offsets() -> None:
+    """An hour takes a moment at a high speed."""
     async with playing(record(at_s=3600, status="task_start"), speed=1_000_000) as client:
         task, _ = await client.run()
         await client.sandbox.until(task, lambda task: task.status == "task_start")
 
 
 async def test_a_call_waits_for_its_reply() -> None:
-    """So an exchange is played as it was recorded; later calls get the latest reply."""
+    """Calls after the last reply get it again."""
     lines = (
         sent("Run", model=MODEL),
         said(
@@ -476,8 +476,8 @@ async def test_a_call_waits_for_its_reply() -> None:
     ]
 
 
-async def test_a_call_that_waits_is_answered_when_its_task_is_stopped() -> None:
-    """The recording is played no further."""
+async def test_a_waiting_call_is_answered_when_its_task_is_canceled() -> None:
+    """The recording ends, so that no reply comes."""
     asked = record(debugoutput="asked")
     lines = (sent("Task/Detail"), asked, sent("socket"), said("Task/Detail", reply=True, body="never"))
 
@@ -490,8 +490,8 @@ async def test_a_call_that_waits_is_answered_when_its_task_is_stopped() -> None:
         assert (await waiting)["status"] == "task_cancel"
 
 
-async def test_a_record_can_hold_what_no_encoder_likes() -> None:
-    """Half an emoji, NaN, a number beyond 64 bits: they go out as JSON has or has them not."""
+async def test_a_record_can_have_values_that_orjson_refuses() -> None:
+    """A lone surrogate, NaN and a number beyond 64 bits are sent."""
     async with playing(record(debugoutput="\ud83d", size=float("nan"), total=10**30)) as client:
         task, _ = await client.run()
         _, _, body = await told(client, "Task/Detail", taskid=task)

@@ -1,4 +1,4 @@
-"""The made-up outputs: real PNGs without a library, and a real WebM."""
+"""The generated pictures and the video: valid PNGs, and a valid WebM."""
 
 import zlib
 from struct import unpack
@@ -9,7 +9,7 @@ from relay.sandbox.shared import pictures
 
 
 def chunks(png: bytes) -> dict[bytes, bytes]:
-    """Take a PNG apart, checking what a decoder would."""
+    """Split a PNG into its chunks, and check what a decoder checks."""
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     found, at = {}, 8
     while at < len(png):
@@ -21,8 +21,8 @@ def chunks(png: bytes) -> dict[bytes, bytes]:
 
 
 @pytest.mark.parametrize("size", [(512, 512), (512, 288), (219, 512)])
-def test_a_picture_is_a_whole_png_of_the_size_asked(size: tuple[int, int]) -> None:
-    """Header, palette and rows are all there, and its size was known before it was drawn."""
+def test_a_picture_is_a_valid_png(size: tuple[int, int]) -> None:
+    """It has the requested size in pixels, and its size in bytes is known before it is drawn."""
     png = pictures.draw("1", *size)
     parts = chunks(png)
 
@@ -33,20 +33,20 @@ def test_a_picture_is_a_whole_png_of_the_size_asked(size: tuple[int, int]) -> No
     assert list(parts)[-1] == b"IEND"
 
 
-def test_a_picture_is_the_same_for_its_seed_and_another_for_the_next() -> None:
-    """What was seen once is seen again."""
+def test_the_seed_determines_the_picture() -> None:
+    """The same seed draws the same picture."""
     assert pictures.draw.__wrapped__("1", 64, 64) == pictures.draw.__wrapped__("1", 64, 64)
     assert pictures.draw("1", 64, 64) != pictures.draw("2", 64, 64)
 
 
-def test_the_shape_asked_is_kept_and_the_size_is_moderate() -> None:
-    """The long side is 512 pixels."""
+def test_pictures_are_scaled_down() -> None:
+    """The ratio is kept, and the longer side is 512 pixels."""
     assert pictures.scaled(2560, 1440) == (512, 288)
     assert pictures.scaled(1296, 3024) == (219, 512)
 
 
-def test_the_clip_is_a_small_webm() -> None:
-    """It bears the mark of Matroska and the name of WebM, and is below 200 KB."""
+def test_the_video_is_a_small_webm() -> None:
+    """It has the signature of Matroska, the document type `webm`, and less than 200 KB."""
     clip = pictures.CLIP_PATH.read_bytes()
 
     assert clip.startswith(b"\x1aE\xdf\xa3")

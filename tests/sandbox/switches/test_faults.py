@@ -1,4 +1,4 @@
-"""The switchboard: what is read from text, and what is refused."""
+"""Switches as text: directives, values, and errors."""
 
 import pytest
 
@@ -8,16 +8,16 @@ from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Close, HttpFault, Refusal
 
 
-def test_a_directive_may_stand_anywhere_in_a_text_and_is_not_part_of_the_prompt() -> None:
-    """Switches are taken out of the text around them."""
+def test_a_directive_is_removed_from_the_prompt() -> None:
+    """It can be anywhere in the text."""
     text = "a cat [sandbox: early_close=task_start:1006, silent, exit=1] in the snow"
 
     assert directives([text]) == {"early_close": "task_start:1006", "silent": "", "exit": "1"}
     assert without_directives(f"{text}[SANDBOX: exit=2]") == "a cat  in the snow"
 
 
-def test_a_value_may_hold_a_comma() -> None:
-    """Only a comma before the name of another switch ends a value."""
+def test_a_value_can_contain_commas() -> None:
+    """Only a comma in front of a switch's name ends a value."""
     switches = directives(["[sandbox: run_error=96:Busy, wait, please, exit=3]"])
 
     assert switches == {"run_error": "96:Busy, wait, please", "exit": "3"}
@@ -41,8 +41,8 @@ def test_a_value_may_hold_a_comma() -> None:
         ("detail_http", "429", HttpFault(status=429, kind="envelope", count=1_000_000_000)),
     ],
 )
-def test_each_kind_of_value_is_read_from_text(name: str, text: str, value: object) -> None:
-    """A switch turns its text into a typed value."""
+def test_each_type_of_value_is_parsed(name: str, text: str, value: object) -> None:
+    """The parser follows from the type of the switch."""
     assert getattr(Faults().with_switches({name: text}), name) == value
 
 
@@ -62,12 +62,12 @@ def test_each_kind_of_value_is_read_from_text(name: str, text: str, value: objec
         ("run_http", "500:melted"),
     ],
 )
-def test_a_wrong_switch_names_itself(name: str, text: str) -> None:
-    """Whoever mistypes a switch learns which one it was."""
+def test_an_invalid_switch_is_refused(name: str, text: str) -> None:
+    """The message names the switch."""
     with pytest.raises(ConfigError, match=name):
         Faults().with_switches({name: text})
 
 
-def test_no_switch_is_on_by_default() -> None:
-    """Setting nothing changes nothing."""
+def test_setting_no_switches_changes_nothing() -> None:
+    """An empty set of switches returns equal faults."""
     assert Faults().with_switches({}) == Faults()

@@ -1,4 +1,4 @@
-"""The record as Task/Detail shows it: the arithmetic of clock and price, apart from any real time."""
+"""Task/Detail: the arithmetic of times and costs."""
 
 import pytest
 
@@ -30,21 +30,21 @@ def identity(**switches: str) -> Identity:
 
 
 def ended(exit_code: int) -> Record:
-    """A task whose documented sample ran from accept ...807 over start ...809 to end ...813."""
+    """Return a record with the times of the documented sample: accept ...807, start ...809, end ...813."""
     clock = {"createtime": 1734513807, "accepttime": 1734513807, "starttime": 1734513809, "endtime": 1734513813}
     return Record(status="task_postprocess_end", times=clock, exit_code=exit_code)
 
 
-def test_elapsed_runs_from_accept_to_end_and_the_price_follows() -> None:
-    """The numbers of the documented sample: six seconds at 0.000585 a second."""
+def test_the_cost_is_the_time_from_accept_to_end() -> None:
+    """The numbers of the documented sample: six seconds at 0.000585 per second."""
     shown = detail(identity(), ended(0))
 
     assert (shown["elapsedseconds"], shown["cps"]) == ("6.0000", "0.000585000000")
     assert shown["totalcost"] == "0.003510000000"
 
 
-def test_only_exit_code_0_is_billed() -> None:
-    """A failure took its time and costs nothing."""
+def test_a_failed_task_costs_nothing() -> None:
+    """It has a duration but no cost."""
     shown = detail(identity(), ended(1))
 
     assert (shown["elapsedseconds"], shown["totalcost"]) == ("6.0000", "0")
@@ -53,15 +53,15 @@ def test_only_exit_code_0_is_billed() -> None:
 @pytest.mark.parametrize(
     ("kind", "start"), [("s", "1734513809"), ("ms", "1734513809000"), ("date", "2024-12-18 09:23:29")]
 )
-def test_times_are_written_in_three_ways(kind: str, start: str) -> None:
-    """Whatever the way, a stage not reached is 0."""
+def test_times_have_three_formats(kind: str, start: str) -> None:
+    """In all of them, a stage that is not reached is "0"."""
     shown = detail(identity(timestamps=kind), ended(0))
 
     assert (shown["starttime"], shown["canceltime"]) == (start, "0")
 
 
-def test_a_task_killed_while_it_ran_has_an_end_and_one_cancelled_before_has_none() -> None:
-    """That is how the two are told apart."""
+def test_only_a_task_that_ran_has_an_end_time() -> None:
+    """This tells a killed task from a canceled one."""
     step = Step(at_s=0, type="task_cancel", status="task_cancel")
     waiting = Record(status="task_queue", times={"createtime": 1.0}).after(step, 5.0, 0)
     running = Record(status="task_start", times={"createtime": 1.0, "starttime": 2.0}).after(step, 5.0, 0)
@@ -70,8 +70,8 @@ def test_a_task_killed_while_it_ran_has_an_end_and_one_cancelled_before_has_none
     assert waiting.exit_code is running.exit_code is None
 
 
-def test_a_step_that_is_not_recorded_leaves_no_trace() -> None:
-    """A duplicate changes nothing."""
+def test_a_step_that_is_not_recorded_changes_nothing() -> None:
+    """A duplicate frame does not change the record."""
     record = ended(0)
     step = Step(at_s=0, type="task_output", status="task_output", body=Log(text="again\n"), recorded=False)
 

@@ -1,29 +1,17 @@
-"""The upstream's store of files: uploads, folders, the three shapes of their answers, and how they go wrong."""
+"""Wiro's file API: uploads, folders, the three forms of responses, and faults."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 
 from relay.errors import ConfigError
-from relay.sandbox import Sandbox
+from relay.sandbox import PLAIN_KEY, Sandbox
 from relay.sandbox.wiro.file_store import File
+from tests.sandbox.calls import OTHER_KEY, refusal
 
 DATA = b"a,b\n1,2\n" * 20_000
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(speed=1000, accounts={"a-key": None, "other-key": None}) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(headers={"x-api-key": "a-key"}) as http:
-        yield http
 
 
 async def upload(sandbox: Sandbox, http: aiohttp.ClientSession, **fields: str) -> dict[str, Any]:
@@ -31,31 +19,17 @@ async def upload(sandbox: Sandbox, http: aiohttp.ClientSession, **fields: str) -
     form.add_field("file", DATA, filename="dataset.csv", content_type="text/csv")
     for name, value in fields.items():
         form.add_field(name, value)
-    async with http.post(f"{sandbox.api_url}/File/Upload", data=form) as answer:
-        body: dict[str, Any] = await answer.json()
+    async with http.post(f"{sandbox.api_url}/File/Upload", data=form) as response:
+        body: dict[str, Any] = await response.json()
         return body
 
 
-async def make_folder(
-    sandbox: Sandbox, http: aiohttp.ClientSession, key: str = "a-key", **fields: object
-) -> dict[str, Any]:
-    url = f"{sandbox.api_url}/File/FolderCreate"
-    async with http.post(url, json=fields, headers={"x-api-key": key}) as answer:
-        body: dict[str, Any] = await answer.json()
-        return body
+async def test_an_uploaded_file_can_be_read(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Numbers are text; the URL returns the file and works as the input of a Run."""
+    response = await upload(sandbox, http)
 
-
-def refusal(answer: dict[str, Any]) -> tuple[int, str]:
-    assert answer["result"] is False
-    return answer["errors"][0]["code"], answer["errors"][0]["message"]
-
-
-async def test_an_upload_is_listed_and_can_be_read(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Numbers are text; the address gives what was sent, and serves as the input of a Run."""
-    answer = await upload(sandbox, http)
-
-    (listed,) = answer["list"]
-    assert list(answer) == ["errors", "list", "result"]
+    (listed,) = response["list"]
+    assert list(response) == ["errors", "list", "result"]
     assert set(listed) == {"id", "name", "contenttype", "size", "parentid", "url", "addedtime", "accesskey"}
     assert (listed["name"], listed["contenttype"], listed["size"]) == ("dataset.csv", "text/csv", str(len(DATA)))
     async with http.get(listed["url"]) as served:
@@ -64,8 +38,17 @@ async def test_an_upload_is_listed_and_can_be_read(sandbox: Sandbox, http: aioht
         assert (await started.json())["result"] is True
 
 
-async def test_a_call_about_files_is_on_record(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """With its fields in order, and what came of it."""
+async def make_folder(
+    sandbox: Sandbox, http: aiohttp.ClientSession, key: str = PLAIN_KEY, **fields: object
+) -> dict[str, Any]:
+    url = f"{sandbox.api_url}/File/FolderCreate"
+    async with http.post(url, json=fields, headers={"x-api-key": key}) as response:
+        body: dict[str, Any] = await response.json()
+        return body
+
+
+async def test_file_calls_are_logged(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """With their fields in order, and the id of the new entry."""
     await make_folder(sandbox, http, name="training-data", parentid=None)
     (folder,) = sandbox.files
     await upload(sandbox, http, folderid=folder)
@@ -88,8 +71,8 @@ async def test_a_call_about_files_is_on_record(sandbox: Sandbox, http: aiohttp.C
 
 
 @pytest.mark.parametrize("name", ["folderid", "folderId"])
-async def test_a_file_goes_into_its_folder(sandbox: Sandbox, http: aiohttp.ClientSession, name: str) -> None:
-    """Its documents spell the field both ways; without one it goes where the folders are."""
+async def test_a_file_is_stored_in_a_folder(sandbox: Sandbox, http: aiohttp.ClientSession, name: str) -> None:
+    """Wiro's documents use two names for the field; without it, files and folders have the same parent."""
     folder = (await make_folder(sandbox, http, name="one"))["list"][0]
 
     assert (await upload(sandbox, http, **{name: folder["id"]}))["list"][0]["parentid"] == folder["id"]
@@ -116,10 +99,10 @@ async def test_a_file_goes_into_its_folder(sandbox: Sandbox, http: aiohttp.Clien
         ),
     ],
 )
-async def test_the_documents_print_three_answers(
+async def test_responses_have_three_forms(
     sandbox: Sandbox, http: aiohttp.ClientSession, shape: str, folder_keys: set[str], file_keys: set[str]
 ) -> None:
-    """A list with everything, a list with little, and a folder by itself."""
+    """A list with all fields, a list with few fields, and a folder in `data`."""
     sandbox.next_file_call(file_answer=shape)
     sandbox.next_file_call(file_answer=shape)
     made = await make_folder(sandbox, http, name="one")
@@ -129,13 +112,13 @@ async def test_the_documents_print_three_answers(
     assert set(sent["list"][0]) == file_keys
 
 
-async def test_what_is_missing_or_not_there_is_refused(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """No file, no name, a name with other signs, somebody else's folder."""
-    theirs = (await make_folder(sandbox, http, key="other-key", name="theirs"))["list"][0]["id"]
+async def test_invalid_file_calls_are_refused(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """No file, no name, an invalid name, or a folder of another account."""
+    theirs = (await make_folder(sandbox, http, key=OTHER_KEY, name="theirs"))["list"][0]["id"]
     form = aiohttp.FormData(default_to_multipart=True)
     form.add_field("file", "a text, not a file")
-    async with http.post(f"{sandbox.api_url}/File/Upload", data=form) as answer:
-        assert refusal(await answer.json()) == (0, "Request files [file] required")
+    async with http.post(f"{sandbox.api_url}/File/Upload", data=form) as response:
+        assert refusal(await response.json()) == (0, "Request files [file] required")
 
     assert refusal(await make_folder(sandbox, http)) == (0, "Request parameter [name] required")
     assert refusal(await make_folder(sandbox, http, name="two words")) == (0, "invalid-parameters")
@@ -155,27 +138,27 @@ async def test_what_is_missing_or_not_there_is_refused(sandbox: Sandbox, http: a
         ({"file_error": "0:invalid-parameters"}, 200, 0),
     ],
 )
-async def test_an_upload_may_go_wrong(
+async def test_an_upload_can_fail(
     sandbox: Sandbox, http: aiohttp.ClientSession, switches: dict[str, object], status: int, made: int
 ) -> None:
-    """Once; the next one is taken."""
+    """The fault affects one call; the next one succeeds."""
     sandbox.next_file_call(**switches)
     form = aiohttp.FormData()
     form.add_field("file", DATA, filename="a.csv")
-    async with http.post(f"{sandbox.api_url}/File/Upload", data=form) as answer:
-        assert (answer.status, answer.headers.get("Retry-After")) == (status, "3" if status == 429 else None)
-        await answer.read()
+    async with http.post(f"{sandbox.api_url}/File/Upload", data=form) as response:
+        assert (response.status, response.headers.get("Retry-After")) == (status, "3" if status == 429 else None)
+        await response.read()
 
     assert len(sandbox.files) == made
     assert (await upload(sandbox, http))["result"] is True
 
 
-async def test_switches_for_files_are_not_used_up_by_runs(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Each queue is its own; the desk takes both."""
-    async with http.post(f"{sandbox.control_url}/faults", json={"next_file": [{"file_error": "1:no"}]}) as answer:
-        assert await answer.json() == {"queued": 1}
-    async with http.post(f"{sandbox.api_url}/Run/bytedance/seedream-v4", json={"prompt": "x"}) as answer:
-        assert (await answer.json())["result"] is True
+async def test_file_calls_have_their_own_queue_of_switches(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """The control API accepts both queues."""
+    async with http.post(f"{sandbox.control_url}/faults", json={"next_file": [{"file_error": "1:no"}]}) as response:
+        assert await response.json() == {"queued": 1}
+    async with http.post(f"{sandbox.api_url}/Run/bytedance/seedream-v4", json={"prompt": "x"}) as response:
+        assert (await response.json())["result"] is True
 
     assert refusal(await make_folder(sandbox, http, name="one")) == (1, "no")
     with pytest.raises(ConfigError):

@@ -1,4 +1,4 @@
-"""Scripts: what is repeatable, what differs, and what each switch does to the course of a task."""
+"""Scripts: what the seed determines, and how switches change the course of a task."""
 
 from itertools import pairwise
 
@@ -21,19 +21,15 @@ def script(
     return write(Brief(seed=seed, index=index, model=model, prompt="a cat", images=1, dialect=dialect, faults=faults))
 
 
-def stages(steps: tuple[Step, ...]) -> list[str]:
-    return [step.status for step in steps if step.status and step.recorded and step.status != "task_output"]
-
-
 @pytest.mark.parametrize("slug", [model.slug for model in catalogue.MODELS])
 def test_the_same_seed_and_index_give_the_same_script(slug: str) -> None:
-    """A task can be played again, exactly."""
+    """A task can be repeated exactly."""
     assert script(slug=slug) == script(slug=slug)
 
 
 @pytest.mark.parametrize("slug", [model.slug for model in catalogue.MODELS])
-def test_another_index_or_seed_gives_another_script(slug: str) -> None:
-    """Tasks of one model do not march in step."""
+def test_other_seeds_and_indexes_give_other_scripts(slug: str) -> None:
+    """Tasks of one model differ from each other."""
     assert len({script(slug=slug), script(slug=slug, index=2), script(slug=slug, seed=8)}) == 3
 
 
@@ -45,16 +41,20 @@ def test_another_index_or_seed_gives_another_script(slug: str) -> None:
         ("wiro/sandbox-chat", 6, 12),
     ],
 )
-def test_the_pace_is_that_of_the_real_thing(slug: str, least_s: float, most_s: float) -> None:
-    """A picture takes about 10 s, a video 40, an answer 8, and time never runs backwards."""
+def test_tasks_take_as_long_as_real_ones(slug: str, least_s: float, most_s: float) -> None:
+    """A picture takes about 10 s, a video 40 s, an answer 8 s, and steps are in order of time."""
     steps = script(slug=slug)
 
     assert least_s < steps[-1].at_s < most_s
     assert [step.at_s for step in steps] == sorted(step.at_s for step in steps)
 
 
+def stages(steps: tuple[Step, ...]) -> list[str]:
+    return [step.status for step in steps if step.status and step.recorded and step.status != "task_output"]
+
+
 def test_gen_1_preprocesses_before_it_assigns_and_gen_0_after() -> None:
-    """The order of the stages follows the dialect, and a switch overrides it."""
+    """A switch overrides the order of the dialect."""
     new = ["task_preprocess_start", "task_preprocess_end", "task_assign"]
     old = ["task_assign", "task_preprocess_start", "task_preprocess_end"]
 
@@ -64,31 +64,31 @@ def test_gen_1_preprocesses_before_it_assigns_and_gen_0_after() -> None:
     assert stages(script("preprocess_skipped"))[2:4] == ["task_assign", "task_start"]
 
 
-def test_progress_begins_again_with_each_phase() -> None:
-    """The percentage falls back to 0 when the label changes."""
+def test_progress_restarts_in_each_phase() -> None:
+    """The percentage returns to 0 when the label changes."""
     progress = [step.body for step in script() if isinstance(step.body, Progress)]
 
     assert [body.task for body in progress if body.percentage == "0"] == ["Generate", "Decode"]
     assert [body.task for body in progress if body.percentage == "100"] == ["Generate", "Decode"]
 
 
-def test_odd_percentages_are_sent_over_and_over() -> None:
-    """The raw texts take the place of the true percentages."""
+def test_raw_percentages_are_sent_in_turn() -> None:
+    """They replace the real percentages."""
     progress = [step.body for step in script("percentages=100|0|NaN||>100") if isinstance(step.body, Progress)]
 
     assert [body.percentage for body in progress[:7]] == ["100", "0", "NaN", "", ">100", "100", "0"]
 
 
-def test_tqdm_writes_text_where_progress_would_be() -> None:
-    """There are carriage returns and percent signs, and no progress objects."""
+def test_tqdm_replaces_progress_objects_with_text() -> None:
+    """The text has carriage returns and percent signs."""
     steps = script("tqdm")
 
     assert not [step for step in steps if isinstance(step.body, Progress)]
     assert [step for step in steps if isinstance(step.body, Log) and step.body.text.startswith("\r 50%|█████ ")]
 
 
-def test_an_answer_only_grows() -> None:
-    """Each state of a streamed answer contains the one before it, and the last is marked."""
+def test_each_state_of_an_answer_extends_the_one_before() -> None:
+    """The last state is marked as final."""
     answers = [step.body for step in script(slug="wiro/sandbox-chat") if isinstance(step.body, Answer)]
     texts = ["".join(part.text for part in answer.segments) for answer in answers]
 
@@ -97,8 +97,8 @@ def test_an_answer_only_grows() -> None:
     assert {part.type for part in answers[-1].segments} == {"thinking", "answer"}
 
 
-def test_a_long_answer_comes_in_chunks_of_six_characters() -> None:
-    """As many as asked, the thoughts included, at the pace that was asked."""
+def test_a_long_answer_has_chunks_of_six_characters() -> None:
+    """The switches set the number of chunks, including the thinking, and their rate."""
     steps = script("answer_chunks=2000, answer_chunks_per_s=100, stderr_lines=0", slug="wiro/sandbox-chat")
     told = [(step.at_s, step.body) for step in steps if isinstance(step.body, Answer)]
     lengths = [sum(len(part.text) for part in answer.segments) for _, answer in told]
@@ -107,8 +107,8 @@ def test_a_long_answer_comes_in_chunks_of_six_characters() -> None:
     assert 19 < told[-1][0] - told[0][0] < 21
 
 
-def test_a_slip_is_in_one_state_and_gone_in_the_next() -> None:
-    """The answer around it is the same as without."""
+def test_a_slip_is_in_one_state_only() -> None:
+    """All other states are the same as without it."""
     slipped, straight = (
         [step.body.segments for step in script(switches, slug="wiro/sandbox-chat") if isinstance(step.body, Answer)]
         for switches in ("answer_slip", "answer_slip=off")
@@ -119,8 +119,8 @@ def test_a_slip_is_in_one_state_and_gone_in_the_next() -> None:
     assert not slipped[slipped.index(odd) + 1][-1].text.startswith(odd[-1].text)
 
 
-def test_a_failure_writes_a_traceback_and_stops_the_progress_short() -> None:
-    """With an exit code the run breaks off, and still goes through all of its last stages."""
+def test_a_failure_ends_the_run_early_with_a_traceback() -> None:
+    """The stages after the run follow as usual."""
     steps = script("exit=1, stderr_lines=0")
     progress = [step.body for step in steps if isinstance(step.body, Progress)]
     errors = [step.body.text for step in steps if step.type == "task_error" and isinstance(step.body, Log)]
@@ -136,8 +136,8 @@ def test_a_failure_writes_a_traceback_and_stops_the_progress_short() -> None:
     ]
 
 
-def test_stderr_is_as_noisy_as_asked() -> None:
-    """Noise is counted, and without any there is no full error log."""
+def test_the_number_of_stderr_lines_can_be_set() -> None:
+    """Without any there is no `task_error_full`."""
     noisy, quiet = script("stderr_lines=9"), script("stderr_lines=0")
 
     assert sum(step.type == "task_error" for step in noisy) == 9
@@ -145,7 +145,7 @@ def test_stderr_is_as_noisy_as_asked() -> None:
 
 
 def test_a_persisted_error_goes_back_to_the_queue_or_stays() -> None:
-    """`task_error` as a status is not the end, but it may be the last thing that happens."""
+    """The status `task_error` is not the end, but it can be the last status."""
     assert stages(script("persisted_error=recovers"))[:5] == [
         "task_queue",
         "task_accept",
@@ -157,7 +157,7 @@ def test_a_persisted_error_goes_back_to_the_queue_or_stays() -> None:
 
 
 def test_a_duplicate_is_sent_twice_and_recorded_once() -> None:
-    """Every second frame comes again at once."""
+    """Every second frame is repeated immediately."""
     steps, plain = script("duplicate_every=2"), script()
 
     assert len(steps) == len(plain) + len(plain) // 2
@@ -165,8 +165,8 @@ def test_a_duplicate_is_sent_twice_and_recorded_once() -> None:
     assert (steps[2].type, steps[2].sent, steps[2].recorded) == (steps[1].type, True, False)
 
 
-def test_reordering_swaps_frames_and_leaves_the_record_true() -> None:
-    """A frame comes after its successor, while the record goes its way."""
+def test_reordering_swaps_frames_but_not_the_record() -> None:
+    """The same frames are sent in a different order."""
     steps, plain = script("reorder_every=3"), script()
     sent = [step.body or step.type for step in steps if step.sent]
     meant = [step.body or step.type for step in plain]
@@ -177,8 +177,8 @@ def test_reordering_swaps_frames_and_leaves_the_record_true() -> None:
     assert steps[-1].terminal
 
 
-def test_a_silent_task_goes_through_everything_and_says_nothing() -> None:
-    """`silent` takes every frame, `no_terminal` the last one; the record does not change."""
+def test_a_silent_task_passes_all_stages_without_frames() -> None:
+    """`silent` removes all frames, `no_terminal` the last one; the record does not change."""
     plain = stages(script())
 
     assert stages(script("silent")) == stages(script("no_terminal")) == plain
@@ -186,16 +186,16 @@ def test_a_silent_task_goes_through_everything_and_says_nothing() -> None:
     assert [step.type for step in script("no_terminal") if not step.sent] == ["task_postprocess_end"]
 
 
-def test_a_straggler_comes_after_the_end() -> None:
-    """One log frame too late, which the record never sees."""
+def test_a_straggler_follows_the_terminal_frame() -> None:
+    """It is sent but not recorded."""
     assert [(step.type, step.recorded) for step in script("straggler")[-2:]] == [
         ("task_postprocess_end", True),
         ("task_output", False),
     ]
 
 
-def test_odd_frames_come_in_the_middle_of_the_run() -> None:
-    """They stand between start and end."""
+def test_odd_frames_are_sent_during_the_run() -> None:
+    """They are between start and end."""
     steps = script("odd_frames=array|binary")
     types = [step.type for step in steps]
     places = [place for place, step in enumerate(steps) if isinstance(step.body, Odd)]

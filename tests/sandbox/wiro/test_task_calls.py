@@ -1,164 +1,15 @@
-"""The REST calls over real sockets: their shapes and their refusals."""
-
-from collections.abc import AsyncIterator
-from typing import cast
+"""Calls about tasks: Task/Detail, List, Cancel, Kill and InputOutputDelete, and their faults."""
 
 import aiohttp
+import orjson
 import pytest
 
-from relay.errors import ConfigError
-from relay.sandbox import API_KEY, API_SECRET, Faults, Sandbox
-from relay.sandbox.wiro.auth import sign
-
-IMAGE = "bytedance/text-to-image-seedream-v4"
-Body = dict[str, object]
+from relay.sandbox import Sandbox
+from tests.sandbox.calls import CHAT, OTHER_KEY, detail, post, refusal, run
 
 
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(speed=1000, accounts={"a-key": None, API_KEY: API_SECRET, "other-key": None}) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def http(sandbox: Sandbox) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(headers={"x-api-key": "a-key"}) as http:
-        yield http
-
-
-async def post(http: aiohttp.ClientSession, url: str, body: object, **headers: str) -> Body:
-    async with http.post(url, json=body, headers=headers) as answer:
-        return cast("Body", await answer.json())
-
-
-async def run(sandbox: Sandbox, http: aiohttp.ClientSession, switches: str = "", **fields: object) -> tuple[str, str]:
-    answer = await post(http, f"{sandbox.api_url}/Run/{IMAGE}", {"prompt": f"a cat [sandbox: {switches}]"} | fields)
-    return str(answer["taskid"]), str(answer["socketaccesstoken"])
-
-
-async def detail(sandbox: Sandbox, http: aiohttp.ClientSession, task_id: str) -> Body:
-    answer = await post(http, f"{sandbox.api_url}/Task/Detail", {"taskid": task_id})
-    entries = answer["tasklist"]
-    assert isinstance(entries, list)
-    return cast("Body", entries[0])
-
-
-def refusal(answer: Body) -> tuple[int, str]:
-    errors = answer["errors"]
-    assert answer["result"] is False
-    assert isinstance(errors, list)
-    return errors[0]["code"], errors[0]["message"]
-
-
-def test_the_signature_is_the_one_that_openssl_makes() -> None:
-    """printf '%s' "${SECRET}${NONCE}" | openssl dgst -sha256 -hmac "${KEY}" gave this value."""
-    expected = "ace59a547fca7df5259ca242fc7d9ebaa400f3562aad6528c29500f199480d45"
-
-    assert sign("sandbox-key-of-no-worth", "sandbox-secret-of-no-worth", "1734513807") == expected
-
-
-@pytest.mark.parametrize(
-    ("headers", "message"),
-    [
-        ({"x-api-key": "nobody"}, "Project authorization is not founded."),
-        (
-            {"x-api-key": API_KEY},
-            "Project requires signature authentication. x-signature and x-nonce headers are required.",
-        ),
-        (
-            {"x-api-key": API_KEY, "x-nonce": "1", "x-signature": sign(API_KEY, API_SECRET, "2")},
-            "Project authorization is not valid.",
-        ),
-        (
-            {"x-api-key": API_KEY, "x-nonce": "1", "x-signature": sign(API_SECRET, API_KEY, "1")},
-            "Project authorization is not valid.",
-        ),
-    ],
-)
-async def test_a_call_without_the_right_keys_is_401(
-    sandbox: Sandbox, http: aiohttp.ClientSession, headers: dict[str, str], message: str
-) -> None:
-    """Each failure has its documented envelope."""
-    async with http.post(f"{sandbox.api_url}/Tool/List", json={}, headers=headers) as answer:
-        assert answer.status == 401
-        assert refusal(await answer.json()) == (0, message)
-
-
-async def test_a_signed_call_is_let_in(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """The key signs, the secret is part of the message."""
-    answer = await post(
-        http,
-        f"{sandbox.api_url}/Tool/List",
-        {},
-        **{"x-api-key": API_KEY, "x-nonce": "17", "x-signature": sign(API_KEY, API_SECRET, "17")},
-    )
-
-    assert answer["result"] is True
-    assert answer["total"] == "6"
-
-
-async def test_a_nonce_may_be_good_for_one_call_only() -> None:
-    """With `nonce_once` a replay is refused."""
-    headers = {"x-api-key": API_KEY, "x-nonce": "17", "x-signature": sign(API_KEY, API_SECRET, "17")}
-    async with Sandbox(nonce_once=True) as sandbox, aiohttp.ClientSession(headers=headers) as http:
-        assert (await post(http, f"{sandbox.api_url}/Tool/List", {}))["result"] is True
-        assert refusal(await post(http, f"{sandbox.api_url}/Tool/List", {}))[0] == 0
-
-
-async def test_an_unknown_path_is_404_and_only_post_is_known(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Whatever is not a call gets the same envelope."""
-    for method, path in [("POST", "/v1/Nothing"), ("GET", f"/v1/Run/{IMAGE}"), ("POST", "/v1"), ("GET", "/v1")]:
-        async with http.request(method, sandbox.api_url.removesuffix("/v1") + path) as answer:
-            assert answer.status == 404
-            assert refusal(await answer.json()) == (0, "Error parsing url.")
-
-
-async def test_run_answers_with_an_id_and_a_token(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """A slug is found in any case; the token is thirty letters and digits."""
-    answer = await post(http, f"{sandbox.api_url}/Run/ByteDance/Text-To-Image-Seedream-V4", {"prompt": "a cat"})
-
-    assert set(answer) == {"errors", "taskid", "socketaccesstoken", "result"}
-    assert (answer["errors"], answer["result"]) == ([], True)
-    assert str(answer["taskid"]) in sandbox.tasks
-    assert len(str(answer["socketaccesstoken"])) == 30
-
-
-@pytest.mark.parametrize(
-    ("model", "body", "code", "message"),
-    [
-        ("nobody/nothing", {"prompt": "x"}, 1, "slug-owner-project-not-exist"),
-        (IMAGE, {}, 0, "Request parameter [prompt] required"),
-        (IMAGE, {"prompt": "x", "maxImages": "many"}, 0, "Request parameter [maxImages] must be integer or float"),
-        (IMAGE, {"prompt": "x", "maxImages": 16}, 0, "Request parameter [maxImages] must be between 1 and 15"),
-        (IMAGE, ["prompt"], 0, "Request parameters are invalid."),
-        (IMAGE, {"prompt": "[sandbox: run_error=97:Insufficient balance]"}, 97, "Insufficient balance"),
-    ],
-)
-async def test_a_refused_run_starts_nothing(
-    sandbox: Sandbox, http: aiohttp.ClientSession, model: str, body: object, code: int, message: str
-) -> None:
-    """It says why, and it is on record as a Run without a task."""
-    assert refusal(await post(http, f"{sandbox.api_url}/Run/{model}", body)) == (code, message)
-    assert not sandbox.tasks
-    assert [received.task_id for received in sandbox.runs] == [None]
-
-
-async def test_json_under_a_multipart_header_may_be_refused(http: aiohttp.ClientSession) -> None:
-    """The models' pages print it, so it is read; `boundaryless=refused` takes the header at its word."""
-    headers = {"Content-Type": "multipart/form-data"}
-    for faults, works in [(Faults(), True), (Faults(boundaryless="refused"), False)]:
-        async with (
-            Sandbox(accounts={"a-key": None}, faults=faults) as sandbox,
-            http.post(f"{sandbox.api_url}/Run/{IMAGE}", data=b'{"prompt":"x"}', headers=headers) as answer,
-        ):
-            said = await answer.json()
-        assert said["result"] is works
-        if not works:
-            assert refusal(said) == (0, "Request parameters are invalid.")
-
-
-async def test_the_detail_of_a_finished_task_is_whole(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Numbers are text, elapsed is end less accept, the price follows from it, outputs are as many as asked."""
+async def test_task_detail_of_a_finished_task(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Numbers are text, the duration is end minus accept, the cost follows from it, and all outputs are listed."""
     task_id, token = await run(sandbox, http, maxImages=3, callbackUrl="", projectid="5")
     await sandbox.until(task_id, lambda task: task.verdict)
     shown = await detail(sandbox, http, task_id)
@@ -176,8 +27,8 @@ async def test_the_detail_of_a_finished_task_is_whole(sandbox: Sandbox, http: ai
     assert "Loading checkpoint shards" in str(shown["debugoutput"])
 
 
-async def test_the_clock_of_a_waiting_task_stands_at_0(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """A stage not reached is "0", an exit code not known is empty, and nothing costs anything yet."""
+async def test_task_detail_of_a_queued_task(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Times that are not reached are "0", the exit code is empty, and there are no costs."""
     task_id, _ = await run(sandbox, http, "hold_at=task_queue")
     shown = await detail(sandbox, http, task_id)
 
@@ -185,29 +36,29 @@ async def test_the_clock_of_a_waiting_task_stands_at_0(sandbox: Sandbox, http: a
     assert (shown["pexit"], shown["elapsedseconds"], shown["outputs"]) == ("", "0.0000", [])
 
 
-async def test_another_account_does_not_see_a_task(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """It gets the answer for a task that does not exist."""
+async def test_a_task_is_invisible_to_other_accounts(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """They get the error for an unknown task."""
     task_id, token = await run(sandbox, http)
-    url, other = f"{sandbox.api_url}/Task/Detail", {"x-api-key": "other-key"}
+    url, other = f"{sandbox.api_url}/Task/Detail", {"x-api-key": OTHER_KEY}
 
     assert refusal(await post(http, url, {"taskid": task_id}, **other)) == (1, "There is no task yet.")
     assert refusal(await post(http, url, {"tasktoken": token}, **other)) == (1, "There is no task yet.")
     assert refusal(await post(http, url, {}))[1] == "taskid or socketaccesstoken is required"
 
 
-async def test_the_list_shows_the_latest_first(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """It is paged by texts of numbers."""
+async def test_task_list_returns_the_latest_first(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Its parameters are numbers as text."""
     ids = [(await run(sandbox, http))[0] for _ in range(3)]
-    answer = await post(http, f"{sandbox.api_url}/Task/List", {"start": "1", "limit": "1", "order": "DESC"})
-    entries = answer["tasklist"]
+    response = await post(http, f"{sandbox.api_url}/Task/List", {"start": "1", "limit": "1", "order": "DESC"})
+    entries = response["tasklist"]
 
     assert isinstance(entries, list)
-    assert answer["total"] == "3"
+    assert response["total"] == "3"
     assert [entry["id"] for entry in entries] == [ids[1]]
 
 
-async def test_cancel_is_for_the_queue_and_kill_for_what_runs(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Each refuses what is the other's, and a stopped task costs nothing."""
+async def test_cancel_stops_queued_tasks_and_kill_running_ones(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Otherwise both refuse; a stopped task costs nothing."""
     waiting, _ = await run(sandbox, http, "hold_at=task_queue")
     running, token = await run(sandbox, http, "hold_at=task_start")
     await sandbox.until(waiting, lambda task: task.holding_at)
@@ -224,8 +75,8 @@ async def test_cancel_is_for_the_queue_and_kill_for_what_runs(sandbox: Sandbox, 
     assert shown["canceltime"] != "0"
 
 
-async def test_cancel_takes_what_its_switch_says(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Production wants the id, the first documents the token."""
+async def test_a_switch_selects_the_parameter_of_cancel(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Production requires the id, the first documents the token."""
     strict, strict_token = await run(sandbox, http, "hold_at=task_queue")
     old, old_token = await run(sandbox, http, "hold_at=task_queue, cancel_by=tasktoken")
     url = f"{sandbox.api_url}/Task/Cancel"
@@ -237,10 +88,10 @@ async def test_cancel_takes_what_its_switch_says(sandbox: Sandbox, http: aiohttp
 
 
 @pytest.mark.parametrize(("gap", "works"), [("neither", []), ("cancel", ["Cancel"]), ("kill", ["Kill"])])
-async def test_between_accept_and_assign_a_switch_decides(
+async def test_a_switch_selects_the_call_that_stops_an_accepted_task(
     sandbox: Sandbox, http: aiohttp.ClientSession, gap: str, works: list[str]
 ) -> None:
-    """Neither call is clearly meant for that moment."""
+    """Wiro's documents do not say which call works between accept and assign."""
     done = []
     for call in ("Cancel", "Kill"):
         task_id, _ = await run(sandbox, http, f"hold_at=task_accept, stop_gap={gap}")
@@ -251,8 +102,8 @@ async def test_between_accept_and_assign_a_switch_decides(
     assert done == works
 
 
-async def test_files_are_deleted_once_a_task_has_ended(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Not before; then as often as one likes; record and parameters stay."""
+async def test_files_are_deleted_after_the_end(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Deleting them earlier is refused, deleting them again has no effect; record and parameters stay."""
     task_id, token = await run(sandbox, http, "hold_at=task_start")
     url = f"{sandbox.api_url}/Task/InputOutputDelete"
 
@@ -267,40 +118,121 @@ async def test_files_are_deleted_once_a_task_has_ended(sandbox: Sandbox, http: a
     assert shown["parameters"]
 
 
-async def test_a_model_tells_its_inputs(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Tool/Detail lists them in groups."""
-    url = f"{sandbox.api_url}/Tool/Detail"
-    answer = await post(http, url, {"slugowner": "bytedance", "slugproject": "seedream-v4"})
-    tools = answer["tool"]
+async def test_task_detail_can_fail_at_first(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Each fault affects the number of calls that its switch says."""
+    task_id, _ = await run(sandbox, http, "detail_http=500:html*2, detail_empty_polls=3")
+    url = f"{sandbox.api_url}/Task/Detail"
+    statuses = []
+    for _ in range(2):
+        async with http.post(url, json={"taskid": task_id}) as response:
+            statuses.append(response.status)
 
-    assert isinstance(tools, list)
-    assert [item["id"] for item in tools[0]["parameters"][0]["items"]] == [
-        "inputImage",
-        "prompt",
-        "size",
-        "maxImages",
-        "watermark",
-    ]
+    assert statuses == [500, 500]
+    empty = await post(http, url, {"taskid": task_id})
+    assert (empty["result"], empty["total"], empty["tasklist"]) == (True, "0", [])
+    assert (await detail(sandbox, http, task_id))["id"] == task_id
 
 
-async def test_beyond_the_limit_a_run_is_refused_until_one_ends(http: aiohttp.ClientSession) -> None:
-    """Code 96, and a place is free again as soon as a task is over."""
-    async with Sandbox(speed=1000, accounts={"a-key": None}, concurrency=1) as sandbox:
-        task_id, _ = await run(sandbox, http, "hold_at=task_start")
-        url = f"{sandbox.api_url}/Run/{IMAGE}"
+async def test_task_detail_can_lag_behind_the_end(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """It returns the state before the end for a number of calls."""
+    task_id, _ = await run(sandbox, http, "detail_lag_polls=2")
+    await sandbox.until(task_id, lambda task: task.verdict)
+    seen = [(await detail(sandbox, http, task_id))["status"] for _ in range(3)]
 
-        code, message = refusal(await post(http, url, {"prompt": "x"}))
-        assert code == 96
-        assert "With your current balance of $10.00, you can run up to 1 tasks at the same time." in message
+    assert seen == ["task_postprocess_start", "task_postprocess_start", "task_postprocess_end"]
+
+
+async def test_task_detail_can_have_other_forms(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """No exit code and stage times, parameters as text, other names, and other formats of outputs and times."""
+    switches = "pexit_missing, stage_clock=off, parameters_json, aliases, outputs=json, timestamps=ms"
+    task_id, _ = await run(sandbox, http, switches)
+    await sandbox.until(task_id, lambda task: task.verdict)
+    shown = await detail(sandbox, http, task_id)
+
+    assert not {"pexit", "accepttime", "id", "outputs"} & set(shown)
+    assert shown["taskid"] == task_id
+    assert len(str(shown["starttime"])) == 13
+    assert orjson.loads(str(shown["parameters"]))["prompt"]
+    assert orjson.loads(str(shown["output"]))[0]["name"] == "0.png"
+
+
+@pytest.mark.parametrize(("shape", "expected"), [("null", None), ("empty", []), ("holes", [{}, {}])])
+async def test_missing_outputs_have_several_forms(
+    sandbox: Sandbox, http: aiohttp.ClientSession, shape: str, expected: object
+) -> None:
+    """Null, an empty list, and empty objects."""
+    task_id, _ = await run(sandbox, http, f"exit=1, outputs={shape}")
+    await sandbox.until(task_id, lambda task: task.verdict)
+
+    assert (await detail(sandbox, http, task_id))["outputs"] == expected
+
+
+async def test_a_failed_task_has_an_exit_code_and_a_traceback(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """The status is the same as for a success, and the cost is 0."""
+    task_id, _ = await run(sandbox, http, "exit=137")
+    task = await sandbox.until(task_id, lambda task: task.verdict)
+    shown = await detail(sandbox, http, task_id)
+
+    assert task.verdict == "failed"
+    assert (shown["status"], shown["pexit"], shown["outputs"]) == ("task_postprocess_end", "137", [])
+    assert shown["totalcost"] == "0"
+    assert "Traceback" in str(shown["debugerror"])
+
+
+async def test_task_detail_and_kill_can_be_refused(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """With the code and the message of the switch."""
+    task_id, _ = await run(sandbox, http, "hold_at=task_start, detail_error=99:Token expired, kill_error=no worker")
+    await sandbox.until(task_id, lambda task: task.holding_at)
+
+    asked = await post(http, f"{sandbox.api_url}/Task/Detail", {"taskid": task_id})
+    killed = await post(http, f"{sandbox.api_url}/Task/Kill", {"taskid": task_id})
+    assert refusal(asked) == (99, "Token expired")
+    assert refusal(killed) == (1, "Task could not be killed: no worker")
+    assert sandbox.tasks[task_id].status == "task_start"
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict"),
+    [("500:html*1", None), ("drop_before*1", None), ("drop*1", "canceled"), ("200:empty", "canceled")],
+)
+async def test_kill_can_return_an_http_fault(
+    sandbox: Sandbox, http: aiohttp.ClientSession, fault: str, verdict: str | None
+) -> None:
+    """Before the task is stopped, or after."""
+    task_id, _ = await run(sandbox, http, f"hold_at=task_start, stop_http={fault}")
+    await sandbox.until(task_id, lambda task: task.holding_at)
+    with pytest.raises((aiohttp.ClientError, orjson.JSONDecodeError)):
+        async with http.post(f"{sandbox.api_url}/Task/Kill", json={"taskid": task_id}) as response:
+            orjson.loads(await response.read())
+
+    assert sandbox.tasks[task_id].verdict == verdict
+
+
+async def test_kill_can_accept_the_tasktoken(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Older documents and one SDK send it; by default it is refused, as production reportedly does."""
+    responses = []
+    for switches in ("", "kill_by=any"):
+        task_id, token = await run(sandbox, http, f"hold_at=task_start, {switches}")
         await sandbox.until(task_id, lambda task: task.holding_at)
-        sandbox.release(task_id)
-        await sandbox.until(task_id, lambda task: task.verdict)
-        assert (await post(http, url, {"prompt": "x"}))["result"] is True
+        responses.append(await post(http, f"{sandbox.api_url}/Task/Kill", {"tasktoken": token}))
+
+    assert refusal(responses[0]) == (0, "taskid or socketaccesstoken is required")
+    assert responses[1]["tasklist"][0]["status"] == "task_cancel"
 
 
-async def test_a_port_that_is_taken_is_said_so(sandbox: Sandbox) -> None:
-    """One line that names the port."""
-    port = int(sandbox.api_url.split(":")[2].split("/")[0])
-    with pytest.raises(ConfigError, match=str(port)):
-        async with Sandbox(port=port):
-            pass
+async def test_an_unknown_task_cannot_be_stopped(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Cancel and Kill return the same error."""
+    for call in ("Cancel", "Kill"):
+        response = await post(http, f"{sandbox.api_url}/Task/{call}", {"taskid": "1"})
+        assert refusal(response) == (1, "There is no task yet.")
+
+
+async def test_task_list_filters_by_model(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """`modelName` matches a part of the slug, in any case."""
+    first, _ = await run(sandbox, http)
+    await run(sandbox, http, model=CHAT)
+    body = {"type": "model", "sort": "id", "order": "DESC", "start": "0", "limit": "20", "modelName": "Seedream-V4"}
+    listed = await post(http, f"{sandbox.api_url}/Task/List", body)
+
+    assert [task["id"] for task in listed["tasklist"]] == [first]
+    assert listed["total"] == "1"

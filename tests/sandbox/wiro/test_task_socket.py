@@ -1,4 +1,4 @@
-"""The task socket over real sockets: what it sends in each dialect, and what its switches do."""
+"""The task socket: its frames in each dialect, and its switches."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,32 +9,11 @@ import orjson
 import pytest
 from aiohttp import WSMsgType
 
-from relay.sandbox import Faults, Sandbox
+from relay.sandbox import PLAIN_KEY, Faults, Sandbox
+from tests.sandbox.calls import CHAT, IMAGE, run
 
-IMAGE = "bytedance/text-to-image-seedream-v4"
-CHAT = "wiro/sandbox-chat"
 Frame = dict[str, object]
-Followed = tuple[list[Frame], int | None]
 Follow = Callable[..., Awaitable[list[Frame]]]
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(speed=1000, seed=3, accounts={"a-key": None}) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(headers={"x-api-key": "a-key"}) as http:
-        yield http
-
-
-async def run(sandbox: Sandbox, http: aiohttp.ClientSession, switches: str = "", model: str = IMAGE) -> tuple[str, str]:
-    body = {"prompt": f"a cat [sandbox: {switches}]"}
-    async with http.post(f"{sandbox.api_url}/Run/{model}", json=body) as answer:
-        started = await answer.json()
-    return started["taskid"], started["socketaccesstoken"]
 
 
 @asynccontextmanager
@@ -48,7 +27,7 @@ async def subscribed(
 
 
 async def messages(socket: aiohttp.ClientWebSocketResponse, last: str = "task_postprocess_end") -> list[str | bytes]:
-    """Read up to the terminal frame, or until the socket closes."""
+    """Return all messages up to a frame of a type, or until the socket closes."""
     received: list[str | bytes] = []
     while (message := await socket.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
         received.append(message.data)
@@ -59,7 +38,7 @@ async def messages(socket: aiohttp.ClientWebSocketResponse, last: str = "task_po
 
 @pytest.fixture
 def follow(sandbox: Sandbox, http: aiohttp.ClientSession) -> Follow:
-    """Run a task and return all its frames; it begins when we have subscribed."""
+    """Return a function that runs a task and returns all its frames."""
 
     async def follow(switches: str = "", model: str = IMAGE) -> list[Frame]:
         _, token = await run(sandbox, http, f"await_subscriber, {switches}", model)
@@ -74,13 +53,8 @@ def types(frames: list[Frame]) -> list[object]:
     return [kind for place, kind in enumerate(kept) if kind != "task_output" or kept[place - 1] != kind]
 
 
-def bodies(frames: list[Frame], key: str) -> list[Frame]:
-    """Return the object messages that have a key."""
-    return [message for frame in frames if isinstance(message := frame.get("message"), dict) and key in message]
-
-
-async def test_a_gen_1_task_tells_its_whole_course(follow: Follow) -> None:
-    """Every frame has id, token, message and result; stages come in order, and outputs come last."""
+async def test_a_gen_1_task_sends_all_stages(follow: Follow) -> None:
+    """Every frame has id, token, message and result; outputs come last."""
     frames = await follow()
 
     assert types(frames) == [
@@ -103,8 +77,13 @@ async def test_a_gen_1_task_tells_its_whole_course(follow: Follow) -> None:
     assert outputs[0]["contenttype"] == "image/png"
 
 
-async def test_progress_is_all_text_and_sometimes_json_in_a_string(follow: Follow) -> None:
-    """No number is a number."""
+def bodies(frames: list[Frame], key: str) -> list[Frame]:
+    """Return the object messages that have a key."""
+    return [message for frame in frames if isinstance(message := frame.get("message"), dict) and key in message]
+
+
+async def test_progress_values_are_text(follow: Follow) -> None:
+    """Some progress objects are JSON strings."""
     frames = await follow()
     progress = bodies(frames, "percentage")
     strings = [frame["message"] for frame in frames if str(frame["message"]).startswith('{"type":"progressGenerate"')]
@@ -124,8 +103,8 @@ async def test_progress_is_all_text_and_sometimes_json_in_a_string(follow: Follo
     assert strings
 
 
-async def test_gen_2_names_tasks_by_id_and_gives_a_verdict(follow: Follow) -> None:
-    """No token, a quiet full log, and success on the terminal frame."""
+async def test_gen_2_identifies_tasks_by_id_and_has_a_verdict(follow: Follow) -> None:
+    """No token, an empty full log, and `success` on the terminal frame."""
     frames = await follow("dialect=gen2")
     ended = {key: frames[-1][key] for key in ("success", "terminal", "exitCode")}
     failed = (await follow("dialect=gen2, exit=1"))[-1]
@@ -137,16 +116,16 @@ async def test_gen_2_names_tasks_by_id_and_gives_a_verdict(follow: Follow) -> No
     assert (failed["success"], failed["exitCode"], failed["message"]) == (False, 1, [])
 
 
-async def test_gen_0_knows_only_tokens_and_leaves_messages_out(follow: Follow) -> None:
-    """Neither id nor result, and the old order."""
+async def test_gen_0_identifies_tasks_by_token(follow: Follow) -> None:
+    """Frames have no id, no result and no null message; stages are in the old order."""
     frames = await follow("dialect=gen0")
 
     assert set(frames[0]) == {"type", "tasktoken"}
     assert types(frames)[2:5] == ["task_assign", "task_preprocess_start", "task_preprocess_end"]
 
 
-async def test_a_gen_1_answer_is_cumulative_lists(follow: Follow) -> None:
-    """Thinking comes first, then the answer; the raw text of the stream is the answer alone."""
+async def test_a_gen_1_answer_has_cumulative_lists(follow: Follow) -> None:
+    """Thinking comes first, then the answer; `raw` in a stream is the answer only."""
     frames = await follow(model=CHAT)
     answers = bodies(frames, "isThinking")
     (full,) = bodies([frame for frame in frames if frame["type"] == "task_output_full"], "raw")
@@ -157,8 +136,8 @@ async def test_a_gen_1_answer_is_cumulative_lists(follow: Follow) -> None:
     assert answers[-1]["speedType"] == "words/s"
 
 
-async def test_a_gen_2_answer_is_segments_that_replace(follow: Follow) -> None:
-    """The last state says why it ended and what it used."""
+async def test_a_gen_2_answer_has_cumulative_segments(follow: Follow) -> None:
+    """The last state has the finish reason and the usage."""
     answers = bodies(await follow("dialect=gen2, finish_reason=length", CHAT), "segments")
     segments = answers[-1]["segments"]
 
@@ -168,7 +147,7 @@ async def test_a_gen_2_answer_is_segments_that_replace(follow: Follow) -> None:
     assert isinstance(answers[-1]["usage"], dict)
 
 
-async def test_a_late_subscriber_gets_only_what_is_still_to_come(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+async def test_a_late_subscriber_receives_only_later_frames(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """Nothing is replayed."""
     task_id, token = await run(sandbox, http, "hold_at=task_end")
     await sandbox.until(task_id, lambda task: task.holding_at)
@@ -180,10 +159,8 @@ async def test_a_late_subscriber_gets_only_what_is_still_to_come(sandbox: Sandbo
     assert [frame["type"] for frame in frames] == ["task_postprocess_start", "task_postprocess_end"]
 
 
-async def test_one_connection_follows_several_tasks_and_a_second_subscription_is_nothing(
-    sandbox: Sandbox, http: aiohttp.ClientSession
-) -> None:
-    """Frames of both come over the one socket, each once."""
+async def test_one_connection_can_subscribe_to_several_tasks(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Subscribing again does not send frames twice."""
     first, one = await run(sandbox, http, "await_subscriber, hold_at=task_queue")
     second, two = await run(sandbox, http, "await_subscriber")
     async with subscribed(sandbox, http, one, one, two) as socket:
@@ -196,8 +173,8 @@ async def test_one_connection_follows_several_tasks_and_a_second_subscription_is
     assert {frame["id"] for frame in after} == {first}
 
 
-async def test_what_is_not_understood_is_dropped(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Unknown tokens and types are met with silence, and the connection stays."""
+async def test_unknown_messages_and_tokens_are_ignored(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """There is no response, and the connection stays open."""
     task_id, token = await run(sandbox, http, "await_subscriber, hold_at=task_queue")
     async with subscribed(sandbox, http, "noSuchToken") as socket:
         await socket.send_str("no json")
@@ -210,10 +187,10 @@ async def test_what_is_not_understood_is_dropped(sandbox: Sandbox, http: aiohttp
     assert (first["type"], first["id"]) == ("task_queue", task_id)
 
 
-async def test_the_welcome_and_the_silence_are_switches(http: aiohttp.ClientSession) -> None:
-    """No greeting, a goodbye to unknown tokens, and one acknowledgement for a known one however often it is sent."""
+async def test_switches_change_the_responses_to_subscriptions(http: aiohttp.ClientSession) -> None:
+    """No welcome, close code 1008 for unknown tokens, and one acknowledgment per token."""
     faults = Faults(welcome=False, unknown_subscription="close", ack=True)
-    async with Sandbox(accounts={"a-key": None}, faults=faults) as sandbox:
+    async with Sandbox(faults=faults) as sandbox:
         async with subscribed(sandbox, http, "noSuchToken") as socket:
             assert (await socket.receive()).type is WSMsgType.CLOSE
             assert socket.close_code == 1008
@@ -226,20 +203,20 @@ async def test_the_welcome_and_the_silence_are_switches(http: aiohttp.ClientSess
     assert acknowledged == ["task_subscribed", "error"]
 
 
-async def test_frames_may_lack_their_names_and_result(follow: Follow) -> None:
-    """Only the connection tells whose they are."""
+async def test_frames_can_lack_ids_and_result(follow: Follow) -> None:
+    """Only the connection identifies the task."""
     frames = await follow("tasktoken_missing, result_missing, null_message=empty")
 
     assert set().union(*frames) == {"type", "message"}
     assert frames[0]["message"] == ""
 
 
-async def test_objects_may_come_as_strings(follow: Follow) -> None:
-    """Every object message is a string of JSON."""
+async def test_objects_can_be_json_strings(follow: Follow) -> None:
+    """No object message is sent as an object."""
     assert not bodies(await follow("message_json_string"), "type")
 
 
-async def test_the_verdict_may_be_on_the_terminal_frame_alone(follow: Follow) -> None:
+async def test_the_verdict_can_be_on_the_terminal_frame_only(follow: Follow) -> None:
     """The table and the samples of gen-2 disagree."""
     frames = await follow("dialect=gen2, verdict_fields=terminal")
 
@@ -248,10 +225,8 @@ async def test_the_verdict_may_be_on_the_terminal_frame_alone(follow: Follow) ->
 
 
 @pytest.mark.parametrize("code", [1000, 1006, 1011])
-async def test_the_socket_may_close_early_and_the_task_goes_on(
-    sandbox: Sandbox, http: aiohttp.ClientSession, code: int
-) -> None:
-    """After the stage that was named; 1006 is a connection that is simply gone."""
+async def test_the_socket_can_close_early(sandbox: Sandbox, http: aiohttp.ClientSession, code: int) -> None:
+    """The task continues; 1006 is a connection without a closing handshake."""
     task_id, token = await run(sandbox, http, f"await_subscriber, early_close=task_start:{code}")
     async with subscribed(sandbox, http, token) as socket:
         received = await messages(socket)
@@ -263,10 +238,8 @@ async def test_the_socket_may_close_early_and_the_task_goes_on(
     assert task.verdict == "success"
 
 
-async def test_a_silent_task_and_one_without_an_end_are_known_by_their_detail(
-    sandbox: Sandbox, http: aiohttp.ClientSession
-) -> None:
-    """The frames are missing, the record is not."""
+async def test_frames_can_be_missing(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Task/Detail has the end of a silent task and of one without a terminal frame."""
     silent, silent_token = await run(sandbox, http, "await_subscriber, silent")
     endless, endless_token = await run(sandbox, http, "await_subscriber, no_terminal")
     async with subscribed(sandbox, http, silent_token, endless_token) as socket:
@@ -281,8 +254,8 @@ async def test_a_silent_task_and_one_without_an_end_are_known_by_their_detail(
     assert [frame["id"] for frame in received if frame["type"] == "task_postprocess_end"] == [marker]
 
 
-async def test_the_end_may_be_sent_before_the_detail_knows(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """The record stays where it was for a while after the terminal frame."""
+async def test_the_terminal_frame_can_precede_the_record(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """The record has the end only after a delay."""
     task_id, token = await run(sandbox, http, "await_subscriber, detail_lag_s=0.2")
     async with subscribed(sandbox, http, token) as socket:
         await messages(socket)
@@ -305,10 +278,10 @@ async def test_the_end_may_be_sent_before_the_detail_knows(sandbox: Sandbox, htt
         ("binary", bytes(range(256))),
     ],
 )
-async def test_odd_frames_come_between_the_others(
+async def test_an_odd_frame_is_sent_once(
     sandbox: Sandbox, http: aiohttp.ClientSession, kind: str, mark: str | bytes
 ) -> None:
-    """Once, and the task goes on to its end."""
+    """The task continues to its end."""
     task_id, token = await run(sandbox, http, f"await_subscriber, odd_frames={kind}")
     async with subscribed(sandbox, http, token) as socket:
         received = await messages(socket, last=f'task_postprocess_end","id":"{task_id}')
@@ -320,8 +293,8 @@ async def test_odd_frames_come_between_the_others(
     assert orjson.loads(received[-1])["message"]
 
 
-async def test_a_frame_may_be_huge(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Eight mebibytes of text, and more where asked."""
+async def test_a_frame_can_be_huge(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """The default is 8 MiB of text."""
     _, token = await run(sandbox, http, "await_subscriber, odd_frames=huge")
     async with subscribed(sandbox, http, token) as socket:
         received = await messages(socket)
@@ -329,29 +302,29 @@ async def test_a_frame_may_be_huge(sandbox: Sandbox, http: aiohttp.ClientSession
     assert max(map(len, received)) > 8 * 1024 * 1024
 
 
-async def test_cancelling_tells_the_subscribers(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+async def test_canceling_sends_a_frame(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """`task_cancel` is the last frame."""
     task_id, token = await run(sandbox, http, "await_subscriber, hold_at=task_queue")
     async with subscribed(sandbox, http, token) as socket:
         await messages(socket, last="task_queue")
-        async with http.post(f"{sandbox.api_url}/Task/Cancel", json={"taskid": task_id}) as answer:
-            assert (await answer.json())["tasklist"][0]["status"] == "task_cancel"
+        async with http.post(f"{sandbox.api_url}/Task/Cancel", json={"taskid": task_id}) as response:
+            assert (await response.json())["tasklist"][0]["status"] == "task_cancel"
         assert (await socket.receive_json())["type"] == "task_cancel"
 
 
-async def test_the_server_pings(http: aiohttp.ClientSession) -> None:
-    """A ping comes without being asked for."""
+async def test_the_server_sends_pings(http: aiohttp.ClientSession) -> None:
+    """After `heartbeat_s` seconds."""
     async with (
-        Sandbox(accounts={"a-key": None}, heartbeat_s=0.05) as sandbox,
+        Sandbox(heartbeat_s=0.05) as sandbox,
         http.ws_connect(sandbox.socket_url, autoping=False) as socket,
     ):
         await socket.receive()
         assert (await socket.receive()).type is WSMsgType.PING
 
 
-async def test_closing_the_sandbox_says_goodbye(http: aiohttp.ClientSession) -> None:
-    """Nobody is left hanging: the socket closes with 1001."""
-    async with Sandbox(accounts={"a-key": None}) as sandbox:
+async def test_closing_the_sandbox_closes_sockets(http: aiohttp.ClientSession) -> None:
+    """The close code is 1001."""
+    async with Sandbox() as sandbox:
         socket = await http.ws_connect(sandbox.socket_url)
         await socket.receive()
         closing = asyncio.create_task(socket.receive())
@@ -359,12 +332,12 @@ async def test_closing_the_sandbox_says_goodbye(http: aiohttp.ClientSession) -> 
     assert (await closing).data == 1001
 
 
-async def test_a_share_of_frames_are_the_last_before_a_cut() -> None:
-    """The sockets are gone without a goodbye, the task goes on, and who comes back hears the rest."""
+async def test_sockets_are_cut_at_random() -> None:
+    """The task continues, and a client that subscribes again receives the remaining frames."""
     faults = Faults(cut_share=0.2)
     async with (
-        Sandbox(speed=100, seed=3, accounts={"a-key": None}, faults=faults) as sandbox,
-        aiohttp.ClientSession(headers={"x-api-key": "a-key"}) as http,
+        Sandbox(speed=100, seed=3, faults=faults) as sandbox,
+        aiohttp.ClientSession(headers={"x-api-key": PLAIN_KEY}) as http,
     ):
         task_id, token = await run(sandbox, http, "await_subscriber")
         closed_with = []

@@ -1,34 +1,40 @@
-"""The catalogue of models, as the calls about tools show it."""
+"""The catalogue of models, as the Tool calls return it."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import orjson
 import pytest
 
-from relay.sandbox import Faults, Sandbox
-
-Body = dict[str, Any]
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(accounts={"a-key": None}) as sandbox:
-        yield sandbox
+from relay.sandbox import PLAIN_KEY, Faults, Sandbox
+from tests.sandbox.calls import Body
 
 
-async def post(sandbox: Sandbox, call: str, **body: object) -> Any:
+async def test_tool_detail_has_the_types_of_file_inputs(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """One file, several files, or files and URLs mixed."""
+    body = {"slugowner": "wiro", "slugproject": "sandbox-collage"}
+    async with http.post(f"{sandbox.api_url}/Tool/Detail", json=body) as response:
+        (group,) = (await response.json())["tool"][0]["parameters"]
+
+    assert [(item["id"], item["type"], item["required"]) for item in group["items"]] == [
+        ("inputImage", "fileinput", True),
+        ("inputDocumentMultiple", "multifileinput", False),
+        ("inputImageClothes", "combinefileinput", False),
+        ("prompt", "textarea", False),
+    ]
+
+
+async def call(sandbox: Sandbox, name: str, **body: object) -> Any:
     async with (
-        aiohttp.ClientSession(headers={"x-api-key": "a-key"}) as http,
-        http.post(f"{sandbox.api_url}/{call}", json=body) as answer,
+        aiohttp.ClientSession(headers={"x-api-key": PLAIN_KEY}) as http,
+        http.post(f"{sandbox.api_url}/{name}", json=body) as response,
     ):
-        return await answer.json()
+        return await response.json()
 
 
-async def detail(sandbox: Sandbox, project: str = "text-to-image-seedream-v4", owner: str = "bytedance") -> Body:
-    tool: Body = (await post(sandbox, "Tool/Detail", slugowner=owner, slugproject=project))["tool"][0]
-    return tool
+async def tool(sandbox: Sandbox, project: str = "text-to-image-seedream-v4", owner: str = "bytedance") -> Body:
+    entry: Body = (await call(sandbox, "Tool/Detail", slugowner=owner, slugproject=project))["tool"][0]
+    return entry
 
 
 @pytest.mark.parametrize(
@@ -46,8 +52,8 @@ async def detail(sandbox: Sandbox, project: str = "text-to-image-seedream-v4", o
     ids=str,
 )
 async def test_models_are_filtered_sorted_and_paged(sandbox: Sandbox, asked: Body, projects: list[str]) -> None:
-    """Any of the categories, any of the tags, any word of a search; the most hits come first."""
-    listed = await post(sandbox, "Tool/List", **asked)
+    """A model matches any category, any tag and any word of the search; the best match comes first."""
+    listed = await call(sandbox, "Tool/List", **asked)
 
     found = [tool["slugproject"] for tool in listed["tool"]]
     assert sorted(found) == sorted(projects)
@@ -56,9 +62,9 @@ async def test_models_are_filtered_sorted_and_paged(sandbox: Sandbox, asked: Bod
     assert int(listed["total"]) >= len(found)
 
 
-async def test_explore_shows_each_category_with_its_models(sandbox: Sandbox) -> None:
-    """With a title, an address and a total, as the official clients read them."""
-    explored = await post(sandbox, "Tool/Explore")
+async def test_explore_returns_categories_with_models(sandbox: Sandbox) -> None:
+    """With the title, address and total that the official clients read."""
+    explored = await call(sandbox, "Tool/Explore")
     categories = {each["title"]: each for each in explored["explore"]}
 
     assert set(categories["text-to-video"]) == {"id", "title", "tools", "url", "total"}
@@ -67,22 +73,22 @@ async def test_explore_shows_each_category_with_its_models(sandbox: Sandbox) -> 
 
 
 async def test_a_model_has_the_texts_of_its_page(sandbox: Sandbox) -> None:
-    """Help, labels of options, prompts that inspire, a cover that can be fetched, counts."""
-    tool = await detail(sandbox)
-    items = {item["id"]: item for item in tool["parameters"][0]["items"]}
-    async with aiohttp.ClientSession() as http, http.get(tool["image"]) as cover:
+    """Help texts, option labels, sample prompts, a cover that can be fetched, and counters."""
+    model = await tool(sandbox)
+    items = {item["id"]: item for item in model["parameters"][0]["items"]}
+    async with aiohttp.ClientSession() as http, http.get(model["image"]) as cover:
         kind = cover.content_type
 
     assert items["prompt"]["note"].startswith("Please provide how many images")
     assert items["size"]["options"][0] == {"label": "2048x2048 (1:1)", "value": "2048x2048"}
-    assert len(tool["inspire"]) == 5
+    assert len(model["inspire"]) == 5
     assert kind == "image/png"
-    assert (tool["commentcount"], tool["ratedusercount"]) == ("1", "3")
+    assert (model["commentcount"], model["ratedusercount"]) == ("1", "3")
 
 
-async def test_a_model_is_shown_as_an_openapi_document_for_each_kind_of_project(sandbox: Sandbox) -> None:
-    """A bare list without an envelope: that is what the clients that ask for it read."""
-    specs = await post(sandbox, "Tool/DetailOpenAPI", slugowner="bytedance", slugproject="text-to-image-seedream-v4")
+async def test_a_model_has_an_openapi_document_for_each_kind_of_project(sandbox: Sandbox) -> None:
+    """The list has no envelope, as clients expect."""
+    specs = await call(sandbox, "Tool/DetailOpenAPI", slugowner="bytedance", slugproject="text-to-image-seedream-v4")
     signed, plain = (each["spec"] for each in specs)
     schema = signed["components"]["schemas"]["RunToolSchema"]
 
@@ -95,24 +101,48 @@ async def test_a_model_is_shown_as_an_openapi_document_for_each_kind_of_project(
 
 
 @pytest.mark.parametrize(("shape", "kind"), [("json", str), ("array", list), ("object", dict)])
-async def test_the_price_is_text_in_lists_and_may_be_anything_in_the_detail(shape: str, kind: type) -> None:
-    """The official SDKs differ on it."""
+async def test_the_price_has_several_forms(shape: str, kind: type) -> None:
+    """In Tool/List it is a JSON string; in Tool/Detail the official SDKs expect different types."""
     faults = Faults().with_switches({"dynamicprice": shape})
-    async with Sandbox(accounts={"a-key": None}, faults=faults) as sandbox:
-        listed = (await post(sandbox, "Tool/List"))["tool"][0]
-        shown = await detail(sandbox)
+    async with Sandbox(faults=faults) as sandbox:
+        listed = (await call(sandbox, "Tool/List"))["tool"][0]
+        shown = await tool(sandbox)
 
     assert orjson.loads(listed["dynamicprice"])[0]["priceMethod"] == "cps"
     assert isinstance(shown["dynamicprice"], kind)
 
 
-async def test_the_switches_of_the_catalogue() -> None:
-    """No parameters, other names of a number's type, options without values."""
-    async with Sandbox(accounts={"a-key": None}, faults=Faults(parameters="null")) as sandbox:
-        assert (await detail(sandbox))["parameters"] is None
+async def test_switches_change_the_catalogue() -> None:
+    """No parameters, another name for numeric types, and options without values."""
+    async with Sandbox(faults=Faults(parameters="null")) as sandbox:
+        assert (await tool(sandbox))["parameters"] is None
     faults = Faults(number_type="numeric", option_values=False)
-    async with Sandbox(accounts={"a-key": None}, faults=faults) as sandbox:
-        items = {item["id"]: item for item in (await detail(sandbox))["parameters"][0]["items"]}
+    async with Sandbox(faults=faults) as sandbox:
+        items = {item["id"]: item for item in (await tool(sandbox))["parameters"][0]["items"]}
 
     assert items["maxImages"]["type"] == "numeric"
     assert items["size"]["options"][0] == {"label": "2048x2048 (1:1)"}
+
+
+async def test_tool_detail_lists_the_inputs_of_a_model(sandbox: Sandbox) -> None:
+    """They are in groups."""
+    (group,) = (await tool(sandbox, "seedream-v4"))["parameters"]
+
+    assert [item["id"] for item in group["items"]] == ["inputImage", "prompt", "size", "maxImages", "watermark"]
+
+
+@pytest.mark.parametrize("name", ["Tool/Detail", "Tool/DetailOpenAPI"])
+async def test_an_unknown_model_is_refused(sandbox: Sandbox, name: str) -> None:
+    """Both calls return the same error."""
+    response = await call(sandbox, name, slugowner="nobody", slugproject="nothing")
+
+    assert response["errors"] == [{"code": 1, "message": "slug-owner-project-not-exist"}]
+
+
+async def test_an_openapi_document_describes_file_inputs(sandbox: Sandbox) -> None:
+    """They are URIs; an optional input is not in `required`."""
+    specs = await call(sandbox, "Tool/DetailOpenAPI", slugowner="wiro", slugproject="sandbox-collage")
+    schema = specs[0]["spec"]["components"]["schemas"]["RunToolSchema"]
+
+    assert schema["properties"]["inputImage"]["format"] == "uri"
+    assert schema["required"] == ["inputImage"]

@@ -1,4 +1,4 @@
-"""The simulated Apikley: its calls as the documents have them, and what its switches do."""
+"""The calls of the simulated Apikley, and the switches that change them."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,7 +13,7 @@ MODEL = "bytedance/seedream-v4-text-to-image"
 
 @pytest.fixture
 async def http(sandbox: Sandbox) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client with the account's key."""
+    """Return a client with the account's key."""
     headers = {"Authorization": f"Bearer {sandbox.apikley_key}"}
     async with aiohttp.ClientSession(sandbox.apikley_url, headers=headers) as session:
         yield session
@@ -21,18 +21,18 @@ async def http(sandbox: Sandbox) -> AsyncIterator[aiohttp.ClientSession]:
 
 async def create(http: aiohttp.ClientSession, **given: Any) -> tuple[int, dict[str, Any]]:
     body = {"model": MODEL, "input": {"prompt": "a lake"} | given}
-    async with http.post("/api/v1/jobs/createTask", json=body) as answer:
-        return answer.status, await answer.json()
+    async with http.post("/api/v1/jobs/createTask", json=body) as response:
+        return response.status, await response.json()
 
 
 async def record(http: aiohttp.ClientSession, job: str) -> dict[str, Any]:
-    async with http.get("/api/v1/jobs/recordInfo", params={"taskId": job}) as answer:
-        said: dict[str, Any] = await answer.json()
+    async with http.get("/api/v1/jobs/recordInfo", params={"taskId": job}) as response:
+        said: dict[str, Any] = await response.json()
         return said
 
 
 async def finished(sandbox: Sandbox, http: aiohttp.ClientSession, prompt: str = "") -> dict[str, Any]:
-    """Make a job and return its record when it has ended."""
+    """Create a job, wait until it ends, and return its record."""
     _, said = await create(http, prompt=f"a lake {prompt}")
     job = sandbox.jobs[said["data"]["taskId"]]
     await job.until(lambda job: job.state in ("success", "fail"))
@@ -40,8 +40,8 @@ async def finished(sandbox: Sandbox, http: aiohttp.ClientSession, prompt: str = 
     return data
 
 
-async def test_a_job_comes_to_its_end(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Its record has strings of JSON, times in milliseconds, and a picture that is there."""
+async def test_a_job_succeeds(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """The record has JSON strings, times in milliseconds, and the address of a picture that is served."""
     data = await finished(sandbox, http)
 
     assert data["state"] == "success"
@@ -71,26 +71,28 @@ async def test_a_job_comes_to_its_end(sandbox: Sandbox, http: aiohttp.ClientSess
     ],
     ids=str,
 )
-async def test_an_input_beyond_the_documents_is_refused(http: aiohttp.ClientSession, given: dict[str, object]) -> None:
-    """422 in the body of an HTTP 200, and no job."""
+async def test_an_invalid_input_is_refused(http: aiohttp.ClientSession, given: dict[str, object]) -> None:
+    """The code is 422, the HTTP status 200, and no job is created."""
     status, said = await create(http, **given)
 
     assert (status, said["code"], said["data"]) == (200, 422, None)
 
 
-async def test_a_key_that_nobody_has_is_refused(sandbox: Sandbox) -> None:
-    """By every call."""
+async def test_an_unknown_key_is_refused(sandbox: Sandbox) -> None:
+    """Every call returns code 401."""
     async with aiohttp.ClientSession(sandbox.apikley_url, headers={"Authorization": "Bearer other"}) as stranger:
         _, made = await create(stranger)
         read = await record(stranger, "x")
-        async with stranger.get("/api/v1/chat/credit") as answer:
-            credit = await answer.json()
+        async with stranger.get("/api/v1/chat/credit") as response:
+            credit = await response.json()
 
     assert [said["code"] for said in (made, read, credit)] == [401, 401, 401]
 
 
-async def test_a_record_is_spelled_as_apikleys_own_page_has_it(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """https://docs.apikley.ru/get-task-detail: `message`, no price, no duration, empty texts for what there is not."""
+async def test_a_record_follows_apikleys_documents(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """
+    https://docs.apikley.ru/get-task-detail: `message`, no price, no duration, and empty strings for absent values.
+    """
     sandbox.next_run(hold_at="task_start")
     _, made = await create(http)
     (job,) = sandbox.jobs.values()
@@ -109,8 +111,8 @@ async def test_a_record_is_spelled_as_apikleys_own_page_has_it(sandbox: Sandbox,
     }
 
 
-async def test_a_record_may_be_spelled_as_kies(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """`msg`, price and duration, and null."""
+async def test_a_record_can_follow_kies_documents(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """It has `msg`, a price and a duration, and null for absent values."""
     data = await finished(sandbox, http, "[sandbox: spelling=kie]")
     job = next(iter(sandbox.jobs))
 
@@ -118,8 +120,8 @@ async def test_a_record_may_be_spelled_as_kies(sandbox: Sandbox, http: aiohttp.C
     assert [*await record(http, job)] == ["code", "msg", "data"]
 
 
-async def test_the_same_job_asked_for_twice_fails_twice(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """A count of faults belongs to the switches that ask for it."""
+async def test_a_fault_queued_twice_hits_identical_calls_twice(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """The count belongs to the queued switches, not to the body."""
     for _ in range(2):
         sandbox.next_run(run_http="502:html*1")
         async with http.post(
@@ -129,8 +131,8 @@ async def test_the_same_job_asked_for_twice_fails_twice(sandbox: Sandbox, http: 
         assert (await create(http))[1]["code"] == 200
 
 
-async def test_the_switches_of_a_record(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Each changes just what it says."""
+async def test_switches_change_the_record(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Each switch changes only what it names."""
     odd = "[sandbox: param_twice, cost_time=s, credits=consumeCredits, result=null]"
     data = await finished(sandbox, http, odd)
     failed = await finished(sandbox, http, "[sandbox: fail=430:Refused]")
@@ -144,8 +146,8 @@ async def test_the_switches_of_a_record(sandbox: Sandbox, http: aiohttp.ClientSe
     assert (await record(http, "nobody"))["message"] == "recordInfo is null"
 
 
-async def test_a_refusal_may_come_as_http_status(http: aiohttp.ClientSession, sandbox: Sandbox) -> None:
-    """Under HTTP 200 unless a switch says otherwise."""
+async def test_an_error_code_can_be_the_http_status(http: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+    """Without the switch, the HTTP status is 200."""
     sandbox.next_run(run_error="402:Insufficient credits", code_as_status=True)
     as_status, _ = await create(http)
     sandbox.next_run(run_error="402:Insufficient credits")
@@ -155,10 +157,8 @@ async def test_a_refusal_may_come_as_http_status(http: aiohttp.ClientSession, sa
     assert [request.refused for request in sandbox.created] == [402, 402]
 
 
-async def test_a_file_may_be_denied_and_none_is_there_before_the_end(
-    sandbox: Sandbox, http: aiohttp.ClientSession
-) -> None:
-    """Neither early, nor beside what was made, nor when a switch denies it."""
+async def test_files_are_missing_or_denied(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """A switch denies files; there are none before the end of a job, and none beyond its images."""
     await finished(sandbox, http, "[sandbox: cdn_status=403]")
     sandbox.next_run(hold_at="task_start")
     await create(http)
@@ -166,6 +166,6 @@ async def test_a_file_may_be_denied_and_none_is_there_before_the_end(
 
     statuses = []
     for url in (denied, early, denied.replace("0.png", "1.png")):
-        async with aiohttp.ClientSession() as browser, browser.get(url) as answer:
-            statuses.append(answer.status)
+        async with aiohttp.ClientSession() as browser, browser.get(url) as response:
+            statuses.append(response.status)
     assert statuses == [403, 404, 404]
