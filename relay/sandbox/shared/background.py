@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 
 
 class BackgroundTasks:
-    """asyncio tasks that nobody awaits, kept referenced until they finish."""
+    """asyncio tasks that run in the background; references to them are kept until they finish."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()

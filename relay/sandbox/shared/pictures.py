@@ -1,8 +1,8 @@
 """
-What the made-up models make: abstract pictures drawn from a seed, and one short clip.
+The outputs of the sandbox's models: abstract pictures drawn from a seed, and one short video.
 
-A picture is a PNG with a palette: bands of colour that flow across it, seen through a few discs of glass. It is stored
-rather than compressed, so its size is known before it is drawn, and it is only drawn when somebody looks.
+A picture is a PNG with a palette: bands of colour with a few brighter discs. It is not compressed, so that its size in
+bytes is known before it is drawn, when it is requested.
 """
 
 import zlib
@@ -20,26 +20,26 @@ _PALETTES = (
     ((38, 70, 83), (42, 157, 143), (233, 196, 106), (231, 111, 81)),
     ((20, 33, 61), (252, 163, 17), (229, 229, 229), (124, 144, 130)),
 )
-# Four seconds of moving colour, 640 by 360, VP9; made with ffmpeg's geq filter.
+# Four seconds of moving colours, 640 x 360, VP9, made with ffmpeg's geq filter.
 CLIP_PATH = Path(__file__).parents[1] / "media" / "clip.webm"
 CLIP_BYTES = CLIP_PATH.stat().st_size
 
 
 def scaled(width: int, height: int) -> tuple[int, int]:
-    """Return the size to draw for a size asked: the same shape, its long side 512 pixels."""
+    """Return a size with the same ratio whose longer side is 512 pixels."""
     longest = max(width, height)
     return max(1, width * _LONG_SIDE_PX // longest), max(1, height * _LONG_SIDE_PX // longest)
 
 
 @lru_cache(maxsize=64)
 def png_bytes(width: int, height: int) -> int:
-    """Return how many bytes a picture of that size takes."""
+    """Return the size in bytes of a picture of this size in pixels."""
     return len(_png(width, height, bytes(768), bytes((width + 1) * height)))
 
 
 @lru_cache(maxsize=64)
 def draw(seed: str, width: int, height: int) -> bytes:
-    """Return the picture of a seed as a PNG of that size, in pixels."""
+    """Return the picture of a seed as a PNG of this size in pixels."""
     random = Random(seed)  # noqa: S311  repeatable, not secret
     waves = [(random.uniform(0.4, 2.2), random.uniform(0, 2 * pi), random.uniform(30, 80)) for _ in range(4)]
     across = [_sum(waves[:2], x / width) for x in range(width)]
@@ -49,7 +49,7 @@ def draw(seed: str, width: int, height: int) -> bytes:
         (random.uniform(0, width), random.uniform(0, height), random.uniform(0.08, 0.3) * min(width, height))
         for _ in range(random.randint(3, 6))
     ]
-    glass = bytes((value + 90) & 255 for value in range(256))
+    brighter = bytes((value + 90) & 255 for value in range(256))
     rows = bytearray()
     for y in range(height):
         shift = down[y] + slant * y
@@ -58,7 +58,7 @@ def draw(seed: str, width: int, height: int) -> bytes:
             half = radius**2 - (y - y0) ** 2
             if half > 0:
                 left, right = max(0, int(x0 - half**0.5)), max(0, int(x0 + half**0.5))
-                row[left:right] = row[left:right].translate(glass)
+                row[left:right] = row[left:right].translate(brighter)
         rows += b"\0" + row
     return _png(width, height, _palette(random), bytes(rows))
 
@@ -68,13 +68,13 @@ def _sum(waves: list[tuple[float, float, float]], at: float) -> float:
 
 
 def _palette(random: Random) -> bytes:
-    """Return 256 colours that run through a palette and back to where they began."""
+    """Return 256 colours that run through a palette and back to its first colour."""
     stops = list(random.choice(_PALETTES))
     random.shuffle(stops)
     colours = bytearray()
     for index in range(256):
-        place, part = divmod(index * len(stops) / 256, 1)
-        near, far = stops[int(place)], stops[(int(place) + 1) % len(stops)]
+        position, part = divmod(index * len(stops) / 256, 1)
+        near, far = stops[int(position)], stops[(int(position) + 1) % len(stops)]
         ease = (1 - cos(pi * part)) / 2
         colours += bytes(round(a + (b - a) * ease) for a, b in zip(near, far, strict=True))
     return bytes(colours)

@@ -1,7 +1,7 @@
 """
 Run the scripts of tasks in real time, at the sandbox's speed, with the pauses and delays that switches ask for.
 
-Each task runs in an asyncio task of its own. `record` says what a step changes, `frames` how it is sent.
+Each task runs in its own asyncio task. `record` defines what a step changes, `frames` how it is sent.
 """
 
 import asyncio

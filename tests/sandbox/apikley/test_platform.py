@@ -169,3 +169,83 @@ async def test_files_are_missing_or_denied(sandbox: Sandbox, http: aiohttp.Clien
         async with aiohttp.ClientSession() as browser, browser.get(url) as response:
             statuses.append(response.status)
     assert statuses == [403, 404, 404]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "The request body is not a JSON object"),
+        (b"[]", "The request body is not a JSON object"),
+        (b'{"model": "other/model"}', "The model name you specified is not supported"),
+        (b'{"model": "bytedance/seedream-v4-text-to-image"}', "input is required"),
+        (
+            b'{"model": "bytedance/seedream-v4-text-to-image", "input": {"prompt": "a"}, "callBackUrl": 1}',
+            "callBackUrl must be a string",
+        ),
+        (
+            b'{"model": "bytedance/seedream-v4-text-to-image", "input": {"prompt": "[sandbox: exitt=1]"}}',
+            "sandbox: unknown switch 'exitt'",
+        ),
+    ],
+)
+async def test_an_invalid_body_is_refused(
+    sandbox: Sandbox, http: aiohttp.ClientSession, body: bytes, message: str
+) -> None:
+    """It is logged as it was received."""
+    async with http.post("/api/v1/jobs/createTask", data=body) as response:
+        assert (await response.json())["msg"] == message
+    assert [request.refused for request in sandbox.created] == [422]
+
+
+async def test_the_credit_is_returned(http: aiohttp.ClientSession) -> None:
+    """It is a number."""
+    async with http.get("/api/v1/chat/credit") as response:
+        assert (await response.json())["data"] == 1000.0
+
+
+@pytest.mark.parametrize(
+    ("switches", "status", "created"),
+    [
+        ({"run_http": "502:html"}, 502, 0),
+        ({"run_http": "429", "retry_after_s": 3}, 429, 0),
+        ({"run_http": "502", "run_http_started": True}, 502, 1),
+        ({"run_error": "429:Too many requests", "retry_after_s": 3, "code_as_status": True}, 429, 0),
+    ],
+)
+async def test_create_task_can_fail(
+    sandbox: Sandbox, http: aiohttp.ClientSession, switches: dict[str, object], status: int, created: int
+) -> None:
+    """`retry_after_s` adds a header, and `run_http_started` creates the job nevertheless."""
+    sandbox.next_run(**switches)
+    async with http.post("/api/v1/jobs/createTask", json={"model": MODEL, "input": {"prompt": "a lake"}}) as response:
+        assert response.status == status
+        assert response.headers.get("Retry-After") == ("3" if "retry_after_s" in switches else None)
+    assert (len(sandbox.jobs), len(sandbox.created)) == (created, 1)
+
+
+async def test_record_info_can_fail(http: aiohttp.ClientSession) -> None:
+    """The fault affects the number of calls that its switch says."""
+    _, created = await create(http, prompt="a lake [sandbox: detail_http=503:html*1]")
+    statuses = []
+    for _ in range(2):
+        async with http.get("/api/v1/jobs/recordInfo", params={"taskId": created["data"]["taskId"]}) as response:
+            statuses.append(response.status)
+
+    assert statuses == [503, 200]
+
+
+async def test_a_running_record_can_have_progress(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """kie's record has `costTime` from the start, and a price only at the end."""
+    _, created = await create(http, prompt="a lake [sandbox: hold_at=task_start, job_progress, spelling=kie]")
+    job = sandbox.jobs[created["data"]["taskId"]]
+    await job.until(lambda job: job.holding_at)
+    data = (await record(http, job.id))["data"]
+
+    assert (data["progress"], data["costTime"], "creditsConsumed" in data) == (0, None, False)
+
+
+async def test_a_result_can_be_an_object(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """`resultJson` is a JSON string in any case."""
+    data = await finished(sandbox, http, "[sandbox: result=object]")
+
+    assert data["resultJson"] == '{"resultObject":{"text":"An answer."}}'
