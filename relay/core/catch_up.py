@@ -10,7 +10,7 @@ from typing import Final
 
 from relay.core.events import Stream
 from relay.core.log_repair import already_in
-from relay.core.signals import Detail
+from relay.core.signals import Record
 from relay.core.utf16 import utf16_len
 
 ECHO_S: Final = 0.5
@@ -46,7 +46,7 @@ class CatchUp:
     def __init__(self) -> None:
         self._pieces: list[_Piece] | None = None
         self._units = 0
-        self._record: Detail | None = None
+        self._record: Record | None = None
         self._asked_at = 0.0
         self._opened_at = 0.0
         self._looks_left = 0
@@ -83,7 +83,7 @@ class CatchUp:
         if self._units > _KEPT_UNITS:
             self.stop()
 
-    def take(self, record: Detail, *, asked_at: float, now: float) -> None:
+    def take(self, record: Record, *, asked_at: float, now: float) -> None:
         """
         Let a record wait for the frames whose text is in it; one without text waits for none.
 

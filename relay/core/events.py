@@ -43,7 +43,7 @@ class Source(StrEnum):
     LIVE = "live"
     """The task's own socket."""
     RECONCILED = "reconciled"
-    """Worked out from the task's detail after a gap."""
+    """Worked out from the task's record after a gap."""
     CALLBACK = "callback"
     POLLED = "polled"
     RELAY = "relay"

@@ -43,15 +43,15 @@ from relay.core.schedule import Watch
 from relay.core.signals import (
     Accepted,
     CancelAsked,
-    Detail,
-    DetailFailed,
-    DetailSeen,
     EndSeen,
     GivenUp,
     Held,
     LogSeen,
     Nudged,
     ProgressSeen,
+    Record,
+    RecordRead,
+    RecordUnreadable,
     Refused,
     Released,
     Signal,
@@ -200,10 +200,10 @@ class Lifecycle:
             case StreamLost():
                 self._watch.streaming = False
                 self._watch.look(now)
-            case DetailSeen(detail=detail):
-                self._detail_seen(signal, detail, now)
-            case DetailFailed(why=why):
-                self._detail_failed(f"the upstream could not be asked: {why}", now)
+            case RecordRead(record=record):
+                self._record_read(signal, record, now)
+            case RecordUnreadable(why=why):
+                self._record_unreadable(f"the upstream could not be asked: {why}", now)
             case Nudged():
                 self._watch.nudge(now)
             case CancelAsked(by=by):
@@ -226,35 +226,35 @@ class Lifecycle:
     def _settle(self, end: EndSeen, now: float) -> None:
         if end.how == "finished":
             self._recorder.results(end.outputs or (), now, Source.LIVE, at=now)
-        waited = f"detail: did not confirm it within {SETTLE_S:.0f} s"
+        waited = f"record: did not confirm it within {SETTLE_S:.0f} s"
         self._done(infer(end, self.snapshot.outputs, waited), now, Source.LIVE)
 
-    def _detail_seen(self, seen: DetailSeen, detail: Detail | None, now: float) -> None:
+    def _record_read(self, seen: RecordRead, record: Record | None, now: float) -> None:
         source, asked_at = seen.source, now if seen.asked_at is None else seen.asked_at
-        if detail is None:
+        if record is None:
             self._not_ended(now, "the upstream has no record of the task yet", "unknown", asked_at)
             return
-        if detail.upstream_id is not None:
-            self._recorder.submitted(detail.upstream_id, now, source)
-        if self._tells_news(detail):
+        if record.upstream_id is not None:
+            self._recorder.submitted(record.upstream_id, now, source)
+        if self._tells_news(record):
             self._heard(now)
-        self._last_said = detail.status, detail.progress
-        self._timeline.observe(detail, self.snapshot, asked_at=asked_at, now=now)
-        self._stages_seen(detail, now, source)
-        if detail.progress is not None:
-            self._recorder.progress(detail.progress, now, source)
-        self._logs_seen(detail, now, source, asked_at=asked_at)
-        if (done := judge(detail, self._end, detail.outputs or self.snapshot.outputs)) is None:
-            problem = "; it waits to be put right" if detail.phase == "error" else ""
-            found = f"the upstream says {detail.status}{problem}"
-            self._not_ended(now, found, self._standing(detail), asked_at)
-        elif self._blank(done, detail.outputs, now):
-            self._checked(now, f"the upstream says {detail.status}, and its record is not complete", "alive")
+        self._last_said = record.status, record.progress
+        self._timeline.observe(record, self.snapshot, asked_at=asked_at, now=now)
+        self._stages_seen(record, now, source)
+        if record.progress is not None:
+            self._recorder.progress(record.progress, now, source)
+        self._logs_seen(record, now, source, asked_at=asked_at)
+        if (done := judge(record, self._end, record.outputs or self.snapshot.outputs)) is None:
+            problem = "; it waits to be put right" if record.phase == "error" else ""
+            found = f"the upstream says {record.status}{problem}"
+            self._not_ended(now, found, self._standing(record), asked_at)
+        elif self._blank(done, record.outputs, now):
+            self._checked(now, f"the upstream says {record.status}, and its record is not complete", "alive")
         else:
-            if detail.phase in ("finished", "succeeded"):
-                at = self._timeline.results_at(detail, self.snapshot, now)
-                self._recorder.results(detail.outputs, now, source, at=at)
-            ended_at = self._timeline.ended_at(detail, self.snapshot, now)
+            if record.phase in ("finished", "succeeded"):
+                at = self._timeline.results_at(record, self.snapshot, now)
+                self._recorder.results(record.outputs, now, source, at=at)
+            ended_at = self._timeline.ended_at(record, self.snapshot, now)
             self._done(done, now, Source.LIVE if self._end else source, at=ended_at)
 
     def _not_ended(self, now: float, found: str, standing: Standing, asked_at: float) -> None:
@@ -271,7 +271,7 @@ class Lifecycle:
         if overdue:
             self._watch.look(now)
 
-    def _detail_failed(self, found: str, now: float) -> None:
+    def _record_unreadable(self, found: str, now: float) -> None:
         """Take note that the record could not be read. After the deadline it is tried for as long again."""
         since = self._overdue_since
         if since is not None and self._end is None and now >= since + self.patience.deadline_s:
@@ -285,27 +285,27 @@ class Lifecycle:
         evidence = (deadline, f"state: {self.snapshot.state}", f"relay: {found}")
         self._done(Done(verdict="lost", inferred=True, evidence=evidence), now, Source.RELAY)
 
-    def _stages_seen(self, detail: Detail, now: float, source: Source) -> None:
-        reached = {*detail.stages, *((detail.stage,) if detail.stage is not None else ())} - {Stage.POSTPROCESS_END}
+    def _stages_seen(self, record: Record, now: float, source: Source) -> None:
+        reached = {*record.stages, *((record.stage,) if record.stage is not None else ())} - {Stage.POSTPROCESS_END}
         for stage in sorted(reached, key=STAGE_ORDER.__getitem__):
             if not self._recorder.has(stage):
                 self._heard(now)
-                at = self._timeline.stage_at(stage, detail, self.snapshot, now)
+                at = self._timeline.stage_at(stage, record, self.snapshot, now)
                 self._recorder.stage(stage, now, source, at=at)
 
-    def _logs_seen(self, detail: Detail, now: float, source: Source, *, asked_at: float) -> None:
+    def _logs_seen(self, record: Record, now: float, source: Source, *, asked_at: float) -> None:
         """
         Write what the record's log has beyond ours: at the end, and once after the stream has opened.
 
         In between the record may be ahead of frames that are on their way: they would come twice.
         """
-        if detail.phase in ("finished", "canceled"):
+        if record.phase in ("finished", "canceled"):
             self._catch_up.stop()
-            self._fill_log("stdout", detail.stdout, now, source)
-            self._fill_log("stderr", detail.stderr, now, source)
+            self._fill_log("stdout", record.stdout, now, source)
+            self._fill_log("stderr", record.stderr, now, source)
         elif self._catch_up.active:
             self._caught_up_from = source
-            self._catch_up.take(detail, asked_at=asked_at, now=now)
+            self._catch_up.take(record, asked_at=asked_at, now=now)
             if self._catch_up.until == now:
                 self._compare_logs(now)
 
@@ -323,17 +323,17 @@ class Lifecycle:
         for gap in gaps(ours, theirs, cut=self.snapshot.log_dropped > 0):
             self._recorder.late_log(stream, gap, now, source)
 
-    def _tells_news(self, detail: Detail) -> bool:
+    def _tells_news(self, record: Record) -> bool:
         """Say whether a record differs from the last one in more than frames have told; new stages are news anyway."""
         status, progress = self._last_said or (None, None)
-        if detail.phase == "error":
+        if record.phase == "error":
             return False
-        return detail.progress != progress or (detail.status != status and not self._watch.streaming)
+        return record.progress != progress or (record.status != status and not self._watch.streaming)
 
-    def _standing(self, detail: Detail) -> Standing:
-        if detail.phase == "error":
+    def _standing(self, record: Record) -> Standing:
+        if record.phase == "error":
             return "broken"
-        return "waiting" if detail.stage is Stage.QUEUE else "alive"
+        return "waiting" if record.stage is Stage.QUEUE else "alive"
 
     def _blank(self, done: Done, outputs: tuple[Output, ...], now: float) -> bool:
         """Say whether the end rests on a record without outputs, or with one that cannot be had, which may follow."""

@@ -12,7 +12,7 @@ class Patience:
     silence_s: float = 60.0
     """A running task without news for so long, and a check without news after it, is a stall."""
     watch_s: float = 60.0
-    """The detail is read this often while the stream is open: frames can be lost on a healthy socket too."""
+    """The record is read this often while the stream is open: frames can be lost on a healthy socket too."""
     poll_s: float = 5.0
     """The same while there is no stream."""
     poll_longest_s: float = 5.0

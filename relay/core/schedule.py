@@ -13,7 +13,7 @@ BLANK_CHECKS_S: Final = (2.0, 5.0, 10.0, 30.0)
 """When to read a record again that says the task has finished, and names no outputs: they can follow later."""
 
 UNCONFIRMED_CHECK_S: Final = 1.0
-"""How soon to read the detail again while a terminal frame, or a callback, is unconfirmed."""
+"""How soon to read the record again while a terminal frame, or a callback, is unconfirmed."""
 
 NUDGED_S: Final = 10.0
 """How long a callback stays unconfirmed: it can come before the record knows of the end."""

@@ -84,7 +84,7 @@ class TextSeen:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndSeen:
     """
-    A frame said that the task is over. A hint: the detail has the last word.
+    A frame said that the task is over. A hint: the record has the last word.
 
     `success` and `exit_code` are what a gen-2 frame claims, else null. `outputs` is null when it said nothing of them.
     """
@@ -106,7 +106,7 @@ class StreamLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detail:
+class Record:
     """
     What the upstream's record of the task says at this moment: the truth, as far as there is one.
 
@@ -142,17 +142,17 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetailSeen:
-    """The record was read; `detail` is null when the platform does not have it (yet)."""
+class RecordRead:
+    """The record was read; `record` is null when the platform does not have it (yet)."""
 
-    detail: Detail | None
+    record: Record | None
     source: Literal[Source.RECONCILED, Source.CALLBACK, Source.POLLED] = Source.RECONCILED
     asked_at: float | None = None
     """When the call was sent; null where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetailFailed:
+class RecordUnreadable:
     """The record could not be read; `why` is a sentence without secrets."""
 
     why: str
@@ -190,8 +190,8 @@ Signal = (
     | EndSeen
     | StreamOpened
     | StreamLost
-    | DetailSeen
-    | DetailFailed
+    | RecordRead
+    | RecordUnreadable
     | Nudged
     | CancelAsked
     | GivenUp

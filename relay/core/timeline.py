@@ -7,7 +7,7 @@ off and mostly counts whole seconds, so it is corrected and kept between what is
 
 from relay.core.events import STAGE_ORDER, Source, Stage
 from relay.core.platform_clock import PROMPT_S, PlatformClock
-from relay.core.signals import Detail
+from relay.core.signals import Record
 from relay.core.snapshot import Snapshot
 
 
@@ -32,12 +32,12 @@ class Timeline:
         """Take note of a terminal frame."""
         self._end_seen_at = now if self._end_seen_at is None else self._end_seen_at
 
-    def observe(self, detail: Detail, snapshot: Snapshot, *, asked_at: float, now: float) -> None:
+    def observe(self, record: Record, snapshot: Snapshot, *, asked_at: float, now: float) -> None:
         """Compare the platform's clock with ours by a record that was asked for then and has come just now."""
-        if detail.dated_at is not None:
-            self._clock.hint(detail.dated_at, after=asked_at, before=now)
+        if record.dated_at is not None:
+            self._clock.hint(record.dated_at, after=asked_at, before=now)
         live = {mark.type: mark.at for mark in snapshot.stages if mark.source is Source.LIVE}
-        for stage, at in detail.stages.items():
+        for stage, at in record.stages.items():
             if stage in live:
                 self._clock.observe(at, after=live[stage] - PROMPT_S, before=live[stage])
             elif stage is Stage.QUEUE and self._accepted_at is not None:
@@ -45,43 +45,43 @@ class Timeline:
             else:
                 self._clock.observe(at, before=now)
 
-    def stage_at(self, stage: Stage, detail: Detail, snapshot: Snapshot, now: float) -> float:
+    def stage_at(self, stage: Stage, record: Record, snapshot: Snapshot, now: float) -> float:
         """Return when a stage of the record began: never before the task, and in the record's own order of stages."""
-        if stage not in detail.stages:
+        if stage not in record.stages:
             return now
-        place = _place(stage, detail)
+        place = _place(stage, record)
         earliest, latest = snapshot.created_at, now
         for mark in snapshot.stages:
-            if mark.type not in detail.stages:
+            if mark.type not in record.stages:
                 continue
-            if _place(mark.type, detail) < place:
+            if _place(mark.type, record) < place:
                 earliest = max(earliest, mark.at)
             else:
                 latest = min(latest, mark.at)
-        return max(earliest, min(latest, self._clock.ours(detail.stages[stage])))
+        return max(earliest, min(latest, self._clock.ours(record.stages[stage])))
 
-    def results_at(self, detail: Detail, snapshot: Snapshot, now: float) -> float:
+    def results_at(self, record: Record, snapshot: Snapshot, now: float) -> float:
         """Return when the results were there."""
         if self._end_seen_at is not None:
             return self._end_seen_at
-        return self.stage_at(Stage.POSTPROCESS_END, detail, snapshot, now)
+        return self.stage_at(Stage.POSTPROCESS_END, record, snapshot, now)
 
-    def ended_at(self, detail: Detail, snapshot: Snapshot, now: float) -> float:
+    def ended_at(self, record: Record, snapshot: Snapshot, now: float) -> float:
         """Return when the task ended: not before any of its stages."""
-        at = now if detail.ended_at is None else self._clock.ours(detail.ended_at)
+        at = now if record.ended_at is None else self._clock.ours(record.ended_at)
         if self._end_seen_at is not None:
             at = self._end_seen_at
         return max(snapshot.created_at, *(mark.at for mark in snapshot.stages), min(at, now))
 
 
-def first_moment(detail: Detail, clock: PlatformClock, *, asked_at: float, now: float) -> float:
+def first_moment(record: Record, clock: PlatformClock, *, asked_at: float, now: float) -> float:
     """Return when a task began whose record was asked for then and has come just now, by our clock."""
-    if detail.dated_at is not None:
-        clock.hint(detail.dated_at, after=asked_at, before=now)
-    for at in detail.stages.values():
+    if record.dated_at is not None:
+        clock.hint(record.dated_at, after=asked_at, before=now)
+    for at in record.stages.values():
         clock.observe(at, before=now)
-    return min(now, *(clock.ours(at) for at in detail.stages.values()), now)
+    return min(now, *(clock.ours(at) for at in record.stages.values()), now)
 
 
-def _place(stage: Stage, detail: Detail) -> tuple[float, int]:
-    return detail.stages[stage], STAGE_ORDER[stage]
+def _place(stage: Stage, record: Record) -> tuple[float, int]:
+    return record.stages[stage], STAGE_ORDER[stage]

@@ -1,9 +1,9 @@
 """
-The verdict: how a task ended, from what frames and the detail say, and why we think so.
+The verdict: how a task ended, from what frames and the record say, and why we think so.
 
 The rules, first match wins. `task_end` is not the end and stderr is not failure, so neither stands here.
 
-| the detail says | verdict |
+| the record says | verdict |
 | --- | --- |
 | finished, exit code 0 | succeeded |
 | finished, exit code not 0 | failed |
@@ -19,18 +19,18 @@ The rules, first match wins. `task_end` is not the end and stderr is not failure
 from typing import Literal
 
 from relay.core.events import Done, Fault, Output, Stage
-from relay.core.signals import Detail, EndSeen
+from relay.core.signals import EndSeen, Record
 
 STDERR_SHOWN = 500
 """How much of the end of stderr a failed task's error repeats, in characters."""
 
 
-def judge(detail: Detail, end: EndSeen | None, outputs: tuple[Output, ...]) -> Done | None:
+def judge(record: Record, end: EndSeen | None, outputs: tuple[Output, ...]) -> Done | None:
     """
-    Judge by the detail, with the terminal frame beside it.
+    Judge by the record, with the terminal frame beside it.
 
     Args:
-        detail: the upstream's record.
+        record: the upstream's record.
         end: the terminal frame, if one was seen.
         outputs: all results known so far, from either.
 
@@ -38,19 +38,19 @@ def judge(detail: Detail, end: EndSeen | None, outputs: tuple[Output, ...]) -> D
         The verdict, or null while the task has not ended for the upstream. It is `inferred` where the upstream did
         not spell it out: a failed one should then be read again before it is believed.
     """
-    if detail.phase == "finished":
-        return _finished(detail, end, outputs)
-    if detail.phase == "canceled" or detail.cancel_at is not None:
-        started = Stage.START in detail.stages
+    if record.phase == "finished":
+        return _finished(record, end, outputs)
+    if record.phase == "canceled" or record.cancel_at is not None:
+        started = Stage.START in record.stages
         how = "it was killed while it ran" if started else "it had not started"
-        return _done("canceled", detail, (f"detail: status {detail.status}", how), billed=None if started else False)
-    if detail.phase in ("succeeded", "failed"):
-        return _spelt_out(detail, outputs)
+        return _done("canceled", record, (f"record: status {record.status}", how), billed=None if started else False)
+    if record.phase in ("succeeded", "failed"):
+        return _spelt_out(record, outputs)
     return None
 
 
 def infer(end: EndSeen, outputs: tuple[Output, ...], why: str) -> Done:
-    """Judge by the terminal frame alone, because the detail never confirmed it; `why` says what was tried."""
+    """Judge by the terminal frame alone, because the record never confirmed it; `why` says what was tried."""
     evidence = (f"frame: the task {end.how}", why)
     if end.how == "canceled":
         return Done(verdict="canceled", inferred=True, evidence=evidence)
@@ -64,35 +64,35 @@ def infer(end: EndSeen, outputs: tuple[Output, ...], why: str) -> Done:
     )
 
 
-def _finished(detail: Detail, end: EndSeen | None, outputs: tuple[Output, ...]) -> Done:
-    evidence: tuple[str, ...] = (f"detail: status {detail.status}",)
-    if detail.exit_code is not None:
-        evidence = (*evidence, f"detail: exit code {detail.exit_code}")
-        if detail.exit_code == 0:
-            return _done("succeeded", detail, evidence, exit_code=0, billed=True)
-        return _failed(detail, evidence, exit_code=detail.exit_code)
-    evidence = (*evidence, "detail: no exit code")
+def _finished(record: Record, end: EndSeen | None, outputs: tuple[Output, ...]) -> Done:
+    evidence: tuple[str, ...] = (f"record: status {record.status}",)
+    if record.exit_code is not None:
+        evidence = (*evidence, f"record: exit code {record.exit_code}")
+        if record.exit_code == 0:
+            return _done("succeeded", record, evidence, exit_code=0, billed=True)
+        return _failed(record, evidence, exit_code=record.exit_code)
+    evidence = (*evidence, "record: no exit code")
     if end is not None and _claims(end):
         code = end.exit_code
         evidence = (*evidence, f"frame: success {end.success}, exit code {code}")
         if _claims_success(end):
-            return _done("succeeded", detail, evidence, exit_code=code, billed=True)
-        return _failed(detail, evidence, exit_code=code)
+            return _done("succeeded", record, evidence, exit_code=code, billed=True)
+        return _failed(record, evidence, exit_code=code)
     evidence = (*evidence, _counted(outputs))
     if outputs:
-        return _done("succeeded", detail, evidence, inferred=True)
-    return _failed(detail, evidence, exit_code=None, inferred=True)
+        return _done("succeeded", record, evidence, inferred=True)
+    return _failed(record, evidence, exit_code=None, inferred=True)
 
 
-def _spelt_out(detail: Detail, outputs: tuple[Output, ...]) -> Done:
-    evidence: tuple[str, ...] = (f"detail: status {detail.status}",)
-    billed = None if detail.cost is None else detail.cost.amount > 0
-    if detail.phase == "succeeded":
-        return _done("succeeded", detail, (*evidence, _counted(outputs)), billed=billed)
-    error = detail.fault or Fault(code=None, message="The upstream gave no reason.")
+def _spelt_out(record: Record, outputs: tuple[Output, ...]) -> Done:
+    evidence: tuple[str, ...] = (f"record: status {record.status}",)
+    billed = None if record.cost is None else record.cost.amount > 0
+    if record.phase == "succeeded":
+        return _done("succeeded", record, (*evidence, _counted(outputs)), billed=billed)
+    error = record.fault or Fault(code=None, message="The upstream gave no reason.")
     if error.code is not None:
-        evidence = (*evidence, f"detail: code {error.code}")
-    return _done("failed", detail, evidence, billed=billed, error=error)
+        evidence = (*evidence, f"record: code {error.code}")
+    return _done("failed", record, evidence, billed=billed, error=error)
 
 
 def _claims(end: EndSeen) -> bool:
@@ -107,12 +107,12 @@ def _counted(outputs: tuple[Output, ...]) -> str:
     return f"outputs: {len(outputs)}"
 
 
-def _failed(detail: Detail, evidence: tuple[str, ...], *, exit_code: int | None, inferred: bool = False) -> Done:
-    said = detail.stderr.strip()[-STDERR_SHOWN:]
+def _failed(record: Record, evidence: tuple[str, ...], *, exit_code: int | None, inferred: bool = False) -> Done:
+    said = record.stderr.strip()[-STDERR_SHOWN:]
     message = said or (f"The model ended with exit code {exit_code}." if exit_code else "The model gave no output.")
     return _done(
         "failed",
-        detail,
+        record,
         evidence,
         exit_code=exit_code,
         billed=None if inferred else False,
@@ -123,7 +123,7 @@ def _failed(detail: Detail, evidence: tuple[str, ...], *, exit_code: int | None,
 
 def _done(
     verdict: Literal["succeeded", "failed", "canceled"],
-    detail: Detail,
+    record: Record,
     evidence: tuple[str, ...],
     *,
     exit_code: int | None = None,
@@ -134,11 +134,11 @@ def _done(
     return Done(
         verdict=verdict,
         exit_code=exit_code,
-        cost=detail.cost,
-        elapsed_s=detail.elapsed_s,
+        cost=record.cost,
+        elapsed_s=record.elapsed_s,
         billed=billed,
         inferred=inferred,
         evidence=evidence,
-        warnings=detail.warnings if verdict == "succeeded" else (),
+        warnings=record.warnings if verdict == "succeeded" else (),
         error=error,
     )

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from relay.catalogue.model import Model
-from relay.core.signals import Detail, Signal
+from relay.core.signals import Record, Signal
 from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
 
 
@@ -65,7 +65,7 @@ class Provider(Protocol):
             UpstreamError: the upstream could not be asked.
         """
 
-    async def detail(self, task: UpstreamTask) -> Detail | None:
+    async def read_record(self, task: UpstreamTask) -> Record | None:
         """
         Read the upstream's record of the task; null when it has none (yet).
 

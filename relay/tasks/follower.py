@@ -14,7 +14,7 @@ from relay import log
 from relay.backoff import Bucket, full_jitter
 from relay.core.events import Event, Source, Stage, State
 from relay.core.lifecycle import Lifecycle
-from relay.core.signals import CancelAsked, DetailFailed, DetailSeen, Nudged, Signal, StreamLost, StreamOpened
+from relay.core.signals import CancelAsked, Nudged, RecordRead, RecordUnreadable, Signal, StreamLost, StreamOpened
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import Run, UpstreamTask
 from relay.errors import UpstreamError, UpstreamUnavailable
@@ -247,7 +247,7 @@ class Follower:
             now = self._clock()
             events = [event for signal in signals for event in self._lifecycle.receive(signal, now)]
             events += self._lifecycle.handle_deadline(now)
-            if any(isinstance(signal, DetailSeen | DetailFailed) for signal in signals):
+            if any(isinstance(signal, RecordRead | RecordUnreadable) for signal in signals):
                 self._check = None
             if events:
                 await self._commit(events, upstream, synced=synced)
@@ -279,17 +279,17 @@ class Follower:
         try:
             async with self._doorway.connecting:
                 asked_at = self._clock()
-                detail = await self._provider.detail(upstream)
+                detail = await self._provider.read_record(upstream)
         except UpstreamError as error:
             self._check_failures += 1
             self._check_after = self._clock() + full_jitter(self._check_failures, asked_s=error.retry_after_s)
-            signal = DetailFailed(why=error.detail)
+            signal = RecordUnreadable(why=error.detail)
         else:
             self._check_failures = 0
             asked: Literal[Source.RECONCILED, Source.POLLED]
             asked = Source.RECONCILED if self._provider.streams else Source.POLLED
             source = Source.CALLBACK if nudged else asked
-            signal = DetailSeen(detail=detail, source=source, asked_at=asked_at)
+            signal = RecordRead(record=detail, source=source, asked_at=asked_at)
         await self._inbox.put(signal)
 
     async def _listen(self, upstream: UpstreamTask) -> None:

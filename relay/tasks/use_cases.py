@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 from relay.catalogue.check import Offer
 from relay.core.lifecycle import submit
-from relay.core.signals import Detail
+from relay.core.signals import Record
 from relay.core.snapshot import Snapshot
 from relay.core.timeline import first_moment
 from relay.core.upstream import UpstreamTask
@@ -267,7 +267,7 @@ class Tasks:
         provider = self._provider(wish.provider)
         upstream = UpstreamTask(upstream_id=wish.upstream_id, socket_token=wish.socket_token)
         asked_at = self._clock()
-        detail = await self._providers[provider].detail(upstream)
+        detail = await self._providers[provider].read_record(upstream)
         if detail is None:
             raise RequestError(
                 Code.NOT_FOUND,
@@ -284,7 +284,7 @@ class Tasks:
             return Started(snapshot=await self._adopt(wish, provider, upstream, detail, began_at))
 
     async def _adopt(
-        self, wish: Attach, provider: str, upstream: UpstreamTask, detail: Detail, began_at: float
+        self, wish: Attach, provider: str, upstream: UpstreamTask, detail: Record, began_at: float
     ) -> Snapshot:
         record = StoredTask(
             id=_word(),

@@ -103,16 +103,16 @@ async def test_a_run_is_started_and_its_detail_comes_to_its_end(bench: Bench) ->
     assert bench.started == [task.upstream_id]
     await bench.until_ended(bench.started[0])
 
-    detail = await bench.provider.detail(task)
+    record = await bench.provider.read_record(task)
 
-    assert detail is not None
-    assert detail.phase in ("finished", "succeeded")
-    assert detail.upstream_id == task.upstream_id
-    assert {Stage.QUEUE, Stage.END, Stage.POSTPROCESS_END} <= set(detail.stages)
-    assert detail.ended_at == detail.stages[Stage.POSTPROCESS_END]
-    assert [(output.content_type, output.name) for output in detail.outputs] == [("image/png", "0.png")]
-    assert detail.cost is not None
-    assert detail.elapsed_s is not None
+    assert record is not None
+    assert record.phase in ("finished", "succeeded")
+    assert record.upstream_id == task.upstream_id
+    assert {Stage.QUEUE, Stage.END, Stage.POSTPROCESS_END} <= set(record.stages)
+    assert record.ended_at == record.stages[Stage.POSTPROCESS_END]
+    assert [(output.content_type, output.name) for output in record.outputs] == [("image/png", "0.png")]
+    assert record.cost is not None
+    assert record.elapsed_s is not None
 
 
 async def test_a_run_that_fails_says_so_in_its_detail(bench: Bench) -> None:
@@ -121,11 +121,11 @@ async def test_a_run_that_fails_says_so_in_its_detail(bench: Bench) -> None:
     task = await bench.provider.run(bench.run)
     await bench.until_ended(bench.started[0])
 
-    detail = await bench.provider.detail(task)
+    record = await bench.provider.read_record(task)
 
-    assert detail is not None
-    assert detail.phase == "failed" or (detail.phase == "finished" and detail.exit_code == 1)
-    assert detail.outputs == ()
+    assert record is not None
+    assert record.phase == "failed" or (record.phase == "finished" and record.exit_code == 1)
+    assert record.outputs == ()
 
 
 async def test_a_refusal_is_rejected_with_its_code(bench: Bench) -> None:
@@ -149,7 +149,7 @@ async def test_an_upstream_that_is_not_there_is_unavailable(name: str, unused_tc
     with pytest.raises(UpstreamUnavailable):
         await provider.run(Run(model=MODELS[name], input={"prompt": "x"}))
     with pytest.raises(UpstreamUnavailable):
-        await provider.detail(TASK)
+        await provider.read_record(TASK)
     await provider.close()
 
 
@@ -188,8 +188,8 @@ async def test_a_detail_that_is_not_there_yet_is_null(bench: Bench) -> None:
     bench.sandbox.next_run(detail_empty_polls=1)
     task = await bench.provider.run(bench.run)
 
-    assert await bench.provider.detail(task) is None
-    assert await bench.provider.detail(task) is not None
+    assert await bench.provider.read_record(task) is None
+    assert await bench.provider.read_record(task) is not None
 
 
 async def test_a_detail_that_cannot_be_read_says_how_long_to_wait(bench: Bench) -> None:
@@ -198,9 +198,9 @@ async def test_a_detail_that_cannot_be_read_says_how_long_to_wait(bench: Bench) 
     task = await bench.provider.run(bench.run)
 
     with pytest.raises(UpstreamUnclear) as caught:
-        await bench.provider.detail(task)
+        await bench.provider.read_record(task)
     assert caught.value.retry_after_s == 7.0
-    assert await bench.provider.detail(task) is not None
+    assert await bench.provider.read_record(task) is not None
 
 
 @pytest.fixture
@@ -303,7 +303,7 @@ async def test_a_body_may_take_longer_than_a_call_as_long_as_it_moves(picture: F
 async def test_a_task_without_an_id_or_token_is_not_asked_for(bench: Bench) -> None:
     """There is nothing to ask for it by."""
     with pytest.raises(UpstreamRejected):
-        await bench.provider.detail(UpstreamTask(upstream_id=None, socket_token=None))
+        await bench.provider.read_record(UpstreamTask(upstream_id=None, socket_token=None))
 
 
 async def test_a_search_finds_nothing_where_nothing_was_started(bench: Bench) -> None:
@@ -348,7 +348,7 @@ async def test_a_secret_is_in_no_error_repr_or_log(bench: Bench, capsys: pytest.
     """Whatever goes wrong: the key, the secret and a socket token stay here."""
     provider = MAKERS[bench.name](bench.sandbox.origin)
     said = [repr(provider), repr(TASK)]
-    for call in (provider.check(), provider.run(bench.run), provider.detail(TASK)):
+    for call in (provider.check(), provider.run(bench.run), provider.read_record(TASK)):
         with pytest.raises(UpstreamError) as caught:
             await call
         said += [str(caught.value), repr(caught.value), repr(caught.value.fault), repr(caught.value.fields)]
@@ -445,7 +445,7 @@ async def _answered(make: Make, body: bytes, status: int) -> None:
     run = Run(model="a/b", input={"prompt": "x"})
     calls: list[Awaitable[object]] = [
         provider.run(run),
-        provider.detail(TASK),
+        provider.read_record(TASK),
         provider.find(run, since=0, until=2e9),
         provider.check(),
         provider.stop(TASK, started=True),

@@ -17,11 +17,11 @@ from relay.core.platform_clock import PlatformClock
 from relay.core.results import UNKNOWN_TYPE
 from relay.core.signals import (
     Accepted,
-    Detail,
-    DetailFailed,
-    DetailSeen,
     EndSeen,
     LogSeen,
+    Record,
+    RecordRead,
+    RecordUnreadable,
     Signal,
     StageSeen,
     StreamLost,
@@ -49,7 +49,7 @@ class Platform:
     frames: list[Signal] = field(default_factory=list)
     connected: bool = False
     asked_at: float | None = None
-    answer: Detail | None = None
+    answer: Record | None = None
 
     def tell(self, signal: Signal) -> None:
         if self.connected:
@@ -63,8 +63,8 @@ class Platform:
         self.log[stream] += f"{line}\n"
         self.tell(LogSeen(stream=stream, text=f"{line}\n" if ended else line))
 
-    def record(self) -> Detail:
-        return Detail(
+    def record(self) -> Record:
+        return Record(
             phase="open",
             status="task_start",
             upstream_id="7",
@@ -73,8 +73,8 @@ class Platform:
             stderr=self.log["stderr"],
         )
 
-    def final(self, outputs: tuple[Output, ...]) -> Detail:
-        return Detail(
+    def final(self, outputs: tuple[Output, ...]) -> Record:
+        return Record(
             phase="finished",
             status="task_postprocess_end",
             upstream_id="7",
@@ -152,10 +152,10 @@ class Story:
                 platform.answer = platform.record() if platform.asked_at is not None else None
             case ("answer",):
                 if platform.asked_at is not None and platform.answer is not None:
-                    self.hear(DetailSeen(detail=platform.answer, asked_at=platform.asked_at))
+                    self.hear(RecordRead(record=platform.answer, asked_at=platform.asked_at))
                 platform.asked_at = platform.answer = None
             case ("fail",):
-                self.hear(DetailFailed(why="no answer"))
+                self.hear(RecordUnreadable(why="no answer"))
             case ("restart",):
                 platform.connected = False
                 platform.frames.clear()
@@ -203,7 +203,7 @@ def test_a_task_ends_with_what_the_record_says(
     if delivered:
         story.deliver(len(platform.frames))
     story.wait(1.0)
-    story.hear(DetailSeen(detail=platform.final(outputs), asked_at=platform.now - 0.1))
+    story.hear(RecordRead(record=platform.final(outputs), asked_at=platform.now - 0.1))
 
     state = story.lifecycle.snapshot
     assert state.done is not None
@@ -234,7 +234,7 @@ def test_a_duration_never_mixes_two_clocks(offset_s: float, connected: bool) -> 
     platform.reach(Stage.POSTPROCESS_END)
     platform.tell(EndSeen(how="finished", outputs=PICTURES[:1]))
     story.deliver(len(platform.frames))
-    story.hear(DetailSeen(detail=platform.final(PICTURES[:1]), asked_at=platform.now - 0.05))
+    story.hear(RecordRead(record=platform.final(PICTURES[:1]), asked_at=platform.now - 0.05))
     state = story.lifecycle.snapshot
     assert state.ended_at is not None
     assert 2 <= state.ended_at - state.created_at <= 4

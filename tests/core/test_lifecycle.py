@@ -32,9 +32,6 @@ from relay.core.schedule import NUDGED_S, UNCONFIRMED_CHECK_S
 from relay.core.signals import (
     Accepted,
     CancelAsked,
-    Detail,
-    DetailFailed,
-    DetailSeen,
     EndSeen,
     GivenUp,
     Held,
@@ -42,6 +39,9 @@ from relay.core.signals import (
     Nudged,
     Part,
     ProgressSeen,
+    Record,
+    RecordRead,
+    RecordUnreadable,
     Refused,
     Released,
     Signal,
@@ -61,8 +61,8 @@ stages = st.sampled_from(list(Stage))
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
 outputs = st.sampled_from([(), (PICTURE,)])
 times = st.floats(T0 - 100, T0 + 100)
-details = st.builds(
-    Detail,
+records = st.builds(
+    Record,
     phase=st.sampled_from(["open", "open", "open", "finished", "canceled", "error", "succeeded", "failed"]),
     status=st.sampled_from(["task_queue", "task_start", "task_postprocess_end", "task_error", "odd"]),
     upstream_id=st.sampled_from([None, "7"]),
@@ -103,8 +103,8 @@ signals: st.SearchStrategy[Signal] = st.one_of(
     ),
     st.just(StreamOpened()),
     st.just(StreamLost()),
-    st.builds(DetailSeen, detail=st.one_of(st.none(), details, details)),
-    st.builds(DetailFailed, why=st.just("no answer")),
+    st.builds(RecordRead, record=st.one_of(st.none(), records, records)),
+    st.builds(RecordUnreadable, why=st.just("no answer")),
     st.builds(CancelAsked, by=st.just("key")),
     st.builds(GivenUp, evidence=st.just(("relay: gave up",))),
 )
@@ -138,7 +138,7 @@ def played(script: list[tuple[Signal, float]]) -> tuple[Lifecycle, list[Event]]:
     while lifecycle.snapshot.done is None:
         deadline = lifecycle.next_deadline()
         if deadline is None:  # only a record can help
-            events += lifecycle.receive(DetailSeen(detail=None), now)
+            events += lifecycle.receive(RecordRead(record=None), now)
             continue
         now = max(now, deadline)
         events += lifecycle.handle_deadline(now)
@@ -220,7 +220,7 @@ def test_a_run_as_it_should_be() -> None:
         StageSeen(stage=Stage.QUEUE),
         StageSeen(stage=Stage.START),
         EndSeen(how="finished", outputs=(PICTURE,)),
-        DetailSeen(detail=Detail(phase="finished", status="task_postprocess_end", exit_code=0, outputs=(PICTURE,))),
+        RecordRead(record=Record(phase="finished", status="task_postprocess_end", exit_code=0, outputs=(PICTURE,))),
     )
     assert [event.type for event in events] == ["submit", "submitted", "queue", "start", "postprocess_end", "done"]
     assert isinstance(events[-2].data, Results)
@@ -245,7 +245,7 @@ def test_missed_stages_are_filled_in_with_their_true_times() -> None:
     lifecycle.receive(Accepted(upstream_id="7"), T0 + 0.2)
     lifecycle.receive(StageSeen(stage=Stage.START), T0 + 9)
     clock = {Stage.QUEUE: T0, Stage.ACCEPT: T0 + 4, Stage.START: T0 + 8}
-    events = lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_start", stages=clock)), T0 + 10)
+    events = lifecycle.receive(RecordRead(record=Record(phase="open", status="task_start", stages=clock)), T0 + 10)
     learnt = [(event.type, event.at, event.source) for event in events]
     assert learnt == [("queue", T0, Source.RECONCILED), ("accept", T0 + 4, Source.RECONCILED)]
 
@@ -307,10 +307,10 @@ def test_a_refused_run_ends_failed_and_unbilled() -> None:
 
 
 def test_an_unconfirmed_terminal_frame_is_believed_in_the_end() -> None:
-    """The detail lags for ever: the frame's word counts, and the verdict says so."""
+    """The record lags for ever: the frame's word counts, and the verdict says so."""
     lifecycle, _ = begun()
     lifecycle.receive(EndSeen(how="finished", outputs=(PICTURE,)), T0)
-    lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_start")), T0 + 1)
+    lifecycle.receive(RecordRead(record=Record(phase="open", status="task_start")), T0 + 1)
     assert lifecycle.next_deadline() == T0 + SETTLE_S
     done = lifecycle.handle_deadline(T0 + SETTLE_S)[-1].data
     assert isinstance(done, Done)
@@ -318,19 +318,19 @@ def test_an_unconfirmed_terminal_frame_is_believed_in_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("detail", "verdict", "warnings"),
+    ("record", "verdict", "warnings"),
     [
-        (Detail(phase="finished", status="task_postprocess_end"), "failed", ()),
-        (Detail(phase="finished", status="task_postprocess_end", exit_code=0), "succeeded", (NO_OUTPUTS,)),
-        (Detail(phase="succeeded", status="success"), "succeeded", (NO_OUTPUTS,)),
+        (Record(phase="finished", status="task_postprocess_end"), "failed", ()),
+        (Record(phase="finished", status="task_postprocess_end", exit_code=0), "succeeded", (NO_OUTPUTS,)),
+        (Record(phase="succeeded", status="success"), "succeeded", (NO_OUTPUTS,)),
     ],
 )
 def test_an_end_without_outputs_is_read_again_before_it_counts(
-    detail: Detail, verdict: str, warnings: tuple[str, ...]
+    record: Record, verdict: str, warnings: tuple[str, ...]
 ) -> None:
     """They can follow: after 2, 5, 10 and 30 s; then the task has ended without them, and says so."""
     lifecycle, _ = begun()
-    blank = DetailSeen(detail=detail)
+    blank = RecordRead(record=record)
     for looked, next_look in ((0, 2), (2, 5), (5, 10), (10, 30)):
         assert lifecycle.receive(blank, T0 + looked) == []
         assert lifecycle.check_at == T0 + next_look
@@ -344,16 +344,16 @@ def test_a_result_without_an_address_is_not_there_yet() -> None:
     nameless = replace(PICTURE, url=None)
     lifecycle, _ = begun()
     lifecycle.receive(EndSeen(how="finished", outputs=(nameless,)), T0)
-    without = Detail(phase="finished", status="task_postprocess_end", exit_code=0, outputs=(nameless,))
+    without = Record(phase="finished", status="task_postprocess_end", exit_code=0, outputs=(nameless,))
     for looked in (0, 2, 5, 10):
-        assert lifecycle.receive(DetailSeen(detail=without), T0 + looked) == []
-    found = DetailSeen(detail=replace(without, outputs=(PICTURE,)))
+        assert lifecycle.receive(RecordRead(record=without), T0 + looked) == []
+    found = RecordRead(record=replace(without, outputs=(PICTURE,)))
     assert [event.type for event in lifecycle.receive(found, T0 + 10)] == ["output", "done"]
     assert lifecycle.snapshot.outputs == (PICTURE,)
 
     lifecycle, _ = begun()
-    lifecycle.receive(DetailSeen(detail=without), T0)
-    done = lifecycle.receive(DetailSeen(detail=without), T0 + 30)[-1].data
+    lifecycle.receive(RecordRead(record=without), T0)
+    done = lifecycle.receive(RecordRead(record=without), T0 + 30)[-1].data
     assert isinstance(done, Done)
     assert (done.verdict, done.warnings) == ("succeeded", (NO_OUTPUTS,))
 
@@ -362,7 +362,7 @@ def test_a_streamed_answer_is_a_result_although_the_record_names_none() -> None:
     """Some language models leave their outputs empty: nothing is waited for, and nothing is missing."""
     _, events = followed(
         TextSeen(parts=(Part(kind="answer", text="42"),)),
-        DetailSeen(detail=Detail(phase="finished", status="task_postprocess_end", exit_code=0)),
+        RecordRead(record=Record(phase="finished", status="task_postprocess_end", exit_code=0)),
     )
     done = events[-1].data
     assert isinstance(done, Done)
@@ -372,9 +372,9 @@ def test_a_streamed_answer_is_a_result_although_the_record_names_none() -> None:
 def test_outputs_that_come_late_turn_a_blank_finish_into_success() -> None:
     """The second look finds them."""
     lifecycle, _ = begun()
-    lifecycle.receive(DetailSeen(detail=Detail(phase="finished", status="task_postprocess_end")), T0)
-    found = Detail(phase="finished", status="task_postprocess_end", outputs=(PICTURE,))
-    events = lifecycle.receive(DetailSeen(detail=found), T0 + 2)
+    lifecycle.receive(RecordRead(record=Record(phase="finished", status="task_postprocess_end")), T0)
+    found = Record(phase="finished", status="task_postprocess_end", outputs=(PICTURE,))
+    events = lifecycle.receive(RecordRead(record=found), T0 + 2)
     assert [event.type for event in events] == ["postprocess_end", "done"]
     assert events[-1].state is State.SUCCEEDED
 
@@ -384,9 +384,9 @@ def test_silence_is_checked_and_then_called_a_stall_until_there_is_news() -> Non
     lifecycle, _ = begun()
     lifecycle.receive(StageSeen(stage=Stage.START), T0)
     lifecycle.receive(StreamOpened(), T0)
-    lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_start")), T0)
+    lifecycle.receive(RecordRead(record=Record(phase="open", status="task_start")), T0)
     assert lifecycle.check_at == T0 + 60
-    events = lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_start")), T0 + 60)
+    events = lifecycle.receive(RecordRead(record=Record(phase="open", status="task_start")), T0 + 60)
     stall = Stall(silent_s=60.0, checked="the upstream says task_start", confirmed=True)
     assert [event.data for event in events] == [stall]
     news = lifecycle.receive(LogSeen(stream="stdout", text="x"), T0 + 70)
@@ -399,14 +399,14 @@ def test_a_task_that_waits_in_the_platforms_queue_is_not_stalled() -> None:
     lifecycle, _ = begun()
     lifecycle.receive(Accepted(upstream_id="7"), T0)
     lifecycle.receive(StreamOpened(), T0)
-    waiting = DetailSeen(detail=Detail(phase="open", status="task_queue", stage=Stage.QUEUE))
+    waiting = RecordRead(record=Record(phase="open", status="task_queue", stage=Stage.QUEUE))
     lifecycle.receive(waiting, T0)
     for minute in range(120):
         assert lifecycle.receive(waiting, T0 + 60 * minute) == []
         assert lifecycle.check_at == T0 + 60 * minute + 60
     now = T0 + 60 * 119
-    assert lifecycle.receive(DetailFailed(why="no answer"), now + 60) == []
-    stalled = lifecycle.receive(DetailFailed(why="no answer"), now + 180)
+    assert lifecycle.receive(RecordUnreadable(why="no answer"), now + 60) == []
+    stalled = lifecycle.receive(RecordUnreadable(why="no answer"), now + 180)
     assert [event.type for event in stalled] == ["stall"]
     assert isinstance(stalled[0].data, Stall)
     assert (stalled[0].data.silent_s, stalled[0].data.confirmed) == (180.0, False)
@@ -418,7 +418,7 @@ def test_a_task_that_the_platform_queues_again_waits() -> None:
     lifecycle, _ = begun()
     lifecycle.receive(StageSeen(stage=Stage.ACCEPT), T0)
     lifecycle.receive(StreamOpened(), T0)
-    requeued = DetailSeen(detail=Detail(phase="open", status="task_queue", stage=Stage.QUEUE, stages={Stage.QUEUE: T0}))
+    requeued = RecordRead(record=Record(phase="open", status="task_queue", stage=Stage.QUEUE, stages={Stage.QUEUE: T0}))
     assert [event.type for event in lifecycle.receive(requeued, T0)] == ["queue"]
     for minute in range(1, 20):
         assert lifecycle.receive(requeued, T0 + 60 * minute) == []
@@ -428,7 +428,7 @@ def test_a_queued_task_in_a_state_that_nobody_knows_stalls() -> None:
     """Nothing says that it waits in the platform's queue."""
     lifecycle, _ = begun()
     lifecycle.receive(Accepted(upstream_id="7"), T0)
-    odd = DetailSeen(detail=Detail(phase="open", status="moderated"))
+    odd = RecordRead(record=Record(phase="open", status="moderated"))
     lifecycle.receive(odd, T0)
     (stalled,) = lifecycle.receive(odd, T0 + 180)
     assert stalled.data == Stall(silent_s=180.0, checked="the upstream says moderated", confirmed=True)
@@ -438,13 +438,13 @@ def test_a_record_that_says_what_frames_have_told_is_no_news() -> None:
     """Else a silent task would be called silent only after twice the time."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
-    lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_queue", stage=Stage.QUEUE)), T0)
+    lifecycle.receive(RecordRead(record=Record(phase="open", status="task_queue", stage=Stage.QUEUE)), T0)
     lifecycle.receive(StageSeen(stage=Stage.START), T0 + 1)
-    running = Detail(phase="open", status="task_start", stage=Stage.START)
+    running = Record(phase="open", status="task_start", stage=Stage.START)
     assert lifecycle.check_at == T0 + 60
-    lifecycle.receive(DetailSeen(detail=running), T0 + 60)
+    lifecycle.receive(RecordRead(record=running), T0 + 60)
     assert lifecycle.check_at == T0 + 61
-    assert [event.type for event in lifecycle.receive(DetailSeen(detail=running), T0 + 61)] == ["stall"]
+    assert [event.type for event in lifecycle.receive(RecordRead(record=running), T0 + 61)] == ["stall"]
 
 
 @pytest.mark.parametrize(("stage", "limit_s"), [(Stage.START, 60), (Stage.ACCEPT, 180), (Stage.END, 180)])
@@ -452,7 +452,7 @@ def test_silence_is_judged_by_what_the_task_does(stage: Stage, limit_s: int) -> 
     """A model that loads, or a video that is stored, says nothing for longer than one that runs."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
-    alive = DetailSeen(detail=Detail(phase="open", status="x"))
+    alive = RecordRead(record=Record(phase="open", status="x"))
     lifecycle.receive(alive, T0)
     lifecycle.receive(StageSeen(stage=stage), T0)
     assert lifecycle.receive(alive, T0 + limit_s - 1) == []
@@ -463,8 +463,8 @@ def test_a_stall_says_anew_whether_the_platform_confirms_the_task() -> None:
     """Each time the answer changes, and only then."""
     lifecycle, _ = begun()
     lifecycle.receive(StageSeen(stage=Stage.START), T0)
-    alive: Signal = DetailSeen(detail=Detail(phase="open", status="x"))
-    gone: Signal = DetailFailed(why="no answer")
+    alive: Signal = RecordRead(record=Record(phase="open", status="x"))
+    gone: Signal = RecordUnreadable(why="no answer")
     lifecycle.receive(alive, T0)
     told = []
     for number, seen in enumerate((alive, alive, gone, gone, alive)):
@@ -475,14 +475,14 @@ def test_a_stall_says_anew_whether_the_platform_confirms_the_task() -> None:
 def test_task_error_in_the_detail_is_a_stall_and_no_end() -> None:
     """It may be put right and run after all."""
     lifecycle, _ = begun()
-    events = lifecycle.receive(DetailSeen(detail=Detail(phase="error", status="task_error")), T0)
+    events = lifecycle.receive(RecordRead(record=Record(phase="error", status="task_error")), T0)
     assert [event.type for event in events] == ["stall"]
-    requeued = lifecycle.receive(DetailSeen(detail=Detail(phase="open", status="task_queue")), T0 + 5)
+    requeued = lifecycle.receive(RecordRead(record=Record(phase="open", status="task_queue")), T0 + 5)
     assert [event.type for event in requeued] == ["stall_end"]
 
 
-RUNNING = Detail(phase="open", status="task_start", stage=Stage.START)
-FINISHED = Detail(phase="finished", status="task_postprocess_end", exit_code=0, outputs=(PICTURE,))
+RUNNING = Record(phase="open", status="task_start", stage=Stage.START)
+FINISHED = Record(phase="finished", status="task_postprocess_end", exit_code=0, outputs=(PICTURE,))
 
 
 def overdue() -> Lifecycle:
@@ -507,7 +507,7 @@ def test_a_deadline_has_the_record_read_before_it_is_judged() -> None:
     assert lifecycle.check_at <= T0 + 3600
     assert lifecycle.next_deadline() is None
     assert lifecycle.handle_deadline(T0 + 1e9) == []
-    done = done_of(lifecycle.receive(DetailSeen(detail=RUNNING, asked_at=T0 + 3601), T0 + 3602))
+    done = done_of(lifecycle.receive(RecordRead(record=RUNNING, asked_at=T0 + 3601), T0 + 3602))
     assert (done.verdict, done.inferred) == ("lost", True)
     assert done.evidence == ("relay: no end within 3600 s", "state: running", "relay: the upstream says task_start")
 
@@ -515,24 +515,24 @@ def test_a_deadline_has_the_record_read_before_it_is_judged() -> None:
 def test_a_record_that_ends_the_task_wins_over_its_deadline() -> None:
     """However late it is read: what the platform knows is the truth."""
     lifecycle = overdue()
-    assert done_of(lifecycle.receive(DetailSeen(detail=FINISHED), T0 + 90_000)).verdict == "succeeded"
+    assert done_of(lifecycle.receive(RecordRead(record=FINISHED), T0 + 90_000)).verdict == "succeeded"
 
 
 def test_a_record_that_was_asked_for_before_the_deadline_does_not_judge_it() -> None:
     """It may be old by the time it comes: another is read at once."""
     lifecycle = overdue()
-    events = lifecycle.receive(DetailSeen(detail=RUNNING, asked_at=T0 + 3599), T0 + 3610)
+    events = lifecycle.receive(RecordRead(record=RUNNING, asked_at=T0 + 3599), T0 + 3610)
     assert "done" not in [event.type for event in events]
     assert lifecycle.check_at == T0 + 3610
-    assert done_of(lifecycle.receive(DetailSeen(detail=FINISHED, asked_at=T0 + 3611), T0 + 3612)).verdict == "succeeded"
+    assert done_of(lifecycle.receive(RecordRead(record=FINISHED, asked_at=T0 + 3611), T0 + 3612)).verdict == "succeeded"
 
 
 def test_an_incomplete_end_is_no_loss_at_the_deadline() -> None:
     """The platform says that it has finished; its outputs may follow."""
     lifecycle = overdue()
-    blank = Detail(phase="finished", status="task_postprocess_end", exit_code=0)
-    assert all(event.type != "done" for event in lifecycle.receive(DetailSeen(detail=blank), T0 + 3601))
-    assert done_of(lifecycle.receive(DetailSeen(detail=FINISHED), T0 + 3604)).verdict == "succeeded"
+    blank = Record(phase="finished", status="task_postprocess_end", exit_code=0)
+    assert all(event.type != "done" for event in lifecycle.receive(RecordRead(record=blank), T0 + 3601))
+    assert done_of(lifecycle.receive(RecordRead(record=FINISHED), T0 + 3604)).verdict == "succeeded"
 
 
 def test_a_terminal_frame_is_settled_by_itself_across_the_deadline() -> None:
@@ -540,7 +540,7 @@ def test_a_terminal_frame_is_settled_by_itself_across_the_deadline() -> None:
     lifecycle, _ = begun(patience=Patience(deadline_s=3600))
     lifecycle.receive(EndSeen(how="finished", outputs=(PICTURE,), success=True, exit_code=0), T0 + 3590)
     lifecycle.handle_deadline(T0 + 3600)
-    assert all(event.type != "done" for event in lifecycle.receive(DetailSeen(detail=RUNNING), T0 + 3601))
+    assert all(event.type != "done" for event in lifecycle.receive(RecordRead(record=RUNNING), T0 + 3601))
     assert lifecycle.next_deadline() == T0 + 3590 + SETTLE_S
     assert done_of(lifecycle.handle_deadline(T0 + 3590 + SETTLE_S)).verdict == "succeeded"
 
@@ -548,7 +548,7 @@ def test_a_terminal_frame_is_settled_by_itself_across_the_deadline() -> None:
 def test_a_record_that_cannot_be_read_is_tried_for_as_long_again() -> None:
     """A platform that is down keeps no task for ever, and loses none before it had its time."""
     lifecycle = overdue()
-    failed = DetailFailed(why="no answer")
+    failed = RecordUnreadable(why="no answer")
     for at in (T0 + 3601, T0 + 7199):
         assert all(event.type != "done" for event in lifecycle.receive(failed, at))
         assert lifecycle.check_at == at
@@ -573,7 +573,7 @@ def test_a_cancelled_task_is_canceled_only_when_the_upstream_says_so() -> None:
     """Asking is an event of its own, once however often it is asked."""
     lifecycle, events = followed(Accepted(upstream_id="7"), CancelAsked(by="key"), CancelAsked(by="key"))
     assert [event.type for event in events] == ["submit", "submitted", "cancel"]
-    done = lifecycle.receive(DetailSeen(detail=Detail(phase="canceled", status="task_cancel")), T0 + 9)
+    done = lifecycle.receive(RecordRead(record=Record(phase="canceled", status="task_cancel")), T0 + 9)
     assert done[-1].state is State.CANCELED
 
 
@@ -581,8 +581,8 @@ def test_an_empty_list_in_the_terminal_frame_waits_for_the_detail() -> None:
     """The outputs are shown once, so not before somebody has them."""
     lifecycle, events = followed(EndSeen(how="finished", outputs=()))
     assert [event.type for event in events] == ["submit"]
-    found = Detail(phase="finished", status="x", exit_code=0, outputs=(PICTURE,))
-    events = lifecycle.receive(DetailSeen(detail=found), T0 + 1)
+    found = Record(phase="finished", status="x", exit_code=0, outputs=(PICTURE,))
+    events = lifecycle.receive(RecordRead(record=found), T0 + 1)
     assert isinstance(events[0].data, Results)
     assert events[0].data.outputs == (PICTURE,)
 
@@ -615,8 +615,8 @@ def test_live_text_is_written_at_once_and_what_was_missed_goes_before_it() -> No
     live = lifecycle.receive(LogSeen(stream="stdout", text="three\n"), T0 + 1)
     live += lifecycle.receive(LogSeen(stream="stdout", text="four\n"), T0 + 2)
     assert logged(live) == [(Source.LIVE, "three\n", 0), (Source.LIVE, "four\n", 0)]
-    read = Detail(phase="open", status="task_start", stdout="one\ntwo\nthree")
-    lifecycle.receive(DetailSeen(detail=read, asked_at=T0), T0 + 25)
+    read = Record(phase="open", status="task_start", stdout="one\ntwo\nthree")
+    lifecycle.receive(RecordRead(record=read, asked_at=T0), T0 + 25)
     events = lifecycle.handle_deadline(T0 + 25 + ECHO_S)
     assert logged(events) == [(Source.RECONCILED, "one\ntwo\n", len("three\nfour\n"))]
     assert [log.text for log in lifecycle.snapshot.log] == ["one\ntwo\nthree\nfour\n"]
@@ -626,8 +626,8 @@ def test_a_frame_that_the_record_has_overtaken_is_not_told_twice() -> None:
     """Its text stands in the record that came first, by another connection; what comes after it is new."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
-    overtaken = Detail(phase="open", status="x", stdout="one\ntwo\n")
-    events = lifecycle.receive(DetailSeen(detail=overtaken, asked_at=T0), T0 + 0.1)
+    overtaken = Record(phase="open", status="x", stdout="one\ntwo\n")
+    events = lifecycle.receive(RecordRead(record=overtaken, asked_at=T0), T0 + 0.1)
     for line in ("two\n", "three\n"):
         events += lifecycle.receive(LogSeen(stream="stdout", text=line), T0 + 0.2)
     deadline = lifecycle.next_deadline()
@@ -644,11 +644,11 @@ def test_a_record_from_before_the_stream_opened_is_read_again() -> None:
     lifecycle.receive(LogSeen(stream="stdout", text="two\n"), T0 + 1)
     lifecycle.receive(StreamLost(), T0 + 2)
     lifecycle.receive(StreamOpened(), T0 + 3)
-    stale = Detail(phase="open", status="task_start", stdout="one\n")
-    lifecycle.receive(DetailSeen(detail=stale, asked_at=T0 + 0.5), T0 + 4)
+    stale = Record(phase="open", status="task_start", stdout="one\n")
+    lifecycle.receive(RecordRead(record=stale, asked_at=T0 + 0.5), T0 + 4)
     assert lifecycle.check_at == T0 + 4
     fresh = replace(stale, stdout="one\ntwo\nthree\n")
-    lifecycle.receive(DetailSeen(detail=fresh, asked_at=T0 + 4), T0 + 4)
+    lifecycle.receive(RecordRead(record=fresh, asked_at=T0 + 4), T0 + 4)
     lifecycle.handle_deadline(T0 + 4 + ECHO_S)
     assert "".join(entry.text for entry in lifecycle.snapshot.log) == "one\ntwo\nthree\n"
 
@@ -657,14 +657,14 @@ def test_equal_lines_are_never_taken_for_repeats() -> None:
     """Where they leave open how far the record goes, it is read again, and then it is known how many there are."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
-    before = Detail(phase="open", status="x", stdout="tick\ntick\n")
-    lifecycle.receive(DetailSeen(detail=before, asked_at=T0), T0 + 0.1)
+    before = Record(phase="open", status="x", stdout="tick\ntick\n")
+    lifecycle.receive(RecordRead(record=before, asked_at=T0), T0 + 0.1)
     for _ in range(3):
         lifecycle.receive(LogSeen(stream="stdout", text="tick\n"), T0 + 0.2)
     lifecycle.handle_deadline(T0 + 0.1 + ECHO_S)
     assert lifecycle.check_at == T0 + 0.1 + ECHO_S + AGAIN_S
-    after = Detail(phase="open", status="x", stdout="tick\n" * 5)
-    lifecycle.receive(DetailSeen(detail=after, asked_at=T0 + 2), T0 + 2.1)
+    after = Record(phase="open", status="x", stdout="tick\n" * 5)
+    lifecycle.receive(RecordRead(record=after, asked_at=T0 + 2), T0 + 2.1)
     lifecycle.handle_deadline(T0 + 2.1 + ECHO_S)
     assert [log.text for log in lifecycle.snapshot.log] == ["tick\n" * 5]
 
@@ -676,10 +676,10 @@ def test_messages_without_a_line_end_are_lines() -> None:
         lifecycle.receive(LogSeen(stream="stdout", text=f"line {number}"), T0 + number)
         lifecycle.receive(LogSeen(stream="stderr", text=f"warning {number}"), T0 + number)
     whole = {"stdout": "line 0\nline 1\nline 2\n", "stderr": "warning 0\nwarning 1\nwarning 2\n"}
-    ended = Detail(
+    ended = Record(
         phase="finished", status="x", exit_code=0, outputs=(PICTURE,), stdout=whole["stdout"], stderr=whole["stderr"]
     )
-    events = lifecycle.receive(DetailSeen(detail=ended), T0 + 9)
+    events = lifecycle.receive(RecordRead(record=ended), T0 + 9)
     assert logged(events) == []
     for stream, text in whole.items():
         assert "".join(log.text for log in lifecycle.snapshot.log if log.stream == stream) == text
@@ -691,7 +691,7 @@ def test_a_check_that_failed_is_still_due() -> None:
     lifecycle.receive(StreamOpened(), T0)
     silence_s = lifecycle.patience.silence_s
     for at in (T0 + 1, T0 + silence_s, T0 + silence_s + 1):  # the second one finds a stall
-        lifecycle.receive(DetailFailed(why="no answer"), at)
+        lifecycle.receive(RecordUnreadable(why="no answer"), at)
         assert lifecycle.check_at == at
 
 
@@ -701,7 +701,7 @@ def test_waiting_for_a_place_is_no_silence_of_the_upstream() -> None:
     lifecycle.receive(Held(reason="full", position=1), T0)
     taken_at = T0 + 10 * lifecycle.patience.silence_s
     events = lifecycle.receive(Accepted(upstream_id="7"), taken_at)
-    events += lifecycle.receive(DetailSeen(detail=None), taken_at + 1)
+    events += lifecycle.receive(RecordRead(record=None), taken_at + 1)
     assert [event.type for event in events] == ["submitted"]
 
 
@@ -709,8 +709,8 @@ def test_a_streamed_answer_is_not_told_again_as_log() -> None:
     """The upstream keeps what it streamed as the task's stdout; what stands on stderr was never part of it."""
     lifecycle, _ = begun()
     lifecycle.receive(TextSeen(parts=(Part(kind="answer", text="Forty-two."),)), T0)
-    found = Detail(phase="finished", status="x", exit_code=0, outputs=(PICTURE,), stdout="Forty-two.", stderr="slow\n")
-    events = lifecycle.receive(DetailSeen(detail=found), T0 + 1)
+    found = Record(phase="finished", status="x", exit_code=0, outputs=(PICTURE,), stdout="Forty-two.", stderr="slow\n")
+    events = lifecycle.receive(RecordRead(record=found), T0 + 1)
     assert [event.data.log.text for event in events if isinstance(event.data, LogOutput)] == ["slow\n"]
 
 
@@ -720,7 +720,7 @@ def test_a_callback_that_the_record_does_not_confirm_is_looked_into_again() -> N
     lifecycle.receive(StageSeen(stage=Stage.START), T0)
     lifecycle.receive(StreamOpened(), T0)
     lifecycle.receive(Nudged(), T0)
-    still = DetailSeen(detail=Detail(phase="open", status="task_start"))
+    still = RecordRead(record=Record(phase="open", status="task_start"))
     lifecycle.receive(still, T0)
     assert lifecycle.check_at == T0 + UNCONFIRMED_CHECK_S
     lifecycle.receive(still, T0 + NUDGED_S)
@@ -734,7 +734,7 @@ def test_without_a_stream_the_record_is_read_again_ever_more_slowly() -> None:
     lifecycle.receive(StreamLost(), T0)
     waits, now = [], T0
     for status in ["waiting"] * 36 + ["generating"] * 2:
-        seen = DetailSeen(detail=Detail(phase="open", status=status), source=Source.POLLED)
+        seen = RecordRead(record=Record(phase="open", status=status), source=Source.POLLED)
         lifecycle.receive(seen, now)
         assert lifecycle.check_at is not None
         waits.append(lifecycle.check_at - now)
@@ -752,8 +752,8 @@ def test_progress_in_the_record_is_told_with_its_source() -> None:
     lifecycle.receive(Accepted(upstream_id="7"), T0)
     events = []
     for at, percent in enumerate((10.0, 30.0, 30.0, 20.0)):
-        detail = Detail(phase="open", status="generating", progress=Progress(percent=percent))
-        events += lifecycle.receive(DetailSeen(detail=detail, source=Source.POLLED), T0 + at)
+        record = Record(phase="open", status="generating", progress=Progress(percent=percent))
+        events += lifecycle.receive(RecordRead(record=record, source=Source.POLLED), T0 + at)
 
     told = [(event.data.progress.percent, event.source) for event in events if isinstance(event.data, ProgressOutput)]
     assert told == [(10.0, Source.POLLED), (30.0, Source.POLLED)]
@@ -763,8 +763,8 @@ def test_a_spelt_out_failure_announces_no_results() -> None:
     """`postprocess_end` says that results are there: there are none."""
     lifecycle, _ = begun()
     lifecycle.receive(Accepted(upstream_id="7"), T0)
-    failed = Detail(phase="failed", status="fail", fault=Fault(code=501, message="no"), ended_at=T0 + 1)
+    failed = Record(phase="failed", status="fail", fault=Fault(code=501, message="no"), ended_at=T0 + 1)
 
-    events = lifecycle.receive(DetailSeen(detail=failed, source=Source.CALLBACK), T0 + 2)
+    events = lifecycle.receive(RecordRead(record=failed, source=Source.CALLBACK), T0 + 2)
 
     assert [(event.type, event.state, event.at) for event in events] == [("done", State.FAILED, T0 + 1)]

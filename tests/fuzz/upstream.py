@@ -9,7 +9,7 @@ import orjson
 from relay.catalogue.check import check
 from relay.core.events import decode_event, encode_event
 from relay.core.lifecycle import Lifecycle, submit
-from relay.core.signals import DetailSeen, Signal
+from relay.core.signals import RecordRead, Signal
 from relay.core.snapshot import apply, decode_snapshot, encode_snapshot
 from relay.core.upstream import File
 from relay.errors import RequestError, UpstreamRejected, UpstreamUnclear
@@ -78,8 +78,8 @@ def frame(data: bytes) -> None:
 def wiro_answer(data: bytes) -> None:
     """Whatever Wiro's REST says to whichever call."""
     answer = answered(data)
-    if (detail := refusable(wiro.parse_detail, answer)) is not None:
-        told([DetailSeen(detail=detail)])
+    if (record := refusable(wiro.parse_record, answer)) is not None:
+        told([RecordRead(record=record)])
     refusable(wiro.parse_run, answer)
     refusable(wiro.confirm, answer)
     orjson.dumps(refusable(lambda each: store.parse_file(each, UPLOAD), answer))
@@ -99,8 +99,8 @@ def wiro_tool(data: bytes) -> None:
 def apikley_answer(data: bytes) -> None:
     """Whatever Apikley's REST says to whichever call."""
     answer = answered(data)
-    if (detail := refusable(apikley.parse_record, answer)) is not None:
-        told([DetailSeen(detail=detail)])
+    if (record := refusable(apikley.parse_record, answer)) is not None:
+        told([RecordRead(record=record)])
     refusable(apikley.parse_create, answer)
     refusable(apikley.confirm, answer)
 

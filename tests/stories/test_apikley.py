@@ -197,7 +197,7 @@ async def test_a_failure_tells_apikleys_own_reason(apikley_relay: ApikleyRelay, 
     assert (done.verdict, done.inferred, done.billed) == ("failed", False, False)
     assert done.error is not None
     assert (done.error.code, done.error.message) == (501, "The prompt was refused")
-    assert done.evidence == ("detail: status fail", "detail: code 501")
+    assert done.evidence == ("record: status fail", "record: code 501")
     assert "postprocess_end" not in [event.type for event in log]
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from relay.core.events import Cost, Fault, Output, Progress, Stage
-from relay.core.signals import Detail
+from relay.core.signals import Record
 from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamFault, UpstreamRejected, UpstreamUnclear
 from relay.providers import outputs
@@ -60,7 +60,7 @@ def parse_create(answer: Answer) -> UpstreamTask:
     return UpstreamTask(upstream_id=job, socket_token=None)
 
 
-def parse_record(answer: Answer) -> Detail | None:
+def parse_record(answer: Answer) -> Record | None:
     """
     Read a job's record; null when Apikley does not have it (yet).
 
@@ -70,7 +70,7 @@ def parse_record(answer: Answer) -> Detail | None:
     """
     said = _read(answer)
     if states.said(said.data):  # the record of a failed job may come under the job's own code, 501
-        return replace(_detail(said.data), dated_at=answer.dated_at)
+        return replace(_record(said.data), dated_at=answer.dated_at)
     if is_unknown_job(said.code, said.message) or (said.code == _SUCCESS and not said.data):
         return None
     if said.code != _SUCCESS:
@@ -129,14 +129,14 @@ def _unclear(code: int) -> bool:
     return code in UNCLEAR or not 400 <= code < 600
 
 
-def _detail(record: dict[str, object]) -> Detail:
+def _record(record: dict[str, object]) -> Record:
     said = states.said(record)
     state = states.read(said)
     phase = state if state in ("succeeded", "failed", "canceled") else None
     made_at, ended_at = moment(record.get("createTime")), moment(record.get("completeTime"))
     found = _outputs(record) if phase == "succeeded" else ()
     percent = number(record.get("progress"))
-    return Detail(
+    return Record(
         phase=phase or "open",
         status=short(said)[:100],
         stage=_STAGES.get(state) if state is not None else None,

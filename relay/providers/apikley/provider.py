@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 from relay import log
 from relay.catalogue.model import Model
-from relay.core.signals import Detail, Signal
+from relay.core.signals import Record, Signal
 from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
 from relay.errors import Code, FieldError, UpstreamRejected, UpstreamUnavailable
 from relay.net.proxy import DIRECT, Proxies
@@ -77,15 +77,15 @@ class ApikleyProvider:
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         return Found()  # Apikley has no list: only a signed callback can still name the job
 
-    async def detail(self, task: UpstreamTask) -> Detail | None:
+    async def read_record(self, task: UpstreamTask) -> Record | None:
         if not task.upstream_id:
             raise UpstreamRejected("This task has no id at Apikley: it cannot be asked for.")
         query = {"taskId": task.upstream_id}
-        detail = parse_record(await self._http.call("GET", "/api/v1/jobs/recordInfo", query=query))
-        unknown = detail.status if detail is not None and states.read(detail.status) is None else None
+        record = parse_record(await self._http.call("GET", "/api/v1/jobs/recordInfo", query=query))
+        unknown = record.status if record is not None and states.read(record.status) is None else None
         if unknown is not None and self._notices.is_new(task.upstream_id, unknown):
             _log.warning("apikley.unknown_state", state=unknown, upstream_id=task.upstream_id)
-        return detail
+        return record
 
     async def stop(self, task: UpstreamTask, *, started: bool) -> None:
         raise UpstreamRejected("Apikley has no way to stop a task.", code=Code.CONFLICT)

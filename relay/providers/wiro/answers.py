@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from relay.core.events import Cost, Output, Stage
-from relay.core.signals import Detail
+from relay.core.signals import Record
 from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamRejected, UpstreamUnclear
 from relay.providers import outputs
@@ -68,7 +68,7 @@ def parse_run(answer: Answer) -> UpstreamTask:
     return UpstreamTask(upstream_id=upstream_id or None, socket_token=token or None)
 
 
-def parse_detail(answer: Answer) -> Detail | None:
+def parse_record(answer: Answer) -> Record | None:
     """
     Read a task's record; null when Wiro does not have it (yet).
 
@@ -83,7 +83,7 @@ def parse_detail(answer: Answer) -> Detail | None:
             return None
         raise
     return (
-        replace(_detail(tasks[0]), dated_at=answer.dated_at) if tasks else None
+        replace(_record(tasks[0]), dated_at=answer.dated_at) if tasks else None
     )  # right after a run the list is empty for a moment
 
 
@@ -183,14 +183,14 @@ def _refusal(answer: Answer, fields: dict[str, object]) -> UpstreamRejected | No
     return None
 
 
-def _detail(task: dict[str, object]) -> Detail:
+def _record(task: dict[str, object]) -> Record:
     status = text(task.get("status")).strip()
     phase: Phase = _PHASES.get(word(status), "open")
     stages = {stage: at for stage, name in _CLOCK.items() if (at := moment(task.get(name))) is not None}
     cancel_at = moment(task.get("canceltime"))
     amount = number(task.get("totalcost"))
     found = outputs.read(task.get("outputs")) or outputs.read(task.get("output"))
-    return Detail(
+    return Record(
         phase=phase,
         status=status[:100],
         stage=_STAGES.get(word(status)),

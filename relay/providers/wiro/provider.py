@@ -6,7 +6,7 @@ from math import inf
 
 from relay import log
 from relay.catalogue.model import Model
-from relay.core.signals import Detail, Signal
+from relay.core.signals import Record, Signal
 from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
 from relay.errors import Code, UpstreamRejected
 from relay.net.proxy import DIRECT, Proxies
@@ -14,7 +14,7 @@ from relay.providers.base import always
 from relay.providers.lenient_json import short
 from relay.providers.notices import Notices
 from relay.providers.wiro import runs, socket, store
-from relay.providers.wiro.answers import confirm, parse_detail, parse_run, read_tasks
+from relay.providers.wiro.answers import confirm, parse_record, parse_run, read_tasks
 from relay.providers.wiro.rest import Rest
 from relay.providers.wiro.search import CLOCK_SKEW_S, pick
 from relay.providers.wiro.signing import Signer
@@ -77,14 +77,14 @@ class WiroProvider:
             return newer if newer.certain is not None else found
         return found
 
-    async def detail(self, task: UpstreamTask) -> Detail | None:
+    async def read_record(self, task: UpstreamTask) -> Record | None:
         _known(task)
         body = {"taskid": task.upstream_id} if task.upstream_id else {"tasktoken": task.socket_token}
-        detail = parse_detail(await self._rest.call("/Task/Detail", body))
-        unknown = short(detail.status) if detail is not None and word(detail.status) not in STATUSES else None
+        record = parse_record(await self._rest.call("/Task/Detail", body))
+        unknown = short(record.status) if record is not None and word(record.status) not in STATUSES else None
         if unknown is not None and self._notices.is_new(task.upstream_id or task.socket_token or "", unknown):
             _log.warning("wiro.unknown_status", status=unknown, upstream_id=task.upstream_id)
-        return detail
+        return record
 
     async def stop(self, task: UpstreamTask, *, started: bool) -> None:
         _known(task)

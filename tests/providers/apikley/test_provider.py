@@ -23,8 +23,8 @@ async def test_a_state_that_nobody_knows_is_logged_once_for_each_task(unused_tcp
     provider = ApikleyProvider(api_key="k", api_url=f"http://127.0.0.1:{unused_tcp_port}")
     with capture_logs() as lines:
         for _ in range(5):
-            await provider.detail(UpstreamTask(upstream_id="job_1", socket_token=None))
-        await provider.detail(UpstreamTask(upstream_id="job_2", socket_token=None))
+            await provider.read_record(UpstreamTask(upstream_id="job_1", socket_token=None))
+        await provider.read_record(UpstreamTask(upstream_id="job_2", socket_token=None))
     await provider.close()
     await runner.cleanup()
 

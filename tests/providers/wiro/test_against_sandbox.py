@@ -66,12 +66,12 @@ async def told(provider: Provider, task: UpstreamTask) -> list[Signal]:
 async def test_an_image_is_followed_from_the_queue_to_its_outputs(
     sandbox: Sandbox, provider: Provider, dialect: Literal["gen0", "gen1", "gen2"]
 ) -> None:
-    """Every stage, some progress and the outputs, in each of the three dialects; the detail agrees with the socket."""
+    """Every stage, some progress and the outputs, in each of the three dialects; the record agrees with the socket."""
     sandbox.next_run(dialect=dialect, await_subscriber=True, stderr_lines=2)
     task = await provider.run(IMAGE)
 
     signals = await told(provider, task)
-    detail = await provider.detail(task)
+    record = await provider.read_record(task)
 
     stages = {signal.stage for signal in signals if isinstance(signal, StageSeen)}
     assert stages == set(Stage) - {Stage.POSTPROCESS_END}
@@ -81,14 +81,14 @@ async def test_an_image_is_followed_from_the_queue_to_its_outputs(
     end = signals[-1]
     assert isinstance(end, EndSeen)
     assert (end.success, end.exit_code) == ((True, 0) if dialect == "gen2" else (None, None))
-    assert detail is not None
-    assert (detail.phase, detail.exit_code, detail.upstream_id) == ("finished", 0, task.upstream_id)
-    assert set(detail.stages) == set(Stage)
-    assert detail.ended_at == detail.stages[Stage.POSTPROCESS_END]
-    assert isinstance(detail.cost, Cost)
-    assert detail.outputs
-    assert detail.outputs == end.outputs
-    assert all(output.url and output.size for output in detail.outputs)
+    assert record is not None
+    assert (record.phase, record.exit_code, record.upstream_id) == ("finished", 0, task.upstream_id)
+    assert set(record.stages) == set(Stage)
+    assert record.ended_at == record.stages[Stage.POSTPROCESS_END]
+    assert isinstance(record.cost, Cost)
+    assert record.outputs
+    assert record.outputs == end.outputs
+    assert all(output.url and output.size for output in record.outputs)
 
 
 @pytest.mark.parametrize("dialect", ["gen1", "gen2"])
@@ -105,10 +105,10 @@ async def test_an_answer_grows_and_its_parts_keep_their_places(
     for before, after in pairwise(states):
         assert len(after) >= len(before)
         assert all(new.text.startswith(old.text) for old, new in zip(before, after, strict=False))
-    detail = await provider.detail(task)
-    assert detail is not None
-    assert [output.content_type for output in detail.outputs] == ["raw"]
-    assert len(detail.warnings) == (1 if dialect == "gen2" else 0)
+    record = await provider.read_record(task)
+    assert record is not None
+    assert [output.content_type for output in record.outputs] == ["raw"]
+    assert len(record.warnings) == (1 if dialect == "gen2" else 0)
 
 
 async def test_text_bars_are_progress_too(sandbox: Sandbox, provider: Provider) -> None:
@@ -190,7 +190,7 @@ async def test_a_record_is_read_in_every_disguise(sandbox: Sandbox, provider: Pr
     task = await provider.run(IMAGE)
     await told(provider, task)
 
-    first, second = await provider.detail(task), await provider.detail(task)
+    first, second = await provider.read_record(task), await provider.read_record(task)
 
     assert first is None
     assert second is not None
@@ -205,11 +205,11 @@ async def test_a_failed_run_shows_its_exit_code_and_its_stderr(sandbox: Sandbox,
     task = await provider.run(IMAGE)
     await told(provider, task)
 
-    detail = await provider.detail(task)
+    record = await provider.read_record(task)
 
-    assert detail is not None
-    assert (detail.phase, detail.exit_code, detail.outputs) == ("finished", 1, ())
-    assert "CUDA out of memory" in detail.stderr
+    assert record is not None
+    assert (record.phase, record.exit_code, record.outputs) == ("finished", 1, ())
+    assert "CUDA out of memory" in record.stderr
 
 
 @pytest.mark.parametrize("cancel_by", ["taskid", "tasktoken", "both"])
@@ -220,11 +220,11 @@ async def test_a_waiting_task_is_canceled(sandbox: Sandbox, provider: Provider, 
         task = await provider.run(IMAGE)
         await provider.stop(task, started=started)
 
-        detail = await provider.detail(task)
-        assert detail is not None
-        assert detail.phase == "canceled"
-        assert detail.cancel_at is not None
-        assert detail.cancel_at == detail.ended_at
+        record = await provider.read_record(task)
+        assert record is not None
+        assert record.phase == "canceled"
+        assert record.cancel_at is not None
+        assert record.cancel_at == record.ended_at
 
 
 async def test_a_running_task_is_killed(sandbox: Sandbox, provider: Provider) -> None:

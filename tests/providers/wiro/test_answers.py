@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.events import Cost, Output, Stage
-from relay.core.signals import Detail
+from relay.core.signals import Record
 from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamError, UpstreamRejected, UpstreamUnclear
 from relay.providers.http import Answer
-from relay.providers.wiro.answers import confirm, parse_detail, parse_run
+from relay.providers.wiro.answers import confirm, parse_record, parse_run
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -62,8 +62,8 @@ def answer(body: object, status: int = 200, content_type: str = "application/jso
     return Answer(status=status, content_type=content_type, body=raw)
 
 
-def detail_of(**fields: Any) -> Detail:
-    found = parse_detail(answer({"result": True, "errors": [], "total": "1", "tasklist": [{**TASK, **fields}]}))
+def detail_of(**fields: Any) -> Record:
+    found = parse_record(answer({"result": True, "errors": [], "total": "1", "tasklist": [{**TASK, **fields}]}))
     assert found is not None
     return found
 
@@ -140,7 +140,7 @@ def test_a_finished_task_is_read_whole() -> None:
         Stage.POSTPROCESS_END: 1734513814.0,
     }
 
-    assert detail_of() == Detail(
+    assert detail_of() == Record(
         phase="finished",
         status="task_postprocess_end",
         stage=Stage.POSTPROCESS_END,
@@ -322,7 +322,7 @@ def test_a_canceled_task_ended_when_it_was_canceled() -> None:
 )
 def test_a_task_that_wiro_does_not_have_yet_is_null(body: object) -> None:
     """Right after a run the list is empty; three spellings say that there is no task."""
-    assert parse_detail(answer(body)) is None
+    assert parse_record(answer(body)) is None
 
 
 @pytest.mark.parametrize(
@@ -330,13 +330,13 @@ def test_a_task_that_wiro_does_not_have_yet_is_null(body: object) -> None:
 )
 def test_a_record_is_found_in_every_envelope(body: object) -> None:
     """One level down, as the task itself, or as one object instead of a list."""
-    assert parse_detail(answer(body)) == detail_of()
+    assert parse_record(answer(body)) == detail_of()
 
 
 def test_a_record_without_a_list_is_unclear() -> None:
     """An answer that is about no task is not taken for "no task yet"."""
     with pytest.raises(UpstreamUnclear, match="without a task list"):
-        parse_detail(answer({"result": True, "errors": []}))
+        parse_record(answer({"result": True, "errors": []}))
 
 
 def test_a_call_is_confirmed_by_its_result_alone() -> None:
@@ -359,7 +359,7 @@ def test_a_socket_token_is_in_no_repr() -> None:
 @given(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys((*RAN, "tasklist", "data", "status"), JSON)))
 def test_any_answer_is_read_or_refused_by_name(body: object) -> None:
     """Whatever the envelope holds, only the errors of the upstream's tree come out."""
-    for read in (parse_run, parse_detail, confirm):
+    for read in (parse_run, parse_record, confirm):
         with suppress(UpstreamError):
             read(answer(body))
 
@@ -367,7 +367,7 @@ def test_any_answer_is_read_or_refused_by_name(body: object) -> None:
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(TASK, JSON | JSON.map(json.dumps))))
 def test_any_record_is_read(task: dict[str, object]) -> None:
     """A task's fields can be anything; what cannot be read is null, empty or open."""
-    found = parse_detail(answer({"tasklist": [task]}))
+    found = parse_record(answer({"tasklist": [task]}))
 
     assert (found is None) == (not task)
 

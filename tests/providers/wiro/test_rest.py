@@ -109,7 +109,7 @@ async def test_a_run_has_a_connection_of_its_own_and_reads_share_one(wiro: Scrip
     for _ in range(2):
         await provider.run(RUN)
     for _ in range(2):
-        await provider.detail(TASK)
+        await provider.read_record(TASK)
 
     assert len(set(wiro.peers[:2])) == 2
     assert len(set(wiro.peers[2:])) == 1
@@ -175,7 +175,7 @@ async def test_a_wiro_that_is_not_there_is_unavailable(unused_tcp_port: int) -> 
     with pytest.raises(UpstreamUnavailable, match="could not be reached"):
         await provider.run(RUN)
     with pytest.raises(UpstreamUnavailable, match="could not be reached"):
-        await provider.detail(TASK)
+        await provider.read_record(TASK)
     await provider.close()
 
 
@@ -194,7 +194,7 @@ async def test_a_connection_that_is_not_made_in_time_is_unavailable() -> None:
         with pytest.raises(UpstreamUnavailable, match="no connection within the time limit"):
             await provider.run(RUN)
         with pytest.raises(UpstreamUnavailable, match="no connection within the time limit"):
-            await provider.detail(TASK)
+            await provider.read_record(TASK)
         await provider.close()
 
 
@@ -299,10 +299,10 @@ async def test_a_detail_is_asked_for_by_what_we_know(wiro: Scripted, provider: W
     """By id, else by token; a task of which nothing is known is not asked for."""
     wiro.says({"tasklist": [{"id": "2221", "status": "task_start"}]})
 
-    found = await provider.detail(TASK)
-    await provider.detail(UpstreamTask(upstream_id=None, socket_token="s0cketT0ken"))
+    found = await provider.read_record(TASK)
+    await provider.read_record(UpstreamTask(upstream_id=None, socket_token="s0cketT0ken"))
     with pytest.raises(UpstreamRejected, match="neither an id nor a token"):
-        await provider.detail(UpstreamTask(upstream_id=None, socket_token=None))
+        await provider.read_record(UpstreamTask(upstream_id=None, socket_token=None))
 
     assert found is not None
     assert found.status == "task_start"
@@ -379,10 +379,10 @@ async def test_a_status_that_nobody_knows_is_logged_once_for_each_task(wiro: Scr
         wiro.says({"result": True, "errors": [], "tasklist": [{"id": "2221", "status": status}]})
     with capture_logs() as lines:
         for _ in range(6):
-            detail = await provider.detail(TASK)
-            assert detail is not None
-            assert detail.phase == "open"
-        await provider.detail(UpstreamTask(upstream_id="2222", socket_token=None))
+            record = await provider.read_record(TASK)
+            assert record is not None
+            assert record.phase == "open"
+        await provider.read_record(UpstreamTask(upstream_id="2222", socket_token=None))
 
     unknown = {"event": "wiro.unknown_status", "log_level": "warning"}
     assert lines == [
