@@ -19,21 +19,8 @@ from relay.catalogue.model import InputType
 from relay.cli.main import cli
 from relay.config import Config
 from relay.config.settings import GROUPS
-from relay.core import events
-from relay.core.events import (
-    EVENT_TYPES,
-    Append,
-    Done,
-    Eta,
-    Event,
-    LateLog,
-    Output,
-    Phase,
-    Progress,
-    Source,
-    State,
-    decode_event,
-)
+from relay.core.codec import DATA_BY_TYPE, EVENT_TYPES, decode_event
+from relay.core.events import Append, Done, Eta, Event, LateLog, Output, Phase, Progress, Source, State
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, FieldError, UpstreamFault
 from relay.hub import viewer
@@ -106,8 +93,7 @@ def field_names(kind: type[Any]) -> list[str]:
 
 def data_fields(event_type: str) -> set[str]:
     """Return the fields that an event of this type may carry as its data."""
-    adapter: TypeAdapter[Any] = events._DATA_OF_TYPE[event_type]
-    schema = adapter.json_schema()
+    schema = DATA_BY_TYPE[event_type].json_schema()
     kinds = [schema, *(schema["$defs"][one["$ref"].rsplit("/")[-1]] for one in schema.get("anyOf", ()))]
     return {name for kind in kinds for name in kind.get("properties", ())}
 

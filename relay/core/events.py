@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-import orjson
-from pydantic import TypeAdapter
-
 
 class State(StrEnum):
     """Where a task is. Declared in the order in which a task can go: never back, and never out of the last four."""
@@ -274,46 +271,3 @@ class Event:
     at: float
     source: Source
     data: Data
-
-
-_DATA_OF_TYPE: dict[str, TypeAdapter[Any]] = {
-    "submit": TypeAdapter(Submit),
-    "hold": TypeAdapter(Hold),
-    "submitted": TypeAdapter(Submitted),
-    **{stage.value: TypeAdapter(Began) for stage in Stage},
-    "output": TypeAdapter(OutputData | Results),
-    "postprocess_end": TypeAdapter(Results),
-    "cancel": TypeAdapter(Cancel),
-    "stall": TypeAdapter(Stall),
-    "stall_end": TypeAdapter(Stall),
-    "done": TypeAdapter(Done),
-}
-
-EVENT_TYPES = tuple(_DATA_OF_TYPE)
-
-
-def encode_event(event: Event) -> bytes:
-    """Write an event as the JSON that the journal keeps and every viewer gets, byte for byte."""
-    return orjson.dumps(event)
-
-
-def decode_event(body: bytes) -> Event:
-    """
-    Read back what `encode_event` wrote.
-
-    Raises:
-        ValueError: it is no event of ours.
-    """
-    raw = orjson.loads(body)
-    try:
-        return Event(
-            type=raw["type"],
-            task=raw["task"],
-            seq=raw["seq"],
-            state=State(raw["state"]),
-            at=raw["at"],
-            source=Source(raw["source"]),
-            data=_DATA_OF_TYPE[raw["type"]].validate_python(raw["data"]),
-        )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not an event: {error!r}") from error

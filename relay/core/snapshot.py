@@ -8,9 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-import orjson
-from pydantic import TypeAdapter
-
 from relay.core.events import (
     STAGE_ORDER,
     Append,
@@ -233,21 +230,3 @@ def _with_append(segments: tuple[Segment, ...], append: Append) -> tuple[Segment
     kept, _ = utf16_cut(grown[append.segment].text, append.offset)
     grown[append.segment] = Segment(kind=append.kind, text=kept + append.text)
     return tuple(grown)
-
-
-_SNAPSHOT = TypeAdapter(Snapshot)
-
-
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """Write a snapshot as JSON."""
-    return orjson.dumps(snapshot)
-
-
-def decode_snapshot(body: bytes) -> Snapshot:
-    """
-    Read back what `encode_snapshot` wrote.
-
-    Raises:
-        ValueError: it is no snapshot of ours.
-    """
-    return _SNAPSHOT.validate_json(body)

@@ -10,7 +10,8 @@ from itertools import islice
 
 import orjson
 
-from relay.core.snapshot import Snapshot, apply, encode_snapshot
+from relay.core.codec import encode_snapshot
+from relay.core.snapshot import Snapshot, apply
 from relay.hub.framing import Form
 from relay.hub.viewer import Subscription, Viewer
 from relay.journal.base import Entry

@@ -7,7 +7,8 @@ It passes events on without decoding them: what it has to know of one is told by
 from collections.abc import Sequence
 from dataclasses import replace
 
-from relay.core.snapshot import Snapshot, apply, encode_snapshot
+from relay.core.codec import encode_snapshot
+from relay.core.snapshot import Snapshot, apply
 from relay.hub.task_channel import state_message
 from relay.journal.base import Entry
 

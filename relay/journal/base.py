@@ -20,7 +20,8 @@ from typing import Protocol
 
 import orjson
 
-from relay.core.events import AppendOutput, Event, LogOutput, State, decode_event, encode_event
+from relay.core.codec import decode_event, encode_event
+from relay.core.events import AppendOutput, Event, LogOutput, State
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 

@@ -5,8 +5,9 @@ One append as a value: checked as far as can be seen without the store, and enco
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from relay.core.codec import encode_snapshot
 from relay.core.events import Event, State
-from relay.core.snapshot import Snapshot, encode_snapshot
+from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.journal.base import Appended, Entry
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import orjson
 from pydantic import TypeAdapter
 
-from relay.core.events import Event, State, decode_event
-from relay.core.snapshot import Snapshot, begin, decode_snapshot, fold
+from relay.core.codec import decode_event, decode_snapshot
+from relay.core.events import Event, State
+from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import StoreDamaged
 from relay.journal.base import UNENDED, Claim, Entry, History, StoredTask

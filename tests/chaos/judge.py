@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from relay.core.events import Event, Stage, decode_event
-from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot, encode_snapshot
+from relay.core.codec import decode_event, decode_snapshot, encode_snapshot
+from relay.core.events import Event, Stage
+from relay.core.snapshot import Snapshot, apply, begin
 from relay.sandbox import RunRequest, Sandbox, Task
 from tests.chaos.caller import Caller
 from tests.chaos.viewers import Story

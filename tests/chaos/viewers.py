@@ -15,8 +15,8 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-from relay.core.events import decode_event
-from relay.core.snapshot import Snapshot, apply, decode_snapshot
+from relay.core.codec import decode_event, decode_snapshot
+from relay.core.snapshot import Snapshot, apply
 
 RESUMABLE_EVENTS = 500
 """Whoever misses no more than this gets just what is missing, and no snapshot."""

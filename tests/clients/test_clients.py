@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from relay.app import Running
-from relay.core.events import decode_event
-from relay.core.snapshot import apply, decode_snapshot
+from relay.core.codec import decode_event, decode_snapshot
+from relay.core.snapshot import apply
 from relay.sandbox import Sandbox
 from tests.clients.readers import ASYNC, BLOCKING
 

@@ -11,19 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.core.events import (
-    Data,
-    Done,
-    Event,
-    Log,
-    LogOutput,
-    Progress,
-    ProgressOutput,
-    Source,
-    State,
-    Submit,
-    encode_event,
-)
+from relay.core.codec import encode_event
+from relay.core.events import Data, Done, Event, Log, LogOutput, Progress, ProgressOutput, Source, State, Submit
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.journal import listing

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.catch_up import AGAIN_S, ECHO_S
+from relay.core.codec import decode_event, decode_snapshot, encode_event, encode_snapshot
 from relay.core.events import (
     AppendOutput,
     Done,
@@ -22,8 +23,6 @@ from relay.core.events import (
     Stage,
     Stall,
     State,
-    decode_event,
-    encode_event,
 )
 from relay.core.lifecycle import NO_OUTPUTS, SETTLE_S, Lifecycle, submit
 from relay.core.merge import MERGE_S
@@ -51,7 +50,7 @@ from relay.core.signals import (
     TextSeen,
     Withdrawn,
 )
-from relay.core.snapshot import LOG_UNITS, begin, decode_snapshot, encode_snapshot, fold
+from relay.core.snapshot import LOG_UNITS, begin, fold
 from relay.core.utf16 import utf16_len
 
 T0 = 1_700_000_000.0

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from relay.core.events import EVENT_TYPES, decode_event
-from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot, encode_snapshot, fold
+from relay.core.codec import EVENT_TYPES, decode_event, decode_snapshot, encode_snapshot
+from relay.core.snapshot import Snapshot, apply, begin, fold
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors").glob("*.json"))
 

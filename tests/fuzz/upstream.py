@@ -7,10 +7,10 @@ from typing import TypeVar
 import orjson
 
 from relay.catalogue.check import check
-from relay.core.events import decode_event, encode_event
+from relay.core.codec import decode_event, decode_snapshot, encode_event, encode_snapshot
 from relay.core.lifecycle import Lifecycle, submit
 from relay.core.signals import RecordRead, Signal
-from relay.core.snapshot import apply, decode_snapshot, encode_snapshot
+from relay.core.snapshot import apply
 from relay.core.upstream import File
 from relay.errors import RequestError, UpstreamRejected, UpstreamUnclear
 from relay.providers.apikley import answers as apikley

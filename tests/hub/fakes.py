@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from relay.core.codec import decode_event, decode_snapshot
 from relay.core.events import (
     Append,
     AppendOutput,
@@ -21,9 +22,8 @@ from relay.core.events import (
     Source,
     State,
     Submit,
-    decode_event,
 )
-from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
+from relay.core.snapshot import Snapshot, apply, begin
 from relay.hub.framing import SSE_HTTP_1_0, Form
 from relay.hub.viewer import Close, Subject, Viewer
 from relay.journal.base import Appended, Filter, History, Listener, Place, StoredTask

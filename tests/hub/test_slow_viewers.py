@@ -7,20 +7,9 @@ from collections.abc import AsyncIterator, Callable
 import orjson
 import pytest
 
-from relay.core.events import (
-    Data,
-    Done,
-    Event,
-    Log,
-    LogOutput,
-    Progress,
-    ProgressOutput,
-    Source,
-    State,
-    Submit,
-    decode_event,
-)
-from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
+from relay.core.codec import decode_event, decode_snapshot
+from relay.core.events import Data, Done, Event, Log, LogOutput, Progress, ProgressOutput, Source, State, Submit
+from relay.core.snapshot import Snapshot, apply, begin
 from relay.hub.framing import SSE_HTTP_1_0
 from relay.hub.hub import TOO_SLOW_S, Hub
 from relay.hub.viewer import BEHIND_BYTES, TOO_SLOW, Close, Subject, Viewer

@@ -2,8 +2,8 @@
 
 import pytest
 
+from relay.core.codec import EVENT_TYPES
 from relay.core.events import (
-    EVENT_TYPES,
     Append,
     AppendOutput,
     Began,

@@ -20,8 +20,8 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from relay.core.codec import decode_snapshot
 from relay.core.events import State
-from relay.core.snapshot import decode_snapshot
 from relay.sandbox import Faults, Sandbox, sign
 from tests.chaos import judge
 from tests.chaos.caller import Caller

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from relay.app import Running
-from relay.core.events import decode_event
-from relay.core.snapshot import Snapshot, apply, decode_snapshot
+from relay.core.codec import decode_event, decode_snapshot
+from relay.core.snapshot import Snapshot, apply
 from relay.hub.hub import ROUND_S
 
 IMAGE = "bytedance/text-to-image-seedream-v4"

@@ -21,8 +21,9 @@ from relay import backoff
 from relay.app import Running, running
 from relay.config import Config
 from relay.core import schedule as watch
-from relay.core.events import Event, LateLog, LogOutput, ProgressOutput, Source, Stage, Stream, decode_event
-from relay.core.snapshot import Snapshot, apply, begin, decode_snapshot
+from relay.core.codec import decode_event, decode_snapshot
+from relay.core.events import Event, LateLog, LogOutput, ProgressOutput, Source, Stage, Stream
+from relay.core.snapshot import Snapshot, apply, begin
 from relay.core.utf16 import utf16_cut, utf16_len
 from relay.sandbox import STAGE_TIMES, Sandbox, Task, outputs
 from relay.tasks import submission

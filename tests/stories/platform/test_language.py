@@ -11,8 +11,9 @@ import orjson
 import pytest
 
 from relay.core import merge
-from relay.core.events import Append, AppendOutput, Event, Results, decode_event
-from relay.core.snapshot import Snapshot, apply, decode_snapshot
+from relay.core.codec import decode_event, decode_snapshot
+from relay.core.events import Append, AppendOutput, Event, Results
+from relay.core.snapshot import Snapshot, apply
 from relay.core.utf16 import utf16_len
 from relay.sandbox import Sandbox, outputs
 

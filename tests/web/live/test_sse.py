@@ -13,7 +13,8 @@ import orjson
 import pytest
 
 from relay.app import Running
-from relay.core.snapshot import Snapshot, decode_snapshot
+from relay.core.codec import decode_snapshot
+from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
 from relay.web.http.connection_counts import Crowd
 

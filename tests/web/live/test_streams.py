@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from relay.app import Running
-from relay.core.snapshot import Snapshot, decode_snapshot
+from relay.core.codec import decode_snapshot
+from relay.core.snapshot import Snapshot
 from relay.hub.viewer import TOO_SLOW
 from relay.journal.base import Appended
 from relay.sandbox import Sandbox
