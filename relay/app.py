@@ -118,14 +118,14 @@ async def token_secret(config: Config, journal: Journal) -> str:
     """Return what signs viewer tokens: as it is set, else as it is kept in the store, made at first need."""
     if config.token_secret is not None:
         return config.token_secret.get_secret_value()
-    return await journal.keep("token_secret", secrets.token_urlsafe(32))
+    return await journal.keep_secret("token_secret", secrets.token_urlsafe(32))
 
 
 async def api_keys(config: Config, journal: Journal) -> list[str]:
     """Return the management keys: as they are set, else the one that is kept in the store, made at first need."""
     if config.api_keys:
         return [key.get_secret_value() for key in config.api_keys]
-    return [await journal.keep("api_key", f"rk_{secrets.token_urlsafe(24)}")]
+    return [await journal.keep_secret("api_key", f"rk_{secrets.token_urlsafe(24)}")]
 
 
 @asynccontextmanager
@@ -144,7 +144,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
         providers = make_providers(config)
         for provider in providers.values():
             stack.push_async_callback(provider.close)
-        cautious_clock = CautiousClock(time.time, await journal.witnessed())
+        cautious_clock = CautiousClock(time.time, await journal.saved_time())
         hub = Hub(journal, time.time)
         stack.callback(hub.close)
         known = catalogue.load()

@@ -13,7 +13,7 @@ from typing import Literal
 
 import jwt
 
-from relay.core.tag import normalized
+from relay.core.tag import normalize_tag
 from relay.errors import Code, RequestError
 
 Scope = Literal["view", "cancel", "input"]
@@ -196,6 +196,6 @@ def _time(claims: Mapping[str, object], name: str) -> float:
 
 def _tag(given: str) -> str:
     try:
-        return normalized(given)
+        return normalize_tag(given)
     except ValueError as error:
         raise RequestError(Code.UNAUTHORIZED, f"The token's `tag` cannot be one: {error}.") from None

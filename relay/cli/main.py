@@ -22,7 +22,7 @@ from relay.cli.output import INTERRUPTED, discard_stdout_if_broken, fail, say
 from relay.cli.serve import run_relay
 from relay.cli.signals import run
 from relay.cli.token import mint_for_tag, mint_for_task
-from relay.core.tag import normalized
+from relay.core.tag import normalize_tag
 from relay.errors import RelayError
 from relay.sandbox import PLAIN_KEY, Sandbox
 from relay.sandbox import serve as run_sandbox
@@ -152,6 +152,6 @@ def token(
 
 def _normalized_tag(text: str) -> str:
     try:
-        return normalized(text)
+        return normalize_tag(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--tag") from None

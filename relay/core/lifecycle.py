@@ -42,12 +42,12 @@ from relay.core.results import is_there, merge
 from relay.core.schedule import Watch
 from relay.core.signals import (
     Accepted,
-    CancelAsked,
+    CallbackReceived,
+    CancelRequested,
     EndSeen,
     GivenUp,
     Held,
     LogSeen,
-    Nudged,
     ProgressSeen,
     Record,
     RecordRead,
@@ -204,9 +204,9 @@ class Lifecycle:
                 self._record_read(signal, record, now)
             case RecordUnreadable(why=why):
                 self._record_unreadable(f"the upstream could not be asked: {why}", now)
-            case Nudged():
+            case CallbackReceived():
                 self._watch.nudge(now)
-            case CancelAsked(by=by):
+            case CancelRequested(by=by):
                 if self.snapshot.cancel is None:
                     self._recorder.emit("cancel", Cancel(by=by), now, Source.RELAY)
                 self._watch.look(now)

@@ -37,7 +37,7 @@ _STARTS_OVER = 50.0
 """Below this a phase that was complete has begun again; above it a frame came late."""
 
 
-def from_text(text: str) -> Progress | None:
+def parse_progress_bar(text: str) -> Progress | None:
     """
     Read the last progress bar of tqdm's shape (`Label:  10%|█ | 1/10 [00:05<00:45,  1.20it/s]`) out of `text`.
 
@@ -49,7 +49,7 @@ def from_text(text: str) -> Progress | None:
         bar = _AFTER_PERCENT.match(text, at + 1)
         if percent and bar:
             speed, unit = _per_second(bar["speed"], bar["unit"])
-            left_s = seconds(bar["left"] or "")
+            left_s = parse_duration_s(bar["left"] or "")
             return Progress(
                 percent=float(percent[1]),
                 step=int(bar["step"]) if bar["step"] else None,
@@ -57,13 +57,13 @@ def from_text(text: str) -> Progress | None:
                 label=_label(text, percent.start()),
                 speed=speed,
                 unit=unit,
-                eta=None if left_s is None else upstream_eta(left_s),
+                eta=None if left_s is None else reported_eta(left_s),
             )
         at = text.rfind("%|", 0, at)
     return None
 
 
-def seconds(text: str) -> float | None:
+def parse_duration_s(text: str) -> float | None:
     """Read a duration: `3s`, `1m 5s`, `00:45`, `1:02:03`, or bare seconds; null when it is none."""
     text = text.strip()
     if _CLOCK.fullmatch(text):
@@ -80,7 +80,7 @@ def seconds(text: str) -> float | None:
     return total if text and at == len(text) else None
 
 
-def upstream_eta(left_s: float) -> Eta:
+def reported_eta(left_s: float) -> Eta:
     """Wrap what the upstream said is left: a range without width, drawn from no history of ours."""
     return Eta(low_s=left_s, high_s=left_s, n=None, basis="upstream")
 

@@ -159,12 +159,12 @@ class RecordUnreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nudged:
+class CallbackReceived:
     """The upstream called back: whatever it said, the record should be read now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancelAsked:
+class CancelRequested:
     """Somebody with the right to do so asked to stop the task."""
 
     by: str
@@ -192,7 +192,7 @@ Signal = (
     | StreamLost
     | RecordRead
     | RecordUnreadable
-    | Nudged
-    | CancelAsked
+    | CallbackReceived
+    | CancelRequested
     | GivenUp
 )

@@ -19,7 +19,7 @@ _FLAG_LETTERS = range(0xE0020, 0xE0080)
 """Invisible, too: with them the flags of England, Scotland and Wales are written."""
 
 
-def normalized(text: str) -> str:
+def normalize_tag(text: str) -> str:
     """
     Return a tag as it is kept.
 
@@ -46,6 +46,6 @@ def _is_unprintable(char: str) -> bool:
 
 Tag = Annotated[
     str,
-    AfterValidator(normalized),
+    AfterValidator(normalize_tag),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_CHARS, "pattern": r"\S"}),
 ]

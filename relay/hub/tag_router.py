@@ -16,7 +16,7 @@ from relay.core.snapshot import Snapshot, begin
 from relay.errors import StoreDamaged, StoreError
 from relay.hub.tag_channel import LISTED, TagChannel
 from relay.hub.viewer import Tag, TagSubscription, Viewer
-from relay.journal.base import UNENDED, Entry, Filter, Journal
+from relay.journal.base import UNFINISHED, Entry, Filter, Journal
 
 _log = log.get("hub")
 
@@ -199,7 +199,7 @@ class Tags:
 
     async def _list(self, tag: Tag) -> tuple[list[str], list[str]]:
         """Return the newest tasks of a tag that have not ended, and its newest of all."""
-        unended = await self._journal.page(Filter(states=UNENDED, tag=tag), after=None, limit=LISTED)
+        unended = await self._journal.page(Filter(states=UNFINISHED, tag=tag), after=None, limit=LISTED)
         newest = await self._journal.page(Filter(tag=tag), after=None, limit=LISTED)
         return [place.id for place in unended], [place.id for place in newest]
 

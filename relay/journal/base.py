@@ -128,14 +128,14 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ListPosition:
     """Where a task stands in the list, newest first: a page ends at one and the next begins after it."""
 
     created_at: float
     id: str
 
 
-UNENDED = tuple(state for state in State if not state.ended)
+UNFINISHED = tuple(state for state in State if not state.ended)
 """The states of a task that has not ended."""
 
 
@@ -256,10 +256,10 @@ class Journal(Protocol):
     async def read(self, task: str, *, after: int, limit: int) -> History:
         """Return committed entries with seq > `after`, oldest first, at most `limit`."""
 
-    async def page(self, where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
+    async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
         """Return tasks newest first, beginning behind `after`; state is as of the last committed event."""
 
-    async def unended(self) -> tuple[str, ...]:
+    async def unfinished(self) -> tuple[str, ...]:
         """Return the ids of all tasks that have not ended, oldest first."""
 
     async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
@@ -276,10 +276,10 @@ class Journal(Protocol):
     async def size_bytes(self) -> int:
         """Return how much room everything takes that is kept. What was removed counts no more."""
 
-    async def witness(self, at: float) -> None:
+    async def save_time(self, at: float) -> None:
         """Note that it is this late for certain, in unix seconds: what `relay.clock.CautiousClock` says."""
 
-    async def witnessed(self) -> float | None:
+    async def saved_time(self) -> float | None:
         """Return what was noted last, by this process or an earlier one; null where nothing was."""
 
     async def check(self) -> str | None:
@@ -293,7 +293,7 @@ class Journal(Protocol):
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with everything that is committed from now on; return a function that stops it."""
 
-    async def keep(self, name: str, value: str) -> str:
+    async def keep_secret(self, name: str, value: str) -> str:
         """
         Keep a secret under a name, if there is none yet; return the one that is kept. Synced when it returns.
 

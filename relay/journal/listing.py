@@ -14,7 +14,7 @@ from itertools import islice
 from math import inf
 
 from relay.core.events import State
-from relay.journal.base import Filter, Place
+from relay.journal.base import Filter, ListPosition
 
 RARE = 2000
 """A condition that no more tasks meet than this is one to begin with."""
@@ -51,11 +51,13 @@ class _Condition:
     """Walks that together find just those tasks, where an index has them by age."""
 
 
-def load_page(connection: sqlite3.Connection, where: Filter, after: Place | None, limit: int) -> tuple[Place, ...]:
+def load_page(
+    connection: sqlite3.Connection, where: Filter, after: ListPosition | None, limit: int
+) -> tuple[ListPosition, ...]:
     """Return tasks newest first, beginning behind `after`."""
     since = -inf if where.since is None else where.since
     until = inf if where.until is None else where.until
-    behind = Place(created_at=inf, id="") if after is None else after
+    behind = ListPosition(created_at=inf, id="") if after is None else after
     window = since, min(until, behind.created_at)
     conditions = _conditions(where, window)
     walks = _walks(connection, conditions)
@@ -72,7 +74,7 @@ def load_page(connection: sqlite3.Connection, where: Filter, after: Place | None
         ).fetchall()
         for walk in walks
     ]
-    return tuple(Place(created_at=at, id=task) for at, task in islice(merge(*pages, reverse=True), limit))
+    return tuple(ListPosition(created_at=at, id=task) for at, task in islice(merge(*pages, reverse=True), limit))
 
 
 def _walks(connection: sqlite3.Connection, conditions: Sequence[_Condition]) -> Sequence[_Walk]:

@@ -11,10 +11,10 @@ from itertools import islice
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Claim, Entry, Filter, History, Listener, Place, StoredTask
+from relay.journal.base import Claim, Entry, Filter, History, Listener, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.listeners import Listeners
-from relay.journal.search_words import are_all_found
+from relay.journal.search_words import all_words_match
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,10 +152,10 @@ class MemoryJournal:
             return History(entries=(), first_seq=0)
         return History(entries=tuple(known.after(after)[:limit]), first_seq=known.first_seq)
 
-    async def page(self, where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
+    async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
         self._check_open()
         found = (
-            Place(created_at=task.record.created_at, id=task.record.id)
+            ListPosition(created_at=task.record.created_at, id=task.record.id)
             for task in sorted(self._tasks.values(), key=_age, reverse=True)
             if (not where.states or task.state in where.states)
             and _meets(task.record, where)
@@ -163,7 +163,7 @@ class MemoryJournal:
         )
         return tuple(islice(found, limit))
 
-    async def unended(self) -> tuple[str, ...]:
+    async def unfinished(self) -> tuple[str, ...]:
         self._check_open()
         tasks = sorted(self._tasks.values(), key=_age)
         return tuple(task.record.id for task in tasks if not task.state.ended)
@@ -182,11 +182,11 @@ class MemoryJournal:
         self._check_open()
         return sum(len(entry.body) for task in self._tasks.values() for entry in task.entries)
 
-    async def witness(self, at: float) -> None:
+    async def save_time(self, at: float) -> None:
         self._check_open()
         self._witnessed = at
 
-    async def witnessed(self) -> float | None:
+    async def saved_time(self) -> float | None:
         self._check_open()
         return self._witnessed
 
@@ -197,7 +197,7 @@ class MemoryJournal:
     def listen(self, listener: Listener) -> Callable[[], None]:
         return self._listeners.add(listener)
 
-    async def keep(self, name: str, value: str) -> str:
+    async def keep_secret(self, name: str, value: str) -> str:
         self._check_open()
         return self._secrets.setdefault(name, value)
 
@@ -234,7 +234,7 @@ def _meets(record: StoredTask, where: Filter) -> bool:
         and (where.model is None or where.model.lower() == record.model.lower())
         and (where.since is None or where.since <= record.created_at)
         and (where.until is None or where.until > record.created_at)
-        and are_all_found(where.words, record.id, (record.model, *record.tags))
+        and all_words_match(where.words, record.id, (record.model, *record.tags))
     )
 
 

@@ -49,7 +49,7 @@ async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int)
             break
     if removed:
         _log.info("tasks.removed", count=removed)
-    await journal.witness(now)
+    await journal.save_time(now)
     return removed
 
 

@@ -12,14 +12,14 @@ from collections.abc import Iterable
 _ASCII_SYMBOLS = frozenset("$+<=>^`|~")
 
 
-def word_starts(name: str) -> tuple[str, ...]:
+def word_suffixes(name: str) -> tuple[str, ...]:
     """Return a name from each of its words on to its end, as it is compared."""
     text = _folded(name)
     starts = (at for at, char in enumerate(text) if not _separates(char) and (at == 0 or _separates(text[at - 1])))
     return tuple(dict.fromkeys(text[at:] for at in starts))
 
 
-def asked_words(query: str) -> tuple[str, ...]:
+def query_words(query: str) -> tuple[str, ...]:
     """Return the words of a search, as they are compared; punctuation in front of one does not count."""
     words = []
     for word in _folded(query).split():
@@ -28,9 +28,9 @@ def asked_words(query: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, words)))
 
 
-def are_all_found(words: Iterable[str], task: str, names: Iterable[str]) -> bool:
+def all_words_match(words: Iterable[str], task: str, names: Iterable[str]) -> bool:
     """Say whether each word begins the task's id, or a word of one of its names."""
-    starts = [task, *(start for name in names for start in word_starts(name))]
+    starts = [task, *(start for name in names for start in word_suffixes(name))]
     return all(any(start.startswith(word) for start in starts) for word in words)
 
 

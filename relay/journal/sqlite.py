@@ -25,7 +25,7 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import StoreDamaged, StoreError, StoreGone
 from relay.journal import listing, tables
 from relay.journal.availability import Outage
-from relay.journal.base import Claim, Filter, History, Listener, Place, StoredTask
+from relay.journal.base import Claim, Filter, History, Listener, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.checkpoints import Checkpoints
 from relay.journal.database import Database, open_database
@@ -137,13 +137,13 @@ class SQLiteJournal:
     async def read(self, task: str, *, after: int, limit: int) -> History:
         return await self._read(partial(tables.load_history, task=task, after=after, limit=limit))
 
-    async def page(self, where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
+    async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
         database, _ = self._opened()
         query = partial(listing.load_page, where=where, after=after, limit=limit)
         return await self._asked(self._lister, database.lists, query)
 
-    async def unended(self) -> tuple[str, ...]:
-        return await self._read(tables.load_unended)
+    async def unfinished(self) -> tuple[str, ...]:
+        return await self._read(tables.load_unfinished)
 
     async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
         _, writer = self._opened()
@@ -155,16 +155,16 @@ class SQLiteJournal:
     def listen(self, listener: Listener) -> Callable[[], None]:
         return self._listeners.add(listener)
 
-    async def keep(self, name: str, value: str) -> str:
+    async def keep_secret(self, name: str, value: str) -> str:
         _, writer = self._opened()
         return await writer.do(partial(tables.keep_secret, name=name, value=value))
 
-    async def witness(self, at: float) -> None:
+    async def save_time(self, at: float) -> None:
         _, writer = self._opened()
         await writer.do(partial(tables.note, name="witnessed", value=repr(at)))
 
-    async def witnessed(self) -> float | None:
-        return await self._read(tables.load_witnessed)
+    async def saved_time(self) -> float | None:
+        return await self._read(tables.load_saved_time)
 
     async def check(self) -> str | None:
         database, writer = self._opened()

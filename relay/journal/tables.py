@@ -18,9 +18,9 @@ from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import StoreDamaged
-from relay.journal.base import UNENDED, Claim, Entry, History, StoredTask
+from relay.journal.base import UNFINISHED, Claim, Entry, History, StoredTask
 from relay.journal.batch import Batch
-from relay.journal.search_words import word_starts
+from relay.journal.search_words import word_suffixes
 
 _ENDED = tuple(state for state in State if state.ended)
 
@@ -144,7 +144,7 @@ def prune(connection: sqlite3.Connection, ended_before: float, limit: int) -> tu
 
 def add_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
     """Have models and tags found by their words. Those that are known cost a lookup."""
-    rows = [(word, name) for name in names for word in word_starts(name)]
+    rows = [(word, name) for name in names for word in word_suffixes(name)]
     connection.executemany("INSERT OR IGNORE INTO words (word, name) VALUES (?, ?)", rows)
 
 
@@ -163,7 +163,7 @@ def _drop_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
             {"name": name},
         ).fetchone()
         if not used:
-            rows = [(word, name) for word in word_starts(name)]
+            rows = [(word, name) for word in word_suffixes(name)]
             connection.executemany("DELETE FROM words WHERE word = ? AND name = ?", rows)
 
 
@@ -216,7 +216,7 @@ def note(connection: sqlite3.Connection, name: str, value: str) -> None:
     connection.execute("REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
 
 
-def load_witnessed(connection: sqlite3.Connection) -> float | None:
+def load_saved_time(connection: sqlite3.Connection) -> float | None:
     """Return how late it was for certain, as noted last. In a file of an earlier version its newest task knows."""
     row = connection.execute("SELECT value FROM meta WHERE name = 'witnessed'").fetchone()
     if row is None:
@@ -352,11 +352,11 @@ def load_history(connection: sqlite3.Connection, task: str, after: int, limit: i
     return History(entries=tuple(entries), first_seq=first_seq or 0)
 
 
-def load_unended(connection: sqlite3.Connection) -> tuple[str, ...]:
+def load_unfinished(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Return the ids of the tasks that have not ended, oldest first."""
     rows = connection.execute(
-        f"SELECT id FROM tasks WHERE state IN ({', '.join('?' * len(UNENDED))})"  # noqa: S608 - placeholders only
+        f"SELECT id FROM tasks WHERE state IN ({', '.join('?' * len(UNFINISHED))})"  # noqa: S608 - placeholders only
         " ORDER BY created_at, id",
-        UNENDED,
+        UNFINISHED,
     )
     return tuple(id_ for (id_,) in rows)

@@ -14,7 +14,15 @@ from relay import log
 from relay.backoff import Bucket, full_jitter
 from relay.core.events import Event, Source, Stage, State
 from relay.core.lifecycle import Lifecycle
-from relay.core.signals import CancelAsked, Nudged, RecordRead, RecordUnreadable, Signal, StreamLost, StreamOpened
+from relay.core.signals import (
+    CallbackReceived,
+    CancelRequested,
+    RecordRead,
+    RecordUnreadable,
+    Signal,
+    StreamLost,
+    StreamOpened,
+)
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import Run, UpstreamTask
 from relay.errors import UpstreamError, UpstreamUnavailable
@@ -150,7 +158,7 @@ class Follower:
         Raises:
             UpstreamError: it cannot be stopped, or could not be asked.
         """
-        await self._take([CancelAsked(by=by)])
+        await self._take([CancelRequested(by=by)])
         upstream = self._upstream
         if upstream is None:  # `run` stops it when it is known
             self._submission.wake()
@@ -172,16 +180,16 @@ class Follower:
             self._later_look = self._loop.call_later(wait_s, self._look_after_all)
             return
         self._submission.look()
-        await self._take([Nudged()])
+        await self._take([CallbackReceived()])
         with suppress(asyncio.QueueFull):  # the loop is awake anyway, so nobody waits for a place
-            self._inbox.put_nowait(Nudged())
+            self._inbox.put_nowait(CallbackReceived())
 
     def _look_after_all(self) -> None:
         self._later_look = None
         self._looks.take(self._loop.time())
         self._submission.look()
         try:
-            self._inbox.put_nowait(Nudged())
+            self._inbox.put_nowait(CallbackReceived())
         except asyncio.QueueFull:
             self._later_look = self._loop.call_later(LOOK_EVERY_S, self._look_after_all)
 

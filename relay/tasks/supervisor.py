@@ -124,7 +124,7 @@ class Following:
         """
         unended: list[tuple[StoredTask, Snapshot]] = []
         waiting: list[StoredTask | None] = []
-        for task in await self._journal.unended():
+        for task in await self._journal.unfinished():
             try:
                 record, snapshot = await self._load(task)
             except StoreDamaged as error:

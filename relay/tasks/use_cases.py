@@ -19,7 +19,7 @@ from relay.core.timeline import first_moment
 from relay.core.upstream import UpstreamTask
 from relay.errors import Code, FieldError, RequestError, StoreDamaged, UpstreamError
 from relay.files.spool import Spool
-from relay.journal.base import Claim, Filter, Journal, Place, StoredTask
+from relay.journal.base import Claim, Filter, Journal, ListPosition, StoredTask
 from relay.providers.base import Provider
 from relay.tasks.models import Models
 from relay.tasks.requests import Attach, Idempotency, Start
@@ -52,7 +52,7 @@ class Page:
     """A stretch of the list, newest first; `next` is where the next one begins, null at the end."""
 
     snapshots: tuple[Snapshot, ...]
-    next: Place | None
+    next: ListPosition | None
 
 
 class Tasks:
@@ -201,7 +201,7 @@ class Tasks:
             raise RequestError(Code.NOT_FOUND, "There is no such task.")
         return record
 
-    async def page(self, where: Filter, *, after: Place | None, limit: int) -> Page:
+    async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> Page:
         """Return tasks, newest first, without their log and segments; those that cannot be read are left out."""
         places = await self._journal.page(where, after=after, limit=limit + 1)
         snapshots: list[Snapshot] = []

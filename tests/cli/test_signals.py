@@ -153,7 +153,7 @@ async def made_key(shell: Shell) -> str:
     journal = SQLiteJournal(shell.folder / "relay.db")
     await journal.open(lock=False)
     try:
-        return await journal.keep("api_key", "none was made")
+        return await journal.keep_secret("api_key", "none was made")
     finally:
         await journal.close()
 

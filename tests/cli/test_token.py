@@ -39,7 +39,7 @@ def test_a_tag_needs_no_task_yet() -> None:
     async def make_store() -> str:
         journal = SQLiteJournal(Path("relay.db"))
         await journal.open(lock=False)
-        kept = await journal.keep("token_secret", SECRET)
+        kept = await journal.keep_secret("token_secret", SECRET)
         await journal.close()
         return kept
 

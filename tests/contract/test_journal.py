@@ -16,7 +16,7 @@ from relay.core.events import Data, Done, Event, Log, LogOutput, Progress, Progr
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.journal import listing
-from relay.journal.base import UNENDED, Appended, Claim, Entry, Filter, History, Journal, Place, StoredTask
+from relay.journal.base import UNFINISHED, Appended, Claim, Entry, Filter, History, Journal, ListPosition, StoredTask
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal
 
@@ -585,13 +585,13 @@ async def test_a_list_is_newest_first_in_pages(journal: Journal) -> None:
         await create(journal, task, created_at=created_at)
 
     for limit in range(1, 8):
-        found: list[Place] = []
-        after: Place | None = None
+        found: list[ListPosition] = []
+        after: ListPosition | None = None
         while page := await journal.page(Filter(), after=after, limit=limit):
             assert len(page) <= limit
             found.extend(page)
             after = page[-1]
-        assert found == [Place(created_at=ages[task], id=task) for task in ("f", "d", "c", "a", "e", "b")]
+        assert found == [ListPosition(created_at=ages[task], id=task) for task in ("f", "d", "c", "a", "e", "b")]
 
 
 async def test_a_page_may_begin_where_no_task_is(journal: Journal) -> None:
@@ -599,7 +599,7 @@ async def test_a_page_may_begin_where_no_task_is(journal: Journal) -> None:
     await create(journal, "a", created_at=1.0)
     await create(journal, "c", created_at=1.0)
 
-    page = await journal.page(Filter(), after=Place(created_at=1.0, id="b"), limit=10)
+    page = await journal.page(Filter(), after=ListPosition(created_at=1.0, id="b"), limit=10)
 
     assert [place.id for place in page] == ["a"]
 
@@ -642,7 +642,7 @@ async def test_a_list_takes_any_of_several_states(journal: Journal) -> None:
 
     assert await ids(State.RUNNING, State.SUCCEEDED) == "feba"
     assert await ids(State.SUCCEEDED, State.RUNNING, State.RUNNING) == "feba"
-    assert await ids(*UNENDED) == "edca"
+    assert await ids(*UNFINISHED) == "edca"
     assert await ids(*State) == "fedcba"
 
 
@@ -710,7 +710,7 @@ def test_both_journals_list_the_same(
 ) -> None:
     """Whatever tasks there are and whatever is asked for, page by page, however a store comes by them."""
 
-    async def listed(journal: Journal) -> list[list[Place]]:
+    async def listed(journal: Journal) -> list[list[ListPosition]]:
         await journal.open(lock=False)
         try:
             for number, (model, tags, state, created_at) in enumerate(tasks):
@@ -729,7 +729,7 @@ def test_both_journals_list_the_same(
                     await journal.append([*logs(task, 2, 2), *([done(task, 3)] if state > 1 else [])])
             found = []
             for where in wheres:
-                pages: list[Place] = []
+                pages: list[ListPosition] = []
                 while page := await journal.page(where, after=pages[-1] if pages else None, limit=limit):
                     pages += page
                 found.append(pages)
@@ -751,7 +751,7 @@ async def test_the_unended_are_listed_oldest_first(journal: Journal) -> None:
     await journal.append([done("e", 2)])
     await journal.append(logs("c", 2, 2))
 
-    assert await journal.unended() == ("b", "d", "a", "c")
+    assert await journal.unfinished() == ("b", "d", "a", "c")
 
 
 # What is kept besides
@@ -760,11 +760,11 @@ async def test_the_unended_are_listed_oldest_first(journal: Journal) -> None:
 async def test_a_secret_is_kept_once(journal: Journal) -> None:
     """However many come with a value of their own, all go with the first; names do not touch each other."""
     epoch = journal.epoch
-    values = await asyncio.gather(*(journal.keep("key", f"v{n}") for n in range(20)))
+    values = await asyncio.gather(*(journal.keep_secret("key", f"v{n}") for n in range(20)))
 
     assert len(set(values)) == 1
-    assert await journal.keep("key", "later") == values[0]
-    assert await journal.keep("epoch", "another") == "another"
+    assert await journal.keep_secret("key", "later") == values[0]
+    assert await journal.keep_secret("epoch", "another") == "another"
     assert journal.epoch == epoch
 
 
@@ -785,10 +785,10 @@ async def test_a_journal_that_is_not_open_says_so(make: Make) -> None:
             journal.snapshot("a"),
             journal.read("a", after=0, limit=1),
             journal.page(Filter(), after=None, limit=1),
-            journal.unended(),
+            journal.unfinished(),
             journal.prune(ended_before=1.0, limit=1),
             journal.size_bytes(),
-            journal.keep("key", "value"),
+            journal.keep_secret("key", "value"),
         ):
             with pytest.raises(RuntimeError, match="not open"):
                 await call
@@ -918,7 +918,7 @@ async def test_only_what_has_ended_by_then_is_pruned(journal: Journal) -> None:
     assert await journal.prune(ended_before=50.0, limit=5) == ("early",)
     assert await journal.prune(ended_before=50.5, limit=5) == ("late",)
     assert await journal.prune(ended_before=1e9, limit=5) == ()
-    assert await journal.unended() == ("runs",)
+    assert await journal.unfinished() == ("runs",)
 
 
 async def test_the_oldest_are_pruned_first_and_only_so_many(journal: Journal) -> None:

@@ -30,12 +30,12 @@ from relay.core.patience import Patience
 from relay.core.schedule import NUDGED_S, UNCONFIRMED_CHECK_S
 from relay.core.signals import (
     Accepted,
-    CancelAsked,
+    CallbackReceived,
+    CancelRequested,
     EndSeen,
     GivenUp,
     Held,
     LogSeen,
-    Nudged,
     Part,
     ProgressSeen,
     Record,
@@ -87,7 +87,7 @@ signals: st.SearchStrategy[Signal] = st.one_of(
     st.builds(Held, reason=st.just("full"), position=st.integers(1, 3)),
     st.just(Released()),
     st.just(Withdrawn()),
-    st.just(Nudged()),
+    st.just(CallbackReceived()),
     st.builds(StageSeen, stage=stages),
     st.builds(StageSeen, stage=stages),
     st.builds(ProgressSeen, progress=progresses),
@@ -104,7 +104,7 @@ signals: st.SearchStrategy[Signal] = st.one_of(
     st.just(StreamLost()),
     st.builds(RecordRead, record=st.one_of(st.none(), records, records)),
     st.builds(RecordUnreadable, why=st.just("no answer")),
-    st.builds(CancelAsked, by=st.just("key")),
+    st.builds(CancelRequested, by=st.just("key")),
     st.builds(GivenUp, evidence=st.just(("relay: gave up",))),
 )
 steps = st.lists(st.tuples(signals, st.sampled_from([0.0, 0.01, 0.2, 3.0, 61.0, 500.0])), max_size=40)
@@ -570,7 +570,7 @@ def test_a_task_that_is_taken_up_has_time_left(off_s: float) -> None:
 
 def test_a_cancelled_task_is_canceled_only_when_the_upstream_says_so() -> None:
     """Asking is an event of its own, once however often it is asked."""
-    lifecycle, events = followed(Accepted(upstream_id="7"), CancelAsked(by="key"), CancelAsked(by="key"))
+    lifecycle, events = followed(Accepted(upstream_id="7"), CancelRequested(by="key"), CancelRequested(by="key"))
     assert [event.type for event in events] == ["submit", "submitted", "cancel"]
     done = lifecycle.receive(RecordRead(record=Record(phase="canceled", status="task_cancel")), T0 + 9)
     assert done[-1].state is State.CANCELED
@@ -718,7 +718,7 @@ def test_a_callback_that_the_record_does_not_confirm_is_looked_into_again() -> N
     lifecycle, _ = begun()
     lifecycle.receive(StageSeen(stage=Stage.START), T0)
     lifecycle.receive(StreamOpened(), T0)
-    lifecycle.receive(Nudged(), T0)
+    lifecycle.receive(CallbackReceived(), T0)
     still = RecordRead(record=Record(phase="open", status="task_start"))
     lifecycle.receive(still, T0)
     assert lifecycle.check_at == T0 + UNCONFIRMED_CHECK_S

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.events import Phase, Progress
-from relay.core.progress import advance, from_text, seconds, upstream_eta
+from relay.core.progress import advance, parse_duration_s, parse_progress_bar, reported_eta
 
 PERCENTS = st.none() | st.floats()
 STEPS = st.none() | st.integers()
@@ -26,10 +26,10 @@ def progresses() -> st.SearchStrategy[Progress]:
 
 def test_a_whole_bar_is_read_with_all_it_says() -> None:
     """Label, percent, step, speed and what is left come out of tqdm's own shape."""
-    bar = from_text("Sampling:  10%|█         | 1/10 [00:05<00:45,  1.20it/s]")
+    bar = parse_progress_bar("Sampling:  10%|█         | 1/10 [00:05<00:45,  1.20it/s]")
 
     assert bar == Progress(
-        percent=10.0, step=1, steps=10, label="Sampling", speed=1.2, unit="it/s", eta=upstream_eta(45.0)
+        percent=10.0, step=1, steps=10, label="Sampling", speed=1.2, unit="it/s", eta=reported_eta(45.0)
     )
 
 
@@ -40,7 +40,7 @@ def test_a_whole_bar_is_read_with_all_it_says() -> None:
         ("0%|          | 0/10 [00:00<?, ?it/s]", Progress(percent=0.0, step=0, steps=10)),
         (
             "50%|#####     | 5/10 [00:10<00:10,  2.00s/it]",
-            Progress(percent=50.0, step=5, steps=10, speed=0.5, unit="it/s", eta=upstream_eta(10.0)),
+            Progress(percent=50.0, step=5, steps=10, speed=0.5, unit="it/s", eta=reported_eta(10.0)),
         ),
         ("25%|██▌  | 1.5G/6.0G", Progress(percent=25.0)),
         ("45.5%|████ |", Progress(percent=45.5)),
@@ -54,13 +54,13 @@ def test_a_whole_bar_is_read_with_all_it_says() -> None:
 )
 def test_every_variant_of_a_bar_is_read_and_the_last_one_wins(text: str, expected: Progress) -> None:
     """Short bars, unknown rates, slow rates, scaled units, carriage returns and cursor codes all occur."""
-    assert from_text(text) == expected
+    assert parse_progress_bar(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "60%", "accuracy 60% | loss 3", "60%|", "step 3/10", "%|bar| 1/2"])
 def test_text_that_only_mentions_a_percent_is_no_progress(text: str) -> None:
     """Models write percentages about many things; only tqdm's shape counts."""
-    assert from_text(text) is None
+    assert parse_progress_bar(text) is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_text_that_only_mentions_a_percent_is_no_progress(text: str) -> None:
 )
 def test_durations_are_read_in_every_spelling(text: str, expected: float | None) -> None:
     """Words, clocks and bare seconds; what is no duration is null."""
-    assert seconds(text) == expected
+    assert parse_duration_s(text) == expected
 
 
 def test_a_new_phase_keeps_the_percent_and_brings_the_rest() -> None:
@@ -133,9 +133,9 @@ def test_the_percent_never_goes_back_nor_leaves_its_range(news: list[Progress]) 
 @given(st.text() | st.text(alphabet="0123456789%|:/[]<,. its\r\n█", max_size=60))
 def test_any_text_is_read_without_an_error(text: str) -> None:
     """Reading text is total: a bar or null, a duration or null."""
-    bar = from_text(text)
+    bar = parse_progress_bar(text)
     assert bar is None or bar.percent is not None
-    duration = seconds(text)
+    duration = parse_duration_s(text)
     assert duration is None or duration >= 0
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page
 
 from relay.app import Running
-from relay.journal.search_words import are_all_found, asked_words
+from relay.journal.search_words import all_words_match, query_words
 from tests.e2e.follow import BLANK
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -344,6 +344,6 @@ async def test_the_dashboard_matches_search_words_as_the_relay_does(relay: Runni
         page, relay, "src/dashboard/search.js", "matchesSearch", *[[search, task, names] for search in SEARCHES]
     )
 
-    assert found == [are_all_found(asked_words(search), task, names) for search in SEARCHES]
+    assert found == [all_words_match(query_words(search), task, names) for search in SEARCHES]
     assert any(found)
     assert not all(found)

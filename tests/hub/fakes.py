@@ -26,7 +26,7 @@ from relay.core.events import (
 from relay.core.snapshot import Snapshot, apply, begin
 from relay.hub.framing import SSE_HTTP_1_0, Form
 from relay.hub.viewer import Close, Subject, Viewer
-from relay.journal.base import Appended, Filter, History, Listener, Place, StoredTask
+from relay.journal.base import Appended, Filter, History, Listener, ListPosition, StoredTask
 from relay.journal.memory import MemoryJournal
 
 TASK = "t1"
@@ -72,7 +72,7 @@ class SlowJournal(MemoryJournal):
         await self._answering()
         return answer
 
-    async def page(self, where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
+    async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
         answer = await super().page(where, after=after, limit=limit)
         await self._answering()
         return answer

@@ -16,7 +16,7 @@ from relay.hub.hub import ROUND_S, Hub
 from relay.hub.tag_channel import LISTED, TagChannel
 from relay.hub.task_channel import FLOOD_BYTES
 from relay.hub.viewer import BEHIND_BYTES, TagSubscription
-from relay.journal.base import Filter, Place, StoredTask
+from relay.journal.base import Filter, ListPosition, StoredTask
 from tests.hub.fakes import TASK, Clock, SlowJournal, Told, short
 
 SHOP = "shop"
@@ -184,7 +184,7 @@ async def test_a_task_that_comes_by_the_tail_first_is_not_read_over(
     """The list knew of it before the tail, and its state was asked for early: the answer is too old when it comes."""
     page = journal.page
 
-    async def page_then_wait(where: Filter, *, after: Place | None, limit: int) -> tuple[Place, ...]:
+    async def page_then_wait(where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
         answer = await page(where, after=after, limit=limit)
         if not where.states:  # the last part of the list
             journal.gate.clear()

@@ -161,7 +161,7 @@ async def test_a_store_that_is_taken_away_is_noticed(
             with pytest.raises(StoreGone):
                 await append(journal, "before", 300)
             with pytest.raises(StoreGone):
-                await journal.witness(1.0)
+                await journal.save_time(1.0)
         assert await journal.check() == GONE
     assert [entry["event"] for entry in logs] == ["journal.write_failed"]
     assert "restart the relay" in logs[0]["error"]
@@ -187,7 +187,7 @@ async def test_what_others_may_do_to_a_running_store_is_no_accident(path: Path) 
             await append(journal, "a", seq)
         await journal.prune(ended_before=0.0, limit=1)
         async with opened(path, lock=False) as beside:
-            await beside.keep("key", "value")
+            await beside.keep_secret("key", "value")
         await asyncio.to_thread(copy, path, path.with_name("backup"))
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("DELETE FROM events WHERE seq > 10")
@@ -309,7 +309,7 @@ async def test_a_command_beside_it_changes_no_epoch(path: Path) -> None:
     await run(path, "b")
     shutil.copy(backup, path)
     async with opened(path, lock=False) as beside:
-        await beside.keep("key", "value")
+        await beside.keep_secret("key", "value")
         assert beside.epoch == before
     assert await epoch_of(path) != before
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.journal.search_words import are_all_found, asked_words, word_starts
+from relay.journal.search_words import all_words_match, query_words, word_suffixes
 
 MODEL = "bytedance/image-to-video-seedance-v1"
 TASK = "bdwmu65xnubzsm4bndfz6w8eqz"
@@ -23,7 +23,7 @@ SPELLINGS = (unicodedata.normalize("NFD", "Frühling"), "\uff56id", TASK)
 @pytest.mark.parametrize("query", [*FOUND.strip("\n").replace("\n", "").split("|"), *SPELLINGS])
 def test_a_search_finds_what_its_words_begin(query: str) -> None:
     """In any case and spelling, in any order, with or without what joins words."""
-    assert are_all_found(asked_words(query), TASK, (MODEL, *TAGS))
+    assert all_words_match(query_words(query), TASK, (MODEL, *TAGS))
 
 
 @pytest.mark.parametrize(
@@ -31,19 +31,19 @@ def test_a_search_finds_what_its_words_begin(query: str) -> None:
 )
 def test_a_search_finds_nothing_else(query: str) -> None:
     """Not the middle of a word, nor what only some of the words begin."""
-    assert not are_all_found(asked_words(query), TASK, (MODEL, *TAGS))
+    assert not all_words_match(query_words(query), TASK, (MODEL, *TAGS))
 
 
 @given(st.text(max_size=30))
 def test_a_name_is_found_by_itself_and_by_each_of_its_words(name: str) -> None:
     """Whatever characters it has."""
-    assert are_all_found(asked_words(name), "", (name,))
+    assert all_words_match(query_words(name), "", (name,))
     for word in name.split():
-        assert are_all_found(asked_words(word), "", (name,))
+        assert all_words_match(query_words(word), "", (name,))
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_case_does_not_count(name: str, other: str) -> None:
     """Nor how a character is composed."""
-    assert word_starts(name.upper()) == word_starts(name.upper().casefold())
-    assert asked_words(other) == asked_words(unicodedata.normalize("NFD", other))
+    assert word_suffixes(name.upper()) == word_suffixes(name.upper().casefold())
+    assert query_words(other) == query_words(unicodedata.normalize("NFD", other))

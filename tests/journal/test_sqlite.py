@@ -87,14 +87,14 @@ async def test_a_reopened_file_has_everything(path: Path) -> None:
         stored = fold(begin(events[0], journal.epoch), events[1:2])
         await journal.append(events[1:2], snapshot=stored, upstream=upstream)
         await journal.append(events[2:])
-        await journal.keep("key", "secret")
+        await journal.keep_secret("key", "secret")
         before = [
             journal.epoch,
             await journal.stored_task("a"),
             await journal.read("a", after=0, limit=10),
             await journal.snapshot("a"),
             await journal.page(Filter(tag="x", states=(State.RUNNING,)), after=None, limit=10),
-            await journal.unended(),
+            await journal.unfinished(),
         ]
 
     async with opened(path) as journal:
@@ -104,9 +104,9 @@ async def test_a_reopened_file_has_everything(path: Path) -> None:
             await journal.read("a", after=0, limit=10),
             await journal.snapshot("a"),
             await journal.page(Filter(tag="x", states=(State.RUNNING,)), after=None, limit=10),
-            await journal.unended(),
+            await journal.unfinished(),
         ]
-        assert await journal.keep("key", "another") == "secret"
+        assert await journal.keep_secret("key", "another") == "secret"
     assert after == before
     assert before[3] == fold(begin(events[0], str(before[0])), events[1:])
 
@@ -294,7 +294,7 @@ async def test_without_the_lock_several_may_open(path: Path, journal: SQLiteJour
     async with opened(path, lock=False) as one, opened(path, lock=False) as two:
         assert await seqs(one, "a") == [1]
         assert one.epoch == two.epoch == journal.epoch
-        kept = await asyncio.gather(*(each.keep("key", f"of {n}") for n, each in enumerate((journal, one, two))))
+        kept = await asyncio.gather(*(each.keep_secret("key", f"of {n}") for n, each in enumerate((journal, one, two))))
         assert len(set(kept)) == 1
 
 
@@ -302,7 +302,7 @@ async def test_the_first_openers_of_a_new_file_make_it_once(path: Path) -> None:
     """Those that come to a missing file at the same moment end up in the same journal."""
     journals = [SQLiteJournal(path) for _ in range(8)]
     await asyncio.gather(*(journal.open(lock=False) for journal in journals))
-    kept = await asyncio.gather(*(journal.keep("key", f"of {n}") for n, journal in enumerate(journals)))
+    kept = await asyncio.gather(*(journal.keep_secret("key", f"of {n}") for n, journal in enumerate(journals)))
 
     assert len({journal.epoch for journal in journals}) == 1
     assert len(set(kept)) == 1
@@ -317,7 +317,7 @@ async def test_nobody_else_can_read_the_file(path: Path, before: str) -> None:
         if before != "missing":
             await asyncio.to_thread(path.touch, 0o644)
         async with opened(path) as journal:
-            await journal.keep("key", "secret")
+            await journal.keep_secret("key", "secret")
             modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
     finally:
         os.umask(umask)
@@ -427,7 +427,7 @@ async def test_one_bad_job_of_a_commit_fails_alone(path: Path, journal: SQLiteJo
             journal.append([line("a", 2)]),
             journal.append([line("a", 5)]),
             journal.append([line("a", 3), line("a", 4)]),
-            journal.keep("key", "\ud800"),
+            journal.keep_secret("key", "\ud800"),
             create(journal, "b"),
             journal.append([line("b", 2)]),
         ]
@@ -460,7 +460,7 @@ async def test_work_that_breaks_off_is_undone_alone(path: Path, journal: SQLiteJ
         await broken
     await appending
 
-    assert await journal.keep("half", "anew") == "anew"
+    assert await journal.keep_secret("half", "anew") == "anew"
     assert await seqs(journal, "a") == [1, 2]
 
 
@@ -477,7 +477,7 @@ async def test_what_must_be_on_disk_is_synced(journal: SQLiteJournal) -> None:
 
     assert await synchronous(create(journal, "a")) == ["FULL"]
     assert await synchronous(journal.append([line("a", 2)])) == ["NORMAL"]
-    assert await synchronous(journal.keep("key", "value")) == ["FULL"]
+    assert await synchronous(journal.keep_secret("key", "value")) == ["FULL"]
     assert await synchronous(journal.append([line("a", 3)])) == ["NORMAL"]
 
 
@@ -487,7 +487,7 @@ async def test_reads_do_not_wait_for_writes(path: Path, journal: SQLiteJournal) 
     with held_up(path):
         appending = asyncio.create_task(journal.append([line("a", 2)]))
         assert await seqs(journal, "a") == [1]
-        assert await journal.unended() == ("a",)
+        assert await journal.unfinished() == ("a",)
         assert not appending.done()
     await appending
     assert await seqs(journal, "a") == [1, 2]

@@ -293,12 +293,12 @@ async def test_no_error_of_what_is_stored_leaves_the_journal(
     def broken(_connection: sqlite3.Connection) -> tuple[str, ...]:
         raise error
 
-    monkeypatch.setattr(tables, "load_unended", broken)
+    monkeypatch.setattr(tables, "load_unfinished", broken)
     with pytest.raises(StoreError, match=type(error).__name__) as caught:
-        await journal.unended()
+        await journal.unfinished()
     assert "secret" not in str(caught.value)
     monkeypatch.undo()
-    assert await journal.unended() == ()
+    assert await journal.unfinished() == ()
 
 
 async def test_damaged_pages_are_an_error_and_no_end(path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from relay.core.events import Progress, Stream
-from relay.core.progress import LABEL_CHARS, from_text, seconds, upstream_eta
+from relay.core.progress import LABEL_CHARS, parse_duration_s, parse_progress_bar, reported_eta
 from relay.core.signals import LogSeen, Part, ProgressSeen, Signal, TextSeen
 from relay.providers.answers import call_text, texts_of
 from relay.providers.lenient_json import dump, entries, integer, mapping, number, text
@@ -65,7 +65,7 @@ def read(message: object, stream: Stream) -> Iterator[Signal]:
 def _log(line: str, stream: Stream) -> Iterator[Signal]:
     if line:
         yield LogSeen(stream=stream, text=line)
-        if bar := from_text(line):  # tqdm writes to stderr unless told otherwise
+        if bar := parse_progress_bar(line):  # tqdm writes to stderr unless told otherwise
             yield ProgressSeen(progress=bar)
 
 
@@ -154,7 +154,7 @@ def _is_raw_answer(said: Mapping[str, object]) -> bool:
 
 
 def _progress(said: Mapping[str, object]) -> Progress:
-    left_s, speed = seconds(text(said.get("remainingTime"))), number(said.get("speed"))
+    left_s, speed = parse_duration_s(text(said.get("remainingTime"))), number(said.get("speed"))
     percent = number(text(said.get("percentage")).strip().removesuffix("%"))
     return Progress(
         percent=percent if percent is not None and 0 <= percent <= 100 else None,
@@ -163,7 +163,7 @@ def _progress(said: Mapping[str, object]) -> Progress:
         label=text(said.get("task")).strip()[:LABEL_CHARS] or None,
         speed=speed if speed is not None and speed >= 0 else None,
         unit=text(said.get("speedType")).strip()[:LABEL_CHARS] or None,
-        eta=None if left_s is None else upstream_eta(left_s),
+        eta=None if left_s is None else reported_eta(left_s),
     )
 
 

@@ -13,8 +13,8 @@ from relay.access.grants import MAX_TTL_S, MILLISECONDS_FROM, SCOPES
 from relay.core.events import State
 from relay.core.tag import Tag
 from relay.errors import Code, RequestError
-from relay.journal.base import Filter, Place
-from relay.journal.search_words import asked_words
+from relay.journal.base import Filter, ListPosition
+from relay.journal.search_words import query_words
 from relay.tasks.requests import Attach, Idempotency, Start
 
 MODEL = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"
@@ -155,7 +155,7 @@ class ListQuery(BaseModel):
     def _bounded(self) -> "ListQuery":
         if self.since is not None and self.until is not None and self.since > self.until:
             raise ValueError(f"`since` ({self.since:.15g}) must not be later than `until` ({self.until:.15g})")
-        if len(words := asked_words(self.q)) > MAX_SEARCH_WORDS:
+        if len(words := query_words(self.q)) > MAX_SEARCH_WORDS:
             raise ValueError(f"`q` may have {MAX_SEARCH_WORDS} words; this one has {len(words)}")
         return self
 
@@ -168,10 +168,10 @@ class ListQuery(BaseModel):
             model=self.model,
             since=self.since,
             until=self.until,
-            words=asked_words(self.q),
+            words=query_words(self.q),
         )
 
-    def after(self) -> Place | None:
+    def after(self) -> ListPosition | None:
         """
         Return where the page begins.
 
@@ -182,7 +182,7 @@ class ListQuery(BaseModel):
             return None
         created_at, _, task = self.cursor.partition("~")
         try:
-            place = Place(created_at=float(created_at), id=task)
+            place = ListPosition(created_at=float(created_at), id=task)
         except ValueError:
             place = None
         if place is None or not isfinite(place.created_at):
@@ -190,7 +190,7 @@ class ListQuery(BaseModel):
         return place
 
 
-def page_cursor(place: Place) -> str:
+def page_cursor(place: ListPosition) -> str:
     """Write where a page ends, for `ListQuery.after` to read."""
     return f"{place.created_at!r}~{place.id}"
 

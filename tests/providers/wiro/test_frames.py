@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.events import Output, Progress, Stage
-from relay.core.progress import upstream_eta
+from relay.core.progress import reported_eta
 from relay.core.signals import EndSeen, LogSeen, Part, ProgressSeen, Signal, StageSeen, TextSeen
 from relay.providers.wiro.frames import FrameError, parse
 
@@ -70,7 +70,7 @@ PROGRESS = {
 @pytest.mark.parametrize("message", [PROGRESS, json.dumps(PROGRESS)], ids=["object", "JSON in a string"])
 def test_a_progress_object_is_progress_and_no_log(message: object) -> None:
     """All its numbers are strings; the object also comes as JSON in a string."""
-    progress = Progress(percent=60.0, step=6, steps=10, label="Generate", speed=1.2, unit="it/s", eta=upstream_eta(3.0))
+    progress = Progress(percent=60.0, step=6, steps=10, label="Generate", speed=1.2, unit="it/s", eta=reported_eta(3.0))
 
     assert said("task_output", message=message) == (ProgressSeen(progress=progress),)
 
