@@ -14,6 +14,7 @@ from relay.app import Running
 from relay.hub.viewer import NO_SUCH_TASK, TOKEN_EXPIRED, TOKEN_INVALID
 from relay.sandbox import Sandbox
 from tests.e2e.follow import (
+    BLANK,
     FOLLOW_EACH,
     LOST_CONNECTION,
     SOCKET_LIVE,
@@ -68,7 +69,7 @@ async def test_the_client_resumes_after_a_restart_of_the_relay(
     store = f"sqlite:///{tmp_path}/relay.db"
     async with make_relay(store=store) as relay:
         task = await start_held(relay, sandbox)
-        await page.goto(relay.url)
+        await page.goto(relay.url + BLANK)
         await page.evaluate(FOLLOW, subscription(relay, task))
         await until(page, SOCKET_LIVE)
 
@@ -93,7 +94,7 @@ async def test_the_client_resumes_when_the_network_is_back(
     """It reports `offline` until then."""
     complaints.append(LOST_CONNECTION)
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(FOLLOW, subscription(relay, task))
     await until(page, SOCKET_LIVE)
 
@@ -112,7 +113,7 @@ async def test_a_page_restored_from_the_back_forward_cache_reconnects(
 ) -> None:
     """It replaces the old connection at once, and resumes over the new one."""
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(FOLLOW, subscription(relay, task))
     await until(page, SOCKET_LIVE)
     (before,) = await viewers(relay, 1)
@@ -129,7 +130,7 @@ async def test_a_silent_connection_is_replaced(sandbox: Sandbox, relay: Running,
     """The relay pings, so a connection without pings is dead even if the browser reports it as open."""
     await page.clock.install()
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(FOLLOW, subscription(relay, task))
     await until(page, SOCKET_LIVE)
 
@@ -144,7 +145,7 @@ async def test_a_silent_connection_is_replaced(sandbox: Sandbox, relay: Running,
 async def test_a_client_with_a_cursor_receives_only_newer_events(sandbox: Sandbox, relay: Running, page: Page) -> None:
     """A page that stored the cursor with its state resumes from there."""
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(FOLLOW, subscription(relay, task))
     await until(page, SOCKET_LIVE)
     cursor = await page.evaluate("client.cursor")
@@ -167,7 +168,7 @@ async def test_a_token_is_renewed_in_place_before_it_expires(sandbox: Sandbox, r
     await page.clock.install()
     task = await start_held(relay, sandbox)
     fresh, expires_at = relay.context.access.mint(task.id, scope="view", ttl_s=6_000)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     short = token(relay, task, ttl_s=25)
     await page.evaluate(FOLLOW, {"task": task.id, "token": short, "asks": True, "tokens": [fresh]})
     await until(page, SOCKET_LIVE)
@@ -187,7 +188,7 @@ async def test_a_token_that_the_relay_reports_as_expired_is_renewed(
 ) -> None:
     """Reported for a subscription or by the close code: the client resumes with a new token."""
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     tokens = [token(relay, task), token(relay, task, 700), token(relay, task, 800)]
     await page.evaluate(FOLLOW, {"task": task.id, "asks": True, "tokens": tokens})
     await until(page, SOCKET_LIVE)
@@ -206,7 +207,7 @@ async def test_a_token_that_the_relay_reports_as_expired_is_renewed(
 async def test_a_socket_closed_for_a_bad_token_is_reopened_once(sandbox: Sandbox, relay: Running, page: Page) -> None:
     """A second refusal, of a token that has just been fetched, is final."""
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     tokens = [token(relay, task), token(relay, task, 700), "nonsense", "nonsense"]
     await page.evaluate(FOLLOW, {"task": task.id, "asks": True, "tokens": tokens})
     await until(page, SOCKET_LIVE)
@@ -226,7 +227,7 @@ async def test_gettoken_is_called_again_after_an_exception(
     """An exception may be temporary; a missing token is final."""
     complaints.append("getToken failed")
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW, {"task": task.id, "asks": True, "tokens": ["fails", token(relay, task)]})
     await until(page, SOCKET_LIVE)
@@ -241,7 +242,7 @@ async def test_gettoken_is_called_again_after_an_exception(
 async def test_a_token_without_renewal_ends_in_a_refusal(sandbox: Sandbox, relay: Running, page: Page) -> None:
     """Without `getToken` the client reports the expired token and stops."""
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(FOLLOW, subscription(relay, task))
     await until(page, SOCKET_LIVE)
 
@@ -258,7 +259,7 @@ async def test_a_renewal_with_an_invalid_token_ends_one_client_only(
 ) -> None:
     """The relay closes the shared socket; the other client reconnects."""
     first, second = await start_held(relay, sandbox), await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(FOLLOW_EACH, [subscription(relay, task) for task in (first, second)])
     await until(page, "clients.every(({ connection }) => connection === 'live')")
 
@@ -274,7 +275,7 @@ async def test_an_unknown_task_is_final_over_every_transport(
 ) -> None:
     """The client reports `not_found` once and disconnects."""
     complaints.append("404")
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW, {"task": "nothing", "token": relay.api_key, "wire": wire})
 
@@ -287,7 +288,7 @@ async def test_an_unknown_task_is_final_over_every_transport(
 async def test_twenty_tasks_share_one_socket(sandbox: Sandbox, relay: Running, page: Page) -> None:
     """The relay has one connection, and none after the last task has ended."""
     tasks = [await start_held(relay, sandbox) for _ in range(20)]
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW_EACH, [subscription(relay, task) for task in tasks])
 
@@ -303,7 +304,7 @@ async def test_twenty_tasks_share_one_socket(sandbox: Sandbox, relay: Running, p
 async def test_clients_of_one_task_share_one_subscription(sandbox: Sandbox, relay: Running, page: Page) -> None:
     """A client that joins later gets the whole state; one that stops does not affect the others."""
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(FOLLOW, subscription(relay, task))
     await until(page, SOCKET_LIVE)
 
@@ -323,7 +324,7 @@ async def test_a_bad_token_does_not_affect_a_client_with_a_good_one(
     """Even for the same task, and even if the bad one came first."""
     complaints.append("401")
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW_EACH, [{"task": task.id, "token": "nonsense"}, subscription(relay, task)])
 
@@ -337,7 +338,7 @@ async def test_a_board_can_subscribe_again_after_a_refusal(
     """Both after a refused subscription and after a refused connection, without a reload."""
     complaints.append("401")
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(BOARD)
 
     await page.evaluate("(task) => board.subscribe(task, 'nonsense')", task.id)
@@ -365,7 +366,7 @@ async def test_a_board_shows_the_tasks_of_a_tag_and_later_ones(
     async with make_relay(store=store) as relay:
         old = [await start_held(relay, sandbox, "shoot") for _ in range(3)]
         await start_held(relay, sandbox, "else")
-        await page.goto(relay.url)
+        await page.goto(relay.url + BLANK)
         await page.evaluate(BOARD)
         await page.evaluate("(key) => board.subscribeTag('shoot', key)", relay.api_key)
         await until(page, "updates.some(({ message }) => message?.type === 'listed')")

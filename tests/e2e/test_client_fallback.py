@@ -11,6 +11,7 @@ from playwright.async_api import Page
 from relay.app import Running
 from relay.sandbox import Sandbox
 from tests.e2e.follow import (
+    BLANK,
     FOLLOW,
     FOLLOW_ALL,
     LOST_CONNECTION,
@@ -63,7 +64,7 @@ async def test_the_first_state_arrives_within_two_seconds_behind_any_proxy(
     setattr(box, socket, {"ws"})
     box.collected = {"sse"} if stream else set()
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate('() => void import("/static/relay.js")')
         await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
         await page.evaluate(FOLLOW, subscription(relay, task))
@@ -89,7 +90,7 @@ async def test_an_unanswered_plain_call_does_not_delay_the_websocket(
     box, task = Middlebox(relay), await start_held(relay, sandbox)
     box.swallowed = {"poll"}
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW, subscription(relay, task))
 
         await until(page, SOCKET_LIVE)
@@ -105,7 +106,7 @@ async def test_the_event_stream_is_tried_when_websocket_and_plain_calls_fail(
     box, task = Middlebox(relay), await start_held(relay, sandbox)
     box.refused = {"ws", "poll"}
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW, subscription(relay, task))
         for _ in range(25):
             await until(page, "client.connection !== 'connecting'")
@@ -120,7 +121,7 @@ async def test_without_a_proxy_only_the_websocket_is_used(sandbox: Sandbox, rela
     await page.clock.install()
     box, task = Middlebox(relay), await start_held(relay, sandbox)
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW, subscription(relay, task))
         await until(page, SOCKET_LIVE)
         await page.clock.run_for(20_000)
@@ -139,7 +140,7 @@ async def test_the_working_transport_is_remembered_for_the_next_page(
     box, task = Middlebox(relay), await start_held(relay, sandbox)
     box.refused = {"ws"}
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW, subscription(relay, task))
         await until(page, "client.wire === 'sse' && client.connection === 'live'")
         before = box.requests["ws"]
@@ -161,7 +162,7 @@ async def test_an_unusable_stored_choice_is_ignored(storage: str, sandbox: Sandb
     )
     keep = f"localStorage.setItem('relay.wire {relay.url}/', '{value}')"
     await page.add_init_script(forbid if storage == "forbidden" else keep)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW, subscription(relay, task))
 
@@ -176,7 +177,7 @@ async def test_the_event_stream_replaces_a_blocked_websocket(
     box, task = Middlebox(relay), await start_held(relay, sandbox)
     box.refused = {"ws"}
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW, subscription(relay, task))
 
         await until(page, "client.wire === 'sse' && client.connection === 'live'")
@@ -195,7 +196,7 @@ async def test_polling_replaces_a_blocked_event_stream(
     box, task = Middlebox(relay), await start_held(relay, sandbox)
     box.refused = {"ws", "sse"}
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW, subscription(relay, task))
 
         await until(page, "client.wire === 'poll' && client.connection === 'polling'")
@@ -215,7 +216,7 @@ async def test_a_connection_without_data_is_abandoned(
     box, task = Middlebox(relay), await start_held(relay, sandbox)
     box.swallowed = {"ws", "sse"}
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW, subscription(relay, task))
 
         async with asyncio.timeout(60):
@@ -235,7 +236,7 @@ async def test_a_better_transport_is_used_once_it_works(
     box, task = Middlebox(relay), await start_held(relay, sandbox)
     box.refused = {"ws"}
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW, subscription(relay, task))
         await until(page, "client.wire === 'sse' && client.connection === 'live'")
         seen = await page.evaluate("updates.length")
@@ -257,7 +258,7 @@ async def test_an_unreachable_relay_does_not_change_the_transport(
     """When no transport is answered, the client keeps retrying the WebSocket."""
     complaints.append(LOST_CONNECTION)
     async with make_relay() as relay:
-        await page.goto(relay.url)
+        await page.goto(relay.url + BLANK)
         options = subscription(relay, await start_held(relay, sandbox))
         await page.evaluate('() => void import("/static/relay.js")')
         await until(page, "customElements.get('relay-task') !== undefined")
@@ -277,7 +278,7 @@ async def test_a_board_of_a_tag_falls_back_to_the_event_stream(
     await start_held(relay, sandbox, "else")
     box.refused = {"ws"}
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW_TAG, ["shoot", relay.api_key])
 
         await until(page, "board.connection === 'live'")
@@ -293,7 +294,7 @@ async def test_a_board_of_all_tasks_falls_back_to_polling(
     box, task = Middlebox(relay), await start_held(relay, sandbox)
     box.refused = {"ws", "sse"}
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW_ALL, relay.api_key)
 
         await until(page, "board.connection === 'polling'")
@@ -331,7 +332,7 @@ async def test_retry_after_is_honoured(sandbox: Sandbox, relay: Running, page: P
     box.answer = b"HTTP/1.1 503 Busy\r\nRetry-After: 100\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     box.swallowed = {"poll"}
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
         await page.evaluate(FOLLOW, subscription(relay, task) | {"wire": "sse"})
         await page.clock.run_for(500)

@@ -7,7 +7,7 @@ from playwright.async_api import Page, WebSocket, WebSocketRoute
 
 from relay.app import Running
 from relay.sandbox import Sandbox
-from tests.e2e.follow import FOLLOW, LOST_CONNECTION, SOCKET_LIVE, advance, start_held, subscription, until
+from tests.e2e.follow import BLANK, FOLLOW, LOST_CONNECTION, SOCKET_LIVE, advance, start_held, subscription, until
 from tests.e2e.middlebox import Middlebox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -37,7 +37,7 @@ async def test_a_working_connection_survives_a_burst_of_network_events(
 
     page.on("websocket", opened)
     await page.clock.install()
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(FOLLOW, subscription(relay, task))
     await until(page, SOCKET_LIVE)
     before = len(frames)
@@ -69,7 +69,7 @@ async def test_a_dead_connection_is_replaced_after_a_network_event(
         socket.on_message(lambda message: None if deaf else server.send(message))
 
     await page.route_web_socket("**/v1/ws", connect)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(FOLLOW, subscription(relay, task))
     await until(page, SOCKET_LIVE)
     deaf = True
@@ -92,7 +92,7 @@ async def test_a_burst_of_network_events_does_not_restart_a_pending_connection(
     box.swallowed = {"ws", "sse"}
     await page.clock.install()
     async with box.open():
-        await page.goto(box.url)
+        await page.goto(box.url + BLANK)
         await page.evaluate(FOLLOW, subscription(relay, task))
         await until(page, "client.state !== null")
 

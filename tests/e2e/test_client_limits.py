@@ -11,6 +11,7 @@ from relay.sandbox import Sandbox
 from tests.e2e.follow import (
     ALL_DONE,
     ALL_LIVE,
+    BLANK,
     FOLLOW_ALL,
     FOLLOW_EACH,
     LOST_CONNECTION,
@@ -45,7 +46,7 @@ async def test_subscriptions_beyond_the_limit_use_another_connection(
         box, tasks = Middlebox(relay), [await start_held(relay, sandbox) for _ in range(10)]
         box.refused = set(blocked.split())
         async with box.open():
-            await page.goto(box.url)
+            await page.goto(box.url + BLANK)
             await page.evaluate(FOLLOW_EACH, [subscription(relay, task) for task in tasks])
 
             await until(page, ALL_LIVE)
@@ -61,7 +62,7 @@ async def test_215_tasks_share_two_sockets(sandbox: Sandbox, relay: Running, pag
     tasks = [await start_held(relay, sandbox) for _ in range(215)]
     sockets: list[str] = []
     page.on("websocket", lambda socket: sockets.append(socket.url))
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW_EACH, [subscription(relay, task) for task in tasks])
 
@@ -77,7 +78,7 @@ async def test_a_board_may_follow_more_tags_than_the_limit(
     tags = [f"tag-{n}" for n in range(7)]
     async with make_relay(subscription_limit=3) as relay:
         tasks = [await start_held(relay, sandbox, tag) for tag in tags]
-        await page.goto(relay.url)
+        await page.goto(relay.url + BLANK)
         await page.evaluate(FOLLOW_TAGS, [tags, relay.api_key])
 
         await until(page, "board.connection === 'live' && board.states.size === 7")
@@ -94,7 +95,7 @@ async def test_following_all_tasks_counts_as_one_subscription(
     """All of them stay live although there are more than the limit, and one that starts later joins them."""
     async with make_relay(subscription_limit=3) as relay:
         tasks = [await start_held(relay, sandbox) for _ in range(8)]
-        await page.goto(relay.url)
+        await page.goto(relay.url + BLANK)
         await page.evaluate(FOLLOW_ALL, relay.api_key)
         await until(page, "updates.some(({ message }) => message?.type === 'listed' && message.all)")
 
@@ -114,7 +115,7 @@ async def test_following_all_tasks_needs_an_api_key(
     """With a viewer token the board ends and reports `forbidden`."""
     complaints.append("403")
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW_ALL, subscription(relay, task)["token"])
 
@@ -126,7 +127,7 @@ async def test_a_board_reports_the_offset_of_the_browsers_clock(sandbox: Sandbox
     """A page adds `clockOffset_s` to its own time to get the relay's."""
     await start_held(relay, sandbox)
     await page.clock.install(time=0)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW_ALL, relay.api_key)
 

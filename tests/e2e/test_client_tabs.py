@@ -15,6 +15,7 @@ from relay.sandbox import Sandbox
 from tests.e2e.follow import (
     ALL_DONE,
     ALL_LIVE,
+    BLANK,
     FOLLOW_EACH,
     LOST_CONNECTION,
     is_gapless,
@@ -42,7 +43,7 @@ def complaints() -> list[str]:
 async def tab(context: BrowserContext, box: Middlebox, subscriptions: list[dict[str, Any]]) -> Page:
     """Open a tab that follows these subscriptions."""
     page = await context.new_page()
-    await page.goto(box.url)
+    await page.goto(box.url + BLANK)
     await page.evaluate(FOLLOW_EACH, subscriptions)
     return page
 
@@ -119,7 +120,7 @@ async def test_another_tab_takes_over_when_the_leader_is_gone(
         others = [await context.new_page() for _ in range(2)]
         for page in others:
             await page.clock.install()
-            await page.goto(box.url)
+            await page.goto(box.url + BLANK)
             await page.evaluate(FOLLOW_EACH, [subscription(relay, task)])
             await until(page, f"{ALL_LIVE} && clients[0].wire === 'sse'")
         assert box.open_streams == 1

@@ -7,7 +7,7 @@ from playwright.async_api import Page
 
 from relay.app import Running
 from relay.sandbox import Sandbox
-from tests.e2e.follow import SOCKET_LIVE, advance, start_held, token, until
+from tests.e2e.follow import BLANK, SOCKET_LIVE, advance, start_held, token, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,7 +34,7 @@ async def test_an_unanswered_call_is_repeated(sandbox: Sandbox, relay: Running, 
     """After 10 s, with the reason in the update; the second answer is used."""
     task = await start_held(relay, sandbox)
     await page.clock.install()
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW, {"task": task.id, "answers": ["never", token(relay, task)]})
     await until(page, "asked === 1")
@@ -51,7 +51,7 @@ async def test_a_late_token_is_used(sandbox: Sandbox, relay: Running, page: Page
     """The first token counts, whichever call it answers."""
     task = await start_held(relay, sandbox)
     await page.clock.install()
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     await page.evaluate(FOLLOW, {"task": task.id, "answers": ["never"]})
     await advance(page, "asked === 3")
 
@@ -67,7 +67,7 @@ async def test_an_unanswered_renewal_keeps_the_connection(sandbox: Sandbox, rela
     """It stays live with the old token, and the next one replaces it."""
     task = await start_held(relay, sandbox)
     await page.clock.install()
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
     short = relay.context.access.mint(task.id, scope="view", ttl_s=25)[0]
     answers = ["never", token(relay, task)]
     await page.evaluate(FOLLOW, {"task": task.id, "token": short, "answers": answers})
@@ -88,7 +88,7 @@ async def test_a_failed_call_is_repeated(
     """An exception may be temporary, whether it is thrown or rejects the promise."""
     complaints.append("getToken failed")
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW, {"task": task.id, "answers": [failure, token(relay, task)]})
 
@@ -111,7 +111,7 @@ async def test_a_value_other_than_a_token_is_refused_with_the_reason(
 ) -> None:
     """It names a forgotten `return` and the type of an unexpected value."""
     task = await start_held(relay, sandbox)
-    await page.goto(relay.url)
+    await page.goto(relay.url + BLANK)
 
     await page.evaluate(FOLLOW, {"task": task.id, "answers": [answer]})
 
