@@ -21,7 +21,7 @@ from relay.access.login_codes import LoginCodes
 from relay.catalogue import catalogue
 from relay.clock import CautiousClock
 from relay.config import Config
-from relay.core.patience import Patience
+from relay.core.schedule import TimeLimits
 from relay.errors import ConfigError
 from relay.files.spool import Spool
 from relay.files.upstream_store import FileStore
@@ -106,7 +106,7 @@ def make_providers(config: Config) -> Mapping[str, Provider]:
 def terms(config: Config, may_stream: Callable[[int], bool]) -> Terms:
     """Return what matters to following: settings, and whether one more stream can be opened."""
     return Terms(
-        patience=Patience(silence_s=config.silence_s, deadline_s=config.task_deadline_s),
+        patience=TimeLimits(silence_s=config.silence_s, deadline_s=config.task_deadline_s),
         hold_limit=config.hold_limit,
         hold_s=config.hold_s,
         public_url=str(config.public_url) if config.public_url is not None else None,

@@ -1,1 +1,1 @@
-"""The pure heart: no clock, socket, log or setting in here. It imports `relay.errors` and nothing else of ours."""
+"""The rules of a task, without I/O: no clock, socket, log or setting. Imports no other package of the relay."""

@@ -1,8 +1,8 @@
 """
-The vocabulary of a task's log: what an event is, and how it is written and read as JSON.
+The events of a task's log.
 
-Field names are the wire (api.md section 4): to rename one is to break other people's code. Times are unix seconds,
-durations end in `_s`, texts never hold a lone surrogate.
+Field names are the wire format (docs/protocol.md): renaming one breaks other people's code. Times are unix seconds,
+durations end in `_s`, and texts contain no lone surrogates.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 
 class State(StrEnum):
-    """Where a task is. Declared in the order in which a task can go: never back, and never out of the last four."""
+    """The state of a task, in the order in which it advances. It never goes back and never leaves the last four."""
 
     SUBMITTING = "submitting"
     HELD = "held"
@@ -35,20 +35,22 @@ Verdict = Literal["succeeded", "failed", "canceled", "lost"]
 
 
 class Source(StrEnum):
-    """Where we learnt it."""
+    """Where the relay got a piece of information from."""
 
     LIVE = "live"
-    """The task's own socket."""
+    """The task's stream."""
     RECONCILED = "reconciled"
-    """Worked out from the task's record after a gap."""
+    """The task's record, read beside the stream."""
     CALLBACK = "callback"
+    """The task's record, read after a callback."""
     POLLED = "polled"
+    """The task's record, on a platform without a stream."""
     RELAY = "relay"
-    """The relay's own doing."""
+    """An action of the relay."""
 
 
 class Stage(StrEnum):
-    """The upstream's stages, in its order. Each is an event of its own, at most once a task."""
+    """The platform's stages, in order. Each is a type of event and happens at most once per task."""
 
     QUEUE = "queue"
     ACCEPT = "accept"
@@ -66,7 +68,7 @@ STAGE_ORDER = {stage: rank for rank, stage in enumerate(Stage)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eta:
-    """What is left, as a range. `n` is how many earlier runs it is drawn from, null when the upstream said it."""
+    """The time left, as a range. `n` is the number of earlier runs it is based on, null if the platform reported it."""
 
     low_s: float
     high_s: float
@@ -76,7 +78,7 @@ class Eta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """One stretch of the model's work. `index` counts from 0, `percent` restarts with each phase (0-100 or null)."""
+    """One phase of the model's work. `index` counts from 0; `percent` (0-100 or null) restarts with each phase."""
 
     index: int
     label: str | None = None
@@ -85,7 +87,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a task is. `percent` never goes back within a task; everything else describes the current phase."""
+    """The progress of a task. `percent` never decreases within a task; the other fields describe the current phase."""
 
     percent: float | None = None
     basis: Literal["measured", "estimated"] = "measured"
@@ -103,7 +105,7 @@ Stream = Literal["stdout", "stderr"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """Text that the model wrote on one stream. stderr is not failure."""
+    """Text that the model wrote to one stream. Text on stderr does not mean failure."""
 
     stream: Stream
     text: str
@@ -112,10 +114,10 @@ class Log:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateLog:
     """
-    Log text that was learnt late and belongs earlier in its stream.
+    Log text that was missed and belongs earlier in its stream.
 
-    It goes `before` the last so many UTF-16 units of the stream's text. Counted from the end, the place stays right
-    where the beginning of a long log has been cut off.
+    It is inserted before the last `before` UTF-16 units of the stream's text. The place is counted from the end
+    because the beginning of a long log may have been cut off.
     """
 
     stream: Stream
@@ -125,7 +127,7 @@ class LateLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Append:
-    """`text` replaces everything of segment number `segment` from `offset` (UTF-16 units) on."""
+    """A change of a streamed answer: `text` replaces segment number `segment` from `offset` (UTF-16 units) on."""
 
     segment: int
     kind: str
@@ -146,24 +148,26 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
+    """What a task cost."""
+
     amount: float
     unit: Literal["usd", "credits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Why a task failed: the upstream's own code where it gave one, and a sentence."""
+    """Why a task failed: the platform's code, if it gave one, and a sentence."""
 
     code: int | str | None
     message: str
 
 
-# What an event carries, one class for each shape of `data`.
+# The data of events, one class for each shape.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submit:
-    """The relay took the task: always seq 1."""
+    """The relay accepted the task. Always seq 1."""
 
     model: str
     provider: str
@@ -173,9 +177,9 @@ class Submit:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """
-    The upstream is at its limit; the relay waits for a place.
+    The platform is at capacity, and the task is queued in the relay.
 
-    `position` is the place in the relay's own line, from 1; at 0 the task leaves the line to be submitted again.
+    `position` is the place in that queue, from 1. At 0 the task leaves the queue to be submitted again.
     """
 
     reason: str
@@ -184,41 +188,47 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted:
-    """The upstream took the task."""
+    """The platform accepted the task."""
 
     upstream_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Began:
-    """A stage began (or ended): the event's type says which. Written as `{}`."""
+    """A stage was reached; the type of the event names it. Written as `{}`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressOutput:
+    """The progress of the task has changed."""
+
     progress: Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOutput:
+    """The model has written to its log."""
+
     log: LateLog | Log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendOutput:
+    """A streamed answer has changed."""
+
     append: Append
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """The whole set of results, with `postprocess_end`; in a later `output` it replaces what was known before."""
+    """All results. They come with `postprocess_end`; those of a later `output` replace them."""
 
     outputs: tuple[Output, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Somebody asked to stop it; `done` says what came of it."""
+    """A request to stop the task. `done` tells whether it was stopped."""
 
     by: str
 
@@ -226,9 +236,9 @@ class Cancel:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stall:
     """
-    No news for longer than is normal (`stall`), or news again (`stall_end`); `checked` says what asking found.
+    No news for longer than is normal (`stall`), or news again (`stall_end`).
 
-    `confirmed`: the platform's record says that the task is alive, so only its news is missing.
+    `checked` is what reading the record found. `confirmed`: the record shows that the task is alive.
     """
 
     silent_s: float
@@ -238,7 +248,7 @@ class Stall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The one end of a task, with its evidence. `inferred` marks a verdict that the upstream did not spell out."""
+    """The end of a task, exactly once, with its evidence. `inferred`: the platform did not state the verdict."""
 
     verdict: Verdict
     exit_code: int | None = None
@@ -260,8 +270,9 @@ class Event:
     """
     One entry of a task's log.
 
-    `seq` starts at 1 and has no gaps: it is the order of learning. `at` is when it happened, upstream where that is
-    known, so a stage learnt late comes late in the log with an early `at`. `state` is the task's after the event.
+    `seq` starts at 1 and has no gaps. It is the order in which the relay learned of the events; `at` is when they
+    happened, so a stage that was learned late has a high `seq` and an early `at`. `state` is the task's state after
+    the event.
     """
 
     type: str

@@ -1,22 +1,24 @@
 """
-A task's log text: what of it was missed, worked out from the text that the platform keeps.
+Finds the log text of a task that was missed, by comparing the written log with the text in the platform's record.
 
-Platforms join lines as they like, so white space is left out of every comparison.
+Platforms join lines differently, so white space is ignored in every comparison. Text without white space is called
+bare.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from relay.core.events import Log, Stream
 from relay.core.utf16 import utf16_len
 
-_TAIL_CHARS = 400
-"""How much of the end of a cut log must be found again to believe that the rest goes on from there."""
+_TAIL_CHARS: Final = 400
+"""How much of the end of a cut log must be found in the record before the text after it is taken from there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Missed text; it belongs before the last `before` UTF-16 units of what we have."""
+    """Text that was missed. It belongs before the last `before` UTF-16 units of the written text."""
 
     text: str
     before: int
@@ -25,38 +27,37 @@ class Gap:
 @dataclass(slots=True)
 class _Line:
     bare: str
-    """Without white space."""
     raw: str
 
 
 def text_of(log: Iterable[Log], stream: Stream) -> str:
-    """Return what the log has of one stream."""
+    """Return the text of one stream of a log."""
     return "".join(entry.text for entry in log if entry.stream == stream)
 
 
 def as_lines(text: str, before: str) -> str:
     """
-    Return a message of a model as it stands in the log.
+    Return a live message of the model as it is written to the log; `before` is the text of the stream so far.
 
-    A message without a line end is a line: platforms cut it off. A progress bar that rewrites its line (it begins with
-    a carriage return) has none. `before` is the text that the stream has so far.
+    A message without a line end is a line: platforms strip line ends. A progress bar that rewrites its line starts with
+    a carriage return and stays without one.
     """
     if text.endswith(("\n", "\r")) or text.startswith("\r"):
         return text
-    begin = "\n" if before and not before.endswith(("\n", "\r")) else ""
-    return f"{begin}{text}\n"
+    line_start = "\n" if before and not before.endswith(("\n", "\r")) else ""
+    return f"{line_start}{text}\n"
 
 
 def gaps(ours: str, theirs: str, *, cut: bool) -> list[Gap]:
     """
-    Return what `theirs` has that `ours` lacks, the earliest first; nothing where they tell different stories.
+    Return what `theirs` has that `ours` lacks, in order; nothing if the texts contradict each other.
 
-    Equal lines are never taken for repeats: every line of theirs is matched with one of ours, or is missing.
+    Equal lines are not taken for repetitions: every line of theirs matches one of ours or is missing.
 
     Args:
-        ours: the text that we have.
-        theirs: the platform's text.
-        cut: whether `ours` has lost its beginning; what is missing there is left out.
+        ours: the log as it was written.
+        theirs: the text in the platform's record.
+        cut: whether `ours` has lost its beginning. Text that is missing there is left out.
     """
     have, whole = _bare(ours), _bare(theirs)
     if have == whole:
@@ -70,12 +71,12 @@ def gaps(ours: str, theirs: str, *, cut: bool) -> list[Gap]:
 
 
 def already_in(theirs: str, pieces: Sequence[str]) -> int:
-    """Return how many of `pieces`, from the first, `theirs` ends with: they were written before it was read."""
+    """Return how many of `pieces`, from the first on, `theirs` ends with: they were written before it was read."""
     whole, bare = _bare(theirs), [_bare(piece) for piece in pieces]
     joined = "".join(bare)
     end = len(joined)
     for count in range(len(bare), 0, -1):
-        # The last piece first: comparing all of the text for each of thousands of lines would take seconds.
+        # Compare the last piece first: comparing all text for each of thousands of lines would take seconds.
         if whole.endswith(bare[count - 1]) and whole.endswith(joined[:end]):
             return count
         end -= len(bare[count - 1])
@@ -84,9 +85,9 @@ def already_in(theirs: str, pieces: Sequence[str]) -> int:
 
 def _line_gaps(ours: str, theirs: str, *, cut: bool) -> list[Gap] | None:
     """
-    Match line by line, from the last to the first; null when we have a line that theirs lacks.
+    Match line by line, from the last to the first; null if ours has a line that theirs lacks.
 
-    Taking the nearest match each time finds one whenever there is one, for ours is theirs with lines left out.
+    Taking the nearest match each time is enough, because ours is theirs with lines left out.
     """
     mine = _lines(ours)
     found: list[Gap] = []
@@ -110,7 +111,7 @@ def _line_gaps(ours: str, theirs: str, *, cut: bool) -> list[Gap] | None:
 
 
 def _gap(missing: list[str], before: int, ours: str) -> Gap:
-    """Put missing lines together, given from the last to the first, so that they run into no neighbour."""
+    """Join missing lines, given from the last to the first, so that they do not run into their neighbours."""
     text = "".join(reversed(missing))
     if before and not text.endswith("\n"):
         text += "\n"
@@ -124,7 +125,7 @@ def _same(mine: _Line, line: _Line, *, cut: bool) -> bool:
 
 
 def _single_gap(ours: str, have: str, theirs: str, whole: str) -> list[Gap]:
-    """Find the one place where text is missing, wherever it was broken into messages; best at the start of a line."""
+    """Find the one place where text is missing, at the start of a line if possible, however messages were split."""
     missing = len(whole) - len(have)
     latest = _common_prefix(have, whole)
     earliest = len(have) - _common_prefix(have[::-1], whole[::-1])
@@ -144,7 +145,7 @@ def _single_gap(ours: str, have: str, theirs: str, whole: str) -> list[Gap]:
 
 
 def _line_starts(text: str) -> list[int]:
-    """Return how many characters that are no white space stand before each line, carriage returns included."""
+    """Return the number of bare characters before each line. A carriage return starts a line, too."""
     starts, count = [0], 0
     for line in text.replace("\r", "\n").split("\n"):
         count += len(_bare(line))
@@ -153,7 +154,7 @@ def _line_starts(text: str) -> list[int]:
 
 
 def _beyond(have: str, whole: str, theirs: str) -> list[Gap]:
-    """Find what follows the end of a log that was cut."""
+    """Find the text after the end of a log that was cut."""
     tail = have[-_TAIL_CHARS:]
     at = whole.rfind(tail)
     if not tail or at < 0 or at + len(tail) == len(whole):
@@ -162,7 +163,7 @@ def _beyond(have: str, whole: str, theirs: str) -> list[Gap]:
 
 
 def _without_line_end(rest: str, ours: str) -> str:
-    """Leave out the end of the line that we have with its end already."""
+    """Strip the end of a line that was written with its end already."""
     line_ends = rest[: len(rest) - len(rest.lstrip("\r\n"))]
     if ours and (last := ours[-1]) in line_ends:
         return rest[line_ends.index(last) + 1 :]
@@ -170,13 +171,14 @@ def _without_line_end(rest: str, ours: str) -> str:
 
 
 def _lines(text: str) -> list[_Line]:
-    """Split at line feeds alone: what a carriage return rewrites is one line."""
+    """Split at line feeds only: what a carriage return rewrites is one line."""
     *ended, last = text.split("\n")
     raws = [*(line + "\n" for line in ended), *([last] if last else [])]
     return [_Line(_bare(raw), raw) for raw in raws]
 
 
 def _common_prefix(one: str, other: str) -> int:
+    """Return the length of the common prefix."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -192,7 +194,7 @@ def _bare(text: str) -> str:
 
 
 def _after(text: str, count: int) -> str:
-    """Return what follows the first `count` characters that are no white space."""
+    """Return what follows the first `count` bare characters."""
     for index, char in enumerate(text):
         if count == 0:
             return text[index:]

@@ -1,12 +1,12 @@
 """
-How far a platform's clock is from ours, worked out from moments that both of them saw. Pure: every time is given.
+The offset between a platform's clock and the relay's, estimated from events that both have dated.
 
-A platform stamps what happens to a task by its own clock, mostly in whole seconds. The relay knows between which two
-moments of its own clock the same thing happened: a task was created after its run was sent and before that was
-answered; a frame tells of a stage a moment after it began; a record cannot name a moment after it was read. Each such
-pair bounds the offset, and all of them together are narrower than any one.
+A platform dates what happens to a task by its own clock, often in whole seconds. The relay knows an interval on its
+own clock for the same event: a task was created after its run was sent and before that was answered, a frame arrives
+shortly after the stage that it announces, and a record cannot contain a time after it was read. Each such pair bounds
+the offset. The intersection of all bounds is narrower than any one of them.
 
-https://en.wikipedia.org/wiki/Cristian%27s_algorithm is the idea, with many small observations instead of one call.
+This is the idea of https://en.wikipedia.org/wiki/Cristian%27s_algorithm, with many observations instead of one call.
 """
 
 import math
@@ -14,14 +14,14 @@ from typing import Final
 
 _WHOLE_S: Final = 1.0
 _FRACTION_S: Final = 0.001
-"""What a platform's time may leave out: most are whole seconds, cut off."""
+"""The resolution of a platform's times: most are truncated to whole seconds."""
 
 PROMPT_S: Final = 5.0
-"""A frame arrives at most so long after what it tells of."""
+"""The longest time between a stage and the arrival of its frame."""
 
 
 class PlatformClock:
-    """The offset of one platform's clock: its time minus ours, in seconds, as an interval."""
+    """The offset of one platform's clock: its time minus the relay's, in seconds, as an interval."""
 
     def __init__(self) -> None:
         self._low = -math.inf
@@ -33,9 +33,9 @@ class PlatformClock:
 
     def observe(self, platform_at: float, *, after: float = -math.inf, before: float) -> None:
         """
-        Take note that what the platform dates `platform_at` happened between `after` and `before` by our clock.
+        Add an event that the platform dates `platform_at` and that happened between `after` and `before`.
 
-        An observation that contradicts the earlier ones replaces them: a clock was set.
+        An observation that contradicts the earlier ones replaces them: one of the clocks was set.
         """
         low, high = platform_at - before, platform_at + _resolution_s(platform_at) - after
         if low > high:
@@ -46,14 +46,12 @@ class PlatformClock:
             self._low, self._high = max(self._low, low), min(self._high, high)
 
     def hint(self, date: float, *, after: float, before: float) -> None:
-        """
-        Take note of an answer's `Date` header. It may be a proxy's, so it counts only while nothing better is known.
-        """
+        """Add the `Date` header of an answer. It may be a proxy's, so it is used only if nothing else is known."""
         self._hint = (date - before, date + _WHOLE_S - after)
 
     @property
     def offset_s(self) -> float:
-        """The best estimate. 0 as long as nothing speaks against equal clocks."""
+        """The best estimate; 0 if the clocks may be equal."""
         low, high = self._low, self._high
         if math.isinf(high) and self._hint is not None:
             low, high = max(low, self._hint[0]), max(low, self._hint[1])
@@ -64,7 +62,7 @@ class PlatformClock:
         return (low + high) / 2
 
     def ours(self, platform_at: float) -> float:
-        """Return a time of the platform by our clock: the middle of what it may mean, unless the clocks are equal."""
+        """Convert a time of the platform to the relay's clock; to the middle of its second if the clocks differ."""
         offset_s = self.offset_s
         return platform_at if offset_s == 0 else platform_at + _resolution_s(platform_at) / 2 - offset_s
 

@@ -1,8 +1,8 @@
 """
-Progress: what is read out of text, and the rule that a percent never goes back.
+Progress: how it is read from text, and how reports are combined so that the percentage never decreases.
 
-Upstreams restart their percentage with every phase, say it as text, or leave it out. A viewer sees one number that
-only grows; the step, the label and the speed are those of the phase that runs.
+Platforms restart the percentage with every phase, report it as text, or leave it out. Viewers see one number that only
+grows. The step, the label and the speed are those of the current phase.
 """
 
 import re
@@ -25,23 +25,24 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _PREPARATION = re.compile(
     r"\s*(load|fetch|download|prepar|initiali|warm|compil|import|install|resolv|setting up|extract)", re.IGNORECASE
 )
-"""How the labels of phases begin that come before the work: a model that has loaded has made nothing yet."""
+"""How labels of phases before the actual work begin. A model that has loaded has not produced anything yet."""
 
 _PART = re.compile(r"(?<![\d/])(\d{1,3})/(\d{1,3})$")
-"""How the label of a phase ends that is one of several alike, as `Generate 1/2`: done with it is not done."""
+"""How the label of a phase ends that is one of several, as `Generate 1/2`: its end is not the end of the task."""
 
 LABEL_CHARS = 200
 
 _COMPLETE = 100.0
 _STARTS_OVER = 50.0
-"""Below this a phase that was complete has begun again; above it a frame came late."""
+"""A complete phase that falls below this has restarted; above it, the frame is late."""
 
 
 def parse_progress_bar(text: str) -> Progress | None:
     """
-    Read the last progress bar of tqdm's shape (`Label:  10%|█ | 1/10 [00:05<00:45,  1.20it/s]`) out of `text`.
+    Read the last tqdm progress bar in `text`; null if there is none.
 
-    A bare percentage is no bar: models write those about many things.
+    A bar looks like `Label:  10%|█ | 1/10 [00:05<00:45,  1.20it/s]`. A percentage without the bar is not progress:
+    models write percentages of many things.
     """
     at = text.rfind("%|")
     while at >= 0:
@@ -64,7 +65,7 @@ def parse_progress_bar(text: str) -> Progress | None:
 
 
 def parse_duration_s(text: str) -> float | None:
-    """Read a duration: `3s`, `1m 5s`, `00:45`, `1:02:03`, or bare seconds; null when it is none."""
+    """Read a duration as `3s`, `1m 5s`, `00:45`, `1:02:03` or a number of seconds; null if it is none of these."""
     text = text.strip()
     if _CLOCK.fullmatch(text):
         total = 0.0
@@ -81,25 +82,25 @@ def parse_duration_s(text: str) -> float | None:
 
 
 def reported_eta(left_s: float) -> Eta:
-    """Wrap what the upstream said is left: a range without width, drawn from no history of ours."""
+    """Return the time left as the platform reported it: a range without width."""
     return Eta(low_s=left_s, high_s=left_s, n=None, basis="upstream")
 
 
 def advance(previous: Progress | None, new: Progress) -> Progress:
     """
-    Return what a viewer sees after `new`.
+    Combine a report with the progress before it.
 
-    The percent is the highest so far, within 0 and 100, with the basis it had then; where `new` has none it is worked
-    out from the step. A phase that only prepares (its label says so) counts its steps, but no percent: else a model
-    that has loaded would stand at 100 for the whole run. One of several parts (`Generate 1/2`) counts for its share.
-    Everything else is the new phase's own.
+    The percentage is the highest so far, within 0 and 100, with its basis. If `new` has none, it is computed from the
+    step. A phase that only prepares (according to its label) has steps but no percentage, or a loaded model would be
+    at 100 for the whole run. One of several parts (`Generate 1/2`) counts for its share. All other fields are those of
+    `new`.
     """
     before = previous.percent if previous else None
-    said = _percent(new)
-    percent = None if _PREPARATION.match(new.label or "") else said
+    reported = _percent(new)
+    percent = None if _PREPARATION.match(new.label or "") else reported
     if percent is not None and (part := _PART.search(new.label or "")) and 0 < int(part[1]) <= int(part[2]):
         percent = (100 * (int(part[1]) - 1) + percent) / int(part[2])
-    new = replace(new, phase=_phase(previous.phase if previous else None, new.label, said))
+    new = replace(new, phase=_phase(previous.phase if previous else None, new.label, reported))
     if before is not None and (percent is None or percent < before):
         return replace(new, percent=before, basis=previous.basis if previous else new.basis)
     return replace(new, percent=percent)
@@ -107,9 +108,9 @@ def advance(previous: Progress | None, new: Progress) -> Progress:
 
 def _phase(before: Phase | None, label: str | None, percent: float | None) -> Phase:
     """
-    Return the phase that runs: another label begins a new one, and so does a complete one that starts over.
+    Return the current phase. Another label starts a new one, and so does a complete phase that restarts.
 
-    Within a phase the percent does not go back, for frames can come in the wrong order.
+    Within a phase the percentage does not decrease, because frames can arrive in the wrong order.
     """
     if before is None:
         return Phase(index=0, label=label, percent=percent)
@@ -121,21 +122,21 @@ def _phase(before: Phase | None, label: str | None, percent: float | None) -> Ph
 
 
 def _percent(progress: Progress) -> float | None:
-    """Return the percent that was said, or that the step amounts to; one that cannot be (150, NaN) is none."""
+    """Return the reported percentage, or that of the step; null if it is not within 0 and 100 (150, NaN)."""
     step, steps = progress.step, progress.steps
-    worked_out = None if step is None or not steps else 100 * (step / steps)
-    return next((each for each in (progress.percent, worked_out) if each is not None and 0 <= each <= _COMPLETE), None)
+    computed = None if step is None or not steps else 100 * (step / steps)
+    return next((each for each in (progress.percent, computed) if each is not None and 0 <= each <= _COMPLETE), None)
 
 
 def _label(text: str, end: int) -> str | None:
-    """Return what stands before the bar on its line; a carriage return begins a new one, as on a terminal."""
+    """Return the text before the bar on its line. A carriage return starts a new line, as on a terminal."""
     line = max(text.rfind("\n", 0, end), text.rfind("\r", 0, end)) + 1
     label = _ANSI.sub("", text[max(line, end - LABEL_CHARS) : end]).strip().removesuffix(":").rstrip()
     return label or None
 
 
 def _per_second(speed: str | None, unit: str | None) -> tuple[float | None, str | None]:
-    """Turn tqdm's `s/it`, which it writes below one a second, into `it/s`."""
+    """Convert `s/it`, which tqdm writes for less than one per second, to `it/s`."""
     if speed is None or unit is None or speed == "?":
         return None, None
     value = float(speed)

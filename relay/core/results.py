@@ -1,7 +1,7 @@
 """
-The results of a task: the union of what its terminal frame and its record name.
+The results of a task: the union of those in its terminal frame and those in its record.
 
-Either may know more. A frame can name one picture of four, or leave out a type; a record can lag behind the frame.
+Either may contain more. A frame can name one image of four or leave out a type; a record can lag behind the frame.
 """
 
 from dataclasses import replace
@@ -10,19 +10,19 @@ from typing import Any, Final
 from relay.core.events import Output
 
 UNKNOWN_TYPE: Final = "application/octet-stream"
-"""What an output has whose type nobody said: any other type is better."""
+"""The type of an output whose type is not known. Any other type replaces it."""
 
 
-def is_there(output: Output) -> bool:
-    """Say whether a result can be had: a platform may list one before it has an address."""
+def is_available(output: Output) -> bool:
+    """Return whether a result has content or a URL. A platform may list one before it has either."""
     return output.url is not None or output.content is not None
 
 
 def merge(shown: tuple[Output, ...], record: tuple[Output, ...]) -> tuple[Output, ...]:
     """
-    Return all results, each once: those of the record in its order, then those that only `shown` has.
+    Return all results, each once: those of `record` in its order, then those that are only in `shown`.
 
-    Where both have a result, the record's fields win and `shown` fills in what the record leaves out.
+    If both have a result, the fields of `record` win, and `shown` fills in the missing ones.
     """
     left = list(shown)
     merged = []
@@ -35,13 +35,13 @@ def merge(shown: tuple[Output, ...], record: tuple[Output, ...]) -> tuple[Output
 
 
 def _find(output: Output, candidates: list[Output]) -> Output | None:
-    """Find the same result: the same address, else the same address with another query, else without an address."""
+    """Find the same result: by its URL, then by its URL without the query, then by name among those without a URL."""
     if output.url is None:
         return next((each for each in candidates if each.url is None and _alike(output, each)), None)
     for each in candidates:
         if each.url == output.url:
             return each
-    # An address may be signed anew at each answer. Only where that leaves no doubt is it the same result.
+    # A URL may be signed again for each answer. It is the same result only if no other one matches.
     path = _path(output.url)
     resigned = [each for each in candidates if each.url is not None and _path(each.url) == path]
     if len(resigned) == 1 and resigned[0].name == output.name and resigned[0].size in (output.size, None):
@@ -50,7 +50,7 @@ def _find(output: Output, candidates: list[Output]) -> Output | None:
 
 
 def _alike(one: Output, other: Output) -> bool:
-    """Compare two results without an address: answers by their kind (copies differ in their fields), files by name."""
+    """Compare two results without URLs: files by name. Two answers are always alike: copies differ in their fields."""
     if (one.content is None) != (other.content is None):
         return False
     return one.content is not None or one.name == other.name
@@ -73,9 +73,9 @@ def _fill(output: Output, shown: Output) -> Output:
 
 def _content(record: dict[str, Any] | None, shown: dict[str, Any] | None) -> dict[str, Any] | None:
     """
-    Return an answer's content: the record's, with what only the frame says.
+    Return an answer's content: that of the record, with the fields that are only in the frame.
 
-    Where the record's copy only repeats the answer in one piece (`raw`), the frame's stays: it may be megabytes.
+    If the record's copy only repeats the answer in one piece (`raw`, which may be megabytes), the frame's is kept.
     """
     if not record or not shown:
         return record or shown

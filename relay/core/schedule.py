@@ -1,98 +1,141 @@
 """
-When to read the upstream's record again, and how long the upstream has been silent: numbers, and no I/O.
+When to read the platform's record of a task, and how long the task may go without news.
 
-What a look finds is judged elsewhere; here only the next one is planned.
+Only times are computed here. What a record says is judged in `lifecycle`.
 """
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 from relay.core.events import State
-from relay.core.patience import Patience
 
-BLANK_CHECKS_S: Final = (2.0, 5.0, 10.0, 30.0)
-"""When to read a record again that says the task has finished, and names no outputs: they can follow later."""
+INCOMPLETE_CHECKS_S: Final = (2.0, 5.0, 10.0, 30.0)
+"""When to reread a record that says the task has finished but lacks outputs, in seconds after it was first read so."""
 
 UNCONFIRMED_CHECK_S: Final = 1.0
-"""How soon to read the record again while a terminal frame, or a callback, is unconfirmed."""
+"""How often to read the record while a terminal frame or a callback is not confirmed by it."""
 
-NUDGED_S: Final = 10.0
-"""How long a callback stays unconfirmed: it can come before the record knows of the end."""
+CALLBACK_S: Final = 10.0
+"""How long a callback may stay unconfirmed: it can arrive before the record shows the end."""
 
 
-class Watch:
-    """The plan of looking at one task's record."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimits:
+    """How long a task may take and how often it is checked, in seconds."""
 
-    def __init__(self, patience: Patience, now: float) -> None:
-        self._patience = patience
+    silence_s: float = 60.0
+    """A running task is stalled when there was no news for this long and the record has none either."""
+    streaming_check_s: float = 60.0
+    """How often the record is read while the stream is open. Frames can be lost on a healthy socket, too."""
+    poll_s: float = 5.0
+    """How often the record is read without a stream."""
+    poll_longest_s: float = 5.0
+    """Upper bound of the polling interval, which grows to a tenth of the silence so far."""
+    deadline_s: float = 86_400.0
+    """A task without an end is lost after this time, unless the platform's record has ended it by then."""
+    grace_s: float = 3600.0
+    """
+    The least time that is left of `deadline_s` when a task is resumed after a restart.
+
+    How long the relay was down is known from the system clock only, which may be wrong.
+    """
+
+    def without_stream(self) -> "TimeLimits":
+        """Return the limits for a platform without a stream: polled sooner, and allowed to be silent for longer."""
+        return replace(self, poll_s=2.5, poll_longest_s=15.0, silence_s=5 * self.silence_s)
+
+    def lost_at(self, since: float, now: float) -> float:
+        """Return when a task is lost that the relay accepted at `since` and follows from `now` on."""
+        return now + min(self.deadline_s, max(since + self.deadline_s - now, self.grace_s))
+
+    def silence_in_s(self, state: State) -> float:
+        """Return how long a task may be silent in a state. Loading a model or storing a video takes long."""
+        return self.silence_s if state is State.RUNNING else 3 * self.silence_s
+
+    def poll_interval_s(self, silent_s: float) -> float:
+        """Return the time until the next poll, after `silent_s` without news."""
+        return min(self.poll_longest_s, max(self.poll_s, silent_s / 10))
+
+
+class CheckSchedule:
+    """When the record of one task is read next. A check is one reading of the record."""
+
+    def __init__(self, limits: TimeLimits, now: float) -> None:
+        self._limits = limits
         self._planned_at: float | None = None
-        self._heard_at = now
-        self._waited_until = now
-        self._looked_at = now
-        self._nudged_until = now
-        self._blank_since: float | None = None
+        self._news_at = now
+        self._queued_until = now
+        self._checked_at = now
+        self._callback_until = now
+        self._incomplete_since: float | None = None
         self.streaming = False
-        """Whether the task's stream is open: then frames tell the news, and the record is a safeguard."""
+        """Whether the stream is open. Frames bring the news then, and checks are a safeguard."""
 
     def next_at(self, state: State, *, stalled: bool) -> float | None:
-        """Return when to look: as planned, or when the silence gets long (once: then it is a stall). Null: never."""
-        silent_at = max(self._heard_at, self._waited_until) + self._patience.silence_in_s(state)
-        if self._planned_at is None or stalled or self._looked_at >= silent_at:
+        """
+        Return when to check next; null after `stop`.
+
+        That is as planned, or earlier when the silence reaches its limit. The limit counts once: then it is a stall.
+        """
+        silent_at = max(self._news_at, self._queued_until) + self._limits.silence_in_s(state)
+        if self._planned_at is None or stalled or self._checked_at >= silent_at:
             return self._planned_at
         return min(self._planned_at, silent_at)
 
-    def heard(self, now: float) -> None:
-        """Take note of news."""
-        self._heard_at = now
+    def note_news(self, now: float) -> None:
+        """Note that there was news of the task."""
+        self._news_at = now
 
-    def waits(self, now: float) -> None:
-        """Take note that the task waits in the platform's queue, where no news is normal."""
-        self._waited_until = now
+    def note_queued(self, now: float) -> None:
+        """Note that the task is in the platform's queue, where silence is normal."""
+        self._queued_until = now
 
     def silent_s(self, now: float) -> float:
-        """Return for how long there was no news where there should be some."""
-        return now - max(self._heard_at, self._waited_until)
+        """Return for how long news has been missing."""
+        return now - max(self._news_at, self._queued_until)
 
-    def too_silent(self, state: State, now: float) -> bool:
-        """Say whether that is longer than is normal in this state."""
-        return self.silent_s(now) >= self._patience.silence_in_s(state)
+    def is_silent(self, state: State, now: float) -> bool:
+        """Return whether news has been missing for longer than is normal in this state."""
+        return self.silent_s(now) >= self._limits.silence_in_s(state)
 
-    def look(self, now: float) -> None:
-        """Plan a look now."""
+    def check_now(self, now: float) -> None:
+        """Plan a check for now."""
         self._planned_at = now
 
-    def look_by(self, at: float) -> None:
-        """Plan a look then at the latest."""
+    def check_by(self, at: float) -> None:
+        """Plan a check for `at` at the latest."""
         self._planned_at = at if self._planned_at is None else min(self._planned_at, at)
 
-    def nudge(self, now: float) -> None:
-        """Plan a look now, and soon again until the callback is confirmed."""
-        self._nudged_until = now + NUDGED_S
+    def note_callback(self, now: float) -> None:
+        """Plan a check for now, and frequent ones until the record confirms the callback."""
+        self._callback_until = now + CALLBACK_S
         self._planned_at = now
 
-    def look_again(self, now: float, *, ending: bool) -> None:
+    def plan_next(self, now: float, *, ending: bool) -> None:
         """
-        Plan the next look after one that did not end the task.
+        Plan the check after one that did not end the task.
 
         Args:
-            now: when that one was.
-            ending: whether a terminal frame waits to be confirmed.
+            now: when that check was made.
+            ending: whether a terminal frame is waiting to be confirmed.
         """
-        self._looked_at = now
-        if self._blank_since is not None:
-            later = [self._blank_since + delay for delay in BLANK_CHECKS_S if self._blank_since + delay > now]
-            self._planned_at = later[0] if later else now + UNCONFIRMED_CHECK_S
-        elif ending or now < self._nudged_until:
+        self._checked_at = now
+        if self._incomplete_since is not None:
+            times = (self._incomplete_since + delay_s for delay_s in INCOMPLETE_CHECKS_S)
+            self._planned_at = next((at for at in times if at > now), now + UNCONFIRMED_CHECK_S)
+        elif ending or now < self._callback_until:
             self._planned_at = now + UNCONFIRMED_CHECK_S
         elif self.streaming:
-            self._planned_at = now + self._patience.watch_s
+            self._planned_at = now + self._limits.streaming_check_s
         else:
-            self._planned_at = now + self._patience.until_poll_s(now - self._heard_at)
+            self._planned_at = now + self._limits.poll_interval_s(now - self._news_at)
 
-    def is_blank(self, now: float) -> bool:
-        """Take note of an end that lacks something, and say whether it is to be read again before it is believed."""
-        self._blank_since = now if self._blank_since is None else self._blank_since
-        return now < self._blank_since + BLANK_CHECKS_S[-1]
+    def awaits_completion(self, now: float) -> bool:
+        """Note that the task has ended with an incomplete record; return whether to wait for the rest of it."""
+        if self._incomplete_since is None:
+            self._incomplete_since = now
+        return now < self._incomplete_since + INCOMPLETE_CHECKS_S[-1]
 
     def stop(self) -> None:
-        """Look no more."""
+        """Plan no more checks."""
         self._planned_at = None

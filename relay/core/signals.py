@@ -1,7 +1,7 @@
 """
-The vocabulary of what a provider understood: its dialect is gone, its claims are not yet believed.
+What providers and the relay report about a task, in terms common to all platforms.
 
-A signal is a hint or a finding. The lifecycle makes events of it, or nothing. Times are unix seconds.
+The lifecycle decides which events follow from a signal, if any. Times are unix seconds.
 """
 
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ from relay.core.events import Cost, Fault, Output, Progress, Source, Stage, Stre
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The upstream took the task and gave it an id."""
+    """The platform accepted the task and assigned an id to it."""
 
     upstream_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The upstream refused to start the task: nothing runs, nothing is billed."""
+    """The platform refused to start the task: nothing runs, and nothing is billed."""
 
     fault: Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """The upstream has no place for the task now; `position` is its place in our own line, from 1."""
+    """The platform is at capacity. `position` is the task's place in the relay's queue, from 1."""
 
     reason: str
     position: int
@@ -36,31 +36,31 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """The task left the line and is about to be submitted again: from here on its outcome may be unknown."""
+    """The task left the queue and is about to be submitted again. From here on its outcome may be unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn:
-    """The task was canceled before the upstream ever had it: nothing ran, nothing is billed."""
+    """The task was canceled before it was sent to the platform: nothing ran, and nothing is billed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSeen:
-    """A stage was announced."""
+    """A frame announced a stage."""
 
     stage: Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressSeen:
-    """How far the current phase is, as the upstream said it: it may go back, the lifecycle sees to that."""
+    """The progress of the current phase, as the platform reported it. It may be lower than before."""
 
     progress: Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSeen:
-    """The model wrote a piece of text, line ends as they came."""
+    """The model wrote text to its log. Line ends are unchanged."""
 
     stream: Stream
     text: str
@@ -68,7 +68,7 @@ class LogSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One part of an answer so far."""
+    """One part of a streamed answer, such as its reasoning or its text, as far as it is known."""
 
     kind: str
     text: str
@@ -76,7 +76,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextSeen:
-    """The whole answer so far, in parts; each replaces what was said before (cumulative upstream output)."""
+    """The whole streamed answer so far. It replaces the one before: platforms send answers cumulatively."""
 
     parts: tuple[Part, ...]
 
@@ -84,9 +84,10 @@ class TextSeen:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndSeen:
     """
-    A frame said that the task is over. A hint: the record has the last word.
+    A terminal frame: the platform announced the end of the task. The record decides how it ended.
 
-    `success` and `exit_code` are what a gen-2 frame claims, else null. `outputs` is null when it said nothing of them.
+    `success` and `exit_code` are those of a frame of Wiro's second generation, else null. `outputs` is null if the
+    frame has no list of them.
     """
 
     how: Literal["finished", "canceled"]
@@ -97,38 +98,38 @@ class EndSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOpened:
-    """The task's stream is subscribed: what was said before is not repeated there."""
+    """The task's stream is open. It does not repeat what was sent before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLost:
-    """The task's stream is gone: frames may be missed from now on."""
+    """The task's stream is closed. Frames may be missed from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """
-    What the upstream's record of the task says at this moment: the truth, as far as there is one.
+    The platform's record of a task, as it was read: the most reliable account of the task.
 
-    `phase` is its status in our words: `open` (not ended), `finished` (how is to be worked out), `canceled`, or `error`
-    (Wiro's `task_error`: a failure before the run that may be put right, so not an end); or `succeeded` or `failed`,
-    where the upstream spells out how it ended. `stages` is the stage clock.
+    `phase` is its status in common terms: `open` (not ended), `finished` (ended; `verdict` infers how), `canceled`,
+    `error` (Wiro's `task_error`: a failure before the run from which a task can recover, so not an end), or `succeeded`
+    or `failed` if the platform states how the task ended. `stages` has the time of each stage, by the platform's clock.
     """
 
     phase: Literal["open", "finished", "canceled", "error", "succeeded", "failed"]
     status: str
-    """The upstream's own word, for evidence."""
+    """The platform's own word, for evidence."""
     stage: Stage | None = None
-    """The stage that the status names, where it names one: not every record has a clock of its stages."""
+    """The stage that the status names, if any. Not every record has the times of its stages."""
     upstream_id: str | None = None
     model: str | None = None
-    """`owner/name`, where the record says it."""
+    """`owner/name`, if the record has it."""
     stages: Mapping[Stage, float] = field(default_factory=lambda: MappingProxyType({}))
     progress: Progress | None = None
-    """How far it is, where the record says so."""
+    """The progress of the task, if the record has it."""
     exit_code: int | None = None
     fault: Fault | None = None
-    """Why it failed, where the record spells it out."""
+    """Why the task failed, if the record states it."""
     outputs: tuple[Output, ...] = ()
     cancel_at: float | None = None
     ended_at: float | None = None
@@ -138,41 +139,41 @@ class Record:
     stderr: str = ""
     warnings: tuple[str, ...] = ()
     dated_at: float | None = None
-    """When the answer was written, by its own account; a proxy's clock may have said so."""
+    """The time in the answer's `Date` header, which may be that of a proxy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordRead:
-    """The record was read; `record` is null when the platform does not have it (yet)."""
+    """The record was read. `record` is null if the platform does not have one (yet)."""
 
     record: Record | None
     source: Literal[Source.RECONCILED, Source.CALLBACK, Source.POLLED] = Source.RECONCILED
     asked_at: float | None = None
-    """When the call was sent; null where that is not known."""
+    """When the call was sent; null if that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordUnreadable:
-    """The record could not be read; `why` is a sentence without secrets."""
+    """The record could not be read. `why` is a sentence without secrets."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackReceived:
-    """The upstream called back: whatever it said, the record should be read now."""
+    """The platform sent a callback. Whatever it says, the record should be read now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequested:
-    """Somebody with the right to do so asked to stop the task."""
+    """An authorized caller requested to stop the task."""
 
     by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenUp:
-    """The relay stops looking for the task: nobody knows how it ended."""
+    """The relay stops looking for a task whose outcome is unknown."""
 
     evidence: tuple[str, ...]
 

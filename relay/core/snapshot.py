@@ -1,13 +1,14 @@
 """
-The state of a task as the fold of its events. static/src/client/reducer.js has the same fold; both pass tests/vectors/.
+The state of a task, as the fold of its events. static/src/client/reducer.js is the same fold; both pass tests/vectors/.
 
-Pure: it decides nothing. What may happen, and in which order, is the lifecycle's business.
+Which events can happen, and in which order, is decided in `lifecycle` and `transitions`.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from relay.core import log_window
 from relay.core.events import (
     STAGE_ORDER,
     Append,
@@ -17,7 +18,6 @@ from relay.core.events import (
     Done,
     Event,
     Hold,
-    LateLog,
     Log,
     LogOutput,
     Output,
@@ -31,15 +31,12 @@ from relay.core.events import (
     Submit,
     Submitted,
 )
-from relay.core.utf16 import utf16_cut, utf16_len
-
-LOG_UNITS = 32_768
-"""How much log a snapshot keeps, in UTF-16 units over both streams."""
+from relay.core.utf16 import utf16_cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageMark:
-    """A stage that was reached: when, and how we know."""
+    """A stage that was reached, with the time and the source of that information."""
 
     type: Stage
     at: float
@@ -48,7 +45,7 @@ class StageMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One part of a streamed answer."""
+    """One part of a streamed answer, such as its reasoning or its text."""
 
     kind: str
     text: str
@@ -56,7 +53,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All that a viewer needs to know about a task; the fields of api.md section 4, and `hold` and `cancel` besides."""
+    """Everything that a viewer needs to show a task. The field names are the wire format, see docs/protocol.md."""
 
     id: str
     provider: str
@@ -73,26 +70,26 @@ class Snapshot:
     progress: Progress | None
     log: tuple[Log, ...]
     log_dropped: int
-    """UTF-16 units of log that were cut from the front."""
+    """How many UTF-16 units of log text were cut from the front."""
     segments: tuple[Segment, ...]
     outputs: tuple[Output, ...]
     hold: Hold | None
-    """What the task waits for, while it is held."""
+    """Why the task is queued in the relay, while it is."""
     cancel: Cancel | None
-    """Who asked to stop it."""
+    """The request to stop the task, if there was one."""
     stall: Stall | None
     done: Done | None
 
 
 def begin(event: Event, epoch: str) -> Snapshot:
     """
-    Start the fold with a task's first event.
+    Return the state after the first event of a task.
 
     Raises:
-        ValueError: the log does not begin with `submit`.
+        ValueError: the event is not `submit` at seq 1.
     """
     if not isinstance(event.data, Submit) or event.seq != 1:
-        raise ValueError(f"a log begins with submit at seq 1, not with {event.type} at seq {event.seq}")
+        raise ValueError(f"a log starts with submit at seq 1, not with {event.type} at seq {event.seq}")
     return Snapshot(
         id=event.task,
         provider=event.data.provider,
@@ -122,7 +119,8 @@ def apply(snapshot: Snapshot, event: Event) -> Snapshot:
     """
     Return the state after `event`.
 
-    An event that is not the next one (already in, or after a gap) changes nothing: the caller sees it in `seq`.
+    An event that is not the next one, because it is included already or follows a gap, changes nothing. The caller can
+    tell from `seq`.
     """
     if event.seq != snapshot.seq + 1:
         return snapshot
@@ -145,10 +143,8 @@ def apply(snapshot: Snapshot, event: Event) -> Snapshot:
         case ProgressOutput(progress=progress):
             return replace(state, progress=progress)
         case LogOutput(log=log):
-            entries, dropped = _cut(
-                _with_late(state.log, log) if isinstance(log, LateLog) else _with_log(state.log, log)
-            )
-            return replace(state, log=entries, log_dropped=state.log_dropped + dropped)
+            kept, dropped = log_window.add(state.log, log)
+            return replace(state, log=kept, log_dropped=state.log_dropped + dropped)
         case AppendOutput(append=append):
             return replace(state, segments=_with_append(state.segments, append))
         case Results(outputs=outputs):
@@ -172,58 +168,13 @@ def fold(snapshot: Snapshot, events: Iterable[Event]) -> Snapshot:
 
 
 def _with_stage(stages: tuple[StageMark, ...], event: Event) -> tuple[StageMark, ...]:
-    """Put the stage where the upstream's order wants it, however late it was learnt."""
+    """Add a stage in the order of stages, not in the order of arrival."""
     mark = StageMark(type=Stage(event.type), at=event.at, source=event.source)
     return tuple(sorted((*stages, mark), key=lambda stage: STAGE_ORDER[stage.type]))
 
 
-def _with_log(entries: tuple[Log, ...], log: Log) -> tuple[Log, ...]:
-    """Add to the log, merging neighbours of one stream."""
-    if entries and entries[-1].stream == log.stream:
-        return (*entries[:-1], Log(stream=log.stream, text=entries[-1].text + log.text))
-    return (*entries, log)
-
-
-def _with_late(entries: tuple[Log, ...], late: LateLog) -> tuple[Log, ...]:
-    """Insert text that was learnt late; where its place has been cut off already, it goes before everything."""
-    left = late.before
-    for index in range(len(entries) - 1, -1, -1):
-        entry = entries[index]
-        if entry.stream != late.stream:
-            continue
-        units = utf16_len(entry.text)
-        if units >= left:
-            head, tail = utf16_cut(entry.text, units - left)
-            grown = Log(stream=entry.stream, text=head + late.text + tail)
-            return (*entries[:index], grown, *entries[index + 1 :])
-        left -= units
-    if entries and entries[0].stream == late.stream:
-        return (Log(stream=late.stream, text=late.text + entries[0].text), *entries[1:])
-    return (Log(stream=late.stream, text=late.text), *entries)
-
-
-def _cut(entries: tuple[Log, ...]) -> tuple[tuple[Log, ...], int]:
-    """Cut the log from the front to `LOG_UNITS`; return also how many units were cut."""
-    excess = sum(utf16_len(entry.text) for entry in entries) - LOG_UNITS
-    dropped = 0
-    while excess > 0:
-        first, *rest = entries
-        units = utf16_len(first.text)
-        if units <= excess:
-            entries = tuple(rest)
-        else:
-            gone, kept = utf16_cut(first.text, excess)
-            if utf16_len(gone) < excess:  # the cut fell inside a pair: the whole character goes
-                kept = kept[1:]
-            entries = (Log(stream=first.stream, text=kept), *rest)
-            units -= utf16_len(kept)
-        dropped += units
-        excess -= units
-    return entries, dropped
-
-
 def _with_append(segments: tuple[Segment, ...], append: Append) -> tuple[Segment, ...]:
-    """Replace what the segment has from the offset on; segments that were skipped stand empty."""
+    """Replace the text of a segment from an offset on. Segments that were skipped are empty."""
     grown = list(segments)
     while len(grown) <= append.segment:
         grown.append(Segment(kind=append.kind, text=""))

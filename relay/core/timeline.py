@@ -1,8 +1,8 @@
 """
-When things happened to one task, by the relay's clock: what the platform dates is corrected and kept in order.
+The times of one task by the relay's clock.
 
-What a frame tells is dated by its arrival. What a record tells is dated by the platform's clock, which may be minutes
-off and mostly counts whole seconds, so it is corrected and kept between what is known already.
+Frames are dated by their arrival. The times in a record are those of the platform's clock, which may be minutes off
+and often counts whole seconds, so they are corrected and kept between the times that are known already.
 """
 
 from relay.core.events import STAGE_ORDER, Source, Stage
@@ -12,7 +12,7 @@ from relay.core.snapshot import Snapshot
 
 
 class Timeline:
-    """The times of one task. `clock` is shared by all tasks of a platform."""
+    """The times of one task. `clock` is shared by all tasks of a provider."""
 
     def __init__(self, clock: PlatformClock, sent_at: float) -> None:
         self._clock = clock
@@ -21,19 +21,19 @@ class Timeline:
         self._end_seen_at: float | None = None
 
     def sending(self, now: float) -> None:
-        """Take note that the run is sent from now on."""
+        """Note that the run is about to be sent."""
         self._sent_at = now
 
     def accepted(self, now: float) -> None:
-        """Take note that the platform answered the run."""
+        """Note that the platform accepted the run."""
         self._accepted_at = now
 
     def end_seen(self, now: float) -> None:
-        """Take note of a terminal frame."""
+        """Note the arrival of a terminal frame."""
         self._end_seen_at = now if self._end_seen_at is None else self._end_seen_at
 
     def observe(self, record: Record, snapshot: Snapshot, *, asked_at: float, now: float) -> None:
-        """Compare the platform's clock with ours by a record that was asked for then and has come just now."""
+        """Compare the clocks by a record that was requested at `asked_at` and arrived at `now`."""
         if record.dated_at is not None:
             self._clock.hint(record.dated_at, after=asked_at, before=now)
         live = {mark.type: mark.at for mark in snapshot.stages if mark.source is Source.LIVE}
@@ -46,22 +46,22 @@ class Timeline:
                 self._clock.observe(at, before=now)
 
     def stage_at(self, stage: Stage, record: Record, snapshot: Snapshot, now: float) -> float:
-        """Return when a stage of the record began: never before the task, and in the record's own order of stages."""
+        """Return when a stage began: not before the task, and in the record's order of stages."""
         if stage not in record.stages:
             return now
-        place = _place(stage, record)
+        rank = _rank(stage, record)
         earliest, latest = snapshot.created_at, now
         for mark in snapshot.stages:
             if mark.type not in record.stages:
                 continue
-            if _place(mark.type, record) < place:
+            if _rank(mark.type, record) < rank:
                 earliest = max(earliest, mark.at)
             else:
                 latest = min(latest, mark.at)
         return max(earliest, min(latest, self._clock.ours(record.stages[stage])))
 
     def results_at(self, record: Record, snapshot: Snapshot, now: float) -> float:
-        """Return when the results were there."""
+        """Return when the results became available."""
         if self._end_seen_at is not None:
             return self._end_seen_at
         return self.stage_at(Stage.POSTPROCESS_END, record, snapshot, now)
@@ -75,7 +75,7 @@ class Timeline:
 
 
 def first_moment(record: Record, clock: PlatformClock, *, asked_at: float, now: float) -> float:
-    """Return when a task began whose record was asked for then and has come just now, by our clock."""
+    """Return when a task began by the relay's clock, from a record requested at `asked_at` that arrived at `now`."""
     if record.dated_at is not None:
         clock.hint(record.dated_at, after=asked_at, before=now)
     for at in record.stages.values():
@@ -83,5 +83,5 @@ def first_moment(record: Record, clock: PlatformClock, *, asked_at: float, now: 
     return min(now, *(clock.ours(at) for at in record.stages.values()), now)
 
 
-def _place(stage: Stage, record: Record) -> tuple[float, int]:
+def _rank(stage: Stage, record: Record) -> tuple[float, int]:
     return record.stages[stage], STAGE_ORDER[stage]

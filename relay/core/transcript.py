@@ -1,23 +1,24 @@
 """
-Streamed answers: from the whole answer, said again and again, to what was added.
+Streamed answers: turns the whole answer so far into what was added to it.
 
-The upstream repeats everything with each chunk, O(n²) bytes over a run; viewers get appends, O(n). A rewrite is an
-append from the first character that differs.
+Platforms repeat the whole answer with each chunk, which is O(n²) bytes over a run. Viewers receive appends, O(n). A
+rewrite is an append at the first character that differs.
 """
 
 from itertools import zip_longest
 
 from relay.core.events import Append
+from relay.core.log_window import LOG_UNITS
 from relay.core.signals import Part
-from relay.core.snapshot import LOG_UNITS, Segment
+from relay.core.snapshot import Segment
 from relay.core.utf16 import chunks, utf16_len
 
 
 def appends(segments: tuple[Segment, ...], parts: tuple[Part, ...]) -> list[Append]:
-    """Return what turns `segments` into `parts`, each piece small enough for one event; nothing when they are equal."""
+    """Return the appends that turn `segments` into `parts`, each small enough for one event; none if they are equal."""
     found = []
     for number, (old, new) in enumerate(zip_longest(segments, parts)):
-        if new is None:  # the upstream took a part back: a segment cannot go, but it can be empty
+        if new is None:  # the platform withdrew a part: a segment cannot be removed, only emptied
             if old.text:
                 found.append(Append(segment=number, kind=old.kind, offset=0, text=""))
         elif old is None or old.text != new.text or old.kind != new.kind:
@@ -36,7 +37,7 @@ def _grow(number: int, old: str, new: Part) -> list[Append]:
 
 
 def _common_prefix(old: str, new: str) -> str:
-    """Find it by halving, so that each comparison is a memcmp: answers are long and nearly always only grow."""
+    """Find the common prefix by bisection: each comparison is a memcmp, and answers are long."""
     low, high = 0, min(len(old), len(new))
     if new.startswith(old):
         low = len(old)

@@ -1,8 +1,8 @@
 """
-Which state follows which: everything that decides it stands here, and nothing else does.
+The state machine of a task.
 
-Stages may come in any order (generations of the upstream differ in it), so the state is the furthest that was seen.
-It never goes back, but for `submitting` and `held`, which a task leaves for good when the upstream takes it.
+Stages can arrive in any order (it differs between generations of Wiro's models), so the state is the most advanced one
+that was reached. It never goes back, except from `held` to `submitting` before the platform has accepted the task.
 """
 
 from collections.abc import Mapping
@@ -26,25 +26,26 @@ _ENTERS: Final[Mapping[str, State]] = {
     "stall": State.SUBMITTING,
     "stall_end": State.SUBMITTING,
 }
-"""The least state that a task is in after an event of this type."""
+"""The least advanced state that a task can be in after an event of this type."""
 
 RELEASE: Final = "release"
-"""What a `hold` at position 0 is here: the task leaves the line to be submitted again."""
+"""The trigger of a `hold` at position 0: the task leaves the queue to be submitted again."""
 
 _RANK: Final = {state: rank for rank, state in enumerate(State)}
 _OPEN: Final = tuple(state for state in State if not state.ended)
 
 TRANSITIONS: Final[Mapping[tuple[State, str], State]] = {
     **{(state, name): max(state, least, key=_RANK.__getitem__) for state in _OPEN for name, least in _ENTERS.items()},
-    # A task waits for a place only until the upstream has taken it.
+    # A task is queued only until the platform has accepted it.
     (State.SUBMITTING, "hold"): State.HELD,
     (State.HELD, "hold"): State.HELD,
     (State.HELD, RELEASE): State.SUBMITTING,
-    # A verdict may come at any moment, once: no row begins in an ended state.
+    # A verdict can come in any state, once: no row starts in an ended state.
     **{(state, verdict.value): verdict for state in _OPEN for verdict in State if verdict.ended},
 }
 """
-(state, trigger) -> the state after it. No row: the event cannot happen.
+(state, trigger) -> the next state. An event without a row cannot happen.
 
-A trigger is the event's type; for `done` it is the verdict, and for a `hold` at position 0 it is RELEASE.
+The trigger is the type of the event, except for `done`, where it is the verdict, and for a `hold` at position 0, where
+it is RELEASE.
 """

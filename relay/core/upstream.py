@@ -1,7 +1,7 @@
 """
-Values that describe a provider's side: its tasks, the runs that are sent to it, and the files in its store.
+Values that describe the platform's side: its tasks, the runs that are sent to it, and the files in its store.
 
-The journal, the spool and the use cases share them with the providers, and import no provider for them.
+Providers, the journal, the spool and the use cases share them, so that none of the others imports a provider.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file that somebody uploaded, where it lies until the upstream has it. Its name is private, as prompts are."""
+    """An uploaded file in the spool, until the platform has it. Its name is private, as prompts are."""
 
     input: str
-    """The input of the model that it is for."""
+    """The name of the model's input that the file is for."""
     filename: str = field(repr=False)
     content_type: str
     size_bytes: int
@@ -38,12 +38,12 @@ class Run:
     input: Mapping[str, object] = field(repr=False)
     files: tuple[File, ...] = ()
     callback_url: str | None = field(default=None, repr=False)
-    """Its last part is a secret."""
+    """Its last path segment is a secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamTask:
-    """How the upstream knows a task. Either may be unknown."""
+    """How the platform identifies a task. Either field may be unknown."""
 
     upstream_id: str | None
     socket_token: str | None = field(repr=False)
@@ -51,7 +51,7 @@ class UpstreamTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a search for a run of unknown outcome brought: its task for certain, or those that may be it."""
+    """What a search for a run of unknown outcome found: its task, or the tasks that may be it."""
 
     certain: UpstreamTask | None = None
     likely: tuple[UpstreamTask, ...] = ()
@@ -59,7 +59,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A file in the upstream's own store. `url` can be given to a model as the address of a file."""
+    """A file in the platform's file store. `url` can be passed to a model as an input."""
 
     id: str
     name: str
@@ -71,7 +71,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFolder:
-    """A folder in the upstream's own store."""
+    """A folder in the platform's file store."""
 
     id: str
     name: str

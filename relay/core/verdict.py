@@ -1,19 +1,19 @@
 """
-The verdict: how a task ended, from what frames and the record say, and why we think so.
+The verdict: how a task ended according to its record and its terminal frame, with the evidence.
 
-The rules, first match wins. `task_end` is not the end and stderr is not failure, so neither stands here.
+The first rule that matches decides. Neither Wiro's `task_end` nor text on stderr decides anything.
 
-| the record says | verdict |
+| record | verdict |
 | --- | --- |
 | finished, exit code 0 | succeeded |
 | finished, exit code not 0 | failed |
-| finished, no exit code, but a gen-2 frame had one or said success | what the frame said |
-| finished, no exit code, outputs there | succeeded, inferred |
-| finished, no exit code, no outputs | failed, inferred; only after it was read again |
-| canceled, or a time of cancelling | canceled |
+| finished, no exit code, terminal frame with an exit code or a success flag | that of the frame |
+| finished, no exit code, with outputs | succeeded, inferred |
+| finished, no exit code, without outputs | failed, inferred; only after the record was read again |
+| canceled, or with a time of cancellation | canceled |
 | succeeded | succeeded |
-| failed | failed, for the reason that it names |
-| anything else, or nothing, long after a terminal frame | what the frame lets us infer |
+| failed | failed, with the reason in the record |
+| anything else or no record, long after a terminal frame | inferred from the frame |
 """
 
 from typing import Literal
@@ -21,46 +21,46 @@ from typing import Literal
 from relay.core.events import Done, Fault, Output, Stage
 from relay.core.signals import EndSeen, Record
 
-STDERR_SHOWN = 500
-"""How much of the end of stderr a failed task's error repeats, in characters."""
+NO_SUCCESS = "The task ended without reporting success or outputs."
+
+STDERR_CHARS = 500
+"""How many characters of the end of stderr are quoted in the error of a failed task."""
 
 
 def judge(record: Record, end: EndSeen | None, outputs: tuple[Output, ...]) -> Done | None:
     """
-    Judge by the record, with the terminal frame beside it.
+    Return the verdict according to the record, or null if the task has not ended.
+
+    A failure that is `inferred` should be confirmed by reading the record again.
 
     Args:
-        record: the upstream's record.
-        end: the terminal frame, if one was seen.
-        outputs: all results known so far, from either.
-
-    Returns:
-        The verdict, or null while the task has not ended for the upstream. It is `inferred` where the upstream did
-        not spell it out: a failed one should then be read again before it is believed.
+        record: the platform's record.
+        end: the terminal frame, if there was one.
+        outputs: all results known so far, from both.
     """
     if record.phase == "finished":
         return _finished(record, end, outputs)
     if record.phase == "canceled" or record.cancel_at is not None:
         started = Stage.START in record.stages
-        how = "it was killed while it ran" if started else "it had not started"
+        how = "stopped while running" if started else "stopped before it started"
         return _done("canceled", record, (f"record: status {record.status}", how), billed=None if started else False)
     if record.phase in ("succeeded", "failed"):
-        return _spelt_out(record, outputs)
+        return _stated(record, outputs)
     return None
 
 
 def infer(end: EndSeen, outputs: tuple[Output, ...], why: str) -> Done:
-    """Judge by the terminal frame alone, because the record never confirmed it; `why` says what was tried."""
+    """Return the verdict according to the terminal frame alone; `why` says why there is nothing else."""
     evidence = (f"frame: the task {end.how}", why)
     if end.how == "canceled":
         return Done(verdict="canceled", inferred=True, evidence=evidence)
-    succeeded = _claims_success(end) if _claims(end) else bool(outputs)
+    succeeded = _reports_success(end) if _reports_outcome(end) else bool(outputs)
     return Done(
         verdict="succeeded" if succeeded else "failed",
         exit_code=end.exit_code,
         inferred=True,
-        evidence=(*evidence, _counted(outputs)),
-        error=None if succeeded else Fault(code=end.exit_code, message="The task ended without success or outputs."),
+        evidence=(*evidence, _count(outputs)),
+        error=None if succeeded else Fault(code=end.exit_code, message=NO_SUCCESS),
     )
 
 
@@ -72,44 +72,44 @@ def _finished(record: Record, end: EndSeen | None, outputs: tuple[Output, ...]) 
             return _done("succeeded", record, evidence, exit_code=0, billed=True)
         return _failed(record, evidence, exit_code=record.exit_code)
     evidence = (*evidence, "record: no exit code")
-    if end is not None and _claims(end):
+    if end is not None and _reports_outcome(end):
         code = end.exit_code
         evidence = (*evidence, f"frame: success {end.success}, exit code {code}")
-        if _claims_success(end):
+        if _reports_success(end):
             return _done("succeeded", record, evidence, exit_code=code, billed=True)
         return _failed(record, evidence, exit_code=code)
-    evidence = (*evidence, _counted(outputs))
+    evidence = (*evidence, _count(outputs))
     if outputs:
         return _done("succeeded", record, evidence, inferred=True)
     return _failed(record, evidence, exit_code=None, inferred=True)
 
 
-def _spelt_out(record: Record, outputs: tuple[Output, ...]) -> Done:
+def _stated(record: Record, outputs: tuple[Output, ...]) -> Done:
     evidence: tuple[str, ...] = (f"record: status {record.status}",)
     billed = None if record.cost is None else record.cost.amount > 0
     if record.phase == "succeeded":
-        return _done("succeeded", record, (*evidence, _counted(outputs)), billed=billed)
-    error = record.fault or Fault(code=None, message="The upstream gave no reason.")
+        return _done("succeeded", record, (*evidence, _count(outputs)), billed=billed)
+    error = record.fault or Fault(code=None, message="The platform gave no reason.")
     if error.code is not None:
         evidence = (*evidence, f"record: code {error.code}")
     return _done("failed", record, evidence, billed=billed, error=error)
 
 
-def _claims(end: EndSeen) -> bool:
+def _reports_outcome(end: EndSeen) -> bool:
     return end.success is not None or end.exit_code is not None
 
 
-def _claims_success(end: EndSeen) -> bool:
+def _reports_success(end: EndSeen) -> bool:
     return end.exit_code == 0 if end.exit_code is not None else bool(end.success)
 
 
-def _counted(outputs: tuple[Output, ...]) -> str:
+def _count(outputs: tuple[Output, ...]) -> str:
     return f"outputs: {len(outputs)}"
 
 
 def _failed(record: Record, evidence: tuple[str, ...], *, exit_code: int | None, inferred: bool = False) -> Done:
-    said = record.stderr.strip()[-STDERR_SHOWN:]
-    message = said or (f"The model ended with exit code {exit_code}." if exit_code else "The model gave no output.")
+    quoted = record.stderr.strip()[-STDERR_CHARS:]
+    message = quoted or (f"The model exited with code {exit_code}." if exit_code else "The model produced no output.")
     return _done(
         "failed",
         record,

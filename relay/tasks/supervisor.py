@@ -17,8 +17,8 @@ from relay.catalogue.check import Offer
 from relay.clock import steady_from
 from relay.core.events import State
 from relay.core.lifecycle import Lifecycle
-from relay.core.patience import Patience
 from relay.core.platform_clock import PlatformClock
+from relay.core.schedule import TimeLimits
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import Run
 from relay.errors import RelayError, StoreDamaged, StoreError, UpstreamUnclear
@@ -35,7 +35,7 @@ T = TypeVar("T")
 class Terms:
     """On which terms tasks are followed: settings, as far as they matter here."""
 
-    patience: Patience = field(default_factory=Patience)
+    patience: TimeLimits = field(default_factory=TimeLimits)
     hold_limit: int = 100
     """How many tasks of one provider may wait for a place upstream."""
     hold_s: float = 3600.0

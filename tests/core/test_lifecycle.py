@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.core.catch_up import AGAIN_S, ECHO_S
 from relay.core.codec import decode_event, decode_snapshot, encode_event, encode_snapshot
 from relay.core.events import (
     AppendOutput,
@@ -25,9 +24,10 @@ from relay.core.events import (
     State,
 )
 from relay.core.lifecycle import NO_OUTPUTS, SETTLE_S, Lifecycle, submit
+from relay.core.log_overlap import IN_FLIGHT_S, REREAD_S
+from relay.core.log_window import LOG_UNITS
 from relay.core.merge import MERGE_S
-from relay.core.patience import Patience
-from relay.core.schedule import NUDGED_S, UNCONFIRMED_CHECK_S
+from relay.core.schedule import CALLBACK_S, UNCONFIRMED_CHECK_S, TimeLimits
 from relay.core.signals import (
     Accepted,
     CallbackReceived,
@@ -50,7 +50,7 @@ from relay.core.signals import (
     TextSeen,
     Withdrawn,
 )
-from relay.core.snapshot import LOG_UNITS, begin, fold
+from relay.core.snapshot import begin, fold
 from relay.core.utf16 import utf16_len
 
 T0 = 1_700_000_000.0
@@ -111,9 +111,9 @@ steps = st.lists(st.tuples(signals, st.sampled_from([0.0, 0.01, 0.2, 3.0, 61.0, 
 RANK = {state: rank for rank, state in enumerate(State)}
 
 
-def begun(now: float = T0, patience: Patience | None = None) -> tuple[Lifecycle, Event]:
+def begun(now: float = T0, limits: TimeLimits | None = None) -> tuple[Lifecycle, Event]:
     event, snapshot = submit(task="t1", model="a/b", provider="wiro", tags=("x",), epoch="e1", now=now)
-    return Lifecycle(snapshot, now, patience), event
+    return Lifecycle(snapshot, now, limits), event
 
 
 def followed(*seen: Signal) -> tuple[Lifecycle, list[Event]]:
@@ -386,7 +386,7 @@ def test_silence_is_checked_and_then_called_a_stall_until_there_is_news() -> Non
     lifecycle.receive(RecordRead(record=Record(phase="open", status="task_start")), T0)
     assert lifecycle.check_at == T0 + 60
     events = lifecycle.receive(RecordRead(record=Record(phase="open", status="task_start")), T0 + 60)
-    stall = Stall(silent_s=60.0, checked="the upstream says task_start", confirmed=True)
+    stall = Stall(silent_s=60.0, checked="status task_start", confirmed=True)
     assert [event.data for event in events] == [stall]
     news = lifecycle.receive(LogSeen(stream="stdout", text="x"), T0 + 70)
     assert [event.type for event in news] == ["stall_end", "output"]
@@ -430,7 +430,7 @@ def test_a_queued_task_in_a_state_that_nobody_knows_stalls() -> None:
     odd = RecordRead(record=Record(phase="open", status="moderated"))
     lifecycle.receive(odd, T0)
     (stalled,) = lifecycle.receive(odd, T0 + 180)
-    assert stalled.data == Stall(silent_s=180.0, checked="the upstream says moderated", confirmed=True)
+    assert stalled.data == Stall(silent_s=180.0, checked="status moderated", confirmed=True)
 
 
 def test_a_record_that_says_what_frames_have_told_is_no_news() -> None:
@@ -486,7 +486,7 @@ FINISHED = Record(phase="finished", status="task_postprocess_end", exit_code=0, 
 
 def overdue() -> Lifecycle:
     """Return a lifecycle whose deadline of an hour has passed at T0 + 3600."""
-    lifecycle, _ = begun(patience=Patience(deadline_s=3600))
+    lifecycle, _ = begun(limits=TimeLimits(deadline_s=3600))
     lifecycle.receive(Accepted(upstream_id="7"), T0)
     assert lifecycle.next_deadline() == T0 + 3600
     assert lifecycle.handle_deadline(T0 + 3600) == []
@@ -508,7 +508,11 @@ def test_a_deadline_has_the_record_read_before_it_is_judged() -> None:
     assert lifecycle.handle_deadline(T0 + 1e9) == []
     done = done_of(lifecycle.receive(RecordRead(record=RUNNING, asked_at=T0 + 3601), T0 + 3602))
     assert (done.verdict, done.inferred) == ("lost", True)
-    assert done.evidence == ("relay: no end within 3600 s", "state: running", "relay: the upstream says task_start")
+    assert done.evidence == (
+        "relay: the task did not end within 3600 s",
+        "state: running",
+        "platform: status task_start",
+    )
 
 
 def test_a_record_that_ends_the_task_wins_over_its_deadline() -> None:
@@ -536,7 +540,7 @@ def test_an_incomplete_end_is_no_loss_at_the_deadline() -> None:
 
 def test_a_terminal_frame_is_settled_by_itself_across_the_deadline() -> None:
     """An unconfirmed end is believed after its own time, and not called lost meanwhile."""
-    lifecycle, _ = begun(patience=Patience(deadline_s=3600))
+    lifecycle, _ = begun(limits=TimeLimits(deadline_s=3600))
     lifecycle.receive(EndSeen(how="finished", outputs=(PICTURE,), success=True, exit_code=0), T0 + 3590)
     lifecycle.handle_deadline(T0 + 3600)
     assert all(event.type != "done" for event in lifecycle.receive(RecordRead(record=RUNNING), T0 + 3601))
@@ -553,7 +557,7 @@ def test_a_record_that_cannot_be_read_is_tried_for_as_long_again() -> None:
         assert lifecycle.check_at == at
     done = done_of(lifecycle.receive(failed, T0 + 7200))
     assert done.verdict == "lost"
-    assert done.evidence[-1] == "relay: the upstream could not be asked: no answer"
+    assert done.evidence[-1] == "platform: reading the record failed: no answer"
 
 
 @pytest.mark.parametrize("off_s", [-200_000.0, 0.0, 1000.0, 200_000.0, 4e6])
@@ -561,10 +565,10 @@ def test_a_task_that_is_taken_up_has_time_left(off_s: float) -> None:
     """However long the relay seems to have been off, there is an hour at least, and no more than there was at first."""
     _, snapshot = submit(task="t1", model="a/b", provider="wiro", tags=(), epoch="e1", now=T0)
     now = T0 + off_s
-    due = Lifecycle(snapshot, now, Patience(deadline_s=7200)).next_deadline()
+    due = Lifecycle(snapshot, now, TimeLimits(deadline_s=7200)).next_deadline()
     assert due is not None
     assert due == now + min(7200, max(7200 - off_s, 3600))
-    short = Lifecycle(snapshot, now, Patience(deadline_s=5)).next_deadline()
+    short = Lifecycle(snapshot, now, TimeLimits(deadline_s=5)).next_deadline()
     assert short == now + 5
 
 
@@ -616,7 +620,7 @@ def test_live_text_is_written_at_once_and_what_was_missed_goes_before_it() -> No
     assert logged(live) == [(Source.LIVE, "three\n", 0), (Source.LIVE, "four\n", 0)]
     read = Record(phase="open", status="task_start", stdout="one\ntwo\nthree")
     lifecycle.receive(RecordRead(record=read, asked_at=T0), T0 + 25)
-    events = lifecycle.handle_deadline(T0 + 25 + ECHO_S)
+    events = lifecycle.handle_deadline(T0 + 25 + IN_FLIGHT_S)
     assert logged(events) == [(Source.RECONCILED, "one\ntwo\n", len("three\nfour\n"))]
     assert [log.text for log in lifecycle.snapshot.log] == ["one\ntwo\nthree\nfour\n"]
 
@@ -648,7 +652,7 @@ def test_a_record_from_before_the_stream_opened_is_read_again() -> None:
     assert lifecycle.check_at == T0 + 4
     fresh = replace(stale, stdout="one\ntwo\nthree\n")
     lifecycle.receive(RecordRead(record=fresh, asked_at=T0 + 4), T0 + 4)
-    lifecycle.handle_deadline(T0 + 4 + ECHO_S)
+    lifecycle.handle_deadline(T0 + 4 + IN_FLIGHT_S)
     assert "".join(entry.text for entry in lifecycle.snapshot.log) == "one\ntwo\nthree\n"
 
 
@@ -660,11 +664,11 @@ def test_equal_lines_are_never_taken_for_repeats() -> None:
     lifecycle.receive(RecordRead(record=before, asked_at=T0), T0 + 0.1)
     for _ in range(3):
         lifecycle.receive(LogSeen(stream="stdout", text="tick\n"), T0 + 0.2)
-    lifecycle.handle_deadline(T0 + 0.1 + ECHO_S)
-    assert lifecycle.check_at == T0 + 0.1 + ECHO_S + AGAIN_S
+    lifecycle.handle_deadline(T0 + 0.1 + IN_FLIGHT_S)
+    assert lifecycle.check_at == T0 + 0.1 + IN_FLIGHT_S + REREAD_S
     after = Record(phase="open", status="x", stdout="tick\n" * 5)
     lifecycle.receive(RecordRead(record=after, asked_at=T0 + 2), T0 + 2.1)
-    lifecycle.handle_deadline(T0 + 2.1 + ECHO_S)
+    lifecycle.handle_deadline(T0 + 2.1 + IN_FLIGHT_S)
     assert [log.text for log in lifecycle.snapshot.log] == ["tick\n" * 5]
 
 
@@ -688,7 +692,7 @@ def test_a_check_that_failed_is_still_due() -> None:
     """One failed call must not hide for a whole minute of an open stream that the task has ended."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
-    silence_s = lifecycle.patience.silence_s
+    silence_s = lifecycle._limits.silence_s
     for at in (T0 + 1, T0 + silence_s, T0 + silence_s + 1):  # the second one finds a stall
         lifecycle.receive(RecordUnreadable(why="no answer"), at)
         assert lifecycle.check_at == at
@@ -698,7 +702,7 @@ def test_waiting_for_a_place_is_no_silence_of_the_upstream() -> None:
     """The upstream owes no news of a task that it has not taken."""
     lifecycle, _ = begun()
     lifecycle.receive(Held(reason="full", position=1), T0)
-    taken_at = T0 + 10 * lifecycle.patience.silence_s
+    taken_at = T0 + 10 * lifecycle._limits.silence_s
     events = lifecycle.receive(Accepted(upstream_id="7"), taken_at)
     events += lifecycle.receive(RecordRead(record=None), taken_at + 1)
     assert [event.type for event in events] == ["submitted"]
@@ -722,13 +726,13 @@ def test_a_callback_that_the_record_does_not_confirm_is_looked_into_again() -> N
     still = RecordRead(record=Record(phase="open", status="task_start"))
     lifecycle.receive(still, T0)
     assert lifecycle.check_at == T0 + UNCONFIRMED_CHECK_S
-    lifecycle.receive(still, T0 + NUDGED_S)
-    assert lifecycle.check_at == T0 + lifecycle.patience.silence_s
+    lifecycle.receive(still, T0 + CALLBACK_S)
+    assert lifecycle.check_at == T0 + lifecycle._limits.silence_s
 
 
 def test_without_a_stream_the_record_is_read_again_ever_more_slowly() -> None:
     """Soon at first, up to a bound while nothing changes, and soon again once something has."""
-    lifecycle, _ = begun(patience=Patience().without_stream())
+    lifecycle, _ = begun(limits=TimeLimits().without_stream())
     lifecycle.receive(Accepted(upstream_id="7"), T0)
     lifecycle.receive(StreamLost(), T0)
     waits, now = [], T0

@@ -42,4 +42,4 @@ def test_a_failure_without_a_reason_says_that() -> None:
     done = judge(Record(phase="failed", status="fail"), None, ())
 
     assert done is not None
-    assert done.error == Fault(code=None, message="The upstream gave no reason.")
+    assert done.error == Fault(code=None, message="The platform gave no reason.")

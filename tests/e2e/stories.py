@@ -135,7 +135,7 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
                 *_stages(340, *_TO_START),
                 *_RUN,
                 _progress(150, 44.0, **measured),
-                Entry(2, "stall", State.RUNNING, Stall(silent_s=148, checked="the upstream says task_output")),
+                Entry(2, "stall", State.RUNNING, Stall(silent_s=148, checked="status task_output")),
             ],
         ),
         "quiet": (
@@ -148,7 +148,7 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
                     2,
                     "stall",
                     State.RUNNING,
-                    Stall(silent_s=148, checked="the upstream says task_start", confirmed=True),
+                    Stall(silent_s=148, checked="status task_start", confirmed=True),
                 ),
             ],
         ),
@@ -325,7 +325,7 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
                     Done(
                         verdict="failed",
                         billed=False,
-                        evidence=("upstream: refused the run: Insufficient balance",),
+                        evidence=("platform: rejected the run: Insufficient balance",),
                         error=Fault(code=97, message="Insufficient balance"),
                     ),
                 )
@@ -339,7 +339,7 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
                     Done(
                         verdict="failed",
                         billed=False,
-                        evidence=("upstream: refused the run",),
+                        evidence=("platform: rejected the run",),
                         error=Fault(code=None, message="Request parameter [size] is invalid"),
                     ),
                 )
@@ -356,7 +356,7 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
                     Done(
                         verdict="canceled",
                         elapsed_s=19,
-                        evidence=("record: status task_cancel", "it was killed while it ran"),
+                        evidence=("record: status task_cancel", "stopped while running"),
                     ),
                 ),
             ],
@@ -367,7 +367,11 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
                 *_stages(600, "queue", "start"),
                 _ended(
                     State.LOST,
-                    Done(verdict="lost", inferred=True, evidence=("relay: no end within 600 s", "state: running")),
+                    Done(
+                        verdict="lost",
+                        inferred=True,
+                        evidence=("relay: the task did not end within 600 s", "state: running"),
+                    ),
                 ),
             ],
         ),

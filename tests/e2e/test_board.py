@@ -18,7 +18,7 @@ Entries = list[tuple[str, State, Data]]
 SUCCEEDED = Done(verdict="succeeded", exit_code=0)
 RUNS: Entries = [("submitted", State.QUEUED, Submitted(upstream_id="1")), ("start", State.RUNNING, Began())]
 ENDS: Entries = [("done", State.SUCCEEDED, SUCCEEDED)]
-STALLS: Entries = [("stall", State.RUNNING, Stall(silent_s=90, checked="the upstream says task_start"))]
+STALLS: Entries = [("stall", State.RUNNING, Stall(silent_s=90, checked="status task_start"))]
 
 
 async def write(relay: Running, task: str, entries: Entries, *, ago_s: float = 0, tag: str = "bulk") -> None:
@@ -70,7 +70,7 @@ async def test_an_old_stuck_task_is_first(relay: Running, page: Page) -> None:
 
 def confirmed_stall() -> Stall:
     """Return a stall of a task whose record says that it is running."""
-    return Stall(silent_s=90, checked="the upstream says task_start", confirmed=True)
+    return Stall(silent_s=90, checked="status task_start", confirmed=True)
 
 
 async def test_every_row_of_230_tasks_is_updated(relay: Running, page: Page) -> None:

@@ -66,7 +66,7 @@ async def test_the_rail_has_six_stages_and_marks_reconstructed_ones(relay: Runni
 @pytest.mark.parametrize(
     ("story", "words"),
     [
-        ("stalled", r"Stuck for 2 min 3\d s.*The relay asked the platform: the upstream says task_output\."),
+        ("stalled", r"Stuck for 2 min 3\d s.*The relay asked the platform: status task_output\."),
         ("held", "Waiting for capacity on the platform.*Position 3 in the relay's queue"),
         ("canceling", "Cancellation requested.*By viewer"),
     ],

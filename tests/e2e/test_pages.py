@@ -63,7 +63,7 @@ async def test_a_row_keeps_the_focus_when_it_moves(relay: Running, page: Page) -
     await rows.nth(1).get_by_role("button").focus()
     log = (await relay.context.journal.read("running", after=0, limit=100)).entries
 
-    stall = Stall(silent_s=90, checked="the upstream says task_output")
+    stall = Stall(silent_s=90, checked="status task_output")
     event = Event(
         type="stall",
         task="running",

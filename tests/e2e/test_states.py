@@ -98,7 +98,7 @@ async def test_an_answer_from_the_record_is_shown_like_a_streamed_one(relay: Run
 
 async def test_a_silent_task_that_is_confirmed_is_not_called_stuck(relay: Running, page: Page) -> None:
     """ "No news" if the record confirms that it runs, "Stuck" if not, nothing while it is queued."""
-    stall = {"silent_s": 180.0, "checked": "the upstream says task_start"}
+    stall = {"silent_s": 180.0, "checked": "status task_start"}
     await show(page, relay, running(stall=stall | {"confirmed": True}))
     notice = part(page, "notices")
     await expect(notice).to_contain_text("No updates for 3 min 00 s")

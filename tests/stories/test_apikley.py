@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from relay.app import Running
-from relay.core import schedule as watch
+from relay.core import schedule
 from relay.core.events import Done, Event, Source, Stage, State
 from relay.core.lifecycle import NO_OUTPUTS
 from relay.core.snapshot import Snapshot
@@ -357,7 +357,7 @@ async def test_a_success_without_results_is_read_again_and_then_believed(
     apikley_relay: ApikleyRelay, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The record may be filled in late; when it never is, the verdict stands, with a warning."""
-    monkeypatch.setattr(watch, "BLANK_CHECKS_S", (0.02, 0.05))
+    monkeypatch.setattr(schedule, "INCOMPLETE_CHECKS_S", (0.02, 0.05))
     async with apikley_relay(calls_back=True) as relay, client_of(relay) as client:
         sandbox.next_run(result="null")
         end = await ended(relay, await begun(client))

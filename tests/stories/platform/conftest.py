@@ -20,7 +20,7 @@ from aiohttp import hdrs
 from relay import backoff
 from relay.app import Running, running
 from relay.config import Config
-from relay.core import schedule as watch
+from relay.core import schedule
 from relay.core.codec import decode_event, decode_snapshot
 from relay.core.events import Event, LateLog, LogOutput, ProgressOutput, Source, Stage, Stream
 from relay.core.snapshot import Snapshot, apply, begin
@@ -344,8 +344,8 @@ def standing_fixture() -> MakeStand:
 def hurrying() -> Iterator[None]:
     """Look again and come back soon: these waits are real seconds, and no test measures them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watch, "UNCONFIRMED_CHECK_S", 0.02)
-        patch.setattr(watch, "BLANK_CHECKS_S", (0.02, 0.05))
+        patch.setattr(schedule, "UNCONFIRMED_CHECK_S", 0.02)
+        patch.setattr(schedule, "INCOMPLETE_CHECKS_S", (0.02, 0.05))
         patch.setattr(backoff, "FIRST_S", 0.02)
         patch.setattr(submission, "SEARCH_AFTER_S", (0.0, 0.02, 0.05, 0.1))
         yield

@@ -31,12 +31,12 @@ def check_stalls(story: "Story") -> None:
 @pytest.mark.parametrize(
     ("switches", "found"),
     [
-        ({}, "the upstream says task_start"),
-        ({"silent": True}, "the upstream says task_start"),
-        ({"detail_empty_polls": 3}, "the upstream has no record of the task yet"),
-        ({"detail_http": "502:html"}, "the upstream could not be asked: Wiro answered HTTP 502"),
-        ({"detail_http": "429"}, "the upstream could not be asked: Wiro asks us to slow down"),
-        ({"detail_http": "drop"}, "the upstream could not be asked: The connection to Wiro broke"),
+        ({}, "status task_start"),
+        ({"silent": True}, "status task_start"),
+        ({"detail_empty_polls": 3}, "no record of the task yet"),
+        ({"detail_http": "502:html"}, "reading the record failed: Wiro answered HTTP 502"),
+        ({"detail_http": "429"}, "reading the record failed: Wiro asks us to slow down"),
+        ({"detail_http": "drop"}, "reading the record failed: The connection to Wiro broke"),
     ],
 )
 async def test_silence_is_looked_into_and_told_and_news_end_it(
@@ -104,7 +104,7 @@ async def test_an_error_that_is_put_right_is_a_stall_and_no_failure(make_stand: 
         stand.sandbox.release(ward.truth.id)
         story = await stand.ended(ward)
 
-    assert stall.checked == "the upstream says task_error; it waits to be put right"
+    assert stall.checked == "status task_error, a recoverable error"
     check_stalls(story)
     assert story.end.state == "succeeded"
 
@@ -141,7 +141,7 @@ async def test_a_task_without_an_end_is_lost_with_evidence(make_stand: "MakeStan
         done = story.end.done
         assert done is not None
         assert (done.verdict, done.inferred, done.billed) == ("lost", True, None)
-        assert done.evidence[0].startswith("relay: no end within")
+        assert done.evidence[0].startswith("relay: the task did not end within")
         assert done.evidence[1].startswith("state: ")
         assert ward.truth.stops_asked == 0
         assert ward.truth.verdict is None

@@ -1,7 +1,8 @@
 """
-Writes the events of one task: numbers them, folds them into the state, and keeps merged output in its place.
+Writes the events of one task: numbers them, folds them into the state, and merges frequent output.
 
-What happens is decided in `lifecycle`, what may happen in `transitions`; an event without a row there is not written.
+What has happened is decided in `lifecycle`, what can happen in `transitions`: an event without a transition from the
+current state is not written.
 """
 
 from relay.core.events import (
@@ -23,34 +24,41 @@ from relay.core.events import (
     Submitted,
 )
 from relay.core.log_repair import Gap, as_lines, text_of
-from relay.core.merge import Merger
+from relay.core.log_window import LOG_UNITS
+from relay.core.merge import OutputMerger
 from relay.core.results import merge
 from relay.core.signals import Part
-from relay.core.snapshot import LOG_UNITS, Snapshot, apply
+from relay.core.snapshot import Snapshot, apply
 from relay.core.transitions import RELEASE, TRANSITIONS
 from relay.core.utf16 import chunks
 
 
-class Recorder:
-    """The log of one task, from the state that it has been folded to."""
+class EventWriter:
+    """
+    Continues the log of one task from a given state.
+
+    Every method takes `now`, the current time, and most take `source`, where the information came from. `at` is when
+    the event happened, if that was not `now`. Unix seconds.
+    """
 
     def __init__(self, snapshot: Snapshot, now: float) -> None:
         self.snapshot = snapshot
+        """The state after every event written so far."""
         self._events: list[Event] = []
-        self._merger = Merger(now)
-        self._output_from = Source.LIVE
+        self._merger = OutputMerger(now)
+        self._merged_source = Source.LIVE
 
     def drain(self) -> list[Event]:
-        """Return what was written since the last call, in order."""
+        """Return the events written since the last call, in order."""
         events, self._events = self._events, []
         return events
 
     def has(self, stage: Stage) -> bool:
-        """Say whether a stage was reached."""
+        """Return whether a stage has been written."""
         return any(mark.type is stage for mark in self.snapshot.stages)
 
     def submitted(self, upstream_id: str, now: float, source: Source) -> None:
-        """Write that the platform took the task, once."""
+        """Write that the platform accepted the task, once."""
         if self.snapshot.upstream_id is None:
             self.emit("submitted", Submitted(upstream_id=upstream_id), now, source)
 
@@ -60,7 +68,7 @@ class Recorder:
             self.emit(stage.value, Began(), now, source, at=at)
 
     def results(self, outputs: tuple[Output, ...], now: float, source: Source, *, at: float) -> None:
-        """Write the results with `postprocess_end`; what is learnt later is an `output` with the whole set."""
+        """Write results: with `postprocess_end` at first, then as an `output` with the whole set when it changes."""
         known = merge(self.snapshot.outputs, outputs)
         if not self.has(Stage.POSTPROCESS_END):
             self.emit("postprocess_end", Results(outputs=known), now, source, at=at)
@@ -68,18 +76,18 @@ class Recorder:
             self.emit("output", Results(outputs=known), now, source)
 
     def line(self, stream: Stream, text: str, now: float) -> str:
-        """Write a message of the model as a line of its log, and return it as it was written."""
+        """Write a live message of the model as a line of its log; return the text as it was written."""
         written = as_lines(text, text_of(self.snapshot.log[-2:], stream))
         self.log(stream, written, now, Source.LIVE)
         return written
 
     def log(self, stream: Stream, text: str, now: float, source: Source) -> None:
-        """Write log text at the end of its stream."""
-        for piece in chunks(text, LOG_UNITS):  # no event outweighs all that a snapshot keeps
+        """Append text to one stream of the log, in pieces that each fit into a snapshot."""
+        for piece in chunks(text, LOG_UNITS):
             self.emit("output", LogOutput(log=Log(stream=stream, text=piece)), now, source)
 
     def late_log(self, stream: Stream, gap: Gap, now: float, source: Source) -> None:
-        """Write log text that was missed where it belongs."""
+        """Insert text that was missed into one stream of the log."""
         if not gap.before:
             self.log(stream, gap.text, now, source)
             return
@@ -89,26 +97,26 @@ class Recorder:
 
     def progress(self, progress: Progress, now: float, source: Source) -> None:
         """Write progress, merged with what came shortly before."""
-        self._output_from = source
+        self._merged_source = source
         self._merger.add_progress(progress, self.snapshot.progress)
         self.write_due(now)
 
-    def parts(self, parts: tuple[Part, ...], now: float) -> None:
-        """Write how a streamed answer has grown, merged with what came shortly before."""
+    def answer(self, parts: tuple[Part, ...], now: float) -> None:
+        """Write what was added to a streamed answer, merged with what came shortly before. `parts` is all of it."""
         self._merger.add_parts(parts)
         self.write_due(now)
 
     def next_deadline(self) -> float | None:
-        """Return when merged output is due; null while none waits."""
+        """Return when merged output is due; null if there is none."""
         return self._merger.next_deadline()
 
     def write_due(self, now: float) -> None:
-        """Write merged output that is due."""
-        self._write_merged(self._merger.due(self.snapshot, now), now)
+        """Write the merged output that is due."""
+        self._write_merged(self._merger.take_due(self.snapshot, now), now)
 
     def emit(self, event_type: str, data: Data, now: float, source: Source, *, at: float | None = None) -> None:
-        """Write an event, and before it whatever was waiting to be merged; `at` is when it happened, if not now."""
-        self._write_merged(self._merger.flush(self.snapshot, now), now)
+        """Write an event. Output that was waiting to be merged is written before it."""
+        self._write_merged(self._merger.take_all(self.snapshot, now), now)
         self._write(event_type, data, now if at is None else at, source)
 
     def _write(self, event_type: str, data: Data, at: float, source: Source) -> None:
@@ -129,11 +137,11 @@ class Recorder:
 
     def _write_merged(self, outputs: list[OutputData], now: float) -> None:
         for output in outputs:
-            self._write("output", output, now, self._output_from)
+            self._write("output", output, now, self._merged_source)
 
 
 def _trigger(event_type: str, data: Data) -> str:
-    """Return what TRANSITIONS knows the event by."""
+    """Return the key of an event in TRANSITIONS."""
     if isinstance(data, Done):
         return data.verdict
     return RELEASE if isinstance(data, Hold) and data.position == 0 else event_type
