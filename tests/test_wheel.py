@@ -17,7 +17,7 @@ from pathlib import Path
 import relay
 from relay.cli.main import cli
 from relay.web.pages import STATIC
-from relay.journal.database import open_database
+from relay.journal.sqlite.database import open_database
 from relay.catalogue.catalogue import load
 installed = Path(sys.argv[1])
 assert Path(relay.__file__).is_relative_to(installed), relay.__file__
@@ -89,5 +89,5 @@ def test_the_wheel_has_what_is_no_module_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
 
-    assert {"relay/journal/schema.sql", "relay/sandbox/media/clip.webm", "relay/py.typed"} <= names
+    assert {"relay/journal/sqlite/schema.sql", "relay/sandbox/media/clip.webm", "relay/py.typed"} <= names
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"relay"}

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Sequence
 
 from relay.cli import main as cli
-from relay.journal import sqlite
 from relay.journal.base import Appended
 from relay.journal.listeners import Listeners
+from relay.journal.sqlite import journal
 from relay.tasks import submission
 
 LATE_S = 0.02
@@ -36,7 +36,7 @@ class LateListeners(Listeners):
 def main() -> None:
     """Run the command line like this."""
     submission.SEARCH_AFTER_S = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.0)
-    sqlite.Listeners = LateListeners  # type: ignore[attr-defined]
+    journal.Listeners = LateListeners  # type: ignore[attr-defined]
     cli.main()
 
 

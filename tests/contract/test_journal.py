@@ -15,10 +15,9 @@ from relay.core.codec import encode_event
 from relay.core.events import Data, Done, Event, Log, LogOutput, Progress, ProgressOutput, Source, State, Submit
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
-from relay.journal import listing
 from relay.journal.base import UNFINISHED, Appended, Claim, Entry, Filter, History, Journal, ListPosition, StoredTask
 from relay.journal.memory import MemoryJournal
-from relay.journal.sqlite import SQLiteJournal
+from relay.journal.sqlite import SQLiteJournal, listing
 
 HISTORY_EVENTS = 10
 

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.app import Running
-from relay.journal import sqlite
+from relay.journal.sqlite import journal as sqlite_journal
 from relay.sandbox import Sandbox
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
@@ -26,7 +26,7 @@ LONGEST_S = 60.0
 @pytest.fixture(autouse=True)
 def always_write(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every look at the readiness write something."""
-    monkeypatch.setattr(sqlite, "USED_S", 0.0)
+    monkeypatch.setattr(sqlite_journal, "USED_S", 0.0)
 
 
 @pytest.fixture

@@ -16,10 +16,9 @@ from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError
-from relay.journal import checkpoints
 from relay.journal.base import Appended, Filter, StoredTask
-from relay.journal.sqlite import SQLiteJournal
-from relay.journal.tables import keep_secret
+from relay.journal.sqlite import SQLiteJournal, checkpoints
+from relay.journal.sqlite.tables import keep_secret
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from relay.journal.tables import add_words
+from relay.journal.sqlite.tables import add_words
 
 SCHEMA_VERSION = 5
 

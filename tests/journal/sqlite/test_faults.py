@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
 from relay.errors import RelayError, StoreDamaged, StoreError
-from relay.journal import sqlite, tables
 from relay.journal.base import Filter, StoredTask
 from relay.journal.batch import Batch
-from relay.journal.sqlite import SQLiteJournal
+from relay.journal.sqlite import SQLiteJournal, tables
+from relay.journal.sqlite import journal as sqlite_journal
 
 LONGEST_S = 60.0
 
@@ -38,7 +38,7 @@ async def journal(path: Path) -> AsyncIterator[SQLiteJournal]:
 @pytest.fixture(autouse=True)
 def always_write(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every check write something."""
-    monkeypatch.setattr(sqlite, "USED_S", 0.0)
+    monkeypatch.setattr(sqlite_journal, "USED_S", 0.0)
 
 
 @contextmanager
@@ -135,7 +135,7 @@ async def test_a_store_that_hangs_fails_the_check(
     path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that answers nothing must not keep whoever asks."""
-    monkeypatch.setattr(sqlite, "ANSWER_S", 0.05)
+    monkeypatch.setattr(sqlite_journal, "ANSWER_S", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert await journal.check() == "the store does not answer"

@@ -23,14 +23,14 @@ from relay.core.events import Event
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import StoreDamaged, StoreError, StoreGone
-from relay.journal import listing, tables
 from relay.journal.availability import Outage
 from relay.journal.base import Claim, Filter, History, Listener, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
-from relay.journal.checkpoints import Checkpoints
-from relay.journal.database import Database, open_database
 from relay.journal.listeners import Listeners
-from relay.journal.writer import Writer
+from relay.journal.sqlite import listing, tables
+from relay.journal.sqlite.checkpoints import Checkpoints
+from relay.journal.sqlite.database import Database, open_database
+from relay.journal.sqlite.writer import Writer
 
 T = TypeVar("T")
 

@@ -18,10 +18,10 @@ from relay import log
 from relay.errors import ConfigError, StoreGone
 from relay.journal.base import not_permitted
 from relay.journal.batch import Batch
-from relay.journal.checkpoints import WRITER_PAGES
-from relay.journal.file_lock import HeldFile, hold
-from relay.journal.high_water_mark import Mark
-from relay.journal.upgrades import SCHEMA_VERSION, upgrade
+from relay.journal.sqlite.checkpoints import WRITER_PAGES
+from relay.journal.sqlite.file_lock import HeldFile, hold
+from relay.journal.sqlite.high_water_mark import Mark
+from relay.journal.sqlite.upgrades import SCHEMA_VERSION, upgrade
 
 _APPLICATION_ID = 0x72656C79
 """How our file differs from every other SQLite database: "rely", the four bytes SQLite has room for."""
@@ -149,7 +149,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if version:
         _upgrade(connection)
         return
-    schema = files("relay.journal").joinpath("schema.sql").read_text(encoding="utf-8")
+    schema = files("relay.journal.sqlite").joinpath("schema.sql").read_text(encoding="utf-8")
     connection.executescript(
         f"BEGIN IMMEDIATE;\n{schema}\n"
         f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"

@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 
 from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.errors import ConfigError, StoreGone
-from relay.journal import sqlite, writer
 from relay.journal.base import StoredTask
-from relay.journal.high_water_mark import Mark
-from relay.journal.sqlite import SQLiteJournal
+from relay.journal.sqlite import SQLiteJournal, writer
+from relay.journal.sqlite import journal as sqlite_journal
+from relay.journal.sqlite.high_water_mark import Mark
 
 GONE = "the store was deleted or replaced"
 
@@ -200,7 +200,7 @@ async def test_what_others_may_do_to_a_running_store_is_no_accident(path: Path) 
 async def test_checks_from_two_threads_do_not_alarm_each_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file changes between their looks."""
     monkeypatch.setattr(writer, "CHECK_S", 0.0)
-    monkeypatch.setattr(sqlite, "USED_S", 0.0)
+    monkeypatch.setattr(sqlite_journal, "USED_S", 0.0)
     async with opened(path) as journal:
         await create(journal, "a")
         for seq in range(2, 200):
@@ -247,7 +247,7 @@ async def test_a_restored_backup_of_a_clean_stop_has_a_new_epoch(path: Path, by:
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from tests.journal.test_file_lock import append, create
+from tests.journal.sqlite.test_file_lock import append, create
 from relay.journal.sqlite import SQLiteJournal
 
 async def main():

@@ -1,4 +1,4 @@
--- The journal's tables. A file says by its user_version which schema it has (relay/journal/database.py).
+-- The journal's tables. A file says by its user_version which schema it has (relay/journal/sqlite/database.py).
 
 -- What the file knows of itself: `epoch`, and `running`, the boot under which a relay has it open.
 CREATE TABLE IF NOT EXISTS meta (
