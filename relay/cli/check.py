@@ -8,7 +8,7 @@ from relay.app import make_journal, make_providers
 from relay.cli.output import say
 from relay.config import Config
 from relay.errors import ConfigError, RelayError
-from relay.journal.base import not_permitted
+from relay.journal.sqlite.database import permission_denied
 from relay.ready import why_not_ready
 
 
@@ -69,7 +69,7 @@ async def _store_problem(settings: Config) -> str | None:
     path = settings.sqlite_path
     if path is not None and path.parent.is_dir() and not path.exists():
         writable = os.access(path.parent, os.W_OK | os.X_OK)
-        return None if writable else not_permitted(path)
+        return None if writable else permission_denied(path)
     journal = make_journal(settings)
     try:
         await journal.open(lock=False)

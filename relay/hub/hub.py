@@ -18,7 +18,8 @@ from relay.hub.cursor import Cursor
 from relay.hub.tag_router import Tags
 from relay.hub.task_channel import RECENT_EVENTS, Channel
 from relay.hub.viewer import BEHIND_BYTES, DRAINING, KEYS_CHANGED, TOO_SLOW, Close, Subscription, Tag, Viewer
-from relay.journal.base import Appended, Entry, Journal
+from relay.journal.base import Journal
+from relay.journal.entries import Appended, Entry
 
 ROUND_S = 12
 """Every viewer is looked at once in this time: SSE is pinged each round (15 s are promised), WS each second (25 s)."""

@@ -17,7 +17,7 @@ from relay.hub.framing import Form
 from relay.hub.task_channel import FLOOD_BYTES
 from relay.hub.task_summary import Row
 from relay.hub.viewer import BEHIND_BYTES, Tag, TagSubscription, Viewer, about
-from relay.journal.base import Entry
+from relay.journal.entries import Entry
 
 LISTED = 100
 """How many tasks a viewer is shown when it comes. Those that have not ended may be more: they appear when they move."""

@@ -16,7 +16,8 @@ from relay.core.snapshot import Snapshot, begin
 from relay.errors import StoreDamaged, StoreError
 from relay.hub.tag_channel import LISTED, TagChannel
 from relay.hub.viewer import Tag, TagSubscription, Viewer
-from relay.journal.base import UNFINISHED, Entry, Filter, Journal
+from relay.journal.base import UNFINISHED, Filter, Journal
+from relay.journal.entries import Entry
 
 _log = log.get("hub")
 

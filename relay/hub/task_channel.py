@@ -14,7 +14,7 @@ from relay.core.codec import encode_snapshot
 from relay.core.snapshot import Snapshot, apply
 from relay.hub.framing import Form
 from relay.hub.viewer import Subscription, Viewer
-from relay.journal.base import Entry
+from relay.journal.entries import Entry
 
 RECENT_EVENTS = 500
 RECENT_BYTES = 256 * 1024

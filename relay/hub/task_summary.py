@@ -10,7 +10,7 @@ from dataclasses import replace
 from relay.core.codec import encode_snapshot
 from relay.core.snapshot import Snapshot, apply
 from relay.hub.task_channel import state_message
-from relay.journal.base import Entry
+from relay.journal.entries import Entry
 
 FOLD_AT = 100
 """As many entries may wait to be folded: most are never asked for."""

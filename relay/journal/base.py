@@ -12,18 +12,14 @@ Guarantees, the same for every backend (tests/contract/):
 A journal stores; it does not judge. Which event may follow which is the lifecycle's business.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
-import orjson
-
-from relay.core.codec import decode_event, encode_event
-from relay.core.events import AppendOutput, Event, LogOutput, State
+from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import CheckedInput, File, UpstreamTask
+from relay.journal.entries import History, Listener
 
 SNAPSHOT_EVERY = 500
 """A task's stored snapshot is renewed after this many events, and at its end."""
@@ -63,71 +59,6 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One committed event. `body` is its JSON, byte for byte what every viewer receives."""
-
-    task: str
-    seq: int
-    type: str
-    state: State
-    """The task's state after the event."""
-    adds_text: bool
-    """Whether the event only adds text, to the log or to a streamed answer. Lists of tasks leave such events out."""
-    body: bytes
-
-    @classmethod
-    def of(cls, event: Event) -> "Entry":
-        """Encode an event."""
-        return cls(
-            task=event.task,
-            seq=event.seq,
-            type=event.type,
-            state=event.state,
-            adds_text=isinstance(event.data, (LogOutput, AppendOutput)),
-            body=encode_event(event),
-        )
-
-    @classmethod
-    def parse(cls, body: bytes) -> "Entry":
-        """
-        Read an entry back from its stored body, without decoding the event's data.
-
-        Raises:
-            ValueError: `body` is not the JSON of an event.
-        """
-        raw = orjson.loads(body)
-        try:
-            return cls(
-                task=raw["task"],
-                seq=raw["seq"],
-                type=raw["type"],
-                state=State(raw["state"]),
-                adds_text="log" in raw["data"] or "append" in raw["data"],
-                body=body,
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not an event: {error!r}") from error
-
-    @property
-    def final(self) -> bool:
-        """Whether this is the last entry of its task."""
-        return self.type == "done"
-
-    @property
-    def event(self) -> Event:
-        """The decoded event. Each call decodes it again, because most entries are only forwarded."""
-        return decode_event(self.body)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """A stretch of a task's log. `first_seq` is the oldest that is still kept (0 for an unknown task)."""
-
-    entries: tuple[Entry, ...]
-    first_seq: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListPosition:
     """Where a task stands in the list, newest first: a page ends at one and the next begins after it."""
 
@@ -155,20 +86,6 @@ class Filter:
     """Unix seconds: created before then."""
     words: tuple[str, ...] = ()
     """Each begins a word of the task's id, its model or one of its tags (`relay.journal.search_words`)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appended:
-    """What one commit added to one task's log: at least one entry, in order."""
-
-    task: str
-    entries: tuple[Entry, ...]
-    folded: Snapshot | None = None
-    """The task's state after the last entry; null if the writer did not pass it."""
-
-
-Listener = Callable[[Sequence[Appended]], None]
-"""Called on the event loop with what one commit appended, in order. It must return at once and must not raise."""
 
 
 class Journal(Protocol):
@@ -299,12 +216,3 @@ class Journal(Protocol):
 
         So a key is made once however many processes come to need it.
         """
-
-
-def not_permitted(path: Path) -> str:
-    """Say whose directory it is and who asks: a volume that the root user has made belongs to root."""
-    owner, ours = path.parent.stat().st_uid, os.geteuid()
-    return (
-        f"cannot open the journal {path}: permission denied. {path.parent} belongs to uid {owner}, and the relay runs "
-        f"as uid {ours}: run `chown -R {ours} {path.parent}`, or let RELAY_STORE name another place"
-    )

@@ -9,7 +9,7 @@ from relay.core.codec import encode_snapshot
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Appended, Entry
+from relay.journal.entries import Appended, Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

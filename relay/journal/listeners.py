@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from relay.journal.base import Appended, Listener
+from relay.journal.entries import Appended, Listener
 
 
 class Listeners:

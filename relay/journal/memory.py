@@ -11,8 +11,9 @@ from itertools import islice
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Claim, Entry, Filter, History, Listener, ListPosition, StoredTask
+from relay.journal.base import Claim, Filter, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
+from relay.journal.entries import Entry, History, Listener
 from relay.journal.listeners import Listeners
 from relay.journal.search_words import all_words_match
 

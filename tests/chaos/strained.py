@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from relay.cli import main as cli
-from relay.journal.base import Appended
+from relay.journal.entries import Appended
 from relay.journal.listeners import Listeners
 from relay.journal.sqlite import journal
 from relay.tasks import submission

@@ -15,7 +15,8 @@ from relay.core.codec import encode_event
 from relay.core.events import Data, Done, Event, Log, LogOutput, Progress, ProgressOutput, Source, State, Submit
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
-from relay.journal.base import UNFINISHED, Appended, Claim, Entry, Filter, History, Journal, ListPosition, StoredTask
+from relay.journal.base import UNFINISHED, Claim, Filter, Journal, ListPosition, StoredTask
+from relay.journal.entries import Appended, Entry, History
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal, listing
 

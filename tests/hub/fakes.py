@@ -26,7 +26,8 @@ from relay.core.events import (
 from relay.core.snapshot import Snapshot, apply, begin
 from relay.hub.framing import SSE_HTTP_1_0, Form
 from relay.hub.viewer import Close, Subject, Viewer
-from relay.journal.base import Appended, Filter, History, Listener, ListPosition, StoredTask
+from relay.journal.base import Filter, ListPosition, StoredTask
+from relay.journal.entries import Appended, History, Listener
 from relay.journal.memory import MemoryJournal
 
 TASK = "t1"

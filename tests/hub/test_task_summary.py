@@ -19,7 +19,7 @@ from relay.core.events import (
 )
 from relay.core.snapshot import Snapshot, apply, begin
 from relay.hub.task_summary import FOLD_AT, Row, left_out, state_of
-from relay.journal.base import Entry
+from relay.journal.entries import Entry
 from tests.hub.fakes import short
 
 LURE = '"data":{"progress":{"percent":1.0}},"state":"failed","data":{"log":'

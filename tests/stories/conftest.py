@@ -4,20 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from relay.core.patience import Patience
+from relay.core.schedule import TimeLimits
 
-PLANNED = Patience.without_stream
+PLANNED = TimeLimits.without_stream
 
 
 @pytest.fixture(autouse=True)
 def fast_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Poll a platform that has no stream every 50 ms instead of every 2.5 s."""
     monkeypatch.setattr(
-        Patience, "without_stream", lambda patience: replace(PLANNED(patience), poll_s=0.05, poll_longest_s=0.05)
+        TimeLimits, "without_stream", lambda limits: replace(PLANNED(limits), poll_s=0.05, poll_longest_s=0.05)
     )
 
 
 @pytest.fixture
 def slow_polls(fast_polls: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Poll every 2.5 s, as the relay does, so that a test's callback comes between two polls."""
-    monkeypatch.setattr(Patience, "without_stream", PLANNED)
+    monkeypatch.setattr(TimeLimits, "without_stream", PLANNED)

@@ -4,6 +4,7 @@ The journal's file: made private, locked, of our schema, with an epoch. What its
 Everything here blocks: it is called in a thread.
 """
 
+import os
 import secrets
 import sqlite3
 import time
@@ -16,7 +17,6 @@ from uuid import uuid4
 
 from relay import log
 from relay.errors import ConfigError, StoreGone
-from relay.journal.base import not_permitted
 from relay.journal.batch import Batch
 from relay.journal.sqlite.checkpoints import WRITER_PAGES
 from relay.journal.sqlite.file_lock import HeldFile, hold
@@ -107,7 +107,7 @@ def open_database(path: Path, *, lock: bool) -> Database:
                 held.know_log()
             reads, lists = [opened.enter_context(closing(_connect(path, "ro"))) for _ in range(2)]
         except PermissionError as error:
-            raise ConfigError(not_permitted(path)) from error
+            raise ConfigError(permission_denied(path)) from error
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"cannot open the journal {path}: {error}") from error
         return Database(writes=writes, reads=reads, lists=lists, epoch=epoch, held=held, opened=opened.pop_all())
@@ -206,3 +206,12 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return str(uuid4())
+
+
+def permission_denied(path: Path) -> str:
+    """Return an error message that names the owner of the directory. A Docker volume may belong to root."""
+    owner, user = path.parent.stat().st_uid, os.geteuid()
+    return (
+        f"cannot open the journal {path}: permission denied. {path.parent} belongs to uid {owner}, and the relay runs "
+        f"as uid {user}: run `chown -R {user} {path.parent}`, or set RELAY_STORE to another path"
+    )

@@ -24,8 +24,9 @@ from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import StoreDamaged, StoreError, StoreGone
 from relay.journal.availability import Outage
-from relay.journal.base import Claim, Filter, History, Listener, ListPosition, StoredTask
+from relay.journal.base import Claim, Filter, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
+from relay.journal.entries import History, Listener
 from relay.journal.listeners import Listeners
 from relay.journal.sqlite import listing, tables
 from relay.journal.sqlite.checkpoints import Checkpoints

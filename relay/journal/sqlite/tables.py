@@ -18,8 +18,9 @@ from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import StoreDamaged
-from relay.journal.base import UNFINISHED, Claim, Entry, History, StoredTask
+from relay.journal.base import UNFINISHED, Claim, StoredTask
 from relay.journal.batch import Batch
+from relay.journal.entries import Entry, History
 from relay.journal.search_words import word_suffixes
 
 _ENDED = tuple(state for state in State if state.ended)

@@ -16,7 +16,8 @@ from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError
-from relay.journal.base import Appended, Filter, StoredTask
+from relay.journal.base import Filter, StoredTask
+from relay.journal.entries import Appended
 from relay.journal.sqlite import SQLiteJournal, checkpoints
 from relay.journal.sqlite.tables import keep_secret
 

@@ -17,7 +17,7 @@ from relay.app import Running
 from relay.core.codec import decode_snapshot
 from relay.core.snapshot import Snapshot
 from relay.hub.viewer import TOO_SLOW
-from relay.journal.base import Appended
+from relay.journal.entries import Appended
 from relay.sandbox import Sandbox
 from relay.web.live import websocket as ws
 

@@ -26,7 +26,7 @@ from relay.core.events import (
     Submit,
     Submitted,
 )
-from relay.journal.base import Entry
+from relay.journal.entries import Entry
 
 LURE = '"data":{"log":{"text":"x"}},"type":"done","state":"failed"'
 """Text from outside that imitates the fields of an event."""
