@@ -1,1 +1,1 @@
-"""The durable log: one contract (base), one module for each place that can keep it."""
+"""The durable log: the contract (`base`), one backend for each kind of store, and retention."""

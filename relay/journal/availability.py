@@ -1,4 +1,4 @@
-"""Whether the store works, as its last use showed. The log has one line when that ends and one when it is back."""
+"""Whether the store works, according to its last use. A failure and the recovery from it are each logged once."""
 
 import time
 from typing import Literal
@@ -8,24 +8,24 @@ from relay import log
 _log = log.get("journal")
 
 
-class Outage:
-    """What is wrong with one kind of use. Used by one thread; any thread may look at `reason`."""
+class Availability:
+    """The state of one kind of use. Updated by one thread; `reason` may be read by any."""
 
     def __init__(self, use: Literal["read", "write"]) -> None:
         self._use = use
-        self._began_s = 0.0
+        self._failed_at_s = 0.0
         self.reason: Exception | None = None
-        """Why it fails; null while it works."""
+        """Why the last use failed; null if it did not."""
 
     def failed(self, reason: Exception) -> None:
-        """Take note that it has failed."""
+        """Note that a use failed."""
         if self.reason is None:
-            self._began_s = time.monotonic()
+            self._failed_at_s = time.monotonic()
             _log.error(f"journal.{self._use}_failed", error=str(reason))
         self.reason = reason
 
-    def over(self) -> None:
-        """Take note that it has worked."""
+    def succeeded(self) -> None:
+        """Note that a use succeeded."""
         if self.reason is not None:
             self.reason = None
-            _log.info(f"journal.{self._use}_recovered", after_s=round(time.monotonic() - self._began_s, 3))
+            _log.info(f"journal.{self._use}_recovered", duration_s=round(time.monotonic() - self._failed_at_s, 3))

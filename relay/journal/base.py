@@ -1,15 +1,15 @@
 """
-The contract of a journal: each task's append-only log, and what else must survive a restart.
+The contract of a journal: the append-only log of each task, and everything else that must survive a restart.
 
-Guarantees, the same for every backend (tests/contract/):
+Every backend guarantees (tests/contract/ checks it):
 
-- What `append` was given is either committed whole, in order, or it raised and nothing of it is there.
+- Events passed to `append` are committed all together and in order. If it raises, none of them is.
 - A listener receives each entry once, after its commit and never before, in the order of `seq` within a task.
-- `snapshot` and `read` answer from what is committed at that moment, so whoever listens first and reads second
-  misses nothing.
-- `epoch` stays the same as long as nothing that was ever committed can have been lost.
+- `snapshot` and `read` return what is committed at that moment. A caller that listens first and reads second misses
+  nothing.
+- `epoch` stays the same as long as no committed event can have been lost.
 
-A journal stores; it does not judge. Which event may follow which is the lifecycle's business.
+A journal stores events and does not judge them. Which event can follow which is decided in `relay.core.lifecycle`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +22,12 @@ from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.journal.entries import History, Listener
 
 SNAPSHOT_EVERY = 500
-"""A task's stored snapshot is renewed after this many events, and at its end."""
+"""How many events are appended to a log before the snapshot stored for it is renewed. It is also renewed at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTask:
-    """What is kept of a task besides its log: no viewer ever sees it as it is."""
+    """What is stored for a task besides its log. It is not shown to viewers."""
 
     id: str
     provider: str
@@ -35,32 +35,32 @@ class StoredTask:
     created_at: float
     tags: tuple[str, ...] = ()
     input: Mapping[str, object] = field(repr=False)
-    """As the caller gave it."""
+    """The input as the caller gave it."""
     checked: CheckedInput | None = None
-    """What is sent for it. Null for a task that was attached to, and where a relay before schema 5 stored the task."""
+    """The input as it is sent. Null for a task that was attached to and for one stored before schema 5."""
     files: tuple[File, ...] = ()
-    """What was uploaded with it, by its place in the spool; the files themselves go when the upstream has them."""
+    """The files uploaded with the task, which are in the spool until the platform has them."""
     metadata: Mapping[str, object] = field(repr=False)
     upstream: UpstreamTask | None = None
-    """Null until the upstream has taken the task."""
+    """Null until the platform has accepted the task."""
     hook: str | None = field(default=None, repr=False)
-    """The random word in the address that the upstream calls back for this task."""
+    """The secret path segment of the task's callback URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """An idempotency key that a task was made under: the same key with the same digest means that task."""
+    """An idempotency key in use. A request with the same key and the same digest refers to the same task."""
 
     key: str = field(repr=False)
     digest: str
-    """Of what the caller asked for."""
+    """The digest of the request body."""
     task: str
     at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPosition:
-    """Where a task stands in the list, newest first: a page ends at one and the next begins after it."""
+    """The position of a task in the list, which is ordered from the newest to the oldest."""
 
     created_at: float
     id: str
@@ -72,56 +72,56 @@ UNFINISHED = tuple(state for state in State if not state.ended)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which tasks a list shows: those that meet every condition. Null or empty is no condition."""
+    """Which tasks to list: those that meet every condition. Null or empty means no condition."""
 
     states: tuple[State, ...] = ()
-    """Any of them."""
+    """Any of these states."""
     tag: str | None = None
     provider: str | None = None
     model: str | None = None
-    """In any case."""
+    """Compared case-insensitively."""
     since: float | None = None
-    """Unix seconds: created then or later."""
+    """Created at this time or later, in unix seconds."""
     until: float | None = None
-    """Unix seconds: created before then."""
+    """Created before this time, in unix seconds."""
     words: tuple[str, ...] = ()
-    """Each begins a word of the task's id, its model or one of its tags (`relay.journal.search_words`)."""
+    """Each is a prefix of a word in the task's id, model or tags (see `relay.journal.search_words`)."""
 
 
 class Journal(Protocol):
     """
-    The durable log of all tasks. Open it before use, close it after; both may be called once.
+    The durable log of all tasks. Call `open` before use and `close` after, each once.
 
-    Every call raises StoreError when the store fails, and StoreDamaged where it is about a task whose rows cannot be
-    read. A call before `open` or after `close` is a RuntimeError.
+    Every method raises StoreError if the store fails, and StoreDamaged if the stored data of the given task cannot be
+    read. Before `open` and after `close` every method raises RuntimeError.
     """
 
     @property
     def epoch(self) -> str:
-        """A random word: it changes only when something that a viewer saw may have been lost."""
+        """A random id that changes only when something that a viewer has seen may have been lost."""
 
     async def open(self, *, lock: bool) -> None:
         """
-        Make the journal ready; with `lock`, keep every other process from doing the same until `close`.
+        Open the journal; with `lock`, prevent other processes from opening it with `lock` until `close`.
 
         Raises:
-            ConfigError: it cannot be opened, or somebody else holds the lock.
+            ConfigError: it cannot be opened, or another process holds the lock.
         """
 
     async def close(self) -> None:
-        """Commit what waits, then let go. Idempotent."""
+        """Commit everything that is pending and release all resources. Idempotent."""
 
-    async def create(self, record: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
+    async def create(self, task: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
         """
-        Add a task with its first event. Synced to the disk when it returns: it is the intent before money is spent.
+        Add a task with its first event, durably: it is the intent that must exist before a billable call.
 
         Args:
-            record: what is to be kept besides the log.
-            event: the first of the log.
-            claim: the idempotency key that it is made under, in the same commit; an older claim of the key gives way.
+            task: what to store besides the log.
+            event: the first event of the log.
+            claim: the idempotency key of the request, stored in the same commit. It replaces an older claim of the key.
 
         Raises:
-            ValueError: there is a task of that id, or the event is not seq 1.
+            ValueError: a task with this id exists, or the event is not at seq 1.
             StoreError: the store failed; nothing was committed.
         """
 
@@ -135,76 +135,75 @@ class Journal(Protocol):
         synced: bool = False,
     ) -> None:
         """
-        Commit events of one task, in order, each the next of its log; without events nothing is done.
+        Commit events of one task, in order, each the next one of its log. Does nothing without events.
 
         Args:
-            events: what happened.
-            snapshot: the fold after the last of them, to be stored in the same commit; events that the journal need
-                not keep any longer are then trimmed.
-            folded: the same, to be kept in memory: who asks for the `snapshot` of a live task is given it as it is, and
-                nothing has to be read and folded.
-            upstream: how the upstream knows the task, stored in the same commit.
-            synced: whether it must be on the disk when this returns, as an intent before money is spent must.
+            events: the events.
+            snapshot: the state after the last event, to be stored in the same commit. Old events are trimmed then.
+            folded: the same state, to be kept in memory and passed to listeners. `snapshot` returns it without reading.
+            upstream: how the platform identifies the task, stored in the same commit.
+            synced: whether to wait until the commit is durable, as before a billable call. Otherwise it survives the
+                end of the process, but not necessarily that of the machine.
 
         Raises:
-            ValueError: the task is unknown, an event is not the next of its log, or the snapshot is not the fold after
-                the last of them; nothing was committed.
-            StoreError: the store failed; nothing was committed, and the same call may be made again.
+            ValueError: the task is unknown, an event is not the next one of its log, or a state is not the one after
+                the last event; nothing was committed.
+            StoreError: the store failed; nothing was committed, and the call may be repeated.
         """
 
     async def stored_task(self, task: str) -> StoredTask | None:
-        """Return what is kept of a task besides its log."""
+        """Return what is stored for a task besides its log."""
 
     async def find_hook(self, provider: str, hook: str) -> str | None:
-        """Return the task whose callbacks come with this word."""
+        """Return the id of the task with this callback secret."""
 
     async def find_upstream(self, provider: str, upstream: UpstreamTask) -> str | None:
-        """Return the task that is the upstream's task of this id or this socket token."""
+        """Return the id of the task with this id or this socket token on the platform."""
 
     async def find_claim(self, key: str) -> Claim | None:
-        """Return the claim of an idempotency key, however old."""
+        """Return the claim of an idempotency key, however old it is."""
 
     async def drop_claim(self, key: str) -> None:
-        """Free an idempotency key. Idempotent."""
+        """Delete the claim of an idempotency key. Idempotent."""
 
     async def snapshot(self, task: str) -> Snapshot | None:
-        """Return the fold of all committed events of a task; null for an unknown one."""
+        """Return the state of a task after its last committed event; null if the task is unknown."""
 
     async def read(self, task: str, *, after: int, limit: int) -> History:
-        """Return committed entries with seq > `after`, oldest first, at most `limit`."""
+        """Return committed entries with a seq above `after`, oldest first, at most `limit`."""
 
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
-        """Return tasks newest first, beginning behind `after`; state is as of the last committed event."""
+        """Return the tasks that match `where`, newest first, from behind `after` on, at most `limit`."""
 
     async def unfinished(self) -> tuple[str, ...]:
         """Return the ids of all tasks that have not ended, oldest first."""
 
     async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
         """
-        Remove the oldest tasks that ended before then, at most `limit`: log, record, tags and claims, in one commit.
+        Delete the oldest tasks that ended before a time, at most `limit`, with all their data, in one commit.
 
         Returns:
-            Their ids; nothing knows them from then on.
+            The ids of the deleted tasks.
 
         Raises:
-            StoreError: the store failed; nothing was removed.
+            StoreError: the store failed; nothing was deleted.
         """
 
     async def size_bytes(self) -> int:
-        """Return how much room everything takes that is kept. What was removed counts no more."""
+        """Return how much space the stored data takes, without space that was freed."""
 
     async def save_time(self, at: float) -> None:
-        """Note that it is this late for certain, in unix seconds: what `relay.clock.CautiousClock` says."""
+        """Store a time in unix seconds that has certainly been reached (see `relay.clock.CautiousClock`)."""
 
     async def saved_time(self) -> float | None:
-        """Return what was noted last, by this process or an earlier one; null where nothing was."""
+        """Return the time stored last, by this or an earlier process; null if there is none."""
 
     async def check(self) -> str | None:
         """
-        See that the store can be read and written and is in its place.
+        Check that the store is in place, readable and writable.
 
         Returns:
-            What is wrong, in words that anybody may read; null when all is well.
+            What is wrong, in words without secrets; null if nothing is.
         """
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -212,7 +211,7 @@ class Journal(Protocol):
 
     async def keep_secret(self, name: str, value: str) -> str:
         """
-        Keep a secret under a name, if there is none yet; return the one that is kept. Synced when it returns.
+        Store a secret under a name unless one exists, durably; return the stored one.
 
-        So a key is made once however many processes come to need it.
+        If several processes need the same secret, all of them get the same one.
         """

@@ -1,6 +1,4 @@
-"""
-One append as a value: checked as far as can be seen without the store, and encoded. Every backend begins with it.
-"""
+"""One call of `append` as a value: encoded, and checked as far as possible without the store. Used by all backends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,20 +12,20 @@ from relay.journal.entries import Appended, Entry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """At least one event of one task, without a gap, and what is to be stored in the same commit."""
+    """Consecutive events of one task, at least one, and what is stored in the same commit."""
 
     task: str
     entries: tuple[Entry, ...]
     state: State
-    """The task's after the last event."""
+    """The task's state after the last event."""
     snapshot: bytes | None
-    """The fold after the last event, as JSON."""
+    """The snapshot after the last event, as JSON."""
     folded: Snapshot | None
-    """The same as an object, for the listeners and the journal's memory."""
+    """The same as an object, for listeners and the journal's memory."""
     upstream: UpstreamTask | None
-    """How the upstream knows the task."""
+    """How the platform identifies the task."""
     synced: bool
-    """Whether it must be on the disk before it is answered."""
+    """Whether the commit must be durable before the caller is answered."""
 
     @property
     def last_seq(self) -> int:
@@ -35,12 +33,12 @@ class Batch:
 
     @property
     def appended(self) -> Appended:
-        """What the listeners receive once it is committed."""
+        """What listeners receive after the commit."""
         return Appended(task=self.task, entries=self.entries, folded=self.folded)
 
     @property
     def live(self) -> Snapshot | None:
-        """The state to keep in memory: that of a task that has not ended, where the writer passed it."""
+        """The state to keep in memory: none for a task that has ended."""
         return None if self.state.ended else self.folded
 
     @classmethod
@@ -54,22 +52,20 @@ class Batch:
         synced: bool = False,
     ) -> "Batch":
         """
-        Check and encode.
+        Check and encode the arguments of `append`.
 
         Raises:
-            ValueError: the events are not one stretch of one log, the snapshot is not the fold at its end, or a text
-                cannot be written as UTF-8.
+            ValueError: the events are not consecutive events of one task, a state is not the one after the last of
+                them, or a text cannot be encoded as UTF-8.
         """
         first, last = events[0], events[-1]
         for seq, event in enumerate(events, first.seq):
             if (event.task, event.seq) != (first.task, seq):
-                raise ValueError(f"seq {seq} of task {first.task} expected, got seq {event.seq} of {event.task}")
-        for given in (snapshot, folded):
-            if given is not None and (given.id, given.seq) != (last.task, last.seq):
-                raise ValueError(
-                    f"the snapshot is of {given.id} at seq {given.seq}, the log of {last.task} at {last.seq}"
-                )
-        if upstream is not None:  # what no store can write must be refused here, not in a store's thread
+                raise ValueError(f"expected seq {seq} of task {first.task}, got seq {event.seq} of {event.task}")
+        for state in (snapshot, folded):
+            if state is not None and (state.id, state.seq) != (last.task, last.seq):
+                raise ValueError(f"the snapshot is of {state.id} at seq {state.seq}, not of {last.task} at {last.seq}")
+        if upstream is not None:  # refuse text that cannot be encoded here, not in a store's thread
             for text in (upstream.upstream_id, upstream.socket_token):
                 (text or "").encode()
         return cls(
@@ -84,7 +80,7 @@ class Batch:
 
     def check_next(self, seq: int | None) -> None:
         """
-        Check that this continues a log that ends at `seq`; null stands for a task that is not there.
+        Check that the batch continues a log that ends at `seq`; null means that there is no such task.
 
         Raises:
             ValueError: it does not.
@@ -92,15 +88,15 @@ class Batch:
         if seq is None:
             raise ValueError(f"there is no task {self.task}")
         if self.entries[0].seq != seq + 1:
-            raise ValueError(f"the log of {self.task} is at seq {seq}: {self.entries[0].seq} is not the next")
+            raise ValueError(f"the log of {self.task} ends at seq {seq}: seq {self.entries[0].seq} is not the next")
 
 
 def check_first(task: str, event: Event) -> None:
     """
-    Check that `event` can begin the log of `task`.
+    Check that `event` can be the first event of `task`.
 
     Raises:
-        ValueError: it is another task's, or not at seq 1.
+        ValueError: it belongs to another task or is not at seq 1.
     """
     if (event.task, event.seq) != (task, 1):
-        raise ValueError(f"the log of {task} begins at its seq 1, not at seq {event.seq} of {event.task}")
+        raise ValueError(f"the log of {task} starts at its seq 1, not at seq {event.seq} of {event.task}")

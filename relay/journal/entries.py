@@ -69,7 +69,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A stretch of a task's log. `first_seq` is the oldest that is still kept (0 for an unknown task)."""
+    """Consecutive entries of a task's log. `first_seq` is the oldest one still stored (0 for an unknown task)."""
 
     entries: tuple[Entry, ...]
     first_seq: int

@@ -1,4 +1,4 @@
-"""The functions that listen to a journal in this process. Used on the event loop only."""
+"""The listeners of a journal in this process. Used on the event loop only."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,7 +22,7 @@ class Listeners:
         return remove
 
     def publish(self, appended: Sequence[Appended]) -> None:
-        """Pass on what one commit appended. A listener that an earlier one removes is not called any more."""
+        """Pass on what one commit appended. A listener that an earlier one has removed is not called."""
         if appended:
             for key in tuple(self._listeners):
                 if listener := self._listeners.get(key):

@@ -1,6 +1,4 @@
-"""
-A journal that lasts as long as its process, for trying things and for tests. It keeps every promise but the disk's.
-"""
+"""A journal in memory, for demos and tests. It keeps the whole contract except durability."""
 
 import asyncio
 import secrets
@@ -20,9 +18,9 @@ from relay.journal.search_words import all_words_match
 
 @dataclass(slots=True, kw_only=True)
 class _Task:
-    """One task: `entries` are those from `first_seq` on."""
+    """One task. `entries` are those from `first_seq` on."""
 
-    record: StoredTask
+    stored: StoredTask
     state: State
     entries: list[Entry]
     first_seq: int = 1
@@ -35,9 +33,14 @@ class _Task:
 
     @property
     def ended_at(self) -> float:
-        """When it ended, as its snapshot says."""
-        known = None if self.snapshot is None else self.snapshot.ended_at
-        return self.record.created_at if known is None else known
+        """When the task ended, according to its stored snapshot; without one, when it was created."""
+        ended_at = None if self.snapshot is None else self.snapshot.ended_at
+        return self.stored.created_at if ended_at is None else ended_at
+
+    @property
+    def position(self) -> tuple[float, str]:
+        """What the list is ordered by."""
+        return self.stored.created_at, self.stored.id
 
     def after(self, seq: int) -> list[Entry]:
         return self.entries[max(seq + 1 - self.first_seq, 0) :]
@@ -45,10 +48,10 @@ class _Task:
 
 class MemoryJournal:
     """
-    The log in this process alone, so with a new epoch each time.
+    The log of this process, with a new epoch each time.
 
-    Writes happen before the first suspension and suspend once after, so that whoever awaits one meets the same
-    interleavings as with a journal on disk, and a cancelled caller has its commit all the same.
+    A write takes effect before the first suspension and suspends once after it. So callers see the same interleavings
+    as with a journal on disk, and the commit of a cancelled caller is made all the same.
     """
 
     def __init__(self, *, history_events: int = 10_000, history_bytes: int = 16 * 2**20) -> None:
@@ -60,7 +63,7 @@ class MemoryJournal:
         self._tasks: dict[str, _Task] = {}
         self._secrets: dict[str, str] = {}
         self._claims: dict[str, Claim] = {}
-        self._witnessed: float | None = None
+        self._saved_time: float | None = None
 
     @property
     def epoch(self) -> str:
@@ -73,13 +76,13 @@ class MemoryJournal:
     async def close(self) -> None:
         self._is_open = False
 
-    async def create(self, record: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
+    async def create(self, task: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
         self._check_open()
-        check_first(record.id, event)
+        check_first(task.id, event)
         batch = Batch.of([event], folded=begin(event, self._epoch))
-        if record.id in self._tasks:
-            raise ValueError(f"there is a task {record.id} already")
-        self._tasks[record.id] = _Task(record=record, state=batch.state, entries=list(batch.entries), folded=batch.live)
+        if task.id in self._tasks:
+            raise ValueError(f"there is already a task {task.id}")
+        self._tasks[task.id] = _Task(stored=task, state=batch.state, entries=list(batch.entries), folded=batch.live)
         if claim is not None:
             self._claims[claim.key] = claim
         self._listeners.publish([batch.appended])
@@ -106,7 +109,7 @@ class MemoryJournal:
         task.state = batch.state
         task.folded = batch.live
         if upstream is not None:
-            task.record = replace(task.record, upstream=upstream)
+            task.stored = replace(task.stored, upstream=upstream)
         if snapshot is not None:
             task.snapshot = snapshot
             self._trim(task)
@@ -116,15 +119,15 @@ class MemoryJournal:
     async def stored_task(self, task: str) -> StoredTask | None:
         self._check_open()
         known = self._tasks.get(task)
-        return None if known is None else known.record
+        return None if known is None else known.stored
 
     async def find_hook(self, provider: str, hook: str) -> str | None:
         self._check_open()
-        return self._find(provider, lambda record: record.hook == hook)
+        return self._find(provider, lambda stored: stored.hook == hook)
 
     async def find_upstream(self, provider: str, upstream: UpstreamTask) -> str | None:
         self._check_open()
-        return self._find(provider, lambda record: record.upstream is not None and _same(record.upstream, upstream))
+        return self._find(provider, lambda stored: stored.upstream is not None and _same(stored.upstream, upstream))
 
     async def find_claim(self, key: str) -> Claim | None:
         self._check_open()
@@ -156,28 +159,27 @@ class MemoryJournal:
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
         self._check_open()
         found = (
-            ListPosition(created_at=task.record.created_at, id=task.record.id)
-            for task in sorted(self._tasks.values(), key=_age, reverse=True)
+            ListPosition(created_at=task.stored.created_at, id=task.stored.id)
+            for task in reversed(self._by_age())
             if (not where.states or task.state in where.states)
-            and _meets(task.record, where)
-            and (after is None or _age(task) < (after.created_at, after.id))
+            and _matches(task.stored, where)
+            and (after is None or task.position < (after.created_at, after.id))
         )
         return tuple(islice(found, limit))
 
     async def unfinished(self) -> tuple[str, ...]:
         self._check_open()
-        tasks = sorted(self._tasks.values(), key=_age)
-        return tuple(task.record.id for task in tasks if not task.state.ended)
+        return tuple(task.stored.id for task in self._by_age() if not task.state.ended)
 
     async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
         self._check_open()
-        ended = (task for task in sorted(self._tasks.values(), key=_age) if task.state.ended)
-        gone = tuple(islice((task.record.id for task in ended if task.ended_at < ended_before), limit))
-        for task in gone:
+        ended = (task for task in self._by_age() if task.state.ended)
+        deleted = tuple(islice((task.stored.id for task in ended if task.ended_at < ended_before), limit))
+        for task in deleted:
             del self._tasks[task]
         self._claims = {key: claim for key, claim in self._claims.items() if claim.task in self._tasks}
         await asyncio.sleep(0)
-        return gone
+        return deleted
 
     async def size_bytes(self) -> int:
         self._check_open()
@@ -185,11 +187,11 @@ class MemoryJournal:
 
     async def save_time(self, at: float) -> None:
         self._check_open()
-        self._witnessed = at
+        self._saved_time = at
 
     async def saved_time(self) -> float | None:
         self._check_open()
-        return self._witnessed
+        return self._saved_time
 
     async def check(self) -> str | None:
         self._check_open()
@@ -202,44 +204,44 @@ class MemoryJournal:
         self._check_open()
         return self._secrets.setdefault(name, value)
 
-    def _find(self, provider: str, fits: Callable[[StoredTask], bool]) -> str | None:
-        tasks = sorted(self._tasks.values(), key=_age)
-        return next((task.record.id for task in tasks if task.record.provider == provider and fits(task.record)), None)
+    def _by_age(self) -> list[_Task]:
+        """Return all tasks, oldest first."""
+        return sorted(self._tasks.values(), key=lambda task: task.position)
+
+    def _find(self, provider: str, matches: Callable[[StoredTask], bool]) -> str | None:
+        stored = (task.stored for task in self._by_age())
+        return next((each.id for each in stored if each.provider == provider and matches(each)), None)
 
     def _check_open(self) -> None:
         if not self._is_open:
             raise RuntimeError("the journal is not open")
 
     def _trim(self, task: _Task) -> None:
-        """Let go of the events that are too many, or too large together."""
+        """Drop the oldest entries beyond the limits of number and size."""
         kept, size_bytes = 0, 0
         for entry in reversed(task.entries[-self._history_events :] if self._history_events else []):
             size_bytes += len(entry.body)
             if size_bytes > self._history_bytes:
                 break
             kept += 1
-        gone = len(task.entries) - kept
-        del task.entries[:gone]
-        task.first_seq += gone
+        dropped = len(task.entries) - kept
+        del task.entries[:dropped]
+        task.first_seq += dropped
 
 
-def _age(task: _Task) -> tuple[float, str]:
-    return task.record.created_at, task.record.id
-
-
-def _meets(record: StoredTask, where: Filter) -> bool:
-    """Say whether a task is one that a list asks for, but for its state."""
+def _matches(task: StoredTask, where: Filter) -> bool:
+    """Return whether a task meets all conditions but that on its state."""
     return (
-        (where.provider is None or where.provider == record.provider)
-        and (where.tag is None or where.tag in record.tags)
-        and (where.model is None or where.model.lower() == record.model.lower())
-        and (where.since is None or where.since <= record.created_at)
-        and (where.until is None or where.until > record.created_at)
-        and all_words_match(where.words, record.id, (record.model, *record.tags))
+        (where.provider is None or where.provider == task.provider)
+        and (where.tag is None or where.tag in task.tags)
+        and (where.model is None or where.model.lower() == task.model.lower())
+        and (where.since is None or where.since <= task.created_at)
+        and (where.until is None or where.until > task.created_at)
+        and all_words_match(where.words, task.id, (task.model, *task.tags))
     )
 
 
-def _same(known: UpstreamTask, asked: UpstreamTask) -> bool:
-    """Null equals nothing."""
-    same_id = asked.upstream_id is not None and asked.upstream_id == known.upstream_id
-    return same_id or (asked.socket_token is not None and asked.socket_token == known.socket_token)
+def _same(one: UpstreamTask, other: UpstreamTask) -> bool:
+    """Return whether two tasks have the same id or the same socket token. Null equals nothing."""
+    same_id = one.upstream_id is not None and one.upstream_id == other.upstream_id
+    return same_id or (one.socket_token is not None and one.socket_token == other.socket_token)

@@ -1,43 +1,44 @@
 """
-How tasks are found by words: by how the words of their id, their model and their tags begin.
+Search by words: a task is found by the prefixes of words in its id, its model and its tags.
 
-A word begins at a letter, a digit or a symbol that follows white space or punctuation. What is asked for may go on
-behind the word: `long-vid` begins what stands in the tag `long-video`, and so does `vid`. Case does not count, nor do
-compatible spellings of one character.
+A word starts at a letter, digit or symbol after white space or punctuation. A search term may span several words:
+`long-vid` and `vid` both find the tag `long-video`. Case and compatible forms of a character (NFKC) are ignored.
 """
 
 import unicodedata
 from collections.abc import Iterable
 
-_ASCII_SYMBOLS = frozenset("$+<=>^`|~")
+_ASCII_SEPARATORS = frozenset("$+<=>^`|~")
 
 
 def word_suffixes(name: str) -> tuple[str, ...]:
-    """Return a name from each of its words on to its end, as it is compared."""
-    text = _folded(name)
-    starts = (at for at, char in enumerate(text) if not _separates(char) and (at == 0 or _separates(text[at - 1])))
+    """Return, for each word of a name, the normalized rest of the name from that word on."""
+    text = _normalize(name)
+    starts = (
+        at for at, char in enumerate(text) if not _is_separator(char) and (at == 0 or _is_separator(text[at - 1]))
+    )
     return tuple(dict.fromkeys(text[at:] for at in starts))
 
 
 def query_words(query: str) -> tuple[str, ...]:
-    """Return the words of a search, as they are compared; punctuation in front of one does not count."""
+    """Return the normalized terms of a search, without leading punctuation."""
     words = []
-    for word in _folded(query).split():
-        at = next((at for at, char in enumerate(word) if not _separates(char)), len(word))
+    for word in _normalize(query).split():
+        at = next((at for at, char in enumerate(word) if not _is_separator(char)), len(word))
         words.append(word[at:])
     return tuple(dict.fromkeys(filter(None, words)))
 
 
 def all_words_match(words: Iterable[str], task: str, names: Iterable[str]) -> bool:
-    """Say whether each word begins the task's id, or a word of one of its names."""
+    """Return whether each word is a prefix of the task's id or of a word in one of its names."""
     starts = [task, *(start for name in names for start in word_suffixes(name))]
     return all(any(start.startswith(word) for start in starts) for word in words)
 
 
-def _folded(text: str) -> str:
+def _normalize(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def _separates(char: str) -> bool:
-    """Say whether a character is white space, punctuation or invisible; an emoji is neither."""
-    return char in _ASCII_SYMBOLS or unicodedata.category(char)[0] in "PZC"
+def _is_separator(char: str) -> bool:
+    """Return whether a character is white space, punctuation or invisible. An emoji is none of these."""
+    return char in _ASCII_SEPARATORS or unicodedata.category(char)[0] in "PZC"

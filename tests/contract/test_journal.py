@@ -186,7 +186,7 @@ async def test_an_id_is_taken_once(journal: Journal) -> None:
 @pytest.mark.parametrize("first", [logs("a", 2, 2)[0], submit("b")], ids=["not seq 1", "another task's"])
 async def test_a_task_begins_with_its_own_first_event(journal: Journal, first: Event) -> None:
     """A log begins at seq 1 of its own task, or there is no task."""
-    with pytest.raises(ValueError, match="begins"):
+    with pytest.raises(ValueError, match="starts"):
         await journal.create(record("a"), first)
 
     assert await journal.stored_task("a") is None

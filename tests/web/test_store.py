@@ -26,7 +26,7 @@ LONGEST_S = 60.0
 @pytest.fixture(autouse=True)
 def always_write(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every look at the readiness write something."""
-    monkeypatch.setattr(sqlite_journal, "USED_S", 0.0)
+    monkeypatch.setattr(sqlite_journal, "CHECK_WRITE_S", 0.0)
 
 
 @pytest.fixture

@@ -1,43 +1,44 @@
 """
-How far the journal had come, written beside its file: what shows at the next start that the file is an older copy.
+The high-water mark: the last commit of the journal, noted beside its file.
 
-A copy that was restored has the epoch of its day, and its log may reach the seq of a viewer's cursor again with other
-events. From inside it looks like any other journal. But its last commit is not the one that was noted beside it.
+A restored copy of the file looks like any other journal: it has an epoch, and its logs may reach the seq of a viewer's
+cursor again with different events. At the next start the mark shows that commits are missing.
 """
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Final
 
-_LENGTH = 128
-"""All marks are as long, so that one is written over another without a trace."""
+_LENGTH: Final = 128
+"""The length of every mark, so that a new one overwrites the old one completely."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class HighWaterMark:
     """The last commit that a viewer may have seen."""
 
     epoch: str
     inode: int
-    """Of the file: one that is copied back has another, mostly."""
+    """The inode of the file. A copy usually has another one."""
     task: str = "-"
-    """Whose log the commit continued; `-` while there was none in this epoch."""
+    """The task whose log the commit continued; `-` if there was none in this epoch."""
     seq: int = 0
 
     def encode(self) -> bytes:
-        """Write it as a line."""
+        """Encode the mark as a line."""
         return f"{self.epoch} {self.inode} {self.task} {self.seq}".encode().ljust(_LENGTH - 1) + b"\n"
 
     @classmethod
-    def decode(cls, line: bytes) -> "Mark | None":
-        """Read such a line; null where there is none, or it is torn."""
+    def decode(cls, line: bytes) -> "HighWaterMark | None":
+        """Decode a line; null if it is empty or was not written completely."""
         try:
             epoch, inode, task, seq = line.decode("ascii").split()
             return cls(epoch=epoch, inode=int(inode), task=task, seq=int(seq))
         except ValueError:
             return None
 
-    def fits(self, connection: sqlite3.Connection, *, epoch: str, inode: int) -> bool:
-        """Say whether a journal is the one that was marked so, and has that last commit."""
+    def matches(self, connection: sqlite3.Connection, *, epoch: str, inode: int) -> bool:
+        """Return whether a journal is the marked one and contains the last commit."""
         if (self.epoch, self.inode) != (epoch, inode):
             return False
         if self.task == "-":

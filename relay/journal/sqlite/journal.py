@@ -1,56 +1,60 @@
 """
-The journal in one SQLite file: the log of one relay on one machine.
+The journal in one SQLite file.
 
-Puts the parts together: database.py opens the file, tables.py knows what is in it, writer.py commits, checkpoints.py
-tidies up behind it. SQLite is never touched on the event loop: each of them has a thread, and so have the reads, so
-that none waits for another.
-
-Whatever goes wrong with the file is a StoreError, and the log says it once: SQLite's errors, and rows that nobody can
-read. No other error of a stored value leaves this module.
+SQLite is never used on the event loop. One thread writes (`writer`), one reads and one reads lists (`reader`), and one
+writes checkpoints (`checkpoints`), so that none of them waits for another. `database` opens the file; the modules
+named after tables know what is in it.
 """
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-from relay import log
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
-from relay.errors import StoreDamaged, StoreError, StoreGone
-from relay.journal.availability import Outage
+from relay.errors import StoreError, StoreGone
+from relay.journal.availability import Availability
 from relay.journal.base import Claim, Filter, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.entries import History, Listener
 from relay.journal.listeners import Listeners
-from relay.journal.sqlite import listing, tables
+from relay.journal.sqlite import events as event_table
+from relay.journal.sqlite import listing, metadata, tasks
 from relay.journal.sqlite.checkpoints import Checkpoints
 from relay.journal.sqlite.database import Database, open_database
+from relay.journal.sqlite.reader import Reader
 from relay.journal.sqlite.writer import Writer
 
-T = TypeVar("T")
+CHECK_TIMEOUT_S = 5.0
+"""A check fails if the store does not respond within this time."""
 
-ANSWER_S = 5.0
-"""A store that does not answer a check within so long fails it."""
+CHECK_WRITE_S = 5.0
+"""A check writes something unless something was written within this time."""
 
-USED_S = 5.0
-"""A check writes something, unless something was written less than so long ago."""
 
-_log = log.get("journal")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """The parts of an open journal."""
+
+    database: Database
+    writer: Writer
+    reader: Reader
+    lister: Reader
+    """For lists: a search without matches can take seconds, and reads of states must not wait for it."""
+    checkpoints: Checkpoints
 
 
 class SQLiteJournal:
     """
     The durable log in the file at `path`.
 
-    An append survives the death of the process (WAL, synchronous=NORMAL), what is synced that of the machine too.
-    A caller that is cancelled while it waits has its commit all the same. Of each task the last `history_events`
-    before its stored snapshot are kept, as far as they have no more than `history_bytes`.
+    An append survives the end of the process (WAL, synchronous=NORMAL); a synced one survives that of the machine, too.
+    A write of a caller that is cancelled while it waits is committed all the same. Of each log, the last
+    `history_events` before its stored snapshot are kept, up to `history_bytes`.
     """
 
     def __init__(self, path: Path, *, history_events: int = 10_000, history_bytes: int = 16 * 2**20) -> None:
@@ -59,33 +63,32 @@ class SQLiteJournal:
         self._history_bytes = history_bytes
         self._listeners = Listeners()
         self._folded: dict[str, Snapshot] = {}
-        """Of live tasks, the state after the last commit, where whoever appended gave it."""
-        self._outage = Outage("read")
-        self._damaged: set[str] = set()
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
-        self._lister = ThreadPoolExecutor(1, thread_name_prefix="journal-lister")
-        """Lists have a thread of their own: a search that finds nothing can take seconds, and no state waits for it."""
-        self._database: Database | None = None
-        self._writer: Writer | None = None
-        self._checkpoints: Checkpoints | None = None
-        self._trying: asyncio.Future[None] | None = None
+        """The state of live tasks after the last commit, if the writer passed it."""
+        self._availability = Availability("read")
+        self._open: _Open | None = None
+        self._test_write: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     @property
     def epoch(self) -> str:
-        return self._opened()[0].epoch
+        return self._opened().database.epoch
 
     async def open(self, *, lock: bool) -> None:
-        open_file = partial(open_database, self._path, lock=lock)
-        self._database = await asyncio.get_running_loop().run_in_executor(self._reader, open_file)
-        append = partial(tables.add_events, history_events=self._history_events, history_bytes=self._history_bytes)
-        self._checkpoints = Checkpoints(self._path)
-        self._writer = Writer(
-            self._database.writes,
-            append=append,
-            check=self._database.check,
-            committed=partial(_committed, self._database, self._checkpoints),
-            publish=self._publish,
+        database = await asyncio.to_thread(open_database, self._path, lock=lock)
+        append = partial(event_table.add_events, history_events=self._history_events, history_bytes=self._history_bytes)
+        checkpoints = Checkpoints(self._path)
+        self._open = _Open(
+            database=database,
+            writer=Writer(
+                database.writes,
+                append=append,
+                check=database.check,
+                committed=partial(_committed, database, checkpoints),
+                publish=self._publish,
+            ),
+            reader=Reader(database.reads, "journal-reader", self._availability),
+            lister=Reader(database.lists, "journal-lister", self._availability),
+            checkpoints=checkpoints,
         )
 
     async def close(self) -> None:
@@ -93,11 +96,11 @@ class SQLiteJournal:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
 
-    async def create(self, record: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
-        _, writer = self._opened()
-        check_first(record.id, event)
-        batch = Batch.of([event], folded=begin(event, self.epoch))
-        await writer.do(partial(tables.add_task, record=record, batch=batch, claim=claim), brings=batch)
+    async def create(self, task: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
+        parts = self._opened()
+        check_first(task.id, event)
+        batch = Batch.of([event], folded=begin(event, parts.database.epoch))
+        await parts.writer.do(partial(tasks.add_task, task=task, batch=batch, claim=claim), appends=batch)
 
     async def append(
         self,
@@ -108,91 +111,94 @@ class SQLiteJournal:
         upstream: UpstreamTask | None = None,
         synced: bool = False,
     ) -> None:
-        _, writer = self._opened()
+        writer = self._opened().writer
         if not events:
             return
         await writer.append(Batch.of(events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced))
 
     async def stored_task(self, task: str) -> StoredTask | None:
-        return await self._read(partial(tables.load_task, task=task))
+        return await self._opened().reader.run(partial(tasks.load_task, task=task))
 
     async def find_hook(self, provider: str, hook: str) -> str | None:
-        return await self._read(partial(tables.find_hook, provider=provider, hook=hook))
+        return await self._opened().reader.run(partial(tasks.find_hook, provider=provider, hook=hook))
 
     async def find_upstream(self, provider: str, upstream: UpstreamTask) -> str | None:
-        return await self._read(partial(tables.find_upstream, provider=provider, upstream=upstream))
+        return await self._opened().reader.run(partial(tasks.find_upstream, provider=provider, upstream=upstream))
 
     async def find_claim(self, key: str) -> Claim | None:
-        return await self._read(partial(tables.load_claim, key=key))
+        return await self._opened().reader.run(partial(tasks.load_claim, key=key))
 
     async def drop_claim(self, key: str) -> None:
-        _, writer = self._opened()
-        await writer.do(partial(tables.drop_claim, key=key))
+        await self._opened().writer.do(partial(tasks.drop_claim, key=key))
 
     async def snapshot(self, task: str) -> Snapshot | None:
-        self._opened()
+        parts = self._opened()
         if (folded := self._folded.get(task)) is not None:
             return folded
-        return await self._read(partial(tables.load_snapshot, task=task, epoch=self.epoch))
+        return await parts.reader.run(partial(event_table.load_snapshot, task=task, epoch=parts.database.epoch))
 
     async def read(self, task: str, *, after: int, limit: int) -> History:
-        return await self._read(partial(tables.load_history, task=task, after=after, limit=limit))
+        return await self._opened().reader.run(partial(event_table.load_history, task=task, after=after, limit=limit))
 
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
-        database, _ = self._opened()
-        query = partial(listing.load_page, where=where, after=after, limit=limit)
-        return await self._asked(self._lister, database.lists, query)
+        return await self._opened().lister.run(partial(listing.load_page, where=where, after=after, limit=limit))
 
     async def unfinished(self) -> tuple[str, ...]:
-        return await self._read(tables.load_unfinished)
+        return await self._opened().reader.run(tasks.load_unfinished)
 
     async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
-        _, writer = self._opened()
-        return await writer.do(partial(tables.prune, ended_before=ended_before, limit=limit))
+        return await self._opened().writer.do(partial(tasks.prune, ended_before=ended_before, limit=limit))
 
     async def size_bytes(self) -> int:
-        return await self._read(tables.load_size_bytes)
+        return await self._opened().reader.run(metadata.load_size_bytes)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         return self._listeners.add(listener)
 
     async def keep_secret(self, name: str, value: str) -> str:
-        _, writer = self._opened()
-        return await writer.do(partial(tables.keep_secret, name=name, value=value))
+        return await self._opened().writer.do(partial(metadata.keep_secret, name=name, value=value))
 
     async def save_time(self, at: float) -> None:
-        _, writer = self._opened()
-        await writer.do(partial(tables.note, name="witnessed", value=repr(at)))
+        await self._opened().writer.do(partial(metadata.save_time, at=at))
 
     async def saved_time(self) -> float | None:
-        return await self._read(tables.load_saved_time)
+        return await self._opened().reader.run(metadata.load_saved_time)
 
     async def check(self) -> str | None:
-        database, writer = self._opened()
+        parts = self._opened()
         try:
-            async with asyncio.timeout(ANSWER_S):
-                is_gone = await self._read(lambda _connection: database.is_gone)
-                if is_gone or writer.outage.reason is not None or writer.used_s + USED_S <= time.monotonic():
-                    if self._trying is None:  # however many ask at once
-                        work = partial(tables.note, name="checked", value="")
-                        self._trying = writer.do(work, synced=is_gone)  # then the writer looks, too, and logs it
-                        self._trying.add_done_callback(self._tried)
-                    await asyncio.shield(self._trying)
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                is_gone = await parts.reader.run(lambda _connection: parts.database.is_gone)
+                idle = parts.writer.used_s + CHECK_WRITE_S <= time.monotonic()
+                if is_gone or idle or parts.writer.availability.reason is not None:
+                    await self._try_writing(
+                        parts.writer, synced=is_gone
+                    )  # a synced write notices that the file is gone and logs it
         except StoreGone:
             return "the store was deleted or replaced"
         except StoreError:
-            return "the store does not answer" if self._outage.reason is not None else "the store cannot be written"
+            return (
+                "the store does not respond" if self._availability.reason is not None else "the store cannot be written"
+            )
         except TimeoutError:
-            return "the store does not answer"
+            return "the store does not respond"
         return None
 
-    def _tried(self, trying: asyncio.Future[None]) -> None:
-        self._trying = None
-        if not trying.cancelled():
-            trying.exception()  # whoever waited has had it
+    async def _try_writing(self, writer: Writer, *, synced: bool) -> None:
+        """Write something. Concurrent checks share one write."""
+        if self._test_write is None:
+            write = partial(metadata.set_meta, name="checked", value="")
+            self._test_write = writer.do(write, synced=synced)
+            self._test_write.add_done_callback(self._test_written)
+        await asyncio.shield(self._test_write)
+
+    def _test_written(self, write: asyncio.Future[None]) -> None:
+        self._test_write = None
+        if not write.cancelled():
+            write.exception()  # the waiting checks have received it
 
     def _publish(self, batches: Sequence[Batch]) -> None:
-        """On the loop, after a commit: whoever hears of it finds the state of after it."""
+        """On the loop, after a commit: update the states in memory, then call the listeners."""
         for batch in batches:
             if (live := batch.live) is None:
                 self._folded.pop(batch.task, None)
@@ -200,75 +206,22 @@ class SQLiteJournal:
                 self._folded[batch.task] = live
         self._listeners.publish([batch.appended for batch in batches])
 
-    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        database, _ = self._opened()
-        return await self._asked(self._reader, database.reads, query)
-
-    async def _asked(
-        self, thread: ThreadPoolExecutor, connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]
-    ) -> T:
-        """
-        Answer from what is committed at one moment, however many statements the query takes.
-
-        Raises:
-            StoreError: the store failed.
-        """
-
-        def read() -> T:
-            try:
-                connection.execute("BEGIN")
-                try:
-                    return query(connection)
-                finally:
-                    connection.execute("ROLLBACK")
-            except StoreError:
-                raise
-            # Everything else, too: a StopIteration would never reach who awaits this, and a ValidationError quotes
-            # what is stored, and is taken for one of the caller's.
-            except Exception as error:  # noqa: BLE001 - the edge of what is stored
-                raise StoreError(f"the journal could not be read: {_said(error)}") from None
-
-        try:
-            answer = await asyncio.get_running_loop().run_in_executor(thread, read)
-        except StoreDamaged as damage:
-            if (said := str(damage)) not in self._damaged:
-                self._damaged.add(said)
-                _log.error("journal.damage_found", task=damage.task, error=said)
-            raise
-        except StoreError as error:
-            self._outage.failed(error)
-            raise
-        self._outage.over()
-        return answer
-
     async def _close(self) -> None:
-        database, writer = self._database, self._writer
-        self._database = self._writer = None
-        if database is not None and writer is not None:
-            await writer.close()
-            if self._checkpoints is not None:
-                await asyncio.get_running_loop().run_in_executor(self._reader, self._checkpoints.stop)
-            await asyncio.get_running_loop().run_in_executor(self._lister, _nothing)  # what it reads comes to its end
-            await asyncio.get_running_loop().run_in_executor(self._reader, database.close)
-        self._reader.shutdown(wait=False)
-        self._lister.shutdown(wait=False)
+        parts, self._open = self._open, None
+        if parts is not None:
+            await parts.writer.close()
+            await asyncio.to_thread(parts.checkpoints.stop)
+            await parts.lister.close()
+            await parts.reader.close()
+            await asyncio.to_thread(parts.database.close)
 
-    def _opened(self) -> tuple[Database, Writer]:
-        if self._database is None or self._writer is None:
+    def _opened(self) -> _Open:
+        if self._open is None:
             raise RuntimeError(f"the journal {self._path} is not open")
-        return self._database, self._writer
+        return self._open
 
 
 def _committed(database: Database, checkpoints: Checkpoints, batches: Sequence[Batch]) -> None:
     """In the writer's thread, after a commit."""
     database.mark(batches)
-    checkpoints.due()
-
-
-def _said(error: Exception) -> str:
-    """Return what an error says, unless it may quote what is stored."""
-    return str(error) if isinstance(error, sqlite3.Error | OSError) else type(error).__name__
-
-
-def _nothing() -> None:
-    """Do nothing: the answer says that a thread has done all that was asked of it before."""
+    checkpoints.request()

@@ -1,9 +1,9 @@
 """
-Which tasks a list shows, newest first, out of half a million and quickly.
+Lists of tasks, newest first, made to be fast for half a million tasks.
 
-A list has two ways. Where few tasks meet one of its conditions, these are looked up, tested for the others and sorted.
-Where every condition is met by many, tasks are walked by age until there are enough: one of many is soon found. SQLite
-cannot know which it is, for it keeps no statistics here, so the conditions are counted first, up to a limit.
+There are two plans. If few tasks meet one of the conditions, these are looked up, tested for the other conditions and
+sorted. If many tasks meet every condition, an index by age is scanned until the page is full, which is soon. SQLite
+cannot choose between them without statistics, so the matches of each condition are counted first, up to a limit.
 """
 
 import sqlite3
@@ -17,15 +17,15 @@ from relay.core.events import State
 from relay.journal.base import Filter, ListPosition
 
 RARE = 2000
-"""A condition that no more tasks meet than this is one to begin with."""
+"""A condition that at most this many tasks meet is looked up first."""
 
 _LAST_CHAR = "\U0010ffff"
-"""Nothing that begins with a word sorts behind the word and this."""
+"""A word followed by this sorts behind everything that starts with the word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Walk:
-    """A way through tasks in the order of an index: FROM and WHERE, and the columns of that order."""
+class _Scan:
+    """A scan of tasks in the order of an index: FROM and WHERE, and the columns of that order."""
 
     rows: str
     values: tuple[object, ...] = ()
@@ -34,66 +34,66 @@ class _Walk:
 
 
 Window = tuple[float, float]
-"""The first and the last moment at which a task of the page can have been created."""
+"""The earliest and the latest time at which a task of the page can have been created."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Condition:
-    """What a list asks of a task."""
+    """A condition on the tasks of a list, in SQL."""
 
     test: str
-    """Whether a row `t` of tasks meets it."""
+    """An expression: whether row `t` of tasks meets the condition."""
     values: tuple[object, ...]
     found: str
-    """A SELECT of the ids of those within the window that meet it, some perhaps more than once."""
+    """A SELECT of the ids within the window that meet the condition. Duplicates are possible."""
     found_values: tuple[object, ...]
-    walks: tuple[_Walk, ...] = ()
-    """Walks that together find just those tasks, where an index has them by age."""
+    scans: tuple[_Scan, ...] = ()
+    """Scans that together find exactly these tasks, if an index has them by age."""
 
 
 def load_page(
     connection: sqlite3.Connection, where: Filter, after: ListPosition | None, limit: int
 ) -> tuple[ListPosition, ...]:
-    """Return tasks newest first, beginning behind `after`."""
+    """Return tasks newest first, from behind `after` on."""
     since = -inf if where.since is None else where.since
     until = inf if where.until is None else where.until
     behind = ListPosition(created_at=inf, id="") if after is None else after
     window = since, min(until, behind.created_at)
     conditions = _conditions(where, window)
-    walks = _walks(connection, conditions)
+    scans = _scans(connection, conditions)
     tests = "".join(f" AND ({condition.test})" for condition in conditions)
     values = tuple(value for condition in conditions for value in condition.values)
     pages = [
         connection.execute(
-            f"SELECT t.created_at, t.id FROM {walk.rows}"  # noqa: S608 - put together from the literals of this module
-            # The window is where the index begins and ends. The rest is tested: SQLite would begin at either.
-            f" AND {walk.at} >= ? AND {walk.at} <= ?"
+            f"SELECT t.created_at, t.id FROM {scan.rows}"  # noqa: S608 - composed of literals of this module
+            # The index is used for the window only. The unary + keeps SQLite from using it for the other conditions.
+            f" AND {scan.at} >= ? AND {scan.at} <= ?"
             f" AND +t.created_at < ? AND (+t.created_at, +t.id) < (?, ?){tests}"
-            f" ORDER BY {walk.at} DESC, {walk.id} DESC LIMIT ?",
-            (*walk.values, *window, until, behind.created_at, behind.id, *values, limit),
+            f" ORDER BY {scan.at} DESC, {scan.id} DESC LIMIT ?",
+            (*scan.values, *window, until, behind.created_at, behind.id, *values, limit),
         ).fetchall()
-        for walk in walks
+        for scan in scans
     ]
     return tuple(ListPosition(created_at=at, id=task) for at, task in islice(merge(*pages, reverse=True), limit))
 
 
-def _walks(connection: sqlite3.Connection, conditions: Sequence[_Condition]) -> Sequence[_Walk]:
-    """Choose how to come by the tasks."""
+def _scans(connection: sqlite3.Connection, conditions: Sequence[_Condition]) -> Sequence[_Scan]:
+    """Choose the plan: the scans that together find all candidates."""
     for condition in conditions:
         (count,) = connection.execute(
             f"SELECT count(*) FROM ({condition.found} LIMIT ?)",  # noqa: S608 - a literal of this module
             (*condition.found_values, RARE + 1),
         ).fetchone()
         if count <= RARE:
-            # CROSS JOIN keeps the order: these few first, and each one's row.
+            # CROSS JOIN keeps the join order: the few ids first, then the row of each.
             rows = f"(SELECT DISTINCT id FROM ({condition.found})) f CROSS JOIN tasks t ON t.id = f.id WHERE TRUE"  # noqa: S608
-            return [_Walk(rows=rows, values=condition.found_values)]
-    by_index = next((condition.walks for condition in conditions if condition.walks), None)
-    return by_index or [_Walk(rows="tasks t INDEXED BY tasks_by_age WHERE TRUE")]
+            return [_Scan(rows=rows, values=condition.found_values)]
+    by_index = next((condition.scans for condition in conditions if condition.scans), None)
+    return by_index or [_Scan(rows="tasks t INDEXED BY tasks_by_age WHERE TRUE")]
 
 
 def _conditions(where: Filter, window: Window) -> list[_Condition]:
-    """Return what is asked for. Of two that have an index by age, the first is walked."""
+    """Return the conditions of a filter. Of those with an index by age, the first one is scanned."""
     conditions = [_word(word, window) for word in where.words]
     if where.tag is not None:
         conditions.append(_tag(where.tag, window))
@@ -107,45 +107,45 @@ def _conditions(where: Filter, window: Window) -> list[_Condition]:
 
 
 def _word(word: str, window: Window) -> _Condition:
-    """An id begins with it, or a word of a model or of a tag does; `words` has those of all models and tags."""
-    begins = word, word + _LAST_CHAR
+    """The word is a prefix of the id, or of a word in the model or a tag, which the table `words` has."""
+    prefix = word, word + _LAST_CHAR
     return _Condition(
         test="(t.id >= ? AND t.id < ?)"
         " OR t.model IN (SELECT name FROM words WHERE word >= ? AND word < ?)"
         " OR EXISTS (SELECT 1 FROM task_tags g WHERE g.task = t.id"
         " AND g.tag IN (SELECT name FROM words WHERE word >= ? AND word < ?))",
-        values=begins * 3,
+        values=prefix * 3,
         found="SELECT id FROM tasks WHERE id >= ? AND id < ? AND +created_at >= ? AND +created_at <= ?"
-        # NOCASE is the index's; a model's other spellings have the same words.
+        # NOCASE as in the index. Other spellings of a model have the same words.
         " UNION ALL SELECT id FROM tasks WHERE model COLLATE NOCASE IN"
         " (SELECT name FROM words WHERE word >= ? AND word < ?) AND created_at >= ? AND created_at <= ?"
         " UNION ALL SELECT task FROM task_tags WHERE tag IN"
         " (SELECT name FROM words WHERE word >= ? AND word < ?) AND created_at >= ? AND created_at <= ?",
-        found_values=(*begins, *window) * 3,
+        found_values=(*prefix, *window) * 3,
     )
 
 
 def _tag(tag: str, window: Window) -> _Condition:
-    walk = "task_tags g CROSS JOIN tasks t ON t.id = g.task WHERE g.tag = ?"
+    scan = "task_tags g CROSS JOIN tasks t ON t.id = g.task WHERE g.tag = ?"
     return _Condition(
         test="EXISTS (SELECT 1 FROM task_tags g WHERE g.tag = ? AND g.created_at = t.created_at AND g.task = t.id)",
         values=(tag,),
         found="SELECT task AS id FROM task_tags WHERE tag = ? AND created_at >= ? AND created_at <= ?",
         found_values=(tag, *window),
-        walks=(_Walk(rows=walk, values=(tag,), at="g.created_at", id="g.task"),),
+        scans=(_Scan(rows=scan, values=(tag,), at="g.created_at", id="g.task"),),
     )
 
 
 def _states(states: tuple[State, ...], window: Window) -> _Condition:
-    # With several states one walk would have to sort them all: each has its own, and they are merged.
-    walk = "tasks t INDEXED BY tasks_by_state WHERE t.state = ?"
+    # One scan of several states would have to sort all tasks, so each state has its own, and the results are merged.
+    scan = "tasks t INDEXED BY tasks_by_state WHERE t.state = ?"
     some = f"IN ({', '.join('?' * len(states))})"
     return _Condition(
         test=f"t.state {some}",
         values=states,
         found=f"SELECT id FROM tasks WHERE state {some} AND created_at >= ? AND created_at <= ?",  # noqa: S608
         found_values=(*states, *window),
-        walks=tuple(_Walk(rows=walk, values=(state,)) for state in dict.fromkeys(states)),
+        scans=tuple(_Scan(rows=scan, values=(state,)) for state in dict.fromkeys(states)),
     )
 
 
@@ -155,5 +155,5 @@ def _column(test: str, index: str, value: str, window: Window) -> _Condition:
         values=(value,),
         found=f"SELECT id FROM tasks WHERE {test} AND created_at >= ? AND created_at <= ?",  # noqa: S608
         found_values=(value, *window),
-        walks=(_Walk(rows=f"tasks t INDEXED BY {index} WHERE t.{test}", values=(value,)),),
+        scans=(_Scan(rows=f"tasks t INDEXED BY {index} WHERE t.{test}", values=(value,)),),
     )

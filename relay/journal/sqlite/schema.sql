@@ -1,6 +1,7 @@
--- The journal's tables. A file says by its user_version which schema it has (relay/journal/sqlite/database.py).
+-- The tables of the journal. The version of the schema is in PRAGMA user_version (relay/journal/sqlite/database.py).
 
--- What the file knows of itself: `epoch`, and `running`, the boot under which a relay has it open.
+-- Facts about the file: `epoch`; `running`, the boot under which a relay has it open; `marked`, whether it has a
+-- high-water mark; `witnessed`, a time that has certainly been reached; `checked`, written to test the store.
 CREATE TABLE IF NOT EXISTS meta (
   name TEXT PRIMARY KEY,
   value TEXT NOT NULL
@@ -11,8 +12,8 @@ CREATE TABLE IF NOT EXISTS secrets (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The seq of a task is that of its last event: an append that changes no state leaves this table alone, however
--- large a row has grown. Blobs are JSON and stand last, so that no list reads them.
+-- There is no seq here, it is that of the last event: an append that does not change the state does not write to this
+-- table, whose rows can be large. Blobs are JSON and come last, so that lists do not read them.
 CREATE TABLE IF NOT EXISTS tasks (
   id TEXT PRIMARY KEY,
   provider TEXT NOT NULL,
@@ -40,7 +41,7 @@ CREATE INDEX IF NOT EXISTS tasks_by_provider ON tasks (provider, created_at, id)
 CREATE INDEX IF NOT EXISTS tasks_by_upstream_id ON tasks (upstream_id);
 CREATE INDEX IF NOT EXISTS tasks_by_socket_token ON tasks (socket_token);
 
--- Idempotency keys: which task each made, and from what.
+-- Idempotency keys: the task that each one created, and the digest of the request.
 CREATE TABLE IF NOT EXISTS claims (
   key TEXT PRIMARY KEY,
   digest TEXT NOT NULL,
@@ -55,15 +56,15 @@ CREATE TABLE IF NOT EXISTS task_tags (
   PRIMARY KEY (tag, created_at, task)
 ) STRICT, WITHOUT ROWID;
 
--- What models and tags are found by: each from each of its words on, as relay/journal/search_words.py writes it. A model or a
--- tag stands here once, however many tasks have it.
+-- The search index: each model and each tag by its words, as relay/journal/search_words.py writes them. A model or tag
+-- is here once, however many tasks have it.
 CREATE TABLE IF NOT EXISTS words (
   word TEXT NOT NULL,
   name TEXT NOT NULL,
   PRIMARY KEY (word, name)
 ) STRICT, WITHOUT ROWID;
 
--- What a task's removal looks up.
+-- For the deletion of tasks.
 CREATE INDEX IF NOT EXISTS claims_by_task ON claims (task);
 CREATE INDEX IF NOT EXISTS task_tags_by_task ON task_tags (task);
 

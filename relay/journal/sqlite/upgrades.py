@@ -1,29 +1,29 @@
-"""What brings a journal's file of an older schema up to date, one version after the other, in one transaction."""
+"""Upgrades of the schema of older files, one version after the other, in one transaction."""
 
 import sqlite3
 
-from relay.journal.sqlite.tables import add_words
+from relay.journal.sqlite.words import add_words
 
 SCHEMA_VERSION = 5
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
-    """Bring the tables from `version` to the schema of today. How long that takes goes with the number of tasks."""
+    """Upgrade the tables from `version` to SCHEMA_VERSION. The time it takes is proportional to the number of tasks."""
     for older in range(version, SCHEMA_VERSION):
         _STEPS[older](connection)
 
 
-def _have_files(connection: sqlite3.Connection) -> None:
+def _add_files(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE tasks ADD COLUMN files BLOB")
 
 
-def _find_what_goes_with_a_task(connection: sqlite3.Connection) -> None:
+def _index_rows_by_task(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX IF NOT EXISTS claims_by_task ON claims (task)")
     connection.execute("CREATE INDEX IF NOT EXISTS task_tags_by_task ON task_tags (task)")
 
 
-def _find_tasks_by_age_and_words(connection: sqlite3.Connection) -> None:
-    """A tag's tasks by age, a model's and a provider's too, and the words of all models and tags."""
+def _index_by_age_and_words(connection: sqlite3.Connection) -> None:
+    """Index the tasks of each tag, model and provider by age, and all models and tags by their words."""
     connection.execute("CREATE INDEX tasks_by_model ON tasks (model COLLATE NOCASE, created_at, id)")
     connection.execute("CREATE INDEX tasks_by_provider ON tasks (provider, created_at, id)")
     connection.execute(
@@ -46,14 +46,14 @@ def _find_tasks_by_age_and_words(connection: sqlite3.Connection) -> None:
     add_words(connection, (name for (name,) in names.fetchall()))
 
 
-def _keep_checked_input(connection: sqlite3.Connection) -> None:
+def _add_checked_input(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE tasks ADD COLUMN checked BLOB")
 
 
 _STEPS = {
-    1: _have_files,
-    2: _find_what_goes_with_a_task,
-    3: _find_tasks_by_age_and_words,
-    4: _keep_checked_input,
+    1: _add_files,
+    2: _index_rows_by_task,
+    3: _index_by_age_and_words,
+    4: _add_checked_input,
 }
-"""By the version that each begins with."""
+"""By the version that each one upgrades."""

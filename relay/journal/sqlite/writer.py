@@ -1,7 +1,7 @@
 """
-The one thread that writes. It commits in one transaction whatever waits at that moment: the busier, the fewer commits.
+The thread that writes. It commits everything that is queued in one transaction: the higher the load, the fewer commits.
 
-Owns the write connection between its start and its end. What is written into which table is not its business.
+It owns the write connection from its start to its end. It does not know the tables.
 """
 
 import asyncio
@@ -16,45 +16,45 @@ from typing import Any, TypeVar
 
 from relay import log
 from relay.errors import StoreError
-from relay.journal.availability import Outage
+from relay.journal.availability import Availability
 from relay.journal.batch import Batch
 
 CHECK_S = 1.0
-"""Appends go on for no longer into a file that was taken away."""
+"""How long appends may go on to a file that was deleted or replaced."""
 
 T = TypeVar("T")
 
 _log = log.get("journal")
 
 Append = Callable[[sqlite3.Connection, Sequence[Batch]], Sequence[ValueError | None]]
-"""Writes all the batches that are what comes next; returns for each why it was refused, or null."""
+"""Writes the batches that continue their logs; returns for each why it was refused, or null."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Job:
-    """A batch to append; or, where there is `work`, that to be done, and the batch is what it brings if anything."""
+    """A batch to append or, if there is `work`, that to be done. Then the batch is what it appends, if anything."""
 
     work: Callable[[sqlite3.Connection], Any] | None
     batch: Batch | None
     synced: bool
-    answer: asyncio.Future[Any]
+    result: asyncio.Future[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
-    """What came of a job: its result, or why nothing of it was written."""
+    """The value of a job, or the reason why nothing of it was written."""
 
     job: _Job
-    result: Any = None
+    value: Any = None
     error: Exception | None = None
 
 
 class Writer:
     """
-    A queue of jobs, each answered on the event loop after its commit and after `publish` had what it brought.
+    A queue of jobs. The result of each is set on the event loop, after its commit and after `publish`.
 
-    An answer may be cancelled: the job is done all the same. Every job is answered whatever happens, and the thread
-    lives on: what a job breaks is undone, and is that job's error.
+    A result may be cancelled; the job is done all the same. Every job gets a result whatever happens, and the thread
+    keeps running: the changes of a job that fails are rolled back, and only that job receives the error.
     """
 
     def __init__(
@@ -68,12 +68,13 @@ class Writer:
     ) -> None:
         """
         Args:
-            connection: its own until `close`.
+            connection: used by the writer only, until `close`.
             append: writes batches.
-            check: raises StoreError where nothing may be written; called in the writer's thread before a synced commit,
+            check: raises StoreError if nothing may be written. Called in the writer's thread, before a synced commit
                 and every CHECK_S.
-            committed: given what a commit brought, in the writer's thread, before anybody is answered; never raises.
-            publish: given what a commit brought, on the loop.
+            committed: called with the batches of a commit, in the writer's thread, before results are set. Must not
+                raise.
+            publish: called with the batches of a commit, on the loop.
         """
         self._connection = connection
         self._append = append
@@ -84,32 +85,39 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self._told: set[str] = set()
-        self.outage = Outage("write")
+        self._logged: set[str] = set()
+        self.availability = Availability("write")
         self.used_s = time.monotonic()
-        """When it last tried to commit something."""
-        # A daemon, for a process that dies without closing must not wait for it; SQLite bears being cut off.
+        """When the last commit was tried."""
+        # A daemon thread: a process that exits without closing must not wait for it. SQLite tolerates the interruption.
         threading.Thread(target=self._run, name="journal-writer", daemon=True).start()
 
     def append(self, batch: Batch) -> asyncio.Future[None]:
-        """Have a batch appended. The answer has ValueError if it was refused, StoreError if the store failed."""
+        """Append a batch. The result is a ValueError if it is refused, and a StoreError if the store fails."""
         return self._submit(None, batch, synced=batch.synced)
 
     def do(
-        self, work: Callable[[sqlite3.Connection], T], *, brings: Batch | None = None, synced: bool = True
+        self, work: Callable[[sqlite3.Connection], T], *, appends: Batch | None = None, synced: bool = True
     ) -> asyncio.Future[T]:
-        """Have `work` done and, with `synced`, on the disk. The answer has what it raised, or StoreError as above."""
-        return self._submit(work, brings, synced=synced)
+        """
+        Call `work` in a transaction; with `synced`, durably.
+
+        Args:
+            work: called in the writer's thread. The result is its return value, its error, or a StoreError.
+            appends: what `work` appends to a log, for listeners.
+            synced: whether to wait until the commit is durable.
+        """
+        return self._submit(work, appends, synced=synced)
 
     def _submit(
         self, work: Callable[[sqlite3.Connection], Any] | None, batch: Batch | None, *, synced: bool
     ) -> asyncio.Future[Any]:
-        answer: asyncio.Future[Any] = self._loop.create_future()
-        self._jobs.put(_Job(work=work, batch=batch, synced=synced, answer=answer))
-        return answer
+        result: asyncio.Future[Any] = self._loop.create_future()
+        self._jobs.put(_Job(work=work, batch=batch, synced=synced, result=result))
+        return result
 
     async def close(self) -> None:
-        """Commit and answer what came before, then end the thread. Nothing may follow it."""
+        """Finish all jobs and end the thread. No job may be submitted after that."""
         self._jobs.put(None)
         await self._ended
 
@@ -118,13 +126,13 @@ class Writer:
             self.used_s = time.monotonic()
             try:
                 outcomes = self._commit(group)
-            except BaseException as error:  # noqa: BLE001 - the thread's boundary: if it ended, everybody would hang
-                outcomes = self._undo(group, error)
+            except BaseException as error:  # noqa: BLE001 - the thread's boundary: callers would hang if it ended
+                outcomes = self._roll_back(group, error)
             self._call_on_loop(self._settle, outcomes)
         self._call_on_loop(self._ended.set_result, None)
 
     def _take(self) -> list[_Job]:
-        """Wait for work and return all there is; none means the end."""
+        """Wait for jobs and return all that are queued; none after `close`."""
         group: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
@@ -134,7 +142,7 @@ class Writer:
             except Empty:
                 return group
         if group:
-            self._jobs.put(None)  # the end was taken out of its turn
+            self._jobs.put(None)  # end after this group
         return group
 
     def _commit(self, group: list[_Job]) -> list[_Outcome]:
@@ -142,18 +150,18 @@ class Writer:
         synced = any(job.synced for job in group)
         try:
             self._check_due(now=synced)
-            # SQLite takes this setting between transactions only.
+            # SQLite accepts this setting between transactions only.
             connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [*self._do_work(group), *self._do_appends(group)]
             connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whatever it is, everybody is answered
-            failed = self._undo(group, error)
-            if len(group) == 1 or isinstance(error, StoreError) or _is_of_sqlite(error):
+        except Exception as error:  # noqa: BLE001 - every job gets a result
+            failed = self._roll_back(group, error)
+            if len(group) == 1 or isinstance(error, StoreError) or _is_store_failure(error):
                 return failed
-            return [outcome for job in group for outcome in self._commit([job])]  # one job's fault is not the others'
-        self.outage.over()
-        self._committed(_brought(outcomes))
+            return [outcome for job in group for outcome in self._commit([job])]  # find the job that failed
+        self.availability.succeeded()
+        self._committed(_batches(outcomes))
         return outcomes
 
     def _check_due(self, *, now: bool) -> None:
@@ -162,30 +170,30 @@ class Writer:
             self._check()
             self._checked_s = at_s
 
-    def _undo(self, group: list[_Job], error: BaseException) -> list[_Outcome]:
-        """Have nothing of a transaction be there, and fail each of its jobs."""
-        with suppress(sqlite3.Error):  # a full disk has rolled it back already
+    def _roll_back(self, group: list[_Job], error: BaseException) -> list[_Outcome]:
+        """Roll back a transaction and fail all of its jobs."""
+        with suppress(sqlite3.Error):  # on a full disk, SQLite has rolled it back
             self._connection.execute("ROLLBACK")
-        said = str(error) if _is_of_sqlite(error) else f"{type(error).__name__}: {error}"
-        failure = error if isinstance(error, StoreError) else StoreError(f"the journal could not be written: {said}")
-        if isinstance(error, StoreError) or _is_of_sqlite(error):
-            self.outage.failed(failure)
-        elif said not in self._told:
-            self._told.add(said)
+        text = str(error) if _is_store_failure(error) else f"{type(error).__name__}: {error}"
+        failure = error if isinstance(error, StoreError) else StoreError(f"the journal could not be written: {text}")
+        if isinstance(error, StoreError) or _is_store_failure(error):
+            self.availability.failed(failure)
+        elif text not in self._logged:
+            self._logged.add(text)
             _log.error("journal.job_failed", exc_info=error)
         return [_Outcome(job=job, error=failure) for job in group]
 
     def _do_work(self, group: list[_Job]) -> Iterator[_Outcome]:
-        """Do what is not an append. A mistake of one undoes it alone; the store's failure is everybody's."""
+        """Do all work. An error in one is rolled back alone; a failure of the store fails the whole transaction."""
         for job in group:
             if job.work is None:
                 continue
             self._connection.execute("SAVEPOINT job")
             try:
-                outcome = _Outcome(job=job, result=job.work(self._connection))
+                outcome = _Outcome(job=job, value=job.work(self._connection))
             except sqlite3.Error:
                 raise
-            except Exception as error:  # noqa: BLE001 - handed to whoever awaits the job, as an executor does
+            except Exception as error:  # noqa: BLE001 - passed to the caller, as an executor does
                 self._connection.execute("ROLLBACK TO job")
                 outcome = _Outcome(job=job, error=error)
             self._connection.execute("RELEASE job")
@@ -198,30 +206,30 @@ class Writer:
                 yield _Outcome(job=job, error=refusal)
 
     def _settle(self, outcomes: list[_Outcome]) -> None:
-        """On the loop: the listeners first, so that whoever is answered knows that they have heard."""
+        """On the loop: call the listeners, then set the results, so that callers know that listeners were called."""
         try:
-            self._publish(_brought(outcomes))
+            self._publish(_batches(outcomes))
         finally:
             for outcome in outcomes:
-                if outcome.job.answer.done():  # its caller was cancelled
+                if outcome.job.result.done():  # the caller was cancelled
                     continue
                 if outcome.error is None:
-                    outcome.job.answer.set_result(outcome.result)
+                    outcome.job.result.set_result(outcome.value)
                 else:
-                    outcome.job.answer.set_exception(outcome.error)
+                    outcome.job.result.set_exception(outcome.error)
 
     def _call_on_loop(self, callback: Callable[[T], object], argument: T) -> None:
         try:
             self._loop.call_soon_threadsafe(callback, argument)
-        except RuntimeError:  # the loop is closed, and with it all who waited
+        except RuntimeError:  # the loop is closed: there are no callers any more
             return
 
 
-def _is_of_sqlite(error: BaseException) -> bool:
-    """Say whether SQLite reports that the file or the disk fails, and not that it was given something wrong."""
+def _is_store_failure(error: BaseException) -> bool:
+    """Return whether SQLite reports a failure of the file or the disk, and not a wrong argument."""
     return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
 
 
-def _brought(outcomes: Sequence[_Outcome]) -> list[Batch]:
-    """Return what has been committed to logs."""
+def _batches(outcomes: Sequence[_Outcome]) -> list[Batch]:
+    """Return the batches that were committed."""
     return [outcome.job.batch for outcome in outcomes if outcome.error is None and outcome.job.batch is not None]

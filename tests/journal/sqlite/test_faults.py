@@ -15,7 +15,7 @@ from relay.core.snapshot import begin, fold
 from relay.errors import RelayError, StoreDamaged, StoreError
 from relay.journal.base import Filter, StoredTask
 from relay.journal.batch import Batch
-from relay.journal.sqlite import SQLiteJournal, tables
+from relay.journal.sqlite import SQLiteJournal, tasks
 from relay.journal.sqlite import journal as sqlite_journal
 
 LONGEST_S = 60.0
@@ -38,7 +38,7 @@ async def journal(path: Path) -> AsyncIterator[SQLiteJournal]:
 @pytest.fixture(autouse=True)
 def always_write(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every check write something."""
-    monkeypatch.setattr(sqlite_journal, "USED_S", 0.0)
+    monkeypatch.setattr(sqlite_journal, "CHECK_WRITE_S", 0.0)
 
 
 @contextmanager
@@ -124,9 +124,8 @@ async def test_a_check_finds_a_full_disk_that_nobody_has_met(path: Path, journal
 
 async def test_many_checks_at_once_write_once(journal: SQLiteJournal) -> None:
     """Anybody may ask, as often as they like."""
-    assert journal._database is not None
     statements: list[str] = []
-    journal._database.writes.set_trace_callback(statements.append)
+    journal._opened().database.writes.set_trace_callback(statements.append)
     assert await asyncio.gather(*(journal.check() for _ in range(50))) == [None] * 50
     assert len([each for each in statements if each == "COMMIT"]) < 10
 
@@ -135,10 +134,10 @@ async def test_a_store_that_hangs_fails_the_check(
     path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that answers nothing must not keep whoever asks."""
-    monkeypatch.setattr(sqlite_journal, "ANSWER_S", 0.05)
+    monkeypatch.setattr(sqlite_journal, "CHECK_TIMEOUT_S", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert await journal.check() == "the store does not answer"
+        assert await journal.check() == "the store does not respond"
     monkeypatch.undo()
     while await journal.check() is not None:
         pass
@@ -157,8 +156,7 @@ async def test_whatever_breaks_the_writer_everybody_is_answered(
 ) -> None:
     """Those of that commit and all who come later; when it works again, so does the journal."""
     await create(journal, "a")
-    writer = journal._writer
-    assert writer is not None
+    writer = journal._opened().writer
 
     def broken(_connection: sqlite3.Connection, _batches: Sequence[Batch]) -> list[ValueError | None]:
         raise error
@@ -180,8 +178,7 @@ async def test_one_append_that_breaks_the_writer_takes_no_other_with_it(
     """What waits is committed together; the one that cannot be is found, and told once though it is tried again."""
     for task in ("a", "b", "c"):
         await create(journal, task)
-    writer = journal._writer
-    assert writer is not None
+    writer = journal._opened().writer
     append = writer._append
 
     def allergic(connection: sqlite3.Connection, batches: Sequence[Batch]) -> Sequence[ValueError | None]:
@@ -293,7 +290,7 @@ async def test_no_error_of_what_is_stored_leaves_the_journal(
     def broken(_connection: sqlite3.Connection) -> tuple[str, ...]:
         raise error
 
-    monkeypatch.setattr(tables, "load_unfinished", broken)
+    monkeypatch.setattr(tasks, "load_unfinished", broken)
     with pytest.raises(StoreError, match=type(error).__name__) as caught:
         await journal.unfinished()
     assert "secret" not in str(caught.value)

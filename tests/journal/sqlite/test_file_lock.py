@@ -18,7 +18,7 @@ from relay.errors import ConfigError, StoreGone
 from relay.journal.base import StoredTask
 from relay.journal.sqlite import SQLiteJournal, writer
 from relay.journal.sqlite import journal as sqlite_journal
-from relay.journal.sqlite.high_water_mark import Mark
+from relay.journal.sqlite.high_water_mark import HighWaterMark
 
 GONE = "the store was deleted or replaced"
 
@@ -200,7 +200,7 @@ async def test_what_others_may_do_to_a_running_store_is_no_accident(path: Path) 
 async def test_checks_from_two_threads_do_not_alarm_each_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file changes between their looks."""
     monkeypatch.setattr(writer, "CHECK_S", 0.0)
-    monkeypatch.setattr(sqlite_journal, "USED_S", 0.0)
+    monkeypatch.setattr(sqlite_journal, "CHECK_WRITE_S", 0.0)
     async with opened(path) as journal:
         await create(journal, "a")
         for seq in range(2, 200):
@@ -325,8 +325,11 @@ async def test_a_file_of_a_relay_that_left_no_mark_keeps_its_epoch(path: Path) -
 
 def test_marks_are_read_back_and_anything_else_is_none() -> None:
     """Each is as long as the last."""
-    marks = [Mark(epoch="0f" * 8, inode=7), Mark(epoch="0f" * 8, inode=2**63, task="t" * 26, seq=10**9)]
-    assert [Mark.decode(mark.encode()) for mark in marks] == marks
+    marks = [
+        HighWaterMark(epoch="0f" * 8, inode=7),
+        HighWaterMark(epoch="0f" * 8, inode=2**63, task="t" * 26, seq=10**9),
+    ]
+    assert [HighWaterMark.decode(mark.encode()) for mark in marks] == marks
     assert len({len(mark.encode()) for mark in marks}) == 1
     for torn in (b"", b"\0" * 128, b"0f0f 7", b"\xff", b"a b c d", marks[1].encode()[:60]):
-        assert Mark.decode(torn) is None
+        assert HighWaterMark.decode(torn) is None

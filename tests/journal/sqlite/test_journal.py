@@ -19,7 +19,7 @@ from relay.errors import ConfigError
 from relay.journal.base import Filter, StoredTask
 from relay.journal.entries import Appended
 from relay.journal.sqlite import SQLiteJournal, checkpoints
-from relay.journal.sqlite.tables import keep_secret
+from relay.journal.sqlite.metadata import keep_secret
 
 
 @asynccontextmanager
@@ -367,11 +367,11 @@ async def _make(path: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare", "reason"),
     [
-        (no_folder, "folder"),
+        (no_folder, "directory"),
         (folder, "cannot open"),
-        (folder_is_a_file, "folder"),
+        (folder_is_a_file, "directory"),
         (no_database, "not a database"),
-        (another_database, "another program's"),
+        (another_database, "another program"),
         (from_the_future, "schema 99"),
     ],
 )
@@ -445,8 +445,7 @@ async def test_one_bad_job_of_a_commit_fails_alone(path: Path, journal: SQLiteJo
 async def test_work_that_breaks_off_is_undone_alone(path: Path, journal: SQLiteJournal) -> None:
     """What a job wrote before its mistake goes; what others wrote in the same commit stays."""
     await create(journal, "a")
-    writer = journal._writer
-    assert writer is not None
+    writer = journal._opened().writer
 
     def break_off(connection: sqlite3.Connection) -> None:
         keep_secret(connection, "half", "written")
@@ -466,9 +465,8 @@ async def test_work_that_breaks_off_is_undone_alone(path: Path, journal: SQLiteJ
 
 async def test_what_must_be_on_disk_is_synced(journal: SQLiteJournal) -> None:
     """Commits with a `create` or a `keep` are synced before they are answered; appends alone are not."""
-    assert journal._database is not None
     statements: list[str] = []
-    journal._database.writes.set_trace_callback(statements.append)
+    journal._opened().database.writes.set_trace_callback(statements.append)
 
     async def synchronous(call: object) -> list[str]:
         statements.clear()
@@ -594,8 +592,7 @@ def test_a_loop_that_ends_without_closing_leaves_a_sound_file(path: Path) -> Non
     with ExitStack() as stack:
         left = asyncio.run(leave(stack))
     asyncio.run(look())
-    assert left._database is not None
-    left._database.close()
+    left._opened().database.close()
 
 
 async def test_a_folder_of_another_user_is_named_with_both_uids(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,163 @@
+"""
+The table of events: appending to logs, and reading logs and states back.
+
+Plain functions on a connection, called in the thread that owns it. None begins or ends a transaction.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import orjson
+
+from relay.core.codec import decode_event, decode_snapshot
+from relay.core.events import Event
+from relay.core.snapshot import Snapshot, begin, fold
+from relay.journal.batch import Batch
+from relay.journal.entries import Entry, History
+from relay.journal.sqlite.damage import decoding
+
+_ROWS: Final = 1000
+"""Rows per INSERT. SQLite accepts 32766 values in one statement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """The end of a log."""
+
+    state: str
+    seq: int
+
+
+def add_events(
+    connection: sqlite3.Connection, batches: Sequence[Batch], *, history_events: int, history_bytes: int
+) -> list[ValueError | None]:
+    """
+    Continue many logs at once.
+
+    A commit of many appends executes hardly more statements than one of a single append. Each statement releases the
+    interpreter's lock, and beside a busy event loop it can take 5 ms to get it back.
+
+    Args:
+        connection: in a transaction.
+        batches: what to append. A log whose batch has a snapshot is trimmed.
+        history_events: how many events before the stored snapshot to keep of each log.
+        history_bytes: how many bytes of events to keep of each log.
+
+    Returns:
+        For each batch, why it was refused (it does not continue its log), or null.
+    """
+    ends = _load_ends(connection, {batch.task for batch in batches})
+    states = {task: end.state for task, end in ends.items()}
+    refusals: list[ValueError | None] = []
+    accepted: list[Batch] = []
+    for batch in batches:
+        try:
+            batch.check_next(ends[batch.task].seq if batch.task in ends else None)
+        except ValueError as error:
+            refusals.append(error)
+        else:
+            ends[batch.task] = _End(state=batch.state, seq=batch.last_seq)
+            refusals.append(None)
+            accepted.append(batch)
+    add_entries(connection, [entry for batch in accepted for entry in batch.entries])
+    changed = [(end.state, task) for task, end in ends.items() if end.state != states[task]]
+    connection.executemany("UPDATE tasks SET state = ? WHERE id = ?", changed)
+    for batch in accepted:
+        if batch.upstream is not None:
+            known = (batch.upstream.upstream_id, batch.upstream.socket_token, batch.task)
+            connection.execute("UPDATE tasks SET upstream_id = ?, socket_token = ? WHERE id = ?", known)
+        if batch.snapshot is not None:
+            stored = (batch.snapshot, batch.last_seq, batch.task)
+            connection.execute("UPDATE tasks SET snapshot = ?, snapshot_seq = ? WHERE id = ?", stored)
+            trimmed = (batch.task, batch.last_seq - history_events)
+            connection.execute("DELETE FROM events WHERE task = ? AND seq <= ?", trimmed)
+            _trim_bytes(connection, batch.task, history_bytes)
+    return refusals
+
+
+def add_entries(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    """Insert entries without any check."""
+    for start in range(0, len(entries), _ROWS):
+        rows = entries[start : start + _ROWS]
+        values = ", ".join(["(?, ?, ?)"] * len(rows))
+        connection.execute(
+            f"INSERT INTO events (task, seq, body) VALUES {values}",  # noqa: S608 - placeholders only
+            [value for entry in rows for value in (entry.task, entry.seq, entry.body)],
+        )
+
+
+def load_snapshot(connection: sqlite3.Connection, task: str, epoch: str) -> Snapshot | None:
+    """Return the state of a task: its stored snapshot with all later events applied."""
+    row = connection.execute("SELECT snapshot, snapshot_seq FROM tasks WHERE id = ?", (task,)).fetchone()
+    if row is None:
+        return None
+    stored, seq = row
+    rows = connection.execute("SELECT seq, body FROM events WHERE task = ? AND seq > ? ORDER BY seq", (task, seq or 0))
+    events = _decode_events(task, rows, after=seq or 0)
+    with decoding(task, "state"):
+        if stored is None:
+            start = begin(next(events), epoch)
+        else:
+            start = replace(decode_snapshot(stored), epoch=epoch)  # stored with the epoch at that time
+            if (start.id, start.seq) != (task, seq):
+                raise ValueError(seq)
+        return fold(start, events)
+
+
+def load_history(connection: sqlite3.Connection, task: str, after: int, limit: int) -> History:
+    """Return entries with a seq above `after`, oldest first."""
+    first = connection.execute(
+        "SELECT coalesce((SELECT min(seq) FROM events WHERE task = id), snapshot_seq + 1) FROM tasks WHERE id = ?",
+        (task,),
+    ).fetchone()
+    rows = connection.execute(
+        "SELECT seq, body FROM events WHERE task = ? AND seq > ? ORDER BY seq LIMIT ?", (task, after, limit)
+    )
+    first_seq = (first[0] if first else 0) or 0
+    entries = []
+    with decoding(task, "log"):
+        for expected, (seq, body) in enumerate(rows, max(after + 1, first_seq)):
+            entry = Entry.parse(body)
+            if (entry.task, entry.seq, seq) != (task, expected, expected):
+                raise ValueError(expected)
+            entries.append(entry)
+    return History(entries=tuple(entries), first_seq=first_seq)
+
+
+def _load_ends(connection: sqlite3.Connection, tasks: Collection[str]) -> dict[str, _End]:
+    """Return the ends of existing logs. They come in one row, because each row of a result is a step of its own."""
+    (ends,) = connection.execute(
+        "SELECT json_group_array(json_array("
+        "  id, state, coalesce((SELECT max(seq) FROM events WHERE task = id), snapshot_seq)"
+        ")) FROM tasks WHERE id IN (SELECT value FROM json_each(?))",
+        (orjson.dumps(list(tasks)).decode(),),
+    ).fetchone()
+    return {task: _End(state=state, seq=seq) for task, state, seq in orjson.loads(ends)}
+
+
+def _trim_bytes(connection: sqlite3.Connection, task: str, history_bytes: int) -> None:
+    """Keep the last `history_bytes` of a log. Most logs are shorter, which one cheap query finds out."""
+    (size,) = connection.execute("SELECT sum(length(body)) FROM events WHERE task = ?", (task,)).fetchone()
+    if (size or 0) <= history_bytes:
+        return
+    connection.execute(
+        "DELETE FROM events WHERE task = :task AND seq <= ("
+        "  SELECT max(seq) FROM"
+        "    (SELECT seq, sum(length(body)) OVER (ORDER BY seq DESC) AS size FROM events WHERE task = :task)"
+        "  WHERE size > :bytes"
+        ")",
+        {"task": task, "bytes": history_bytes},
+    )
+
+
+def _decode_events(task: str, rows: Iterable[tuple[int, bytes]], after: int) -> Iterator[Event]:
+    """Decode the events of a log that follow `after`, one by one."""
+    for seq, body in rows:
+        with decoding(task, "log"):
+            event = decode_event(body)
+            if (event.task, event.seq, seq) != (task, seq, after + 1):
+                raise ValueError(seq)
+        after = seq
+        yield event

@@ -1,0 +1,155 @@
+"""
+The table of tasks and what belongs to it: tags, idempotency keys and the index of words.
+
+Plain functions on a connection, called in the thread that owns it. None begins or ends a transaction.
+"""
+
+import json
+import sqlite3
+from typing import Final
+
+import orjson
+from pydantic import TypeAdapter
+
+from relay.core.events import ENDED
+from relay.core.upstream import CheckedInput, File, UpstreamTask
+from relay.journal.base import UNFINISHED, Claim, StoredTask
+from relay.journal.batch import Batch
+from relay.journal.sqlite.damage import decoding
+from relay.journal.sqlite.events import add_entries
+from relay.journal.sqlite.words import add_words, drop_unused_words, names_of
+
+_FILES: Final = TypeAdapter(tuple[File, ...])
+
+_ENDED: Final = tuple(ENDED)
+
+
+def add_task(connection: sqlite3.Connection, task: StoredTask, batch: Batch, claim: Claim | None) -> None:
+    """
+    Add a task with its first event and the idempotency key of its request.
+
+    Raises:
+        ValueError: there is a task with this id.
+    """
+    if connection.execute("SELECT 1 FROM tasks WHERE id = ?", (task.id,)).fetchone():
+        raise ValueError(f"there is already a task {task.id}")
+    connection.execute(
+        "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
+        " input, files, checked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            task.id,
+            task.provider,
+            task.model,
+            task.created_at,
+            batch.state,
+            None if task.upstream is None else task.upstream.upstream_id,
+            None if task.upstream is None else task.upstream.socket_token,
+            task.hook,
+            orjson.dumps(task.tags),
+            orjson.dumps(dict(task.metadata)),
+            orjson.dumps(dict(task.input)),
+            _FILES.dump_json(task.files) if task.files else None,
+            None if task.checked is None else _dump_checked(task.checked),
+        ),
+    )
+    tags = [(tag, task.created_at, task.id) for tag in set(task.tags)]
+    connection.executemany("INSERT INTO task_tags (tag, created_at, task) VALUES (?, ?, ?)", tags)
+    add_words(connection, [task.model, *task.tags])
+    add_entries(connection, batch.entries)
+    if claim is not None:
+        row = (claim.key, claim.digest, claim.task, claim.at)
+        connection.execute("INSERT OR REPLACE INTO claims (key, digest, task, at) VALUES (?, ?, ?, ?)", row)
+
+
+def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
+    """Return what is stored for a task besides its log."""
+    row = connection.execute(
+        "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files, checked"
+        " FROM tasks WHERE id = ?",
+        (task,),
+    ).fetchone()
+    if row is None:
+        return None
+    provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, files, checked = row
+    accepted = upstream_id is not None or socket_token is not None
+    with decoding(task, "data"):
+        return StoredTask(
+            id=task,
+            provider=provider,
+            model=model,
+            created_at=created_at,
+            tags=tuple(orjson.loads(tags)),
+            input=dict(orjson.loads(input_)),
+            metadata=dict(orjson.loads(metadata)),
+            upstream=UpstreamTask(upstream_id=upstream_id, socket_token=socket_token) if accepted else None,
+            hook=hook,
+            files=_FILES.validate_json(files) if files else (),
+            checked=_load_checked(checked) if checked else None,
+        )
+
+
+def _dump_checked(checked: CheckedInput) -> bytes:
+    # json, because orjson writes no integers of more than 64 bits, which a checked input can contain.
+    return json.dumps({"model": checked.model, "input": dict(checked.input)}, ensure_ascii=False).encode()
+
+
+def _load_checked(stored: bytes) -> CheckedInput:
+    checked = json.loads(stored)
+    return CheckedInput(model=checked["model"], input=dict(checked["input"]))
+
+
+def find_hook(connection: sqlite3.Connection, provider: str, hook: str) -> str | None:
+    """Return the id of the task with this callback secret."""
+    row = connection.execute("SELECT id FROM tasks WHERE hook = ? AND provider = ?", (hook, provider)).fetchone()
+    return row[0] if row else None
+
+
+def find_upstream(connection: sqlite3.Connection, provider: str, upstream: UpstreamTask) -> str | None:
+    """Return the id of the task with this id or this socket token on the platform. NULL equals nothing."""
+    row = connection.execute(
+        "SELECT id FROM tasks WHERE (upstream_id = ? OR socket_token = ?) AND provider = ? ORDER BY created_at LIMIT 1",
+        (upstream.upstream_id, upstream.socket_token, provider),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def load_claim(connection: sqlite3.Connection, key: str) -> Claim | None:
+    """Return the claim of an idempotency key."""
+    row = connection.execute("SELECT digest, task, at FROM claims WHERE key = ?", (key,)).fetchone()
+    return Claim(key=key, digest=row[0], task=row[1], at=row[2]) if row else None
+
+
+def drop_claim(connection: sqlite3.Connection, key: str) -> None:
+    """Delete the claim of an idempotency key."""
+    connection.execute("DELETE FROM claims WHERE key = ?", (key,))
+
+
+def load_unfinished(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the ids of the tasks that have not ended, oldest first."""
+    rows = connection.execute(
+        f"SELECT id FROM tasks WHERE state IN ({', '.join('?' * len(UNFINISHED))})"  # noqa: S608 - placeholders only
+        " ORDER BY created_at, id",
+        UNFINISHED,
+    )
+    return tuple(task for (task,) in rows)
+
+
+def prune(connection: sqlite3.Connection, ended_before: float, limit: int) -> tuple[str, ...]:
+    """Delete the oldest tasks that ended before a time, with all their data; return their ids."""
+    rows = connection.execute(
+        # A task ends after it was created, so the index on created_at narrows the search.
+        f"SELECT id FROM tasks WHERE created_at < ? AND +state IN ({', '.join('?' * len(_ENDED))})"  # noqa: S608
+        # A damaged snapshot must not keep all other tasks from being deleted.
+        " AND coalesce(CASE WHEN json_valid(CAST(snapshot AS TEXT))"
+        "   THEN json_extract(CAST(snapshot AS TEXT), '$.ended_at') END, created_at) < ?"
+        " ORDER BY created_at, id LIMIT ?",
+        (ended_before, *_ENDED, ended_before, limit),
+    )
+    deleted = tuple(task for (task,) in rows)
+    names = names_of(connection, deleted)
+    keys = [(task,) for task in deleted]
+    for table in ("events", "task_tags", "claims"):
+        connection.executemany(f"DELETE FROM {table} WHERE task = ?", keys)  # noqa: S608 - one of three names
+    connection.executemany("DELETE FROM tasks WHERE id = ?", keys)
+    drop_unused_words(connection, names)
+    return deleted
