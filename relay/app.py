@@ -18,6 +18,7 @@ from aiohttp import web
 from relay import log
 from relay.access.grants import Access
 from relay.access.login_codes import LoginCodes
+from relay.backoff import Bucket
 from relay.catalogue import catalogue
 from relay.clock import CautiousClock
 from relay.config import Config
@@ -40,7 +41,7 @@ from relay.web.application import application
 from relay.web.http.connection_counts import Crowd
 from relay.web.http.context import Context
 from relay.web.http.listener import listening, make_gate
-from relay.web.http.rate_limits import Bucket, Rate, Rates
+from relay.web.http.rate_limits import Rate, Rates
 
 _log = log.get("relay")
 

@@ -23,8 +23,8 @@ from relay.core.codec import DATA_BY_TYPE, EVENT_TYPES, decode_event
 from relay.core.events import Append, Done, Eta, Event, LateLog, Output, Phase, Progress, Source, State
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, FieldError, UpstreamFault
-from relay.hub import viewer
-from relay.hub.viewer import Close
+from relay.hub import close_codes
+from relay.hub.close_codes import Close
 from relay.sandbox.switches import faults
 from relay.sandbox.switches.faults import Faults
 from relay.web.api import openapi
@@ -144,10 +144,10 @@ class TestProtocol:
         assert said == {code.value: STATUS[code] for code in Code}
 
     def test_it_has_every_close_code(self) -> None:
-        """Each close code is documented."""
-        codes = {close.code for close in vars(viewer).values() if isinstance(close, Close)}
+        """Every reason for which the relay ends a connection has its documented code."""
+        codes = {close.code for close in vars(close_codes).values() if isinstance(close, Close)}
         said = {int(row[0]) for row in rows(PROTOCOL, "code", "reason")}
-        assert said == codes | {viewer.protocol_error("").code}
+        assert said == codes | {close_codes.protocol_error("").code}
 
     def test_it_names_no_other_close_code(self) -> None:
         """A close code in the text is in the table, or is a bound of the two ranges."""

@@ -33,7 +33,7 @@ async def reload(context: Context) -> None:
     context.config = old.model_copy(update={name: getattr(fresh, name) for name in RELOADED})
     log.set_level(fresh.log_level)
     if context.access.replace_keys(keys):
-        context.hub.check_again()
+        context.hub.disconnect_key_holders()
     _log.info(
         "settings.reloaded",
         changed=_names(name for name in changed if name in RELOADED),

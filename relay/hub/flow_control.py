@@ -1,22 +1,22 @@
 """
-Hears from a transport when more waits in its write buffer than its mark.
+Detects when the write buffer of a transport passes its high-water mark.
 
-A protocol in front of the one that is there: all that comes in goes on to that. Asking each viewer's buffer at every
-event costs a twentieth of the event.
+asyncio tells only the transport's protocol, so this one wraps the protocol that is there and forwards everything to
+it. Polling each viewer's buffer instead would add 5 % to the cost of an event.
 """
 
 import asyncio
 from collections.abc import Callable
 
 
-class Flow(asyncio.Protocol):
-    """Passes everything on, and calls `filled` when the transport has taken more than its mark."""
+class FlowControl(asyncio.Protocol):
+    """Forward every callback to `inner`, and call `on_full` when the write buffer passes the high-water mark."""
 
-    __slots__ = ("_filled", "_inner")
+    __slots__ = ("_inner", "_on_full")
 
-    def __init__(self, inner: asyncio.Protocol, filled: Callable[[], None]) -> None:
+    def __init__(self, inner: asyncio.Protocol, on_full: Callable[[], None]) -> None:
         self._inner = inner
-        self._filled = filled
+        self._on_full = on_full
 
     def data_received(self, data: bytes) -> None:
         self._inner.data_received(data)
@@ -29,7 +29,7 @@ class Flow(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._inner.pause_writing()
-        self._filled()
+        self._on_full()
 
     def resume_writing(self) -> None:
         self._inner.resume_writing()

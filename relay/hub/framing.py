@@ -1,73 +1,78 @@
 """
-How a message is put on each wire. A message is framed once per form; every viewer of that form gets the same bytes.
+How a message is written on each kind of connection.
 
-SSE blocks carry no `event:` field, so that one `onmessage` serves both wires.
+A message is encoded once per framing, and every viewer with that framing gets the same bytes. SSE events have no
+`event:` field, so that one `onmessage` handler serves both WebSocket and SSE.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LAST = "ended"
-"""The id of the last block of a stream on many tasks: who comes back with it is told to stop."""
+STREAM_END_ID = "ended"
+"""The id of the last event of a stream on several topics. A client that reconnects with it gets 204 and stops."""
 
-_TEXT_FINAL = 0x81  # RFC 6455 section 5.2: FIN, opcode 1
+_FIN_TEXT = 0x81  # the final fragment of a text message: https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Form:
+class Framing:
     """
-    One wire form.
+    The encoding of messages on one kind of connection.
 
-    `wrap` takes a message's JSON and the cursor that it leads to (null: it leads nowhere, as a ping) and gives the
-    bytes on the wire. `ping_rounds` is after how many of the hub's rounds such a viewer is due a ping.
+    `encode` takes a message as JSON and the cursor after it, or None for a message that is not an event, such as a
+    ping. A viewer is pinged in every `ping_rounds`-th round of the hub.
     """
 
     name: str
-    wrap: Callable[[bytes, str | None], bytes]
+    encode: Callable[[bytes, str | None], bytes]
     ping_rounds: int
 
 
 def websocket_text(message: bytes, _cursor: str | None = None) -> bytes:
-    """Frame a text message as a server does: unmasked, whole."""
+    """Return `message` as one unmasked, unfragmented text frame, as servers send them."""
     size = len(message)
     if size < 126:
-        return bytes((_TEXT_FINAL, size)) + message
+        return bytes((_FIN_TEXT, size)) + message
     if size < 65_536:
-        return bytes((_TEXT_FINAL, 126)) + size.to_bytes(2, "big") + message
-    return bytes((_TEXT_FINAL, 127)) + size.to_bytes(8, "big") + message
+        return bytes((_FIN_TEXT, 126)) + size.to_bytes(2, "big") + message
+    return bytes((_FIN_TEXT, 127)) + size.to_bytes(8, "big") + message
 
 
-def sse_block(message: bytes, cursor: str | None = None) -> bytes:
-    """Write one block. JSON has no raw line end, so one `data:` line is enough."""
+def sse_event(message: bytes, cursor: str | None = None) -> bytes:
+    """Return `message` as one server-sent event. JSON has no raw line break, so one `data:` line is enough."""
     if cursor is None:
         return b"data: " + message + b"\n\n"
     return b"id: " + cursor.encode() + b"\ndata: " + message + b"\n\n"
 
 
 def sse_chunk(message: bytes, cursor: str | None = None) -> bytes:
-    """Write one block as one chunk (RFC 9112 section 7.1)."""
-    block = sse_block(message, cursor)
-    return b"%x\r\n%b\r\n" % (len(block), block)
+    """Return the server-sent event as one HTTP chunk: https://www.rfc-editor.org/rfc/rfc9112#section-7.1."""
+    event = sse_event(message, cursor)
+    return b"%x\r\n%b\r\n" % (len(event), event)
 
 
-def plain_sse_block(message: bytes, cursor: str | None = None) -> bytes:
-    """Write one block of a stream on many tasks: no cursor is the whole stream's, so only `LAST` becomes its id."""
-    return sse_block(message, cursor if cursor == LAST else None)
+def multi_sse_event(message: bytes, cursor: str | None = None) -> bytes:
+    """
+    Return one event of a stream on several topics.
+
+    The cursor of one task is not a position in the whole stream, so only `STREAM_END_ID` is written as an id.
+    """
+    return sse_event(message, cursor if cursor == STREAM_END_ID else None)
 
 
-def plain_sse_chunk(message: bytes, cursor: str | None = None) -> bytes:
-    """Write the same as one chunk."""
-    return sse_chunk(message, cursor if cursor == LAST else None)
+def multi_sse_chunk(message: bytes, cursor: str | None = None) -> bytes:
+    """Return what `multi_sse_event` does, as one HTTP chunk."""
+    return sse_chunk(message, cursor if cursor == STREAM_END_ID else None)
 
 
-def line(message: bytes, _cursor: str | None = None) -> bytes:
-    """Write a message as one line."""
+def json_line(message: bytes, _cursor: str | None = None) -> bytes:
+    """Return `message` as one line."""
     return message + b"\n"
 
 
-WEBSOCKET = Form("websocket", websocket_text, ping_rounds=2)
-SSE = Form("sse", sse_chunk, ping_rounds=1)
-SSE_HTTP_1_0 = Form("sse-http-1.0", sse_block, ping_rounds=1)
-MANY_SSE = Form("many-sse", plain_sse_chunk, ping_rounds=1)
-MANY_SSE_HTTP_1_0 = Form("many-sse-http-1.0", plain_sse_block, ping_rounds=1)
-LINES = Form("lines", line, ping_rounds=1)
+WEBSOCKET = Framing("websocket", websocket_text, ping_rounds=2)
+SSE = Framing("sse", sse_chunk, ping_rounds=1)
+SSE_HTTP_1_0 = Framing("sse-http-1.0", sse_event, ping_rounds=1)
+MULTI_SSE = Framing("multi-sse", multi_sse_chunk, ping_rounds=1)
+MULTI_SSE_HTTP_1_0 = Framing("multi-sse-http-1.0", multi_sse_event, ping_rounds=1)
+JSON_LINES = Framing("json-lines", json_line, ping_rounds=1)

@@ -1,10 +1,7 @@
 """
-One tag's audience, or that of all tasks: a row for each task, and who watches.
+The channel of a tag, or of all tasks: a summary of each task, and its viewers.
 
-Like a task's channel it writes and never awaits, and keeps no backlog: a viewer that is behind remembers the revision
-up to which it knows the rows, and is given those that have changed since. Which tasks there are, it is told.
-
-A viewer that is subscribed to one of the tasks itself is told of that task there, and not here.
+A viewer that is subscribed to one of the tasks directly receives its events there and not here.
 """
 
 from collections.abc import Sequence
@@ -13,174 +10,179 @@ from itertools import accumulate
 import orjson
 
 from relay.core.snapshot import Snapshot
-from relay.hub.framing import Form
+from relay.hub.channel import Channel
 from relay.hub.task_channel import FLOOD_BYTES
-from relay.hub.task_summary import Row
-from relay.hub.viewer import BEHIND_BYTES, Tag, TagSubscription, Viewer, about
-from relay.journal.entries import Entry
+from relay.hub.task_summary import TaskSummary
+from relay.hub.topic import TagTopic, Topic, topic_field
+from relay.hub.viewer import HIGH_WATER_BYTES, Subscription, Viewer
+from relay.journal.entries import Appended
 
 LISTED = 100
-"""How many tasks a viewer is shown when it comes. Those that have not ended may be more: they appear when they move."""
+"""How many tasks a new viewer is sent. Further tasks that have not ended are sent with their next event."""
+
+_UNLISTED = -1
+"""The position of a viewer that has not been sent the list yet."""
 
 
-class TagChannel:
-    """The channel of one tag, or of all tasks."""
+class TagChannel(Channel[TagTopic]):
+    """
+    Forwards the events of the tasks of one tag, except those that only add text.
 
-    def __init__(self, tag: Tag) -> None:
-        self.tag = tag
-        self.joining = 0
-        """How many are on their way in: the channel must not be let go under them."""
+    Its position is a revision that each change of a summary increments. A slow viewer is later sent the summaries that
+    have changed since its revision.
+    """
+
+    def __init__(self, topic: TagTopic) -> None:
+        super().__init__(topic)
         self.complete = False
-        """Whether every task of the tag that has not ended has a row, so that the list need not be read again."""
-        self._rows: dict[str, Row] = {}
-        self._strangers: set[str] = set()
-        """Tasks that not everybody here has been shown: the next news of one is its row."""
+        """Whether every task of the tag that has not ended has a summary, so that the list need not be read again."""
+        self._summaries: dict[str, TaskSummary] = {}
+        self._unlisted: set[str] = set()
+        """Tasks that some viewers have not been sent yet. Their next event is sent as a summary."""
         self._revision = 0
-        self._told = 0
-        """The revision that everybody who keeps up knows."""
-        self._news: list[tuple[str, bytes]] = []
-        """By task, what this commit has to say; written in one go."""
-        self._untidy = False
-        """Whether tasks have ended since the oldest of them were let go of last."""
-        self._audience: dict[Form, dict[Viewer, TagSubscription]] = {}
+        self._flushed_revision = 0
+        self._pending: list[tuple[Topic, bytes]] = []
+        """The messages of the current commit, with the task each is about."""
+        self._has_ended = False
+        """Whether a task has ended since summaries were last dropped."""
 
     def __repr__(self) -> str:
-        viewers = sum(map(len, self._audience.values()))
-        return f"<TagChannel {self.tag} rows={len(self._rows)} viewers={viewers} joining={self.joining}>"
+        _, tag = self.topic
+        viewers = len(list(self._subscriptions()))
+        return f"<TagChannel {tag} summaries={len(self._summaries)} viewers={viewers}>"
 
     def __contains__(self, task: str) -> bool:
-        return task in self._rows
+        return task in self._summaries
 
     @property
-    def unused(self) -> bool:
-        return not self.joining and not any(self._audience.values())
+    def loaded(self) -> bool:
+        return self.complete
 
-    def add(self, snapshot: Snapshot) -> None:
-        """Take in a task that was found in the list, without telling anybody."""
-        row = self._rows[snapshot.id] = Row(snapshot)
-        if not row.ended and any(self._audience.values()):
-            self._strangers.add(row.task)
+    def load(self, snapshot: Snapshot) -> None:
+        """Add a task that was read from the journal, without telling the viewers."""
+        summary = self._summaries[snapshot.id] = TaskSummary(snapshot)
+        if not summary.ended and any(self._subscriptions()):
+            self._unlisted.add(summary.task)
 
-    def show(self, snapshot: Snapshot, later: Sequence[Entry], now: float) -> None:
-        """Take in a task from its state and what was heard since, and have everybody told."""
-        row = Row(snapshot)
-        row.hear(later)
-        known = self._rows.get(row.task)
-        if known is None or known.seq <= row.seq:
-            self._rows[row.task] = row
-            self._say(row, [row.message(now)])
+    def introduce(self, snapshot: Snapshot, later: Sequence[Appended], now: float) -> None:
+        """Add or replace a task, given its state and what was appended since, and send its summary to the viewers."""
+        summary = TaskSummary(snapshot)
+        for appended in later:
+            summary.add(appended)
+        known = self._summaries.get(summary.task)
+        if known is None or known.seq <= summary.seq:
+            self._summaries[summary.task] = summary
+            self._send(summary, [summary.message(now)])
 
-    def hear(self, task: str, entries: Sequence[Entry], now: float) -> None:
-        """Take in what one commit brought of a task that has its row."""
-        row = self._rows[task]
-        shown = row.hear(entries)
-        if shown is None or (shown and task in self._strangers):
-            self._say(row, [row.message(now)])
+    def publish(self, appended: Appended, now: float) -> None:
+        """Take the events of one commit, of a task that has a summary. `flush` writes them."""
+        summary = self._summaries[appended.task]
+        shown = summary.add(appended)
+        if shown is None or (shown and summary.task in self._unlisted):
+            self._send(summary, [summary.message(now)])
         elif shown:
-            self._say(row, [entry.body for entry in shown])
+            self._send(summary, [entry.body for entry in shown])
 
-    def tell(self) -> list[Viewer]:
+    def flush(self) -> list[Viewer]:
         """
-        Write the news to everybody who keeps up.
+        Write what the commit has brought to the viewers that are not slow.
 
         Returns:
-            The viewers to whom it was not written.
+            The viewers that it was not written to: the slow ones, or all if it is too large.
         """
-        if not self._news:
+        pending, self._pending = self._pending, []
+        if not pending:
             return []
-        news, self._news = self._news, []
-        tasks = {task for task, _ in news}
-        flood = sum([len(body) for _, body in news]) > FLOOD_BYTES
-        fallen = []
-        for form, audience in self._audience.items():
-            frames = [] if flood else [(task, form.wrap(body, None)) for task, body in news]
-            together = b"".join([frame for _, frame in frames])
-            for viewer, subscription in audience.items():
-                if flood or viewer.behind_since is not None:
-                    if subscription.known_up_to is None:
-                        subscription.known_up_to = self._told
-                    fallen.append(viewer)
-                    continue
-                if tasks.isdisjoint(viewer.subscriptions):
+        tasks = {task for task, _ in pending}
+        is_flood = sum([len(body) for _, body in pending]) > FLOOD_BYTES
+        skipped = []
+        for framing, group in self._groups.items():
+            encoded = [] if is_flood else [(task, framing.encode(body, None)) for task, body in pending]
+            together = b"".join([data for _, data in encoded])
+            for viewer, subscription in group.items():
+                if is_flood or viewer.slow_since is not None:
+                    if subscription.stale_since is None:
+                        subscription.stale_since = self._flushed_revision
+                    skipped.append(viewer)
+                elif tasks.isdisjoint(viewer.subscriptions):
                     viewer.write(together)
-                elif others := b"".join([frame for task, frame in frames if task not in viewer.subscriptions]):
+                elif others := b"".join([data for task, data in encoded if task not in viewer.subscriptions]):
                     viewer.write(others)
-        self._told = self._revision
-        self._untidy |= any(self._rows[task].ended for task in tasks)
-        if self._untidy and len(self._rows) > LISTED:
-            self._forget_ended()
-        return fallen
+        self._flushed_revision = self._revision
+        self._drop_ended()
+        return skipped
 
-    def enter(self, subscription: TagSubscription, now: float) -> None:
-        """Show a viewer the list and, in the same breath, have it hear everything from here on."""
-        viewer = subscription.viewer
-        self._audience.setdefault(viewer.form, {})[viewer] = subscription
-        viewer.tags[self.tag] = subscription
-        if viewer.behind_since is None:
-            self._list(subscription, now)
+    def begin(self, viewer: Viewer, expires_at: float | None, now: float) -> None:
+        """Subscribe a viewer: write the list, and every change from here on."""
+        subscription = self.add(viewer, expires_at)
+        if viewer.slow_since is None:
+            self._write_list(viewer, now)
+        else:
+            subscription.stale_since = _UNLISTED
 
-    def exit(self, viewer: Viewer) -> None:
-        """Forget a viewer. Idempotent."""
-        viewer.tags.pop(self.tag, None)
-        self._audience.get(viewer.form, {}).pop(viewer, None)
-
-    def catch_up(self, subscription: TagSubscription, now: float) -> bool:
-        """
-        Give a viewer that has drained the rows that changed since it was told last, or the list it waits for.
-
-        Returns:
-            Whether more rows are owed than it was given: so many at a time as it may have in its buffer.
-        """
-        known, subscription.known_up_to = subscription.known_up_to, None
-        if not subscription.listed:
-            self._list(subscription, now)
-        elif known is not None:
-            changed = sorted((row for row in self._rows.values() if row.revision > known), key=lambda row: row.revision)
-            for count, size_bytes in enumerate(accumulate(len(row.message(now)) for row in changed), 1):
-                if size_bytes > BEHIND_BYTES and count < len(changed):
-                    subscription.known_up_to = changed[count - 1].revision
-                    changed = changed[:count]
-                    break
-            self._write(subscription.viewer, changed, now)
-        return subscription.known_up_to is not None
-
-    def hand_back(self, viewer: Viewer, task: str, now: float) -> None:
-        """Show a viewer from here on a task that it was subscribed to itself."""
-        subscription, row = viewer.tags[self.tag], self._rows.get(task)
-        if row is None or not subscription.listed:
+    def catch_up(self, subscription: Subscription, now: float) -> None:
+        since, subscription.stale_since = subscription.stale_since, None
+        if since is None:
             return
-        if viewer.behind_since is None:
-            self._write(viewer, [row], now)
+        if since == _UNLISTED:
+            self._write_list(subscription.viewer, now)
             return
-        # It may be owed something of the task: so this is a change, if only for those who are behind.
-        if subscription.known_up_to is None:
-            subscription.known_up_to = self._revision
+        changed = sorted((each for each in self._summaries.values() if each.revision > since), key=_revision)
+        sizes = accumulate(len(summary.message(now)) for summary in changed)
+        for count, size_bytes in enumerate(sizes, 1):
+            if size_bytes > HIGH_WATER_BYTES and count < len(changed):
+                subscription.stale_since = changed[count - 1].revision
+                changed = changed[:count]
+                break
+        self._write(subscription.viewer, changed, now)
+
+    def task_unsubscribed(self, viewer: Viewer, task: str, now: float) -> None:
+        """Send the viewer the task's summary: from here on it receives the task's events from this channel."""
+        subscription, summary = viewer.subscriptions[self.topic], self._summaries.get(task)
+        if summary is None or subscription.stale_since == _UNLISTED:
+            return
+        if viewer.slow_since is None:
+            self._write(viewer, [summary], now)
+            return
+        # The viewer may have missed events of the task, so this counts as a change, which only slow viewers are sent.
+        if subscription.stale_since is None:
+            subscription.stale_since = self._revision
         self._revision += 1
-        row.revision = self._revision
+        summary.revision = self._revision
 
-    def _say(self, row: Row, bodies: Sequence[bytes]) -> None:
-        self._strangers.discard(row.task)
+    def _send(self, summary: TaskSummary, bodies: Sequence[bytes]) -> None:
+        self._unlisted.discard(summary.task)
         self._revision += 1
-        row.revision = self._revision
-        self._news += [(row.task, body) for body in bodies]
+        summary.revision = self._revision
+        self._has_ended |= summary.ended
+        self._pending += [(("task", summary.task), body) for body in bodies]
 
-    def _list(self, subscription: TagSubscription, now: float) -> None:
-        rows = sorted(self._rows.values(), key=lambda row: row.rank, reverse=True)
-        self._strangers |= {row.task for row in rows[LISTED:] if not row.ended}
-        self._write(subscription.viewer, rows[:LISTED], now, orjson.dumps({"type": "listed", **about("tag", self.tag)}))
-        subscription.listed = True
+    def _write_list(self, viewer: Viewer, now: float) -> None:
+        summaries = sorted(self._summaries.values(), key=_rank, reverse=True)
+        self._unlisted |= {summary.task for summary in summaries[LISTED:] if not summary.ended}
+        self._write(viewer, summaries[:LISTED], now, orjson.dumps({"type": "listed", **topic_field(self.topic)}))
 
-    def _write(self, viewer: Viewer, rows: Sequence[Row], now: float, *after: bytes) -> None:
-        messages = [row.message(now) for row in rows if row.task not in viewer.subscriptions]
+    def _write(self, viewer: Viewer, summaries: Sequence[TaskSummary], now: float, *after: bytes) -> None:
+        messages = [each.message(now) for each in summaries if ("task", each.task) not in viewer.subscriptions]
         if messages or after:
-            viewer.write(b"".join([viewer.form.wrap(message, None) for message in (*messages, *after)]))
+            viewer.write(b"".join([viewer.framing.encode(message, None) for message in (*messages, *after)]))
 
-    def _forget_ended(self) -> None:
-        """Let go of the oldest ended tasks beyond those that a list has, unless somebody may still be owed an end."""
-        subscriptions = (one for audience in self._audience.values() for one in audience.values())
-        if any(subscription.known_up_to is not None for subscription in subscriptions):
+    def _drop_ended(self) -> None:
+        """Drop the oldest ended tasks that do not fit into a list, unless a slow viewer has yet to get their end."""
+        excess = len(self._summaries) - LISTED
+        if not self._has_ended or excess <= 0:
             return
-        ended = sorted((row for row in self._rows.values() if row.ended), key=lambda row: row.rank)
-        for row in ended[: len(self._rows) - LISTED]:
-            del self._rows[row.task]
-        self._untidy = False
+        if any(subscription.stale_since is not None for subscription in self._subscriptions()):
+            return
+        ended = sorted((summary for summary in self._summaries.values() if summary.ended), key=_rank)
+        for summary in ended[:excess]:
+            del self._summaries[summary.task]
+        self._has_ended = False
+
+
+def _rank(summary: TaskSummary) -> tuple[bool, float, str]:
+    return summary.rank
+
+
+def _revision(summary: TaskSummary) -> int:
+    return summary.revision

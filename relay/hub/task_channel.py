@@ -1,217 +1,165 @@
-"""
-One task's audience: the state so far, the last stretch of its log, and who watches.
+"""The channel of one task: its state, the end of its log, and its viewers."""
 
-A channel hears of every entry once, in order. It writes; it never awaits, and it keeps nothing for a single viewer.
-"""
-
-from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
 
 import orjson
 
-from relay.core.codec import encode_snapshot
-from relay.core.snapshot import Snapshot, apply
-from relay.hub.framing import Form
+from relay.core.snapshot import Snapshot
+from relay.hub.channel import Channel
+from relay.hub.framing import Framing
+from relay.hub.lazy_snapshot import LazySnapshot, snapshot_message
+from relay.hub.recent_entries import RecentEntries
+from relay.hub.topic import TaskTopic
 from relay.hub.viewer import Subscription, Viewer
-from relay.journal.entries import Entry
+from relay.journal.entries import Appended, Entry
 
-RECENT_EVENTS = 500
-RECENT_BYTES = 256 * 1024
-"""How much of a live task's log is kept in memory for those who resume; older parts are read from the journal."""
+FLOOD_BYTES = 256 * 1024
+"""
+A commit larger than this is not written to anyone, or every write buffer would hold it.
 
-FLOOD_BYTES = RECENT_BYTES
-"""More than this in one commit is written to nobody, or every write buffer would hold it: the state says it shorter."""
-
-
-def state_message(snapshot: bytes, now: float) -> bytes:
-    """Write the message that has a task's whole state; `now` is the server's clock."""
-    return b'{"type":"snapshot","task":%b,"at":%b}' % (snapshot, orjson.dumps(now))
+Its viewers are sent the state instead.
+"""
 
 
-class Channel:
-    """A task's channel. Until `open` it only gathers what it hears, so that nothing falls between."""
+class TaskChannel(Channel[TaskTopic]):
+    """Forwards a task's events. Until `load` it only collects them, so that none is lost before the state is known."""
 
-    def __init__(self, task: str) -> None:
-        self.task = task
-        self.joining = 0
-        """How many are on their way in: the channel must not be let go under them."""
-        self._snapshot: Snapshot | None = None
-        self._heard: list[Entry] = []
-        """Entries that are not folded into the snapshot yet: most are never needed there."""
-        self._heard_bytes = 0
-        self._recent: deque[Entry] = deque()
-        self._recent_bytes = 0
-        self._audience: dict[Form, dict[Viewer, Subscription]] = {}
-        self._writes: dict[Form, list[Callable[[bytes], None]]] | None = None
-        """Of those who keep up, how to write to each: put together anew when somebody comes, goes, or falls behind."""
-        self._behind: list[Subscription] = []
-        """The others, as of then."""
-        self._encoded: tuple[int, bytes] | None = None
+    def __init__(self, topic: TaskTopic) -> None:
+        super().__init__(topic)
+        _, self.task = topic
         self.seq = 0
+        """The last event received."""
+        self._epoch = ""
+        self._state: LazySnapshot | None = None
+        self._ended = False
+        self._early: list[Appended] = []
+        """What was published before the state was loaded."""
+        self._recent = RecentEntries()
+        self._writers: dict[Framing, list[Callable[[bytes], None]]] | None = None
+        """The `write` methods of the viewers that are not slow; None until the next event after a change."""
+        self._slow: list[Subscription] = []
+        """The subscriptions of the other viewers, as of the same time."""
 
     def __repr__(self) -> str:
-        viewers = sum(map(len, self._audience.values()))
-        return f"<Channel {self.task} seq={self.seq} viewers={viewers} joining={self.joining}>"
+        return f"<TaskChannel {self.task} seq={self.seq} viewers={len(list(self._subscriptions()))}>"
 
     @property
-    def opened(self) -> bool:
-        return self._snapshot is not None
+    def loaded(self) -> bool:
+        return self._state is not None
 
-    @property
-    def unused(self) -> bool:
-        return not self.joining and not any(self._audience.values())
+    def load(self, snapshot: Snapshot) -> None:
+        """Start from the state in the journal, which may include some of what has been published so far."""
+        self._state = LazySnapshot(snapshot)
+        self._epoch, self.seq, self._ended = snapshot.epoch, snapshot.seq, snapshot.done is not None
+        for appended in self._early:
+            self._take(appended)
+        self._early.clear()
 
-    def open(self, snapshot: Snapshot) -> None:
-        """Begin with the state as the journal has it; what was heard meanwhile and is in it already is dropped."""
-        self._snapshot = snapshot
-        self._heard = [entry for entry in self._heard if entry.seq > snapshot.seq]
-        self.seq = self._heard[-1].seq if self._heard else snapshot.seq
-        for entry in self._heard:
-            self._remember(entry)
-
-    def snapshot(self) -> Snapshot:
-        """Return the state after the last entry heard."""
-        if self._snapshot is None:
-            raise AssertionError("a channel is opened before it is asked")
-        for entry in self._heard:
-            self._snapshot = apply(self._snapshot, entry.event)
-        self._heard.clear()
-        self._heard_bytes = 0
-        return self._snapshot
-
-    def cursor(self, seq: int) -> str:
-        """Return the cursor of an entry."""
-        if self._snapshot is None:
-            raise AssertionError("a channel is opened before it is asked")
-        return f"{self._snapshot.epoch}:{seq}"
-
-    def since(self, seq: int) -> list[Entry] | None:
-        """Return the entries after `seq`, or null when the memory does not reach back so far."""
-        if seq == self.seq:
-            return []
-        if not self._recent or self._recent[0].seq > seq + 1:
-            return None
-        return list(islice(self._recent, seq + 1 - self._recent[0].seq, None))
-
-    def hear(self, entries: Sequence[Entry]) -> list[Viewer]:
+    def publish(self, appended: Appended) -> list[Viewer]:
         """
-        Take in what one commit brought and write it to everybody who keeps up.
+        Write the events of one commit to the viewers that are not slow.
 
         Returns:
-            The viewers to whom it was not written, although they kept up.
+            The viewers to which nothing was written because the commit is too large. They are slow from now on.
         """
-        if self._snapshot is None:
-            self._heard += entries
+        if not self.loaded:
+            self._early.append(appended)
             return []
-        # The state may have been read with entries in it whose tail comes only now.
-        entries = [entry for entry in entries if entry.seq > self.seq]
+        entries = self._take(appended)
         if not entries:
             return []
-        size = sum([len(entry.body) for entry in entries])
-        self._heard += entries
-        self._heard_bytes += size
-        self.seq = entries[-1].seq
-        for entry in entries:
-            self._remember(entry)
-        if len(self._heard) >= RECENT_EVENTS or self._heard_bytes > RECENT_BYTES:
-            self.snapshot()
-        fallen = self._withhold() if size > FLOOD_BYTES else []
-        if not fallen:
-            for form, writes in self._keeping_up().items():
-                frames = b"".join([form.wrap(entry.body, self.cursor(entry.seq)) for entry in entries])
-                for write in writes:
-                    write(frames)
-        if entries[-1].final:
-            self._end()
-        return fallen
+        skipped: list[Viewer] = []
+        if sum([len(entry.body) for entry in entries]) > FLOOD_BYTES:
+            skipped = self._skip_all()
+        else:
+            for framing, writers in self._current_writers().items():
+                data = b"".join([framing.encode(entry.body, self._cursor(entry.seq)) for entry in entries])
+                for write in writers:
+                    write(data)
+        if self._ended:
+            for subscription in list(self._subscriptions()):
+                if subscription.stale_since is None:  # the others end after the snapshot that they have yet to get
+                    self._end(subscription.viewer)
+        return skipped
 
-    def enter(self, subscription: Subscription, opening: bytes) -> None:
-        """Write a viewer its first messages and, in the same breath, have it hear everything from here on."""
-        viewer = subscription.viewer
-        self._audience.setdefault(viewer.form, {})[viewer] = subscription
-        self._writes = None
-        viewer.subscriptions[self.task] = subscription
-        if viewer.behind_since is not None:
-            subscription.stale = True  # the sweep brings the snapshot, as to everybody who is behind
+    def begin(self, viewer: Viewer, expires_at: float | None, opening: bytes) -> None:
+        """Subscribe a viewer: write its first messages, and every event from here on."""
+        subscription = self.add(viewer, expires_at)
+        if viewer.slow_since is not None:
+            subscription.stale_since = 0
             return
         viewer.write(opening)
         if self._ended:
-            self._let_go(viewer)
+            self._end(viewer)
 
-    def exit(self, viewer: Viewer) -> None:
-        """Forget a viewer. Idempotent."""
-        viewer.subscriptions.pop(self.task, None)
-        self._audience.get(viewer.form, {}).pop(viewer, None)
-        self._writes = None
+    def snapshot(self, framing: Framing, now: float) -> bytes:
+        """Return the message with the state after the last event."""
+        if self._state is None:
+            raise AssertionError(f"{self!r} is not loaded")
+        return framing.encode(snapshot_message(self._state, now), self._cursor(self.seq))
 
-    def changed(self) -> None:
-        """Take note that somebody here has fallen behind, or keeps up again."""
-        self._writes = None
-
-    def resumed(self, form: Form, seq: int, missed: Sequence[Entry], now: float) -> bytes:
-        """Return what a viewer that comes back with `seq` is told: how many events it missed, and these."""
+    def resumption(self, framing: Framing, missed: Sequence[Entry], now: float) -> bytes:
+        """Return the messages for a viewer that resumes: how many events it has missed, and those events."""
+        seq = self.seq - len(missed)
         head = {"type": "resumed", "task": self.task, "seq": seq, "events": len(missed), "at": now}
-        frames = [form.wrap(entry.body, self.cursor(entry.seq)) for entry in missed]
-        return b"".join([form.wrap(orjson.dumps(head), None), *frames])
-
-    def state(self, form: Form, now: float) -> bytes:
-        """Return the whole state as one message. The snapshot is encoded once for all who ask at one `seq`."""
-        if self._encoded is None or self._encoded[0] != self.seq:
-            self._encoded = (self.seq, encode_snapshot(self.snapshot()))
-        return form.wrap(state_message(self._encoded[1], now), self.cursor(self.seq))
+        events = [framing.encode(entry.body, self._cursor(entry.seq)) for entry in missed]
+        return b"".join([framing.encode(orjson.dumps(head), None), *events])
 
     def catch_up(self, subscription: Subscription, now: float) -> None:
-        """Give a viewer that has drained the state instead of what it missed."""
-        subscription.stale = False
+        subscription.stale_since = None
         viewer = subscription.viewer
-        viewer.write(self.state(viewer.form, now))
+        viewer.write(self.snapshot(viewer.framing, now))
         if self._ended:
-            self._let_go(viewer)
+            self._end(viewer)
 
-    def _withhold(self) -> list[Viewer]:
-        """Have everybody be owed a snapshot, and return those who keep up."""
-        everybody = [subscription for audience in self._audience.values() for subscription in audience.values()]
-        for subscription in everybody:
-            subscription.stale = True
-        return [subscription.viewer for subscription in everybody if subscription.viewer.behind_since is None]
+    def add(self, viewer: Viewer, expires_at: float | None) -> Subscription:
+        self._writers = None
+        return super().add(viewer, expires_at)
 
-    def _keeping_up(self) -> dict[Form, list[Callable[[bytes], None]]]:
-        """Return how to write to those who keep up, and have those who do not be owed a snapshot from now on."""
-        if self._writes is None:
-            self._writes = {}
-            for form, audience in self._audience.items():
-                writes: list[Callable[[bytes], None]] = [
-                    viewer.write for viewer in audience if viewer.behind_since is None
-                ]
-                if writes:
-                    self._writes[form] = writes
-            self._behind = [
-                subscription
-                for audience in self._audience.values()
-                for viewer, subscription in audience.items()
-                if viewer.behind_since is not None
-            ]
-        for subscription in self._behind:
-            subscription.stale = True
-        return self._writes
+    def remove(self, viewer: Viewer) -> None:
+        self._writers = None
+        super().remove(viewer)
 
-    @property
-    def _ended(self) -> bool:
-        return self.snapshot().done is not None
+    def speed_changed(self) -> None:
+        self._writers = None
 
-    def _end(self) -> None:
-        """Let everybody go who has it all; who is behind goes with the snapshot that is owed."""
-        for audience in self._audience.values():
-            for viewer in [viewer for viewer, subscription in audience.items() if not subscription.stale]:
-                self._let_go(viewer)
+    def recent(self, after: int) -> list[Entry] | None:
+        """Return the events after that `seq`, or None if some are no longer in memory."""
+        return [] if after == self.seq else self._recent.after(after)
 
-    def _let_go(self, viewer: Viewer) -> None:
-        self.exit(viewer)
-        viewer.ended(self.task)
+    def _take(self, appended: Appended) -> list[Entry]:
+        """Add a commit to the state and the recent entries, and return its entries that are new."""
+        # The state may have been read from the journal with entries in it that are published only now.
+        entries = [entry for entry in appended.entries if entry.seq > self.seq]
+        if entries and self._state is not None:
+            self._state.add(entries, appended.folded)
+            for entry in entries:
+                self._recent.append(entry)
+            self.seq, self._ended = entries[-1].seq, entries[-1].final
+        return entries
 
-    def _remember(self, entry: Entry) -> None:
-        self._recent.append(entry)
-        self._recent_bytes += len(entry.body)
-        while len(self._recent) > RECENT_EVENTS or self._recent_bytes > RECENT_BYTES:
-            self._recent_bytes -= len(self._recent.popleft().body)
+    def _cursor(self, seq: int) -> str:
+        return f"{self._epoch}:{seq}"
+
+    def _current_writers(self) -> dict[Framing, list[Callable[[bytes], None]]]:
+        """Return how to write to the viewers that are not slow, and mark the subscriptions of the others stale."""
+        if self._writers is None:
+            self._writers = {}
+            for framing, group in self._groups.items():
+                writers: list[Callable[[bytes], None]] = [viewer.write for viewer in group if viewer.slow_since is None]
+                if writers:
+                    self._writers[framing] = writers
+            self._slow = [each for each in self._subscriptions() if each.viewer.slow_since is not None]
+        for subscription in self._slow:
+            subscription.stale_since = 0
+        return self._writers
+
+    def _skip_all(self) -> list[Viewer]:
+        """Mark every subscription stale, and return the viewers that are not slow yet."""
+        for subscription in self._subscriptions():
+            subscription.stale_since = 0
+        return [each.viewer for each in self._subscriptions() if each.viewer.slow_since is None]
+
+    def _end(self, viewer: Viewer) -> None:
+        self.remove(viewer)
+        viewer.task_ended(self.task)

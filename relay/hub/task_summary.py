@@ -1,98 +1,63 @@
-"""
-A task as a tag's channel shows it: its state without log and segments, which nobody reads in a list.
+"""A task in the list of a tag: its state without log and segments."""
 
-It passes events on without decoding them: what it has to know of one is told by how `encode_event` writes it.
-"""
-
-from collections.abc import Sequence
 from dataclasses import replace
 
-from relay.core.codec import encode_snapshot
-from relay.core.snapshot import Snapshot, apply
-from relay.hub.task_channel import state_message
-from relay.journal.entries import Entry
-
-FOLD_AT = 100
-"""As many entries may wait to be folded: most are never asked for."""
+from relay.core.snapshot import Snapshot
+from relay.hub.lazy_snapshot import LazySnapshot, snapshot_message
+from relay.journal.entries import Appended, Entry
 
 
-class Row:
-    """One task's row in the channel of one tag."""
+class TaskSummary:
+    """The summary of one task, kept up to date with its entries."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.task = snapshot.id
         self.created_at = snapshot.created_at
         self.ended = snapshot.done is not None
         self.seq = snapshot.seq
-        """Of the last entry heard, whether it is shown or left out."""
+        """The last entry received, including those that only add text."""
         self.revision = 0
-        """When it changed last, as its channel counts."""
-        self._snapshot = _shortened(snapshot)
-        self._state = snapshot.state.encode()
-        self._heard: list[Entry] = []
-        self._encoded: bytes | None = None
+        """The revision of the channel at which the summary last changed."""
+        self._task_state = snapshot.state
+        self._state = LazySnapshot(snapshot, _without_text)
 
     def __repr__(self) -> str:
-        return f"<Row {self.task} seq={self.seq} revision={self.revision}>"
+        return f"<TaskSummary {self.task} seq={self.seq} revision={self.revision}>"
 
     @property
     def rank(self) -> tuple[bool, float, str]:
-        """The greater, the further up in the list: what has not ended first, and the newest first."""
+        """The sort key of a list, highest first: tasks that have not ended, then the newest."""
         return not self.ended, self.created_at, self.task
 
-    def hear(self, entries: Sequence[Entry]) -> list[Entry] | None:
+    def add(self, appended: Appended) -> list[Entry] | None:
         """
-        Take in what one commit brought.
+        Add what one commit appended to the task's log.
 
         Returns:
-            The entries to be passed on; null where one that is left out has changed the state, so that only the row
-            as it is now says it.
+            Those to forward to viewers, without the ones that only add text; None if one of those has changed the
+            task's state, so that viewers need the whole summary.
         """
-        shown, told_by_state = [], False
-        for entry in entries:
-            if entry.seq <= self.seq:  # the row may have been read with it, before the tail told
+        shown, changes, state_is_new = [], [], False
+        for entry in appended.entries:
+            if entry.seq <= self.seq:  # the summary may have been read with entries that are published only now
                 continue
-            self.seq = entry.seq
-            self.ended = entry.final
-            state = state_of(entry.body)
-            if not left_out(entry.body):
+            self.seq, self.ended = entry.seq, entry.final
+            if not entry.adds_text:
                 shown.append(entry)
-            elif state == self._state:
+            elif entry.state is self._task_state:
                 continue
             else:
-                told_by_state = True
-            self._state = state
-            self._heard.append(entry)
-            self._encoded = None
-        if len(self._heard) >= FOLD_AT:
-            self._fold()
-        return None if told_by_state else shown
+                state_is_new = True
+            self._task_state = entry.state
+            changes.append(entry)
+        if changes:
+            self._state.add(changes, appended.folded)
+        return None if state_is_new else shown
 
     def message(self, now: float) -> bytes:
-        """Return the row as one message. The snapshot is encoded once for all who are told."""
-        if self._encoded is None:
-            self._encoded = encode_snapshot(self._fold())
-        return state_message(self._encoded, now)
-
-    def _fold(self) -> Snapshot:
-        for entry in self._heard:
-            event = entry.event
-            # What was left out between leaves no trace here: each entry is the next one.
-            self._snapshot = _shortened(apply(replace(self._snapshot, seq=event.seq - 1), event))
-        self._heard.clear()
-        return self._snapshot
+        """Return the summary as a message; `now` is the relay's time in unix seconds."""
+        return snapshot_message(self._state, now)
 
 
-def left_out(body: bytes) -> bool:
-    """Say whether a tag's channel does not show an event. No text that comes from outside stands before `data`."""
-    return body.startswith((b'"data":{"log":', b'"data":{"append":'), body.index(b'"data":'))
-
-
-def state_of(body: bytes) -> bytes:
-    """Return the state that an event names."""
-    start = body.index(b'"state":"') + len(b'"state":"')
-    return body[start : body.index(b'"', start)]
-
-
-def _shortened(snapshot: Snapshot) -> Snapshot:
+def _without_text(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, log=(), segments=())

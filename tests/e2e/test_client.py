@@ -11,7 +11,8 @@ from playwright.async_api import BrowserContext, Page
 from yarl import URL
 
 from relay.app import Running
-from relay.hub.viewer import NO_SUCH_TASK, TOKEN_EXPIRED, TOKEN_INVALID
+from relay.hub.close_codes import NO_SUCH_TASK, TOKEN_EXPIRED, TOKEN_INVALID
+from relay.hub.viewer import Viewer
 from relay.sandbox import Sandbox
 from tests.e2e.follow import (
     BLANK,
@@ -33,7 +34,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 
-FAR_FUTURE = 4_000_000_000.0
 
 FOLLOW = """async ({ tokens = [], asks = false, ...options }) => {
   const { RelayClient } = await import("/static/relay.js");
@@ -177,10 +177,17 @@ async def test_a_token_is_renewed_in_place_before_it_expires(sandbox: Sandbox, r
     await page.clock.fast_forward(21_000)
 
     async with asyncio.timeout(60):
-        while viewer.subscriptions[task.id].expires_at != expires_at:  # noqa: ASYNC110 -- the hub has no event for it
+        while viewer.subscriptions["task", task.id].expires_at != expires_at:  # noqa: ASYNC110 -- the hub has no event for it
             await asyncio.sleep(0.005)
     assert await page.evaluate("asked") == [{"task": task.id}]
     assert await page.evaluate(OPENINGS) == ["snapshot"]
+
+
+def expire(relay: Running, viewer: Viewer) -> None:
+    """Let the relay find that a viewer's tokens have expired."""
+    for each in viewer.subscriptions.values():
+        each.expires_at = 0.0
+    relay.context.hub._visit([viewer])
 
 
 async def test_a_token_that_the_relay_reports_as_expired_is_renewed(
@@ -195,10 +202,10 @@ async def test_a_token_that_the_relay_reports_as_expired_is_renewed(
     assert await page.evaluate("asked.length") == 1
 
     (viewer,) = await viewers(relay, 1)
-    relay.context.hub._end_rights(viewer, FAR_FUTURE)
+    expire(relay, viewer)
     await until(page, f"asked.length === 2 && {SOCKET_LIVE}")
     (viewer,) = await viewers(relay, 1)
-    relay.context.hub.send_away(viewer, TOKEN_EXPIRED)
+    relay.context.hub.disconnect(viewer, TOKEN_EXPIRED)
 
     await until(page, f"asked.length === 3 && {SOCKET_LIVE} && {OPENINGS}.length === 3")
     assert await page.evaluate(OPENINGS) == ["snapshot", "resumed", "resumed"]
@@ -214,7 +221,7 @@ async def test_a_socket_closed_for_a_bad_token_is_reopened_once(sandbox: Sandbox
 
     for opened in (2, 3):
         (viewer,) = await viewers(relay, 1)
-        relay.context.hub.send_away(viewer, TOKEN_INVALID)
+        relay.context.hub.disconnect(viewer, TOKEN_INVALID)
         await until(page, f"{OPENINGS}.length === {opened} || client.connection === 'refused'")
 
     assert await page.evaluate("[client.connection, asked.length]") == ["refused", 3]
@@ -247,7 +254,7 @@ async def test_a_token_without_renewal_ends_in_a_refusal(sandbox: Sandbox, relay
     await until(page, SOCKET_LIVE)
 
     (viewer,) = await viewers(relay, 1)
-    relay.context.hub._end_rights(viewer, FAR_FUTURE)
+    expire(relay, viewer)
 
     await until(page, "client.connection === 'refused'")
     assert await page.evaluate("updates.at(-1).fault") == "token_expired"
@@ -312,7 +319,7 @@ async def test_clients_of_one_task_share_one_subscription(sandbox: Sandbox, rela
 
     await until(page, "clients.every(({ connection }) => connection === 'live')")
     (viewer,) = await viewers(relay, 1)
-    assert list(viewer.subscriptions) == [task.id]
+    assert list(viewer.subscriptions) == [("task", task.id)]
     await page.evaluate("client.stop()")
     release(sandbox, task)
     await until(page, "clients.every(({ state }) => state.done)")
@@ -347,7 +354,7 @@ async def test_a_board_can_subscribe_again_after_a_refusal(
     await page.evaluate("([task, token]) => board.subscribe(task, token)", [task.id, token(relay, task)])
     await until(page, "board.connection === 'live'")
     (viewer,) = await viewers(relay, 1)
-    relay.context.hub.send_away(viewer, NO_SUCH_TASK)
+    relay.context.hub.disconnect(viewer, NO_SUCH_TASK)
     await until(page, "board.connection === 'ended'")
     await page.evaluate("([task, token]) => board.subscribe(task, token)", [task.id, token(relay, task)])
 

@@ -42,7 +42,7 @@ async def ping(relay: Running, page: Page) -> None:
     """Send a ping to every viewer: the relay's clock does not advance with the page's."""
     before = await page.evaluate("updates.length")
     for viewer in relay.context.hub._viewers:
-        viewer.write(viewer.form.wrap(orjson.dumps({"type": "ping"}), None))
+        viewer.write(viewer.framing.encode(orjson.dumps({"type": "ping"}), None))
     await until(page, f"updates.length > {before}")
 
 

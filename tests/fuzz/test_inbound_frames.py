@@ -10,7 +10,7 @@ import pytest
 from websockets.frames import Close, Frame, Opcode
 
 from relay.app import Running
-from relay.web.live.websocket_viewers import INBOUND_BYTES
+from relay.web.live.websocket_viewers import MAX_MESSAGE_BYTES
 from tests.wire import connected
 
 HELD = {
@@ -54,9 +54,9 @@ MISUSES = {
     "a close whose reason is no text": (framed(Opcode.CLOSE, struct.pack(">H", 1000) + b"\xff"), NO_TEXT),
     "bad UTF-8": (framed(TEXT, b'{"type":"\xff"}'), NO_TEXT),
     "bad UTF-8 in the second fragment": (framed(TEXT, b"{", fin=False) + framed(MORE, b"\xed\xa0\x80"), NO_TEXT),
-    "too large": (framed(TEXT, b"a" * (INBOUND_BYTES + 1)), OURS),
+    "too large": (framed(TEXT, b"a" * (MAX_MESSAGE_BYTES + 1)), OURS),
     "too large in fragments": (
-        framed(TEXT, b"a", fin=False) + framed(MORE, b"a" * 1000, fin=False) * (INBOUND_BYTES // 1000 + 1),
+        framed(TEXT, b"a", fin=False) + framed(MORE, b"a" * 1000, fin=False) * (MAX_MESSAGE_BYTES // 1000 + 1),
         OURS,
     ),
     "too large by its head alone": (b"\x81\xff" + (2**62).to_bytes(8, "big") + ZERO_MASK, OURS),

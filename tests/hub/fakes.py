@@ -24,8 +24,11 @@ from relay.core.events import (
     Submit,
 )
 from relay.core.snapshot import Snapshot, apply, begin
-from relay.hub.framing import SSE_HTTP_1_0, Form
-from relay.hub.viewer import Close, Subject, Viewer
+from relay.hub.close_codes import Close
+from relay.hub.framing import SSE_HTTP_1_0, Framing
+from relay.hub.hub import Hub
+from relay.hub.topic import Topic
+from relay.hub.viewer import Viewer
 from relay.journal.base import Filter, ListPosition, StoredTask
 from relay.journal.entries import Appended, History, Listener
 from relay.journal.memory import MemoryJournal
@@ -199,18 +202,18 @@ class Paper(asyncio.WriteTransport):
 class Told(Viewer):
     """A viewer that can say what it was told."""
 
-    def __init__(self, form: Form = SSE_HTTP_1_0) -> None:
+    def __init__(self, framing: Framing = SSE_HTTP_1_0) -> None:
         self.paper = Paper()
-        super().__init__(form, self.paper)
+        super().__init__(framing, self.paper)
         self.endings: list[str] = []
-        self.expiries: list[str] = []
+        self.expiries: list[Topic] = []
         self.closes: list[Close] = []
 
-    def ended(self, task: str) -> None:
+    def task_ended(self, task: str) -> None:
         self.endings.append(task)
 
-    def expired(self, subject: Subject, name: str | None) -> None:
-        self.expiries.append(f"{subject} {name}" if name is not None else subject)
+    def subscription_expired(self, topic: Topic) -> None:
+        self.expiries.append(topic)
 
     def close(self, why: Close) -> None:
         self.gone = True
@@ -272,3 +275,18 @@ class Told(Viewer):
 def short(state: Snapshot) -> Snapshot:
     """Return what of a state a tag shows: neither log nor segments, nor the times and numbers of what is left out."""
     return replace(state, seq=0, updated_at=0.0, log=(), log_dropped=0, segments=())
+
+
+def message_state(message: bytes) -> Snapshot:
+    """Return the state in a `snapshot` message."""
+    return decode_snapshot(orjson.dumps(orjson.loads(message)["task"]))
+
+
+def sweep(hub: Hub) -> None:
+    """Do what the hub does for slow viewers every 100 ms."""
+    hub._slow.sweep()
+
+
+def visit(hub: Hub) -> None:
+    """Do what the hub does every second."""
+    hub._viewers.visit_next()

@@ -6,23 +6,25 @@ import pytest
 
 from relay.core.events import State
 from relay.core.snapshot import Snapshot
-from relay.hub.hub import ROUND_S, Hub
+from relay.hub.hub import Hub
+from relay.hub.rounds import ROUND_S
 from relay.hub.tag_channel import LISTED
-from relay.hub.viewer import BEHIND_BYTES
-from tests.hub.fakes import TASK, Clock, SlowJournal, Told, short
+from relay.hub.topic import ALL
+from relay.hub.viewer import HIGH_WATER_BYTES
+from tests.hub.fakes import TASK, Clock, SlowJournal, Told, short, sweep, visit
 
 
 async def watch(hub: Hub, *, expires_at: float | None = None) -> Told:
     """Let somebody come who follows all tasks."""
     viewer = Told()
     hub.join(viewer)
-    await hub.subscribe_tag(viewer, None, expires_at=expires_at)
+    await hub.subscribe(viewer, ALL, expires_at=expires_at)
     return viewer
 
 
 async def settled(hub: Hub) -> None:
     """Wait until nothing is looked up any more."""
-    if (looking_up := hub._tags._looking_up) is not None:
+    if (looking_up := hub._tags._reading) is not None:
         await looking_up
 
 
@@ -68,11 +70,11 @@ async def test_a_task_that_is_followed_itself_is_not_told_of_twice(journal: Slow
     """It is left out of the list and of the news, and handed back when its own subscription ends."""
     viewer = Told()
     hub.join(viewer)
-    await hub.subscribe(viewer, TASK)
-    await hub.subscribe_tag(viewer, None)
+    await hub.subscribe(viewer, ("task", TASK))
+    await hub.subscribe(viewer, ALL)
     await journal.advance(1.0)
     assert viewer.types == ["snapshot", "listed", "output"]
-    hub.unsubscribe(viewer, TASK)
+    hub.unsubscribe(viewer, ("task", TASK))
     await journal.advance(2.0)
     assert viewer.types[3:] == ["snapshot", "output"]
 
@@ -80,11 +82,11 @@ async def test_a_task_that_is_followed_itself_is_not_told_of_twice(journal: Slow
 async def test_a_tag_and_all_tell_of_a_task_each(journal: SlowJournal, hub: Hub) -> None:
     """As two tags do; leaving one leaves the other."""
     viewer = await watch(hub)
-    await hub.subscribe_tag(viewer, "x")
+    await hub.subscribe(viewer, ("tag", "x"))
     await journal.begin("a", "x")
     assert [message["task"]["id"] for message in viewer.messages[-2:]] == ["a", "a"]
-    hub.unsubscribe_tag(viewer, None)
-    hub.unsubscribe_tag(viewer, None)
+    hub.unsubscribe(viewer, ALL)
+    hub.unsubscribe(viewer, ALL)
     await journal.begin("b", "x")
     await journal.begin("c")
     assert [message["task"]["id"] for message in viewer.messages[-1:]] == ["b"]
@@ -97,13 +99,13 @@ async def test_a_viewer_that_fell_behind_is_given_what_changed(journal: SlowJour
         await journal.begin(name)
     viewer = await watch(hub)
     told = len(viewer.types)
-    viewer.paper.stuck = BEHIND_BYTES + 1
+    viewer.paper.stuck = HIGH_WATER_BYTES + 1
     await journal.advance(1.0, task="a")
     for percent in range(50):
         await journal.advance(float(percent), task="a")
     await journal.end("b")
     viewer.paper.stuck = 0
-    hub._catch_up()
+    sweep(hub)
 
     assert viewer.types[told:].count("snapshot") == 2
     assert_knows_all(viewer, journal)
@@ -114,9 +116,9 @@ async def test_its_right_can_expire(journal: SlowJournal, hub: Hub, clock: Clock
     viewer = await watch(hub, expires_at=clock.now + 1)
     clock.now += 2
     for _ in range(ROUND_S):
-        hub._round()
+        visit(hub)
     await journal.advance(1.0)
-    assert viewer.expiries == ["all"]
+    assert viewer.expiries == [ALL]
     assert viewer.types == ["snapshot", "listed", "ping"]
     assert hub.channels == 0
 
@@ -127,7 +129,7 @@ async def test_a_task_that_cannot_be_read_hides_no_other_and_is_read_once(
     """Its every event would be another attempt."""
     viewer = await watch(hub)
     await journal.begin("a")
-    hub._tags._channels[None]._rows.clear()
+    hub._tags.channels._channels[ALL]._summaries.clear()
     asked: list[str] = []
     snapshot = journal.snapshot
 
@@ -154,7 +156,7 @@ async def test_whoever_leaves_while_the_list_is_read_leaves_nothing(journal: Slo
     journal.gate.clear()
     viewer = Told()
     hub.join(viewer)
-    joining = asyncio.create_task(hub.subscribe_tag(viewer, None))
+    joining = asyncio.create_task(hub.subscribe(viewer, ALL))
     await asyncio.sleep(0)
     hub.leave(viewer)
     journal.gate.set()

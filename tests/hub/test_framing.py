@@ -8,7 +8,7 @@ from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
 from relay.hub.cursor import Cursor, parse_cursor
-from relay.hub.framing import SSE, SSE_HTTP_1_0, WEBSOCKET, sse_block, sse_chunk, websocket_text
+from relay.hub.framing import SSE, SSE_HTTP_1_0, WEBSOCKET, sse_chunk, sse_event, websocket_text
 
 EDGES = (0, 1, 125, 126, 127, 65_535, 65_536, 70_000)
 """The sizes at which a frame's header changes its form (RFC 6455 section 5.2), and their neighbours."""
@@ -47,7 +47,7 @@ def test_a_chunk_is_one_block(size: int) -> None:
 
     head, _, rest = sse_chunk(message, "e:7").partition(b"\r\n")
 
-    assert rest == sse_block(message, "e:7") + b"\r\n"
+    assert rest == sse_event(message, "e:7") + b"\r\n"
     assert int(head, 16) == len(rest) - 2
 
 
@@ -55,16 +55,16 @@ def test_a_block_has_an_id_only_with_a_cursor_and_never_an_event() -> None:
     """A message that leads nowhere leaves the browser's last id alone; every block goes to `onmessage`."""
     ping = orjson.dumps({"type": "ping", "at": 1.5})
 
-    assert sse_block(ping) == b'data: {"type":"ping","at":1.5}\n\n'
-    assert sse_block(ping, "e:7") == b'id: e:7\ndata: {"type":"ping","at":1.5}\n\n'
+    assert sse_event(ping) == b'data: {"type":"ping","at":1.5}\n\n'
+    assert sse_event(ping, "e:7") == b'id: e:7\ndata: {"type":"ping","at":1.5}\n\n'
 
 
 def test_every_form_carries_the_same_message() -> None:
     """However it is wrapped, the message is in it byte for byte."""
     message = orjson.dumps({"type": "output", "text": "a\nb\r\u2028 é 🙂"})
 
-    for form in (WEBSOCKET, SSE, SSE_HTTP_1_0):
-        assert message in form.wrap(message, "e:7")
+    for framing in (WEBSOCKET, SSE, SSE_HTTP_1_0):
+        assert message in framing.encode(message, "e:7")
 
 
 @pytest.mark.parametrize("text", ["", "x", "e:", ":1", "e:-1", "e:1.5", "e:٣", "e:1 ", "e f:1", "e:" + "9" * 16, None])

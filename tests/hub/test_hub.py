@@ -10,18 +10,22 @@ from hypothesis import strategies as st
 
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError
-from relay.hub import task_channel as channel_module
+from relay.hub import recent_entries as recent_module
+from relay.hub.close_codes import DRAINING, TOO_SLOW
 from relay.hub.cursor import Cursor
-from relay.hub.hub import ROUND_S, TOO_SLOW_S, Hub
-from relay.hub.task_channel import FLOOD_BYTES, RECENT_BYTES, RECENT_EVENTS
-from relay.hub.viewer import BEHIND_BYTES, DRAINING, TOO_SLOW
-from tests.hub.fakes import TASK, Clock, SlowJournal, Told
+from relay.hub.hub import Hub
+from relay.hub.recent_entries import RECENT_BYTES, RECENT_EVENTS
+from relay.hub.rounds import ROUND_S
+from relay.hub.slow_viewers import TOO_SLOW_S
+from relay.hub.task_channel import FLOOD_BYTES
+from relay.hub.viewer import HIGH_WATER_BYTES
+from tests.hub.fakes import TASK, Clock, SlowJournal, Told, sweep, visit
 
 
 async def join(hub: Hub, cursor: Cursor | None = None, *, expires_at: float | None = None, task: str = TASK) -> Told:
     viewer = Told()
     hub.join(viewer)
-    await hub.subscribe(viewer, task, cursor, expires_at=expires_at)
+    await hub.subscribe(viewer, ("task", task), cursor, expires_at=expires_at)
     return viewer
 
 
@@ -113,9 +117,9 @@ async def test_a_state_that_is_ahead_of_what_was_heard_is_not_told_again(journal
 async def test_a_viewer_whom_its_first_state_fills_is_behind_at_once(journal: SlowJournal, hub: Hub) -> None:
     """A state is not small: the events after it wait until it has gone out."""
     viewer = Told()
-    viewer.paper.stuck = BEHIND_BYTES + 1
+    viewer.paper.stuck = HIGH_WATER_BYTES + 1
     hub.join(viewer)
-    await hub.subscribe(viewer, TASK)
+    await hub.subscribe(viewer, ("task", TASK))
     await journal.say("a")
 
     assert viewer.types == ["snapshot"]
@@ -157,17 +161,17 @@ async def test_a_channel_that_nobody_waited_for_is_let_go(journal: SlowJournal, 
     journal.gate.clear()
     viewer = Told()
     hub.join(viewer)
-    joining = asyncio.create_task(hub.subscribe(viewer, TASK))
+    joining = asyncio.create_task(hub.subscribe(viewer, ("task", TASK)))
     await journal.asked.wait()
     joining.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await joining
     hub.leave(viewer)
-    (loading,) = hub._loading.values()
+    (loading,) = hub._tasks._loads.values()
     journal.gate.set()
     await loading
 
-    assert (hub.viewers, hub.channels, hub._loading) == (0, 0, {})
+    assert (hub.viewers, hub.channels, hub._tasks._loads) == (0, 0, {})
     assert complaints == []
 
 
@@ -176,7 +180,7 @@ async def test_a_viewer_that_is_gone_when_the_state_comes_gets_nothing(journal: 
     journal.gate.clear()
     viewer = Told()
     hub.join(viewer)
-    joining = asyncio.create_task(hub.subscribe(viewer, TASK))
+    joining = asyncio.create_task(hub.subscribe(viewer, ("task", TASK)))
     await journal.asked.wait()
     hub.leave(viewer)
     journal.gate.set()
@@ -212,8 +216,8 @@ async def test_a_channel_goes_with_its_last_viewer(journal: SlowJournal, hub: Hu
     hub.leave(one)
     hub.leave(one)
     assert hub.channels == 1
-    hub.unsubscribe(other, TASK)
-    hub.unsubscribe(other, TASK)
+    hub.unsubscribe(other, ("task", TASK))
+    hub.unsubscribe(other, ("task", TASK))
 
     assert (hub.channels, hub.viewers) == (0, 1)
 
@@ -257,7 +261,7 @@ async def test_a_resume_that_outgrows_its_bounds_while_it_is_read_becomes_a_stat
     journal: SlowJournal, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bound is on what is sent, not on what was missing when the question came."""
-    monkeypatch.setattr(channel_module, "RECENT_EVENTS", 4)
+    monkeypatch.setattr(recent_module, "RECENT_EVENTS", 4)
     watcher = await join(hub)
     for number in range(RECENT_EVENTS):
         await journal.say(f"{number}")
@@ -300,7 +304,7 @@ async def test_a_cursor_before_the_trimmed_log_gets_the_state() -> None:
 async def test_subscribing_again_begins_anew(journal: SlowJournal, hub: Hub) -> None:
     """A second subscription takes the place of the first: a state, and each event once."""
     viewer = await join(hub)
-    await hub.subscribe(viewer, TASK)
+    await hub.subscribe(viewer, ("task", TASK))
     await journal.say("a")
 
     assert viewer.types == ["snapshot", "snapshot", "output"]
@@ -312,7 +316,7 @@ async def test_many_tasks_of_one_viewer_are_told_apart(journal: SlowJournal, hub
     """One connection, two tasks; the end of one is not the end of the other."""
     await journal.begin("t2")
     viewer = await join(hub)
-    await hub.subscribe(viewer, "t2")
+    await hub.subscribe(viewer, ("task", "t2"))
     await journal.end()
     await journal.say("a", task="t2")
 
@@ -326,16 +330,16 @@ async def test_who_is_behind_gets_nothing_until_it_has_drained_and_then_one_stat
 ) -> None:
     """No backlog: what was missed is a state, written when there is room for it."""
     slow, quick = await join(hub), await join(hub)
-    slow.paper.stuck = BEHIND_BYTES + 1
+    slow.paper.stuck = HIGH_WATER_BYTES + 1
     await journal.say("the last that is written")
     written = len(slow.paper.written)
     await journal.say("a")
     await journal.say("b", "c")
-    hub._catch_up()
+    sweep(hub)
     assert len(slow.paper.written) == written
 
     slow.paper.stuck = 0
-    hub._catch_up()
+    sweep(hub)
     await journal.say("live again")
 
     assert slow.types == ["snapshot", "output", "snapshot", "output"]
@@ -346,10 +350,10 @@ async def test_who_is_behind_gets_nothing_until_it_has_drained_and_then_one_stat
 async def test_who_drains_having_missed_nothing_gets_no_state(journal: SlowJournal, hub: Hub) -> None:
     """Being behind is no reason to be told again what one has."""
     viewer = await join(hub)
-    viewer.paper.stuck = BEHIND_BYTES + 1
+    viewer.paper.stuck = HIGH_WATER_BYTES + 1
     await journal.say("a")
     viewer.paper.stuck = 0
-    hub._catch_up()
+    sweep(hub)
     await journal.say("b")
 
     assert viewer.types == ["snapshot", "output", "output"]
@@ -358,15 +362,15 @@ async def test_who_drains_having_missed_nothing_gets_no_state(journal: SlowJourn
 async def test_the_end_is_owed_to_who_was_behind(journal: SlowJournal, hub: Hub) -> None:
     """A task that ends while its viewer is behind lets it go with the final state, not before."""
     viewer = await join(hub)
-    viewer.paper.stuck = BEHIND_BYTES + 1
+    viewer.paper.stuck = HIGH_WATER_BYTES + 1
     await journal.say("a")
     await journal.end()
-    hub._catch_up()
+    sweep(hub)
     assert viewer.endings == []
     assert hub.channels == 1
 
     viewer.paper.stuck = 0
-    hub._catch_up()
+    sweep(hub)
 
     state = viewer.story()
     assert state is not None
@@ -380,14 +384,14 @@ async def test_who_subscribes_while_behind_gets_the_state_once_drained(journal: 
     await journal.begin("t2")
     await journal.end("t2")
     viewer = await join(hub)
-    viewer.paper.stuck = BEHIND_BYTES + 1
+    viewer.paper.stuck = HIGH_WATER_BYTES + 1
     await journal.say("a")
     written = len(viewer.paper.written)
-    await hub.subscribe(viewer, "t2")
+    await hub.subscribe(viewer, ("task", "t2"))
     assert len(viewer.paper.written) == written
 
     viewer.paper.stuck = 0
-    hub._catch_up()
+    sweep(hub)
 
     assert viewer.messages[-1]["task"]["id"] == "t2"
     assert viewer.endings == ["t2"]
@@ -396,13 +400,13 @@ async def test_who_subscribes_while_behind_gets_the_state_once_drained(journal: 
 async def test_who_has_not_drained_for_a_minute_is_sent_away(journal: SlowJournal, hub: Hub, clock: Clock) -> None:
     """Too slow even for snapshots: 4003, and it has left."""
     viewer = await join(hub)
-    viewer.paper.stuck = BEHIND_BYTES + 1
+    viewer.paper.stuck = HIGH_WATER_BYTES + 1
     await journal.say("a")
     clock.now += TOO_SLOW_S - 0.1
-    hub._catch_up()
+    sweep(hub)
     assert viewer.closes == []
     clock.now += 0.1
-    hub._catch_up()
+    sweep(hub)
 
     assert viewer.closes == [TOO_SLOW]
     assert (hub.viewers, hub.channels) == (0, 0)
@@ -414,7 +418,7 @@ async def test_a_flood_is_told_as_a_state(journal: SlowJournal, hub: Hub) -> Non
     written = len(viewer.paper.written)
     await journal.say(*["x" * 30_000] * (FLOOD_BYTES // 30_000 + 1))
     assert len(viewer.paper.written) == written
-    hub._catch_up()
+    sweep(hub)
     await journal.say("live again")
 
     assert viewer.types == ["snapshot", "snapshot", "output"]
@@ -426,11 +430,12 @@ async def test_a_channel_keeps_little_of_a_long_log(journal: SlowJournal, hub: H
     await join(hub)
     for _ in range(100):
         await journal.say("x" * 30_000)
-    (channel,) = hub._channels.values()
+    (channel,) = hub._tasks._channels.values()
 
-    assert sum(len(entry.body) for entry in channel._recent) <= RECENT_BYTES
-    assert sum(len(entry.body) for entry in channel._heard) <= RECENT_BYTES
-    assert channel.snapshot() == journal.states[TASK]
+    assert channel._state is not None
+    assert sum(len(entry.body) for entry in channel._recent._entries) <= RECENT_BYTES
+    assert sum(len(entry.body) for entry in channel._state._unfolded) <= RECENT_BYTES
+    assert channel._state.value() == journal.states[TASK]
 
 
 async def test_nothing_follows_a_goodbye(journal: SlowJournal, hub: Hub) -> None:
@@ -439,7 +444,7 @@ async def test_nothing_follows_a_goodbye(journal: SlowJournal, hub: Hub) -> None
     written = len(viewer.paper.written)
     await hub.drain(0)
     await journal.say("a")
-    hub._round()
+    visit(hub)
 
     assert viewer.closes == [DRAINING]
     assert len(viewer.paper.written) == written
@@ -449,9 +454,9 @@ async def test_nothing_follows_a_goodbye(journal: SlowJournal, hub: Hub) -> None
 async def test_every_viewer_is_pinged_within_the_time_promised(hub: Hub, journal: SlowJournal) -> None:
     """SSE once a round, so within 15 s; a viewer that is behind is spared."""
     viewers = [await join(hub) for _ in range(ROUND_S * 2)]
-    viewers[0].behind_since = 1.0
+    viewers[0].slow_since = 1.0
     for _ in range(ROUND_S):
-        hub._round()
+        visit(hub)
 
     pings = [viewer.types.count("ping") for viewer in viewers]
     assert pings == [0] + [1] * (len(viewers) - 1)
@@ -462,36 +467,36 @@ async def test_rights_end_within_a_round(hub: Hub, journal: SlowJournal, clock: 
     """A token's time is up: that one subscription ends, and its viewer hears why."""
     await journal.begin("t2")
     viewer = await join(hub, expires_at=clock.now + 10)
-    await hub.subscribe(viewer, "t2", expires_at=clock.now + 1000)
+    await hub.subscribe(viewer, ("task", "t2"), expires_at=clock.now + 1000)
     for _ in range(ROUND_S):
-        hub._round()
+        visit(hub)
     assert viewer.expiries == []
     clock.now += 10
     for _ in range(ROUND_S):
-        hub._round()
+        visit(hub)
     await journal.say("a")
     await journal.say("b", task="t2")
 
-    assert viewer.expiries == [f"task {TASK}"]
+    assert viewer.expiries == [("task", TASK)]
     assert viewer.messages[-1]["task"] == "t2"
     assert hub.channels == 1
 
 
 async def test_an_idle_hub_has_no_timer(hub: Hub, journal: SlowJournal) -> None:
     """Nobody there, nothing ticks: neither for pings nor for those who are behind."""
-    assert (hub._round_timer, hub._catch_up_timer) == (None, None)
+    assert (hub._viewers._timer, hub._slow._timer) == (None, None)
     viewer = await join(hub)
-    viewer.paper.stuck = BEHIND_BYTES + 1
+    viewer.paper.stuck = HIGH_WATER_BYTES + 1
     await journal.say("a")
-    assert hub._round_timer is not None
-    assert hub._catch_up_timer is not None
+    assert hub._viewers._timer is not None
+    assert hub._slow._timer is not None
     hub.leave(viewer)
-    hub._catch_up_timer.cancel()
-    hub._round_timer.cancel()
-    hub._round()
-    hub._catch_up()
+    hub._slow._timer.cancel()
+    hub._viewers._timer.cancel()
+    visit(hub)
+    sweep(hub)
 
-    assert not any((hub._round_timer, hub._catch_up_timer))
+    assert not any((hub._viewers._timer, hub._slow._timer))
 
 
 STEPS = st.one_of(
@@ -526,7 +531,7 @@ async def play(steps: list[tuple[str, int]]) -> None:
                 viewer = Told()
                 hub.join(viewer)
                 cursor = None if known is None else Cursor(epoch=journal.epoch, seq=known.seq)
-                joined.append((viewer, known, asyncio.create_task(hub.subscribe(viewer, TASK, cursor))))
+                joined.append((viewer, known, asyncio.create_task(hub.subscribe(viewer, ("task", TASK), cursor))))
             case "shut":
                 journal.gate.clear()
             case "open":
@@ -539,7 +544,7 @@ async def play(steps: list[tuple[str, int]]) -> None:
                 for _ in range(number):
                     await asyncio.sleep(0)
             case "stick" | "drain" if number < len(joined):
-                joined[number][0].paper.stuck = BEHIND_BYTES + 1 if step == "stick" else 0
+                joined[number][0].paper.stuck = HIGH_WATER_BYTES + 1 if step == "stick" else 0
             case "cancel" if number < len(joined):
                 viewer, _, joining = joined.pop(number)
                 joining.cancel()
@@ -548,10 +553,10 @@ async def play(steps: list[tuple[str, int]]) -> None:
     await journal.end()
     journal.catch_tail_up()
     journal.gate.set()
-    await asyncio.gather(*(joining for *_, joining in joined), *hub._loading.values())
+    await asyncio.gather(*(joining for *_, joining in joined), *hub._tasks._loads.values())
     for viewer, *_ in joined:
         viewer.paper.stuck = 0
-    hub._catch_up()
+    sweep(hub)
     for viewer, known, _ in joined:
         assert viewer.story(known) == journal.states[TASK]
         assert viewer.endings == [TASK]
@@ -564,5 +569,5 @@ async def play(steps: list[tuple[str, int]]) -> None:
 def test_whatever_happens_in_whatever_order_nobody_misses_or_repeats_a_thing(steps: list[tuple[str, int]]) -> None:
     """Joins, resumes, slow reads, late tails, trims, full buffers, departures: one story for all, to its end."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(channel_module, "RECENT_EVENTS", 3)  # so that a resume often needs the journal
+        patch.setattr(recent_module, "RECENT_EVENTS", 3)  # so that a resume often needs the journal
         asyncio.run(play(steps))

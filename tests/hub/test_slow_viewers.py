@@ -10,9 +10,12 @@ import pytest
 from relay.core.codec import decode_event, decode_snapshot
 from relay.core.events import Data, Done, Event, Log, LogOutput, Progress, ProgressOutput, Source, State, Submit
 from relay.core.snapshot import Snapshot, apply, begin
+from relay.hub.close_codes import TOO_SLOW, Close
 from relay.hub.framing import SSE_HTTP_1_0
-from relay.hub.hub import TOO_SLOW_S, Hub
-from relay.hub.viewer import BEHIND_BYTES, TOO_SLOW, Close, Subject, Viewer
+from relay.hub.hub import Hub
+from relay.hub.slow_viewers import TOO_SLOW_S
+from relay.hub.topic import Topic
+from relay.hub.viewer import HIGH_WATER_BYTES, Viewer
 from relay.journal.base import StoredTask
 from relay.journal.memory import MemoryJournal
 from relay.web.http.tcp import tune
@@ -63,11 +66,11 @@ class Connected(Viewer):
         self.transport = transport
         self.over: asyncio.Future[Close | None] = asyncio.get_running_loop().create_future()
 
-    def ended(self, task: str) -> None:
+    def task_ended(self, task: str) -> None:
         self.over.set_result(None)
         self.transport.close()
 
-    def expired(self, subject: Subject, name: str | None) -> None:
+    def subscription_expired(self, topic: Topic) -> None:
         raise AssertionError("nothing expires here")
 
     def close(self, why: Close) -> None:
@@ -145,7 +148,7 @@ class House:
         tune(transport)
         viewer = Connected(transport)
         self.hub.join(viewer)
-        await (self.hub.subscribe_tag(viewer, TAG) if tag else self.hub.subscribe(viewer, TASK))
+        await (self.hub.subscribe(viewer, ("tag", TAG)) if tag else self.hub.subscribe(viewer, ("task", TASK)))
         self._sockets.append(far)
         self.viewers.append(viewer)
         return viewer, Reader(far)
@@ -177,8 +180,8 @@ async def house() -> AsyncIterator[House]:
 async def fill(house: House, viewer: Viewer) -> None:
     """Let the task talk until the viewer is behind."""
     for _ in range(BUFFERS_BYTES // len(LINE)):
-        await (house.story.advance() if viewer.tags else house.story.say(LINE))
-        if viewer.behind_since is not None:
+        await (house.story.advance() if ("tag", TAG) in viewer.subscriptions else house.story.say(LINE))
+        if viewer.slow_since is not None:
             return
     pytest.fail("the viewer was never seen to be behind")
 
@@ -189,12 +192,12 @@ async def test_one_that_stops_reading_holds_nobody_up_and_costs_next_to_nothing(
     await fill(house, slow)
     _, quick_reader = await house.visit()
     held = slow.buffered()
-    assert held <= BEHIND_BYTES + 2 * len(LINE)
+    assert held <= HIGH_WATER_BYTES + 2 * len(LINE)
     for _ in range(1000):
         await house.story.say(LINE)
         await quick_reader.read_until(lambda state: state.seq == house.story.state.seq)
     assert slow.buffered() == held
-    assert slow.behind_since is not None
+    assert slow.slow_since is not None
 
     await slow_reader.read_until(lambda state: state.seq == house.story.state.seq)
     assert slow_reader.snapshots == 2
@@ -251,4 +254,4 @@ async def test_one_that_never_reads_is_sent_away(house: House) -> None:
 
     assert await slow.over is TOO_SLOW
     assert (house.hub.viewers, house.hub.channels) == (0, 0)
-    assert house.hub._catch_up_timer is None
+    assert house.hub._slow._timer is None

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 from relay.core.events import State
 from relay.hub import tag_channel as tag_channel_module
 from relay.hub import tag_router as router_module
-from relay.hub.framing import Form
-from relay.hub.hub import ROUND_S, Hub
+from relay.hub.framing import Framing
+from relay.hub.hub import Hub
+from relay.hub.rounds import ROUND_S
 from relay.hub.tag_channel import LISTED, TagChannel
 from relay.hub.task_channel import FLOOD_BYTES
-from relay.hub.viewer import BEHIND_BYTES, TagSubscription
+from relay.hub.topic import ALL, Topic
+from relay.hub.viewer import HIGH_WATER_BYTES
 from relay.journal.base import Filter, ListPosition, StoredTask
-from tests.hub.fakes import TASK, Clock, SlowJournal, Told, short
+from tests.hub.fakes import TASK, Clock, SlowJournal, Told, short, sweep, visit
 
 SHOP = "shop"
 EMPTY: dict[str, object] = {}
@@ -28,13 +30,13 @@ async def watch(hub: Hub, *tags: str, expires_at: float | None = None) -> Told:
     viewer = Told()
     hub.join(viewer)
     for tag in tags or (SHOP,):
-        await hub.subscribe_tag(viewer, tag, expires_at=expires_at)
+        await hub.subscribe(viewer, ("tag", tag), expires_at=expires_at)
     return viewer
 
 
 async def settled(hub: Hub) -> None:
     """Wait until nothing is looked up any more."""
-    if (looking_up := hub._tags._looking_up) is not None:
+    if (looking_up := hub._tags._reading) is not None:
         await looking_up
 
 
@@ -130,11 +132,11 @@ async def test_everybody_gets_the_same_bytes_and_a_commit_is_one_write(journal: 
         framed.append(message)
         return message
 
-    form = Form("counted", frame, ping_rounds=1)
+    form = Framing("counted", frame, ping_rounds=1)
     viewers = [Told(form) for _ in range(5)]
     for viewer in viewers:
         hub.join(viewer)
-        await hub.subscribe_tag(viewer, SHOP)
+        await hub.subscribe(viewer, ("tag", SHOP))
         viewer.paper.written.clear()
         viewer.paper.writes = 0
     framed.clear()
@@ -262,9 +264,9 @@ async def test_a_busy_tag_keeps_only_a_list_of_what_has_ended(journal: SlowJourn
     for number in range(LISTED + 20):
         await journal.begin(f"run{number}", SHOP)
         await journal.end(f"run{number}")
-    (channel,) = hub._tags._channels.values()
+    (channel,) = hub._tags.channels._channels.values()
 
-    assert len(channel._rows) == LISTED
+    assert len(channel._summaries) == LISTED
     assert "run0" not in channel
     assert (hub._tags._tags_of, hub._tags._waiting) == (EMPTY, EMPTY)
     assert known(await watch(hub))[0] == f"snapshot run{LISTED + 19}"
@@ -294,8 +296,8 @@ async def test_nobody_watches_nothing_is_remembered(journal: SlowJournal, hub: H
     one, other = await watch(hub), await watch(hub)
     assert hub.channels == 1
     hub.leave(one)
-    hub.unsubscribe_tag(other, SHOP)
-    hub.unsubscribe_tag(other, SHOP)
+    hub.unsubscribe(other, ("tag", SHOP))
+    hub.unsubscribe(other, ("tag", SHOP))
     await journal.reach("accept", State.PREPARING, "a")
 
     assert (hub.channels, hub._tags._tags_of, hub._tags._waiting) == (0, EMPTY, EMPTY)
@@ -371,12 +373,12 @@ async def test_a_row_does_not_go_back(journal: SlowJournal) -> None:
     """An answer that was asked for earlier may come later: the list had the newer one."""
     old = journal.states[TASK]
     await journal.advance(1.0)
-    channel = TagChannel(SHOP)
-    channel.add(journal.states[TASK])
+    channel = TagChannel(("tag", SHOP))
+    channel.load(journal.states[TASK])
     viewer = Told()
-    channel.enter(TagSubscription(viewer, None), 1000.0)
-    channel.show(old, [], 1000.0)
-    channel.tell()
+    channel.begin(viewer, None, 1000.0)
+    channel.introduce(old, [], 1000.0)
+    channel.flush()
 
     assert [message["task"]["seq"] for message in viewer.messages[:-1]] == [2]
 
@@ -389,7 +391,7 @@ class TestTogetherWithTheTaskItself:
         for task in ("a", "b"):
             await journal.begin(task, SHOP)
         viewer = await watch(hub)
-        await hub.subscribe(viewer, "a")
+        await hub.subscribe(viewer, ("task", "a"))
         await journal.say("a line", task="a")
         await journal.advance(10.0, task="a")
         await journal.advance(20.0, task="b")
@@ -403,7 +405,7 @@ class TestTogetherWithTheTaskItself:
         for task in ("a", "b"):
             await journal.begin(task, SHOP)
         viewer, other = await watch(hub), await watch(hub)
-        await hub.subscribe(viewer, "a")
+        await hub.subscribe(viewer, ("task", "a"))
         journal.hold_tail()
         await journal.advance(10.0, task="a")
         await journal.advance(20.0, task="b")
@@ -418,8 +420,8 @@ class TestTogetherWithTheTaskItself:
         await journal.begin("b", SHOP)
         viewer = Told()
         hub.join(viewer)
-        await hub.subscribe(viewer, "a")
-        await hub.subscribe_tag(viewer, SHOP)
+        await hub.subscribe(viewer, ("task", "a"))
+        await hub.subscribe(viewer, ("tag", SHOP))
 
         assert known(viewer) == ["snapshot a", "snapshot b", "listed shop"]
 
@@ -429,9 +431,9 @@ class TestTogetherWithTheTaskItself:
         """Nothing falls between the one and the other."""
         await journal.begin("a", SHOP)
         viewer = await watch(hub)
-        await hub.subscribe(viewer, "a")
+        await hub.subscribe(viewer, ("task", "a"))
         await journal.say("a line", task="a")
-        hub.unsubscribe(viewer, "a")
+        hub.unsubscribe(viewer, ("task", "a"))
         await journal.end("a")
 
         assert known(viewer)[3:] == ["output a", "snapshot a", "done a"]
@@ -442,25 +444,25 @@ class TestTogetherWithTheTaskItself:
         """The right to the whole is over, the right to the tag is not: the error first, then the row."""
         await journal.begin("a", SHOP)
         viewer = await watch(hub)
-        await hub.subscribe(viewer, "a", expires_at=clock.now + 1)
+        await hub.subscribe(viewer, ("task", "a"), expires_at=clock.now + 1)
         clock.now += 1
         for _ in range(ROUND_S):
-            hub._round()
+            visit(hub)
 
-        assert viewer.expiries == ["task a"]
+        assert viewer.expiries == [("task", "a")]
         assert [each for each in known(viewer) if "ping" not in each][3:] == ["snapshot a"]
 
     async def test_what_the_task_still_owed_the_tag_owes(self, journal: SlowJournal, hub: Hub) -> None:
         """Unsubscribed while it is behind: the end that it was not told of comes by the tag."""
         await journal.begin("a", SHOP)
         viewer = await watch(hub)
-        await hub.subscribe(viewer, "a")
-        viewer.paper.stuck = BEHIND_BYTES + 1
+        await hub.subscribe(viewer, ("task", "a"))
+        viewer.paper.stuck = HIGH_WATER_BYTES + 1
         await journal.advance(1.0, task="a")
         await journal.end("a")
-        hub.unsubscribe(viewer, "a")
+        hub.unsubscribe(viewer, ("task", "a"))
         viewer.paper.stuck = 0
-        hub._catch_up()
+        sweep(hub)
 
         assert known(viewer)[-1] == "snapshot a"
         assert_knows(viewer, journal, "a")
@@ -470,13 +472,13 @@ class TestTogetherWithTheTaskItself:
         for task in ("a", "b"):
             await journal.begin(task, SHOP)
         viewer = await watch(hub)
-        await hub.subscribe(viewer, "a")
-        viewer.paper.stuck = BEHIND_BYTES + 1
+        await hub.subscribe(viewer, ("task", "a"))
+        viewer.paper.stuck = HIGH_WATER_BYTES + 1
         await journal.advance(1.0, task="b")
-        hub.unsubscribe(viewer, "a")
+        hub.unsubscribe(viewer, ("task", "a"))
         assert known(viewer)[4:] == ["output b"]
         viewer.paper.stuck = 0
-        hub._catch_up()
+        sweep(hub)
 
         assert known(viewer)[5:] == ["snapshot a"]
 
@@ -485,21 +487,21 @@ class TestTogetherWithTheTaskItself:
         for task in ("a", "b"):
             await journal.begin(task, SHOP)
         viewer = await watch(hub)
-        await hub.subscribe(viewer, "a")
-        viewer.paper.stuck = BEHIND_BYTES + 1
+        await hub.subscribe(viewer, ("task", "a"))
+        viewer.paper.stuck = HIGH_WATER_BYTES + 1
         await journal.say("a line", task="a")
         await journal.advance(5.0, task="b")
         await journal.end("a")
         viewer.paper.stuck = 0
-        hub._catch_up()
+        sweep(hub)
         assert known(viewer)[4:] == ["output a", "snapshot b", "snapshot a"]
         assert viewer.messages[-1]["task"]["log"] != []
 
-        viewer.paper.stuck = BEHIND_BYTES + 1
+        viewer.paper.stuck = HIGH_WATER_BYTES + 1
         await journal.advance(6.0, 7.0, task="b")
         await journal.advance(8.0, task="b")
         viewer.paper.stuck = 0
-        hub._catch_up()
+        sweep(hub)
 
         assert known(viewer)[7:] == ["output b", "output b", "snapshot b"]
 
@@ -512,17 +514,17 @@ class TestBehind:
         for task in ("a", "b", "c"):
             await journal.begin(task, SHOP)
         slow, quick = await watch(hub), await watch(hub)
-        slow.paper.stuck = BEHIND_BYTES + 1
+        slow.paper.stuck = HIGH_WATER_BYTES + 1
         await journal.advance(1.0, task="a")
         written = len(slow.paper.written)
         for percent in range(2, 50):
             await journal.advance(float(percent), task="b")
         await journal.begin("d", SHOP)
-        hub._catch_up()
+        sweep(hub)
         assert len(slow.paper.written) == written
 
         slow.paper.stuck = 0
-        hub._catch_up()
+        sweep(hub)
         await journal.advance(50.0, task="b")
 
         assert known(slow)[4:] == ["output a", "snapshot b", "snapshot d", "output b"]
@@ -533,11 +535,11 @@ class TestBehind:
         """Being behind is no reason to be told again what one has."""
         await journal.begin("a", SHOP)
         viewer = await watch(hub)
-        viewer.paper.stuck = BEHIND_BYTES + 1
+        viewer.paper.stuck = HIGH_WATER_BYTES + 1
         await journal.advance(1.0, task="a")
         await journal.say("left out", task="a")
         viewer.paper.stuck = 0
-        hub._catch_up()
+        sweep(hub)
 
         assert known(viewer) == ["snapshot a", "listed shop", "output a"]
 
@@ -550,38 +552,38 @@ class TestBehind:
         for task in tasks:
             await journal.reach("queue", State.QUEUED, task)
             await settled(hub)
-        viewer.paper.stuck = BEHIND_BYTES + 1
+        viewer.paper.stuck = HIGH_WATER_BYTES + 1
         await journal.reach("accept", State.PREPARING, tasks[0])
         for task in tasks:
             await journal.end(task)
         viewer.paper.stuck = 0
         rounds = 0
-        while viewer.behind_since is not None:
+        while viewer.slow_since is not None:
             before = len(viewer.paper.written)
-            hub._catch_up()
+            sweep(hub)
             rounds += 1
-            assert len(viewer.paper.written) - before <= BEHIND_BYTES + 2048
+            assert len(viewer.paper.written) - before <= HIGH_WATER_BYTES + 2048
         assert rounds > 1
         assert_knows(viewer, journal, *tasks)
 
         await journal.begin("last", SHOP)
-        (channel,) = hub._tags._channels.values()
-        assert len(channel._rows) == LISTED
+        (channel,) = hub._tags.channels._channels.values()
+        assert len(channel._summaries) == LISTED
 
     async def test_who_comes_while_behind_gets_the_list_once_drained(self, journal: SlowJournal, hub: Hub) -> None:
         """A tag on a full connection waits its turn."""
         await journal.begin("a", SHOP)
         viewer = Told()
         hub.join(viewer)
-        await hub.subscribe(viewer, TASK)
-        viewer.paper.stuck = BEHIND_BYTES + 1
+        await hub.subscribe(viewer, ("task", TASK))
+        viewer.paper.stuck = HIGH_WATER_BYTES + 1
         await journal.say("a line")
-        await hub.subscribe_tag(viewer, SHOP)
+        await hub.subscribe(viewer, ("tag", SHOP))
         await journal.begin("b", SHOP)
         assert known(viewer) == [f"snapshot {TASK}", f"output {TASK}"]
 
         viewer.paper.stuck = 0
-        hub._catch_up()
+        sweep(hub)
         await journal.reach("queue", State.QUEUED, "a")
 
         assert known(viewer)[2:] == ["snapshot b", "snapshot a", "listed shop", "queue a"]
@@ -590,29 +592,29 @@ class TestBehind:
         """A list is not small: what comes after it waits until it has gone out."""
         await journal.begin("a", SHOP)
         viewer = Told()
-        viewer.paper.stuck = BEHIND_BYTES + 1
+        viewer.paper.stuck = HIGH_WATER_BYTES + 1
         hub.join(viewer)
-        await hub.subscribe_tag(viewer, SHOP)
+        await hub.subscribe(viewer, ("tag", SHOP))
         await journal.reach("queue", State.QUEUED, "a")
 
         assert known(viewer) == ["snapshot a", "listed shop"]
         viewer.paper.stuck = 0
-        hub._catch_up()
+        sweep(hub)
         assert known(viewer)[2:] == ["snapshot a"]
 
     async def test_what_fills_it_again_keeps_it_behind(self, journal: SlowJournal, hub: Hub) -> None:
         """Caught up and full again: its time begins anew, and nothing is written until it has drained."""
         await journal.begin("a", SHOP)
         viewer = await watch(hub)
-        viewer.paper.stuck = BEHIND_BYTES + 1
+        viewer.paper.stuck = HIGH_WATER_BYTES + 1
         await journal.advance(1.0, 2.0, task="a")
         await journal.advance(3.0, task="a")
-        sizes = iter([0, BEHIND_BYTES + 1])
+        sizes = iter([0])
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(viewer, "buffered", lambda: next(sizes))
-            hub._catch_up()
+            patch.setattr(viewer, "buffered", lambda: next(sizes, HIGH_WATER_BYTES + 1))
+            sweep(hub)
 
-        assert viewer.behind_since == 1000.0
+        assert viewer.slow_since == 1000.0
         assert known(viewer)[-1] == "snapshot a"
 
     async def test_a_flood_is_told_as_states(self, journal: SlowJournal, hub: Hub) -> None:
@@ -623,7 +625,7 @@ class TestBehind:
         await journal.advance(*[50.0] * (FLOOD_BYTES // 200))
         await journal.advance(*[50.0] * (FLOOD_BYTES // 200), task="a")
         assert len(viewer.paper.written) == written
-        hub._catch_up()
+        sweep(hub)
 
         assert known(viewer)[2:] == ["snapshot a"]
         assert_knows(viewer, journal, "a")
@@ -633,16 +635,16 @@ async def test_rights_to_a_tag_end_within_a_round(hub: Hub, journal: SlowJournal
     """A token's time is up: that subscription ends, its viewer hears why, and the channel goes."""
     await journal.begin("a", SHOP)
     viewer = await watch(hub, expires_at=clock.now + 10)
-    await hub.subscribe_tag(viewer, "vip", expires_at=clock.now + 1000)
+    await hub.subscribe(viewer, ("tag", "vip"), expires_at=clock.now + 1000)
     for _ in range(ROUND_S):
-        hub._round()
+        visit(hub)
     assert viewer.expiries == []
     clock.now += 10
     for _ in range(ROUND_S):
-        hub._round()
+        visit(hub)
     await journal.end("a")
 
-    assert viewer.expiries == ["tag shop"]
+    assert viewer.expiries == [("tag", SHOP)]
     assert "done a" not in known(viewer)
     assert hub.channels == 1
 
@@ -674,7 +676,8 @@ async def test_whoever_leaves_while_the_list_is_read_takes_nothing_with_it(journ
     hub.leave(viewer)
     for each in list(hub._viewers):
         hub.leave(each)
-    assert (hub.channels, hub._tags._loading) == (0, EMPTY)
+    assert hub.channels == 0
+    assert not hub._tags.channels._loads
 
 
 async def test_a_viewer_that_is_gone_when_the_list_comes_gets_nothing(journal: SlowJournal, hub: Hub) -> None:
@@ -682,7 +685,7 @@ async def test_a_viewer_that_is_gone_when_the_list_comes_gets_nothing(journal: S
     journal.gate.clear()
     viewer = Told()
     hub.join(viewer)
-    joining = asyncio.create_task(hub.subscribe_tag(viewer, SHOP))
+    joining = asyncio.create_task(hub.subscribe(viewer, ("tag", SHOP)))
     await journal.asked.wait()
     hub.leave(viewer)
     journal.gate.set()
@@ -803,9 +806,9 @@ class Play:
                     self._ask(viewer, step, names[other % len(names)])
             case "stick" | "drain" if self.viewers:
                 viewer = self.viewers[number % len(self.viewers)]
-                viewer.paper.stuck = BEHIND_BYTES + 1 if step == "stick" else 0
+                viewer.paper.stuck = HIGH_WATER_BYTES + 1 if step == "stick" else 0
             case "sweep":
-                self.hub._catch_up()
+                sweep(self.hub)
             case "shut":
                 journal.gate.clear()
             case "open":
@@ -829,13 +832,13 @@ class Play:
                 await before
             match wish:
                 case "watch" | "watch more":
-                    await self.hub.subscribe_tag(viewer, name)
+                    await self.hub.subscribe(viewer, ("tag", name) if name is not None else ALL)
                 case "unwatch":
-                    self.hub.unsubscribe_tag(viewer, name)
+                    self.hub.unsubscribe(viewer, ("tag", name) if name is not None else ALL)
                 case "follow" if name is not None:
-                    await self.hub.subscribe(viewer, name)
+                    await self.hub.subscribe(viewer, ("task", name))
                 case "unfollow" if name is not None:
-                    self.hub.unsubscribe(viewer, name)
+                    self.hub.unsubscribe(viewer, ("task", name))
                 case _:
                     raise AssertionError(wish)
 
@@ -846,21 +849,25 @@ class Play:
         self.journal.catch_tail_up()
         self.journal.gate.set()
         await asyncio.gather(*self.doing.values())
-        while self.hub._tags._looking_up or self.hub._tags._loading or self.hub._loading:  # noqa: ASYNC110 -- at rest
+        while self.hub._tags._reading or self.hub._tags.channels._loads or self.hub._tasks._loads:  # noqa: ASYNC110 -- at rest
             await asyncio.sleep(0)
         for viewer in self.viewers:
             viewer.paper.stuck = 0
-        self.hub._catch_up()
+        sweep(self.hub)
 
     def check(self, *, all_are_listed: bool) -> None:
         """See that everybody knows the truth about every task that one of its subscriptions shows."""
         for viewer in self.viewers:
             board = viewer.board(twice=True)
             for task, tags in self.tags_of.items():
-                if task in viewer.subscriptions:
+                if ("task", task) in viewer.subscriptions:
                     assert board[task] == self.journal.states[task]
-                elif not viewer.tags.keys().isdisjoint((*tags, None)) and (all_are_listed or task in board):
+                elif not {*_topics(tags)}.isdisjoint(viewer.subscriptions) and (all_are_listed or task in board):
                     assert short(board[task]) == short(self.journal.states[task])
+
+
+def _topics(tags: Sequence[str]) -> list[Topic]:
+    return [*(("tag", tag) for tag in tags), ALL]
 
 
 async def play(steps: Sequence[tuple[str, int]], *, all_are_listed: bool) -> None:

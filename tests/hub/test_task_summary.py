@@ -1,90 +1,74 @@
-"""What a row shows and what it leaves out, told without decoding: so it is held against the decoded event."""
+"""Summaries of tasks: the events that they forward, and the state that they show."""
 
 import pytest
 
-from relay.core.events import (
-    Append,
-    AppendOutput,
-    Began,
-    Data,
-    Done,
-    Event,
-    Log,
-    LogOutput,
-    Progress,
-    ProgressOutput,
-    Source,
-    State,
-    Submit,
-)
+from relay.core.events import Began, Data, Done, Event, Log, LogOutput, Progress, ProgressOutput, Source, State, Submit
 from relay.core.snapshot import Snapshot, apply, begin
-from relay.hub.task_summary import FOLD_AT, Row, left_out, state_of
-from relay.journal.entries import Entry
-from tests.hub.fakes import short
+from relay.hub.task_summary import TaskSummary
+from relay.journal.entries import Appended, Entry
+from tests.hub.fakes import message_state, short
 
-LURE = '"data":{"progress":{"percent":1.0}},"state":"failed","data":{"log":'
-"""What a model might write to be taken for something else."""
+LINE = LogOutput(log=Log(stream="stdout", text="hello"))
 
 
 def event(seq: int, kind: str, state: State, data: Data) -> Event:
     return Event(type=kind, task="t1", seq=seq, state=state, at=float(seq), source=Source.LIVE, data=data)
 
 
+def appended(*events: Event, folded: Snapshot | None = None) -> Appended:
+    return Appended(task="t1", entries=tuple(map(Entry.of, events)), folded=folded)
+
+
 def first() -> Snapshot:
     return begin(event(1, "submit", State.SUBMITTING, Submit(model="a/b", provider="wiro")), "epoch")
 
 
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize(
-    ("kind", "data", "is_left_out"),
-    [
-        ("output", LogOutput(log=Log(stream="stderr", text=LURE)), True),
-        ("output", AppendOutput(append=Append(segment=0, kind=LURE, offset=0, text=LURE)), True),
-        ("output", ProgressOutput(progress=Progress(percent=3.0, label=LURE)), False),
-        ("start", Began(), False),
-        ("submit", Submit(model=LURE, provider="wiro", tags=(LURE,)), False),
-        ("done", Done(verdict="failed", evidence=(LURE,)), False),
-    ],
-    ids=["log", "append", "progress", "stage", "submit", "done"],
-)
-def test_what_an_event_is_shows_in_how_it_is_written(state: State, kind: str, data: Data, is_left_out: bool) -> None:
-    """Logs and appends are left out, whatever stands in their text, and the state is the event's own."""
-    body = Entry.of(event(7, kind, state, data)).body
-
-    assert left_out(body) is is_left_out
-    assert state_of(body) == state.encode()
-
-
-def test_a_row_is_the_state_without_what_is_left_out() -> None:
-    """However much has passed, and however late it is asked: the same as the whole fold, but for its text."""
-    state, row = first(), Row(first())
-    for seq in range(2, 4 * FOLD_AT):
-        data: Data = ProgressOutput(progress=Progress(percent=seq / 10))
-        if seq % 2:
-            data = LogOutput(log=Log(stream="stdout", text=LURE))
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_a_summary_is_the_state_without_text(is_folded: bool) -> None:
+    """It equals the fold of all events, except for the log, whether the writer passes the state or not."""
+    state, summary = first(), TaskSummary(first())
+    for seq in range(2, 1500):
+        data: Data = LINE if seq % 2 else ProgressOutput(progress=Progress(percent=seq / 10))
         step = event(seq, "output", State.RUNNING, data)
         state = apply(state, step)
-        row.hear([Entry.of(step)])
+        summary.add(appended(step, folded=state if is_folded else None))
 
-        assert len(row._heard) < FOLD_AT
-    assert short(row._fold()) == short(state)
-    assert row.seq == state.seq
+    assert short(message_state(summary.message(1.0))) == short(state)
+    assert message_state(summary.message(1.0)).log == ()
+    assert summary.seq == state.seq
 
 
-def test_what_was_read_before_it_was_heard_counts_once() -> None:
-    """The tail may tell late of what stood in the state already."""
+def test_events_that_only_add_text_are_not_forwarded() -> None:
+    """Every other event of the commit is."""
+    summary = TaskSummary(apply(first(), event(2, "start", State.RUNNING, Began())))
+    progress = event(4, "output", State.RUNNING, ProgressOutput(progress=Progress(percent=1.0)))
+
+    assert summary.add(appended(event(3, "output", State.RUNNING, LINE), progress)) == [Entry.of(progress)]
+
+
+def test_entries_that_the_state_includes_are_skipped() -> None:
+    """The journal may be read before the entries are published."""
     step = event(2, "start", State.RUNNING, Began())
-    row = Row(apply(first(), step))
+    summary = TaskSummary(apply(first(), step))
 
-    assert row.hear([Entry.of(step)]) == []
+    assert summary.add(appended(step)) == []
 
 
-def test_a_state_that_only_a_left_out_event_tells_is_shown_by_the_row() -> None:
-    """The first line of a model says that it runs, where nothing else has: the line is left out, the state is not."""
-    row = Row(first())
-    line = LogOutput(log=Log(stream="stdout", text="hello"))
+def test_a_state_that_text_brings_needs_the_whole_summary() -> None:
+    """The first line of a log may be the first sign that a task runs: the line is left out, the state is not."""
+    summary = TaskSummary(first())
 
-    assert row.hear([Entry.of(event(2, "output", State.RUNNING, line))]) is None
-    assert row._fold().state is State.RUNNING
-    assert row._fold().log == ()
-    assert row.hear([Entry.of(event(3, "output", State.RUNNING, line))]) == []
+    assert summary.add(appended(event(2, "output", State.RUNNING, LINE))) is None
+    assert message_state(summary.message(1.0)).state is State.RUNNING
+    assert message_state(summary.message(1.0)).log == ()
+    assert summary.add(appended(event(3, "output", State.RUNNING, LINE))) == []
+
+
+def test_a_task_that_has_ended_ranks_below_those_that_have_not() -> None:
+    """Lists begin with the tasks that have not ended."""
+    running, ended = TaskSummary(first()), TaskSummary(first())
+    ended.add(appended(event(2, "done", State.SUCCEEDED, Done(verdict="succeeded"))))
+
+    assert ended.ended
+    assert running.rank > ended.rank
+    assert repr(ended) == "<TaskSummary t1 seq=2 revision=0>"

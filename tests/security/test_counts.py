@@ -2,10 +2,11 @@
 
 import pytest
 
+from relay.backoff import Bucket
 from relay.errors import Code, RequestError
 from relay.web.http.connection_counts import Crowd, counted_as
 from relay.web.http.min_rate import FLOOR_BYTES_S, Pace
-from relay.web.http.rate_limits import Bucket, Rate
+from relay.web.http.rate_limits import Rate
 
 
 def test_a_crowd_has_room_for_so_many_in_all() -> None:

@@ -11,7 +11,7 @@ import pytest
 from relay.app import Running
 from relay.core.codec import decode_event, decode_snapshot
 from relay.core.snapshot import Snapshot, apply
-from relay.hub.hub import ROUND_S
+from relay.hub.rounds import ROUND_S
 
 IMAGE = "bytedance/text-to-image-seedream-v4"
 
@@ -91,6 +91,6 @@ def later(relay: Running) -> Callable[[float], None]:
         passed += seconds
         hub._clock = access._clock = now
         for _ in range(ROUND_S):
-            hub._round()
+            hub._viewers.visit_next()
 
     return wait

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from relay.access.grants import Access
 from relay.access.login_codes import LoginCodes
+from relay.backoff import Bucket
 from relay.config import Config
 from relay.files.spool import Spool
 from relay.files.upstream_store import FileStore
@@ -16,7 +17,7 @@ from relay.tasks.models import Models
 from relay.tasks.use_cases import Tasks
 from relay.web.http.connection_counts import Crowd
 from relay.web.http.connection_gate import Gate
-from relay.web.http.rate_limits import Bucket, Rates
+from relay.web.http.rate_limits import Rates
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a client may say on a WebSocket, parsed once. Everything else is a protocol error with a reason."""
+"""The messages of a client on a WebSocket, parsed once. Anything else is a protocol error with a reason."""
 
 from typing import Annotated, Literal
 
@@ -15,60 +15,57 @@ from pydantic import (
 
 from relay.core.tag import Tag
 from relay.errors import RelayError
+from relay.hub.topic import ALL, Topic
 
-Word = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Credential = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
-
-
-Aim = tuple[Literal["task"], str] | tuple[Literal["tag"], str] | tuple[Literal["all"], None]
-"""What a subscription is about, and its name."""
+TaskId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 
 
 class MessageError(RelayError):
-    """The client does not speak our protocol; the text says what was wrong, and repeats nothing of what it sent."""
+    """The client violates the protocol. The text says how, and quotes nothing that the client sent."""
 
 
-def _true(value: object) -> object:
+def _true_or_none(value: object) -> object:
     """Refuse 1, which equals True."""
     if value is not None and value is not True:
-        raise ValueError("must be true where it is given")
+        raise ValueError("must be true if it is given")
     return value
 
 
-class Aimed(BaseModel):
-    """Something about one task, one tag or all tasks: its `aim`."""
+class HasTopic(BaseModel):
+    """A message about exactly one topic."""
 
     model_config = ConfigDict(strict=True)
 
-    task: Word | None = None
+    task: TaskId | None = None
     tag: Tag | None = None
-    all: Annotated[Literal[True] | None, BeforeValidator(_true)] = None
+    all: Annotated[Literal[True] | None, BeforeValidator(_true_or_none)] = None
 
     @model_validator(mode="after")
-    def _one_aim(self) -> "Aimed":
+    def _check_one_topic(self) -> "HasTopic":
         if [self.task, self.tag, self.all].count(None) != 2:
             raise ValueError("name exactly one of task, tag and all")
         return self
 
     @property
-    def aim(self) -> Aim:
+    def topic(self) -> Topic:
         if self.task is not None:
             return "task", self.task
-        return ("tag", self.tag) if self.tag is not None else ("all", None)
+        return ("tag", self.tag) if self.tag is not None else ALL
 
 
-class Wanted(Aimed):
+class SubscriptionRequest(HasTopic):
     """A subscription that a client asks for."""
 
     cursor: str | None = None
-    token: Credential | None = None
+    token: Token | None = None
 
 
-class Subscribe(Wanted):
+class Subscribe(SubscriptionRequest):
     type: Literal["subscribe"]
 
 
-class Unsubscribe(Aimed):
+class Unsubscribe(HasTopic):
     type: Literal["unsubscribe"]
 
 
@@ -76,7 +73,7 @@ class Auth(BaseModel):
     model_config = ConfigDict(strict=True)
 
     type: Literal["auth"]
-    token: Credential
+    token: Token
 
 
 Message = Subscribe | Unsubscribe | Auth
@@ -85,17 +82,17 @@ _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discrimina
 
 def parse(text: str) -> Message:
     """
-    Read one message.
+    Parse one message.
 
     Raises:
-        MessageError: it is none of ours.
+        MessageError: it is not a valid message.
     """
     try:
         return _MESSAGE.validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"].startswith("union_tag"):
-            raise MessageError("a message's type is subscribe, unsubscribe or auth") from None
-        where = ".".join(map(str, first["loc"][1:]))
-        said = first["msg"].removeprefix("Value error, ")
-        raise MessageError(f"{where}: {said}" if where else said) from None
+            raise MessageError("type must be subscribe, unsubscribe or auth") from None
+        field = ".".join(map(str, first["loc"][1:]))
+        problem = first["msg"].removeprefix("Value error, ")
+        raise MessageError(f"{field}: {problem}" if field else problem) from None

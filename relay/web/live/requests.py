@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from relay.core.tag import Tag
-from relay.web.live.messages import Wanted, Word
+from relay.web.live.messages import SubscriptionRequest, TaskId
 
 
-class SubscriptionBody(Wanted):
+class SubscriptionBody(SubscriptionRequest):
     """One of the subscriptions of `POST /v1/events`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -27,7 +27,7 @@ class SubscriptionsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    task: list[Word] = []
+    task: list[TaskId] = []
     tag: list[Tag] = []
     all: Literal["true"] | None = None
     token: str | None = Field(None, repr=False)
@@ -38,8 +38,8 @@ class SubscriptionsQuery(BaseModel):
             raise ValueError("name what to follow: task=…, tag=… (each may repeat) or all=true")
         return self
 
-    def wanted(self) -> list[Wanted]:
+    def wanted(self) -> list[SubscriptionRequest]:
         """Return the subscriptions, tasks first: what a task tells itself, its tags do not tell again."""
-        tasks = [Wanted(task=task) for task in dict.fromkeys(self.task)]
-        tags = [Wanted(tag=tag) for tag in dict.fromkeys(self.tag)]
-        return [*tasks, *tags, *([Wanted(all=True)] if self.all else [])]
+        tasks = [SubscriptionRequest(task=task) for task in dict.fromkeys(self.task)]
+        tags = [SubscriptionRequest(tag=tag) for tag in dict.fromkeys(self.tag)]
+        return [*tasks, *tags, *([SubscriptionRequest(all=True)] if self.all else [])]

@@ -1,4 +1,4 @@
-"""A viewer's place: taken for as long as it watches, if there is room for one more, and for one more of its address."""
+"""The limit on viewers: in all, and from one address."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from relay import log
-from relay.hub.viewer import DRAINING, TOO_MANY, Close
+from relay.hub.close_codes import DRAINING, TOO_MANY, Close
 from relay.web.http.client_address import peer
 from relay.web.http.connection_counts import counted_as
 from relay.web.http.context import context
@@ -15,16 +15,16 @@ _log = log.get("web")
 
 
 @contextmanager
-def place(request: web.Request) -> Iterator[Close | None]:
-    """Take a place for as long as the block lasts. Gives null, or why there is none."""
+def viewer_slot(request: web.Request) -> Iterator[Close | None]:
+    """Hold a viewer slot while the block runs. Yield None, or the reason why the viewer is refused."""
     parts = context(request)
     if parts.draining:
         yield DRAINING
         return
     proxies = parts.config.trusted_proxies
     address = peer(request, proxies)
-    who = counted_as(address, proxies)
-    if not parts.gate.has_room() or not parts.viewers.enter(who):
+    counted_address = counted_as(address, proxies)
+    if not parts.gate.has_room() or not parts.viewers.enter(counted_address):
         if not parts.complaints.take(parts.clock()):
             _log.warning("viewers.refused", peer=address, viewers=parts.viewers.size)
         yield TOO_MANY
@@ -32,4 +32,4 @@ def place(request: web.Request) -> Iterator[Close | None]:
     try:
         yield None
     finally:
-        parts.viewers.leave(who)
+        parts.viewers.leave(counted_address)

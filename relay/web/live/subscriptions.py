@@ -1,8 +1,7 @@
 """
-Subscriptions of a connection that is about many things: each begins, fails and ends by itself.
+Subscriptions of a connection about several topics, by WebSocket, event stream or poll.
 
-The WebSocket and the event stream on many tasks share this. A fault of one subscription is a message; the connection
-goes on.
+A subscription that fails or expires is reported in a message; the connection and its other subscriptions go on.
 """
 
 import orjson
@@ -10,72 +9,83 @@ from aiohttp import web
 
 from relay.access.grants import Grant, TokenExpired
 from relay.errors import Code, RequestError, StoreDamaged
+from relay.hub.close_codes import TOKEN_EXPIRED
 from relay.hub.cursor import parse_cursor
-from relay.hub.viewer import TOKEN_EXPIRED, Subject, Viewer, about
+from relay.hub.topic import Topic, topic_field
+from relay.hub.viewer import Viewer
 from relay.web.http.context import context
 from relay.web.http.credentials import permit, permit_all, permit_tag
-from relay.web.live.messages import Wanted
+from relay.web.live.messages import SubscriptionRequest
 
 
-class Many(Viewer):
-    """A connection that is about many tasks and tags: each comes and goes by itself."""
+class MultiViewer(Viewer):
+    """A connection about several topics, each of which begins and ends by itself."""
 
     __slots__ = ()
 
-    def ended(self, task: str) -> None:
-        """Say nothing: the task's last event has said it."""
+    def task_ended(self, task: str) -> None:
+        """Send nothing: the task's last event has said it."""
 
-    def expired(self, subject: Subject, name: str | None) -> None:
-        self.fault(subject, name, "token_expired", TOKEN_EXPIRED.reason)
+    def subscription_expired(self, topic: Topic) -> None:
+        self.send_error(topic, "token_expired", TOKEN_EXPIRED.reason)
 
-    def fault(self, subject: Subject, name: str | None, code: str, detail: str) -> None:
-        """Tell the client that one subscription is over, or never began."""
-        self.send(orjson.dumps({"type": "error", **about(subject, name), "code": code, "detail": detail}))
+    def send_error(self, topic: Topic, code: str, detail: str) -> None:
+        """Report that a subscription is over or could not begin."""
+        self.send(orjson.dumps({"type": "error", **topic_field(topic), "code": code, "detail": detail}))
 
 
-async def subscribe(request: web.Request, viewer: Many, wanted: Wanted, otherwise: Grant | str | None) -> bool:
+async def subscribe(
+    request: web.Request, viewer: MultiViewer, wanted: SubscriptionRequest, default: Grant | str | None
+) -> bool:
     """
-    Begin a subscription; false if it failed and the client was told why.
+    Begin a subscription. Return False if it failed, which the client has then been sent.
 
     Args:
-        request: the connection's.
-        viewer: who is to see it.
-        wanted: what to follow, from where, and with which token.
-        otherwise: the right or the credential that counts where `wanted` has no token.
+        request: the request of the connection.
+        viewer: the connection.
+        wanted: the topic, the cursor and the token.
+        default: the grant or credential for a subscription without a token of its own.
 
     Raises:
         OSError: the journal failed.
     """
-    parts = context(request)
-    subject, name = wanted.aim
-    is_new = name not in (viewer.subscriptions if subject == "task" else viewer.tags)
+    parts, topic = context(request), wanted.topic
     limit = parts.config.subscription_limit
-    if is_new and len(viewer.subscriptions) + len(viewer.tags) >= limit:
-        detail = f"One connection may have {limit} subscriptions (RELAY_SUBSCRIPTION_LIMIT); open another connection."
-        viewer.fault(subject, name, "forbidden", detail)
+    if topic not in viewer.subscriptions and len(viewer.subscriptions) >= limit:
+        detail = f"A connection may have {limit} subscriptions (RELAY_SUBSCRIPTION_LIMIT). Open another connection."
+        viewer.send_error(topic, "forbidden", detail)
         return False
     try:
-        grant = otherwise if wanted.token is None else wanted.token
-        grant = grant if isinstance(grant, Grant) else parts.access.check(grant)
-        match wanted.aim:
-            case "task", task:
-                await permit(request, grant, "view", task)
-                await parts.hub.subscribe(viewer, task, parse_cursor(wanted.cursor), expires_at=grant.expires_at)
-            case "tag", tag:
-                permit_tag(grant, "view", tag)
-                await parts.hub.subscribe_tag(viewer, tag, expires_at=grant.expires_at)
-            case _:
-                permit_all(grant)
-                await parts.hub.subscribe_tag(viewer, None, expires_at=grant.expires_at)
-    except StoreDamaged as error:  # the journal has logged it; the other subscriptions go on
-        viewer.fault(subject, name, Code.INTERNAL, f"What is stored of the task {error.task} cannot be read.")
+        grant = default if wanted.token is None else wanted.token
+        if not isinstance(grant, Grant):
+            grant = parts.access.check(grant)
+        await permit_topic(request, grant, topic)
+        await parts.hub.subscribe(viewer, topic, parse_cursor(wanted.cursor), expires_at=grant.expires_at)
+    except StoreDamaged as error:  # logged by the journal; the other subscriptions go on
+        viewer.send_error(topic, Code.INTERNAL, f"The stored data of task {error.task} cannot be read.")
         return False
     except RequestError as error:
-        viewer.fault(subject, name, _code(error), error.detail)
+        viewer.send_error(topic, _error_code(error), error.detail)
         return False
     return True
 
 
-def _code(error: RequestError) -> Code | str:
-    """Return the code that tells a client whether a fresh token would help."""
+async def permit_topic(request: web.Request, grant: Grant, topic: Topic) -> None:
+    """
+    Check that a grant allows to view a topic.
+
+    Raises:
+        RequestError: it does not.
+    """
+    match topic:
+        case "task", task:
+            await permit(request, grant, "view", task)
+        case "tag", tag:
+            permit_tag(grant, "view", tag)
+        case _:
+            permit_all(grant)
+
+
+def _error_code(error: RequestError) -> Code | str:
+    """Return the code of an error, which for an expired token says that a new one would help."""
     return "token_expired" if isinstance(error, TokenExpired) else error.code

@@ -241,7 +241,7 @@ async def test_more_subscriptions_than_one_connection_may_have_are_refused_by_nu
     async with client.get("/v1/events", params=[("task", str(number)) for number in range(3)]) as answer:
         problem = await answer.json()
     assert answer.status == 422
-    assert "3 subscriptions are too many: one request may have 2" in problem["detail"]
+    assert "3 subscriptions are too many: a request may have 2" in problem["detail"]
 
 
 async def test_a_bad_credential_of_the_request_is_refused_whole(page: aiohttp.ClientSession, start: Start) -> None:
@@ -280,7 +280,7 @@ async def test_an_answer_that_grows_too_large_says_what_it_left_out(
 ) -> None:
     """All of it is in memory until it is sent."""
     tasks = [(await start(HELD))["task"]["id"] for _ in range(2)]
-    monkeypatch.setattr(events, "ANSWER_BYTES", 10)
+    monkeypatch.setattr(events, "POLL_BYTES", 10)
     first, second = await polled(client, *({"task": task} for task in tasks))
     assert (first["type"], second["code"], second["task"]) == ("snapshot", "rate_limited", tasks[1])
 

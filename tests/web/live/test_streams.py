@@ -16,7 +16,7 @@ import pytest
 from relay.app import Running
 from relay.core.codec import decode_snapshot
 from relay.core.snapshot import Snapshot
-from relay.hub.viewer import TOO_SLOW
+from relay.hub.close_codes import TOO_SLOW
 from relay.journal.entries import Appended
 from relay.sandbox import Sandbox
 from relay.web.live import websocket as ws
@@ -216,13 +216,13 @@ async def test_a_viewer_too_slow_for_anything_is_cut_off(
     relay: Running, start: Start, wire: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its goodbye waits behind all that it does not read, so it is given a moment, and then the connection is cut."""
-    monkeypatch.setattr(ws, "CLOSE_S", 0.05)
+    monkeypatch.setattr(ws, "CLOSE_TIMEOUT_S", 0.05)
     reader, writer = await connect(relay, await start("hold_at=task_queue"), wire)
     await reader.readuntil(b'"type":"snapshot"')
     (viewer,) = relay.context.hub._viewers
     viewer.write(bytes(16_000_000))
     assert viewer.buffered() > 0
-    relay.context.hub.send_away(viewer, TOO_SLOW)
+    relay.context.hub.disconnect(viewer, TOO_SLOW)
 
     await until(lambda: viewer.buffered() == 0)
     assert (relay.context.hub.viewers, relay.context.hub.channels) == (0, 0)

@@ -16,7 +16,7 @@ from relay.errors import Code, RequestError
 from relay.sandbox import Sandbox
 from relay.web.live import websocket as ws
 from relay.web.live.messages import MessageError
-from relay.web.live.websocket_viewers import TaskSocket
+from relay.web.live.websocket_viewers import TaskWebSocketViewer
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]
@@ -378,8 +378,8 @@ async def test_a_fresh_token_carries_on_what_it_covers(
             await socket.send_json({"type": "auth", "token": fresh})
         await subscribe(many, task)  # without a token of its own: the connection's is the fresh one now
         assert (await heard(many))["type"] == "snapshot"
-        (viewer,) = [viewer for viewer in relay.context.hub._viewers if isinstance(viewer, TaskSocket)]
-        while (viewer.subscriptions[task].expires_at or 0) < mine["task"]["created_at"] + 600:  # noqa: ASYNC110 -- `auth` has no answer
+        (viewer,) = [viewer for viewer in relay.context.hub._viewers if isinstance(viewer, TaskWebSocketViewer)]
+        while (viewer.subscriptions["task", task].expires_at or 0) < mine["task"]["created_at"] + 600:  # noqa: ASYNC110 -- `auth` has no answer
             await asyncio.sleep(0)
         later(61)
 

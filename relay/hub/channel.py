@@ -1,0 +1,69 @@
+"""
+What all channels have in common: the subscriptions to one topic.
+
+A channel writes to its viewers and never awaits. It keeps no backlog for a slow viewer, only the position since which
+that viewer has missed messages.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from relay.hub.framing import Framing
+from relay.hub.topic import Topic
+from relay.hub.viewer import Subscription, Viewer
+
+T = TypeVar("T", bound=Topic)
+
+
+class Channel(ABC, Generic[T]):
+    """The subscriptions to one topic, grouped by framing so that each message is encoded once per group."""
+
+    def __init__(self, topic: T) -> None:
+        self.topic = topic
+        self.joining = 0
+        """How many subscribers wait for the channel to be loaded, plus one for the load itself."""
+        self.on_unused: Callable[[T], None] | None = None
+        """Called with the topic when the last viewer has been removed and none is joining. Set by the registry."""
+        self._groups: dict[Framing, dict[Viewer, Subscription]] = {}
+
+    @property
+    @abstractmethod
+    def loaded(self) -> bool:
+        """Whether a new subscriber can be served without reading the journal."""
+
+    @property
+    def unused(self) -> bool:
+        """Whether it has no viewers and none is joining."""
+        return not self.joining and not any(self._groups.values())
+
+    def add(self, viewer: Viewer, expires_at: float | None) -> Subscription:
+        """Add a viewer, in place of its previous subscription if there is one, and return its subscription."""
+        subscription = Subscription(viewer, expires_at)
+        self._groups.setdefault(viewer.framing, {})[viewer] = subscription
+        viewer.subscriptions[self.topic] = subscription
+        return subscription
+
+    def remove(self, viewer: Viewer) -> None:
+        """Remove a viewer that is subscribed."""
+        del viewer.subscriptions[self.topic]
+        del self._groups[viewer.framing][viewer]
+        if self.unused and self.on_unused is not None:
+            self.on_unused(self.topic)
+
+    @abstractmethod
+    def catch_up(self, subscription: Subscription, now: float) -> None:
+        """
+        Write the current state in place of the messages that a viewer has missed while it was slow.
+
+        The subscription stays stale if there is more to write than its write buffer should hold.
+        """
+
+    def speed_changed(self) -> None:
+        """React to a viewer that has become slow or has caught up."""
+
+    def task_unsubscribed(self, viewer: Viewer, task: str, now: float) -> None:
+        """React to the end of the viewer's own subscription to a task of this topic."""
+
+    def _subscriptions(self) -> Iterator[Subscription]:
+        return (subscription for group in self._groups.values() for subscription in group.values())

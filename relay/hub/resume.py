@@ -1,0 +1,34 @@
+"""Which events a viewer that comes back with a cursor has missed."""
+
+from relay.hub.cursor import Cursor
+from relay.hub.recent_entries import RECENT_EVENTS
+from relay.hub.task_channel import TaskChannel
+from relay.journal.base import Journal
+from relay.journal.entries import Entry
+
+
+async def read_missed(journal: Journal, channel: TaskChannel, cursor: Cursor) -> list[Entry] | None:
+    """
+    Return the events after `cursor` up to the last one of `channel`, from memory or else from the journal.
+
+    Returns:
+        None if the viewer should start with a snapshot instead: the cursor is from another epoch or beyond the log,
+        more than `RECENT_EVENTS` are missing, or some are no longer kept.
+
+    Raises:
+        OSError: the journal failed.
+    """
+    if cursor.epoch != journal.epoch or not 0 <= channel.seq - cursor.seq <= RECENT_EVENTS:
+        return None
+    missed: list[Entry] = []
+    after = cursor.seq
+    while (recent := channel.recent(after)) is None:
+        history = await journal.read(channel.task, after=after, limit=RECENT_EVENTS)
+        # The journal may have events that are not published yet: the channel will write those later.
+        published = [entry for entry in history.entries if entry.seq <= channel.seq]
+        if not published or published[0].seq != after + 1:
+            return None
+        missed += published
+        after = published[-1].seq
+    missed += recent
+    return missed if len(missed) <= RECENT_EVENTS else None  # more may have been published during the read
