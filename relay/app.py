@@ -35,7 +35,7 @@ from relay.providers.apikley.provider import ApikleyProvider
 from relay.providers.base import Provider
 from relay.providers.wiro.provider import WiroProvider
 from relay.tasks.models import Models
-from relay.tasks.supervisor import Following, Terms
+from relay.tasks.supervisor import Limits, Supervisor
 from relay.tasks.use_cases import Tasks
 from relay.web.application import application
 from relay.web.http.connection_counts import Crowd
@@ -104,12 +104,12 @@ def make_providers(config: Config) -> Mapping[str, Provider]:
     return providers
 
 
-def terms(config: Config, may_stream: Callable[[int], bool]) -> Terms:
-    """Return what matters to following: settings, and whether one more stream can be opened."""
-    return Terms(
-        patience=TimeLimits(silence_s=config.silence_s, deadline_s=config.task_deadline_s),
-        hold_limit=config.hold_limit,
-        hold_s=config.hold_s,
+def limits(config: Config, may_stream: Callable[[int], bool]) -> Limits:
+    """Return the settings that apply to all tasks. `may_stream` returns whether one more stream may be opened."""
+    return Limits(
+        time_limits=TimeLimits(silence_s=config.silence_s, deadline_s=config.task_deadline_s),
+        queue_limit=config.hold_limit,
+        queue_limit_s=config.hold_s,
         public_url=str(config.public_url) if config.public_url is not None else None,
         may_stream=may_stream,
     )
@@ -153,10 +153,12 @@ async def running(config: Config) -> AsyncIterator[Running]:
         stack.push_async_callback(spool.close)
         gate = make_gate(config)
         models = Models(known, providers, time.monotonic)
-        following = await stack.enter_async_context(
-            Following(journal, providers, known, spool, time.time, terms(config, gate.has_room))
+        supervisor = await stack.enter_async_context(
+            Supervisor(journal, providers, known, spool, time.time, limits(config, gate.has_room))
         )
-        tasks = Tasks(journal, providers, models, following, spool, time.time, cautious_clock)
+        tasks = await stack.enter_async_context(
+            Tasks(journal, providers, models, supervisor, spool, time.time, cautious_clock)
+        )
         context = Context(
             config=config,
             tasks=tasks,
@@ -177,7 +179,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
             complaints=Bucket(1, 1 / 60, time.time()),
             clock=time.time,
         )
-        await following.take_up()
+        await supervisor.resume()
         await stack.enter_async_context(
             retaining(journal, cautious_clock, age_s=config.history_age_s, limit_bytes=config.store_limit_bytes)
         )

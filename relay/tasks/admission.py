@@ -1,8 +1,4 @@
-"""
-What the followers of one provider share on their way in: who may ask now, who waits, whose run is under way.
-
-It holds no task and decides nothing about one.
-"""
+"""What all tasks of one provider share on their way in: limits on concurrent calls, and the queue for its capacity."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,109 +7,110 @@ from contextlib import asynccontextmanager, contextmanager
 from relay.core.platform_clock import PlatformClock
 from relay.errors import Code, RequestError
 
-CONNECTING_AT_ONCE = 20
-"""How many followers may be asking the upstream at once: a hiccup with a thousand tasks is no storm."""
+CONNECTIONS = 20
+"""How many tasks may read their record or open their stream at once: no burst of calls follows an outage."""
 
 
 def always(_opening: int) -> bool:
-    """Let every stream be opened."""
+    """Allow every stream to be opened."""
     return True
 
 
-class Line:
-    """The tasks that the upstream has no place for, first come first served."""
+class Queue:
+    """Tasks that wait while the provider is at capacity, first in, first out."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._waiting: dict[str, asyncio.Event] = {}
+        self._woken: dict[str, asyncio.Event] = {}
+        """By task, in the order of the queue."""
 
     def __repr__(self) -> str:
-        return f"<Line {len(self._waiting)} of {self._limit}>"
+        return f"<Queue {len(self._woken)} of {self._limit}>"
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._woken)
 
     def check_room(self) -> None:
         """
-        See that one more can wait.
+        Check that one more task can be queued.
 
         Raises:
-            RequestError: the line is full.
+            RequestError: the queue is full.
         """
-        if len(self._waiting) >= self._limit:
+        if len(self._woken) >= self._limit:
             raise RequestError(
                 Code.RATE_LIMITED,
-                f"The upstream is at its limit and {self._limit} tasks wait for a place already; try again later.",
+                f"The platform is at capacity and {self._limit} tasks are queued already. Retry later.",
             )
 
     def join(self, task: str) -> None:
-        """Stand at the end of the line; who stands in it keeps the place."""
-        self._waiting.setdefault(task, asyncio.Event())
+        """Append a task. A task that is queued already keeps its position."""
+        self._woken.setdefault(task, asyncio.Event())
 
     def leave(self, task: str) -> None:
-        """Go, and let those behind move up. Idempotent."""
-        if self._waiting.pop(task, None) is not None:
-            for moved in self._waiting.values():
-                moved.set()
+        """Remove a task and wake those behind it, which move up. Idempotent."""
+        if self._woken.pop(task, None) is not None:
+            for woken in self._woken.values():
+                woken.set()
 
     def position(self, task: str) -> int:
-        """Return a task's place, from 1."""
-        return list(self._waiting).index(task) + 1
+        """Return a task's position, from 1."""
+        return list(self._woken).index(task) + 1
 
-    def freed(self) -> None:
-        """Tell the first that a place may be free."""
-        if first := next(iter(self._waiting.values()), None):
+    def wake_first(self) -> None:
+        """Wake the first task: the provider may have capacity again."""
+        if first := next(iter(self._woken.values()), None):
             first.set()
 
     def wake(self, task: str) -> None:
-        """Tell one task to look up."""
-        if (waiting := self._waiting.get(task)) is not None:
-            waiting.set()
+        """Wake one task, if it is queued."""
+        if (woken := self._woken.get(task)) is not None:
+            woken.set()
 
     async def wait(self, task: str, timeout_s: float) -> None:
-        """Wait until something has moved, at most so long."""
-        moved = self._waiting[task]
+        """Wait until the task is woken, for at most `timeout_s` seconds."""
+        woken = self._woken[task]
         try:
             async with asyncio.timeout(timeout_s):
-                await moved.wait()
+                await woken.wait()
         except TimeoutError:
             return
-        moved.clear()
+        woken.clear()
 
 
-class Doorway:
-    """The way in to one upstream."""
+class Admission:
+    """The shared state of all tasks of one provider. It holds no task and makes no decision about one."""
 
-    def __init__(self, line_limit: int, may_stream: Callable[[int], bool] = always) -> None:
+    def __init__(self, queue_limit: int, may_stream: Callable[[int], bool] = always) -> None:
         """
         Args:
-            line_limit: how many tasks may wait for a place upstream.
-            may_stream: says whether one more stream can be opened, beside so many that are being opened.
+            queue_limit: how many tasks may be queued.
+            may_stream: returns whether one more stream may be opened, given how many are being opened now.
         """
         self._may_stream = may_stream
         self._opening = 0
-        self.connecting = asyncio.Semaphore(CONNECTING_AT_ONCE)
-        self.line = Line(line_limit)
-        self.clock = PlatformClock()
-        """How far the platform's clock is from ours, as its tasks show."""
-        self.adopting = asyncio.Lock()
-        """Held from seeing that nobody has an upstream task to taking it."""
         self._sending: set[asyncio.Future[None]] = set()
+        self.connecting = asyncio.Semaphore(CONNECTIONS)
+        self.queue = Queue(queue_limit)
+        self.clock = PlatformClock()
+        """The offset of the platform's clock, estimated from its tasks."""
+        self.adopting = asyncio.Lock()
+        """Held from the check that no task of ours is a given upstream task until that is committed for one."""
 
     @asynccontextmanager
     async def opening(self) -> AsyncIterator[bool]:
-        """Take one's turn to open a task's stream; gives whether the process has a file descriptor for it."""
+        """Wait for a connection slot to open a stream; yield whether a file descriptor is available for it."""
         async with self.connecting:
-            may = self._may_stream(self._opening)
+            may_open = self._may_stream(self._opening)
             self._opening += 1
             try:
-                yield may
+                yield may_open
             finally:
                 self._opening -= 1
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Mark a run as under way: until it is answered, its task upstream looks like nobody's."""
+        """Mark a run as being sent: until its answer is committed, its upstream task looks like nobody else's."""
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sending.add(sent)
         try:
@@ -122,6 +119,6 @@ class Doorway:
             self._sending.discard(sent)
             sent.set_result(None)
 
-    def under_way(self) -> set[asyncio.Future[None]]:
-        """Return the runs that are under way now; each is done when it was answered."""
+    def being_sent(self) -> set[asyncio.Future[None]]:
+        """Return a future for each run that is being sent now; it is done when the answer has been committed."""
         return set(self._sending)

@@ -1,8 +1,8 @@
 """
-Which model takes what: the catalogue says it, else the model's own platform does, whose word is kept for an hour.
+What each model takes as input: from the catalogue, else as the model's platform describes it.
 
-It checks an input before money is spent. Where nobody knows a model's inputs it lets the run pass and says so in the
-log: the platform has the last word.
+Input is checked before money is spent. If nothing describes a model's inputs, the run is passed on unchecked and the
+log says so: the platform decides.
 """
 
 import asyncio
@@ -13,27 +13,28 @@ from relay import log
 from relay.catalogue.catalogue import Catalogue
 from relay.catalogue.check import Offer, check
 from relay.catalogue.model import Model
+from relay.core.upstream import CheckedInput
 from relay.errors import Code, FieldError, RequestError, UpstreamError, UpstreamUnclear
 from relay.providers.base import Provider
 
-KEPT_S = 3600.0
-"""How long a platform's word on a model counts."""
+CACHE_S = 3600.0
+"""How long a platform's description of a model is cached."""
 
-FAILED_S = 60.0
-"""How long it is not asked again after it could not say anything: a start must not wait for it each time."""
+FAILURE_CACHE_S = 60.0
+"""How long a platform that gave no description is not asked again, so that not every start waits for it."""
 
-KEPT = 256
-"""So many models' descriptions are kept, the newest; more are asked for again."""
+CACHE_SIZE = 256
+"""How many descriptions are cached. The oldest is dropped first."""
 
-ASKED_S = 10.0
-"""A start waits so long at most for a description."""
+DESCRIBE_TIMEOUT_S = 10.0
+"""How long a start waits for a description."""
 
 _INPUT = "input."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Word:
-    """What a platform said of a model, or why it said nothing, and until when (unix seconds) that counts."""
+class _Description:
+    """A platform's description of a model, or why there is none, and until when it is cached."""
 
     model: Model | None
     error: UpstreamError | None
@@ -41,53 +42,73 @@ class _Word:
 
 
 class Models:
-    """The models that tasks can be started of."""
+    """The models that tasks can be started with, and the providers that have them."""
 
     def __init__(self, catalogue: Catalogue, providers: Mapping[str, Provider], clock: Callable[[], float]) -> None:
         """
         Args:
-            catalogue: the models that are known well.
-            providers: by name; these can be asked about others.
-            clock: gives unix seconds.
+            catalogue: the models that the relay describes itself.
+            providers: by name. They describe other models; the first one is the default.
+            clock: gives seconds.
         """
         self._catalogue = catalogue
         self._providers = providers
         self._clock = clock
-        self._words: dict[tuple[str, str], _Word] = {}
-        self._asking: dict[tuple[str, str], asyncio.Task[_Word]] = {}
+        self._descriptions: dict[tuple[str, str], _Description] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[_Description]] = {}
         self._log = log.get("models")
 
     def __repr__(self) -> str:
-        return f"<Models {self._catalogue!r} words={len(self._words)}>"
+        return f"<Models {self._catalogue!r} descriptions={len(self._descriptions)}>"
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._catalogue)
 
     def is_available(self, model: Model) -> bool:
-        """Tell whether a task of it can be started here: its provider has credentials."""
+        """Return whether a task of this model can be started: its provider has credentials."""
         return model.provider in self._providers
 
-    def provider_of(self, name: str) -> str | None:
+    def provider_named(self, name: str | None) -> Provider:
         """
-        Return the provider whose model this is, as far as the catalogue knows.
+        Return a provider by name, or the default.
 
         Raises:
-            RequestError: it is a model of a provider that has no credentials here.
+            RequestError: no provider of this name has credentials.
         """
-        known = self._catalogue.providers_of(name)
-        ready = [provider for provider in self._providers if provider in known]
-        if known and not ready:
-            detail = f"{name} is a model of {', '.join(known)}, which has no credentials here."
-            raise RequestError(Code.INVALID_INPUT, detail, fields=(FieldError(field="model", message=detail),))
-        return ready[0] if ready else None
+        provider = self._providers.get(name or next(iter(self._providers), ""))
+        if provider is None:
+            known = ", ".join(self._providers) or "none: set WIRO_API_KEY or APIKLEY_API_KEY"
+            detail = f"The provider {name!r} is not configured; configured: {known}."
+            wrong = FieldError(field="provider", message=f"must be one of {known}")
+            raise RequestError(Code.INVALID_INPUT, detail, fields=(wrong,))
+        return provider
+
+    def provider_for(self, model: str, name: str | None, *, file_input: str | None = None) -> str:
+        """
+        Return the name of the provider that runs a model.
+
+        Args:
+            model: `owner/name`.
+            name: the provider that the client asked for. Null: the one that has the model, else the default.
+            file_input: an input that a file is uploaded for, if any.
+
+        Raises:
+            RequestError: no such provider has credentials, or it takes no files.
+        """
+        provider = self.provider_named(name or self._listed_provider(model))
+        if file_input is not None and not provider.takes_files:
+            detail = f"{provider.name} takes no files; give addresses."
+            wrong = FieldError(field=f"input.{file_input}", message=f"{provider.name} takes no files; give an address")
+            raise RequestError(Code.INVALID_INPUT, detail, fields=(wrong,))
+        return provider.name
 
     async def find(self, name: str, provider: str | None = None) -> Model | None:
         """
-        Return a model, in whatever case its name is written; null when nobody has it.
+        Return a model, or null if no provider has it. The case of its name does not matter.
 
         Args:
             name: `owner/name`.
-            provider: whose model; with null, that of the first provider who knows it.
+            provider: whose model. Null: that of the first provider that has it.
 
         Raises:
             UpstreamError: it is not in the catalogue, and its platform could not be asked.
@@ -96,73 +117,102 @@ class Models:
         for each in dict.fromkeys((*asked, *self._catalogue.providers_of(name))):
             if provider in (None, each) and (model := self._catalogue.find(each, name)) is not None:
                 return model
-        failed: UpstreamError | None = None
+        failure: UpstreamError | None = None
         for each in asked:
-            word = await self._ask(each, name)
-            if word.model is not None:
-                return word.model
-            failed = failed or word.error
-        if failed is not None:
-            raise failed.with_traceback(None)
+            description = await self._describe(each, name)
+            if description.model is not None:
+                return description.model
+            failure = failure or description.error
+        if failure is not None:
+            raise failure.with_traceback(None)
         return None
 
-    async def check(
-        self,
-        provider: str,
-        name: str,
-        given: Mapping[str, object],
-        offers: Sequence[Offer] = (),
-        *,
-        more: bool = False,
-    ) -> None:
+    async def screen(self, provider: str, name: str, given: Mapping[str, object], offers: Sequence[Offer] = ()) -> None:
         """
-        See that an input fits the model, and the files that are given with it; pass what nobody can judge.
+        Check an input as far as possible while files are still being uploaded: an input without a file may get one.
+
+        Raises:
+            RequestError: it is invalid, whatever files follow. Has a field for each error.
+        """
+        model = self._catalogue.find(provider, name) or (await self._describe(provider, name)).model
+        if model is not None:
+            _checked(model, given, offers, more=True)
+
+    async def check(
+        self, provider: str, name: str, given: Mapping[str, object], offers: Sequence[Offer] = ()
+    ) -> CheckedInput:
+        """
+        Check an input and its files, and return what to send to the provider.
+
+        For a model of the catalogue that is the input with its defaults filled in. Any other input is sent as it is.
 
         Args:
             provider: whose model.
             name: `owner/name`.
             given: the input.
-            offers: the files, in the order of their coming.
-            more: whether other files may come still, so that none is missing yet.
+            offers: the files, in the order of the request.
 
         Raises:
-            RequestError: it does not fit; one field for each fault, with what is allowed.
+            RequestError: it is invalid. Has a field for each error, with what is allowed.
         """
-        model = self._catalogue.find(provider, name)
-        if model is None:
-            word = await self._ask(provider, name)
-            if word.model is None or not word.model.closed:
-                reason = word.error.detail if word.error is not None else "its inputs are not described"
-                if not more:  # once a start
-                    self._log.warning("model.unchecked", provider=provider, model=name, reason=reason)
-            model = word.model
-        faults = check(model, given, offers, more=more)[1] if model is not None else ()
-        if faults:
-            detail = "; ".join(f"{fault.field.removeprefix(_INPUT)} {fault.message}" for fault in faults)
-            raise RequestError(Code.INVALID_INPUT, detail, fields=faults)
+        if (listed := self._catalogue.find(provider, name)) is not None:
+            return CheckedInput(model=listed.run_as, input=_checked(listed, given, offers))
+        description = await self._describe(provider, name)
+        if description.model is None or not description.model.closed:
+            reason = description.error.detail if description.error is not None else "its inputs are not described"
+            self._log.warning("model.unchecked", provider=provider, model=name, reason=reason)
+        if description.model is not None:
+            _checked(description.model, given, offers)
+        return CheckedInput(model=name, input=given)
 
-    async def _ask(self, provider: str, name: str) -> _Word:
+    def _listed_provider(self, name: str) -> str | None:
+        """Return the first provider that has a model according to the catalogue; null if the catalogue lacks it."""
+        known = self._catalogue.providers_of(name)
+        ready = [provider for provider in self._providers if provider in known]
+        if known and not ready:
+            detail = f"{name} is a model of {', '.join(known)}, which has no credentials here."
+            raise RequestError(Code.INVALID_INPUT, detail, fields=(FieldError(field="model", message=detail),))
+        return ready[0] if ready else None
+
+    async def _describe(self, provider: str, name: str) -> _Description:
         key = (provider, name.lower())
-        word = self._words.get(key)
-        if word is None or word.until <= self._clock():
-            if (asking := self._asking.get(key)) is None:  # a hundred starts of one model ask once
-                asking = self._asking[key] = asyncio.create_task(self._word(provider, name))
+        description = self._descriptions.get(key)
+        if description is None or description.until <= self._clock():
+            if (asking := self._asking.get(key)) is None:  # concurrent starts of one model share one call
+                asking = self._asking[key] = asyncio.create_task(self._ask(provider, name))
                 asking.add_done_callback(lambda _: self._asking.pop(key, None))
-            word = await asyncio.shield(asking)
-            self._words.pop(key, None)
-            self._words[key] = word
-            if len(self._words) > KEPT:
-                del self._words[next(iter(self._words))]
-        return word
+            description = await asyncio.shield(asking)
+            self._descriptions.pop(key, None)
+            self._descriptions[key] = description
+            if len(self._descriptions) > CACHE_SIZE:
+                del self._descriptions[next(iter(self._descriptions))]
+        return description
 
-    async def _word(self, provider: str, name: str) -> _Word:
+    async def _ask(self, provider: str, name: str) -> _Description:
         model: Model | None = None
-        failed: UpstreamError | None = None
+        failure: UpstreamError | None = None
         try:
-            async with asyncio.timeout(ASKED_S):
+            async with asyncio.timeout(DESCRIBE_TIMEOUT_S):
                 model = await self._providers[provider].describe(name)
         except UpstreamError as error:
-            failed = error
+            failure = error
         except TimeoutError:
-            failed = UpstreamUnclear(f"{provider} did not say within {ASKED_S:g} s what {name} takes.")
-        return _Word(model=model, error=failed, until=self._clock() + (KEPT_S if model is not None else FAILED_S))
+            failure = UpstreamUnclear(f"{provider} did not describe {name} within {DESCRIBE_TIMEOUT_S:g} s.")
+        cached_s = CACHE_S if model is not None else FAILURE_CACHE_S
+        return _Description(model=model, error=failure, until=self._clock() + cached_s)
+
+
+def _checked(
+    model: Model, given: Mapping[str, object], offers: Sequence[Offer], *, more: bool = False
+) -> Mapping[str, object]:
+    """
+    Return what is sent for an input.
+
+    Raises:
+        RequestError: the input is invalid.
+    """
+    checked, faults = check(model, given, offers, more=more)
+    if faults:
+        detail = "; ".join(f"{fault.field.removeprefix(_INPUT)} {fault.message}" for fault in faults)
+        raise RequestError(Code.INVALID_INPUT, detail, fields=faults)
+    return checked

@@ -1,4 +1,4 @@
-"""Start and attach requests as values. `relay.tasks.use_cases` decides whether they can be fulfilled."""
+"""Requests to start a task or to attach to one, as the use cases take them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,34 +8,36 @@ from relay.core.upstream import File
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """A wish to start a task, checked for its form."""
+    """A well-formed request to start a task. Its input has not been checked against the model yet."""
 
     model: str
     input: Mapping[str, object] = field(repr=False)
     files: tuple[File, ...] = ()
-    """In the spool; whoever starts this has handed them over."""
+    """In the spool. The use case releases them if it creates no task."""
     provider: str | None = None
+    """By name. Null: the provider that has the model, else the first one that is configured."""
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idempotency:
-    """Under which key a wish was sent, and a digest of all that was wished for."""
+    """An idempotency key and a digest of the request that was sent under it."""
 
     key: str = field(repr=False)
-    """The caller's, together with what tells its API key from others."""
+    """The client's key, prefixed with what identifies its API key."""
     digest: str
     unscoped: str = field(default="", repr=False)
-    """The caller's alone: as a relay wrote it in the store that did not tell API keys apart."""
+    """The client's key alone, as older versions stored it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attach:
-    """A wish to follow a task that somebody else started."""
+    """A request to follow a task that was started outside this relay."""
 
     socket_token: str = field(repr=False)
     upstream_id: str | None = None
     provider: str | None = None
+    """By name. Null: the first one that is configured."""
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict, repr=False)

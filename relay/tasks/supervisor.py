@@ -1,14 +1,10 @@
-"""
-All followers of this process: makes them, keeps them alive, takes tasks up again after a restart, lets go in the end.
-
-It owns every asyncio task that outlives a request, so that a caller who goes away takes nothing with it.
-"""
+"""Runs the followers of all tasks: restarts those that crash, and resumes the tasks of an earlier process."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from relay import log
 from relay.backoff import full_jitter
@@ -20,34 +16,34 @@ from relay.core.lifecycle import Lifecycle
 from relay.core.platform_clock import PlatformClock
 from relay.core.schedule import TimeLimits
 from relay.core.snapshot import Snapshot
-from relay.core.upstream import Run
-from relay.errors import RelayError, StoreDamaged, StoreError, UpstreamUnclear
+from relay.core.upstream import CheckedInput, Run
+from relay.errors import Code, RequestError, StoreDamaged, StoreError, UpstreamUnclear
 from relay.files.spool import Spool, parcel_of
 from relay.journal.base import Journal, StoredTask
 from relay.providers.base import Provider
-from relay.tasks.admission import Doorway, always
+from relay.tasks.admission import Admission, always
+from relay.tasks.background import Background
+from relay.tasks.context import TaskContext
 from relay.tasks.follower import Follower
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """On which terms tasks are followed: settings, as far as they matter here."""
+class Limits:
+    """The settings that apply to all tasks."""
 
-    patience: TimeLimits = field(default_factory=TimeLimits)
-    hold_limit: int = 100
-    """How many tasks of one provider may wait for a place upstream."""
-    hold_s: float = 3600.0
-    """How long each of them may."""
+    time_limits: TimeLimits = field(default_factory=TimeLimits)
+    queue_limit: int = 100
+    """How many tasks of one provider may be queued while it is at capacity."""
+    queue_limit_s: float = 3600.0
+    """How long each of them may be queued."""
     public_url: str | None = None
-    """Where the upstream can call us back; null: it is not asked to."""
+    """Where platforms can reach the relay. Null: they are not asked to call back."""
     may_stream: Callable[[int], bool] = always
-    """Says whether one more stream can be opened, beside those that are being opened; a task without one is polled."""
+    """Returns whether one more stream may be opened, given how many are being opened; a task without one is polled."""
 
 
-class Following:
-    """The followers, by task. Use it as an async context manager."""
+class Supervisor:
+    """The followers of all tasks that have not ended. Use it as an async context manager."""
 
     def __init__(
         self,
@@ -56,30 +52,32 @@ class Following:
         catalogue: Catalogue,
         spool: Spool,
         clock: Callable[[], float],
-        terms: Terms,
+        limits: Limits,
     ) -> None:
         """
         Args:
-            journal: open, and open for as long as this is.
+            journal: open, until the supervisor has been left.
             providers: by name.
-            catalogue: says what goes upstream for what a caller gave.
-            spool: has the files that go with it; not opened yet.
-            clock: gives unix seconds as the machine has them, which may jump.
-            terms: how long to wait for what, and how many may.
+            catalogue: checks the input of tasks that an older version stored unchecked.
+            spool: has the files of tasks. `resume` opens it.
+            clock: gives unix seconds as the machine's clock has them, which may jump.
+            limits: the settings.
         """
         self._journal = journal
         self._providers = providers
         self._catalogue = catalogue
         self._spool = spool
         self._clock = clock
-        self._terms = terms
+        self._limits = limits
         self._followers: dict[str, Follower] = {}
-        self._doorways = {name: Doorway(terms.hold_limit, terms.may_stream) for name in providers}
-        self._work: set[asyncio.Task[Any]] = set()
-        self._log = log.get("following")
+        self._admissions = {name: Admission(limits.queue_limit, limits.may_stream) for name in providers}
+        self._background = Background()
+        self._log = log.get("supervisor")
+        self.draining = False
+        """Whether the relay is shutting down and takes no new tasks."""
 
     def __repr__(self) -> str:
-        return f"<Following {len(self._followers)} work={len(self._work)}>"
+        return f"<Supervisor {len(self._followers)}>"
 
     def __len__(self) -> int:
         return len(self._followers)
@@ -88,100 +86,129 @@ class Following:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        for work in self._work:
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await self._background.__aexit__(*exc_info)
 
     def get(self, task: str) -> Follower | None:
         """Return the follower of a task that has not ended."""
         return self._followers.get(task)
 
-    def doorway(self, provider: str) -> Doorway:
-        """Return the way in to a provider's upstream."""
-        return self._doorways[provider]
+    async def find(self, task: str) -> Snapshot | None:
+        """Return a task's committed state; null if there is no such task."""
+        follower = self._followers.get(task)
+        return await self._journal.snapshot(task) if follower is None else follower.snapshot
 
-    def follow(self, record: StoredTask, snapshot: Snapshot, *, fresh: bool) -> Follower:
+    async def snapshot(self, task: str) -> Snapshot:
         """
-        Follow a task from where `snapshot` has it.
-
-        Args:
-            record: what is kept of it.
-            snapshot: its state as it is committed.
-            fresh: whether it was made just now, so that it surely has not been sent yet.
-        """
-        follower = self._follower(record, snapshot)
-        self._followers[record.id] = follower
-        self._spawn(self._supervise(record.id, follower, fresh=fresh))
-        return follower
-
-    async def take_up(self) -> None:
-        """
-        Follow every task again that has not ended. The spool is open from then on.
+        Return a task's committed state.
 
         Raises:
-            ConfigError: the spool cannot be had.
+            RequestError: there is no such task.
+        """
+        if (snapshot := await self.find(task)) is None:
+            raise RequestError(Code.NOT_FOUND, "There is no such task.")
+        return snapshot
+
+    def admission(self, provider: str) -> Admission:
+        """Return what all tasks of a provider share."""
+        return self._admissions[provider]
+
+    def check_open(self) -> None:
+        """
+        Check that new tasks are taken.
+
+        Raises:
+            RequestError: the relay is shutting down.
+        """
+        if self.draining:
+            raise RequestError(Code.DRAINING, "The relay is shutting down. Retry in a few seconds.")
+
+    def follow(self, stored: StoredTask, snapshot: Snapshot, *, fresh: bool) -> Follower:
+        """
+        Start to follow a task.
+
+        Args:
+            stored: the task as it was stored.
+            snapshot: its committed state.
+            fresh: whether it has just been created, so its run has certainly not been sent.
+        """
+        follower = self._follower(stored, snapshot)
+        self._followers[stored.id] = follower
+        self._background.start(self._supervise(stored.id, follower, fresh=fresh))
+        return follower
+
+    async def resume(self) -> None:
+        """
+        Open the spool and follow every task that an earlier process did not finish.
+
+        Raises:
+            ConfigError: the spool cannot be opened.
             StoreError: the journal cannot be read.
         """
         unended: list[tuple[StoredTask, Snapshot]] = []
-        waiting: list[StoredTask | None] = []
+        unsent: list[StoredTask | None] = []
         for task in await self._journal.unfinished():
             try:
-                record, snapshot = await self._load(task)
+                stored, snapshot = await self._load(task)
             except StoreDamaged as error:
                 self._log.error("task.skipped", task=task, reason=str(error))
-                with suppress(StoreDamaged):  # its files may still be needed once it is mended
-                    waiting.append(await self._journal.stored_task(task))
+                with suppress(StoreDamaged):  # its files are needed if the store is repaired
+                    unsent.append(await self._journal.stored_task(task))
                 continue
-            unended.append((record, snapshot))
+            unended.append((stored, snapshot))
             if snapshot.state is State.HELD:
-                waiting.append(record)
-        files = [file for record in waiting if record is not None for file in record.files]
+                unsent.append(stored)
+        files = [file for stored in unsent if stored is not None for file in stored.files]
         await self._spool.open({parcel_of(file) for file in files})
-        for record, snapshot in unended:
-            if record.provider in self._providers:
-                self.follow(record, snapshot, fresh=False)
+        for stored, snapshot in unended:
+            if stored.provider in self._providers:
+                self.follow(stored, snapshot, fresh=False)
             else:
-                self._log.warning("task.skipped", task=record.id, reason=f"no credentials for {record.provider}")
+                self._log.warning("task.skipped", task=stored.id, reason=f"no credentials for {stored.provider}")
 
     async def drain(self, within_s: float) -> None:
-        """Give the submissions under way `within_s` to be answered."""
+        """Take no new tasks, and wait up to `within_s` seconds for the answers to those that are being submitted."""
+        self.draining = True
         waiting = [follower.submitted for follower in self._followers.values() if not follower.submitted.done()]
         if waiting:
             await asyncio.wait(waiting, timeout=within_s)
 
-    async def shielded(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something that goes on to its end even if the caller is cancelled."""
-        return await asyncio.shield(self._spawn(work))
-
-    def _follower(self, record: StoredTask, snapshot: Snapshot) -> Follower:
-        hook = None
-        if self._terms.public_url is not None and record.hook is not None:
-            hook = f"{self._terms.public_url.rstrip('/')}/hooks/{record.provider}/{record.hook}"
-        provider = self._providers[record.provider]
-        patience = self._terms.patience if provider.streams else self._terms.patience.without_stream()
-        offers = [Offer(input=file.input, content_type=file.content_type) for file in record.files]
-        model, sent = self._catalogue.sent(record.provider, record.model, record.input, offers)
-        files = self._spool.located(record.files)
-        doorway, now = self._doorways[record.provider], self._clock()
-        # One task, one timeline: it goes on where its log ends, whatever happens to the machine's clock.
+    def _follower(self, stored: StoredTask, snapshot: Snapshot) -> Follower:
+        provider, admission = self._providers[stored.provider], self._admissions[stored.provider]
+        limits = self._limits.time_limits if provider.streams else self._limits.time_limits.without_stream()
+        now = self._clock()
+        # Each task has one timeline: it continues where its log ends, whatever happens to the machine's clock.
         clock = steady_from(max(now, snapshot.updated_at))
-        platform_clock = doorway.clock if snapshot.updated_at <= now else PlatformClock()
-        return Follower(
-            Lifecycle(snapshot, clock(), patience, platform_clock, since=record.created_at),
-            run=Run(model=model, input=sent, files=files, callback_url=hook),
+        platform_clock = admission.clock if snapshot.updated_at <= now else PlatformClock()
+        context = TaskContext(
+            stored=stored,
+            run=self._run(stored),
             provider=provider,
             journal=self._journal,
+            spool=self._spool,
+            admission=admission,
+            time_limits=limits,
+            queue_limit_s=self._limits.queue_limit_s,
             clock=clock,
             wall_clock=self._clock,
-            doorway=doorway,
-            hold_s=self._terms.hold_s,
-            search_s=patience.deadline_s,
-            discard=lambda: self._spool.release(record.files),
-            upstream=record.upstream,
         )
+        return Follower(Lifecycle(snapshot, clock(), limits, platform_clock, since=stored.created_at), context)
+
+    def _run(self, stored: StoredTask) -> Run:
+        checked = stored.checked or self._check(stored)
+        callback_url = None
+        if self._limits.public_url is not None and stored.hook is not None:
+            callback_url = f"{self._limits.public_url.rstrip('/')}/hooks/{stored.provider}/{stored.hook}"
+        files = self._spool.located(stored.files)
+        return Run(model=checked.model, input=checked.input, files=files, callback_url=callback_url)
+
+    def _check(self, stored: StoredTask) -> CheckedInput:
+        """Check the input of a task that an older version stored unchecked."""
+        offers = [Offer(input=file.input, content_type=file.content_type) for file in stored.files]
+        model, sent = self._catalogue.sent(stored.provider, stored.model, stored.input, offers)
+        return CheckedInput(model=model, input=sent)
 
     async def _supervise(self, task: str, follower: Follower, *, fresh: bool) -> None:
-        """Run a follower; should a fault of ours bring it down, take the task up again from the journal."""
+        """Run a follower. If it crashes, follow the task again from what the journal has."""
         crashes, damaged = 0, False
         while not damaged:
             try:
@@ -193,32 +220,19 @@ class Following:
                 damaged = True
             except StoreError as error:  # the journal has logged it
                 self._log.debug("follower.interrupted", task=task, reason=str(error))
-            except Exception:  # noqa: BLE001 -- a task's boundary: one broken task must not end all others
+            except Exception:  # noqa: BLE001 -- the boundary of a task: one that fails must not end all others
                 self._log.exception("follower.crashed", task=task)
             else:
                 break
-            if not follower.submitted.done():
-                detail = "A fault of the relay interrupted the submission; whether the task was started is unknown."
-                follower.submitted.set_result(UpstreamUnclear(detail))
+            detail = "An internal error interrupted the submission; whether the task was started is unknown."
+            follower.answer(UpstreamUnclear(detail))
             crashes += 1
             if not damaged:
                 await asyncio.sleep(full_jitter(crashes))
         del self._followers[task]
 
     async def _load(self, task: str) -> tuple[StoredTask, Snapshot]:
-        record, snapshot = await self._journal.stored_task(task), await self._journal.snapshot(task)
-        if record is None or snapshot is None:
+        stored, snapshot = await self._journal.stored_task(task), await self._journal.snapshot(task)
+        if stored is None or snapshot is None:
             raise AssertionError(f"the journal has lost task {task}")
-        return record, snapshot
-
-    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._settled)
-        return task
-
-    def _settled(self, task: asyncio.Task[Any]) -> None:
-        self._work.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, RelayError):  # its caller may be gone: somebody must hear of it
-            self._log.error("work.crashed", exc_info=error)
+        return stored, snapshot

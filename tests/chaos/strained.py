@@ -13,7 +13,7 @@ from relay.cli import main as cli
 from relay.journal.entries import Appended
 from relay.journal.listeners import Listeners
 from relay.journal.sqlite import journal
-from relay.tasks import submission
+from relay.tasks import search
 
 LATE_S = 0.02
 
@@ -35,7 +35,7 @@ class LateListeners(Listeners):
 
 def main() -> None:
     """Run the command line like this."""
-    submission.SEARCH_AFTER_S = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.0)
+    search.SEARCH_AFTER_S = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.0)
     journal.Listeners = LateListeners  # type: ignore[attr-defined]
     cli.main()
 

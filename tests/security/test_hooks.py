@@ -13,7 +13,7 @@ import pytest
 import relay as package
 from relay.app import Running
 from relay.sandbox import Sandbox
-from relay.tasks import use_cases as tasks
+from relay.tasks import ids
 from relay.tasks.models import Models
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
@@ -129,12 +129,12 @@ async def test_a_model_whose_name_could_lead_to_another_call_is_refused_at_once(
 
 def test_a_hook_has_more_than_128_random_bits() -> None:
     """Whoever tries a million a second needs longer than there is time; ids are of the same kind."""
-    assert tasks.WORD_LENGTH * math.log2(len(tasks.LETTERS)) > 128
-    assert len(set(tasks.LETTERS)) == len(tasks.LETTERS)
-    words = {tasks._word() for _ in range(1000)}
+    assert ids.ID_LENGTH * math.log2(len(ids.ALPHABET)) > 128
+    assert len(set(ids.ALPHABET)) == len(ids.ALPHABET)
+    words = {ids.random_id() for _ in range(1000)}
     assert len(words) == 1000
-    for place in range(tasks.WORD_LENGTH):
-        assert len({word[place] for word in words}) == len(tasks.LETTERS)
+    for place in range(ids.ID_LENGTH):
+        assert len({word[place] for word in words}) == len(ids.ALPHABET)
 
 
 async def test_a_callback_that_is_sent_again_and_again_changes_nothing(

@@ -15,7 +15,7 @@ from relay.app import Running
 from relay.backoff import Bucket
 from relay.errors import RequestError
 from relay.sandbox import Sandbox
-from relay.tasks.follower import STOPS_AT_ONCE
+from relay.tasks.stopper import STOPS_AT_ONCE
 from relay.web.http import rate_limits as rates
 from relay.web.http.rate_limits import Rate
 
@@ -211,9 +211,9 @@ async def test_however_often_the_platform_calls_back_its_record_is_read_seldom(
             async with client.post(f"/hooks/wiro/{hook}", json={}) as answer:
                 assert answer.status == 200
         assert truth.details_read <= 20
-        follower = relay.context.tasks._following.get(task)
+        follower = relay.context.tasks._supervisor.get(task)
         assert follower is not None
-        assert follower._later_look is not None
+        assert follower._extra_checks.pending
 
 
 async def test_viewers_cancel_only_so_often_a_minute(make_relay: MakeRelay) -> None:

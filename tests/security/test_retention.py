@@ -139,6 +139,6 @@ async def test_a_task_that_goes_while_the_list_is_read_is_left_out(
     async def gone(_task: str) -> None:
         return None
 
-    monkeypatch.setattr(relay.context.tasks, "_known", gone)
+    monkeypatch.setattr(relay.context.tasks._supervisor, "find", gone)
     async with client.get("/v1/tasks") as answer:
         assert (answer.status, await answer.json()) == (200, {"tasks": [], "next": None})

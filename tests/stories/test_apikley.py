@@ -210,7 +210,7 @@ async def test_a_task_cannot_be_canceled_there(apikley_relay: ApikleyRelay, sand
             problem = await answer.json()
 
         assert (answer.status, problem["code"]) == (409, "conflict")
-        assert "apikley has no way to stop a task" in problem["detail"]
+        assert "apikley cannot stop tasks" in problem["detail"]
         assert "cancel" not in [event.type for event in await log_of(relay, task)]
 
 
@@ -281,7 +281,7 @@ async def test_a_run_of_which_nothing_is_heard_again_is_lost(
     apikley_relay: ApikleyRelay, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a callback nobody can tell what became of it, so nobody says."""
-    monkeypatch.setattr("relay.tasks.submission.SEARCH_AFTER_S", (0.0, 0.01))
+    monkeypatch.setattr("relay.tasks.search.SEARCH_AFTER_S", (0.0, 0.01))
     async with apikley_relay() as relay, client_of(relay) as client:
         sandbox.next_run(run_http="drop")
         status, started = await start(client)

@@ -11,7 +11,7 @@ from relay.catalogue.catalogue import load
 from relay.catalogue.model import Input, Model
 from relay.errors import RequestError, UpstreamError, UpstreamUnclear
 from relay.providers.base import Provider
-from relay.tasks.models import FAILED_S, KEPT, KEPT_S, Models
+from relay.tasks.models import CACHE_S, CACHE_SIZE, FAILURE_CACHE_S, Models
 
 NAME = "some/body"
 
@@ -24,7 +24,8 @@ def body(name: str, *, closed: bool = True) -> Model:
 class Platform:
     """A provider that can be asked about models, and counts how often it was."""
 
-    def __init__(self, *, closed: bool = True) -> None:
+    def __init__(self, *, name: str = "wiro", closed: bool = True) -> None:
+        self.name = name
         self.asked: list[str] = []
         self.error: UpstreamError | None = None
         self.known = True
@@ -87,7 +88,7 @@ async def test_a_platforms_word_counts_for_an_hour(models: Models, wiro: Platfor
     for name in (NAME, NAME.upper(), NAME):
         await models.check("wiro", name, {})
     assert wiro.asked == [NAME]
-    clock.now += KEPT_S
+    clock.now += CACHE_S
     await models.check("wiro", NAME, {})
 
     assert wiro.asked == [NAME, NAME]
@@ -95,13 +96,13 @@ async def test_a_platforms_word_counts_for_an_hour(models: Models, wiro: Platfor
 
 async def test_only_so_many_words_are_kept(models: Models, wiro: Platform) -> None:
     """The oldest goes first: nobody fills the memory with made-up names."""
-    for number in range(KEPT + 1):
+    for number in range(CACHE_SIZE + 1):
         await models.check("wiro", f"some/body-{number}", {})
     await models.check("wiro", "some/body-1", {})
-    assert len(wiro.asked) == KEPT + 1
+    assert len(wiro.asked) == CACHE_SIZE + 1
     await models.check("wiro", "some/body-0", {})
 
-    assert len(wiro.asked) == KEPT + 2
+    assert len(wiro.asked) == CACHE_SIZE + 2
 
 
 async def test_what_nobody_can_judge_passes_and_the_log_says_so(models: Models, wiro: Platform, clock: Clock) -> None:
@@ -117,7 +118,7 @@ async def test_what_nobody_can_judge_passes_and_the_log_says_so(models: Models, 
         unchecked = {"event": "model.unchecked", "log_level": "warning", "provider": "wiro", "model": NAME}
         assert lines == [unchecked | {"reason": reason}] * 2
         assert wiro.asked == [NAME]
-        clock.now += FAILED_S
+        clock.now += FAILURE_CACHE_S
 
 
 async def test_a_model_that_is_half_known_is_half_checked(clock: Clock) -> None:
@@ -139,12 +140,12 @@ async def test_a_platform_that_does_not_answer_holds_nobody_up(
     async def never(_model: str) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("relay.tasks.models.ASKED_S", 0.0)
+    monkeypatch.setattr("relay.tasks.models.DESCRIBE_TIMEOUT_S", 0.0)
     monkeypatch.setattr(wiro, "describe", never)
     with capture_logs() as lines:
         await models.check("wiro", NAME, {"anything": "goes"})
 
-    assert lines[0]["reason"] == f"wiro did not say within 0 s what {NAME} takes."
+    assert lines[0]["reason"] == f"wiro did not describe {NAME} within 0 s."
 
 
 async def test_a_model_is_found_wherever_it_is(clock: Clock) -> None:
@@ -161,15 +162,17 @@ async def test_a_model_is_found_wherever_it_is(clock: Clock) -> None:
     assert await models.find(NAME, "first") is None
     assert await models.find(NAME, "nobody") is None
     first.error = second.error = UpstreamUnclear("no")
-    clock.now += KEPT_S
+    clock.now += CACHE_S
     with pytest.raises(UpstreamUnclear):
         await models.find(NAME)
 
 
-def test_the_provider_of_a_listed_model_is_known(clock: Clock) -> None:
-    """So a caller need not name it; without credentials for it the caller is told."""
+def test_the_catalogue_says_which_provider_runs_a_model(clock: Clock) -> None:
+    """A client need not name the provider. A model of a provider without credentials is rejected."""
+    models = made({"apikley": Platform(name="apikley"), "wiro": Platform()}, clock)
+    assert models.provider_for("ByteDance/seedream-v4", None) == "wiro"
+    assert models.provider_for("ByteDance/seedream-v4", "apikley") == "apikley"
+    assert models.provider_for(NAME, None) == "apikley"
     models = made({"wiro": Platform()}, clock)
-    assert models.provider_of("ByteDance/seedream-v4") == "wiro"
-    assert models.provider_of(NAME) is None
     with pytest.raises(RequestError, match="a model of apikley, which has no credentials here"):
-        models.provider_of("bytedance/seedream-v4-text-to-image")
+        models.provider_for("bytedance/seedream-v4-text-to-image", None)

@@ -13,8 +13,8 @@ from relay.core.events import Done, Hold, State
 from relay.core.snapshot import Snapshot
 from relay.journal.base import Filter
 from relay.sandbox import Sandbox
-from relay.tasks import submission
-from relay.tasks.admission import CONNECTING_AT_ONCE
+from relay.tasks import search
+from relay.tasks.admission import CONNECTIONS
 from relay.tasks.requests import Start
 
 MODEL = "bytedance/text-to-image-seedream-v4"
@@ -28,7 +28,7 @@ EQUAL = {"prompt": "a cat", "size": "2048x2048", "maxImages": 1, "watermark": "f
 @pytest.fixture(autouse=True)
 def quick_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for a lost run at once, and again at once."""
-    monkeypatch.setattr(submission, "SEARCH_AFTER_S", (0.0, 0.05, 0.05, 0.1))
+    monkeypatch.setattr(search, "SEARCH_AFTER_S", (0.0, 0.05, 0.05, 0.1))
 
 
 def wish(prompt: str = "a cat") -> Start:
@@ -109,7 +109,7 @@ async def test_looking_for_many_lost_runs_delays_no_task_that_is_known(make_rela
         Sandbox(speed=50, script=[no_list]) as sandbox,
         make_relay(**place(sandbox), request_timeout_s=600.0) as relay,
     ):
-        for number in range(CONNECTING_AT_ONCE):
+        for number in range(CONNECTIONS):
             lost = await relay.context.tasks.start(wish(f"{number} [sandbox: run_http=drop_before]"))
             assert lost.snapshot.state is State.SUBMITTING
         started = await relay.context.tasks.start(wish())
@@ -150,7 +150,7 @@ async def test_callbacks_and_cancels_do_not_use_up_the_search(
     make_relay: MakeRelay, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever knocks while a lost run is looked for makes nobody give up earlier."""
-    monkeypatch.setattr(submission, "SEARCH_AFTER_S", (0.0, 600.0))
+    monkeypatch.setattr(search, "SEARCH_AFTER_S", (0.0, 600.0))
     async with make_relay(public_url="http://relay.example/") as relay:
         sandbox.next_run(run_http="drop", run_http_started=False)
         task = (await relay.context.tasks.start(wish())).snapshot.id
@@ -244,7 +244,7 @@ class TestHold:
         self, relay: Running, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It waits for no place any more: looking for it can take minutes, and the place may be free."""
-        monkeypatch.setattr(submission, "SEARCH_AFTER_S", (0.0, 60.0))
+        monkeypatch.setattr(search, "SEARCH_AFTER_S", (0.0, 60.0))
         sandbox.next_run(hold_at="task_start")
         prompts = ("one", "two", "three [sandbox: run_http=drop_before]", "four")
         first, _, third, fourth = [await relay.context.tasks.start(wish(prompt)) for prompt in prompts]

@@ -102,7 +102,7 @@ async def test_ready_says_no_while_draining_and_live_says_yes(
         patch.setattr(relay.context.journal, "check", fail)
         async with client.get("/readyz") as answer:
             assert (answer.status, (await answer.json())["status"]) == (503, "the disk is gone")
-    relay.context.tasks.draining = True
+    relay.context.tasks._supervisor.draining = True
     async with client.get("/readyz") as answer:
         assert (answer.status, (await answer.json())["status"]) == (503, "draining")
     async with client.get("/livez") as answer:

@@ -5,7 +5,7 @@ from aiohttp import hdrs, web
 
 from relay.core.events import State
 from relay.errors import UpstreamUnclear
-from relay.tasks.use_cases import Started
+from relay.tasks.starting import Started
 from relay.web.api.bodies import AttachBody, EventsQuery, ListQuery, TagTokenBody, TokenBody, page_cursor
 from relay.web.api.links import links
 from relay.web.api.uploads import read_start

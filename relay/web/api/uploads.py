@@ -49,12 +49,12 @@ async def read_start(request: web.Request, caller: str) -> tuple[StartBody, Star
     body = StartBody.model_validate(given)
     wish = body.wish()
     idempotency(request, caller, None)  # a key that is none is told before anything is uploaded
-    await here.tasks.check(wish, ())
+    await here.tasks.screen(wish, ())
     offers: list[Offer] = []
 
     async def admit(offer: Offer) -> None:
         offers.append(offer)
-        await here.tasks.check(wish, offers)
+        await here.tasks.screen(wish, offers)
 
     async with here.spool.parcel() as parcel:
         async for part in coming:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from relay import log
 from relay.errors import Code, FieldError, RequestError, StoreDamaged, StoreError, UpstreamError, UpstreamFault
-from relay.tasks.use_cases import LETTERS, WORD_LENGTH
+from relay.tasks.ids import ALPHABET, ID_LENGTH
 
 STATUS = {
     Code.INVALID_REQUEST: 400,
@@ -54,7 +54,7 @@ _CODE_OF_STATUS = {
 
 UNMATCHED = "(no route)"
 
-_ID = re.compile(f"[{LETTERS}]{{{WORD_LENGTH}}}")
+_ID = re.compile(f"[{ALPHABET}]{{{ID_LENGTH}}}")
 
 _log = log.get("web")
 

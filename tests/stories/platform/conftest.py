@@ -26,7 +26,7 @@ from relay.core.events import Event, LateLog, LogOutput, ProgressOutput, Source,
 from relay.core.snapshot import Snapshot, apply, begin
 from relay.core.utf16 import utf16_cut, utf16_len
 from relay.sandbox import STAGE_TIMES, Sandbox, Task, outputs
-from relay.tasks import submission
+from relay.tasks import search
 
 Message = dict[str, Any]
 Wire = Literal["ws", "sse"]
@@ -347,7 +347,7 @@ def hurrying() -> Iterator[None]:
         patch.setattr(schedule, "UNCONFIRMED_CHECK_S", 0.02)
         patch.setattr(schedule, "INCOMPLETE_CHECKS_S", (0.02, 0.05))
         patch.setattr(backoff, "FIRST_S", 0.02)
-        patch.setattr(submission, "SEARCH_AFTER_S", (0.0, 0.02, 0.05, 0.1))
+        patch.setattr(search, "SEARCH_AFTER_S", (0.0, 0.02, 0.05, 0.1))
         yield
 
 

@@ -9,7 +9,7 @@ import pytest
 from relay.core import lifecycle
 from relay.core.events import Hold, Source
 from relay.sandbox import Sandbox
-from relay.tasks import follower
+from relay.tasks import record_reader
 
 if TYPE_CHECKING:
     from tests.stories.platform.conftest import MakeStand, Stand, Story
@@ -165,7 +165,7 @@ async def test_retry_after_is_heeded(stand: "Stand", monkeypatch: pytest.MonkeyP
         asked.append(asked_s)
         return 0.0
 
-    monkeypatch.setattr(follower, "full_jitter", waited)
+    monkeypatch.setattr(record_reader, "full_jitter", waited)
     (await stand.story(detail_http="429*2", retry_after_s=7)).check_truth()
 
     assert asked == [7.0, 7.0]

@@ -21,7 +21,7 @@ from relay.core.snapshot import Snapshot
 from relay.journal.base import Filter
 from relay.providers.wiro.task_list import PAGE_TASKS
 from relay.sandbox import Sandbox
-from relay.tasks import submission
+from relay.tasks import search
 
 if TYPE_CHECKING:
     from tests.stories.platform.conftest import MakeStand, Stand, Story, Ward
@@ -191,7 +191,7 @@ async def test_a_run_of_unknown_outcome_is_looked_for_until_the_platform_answers
         make_stand(store=store, wiro_api_url=api_url) as stand,
         asyncio.timeout(60),
     ):
-        for _ in range(len(submission.SEARCH_AFTER_S) + 2):
+        for _ in range(len(search.SEARCH_AFTER_S) + 2):
             await turned_away.acquire()
         is_open.set()
         state = await until(stand, snapshot.id, ended)
@@ -213,9 +213,9 @@ async def test_a_task_that_waits_for_a_place_is_not_expired_by_a_clock(
             _, also = await stand.post(prompt="waits, too")
             assert [held["task"]["state"], also["task"]["state"]] == ["held", "held"]
             clock.ahead_s = ahead_s
-            line = stand.relay.context.tasks._following.doorway("wiro").line
-            line.wake(also["task"]["id"])  # it looks whether its time is over
-            while line._waiting[also["task"]["id"]].is_set():  # noqa: ASYNC110 -- nobody tells
+            queue = stand.relay.context.tasks._supervisor.admission("wiro").queue
+            queue.wake(also["task"]["id"])  # it looks whether its time is over
+            while queue._woken[also["task"]["id"]].is_set():  # noqa: ASYNC110 -- nobody tells
                 await asyncio.sleep(0)
         async with standing(sandbox, store=store) as stand:
             for stage in ("task_queue", "task_start"):
@@ -275,7 +275,7 @@ async def test_a_lost_run_with_a_wrong_date_is_found_by_its_callback_address(
     if ahead_s < 0:
         await fill_a_page()
     before = {*sandbox.tasks}
-    monkeypatch.setattr(submission, "SEARCH_AFTER_S", (HOUR_S,))
+    monkeypatch.setattr(search, "SEARCH_AFTER_S", (HOUR_S,))
     clock.ahead_s = ahead_s
     async with make_stand(**settings) as stand:
         status, made = await stand.post(run_http="drop*1", run_http_started=True)
@@ -283,7 +283,7 @@ async def test_a_lost_run_with_a_wrong_date_is_found_by_its_callback_address(
     (lost,) = {*sandbox.tasks} - before
     if ahead_s > 0:
         await fill_a_page()
-    monkeypatch.setattr(submission, "SEARCH_AFTER_S", (0.0,))
+    monkeypatch.setattr(search, "SEARCH_AFTER_S", (0.0,))
     async with make_stand(**settings) as stand:
         found = await until(stand, made["task"]["id"], ended)
 

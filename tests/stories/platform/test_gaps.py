@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from relay.core.events import Source, Stage
-from relay.tasks import follower
+from relay.tasks import stream
 
 if TYPE_CHECKING:
     from tests.stories.platform.conftest import Stand
@@ -56,7 +56,7 @@ async def test_what_was_said_while_the_socket_was_gone_is_filled_in(
     stand: "Stand", stage: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not back before the end: stages and lines come from the record, marked, with their true times."""
-    monkeypatch.setattr(follower, "full_jitter", lambda _failures, **_asked: 3600.0)
+    monkeypatch.setattr(stream, "full_jitter", lambda _failures, **_asked: 3600.0)
     ward = await stand.begin(early_close=f"{stage}:{code}")
     stand.sandbox.release(ward.truth.id)
     await ward.truth.until(lambda task: task.verdict)

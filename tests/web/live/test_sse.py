@@ -218,7 +218,7 @@ async def test_a_full_or_draining_relay_sends_an_eventsource_away_cleanly(
         async with client.get(path, headers=STREAM) as answer:
             assert answer.status == 200
             assert PARTING.fullmatch(await answer.read())
-        parts.tasks.draining = True
+        parts.tasks._supervisor.draining = True
         async with client.get(path, headers=STREAM) as answer:
             assert answer.status == 200
             assert PARTING.fullmatch(await answer.read())

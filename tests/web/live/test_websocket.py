@@ -400,7 +400,7 @@ async def test_a_full_or_draining_relay_says_so(client: aiohttp.ClientSession, s
         for address in (path, "/v1/ws"):
             async with client.ws_connect(address) as socket:
                 assert (await close_of(socket))[0] == 4004
-        relay.context.tasks.draining = True
+        relay.context.tasks._supervisor.draining = True
         for address in (path, "/v1/ws"):
             async with client.ws_connect(address) as socket:
                 assert (await close_of(socket))[0] == 4001

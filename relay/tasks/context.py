@@ -1,0 +1,31 @@
+"""What the follower of one task needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from relay.core.schedule import TimeLimits
+from relay.core.upstream import Run
+from relay.files.spool import Spool
+from relay.journal.base import Journal, StoredTask
+from relay.providers.base import Provider
+from relay.tasks.admission import Admission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskContext:
+    """A task, what is sent to start it, and the parts of the relay that following it takes."""
+
+    stored: StoredTask
+    run: Run
+    provider: Provider
+    journal: Journal
+    spool: Spool
+    admission: Admission
+    """Shared by all tasks of the provider."""
+    time_limits: TimeLimits
+    queue_limit_s: float
+    """How long the task may be queued."""
+    clock: Callable[[], float]
+    """Gives unix seconds and never jumps."""
+    wall_clock: Callable[[], float]
+    """Gives unix seconds as the machine's clock has them, which may jump."""

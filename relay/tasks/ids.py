@@ -1,0 +1,14 @@
+"""Random ids of tasks and of their callback addresses."""
+
+import secrets
+
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+"""URL-safe, and without letters that are easily mistaken for others."""
+
+ID_LENGTH = 26
+"""130 random bits: neither a task nor its callback address can be guessed."""
+
+
+def random_id() -> str:
+    """Return a new id."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH))

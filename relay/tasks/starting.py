@@ -1,0 +1,139 @@
+"""Starts a task: checks the request once, stores what was checked, and waits until the provider has answered."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, nullcontext
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from relay.catalogue.check import Offer
+from relay.core.snapshot import Snapshot
+from relay.errors import Code, RequestError, UpstreamError
+from relay.files.spool import Spool
+from relay.journal.base import Claim, Journal, StoredTask
+from relay.tasks.creation import create
+from relay.tasks.follower import Follower
+from relay.tasks.ids import random_id
+from relay.tasks.models import Models
+from relay.tasks.requests import Idempotency, Start
+from relay.tasks.supervisor import Supervisor
+
+CLAIM_S = 86_400.0
+"""How long an idempotency key stands for the task that was created under it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A task that was started or attached to."""
+
+    snapshot: Snapshot
+    refusal: UpstreamError | None = None
+    """Why the provider did not take it, or why that is unknown. Null if it did, or if the task is queued."""
+    made: bool = True
+    """Whether the request created the task. False if the task existed before."""
+
+
+class Starter:
+    """The use case that starts tasks."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        models: Models,
+        supervisor: Supervisor,
+        spool: Spool,
+        clock: Callable[[], float],
+        cautious_clock: Callable[[], float],
+    ) -> None:
+        """
+        Args:
+            journal: stores the tasks.
+            models: checks their input.
+            supervisor: follows them.
+            spool: has their files.
+            clock: gives unix seconds.
+            cautious_clock: gives the unix seconds that have passed for certain, for the age of idempotency keys: if the
+                clock jumps, a repeated request must not start a second run.
+        """
+        self._journal = journal
+        self._models = models
+        self._supervisor = supervisor
+        self._spool = spool
+        self._clock = clock
+        self._cautious_clock = cautious_clock
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By idempotency key: a second request waits for the outcome of the first."""
+
+    async def screen(self, request: Start, offers: Sequence[Offer]) -> None:
+        """
+        Reject a request while its files are being uploaded, if no further file could make it valid.
+
+        Args:
+            request: the request without its files.
+            offers: the files that have been announced so far.
+
+        Raises:
+            RequestError: the request is invalid, or the relay is shutting down.
+        """
+        provider = self._provider(request, offers)
+        await self._models.screen(provider, request.model, request.input, offers)
+
+    async def start(self, request: Start, idempotency: Idempotency | None = None) -> Started:
+        """
+        Start a task, or return the one that was created under the idempotency key.
+
+        Raises:
+            RequestError: the request is invalid, or the key was used for a different one. No task was created.
+        """
+        lock = nullcontext() if idempotency is None else self._locks.setdefault(idempotency.key, asyncio.Lock())
+        async with AsyncExitStack() as unless_created:
+            unless_created.push_async_callback(self._spool.release, request.files)
+            async with lock:
+                if idempotency is not None and (known := await self._find(idempotency)) is not None:
+                    return Started(snapshot=known, made=False)
+                follower = await self._create(request, idempotency)
+                unless_created.pop_all()  # the files belong to the task now
+                refusal = await asyncio.shield(follower.submitted)
+                if idempotency is not None and refusal is not None and follower.snapshot.done is not None:
+                    await self._journal.drop_claim(idempotency.key)
+                return Started(snapshot=follower.snapshot, refusal=refusal)
+
+    async def _find(self, idempotency: Idempotency) -> Snapshot | None:
+        """Return the task that was created under a key, unless that was too long ago."""
+        claim = await self._journal.find_claim(idempotency.key)
+        claim = claim or await self._journal.find_claim(idempotency.unscoped)
+        if claim is None or claim.at + CLAIM_S <= self._cautious_clock():
+            return None
+        if claim.digest != idempotency.digest:
+            raise RequestError(Code.CONFLICT, "This Idempotency-Key was used for a different request.")
+        return await self._supervisor.snapshot(claim.task)
+
+    async def _create(self, request: Start, idempotency: Idempotency | None) -> Follower:
+        offers = [Offer(input=file.input, content_type=file.content_type) for file in request.files]
+        provider = self._provider(request, offers)
+        checked = await self._models.check(provider, request.model, request.input, offers)
+        self._supervisor.check_open()  # asking the platform for the model's inputs can take seconds
+        self._supervisor.admission(provider).queue.check_room()
+        now = self._clock()
+        stored = StoredTask(
+            id=random_id(),
+            provider=provider,
+            model=request.model,
+            created_at=now,
+            tags=request.tags,
+            input=request.input,
+            checked=checked,
+            files=request.files,
+            metadata=request.metadata,
+            hook=random_id(),
+        )
+        claim = None
+        if idempotency is not None:
+            claim = Claim(key=idempotency.key, digest=idempotency.digest, task=stored.id, at=now)
+        snapshot = await create(self._journal, stored, claim=claim)
+        return self._supervisor.follow(stored, snapshot, fresh=True)
+
+    def _provider(self, request: Start, offers: Sequence[Offer]) -> str:
+        self._supervisor.check_open()
+        file_input = offers[0].input if offers else None
+        return self._models.provider_for(request.model, request.provider, file_input=file_input)

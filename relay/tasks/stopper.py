@@ -1,0 +1,56 @@
+"""Asks the platform to stop one task, however often clients cancel it."""
+
+import asyncio
+from collections.abc import Callable
+
+from relay.backoff import Bucket
+from relay.core.upstream import UpstreamTask
+from relay.errors import UpstreamError
+from relay.providers.base import Provider
+
+STOPS_AT_ONCE = 2
+STOP_EVERY_S = 10.0
+"""How often the platform is asked: STOPS_AT_ONCE times at once, then every STOP_EVERY_S seconds."""
+
+
+class Stopper:
+    """The calls that stop one task. Concurrent callers, and those who call too often, share the outcome of one call."""
+
+    def __init__(self, provider: Provider, asked: Callable[[], None]) -> None:
+        """
+        Args:
+            provider: the task's.
+            asked: called after each call to the platform, whatever it answered: only the record shows the effect.
+        """
+        self._provider = provider
+        self._asked = asked
+        self._loop = asyncio.get_running_loop()
+        self._bucket = Bucket(STOPS_AT_ONCE, 1 / STOP_EVERY_S, self._loop.time())
+        self._asking = asyncio.Lock()
+        self._asked_at = self._loop.time()
+        self._failure: UpstreamError | None = None
+
+    async def stop(self, upstream: UpstreamTask, *, started: bool) -> None:
+        """
+        Ask the platform to stop the task.
+
+        Args:
+            upstream: how the provider identifies the task.
+            started: whether it has begun to run, as far as the relay knows.
+
+        Raises:
+            UpstreamError: the platform refused, or could not be asked.
+        """
+        called_at = self._loop.time()
+        async with self._asking:
+            if self._asked_at <= called_at and not self._bucket.take(self._loop.time()):
+                self._failure = None
+                try:
+                    await self._provider.stop(upstream, started=started)
+                except UpstreamError as error:
+                    self._failure = error
+                finally:
+                    self._asked_at = self._loop.time()
+                    self._asked()
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)

@@ -1,0 +1,71 @@
+"""Writes the log of one task: signals go to the lifecycle, the events it returns to the journal."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from relay import log
+from relay.core.events import Event
+from relay.core.lifecycle import Lifecycle
+from relay.core.signals import Signal
+from relay.core.snapshot import Snapshot
+from relay.core.upstream import UpstreamTask
+from relay.journal.base import SNAPSHOT_EVERY, Journal
+
+STORE_RETRY_S = 1.0
+"""The pause before a commit that failed is tried again."""
+
+
+class TaskLog:
+    """The log of one task and its only writer."""
+
+    def __init__(self, lifecycle: Lifecycle, journal: Journal, clock: Callable[[], float]) -> None:
+        """
+        Args:
+            lifecycle: the task as the journal has it.
+            journal: where events are committed.
+            clock: gives unix seconds and never jumps.
+        """
+        self._lifecycle = lifecycle
+        self._journal = journal
+        self._clock = clock
+        self._writing = asyncio.Lock()
+        self._log = log.get("task_log").bind(task=lifecycle.snapshot.id)
+        self.snapshot: Snapshot = lifecycle.snapshot
+        """The committed state."""
+
+    def __repr__(self) -> str:
+        return f"<TaskLog {self._lifecycle!r}>"
+
+    async def write(
+        self, signals: Sequence[Signal], upstream: UpstreamTask | None = None, *, synced: bool = False
+    ) -> None:
+        """
+        Commit the events that signals lead to, all in one commit, and those that are due by now.
+
+        Args:
+            signals: what happened, in order.
+            upstream: how the provider identifies the task, stored in the same commit.
+            synced: whether the commit must be on the disk when this returns.
+        """
+        async with self._writing:  # a client may cancel the task meanwhile: its event must not overtake these
+            now = self._clock()
+            events = [event for signal in signals for event in self._lifecycle.receive(signal, now)]
+            events += self._lifecycle.handle_deadline(now)
+            if events:
+                await self._commit(events, upstream, synced=synced)
+
+    async def _commit(self, events: Sequence[Event], upstream: UpstreamTask | None, *, synced: bool) -> None:
+        state = self._lifecycle.snapshot
+        renew = state.done is not None or state.seq // SNAPSHOT_EVERY != (events[0].seq - 1) // SNAPSHOT_EVERY
+        while True:
+            try:
+                await self._journal.append(
+                    events, snapshot=state if renew else None, folded=state, upstream=upstream, synced=synced
+                )
+            except OSError as error:
+                # An operator has to fix the disk, and no event may be lost meanwhile. The journal has logged the error.
+                self._log.debug("append.retried", error=str(error), events=len(events))
+                await asyncio.sleep(STORE_RETRY_S)
+            else:
+                break
+        self.snapshot = state
