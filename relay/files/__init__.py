@@ -1,1 +1,1 @@
-"""Uploaded files: on disk until a provider has them, and in a provider's own file store."""
+"""Uploaded files: on the relay's disk until the provider has them, and in a provider's own file store."""

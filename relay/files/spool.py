@@ -1,14 +1,11 @@
 """
-The spool: uploaded files on the disk, from the first byte that comes until the upstream has taken them.
+The spool: the directory that holds uploaded files from their first byte until the platform has them.
 
-Whoever brings files fills a parcel. It is gone when it is let go of, whatever happened, unless a task has taken it
-over; then it is there until `release`, over a restart too. All files together are bounded, and nothing is whole in
-memory. What a file may be is not decided here.
+Each upload has a subdirectory. It survives restarts until it is deleted or released. The total size is limited, and no
+file is held in memory as a whole.
 """
 
 import asyncio
-import hashlib
-import os
 import re
 import secrets
 import shutil
@@ -18,238 +15,158 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Self, TypeVar
+from typing import TypeVar
 
 from relay import log
 from relay.core.upstream import File
 from relay.errors import Code, ConfigError, RequestError
+from relay.files.file_writer import FileWriter
 
 T = TypeVar("T")
 
-_NAME_BYTES = 16
-_NAME = re.compile("[0-9a-f]{%d}" % (2 * _NAME_BYTES))  # noqa: UP031 -- braces of its own
+_ID_BYTES = 16
+_ID = re.compile(r"[0-9a-f]+")
 
 _log = log.get("spool")
 
 
 class Spool:
     """
-    The folder that the parcels lie in, each a folder of its own. Open it before use, close it after.
+    The directory of uploads. Open it before use and close it afterwards.
 
-    One thread touches the disk, one thing after the other. So what a cancelled caller has begun is over before its
-    parcel is thrown away, and nobody else's threads wait for a slow disk.
+    A single thread does all disk access, in order. What a cancelled caller has begun is therefore finished before its
+    upload is deleted, and a slow disk blocks no other thread.
     """
 
     def __init__(self, folder: Path, *, file_limit_bytes: int, limit_bytes: int) -> None:
         """
         Args:
-            folder: made where there is none.
-            file_limit_bytes: the largest file.
-            limit_bytes: so much may lie here in all.
+            folder: created if it does not exist.
+            file_limit_bytes: the maximum size of a file.
+            limit_bytes: the maximum size of all files together.
         """
         self._folder = folder.absolute()
         self._file_limit_bytes = file_limit_bytes
         self._limit_bytes = limit_bytes
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._sizes: dict[str, int] = {}
-        """By parcel."""
+        """In bytes, by upload."""
 
     def __repr__(self) -> str:
-        return f"<Spool parcels={len(self._sizes)} bytes={self.used_bytes}>"
+        return f"<Spool uploads={len(self._sizes)} bytes={self.used_bytes}>"
 
     @property
     def used_bytes(self) -> int:
-        """How much lies here."""
+        """The size of all files together."""
         return sum(self._sizes.values())
 
     async def open(self, keep: Collection[str]) -> None:
         """
-        Make the folder ready, and throw away what an earlier process left behind.
+        Create the directory if needed, and delete the uploads that an earlier process left.
 
         Args:
-            keep: the parcels that are still needed.
+            keep: the uploads that are still needed.
 
         Raises:
-            ConfigError: the folder cannot be had.
+            ConfigError: the directory cannot be created or read.
         """
         try:
             self._sizes = await self._do(partial(_sweep, self._folder, keep))
         except OSError as error:
-            raise ConfigError(f"cannot keep uploads in {self._folder}: {error}") from error
+            raise ConfigError(f"cannot store uploads in {self._folder}: {error}") from error
 
     async def close(self) -> None:
-        """Finish what was begun. Nothing may follow it."""
+        """Finish pending disk access. The spool cannot be used afterwards."""
         await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
 
-    def parcel(self) -> "Parcel":
-        """Return a new parcel, empty."""
-        return Parcel(self, secrets.token_hex(_NAME_BYTES))
+    def new_upload_id(self) -> str:
+        """Return an id for a new upload."""
+        return secrets.token_hex(_ID_BYTES)
 
     def located(self, files: Sequence[File]) -> tuple[File, ...]:
-        """Return files as they are read: a task keeps only where in the spool they lie."""
+        """Return files with absolute paths. Tasks store paths relative to the spool."""
         return tuple(replace(file, path=self._folder / file.path) for file in files)
 
     async def release(self, files: Sequence[File]) -> None:
-        """Throw a task's files away, with the parcel that they lie in. Idempotent."""
-        for parcel in {parcel_of(file) for file in files}:
-            await self.discard(parcel)
+        """Delete the uploads that files belong to. Idempotent."""
+        for upload in {upload_of(file) for file in files}:
+            await self.delete(upload)
 
-    async def discard(self, parcel: str) -> None:
-        """Throw a parcel away, also if the caller is cancelled meanwhile. Idempotent."""
-        removing = asyncio.get_running_loop().run_in_executor(self._thread, _remove, self._folder / parcel)
-        removing.add_done_callback(lambda _: self._sizes.pop(parcel, None) if removing.result() else None)
-        await asyncio.shield(removing)
+    async def delete(self, upload: str) -> None:
+        """Delete an upload, even if the caller is cancelled meanwhile. Idempotent."""
+        deleting = asyncio.get_running_loop().run_in_executor(self._thread, _delete, self._folder / upload)
+        deleting.add_done_callback(lambda _: self._sizes.pop(upload, None) if deleting.result() else None)
+        await asyncio.shield(deleting)
 
-    async def write(self, place: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
+    async def write(self, path: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
         """
-        Write a file where nobody has one; it is on the disk when this returns.
+        Write a new file. It is on the disk when this returns.
+
+        Args:
+            path: relative to the spool, beginning with the upload's id.
+            chunks: the content.
 
         Returns:
             Its size in bytes and its SHA-256 in hex.
 
         Raises:
-            RequestError: it is too large, there is no room for it, or the disk fails.
+            RequestError: it is too large, the spool is full, or the disk fails.
         """
-        size_bytes, writing = 0, _Writing(self._folder / place)
+        size_bytes, writer = 0, FileWriter(self._folder / path)
         try:
-            await self._do(writing.open)
+            await self._do(writer.open)
             async for chunk in chunks:
                 size_bytes += len(chunk)
-                self._reserve(place.parts[0], len(chunk), size_bytes)
-                await self._do(partial(writing.append, chunk))
-            return size_bytes, await self._do(writing.finish)
+                self._reserve(path.parts[0], len(chunk), size_bytes)
+                await self._do(partial(writer.append, chunk))
+            return size_bytes, await self._do(writer.finish)
         except OSError as error:
-            _log.error("spool.failed", error=str(error))
-            raise RequestError(Code.INTERNAL, "The relay could not keep the upload; its log says why.") from None
+            _log.error("spool.write_failed", error=str(error))
+            raise RequestError(Code.INTERNAL, "The relay could not store the upload. Its log has the reason.") from None
         finally:
-            self._thread.submit(writing.close)
+            self._thread.submit(writer.close)
 
-    def _reserve(self, parcel: str, more_bytes: int, size_bytes: int) -> None:
+    def _reserve(self, upload: str, more_bytes: int, size_bytes: int) -> None:
         if size_bytes > self._file_limit_bytes:
             raise RequestError(Code.PAYLOAD_TOO_LARGE, f"A file may have at most {self._file_limit_bytes} bytes.")
         if self.used_bytes + more_bytes > self._limit_bytes:
             raise RequestError(
-                Code.RATE_LIMITED, "There is no room for the upload now: others are waiting to be sent. Try again soon."
+                Code.RATE_LIMITED,
+                f"No room for the upload: files that wait to be sent may take {self._limit_bytes} bytes. Retry later.",
             )
-        self._sizes[parcel] = self._sizes.get(parcel, 0) + more_bytes
+        self._sizes[upload] = self._sizes.get(upload, 0) + more_bytes
 
     async def _do(self, work: Callable[[], T]) -> T:
-        """Have something done in the thread; it is, even if the caller is cancelled."""
+        """Run `work` in the thread. It is run even if the caller is cancelled."""
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
 
-class _Writing:
-    """One file while it is written. All of it happens in the spool's thread."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-        self._digest = hashlib.sha256()
-
-    def open(self) -> None:
-        self._path.parent.mkdir(mode=0o700, exist_ok=True)
-        self._file = open(self._path, "xb", opener=_private)  # noqa: SIM115 -- Path has no opener
-
-    def append(self, chunk: bytes) -> None:
-        if self._file is None:
-            raise AssertionError("a file is opened before it is written to")
-        self._digest.update(chunk)
-        self._file.write(chunk)
-
-    def finish(self) -> str:
-        """Put it on the disk, and return its digest."""
-        if self._file is None:
-            raise AssertionError("a file is opened before it is finished")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        for folder in (self._path.parent, self._path.parent.parent):  # a file is there when its name is
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        return self._digest.hexdigest()
-
-    def close(self) -> None:
-        if self._file is not None:
-            with suppress(OSError):  # what could not be written was told when it was appended
-                self._file.close()
-
-
-class Parcel:
-    """The files of one request. An async context manager: on leaving they are thrown away, if still its own."""
-
-    def __init__(self, spool: Spool, name: str) -> None:
-        self._spool = spool
-        self._name = name
-        self._files: list[File] = []
-        self._owned = True
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        if self._owned:
-            await self._spool.discard(self._name)
-
-    @property
-    def files(self) -> tuple[File, ...]:
-        """What was added so far."""
-        return tuple(self._files)
-
-    async def add(self, input_name: str, filename: str, content_type: str, chunks: AsyncIterator[bytes]) -> None:
-        """
-        Take a file in.
-
-        Raises:
-            RequestError: it is too large, there is no room for it, or the disk fails.
-        """
-        place = Path(self._name, str(len(self._files)))
-        size_bytes, sha256 = await self._spool.write(place, chunks)
-        file = File(
-            input=input_name,
-            filename=filename,
-            content_type=content_type,
-            size_bytes=size_bytes,
-            sha256=sha256,
-            path=place,
-        )
-        self._files.append(file)
-
-    def hand_over(self) -> tuple[File, ...]:
-        """Return the files for good: from now on somebody else sees to their release."""
-        self._owned = False
-        return self.files
-
-
-def parcel_of(file: File) -> str:
-    """Return the parcel that a task's file lies in."""
+def upload_of(file: File) -> str:
+    """Return the id of the upload that a task's file belongs to."""
     return file.path.parts[0]
 
 
-def _remove(parcel: Path) -> bool:
-    """Remove a parcel, and say whether it is gone: one that is not takes its room until the next start."""
+def _delete(folder: Path) -> bool:
+    """Delete an upload and return whether it is gone. If it is not, its size counts until the next start."""
     try:
         with suppress(FileNotFoundError):
-            shutil.rmtree(parcel)
+            shutil.rmtree(folder)
     except OSError as error:
-        _log.error("spool.left", parcel=parcel.name, error=str(error))
+        _log.error("spool.delete_failed", upload=folder.name, error=str(error))
         return False
     return True
 
 
 def _sweep(folder: Path, keep: Collection[str]) -> dict[str, int]:
+    """Delete all uploads but those to keep, and return the sizes of these in bytes."""
     folder.mkdir(mode=0o700, exist_ok=True)
     sizes = {}
-    for parcel in folder.iterdir():
-        if not _NAME.fullmatch(parcel.name) or parcel.is_symlink() or not parcel.is_dir():
-            _log.warning("spool.stranger", name=parcel.name)  # a volume's own folder, say: none of ours
-        elif parcel.name in keep:
-            sizes[parcel.name] = sum(file.stat().st_size for file in parcel.iterdir())
+    for entry in folder.iterdir():
+        is_upload = len(entry.name) == 2 * _ID_BYTES and _ID.fullmatch(entry.name)
+        if not is_upload or entry.is_symlink() or not entry.is_dir():
+            _log.warning("spool.unknown_entry_skipped", name=entry.name)  # `lost+found` of a volume, for example
+        elif entry.name in keep:
+            sizes[entry.name] = sum(file.stat().st_size for file in entry.iterdir())
         else:
-            shutil.rmtree(parcel)
+            shutil.rmtree(entry)
     return sizes
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

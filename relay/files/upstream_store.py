@@ -1,11 +1,12 @@
-"""The use cases on an upstream's own file store: upload a file to it, create a folder in it."""
+"""The use cases on a platform's own file store: upload a file, create a folder."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from relay.core.upstream import StoredFile, StoredFolder
 from relay.errors import Code, FieldError, RequestError, UpstreamUnclear
-from relay.files.spool import Parcel, Spool
+from relay.files.spool import Spool
+from relay.files.upload import Upload
 from relay.providers.base import Provider
 
 
@@ -24,49 +25,49 @@ class FileStore:
     def __repr__(self) -> str:
         return f"<FileStore {[*self._providers]}>"
 
-    def provider(self, wished: str | None) -> Provider:
+    def provider(self, requested: str | None) -> Provider:
         """
-        Return whose store is meant: the first one's, when nobody says.
+        Return the provider whose store is used; by default the first that has one.
 
         Raises:
-            RequestError: that provider is not here, or has no file store.
+            RequestError: the provider is not configured, or has no file store.
         """
         stores = {name: provider for name, provider in self._providers.items() if provider.takes_files}
-        name = wished or next(iter(stores), "")
+        name = requested or next(iter(stores), "")
         if name not in stores:
             known = ", ".join(stores) or "none"
-            field = FieldError(field="provider", message=f"one of: {known}")
-            detail = f"There is no file store of a provider {name!r} here; those that have one: {known}."
+            field = FieldError(field="provider", message=f"must be one of {known}")
+            detail = f"The provider {name!r} has no file store here; those that have one: {known}."
             raise RequestError(Code.INVALID_INPUT, detail, fields=(field,))
         return stores[name]
 
-    async def upload(self, provider: Provider, parcel: Parcel, folder: str | None) -> StoredFile:
+    async def upload(self, provider: Provider, upload: Upload, folder: str | None) -> StoredFile:
         """
-        Upload the one file of a parcel.
+        Send the only file of an upload to the provider's store.
 
         Raises:
-            UpstreamError: it was refused, or whether it is there is not known.
+            UpstreamError: the platform refused it, or it is unknown whether it was stored.
         """
-        (file,) = self._spool.located(parcel.files)
-        with _told("file"):
+        (file,) = self._spool.located(upload.files)
+        with _unclear("file"):
             return await provider.upload(file, folder)
 
     async def create_folder(self, provider: Provider, name: str, parent: str | None) -> StoredFolder:
         """
-        Create a folder.
+        Create a folder in the provider's store.
 
         Raises:
-            UpstreamError: it was refused, or whether it is there is not known.
+            UpstreamError: the platform refused it, or it is unknown whether it was created.
         """
-        with _told("folder"):
+        with _unclear("folder"):
             return await provider.create_folder(name, parent)
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Say of an unknown outcome what is unknown: nobody looks for it, as for a run."""
+def _unclear(what: str) -> Iterator[None]:
+    """Add to the message of an ambiguous error what is unknown: unlike a run, it is not searched for."""
     try:
         yield
     except UpstreamUnclear as error:
-        detail = f"{error.detail} Whether the {what} is there is not known."
+        detail = f"{error.detail} It is unknown whether the {what} exists."
         raise UpstreamUnclear(detail, fault=error.fault, retry_after_s=error.retry_after_s) from error

@@ -18,7 +18,7 @@ from relay.core.schedule import TimeLimits
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import CheckedInput, Run
 from relay.errors import Code, RequestError, StoreDamaged, StoreError, UpstreamUnclear
-from relay.files.spool import Spool, parcel_of
+from relay.files.spool import Spool, upload_of
 from relay.journal.base import Journal, StoredTask
 from relay.providers.base import Provider
 from relay.tasks.admission import Admission, always
@@ -158,7 +158,7 @@ class Supervisor:
             if snapshot.state is State.HELD:
                 unsent.append(stored)
         files = [file for stored in unsent if stored is not None for file in stored.files]
-        await self._spool.open({parcel_of(file) for file in files})
+        await self._spool.open({upload_of(file) for file in files})
         for stored, snapshot in unended:
             if stored.provider in self._providers:
                 self.follow(stored, snapshot, fresh=False)

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from relay.app import Running
+from relay.files.upload import Upload
 from relay.sandbox import File, Sandbox
 from tests.conftest import API_KEY
 from tests.sample_files import form, png
@@ -143,7 +144,7 @@ async def test_a_held_tasks_files_are_sent_after_a_restart(make_relay: MakeRelay
             async with client.post("/v1/tasks", data=body) as answer:
                 made = await answer.json()
                 assert (answer.status, made["task"]["state"]) == (202, "held")
-            lost = relay.context.spool.parcel()
+            lost = Upload(relay.context.spool)
             await lost.add("x", "x", "image/png", once(b"left behind by a request that was killed"))
         async with make_relay(**settings) as relay, client_of(relay) as client:
             assert relay.context.spool.used_bytes == len(png(1))

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from relay.files.upload import Upload
 from relay.web.api.bodies import FolderBody
 from relay.web.api.uploads import read_file
 from relay.web.http.answers import json_answer
@@ -14,10 +15,10 @@ async def upload(request: web.Request) -> web.Response:
     """`POST /v1/files`: through the spool, since an upstream wants to know how much comes."""
     require_key(request, context(request).rates.starts)
     here = context(request)
-    async with here.spool.parcel() as parcel:
-        body = await read_file(request, parcel)
+    async with Upload(here.spool) as received:
+        body = await read_file(request, received)
         provider = here.file_store.provider(body.provider)
-        return json_answer({"file": await here.file_store.upload(provider, parcel, body.folder)}, 201)
+        return json_answer({"file": await here.file_store.upload(provider, received, body.folder)}, 201)
 
 
 async def create_folder(request: web.Request) -> web.Response:

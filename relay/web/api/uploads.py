@@ -12,7 +12,7 @@ from aiohttp import web
 
 from relay.catalogue.check import Offer
 from relay.errors import Code, FieldError, RequestError
-from relay.files.spool import Parcel
+from relay.files.upload import Upload
 from relay.tasks.requests import Idempotency, Start
 from relay.web.api.bodies import FileBody, StartBody, idempotency
 from relay.web.http.context import context
@@ -56,17 +56,17 @@ async def read_start(request: web.Request, caller: str) -> tuple[StartBody, Star
         offers.append(offer)
         await here.tasks.screen(wish, offers)
 
-    async with here.spool.parcel() as parcel:
+    async with Upload(here.spool) as upload:
         async for part in coming:
-            await _take_in(part, parcel, admit)
-        files = [[file.input, file.filename, file.sha256] for file in parcel.files]
+            await _take_in(part, upload, admit)
+        files = [[file.input, file.filename, file.sha256] for file in upload.files]
         key = idempotency(request, caller, [given, *files] if files else given)
-        return body, replace(wish, files=parcel.hand_over()), key
+        return body, replace(wish, files=upload.hand_over()), key
 
 
-async def read_file(request: web.Request, parcel: Parcel) -> FileBody:
+async def read_file(request: web.Request, upload: Upload) -> FileBody:
     """
-    Read the body of `POST /v1/files` into the parcel: one file, and before it the texts that `FileBody` has.
+    Read the body of `POST /v1/files` into the upload: one file, and before it the texts that `FileBody` has.
 
     Raises:
         RequestError: it is something else.
@@ -78,15 +78,15 @@ async def read_file(request: web.Request, parcel: Parcel) -> FileBody:
     given: dict[str, str] = {}
     body = FileBody()
     async for part in parts(request):
-        if parcel.files:
+        if upload.files:
             raise RequestError(Code.INVALID_REQUEST, "Send one file at a time, as the last part.")
         if part.filename is None:
             given[part.name] = (await part.read(_TEXT_BYTES)).decode(errors="replace")
         else:
             body = FileBody.model_validate(given)
             context(request).file_store.provider(body.provider)  # before the file is read in vain
-            await _take_in(part, parcel, _any)
-    if not parcel.files:
+            await _take_in(part, upload, _any)
+    if not upload.files:
         raise RequestError(Code.INVALID_REQUEST, "The body has no file.")
     return body
 
@@ -98,7 +98,7 @@ async def _first(coming: AsyncIterator[Part], name: str, limit_bytes: int) -> di
     return parse_object(await part.read(limit_bytes))
 
 
-async def _take_in(part: Part, parcel: Parcel, admit: Admit) -> None:
+async def _take_in(part: Part, upload: Upload, admit: Admit) -> None:
     """Put a part into the spool, if it is wanted."""
     if part.name == "task":
         raise RequestError(Code.INVALID_REQUEST, "The part `task` comes once, and first.")
@@ -116,7 +116,7 @@ async def _take_in(part: Part, parcel: Parcel, admit: Admit) -> None:
         raise RequestError(Code.INVALID_INPUT, f"{part.name}: {wrong.message}", fields=(wrong,))
     seen: str | None = filetype.guess_mime(start)
     await admit(Offer(input=part.name, content_type=seen))
-    await parcel.add(part.name, part.filename, seen or part.content_type, _joined(start, pieces))
+    await upload.add(part.name, part.filename, seen or part.content_type, _joined(start, pieces))
 
 
 async def _joined(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

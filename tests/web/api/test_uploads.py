@@ -354,7 +354,7 @@ class TestFileStore:
         sandbox.next_file_call(file_http="drop")
         status, problem = await post(client, part("file", png(), filename="cat.png") + END, "/v1/files")
 
-        assert (status, problem["detail"].endswith("Whether the file is there is not known.")) == (502, True)
+        assert (status, problem["detail"].endswith("It is unknown whether the file exists.")) == (502, True)
         assert relay.context.spool.used_bytes == 0
 
     async def test_what_the_platform_refuses_is_passed_on(self, client: aiohttp.ClientSession) -> None:
