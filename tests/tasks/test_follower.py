@@ -1,0 +1,113 @@
+"""One task is followed to its end; the client that started it is answered, cancels and callbacks reach it."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from relay.core.events import Output, State
+from relay.core.signals import Detail
+from relay.errors import UpstreamRejected, UpstreamUnavailable
+from relay.tasks import follower as follower_module
+from relay.tasks.follower import Follower
+from tests.tasks.fakes import OTHER, UPSTREAM, Bench, bench
+
+WAIT_S = 30.0
+
+OUTPUT = Output(url="https://cdn.example/a.png", content_type="image/png", size=1)
+SUCCEEDED = Detail(phase="succeeded", status="success", outputs=(OUTPUT,))
+
+
+@pytest.fixture
+async def one() -> Bench:
+    return await bench()
+
+
+@pytest.fixture
+async def follower(one: Bench) -> Follower:
+    """A follower of a new task."""
+    return Follower(one.lifecycle(), one.context)
+
+
+async def run(follower: Follower) -> None:
+    async with asyncio.timeout(WAIT_S):
+        await follower.run(fresh=True)
+
+
+async def test_a_task_is_followed_from_its_start_to_its_end(one: Bench, follower: Follower) -> None:
+    """The client is answered; capacity is free for the next queued task."""
+    one.provider.details = [SUCCEEDED]
+    one.provider.during_run = lambda: one.context.admission.queue.join("next")
+    await run(follower)
+
+    assert follower.submitted.result() is None
+    assert follower.snapshot.state is State.SUCCEEDED
+    assert one.context.admission.queue._woken["next"].is_set()
+    assert repr(follower).startswith("<Follower <Lifecycle task succeeded")
+
+
+async def test_a_refused_task_is_not_followed(one: Bench, follower: Follower) -> None:
+    """The client gets the refusal."""
+    refusal = UpstreamRejected("Wiro refused.")
+    one.provider.answers = [refusal]
+    await run(follower)
+
+    assert follower.submitted.result() is refusal
+    assert follower.snapshot.state is State.FAILED
+    assert one.provider.reads == 0
+
+
+async def test_a_cancel_during_the_submission_stops_the_task_once(one: Bench, follower: Follower) -> None:
+    """Even if the platform cannot be asked: the record tells what happened."""
+    one.provider.details = [Detail(phase="canceled", status="cancel")]
+    one.provider.stop_errors = [UpstreamUnavailable("no connection")]
+    canceling: list[asyncio.Task[None]] = []
+    one.provider.during_run = lambda: canceling.append(asyncio.create_task(follower.cancel("key")))
+    await run(follower)
+    await asyncio.gather(*canceling)
+
+    assert one.provider.stopped == [False]
+    assert follower.snapshot.state is State.CANCELED
+
+
+async def test_a_cancel_after_the_end_does_nothing(one: Bench, follower: Follower) -> None:
+    """The platform is not asked."""
+    one.provider.details = [SUCCEEDED]
+    await run(follower)
+    await follower.cancel("key")
+    assert one.provider.stopped == []
+
+
+async def test_a_callback_makes_the_record_be_read(one: Bench, follower: Follower) -> None:
+    """It also names the upstream task to a search."""
+    one.provider.details = [None, None, SUCCEEDED]
+    running = asyncio.create_task(run(follower))
+    async with asyncio.timeout(WAIT_S):
+        while not running.done():
+            follower.called_back(OTHER)
+            await asyncio.sleep(0.01)
+    await running
+    assert follower._submission.search._named == OTHER
+    assert follower.snapshot.state is State.SUCCEEDED
+
+
+async def test_a_check_waits_while_the_inbox_is_full(monkeypatch: pytest.MonkeyPatch, one: Bench) -> None:
+    """It is repeated later, so that none is lost."""
+    monkeypatch.setattr(follower_module, "INBOX_SIGNALS", 1)
+    follower = Follower(one.lifecycle(), one.context)
+    follower.called_back()
+    assert not follower._extra_checks.pending
+    follower.called_back()
+    assert follower._extra_checks.pending
+    follower._extra_checks.close()
+
+
+async def test_a_task_that_is_known_to_the_platform_is_not_submitted(one: Bench) -> None:
+    """After a restart, or when it was attached to."""
+    context = replace(one.context, stored=replace(one.context.stored, upstream=UPSTREAM))
+    follower = Follower(one.lifecycle(), context)
+    one.provider.details = [SUCCEEDED]
+    await run(follower)
+
+    assert one.provider.sent == []
+    assert follower.snapshot.done is not None

@@ -1,0 +1,234 @@
+"""Followers are kept running: after a crash, over a failing store, and over a restart."""
+
+import asyncio
+from dataclasses import replace
+from typing import cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from relay import backoff
+from relay.catalogue.catalogue import load
+from relay.core.lifecycle import Lifecycle
+from relay.core.signals import Accepted, Held
+from relay.core.snapshot import Snapshot
+from relay.core.upstream import CheckedInput
+from relay.errors import RequestError, StoreDamaged, StoreError, UpstreamUnclear
+from relay.files.spool import Spool
+from relay.journal.base import StoredTask
+from relay.tasks.follower import Follower
+from relay.tasks.supervisor import Limits, Supervisor
+from tests.tasks.fakes import Bench, FakeSpool, bench
+
+WAIT_S = 30.0
+
+
+class ResumedSpool(FakeSpool):
+    """A spool that notes which uploads are kept when it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: set[str] | None = None
+
+    async def open(self, keep: set[str]) -> None:
+        self.kept = keep
+
+    def located(self, files: tuple[object, ...]) -> tuple[object, ...]:
+        return files
+
+
+def supervisor_of(one: Bench, spool: ResumedSpool | None = None, *, public_url: str | None = None) -> Supervisor:
+    return Supervisor(
+        one.journal,
+        {"fake": one.context.provider},
+        load(),
+        cast("Spool", spool or ResumedSpool()),
+        one.clock,
+        Limits(public_url=public_url),
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restart followers at once."""
+    monkeypatch.setattr(backoff, "FIRST_S", 0.0)
+
+
+async def followed_to_the_end(supervisor: Supervisor) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while len(supervisor):  # noqa: ASYNC110 -- there is no event for it
+            await asyncio.sleep(0)
+
+
+class Crashes:
+    """Replaces `Follower.run`: raises the given errors one after the other, then ends."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.fresh: list[bool] = []
+        monkeypatch.setattr(Follower, "run", lambda _follower, *, fresh: self._run(fresh=fresh))
+
+    async def _run(self, *, fresh: bool) -> None:
+        self.fresh.append(fresh)
+        if self._errors:
+            raise self._errors.pop(0)
+
+
+async def test_a_follower_that_crashes_is_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its task is not new any more: the run may have been sent. The client is told that the outcome is unknown."""
+    one = await bench()
+    crashes = Crashes(monkeypatch, ZeroDivisionError("a bug"), StoreError("the disk is full"))
+    async with supervisor_of(one) as supervisor:
+        with capture_logs() as lines:
+            follower = supervisor.follow(one.context.stored, one.snapshot, fresh=True)
+            assert supervisor.get("task") is follower
+            await followed_to_the_end(supervisor)
+
+    assert crashes.fresh == [True, False, False]
+    assert isinstance(follower.submitted.result(), UpstreamUnclear)
+    assert [line["event"] for line in lines] == ["follower.crashed", "follower.interrupted"]
+    assert supervisor.get("task") is None
+
+
+async def test_a_damaged_task_is_skipped_and_the_log_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another attempt would not help."""
+    one = await bench()
+    crashes = Crashes(monkeypatch, StoreDamaged("task", "log"))
+    async with supervisor_of(one) as supervisor:
+        with capture_logs() as lines:
+            supervisor.follow(one.context.stored, one.snapshot, fresh=False)
+            await followed_to_the_end(supervisor)
+
+    assert crashes.fresh == [False]
+    assert [line["event"] for line in lines] == ["task.skipped"]
+
+
+async def test_a_journal_that_has_lost_a_task_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is logged as one, and retried."""
+    one = await bench()
+    Crashes(monkeypatch, ZeroDivisionError("a bug"))
+    stored_task, missing = one.journal.stored_task, [None, None]
+
+    async def found(task: str) -> StoredTask | None:
+        return missing.pop() if missing else await stored_task(task)
+
+    monkeypatch.setattr(one.journal, "stored_task", found)
+    async with supervisor_of(one) as supervisor:
+        with capture_logs() as lines:
+            supervisor.follow(one.context.stored, one.snapshot, fresh=True)
+            await followed_to_the_end(supervisor)
+
+    assert [line["event"] for line in lines] == ["follower.crashed"] * 3
+
+
+async def commit(one: Bench, *signals: Accepted | Held) -> None:
+    """Commit what an earlier process would have."""
+    lifecycle = Lifecycle(one.snapshot, one.clock(), one.context.time_limits)
+    for signal in signals:
+        await one.journal.append(lifecycle.receive(signal, one.clock()))
+
+
+async def test_tasks_of_an_earlier_process_are_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The uploads of those that are queued are kept."""
+    crashes = Crashes(monkeypatch)
+    one = await bench(file_bytes=3)
+    await commit(one, Held(reason="full", position=1))
+    async with supervisor_of(one, spool := ResumedSpool()) as supervisor:
+        await supervisor.resume()
+        await followed_to_the_end(supervisor)
+
+    assert (spool.kept, crashes.fresh) == ({"upload"}, [False])
+
+
+async def test_the_uploads_of_a_task_that_was_sent_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platform has them, or the run is searched for."""
+    Crashes(monkeypatch)
+    one = await bench(file_bytes=3)
+    await commit(one, Accepted(upstream_id="1"))
+    async with supervisor_of(one, spool := ResumedSpool()) as supervisor:
+        await supervisor.resume()
+
+    assert spool.kept == set()
+
+
+async def test_a_task_of_a_provider_without_credentials_is_skipped() -> None:
+    """The log says why."""
+    one = await bench()
+    async with Supervisor(one.journal, {}, load(), cast("Spool", ResumedSpool()), one.clock, Limits()) as supervisor:
+        with capture_logs() as lines:
+            await supervisor.resume()
+
+    assert [(line["event"], line["reason"]) for line in lines] == [("task.skipped", "no credentials for fake")]
+
+
+@pytest.mark.parametrize("part", ["snapshot", "stored_task"])
+async def test_a_task_that_cannot_be_read_is_skipped_but_keeps_its_uploads(
+    monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """An operator may repair the store. If even its row cannot be read, its uploads are unknown."""
+    one = await bench(file_bytes=3)
+
+    async def damaged(_task: str) -> Snapshot | None:
+        raise StoreDamaged("task", "log")
+
+    monkeypatch.setattr(one.journal, part, damaged)
+    async with supervisor_of(one, spool := ResumedSpool()) as supervisor:
+        with capture_logs() as lines:
+            await supervisor.resume()
+
+    assert [line["event"] for line in lines] == ["task.skipped"]
+    assert spool.kept == ({"upload"} if part == "snapshot" else set())
+
+
+async def test_a_draining_supervisor_waits_for_submissions_and_takes_no_new_tasks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without submissions it returns at once."""
+    one = await bench()
+    answered = asyncio.Event()
+
+    async def run(follower: Follower, *, fresh: bool) -> None:
+        await answered.wait()
+        follower.answer(None)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Follower, "run", run)
+    async with supervisor_of(one) as supervisor:
+        await supervisor.drain(WAIT_S)
+        with pytest.raises(RequestError, match="shutting down"):
+            supervisor.check_open()
+        follower = supervisor.follow(one.context.stored, one.snapshot, fresh=True)
+        draining = asyncio.create_task(supervisor.drain(WAIT_S))
+        await asyncio.sleep(0)
+        assert not draining.done()
+        answered.set()
+        await draining
+        assert follower.submitted.done()
+        assert repr(supervisor) == "<Supervisor 1>"
+
+
+async def test_the_stored_check_is_what_is_sent() -> None:
+    """With a callback address, if the relay has a public URL."""
+    one = await bench()
+    checked = CheckedInput(model="O/m", input={"size": "1K"})
+    stored = replace(one.context.stored, checked=checked, hook="secret")
+    run = supervisor_of(one, public_url="https://relay.example/")._run(stored)
+
+    assert (run.model, run.input) == ("O/m", {"size": "1K"})
+    assert run.callback_url == "https://relay.example/hooks/fake/secret"
+    assert supervisor_of(one)._run(stored).callback_url is None
+
+
+async def test_a_task_dated_in_the_future_does_not_use_the_shared_clock_offset() -> None:
+    """Its timeline goes on from its last event, not from the machine's clock."""
+    one = await bench()
+    supervisor = supervisor_of(one)
+    one.clock.now -= 3600.0
+    follower = supervisor._follower(one.context.stored, one.snapshot)
+
+    assert follower._context.clock() >= 1000.0
+    assert follower._lifecycle._timeline._clock is not supervisor.admission("fake").clock
+    assert follower._context.wall_clock() == UPSTREAM_CLOCK_S
+
+
+UPSTREAM_CLOCK_S = -2600.0
