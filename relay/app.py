@@ -1,8 +1,8 @@
 """
-The composition root: the one place that names concrete classes and puts the parts together, and takes them apart.
+The composition root: the only module that creates the parts of a relay, connects them and shuts them down.
 
-Everything is let go in the reverse order of its making, so a viewer is told before its channel goes, and a follower
-writes what it has before the journal closes.
+The parts are shut down in reverse order, so viewers are notified before their channels close, and followers commit
+their last events before the journal closes.
 """
 
 import secrets
@@ -48,21 +48,21 @@ _log = log.get("relay")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A relay that serves."""
+    """A relay that accepts requests."""
 
     url: str
     api_key: str = field(repr=False)
     made_key: bool
-    """Whether the key was made by the relay, because none was set."""
+    """Whether the relay generated the key because none is configured."""
     context: Context
 
     def login_link(self) -> str:
-        """Return a link that signs a browser in, once, within ten minutes."""
+        """Return a link that signs a browser in. It works once, within ten minutes."""
         return f"{self.url}/#code={self.context.logins.make()}"
 
 
 def make_journal(config: Config) -> Journal:
-    """Return the journal that the settings name, not yet open."""
+    """Return the configured journal, not yet open."""
     path = config.sqlite_path
     return (
         MemoryJournal(history_events=config.history_events, history_bytes=config.history_bytes)
@@ -72,7 +72,7 @@ def make_journal(config: Config) -> Journal:
 
 
 def make_spool(config: Config, stack: AsyncExitStack) -> Spool:
-    """Return the spool of the settings, not yet open. That of a store in memory goes with the stack."""
+    """Return the configured spool, not yet open. With a store in memory, its directory is deleted with the stack."""
     path = config.spool_path
     if path is None:
         path = Path(stack.enter_context(TemporaryDirectory(prefix="relay-", ignore_cleanup_errors=True)))
@@ -116,14 +116,14 @@ def limits(config: Config, may_stream: Callable[[int], bool]) -> Limits:
 
 
 async def token_secret(config: Config, journal: Journal) -> str:
-    """Return what signs viewer tokens: as it is set, else as it is kept in the store, made at first need."""
+    """Return the secret that signs tokens: the configured one, else one that is generated once and stored."""
     if config.token_secret is not None:
         return config.token_secret.get_secret_value()
     return await journal.keep_secret("token_secret", secrets.token_urlsafe(32))
 
 
 async def api_keys(config: Config, journal: Journal) -> list[str]:
-    """Return the management keys: as they are set, else the one that is kept in the store, made at first need."""
+    """Return the API keys: the configured ones, else one that is generated once and stored."""
     if config.api_keys:
         return [key.get_secret_value() for key in config.api_keys]
     return [await journal.keep_secret("api_key", f"rk_{secrets.token_urlsafe(24)}")]
@@ -132,10 +132,10 @@ async def api_keys(config: Config, journal: Journal) -> list[str]:
 @asynccontextmanager
 async def running(config: Config) -> AsyncIterator[Running]:
     """
-    Run a relay: everything is up on entering, and drained and closed on leaving.
+    Run a relay: it accepts requests once entered, and is drained and closed on leaving.
 
     Raises:
-        ConfigError: the store or the address cannot be had.
+        ConfigError: the store cannot be opened, or the address is not available.
     """
     async with AsyncExitStack() as stack:
         journal = make_journal(config)
@@ -192,13 +192,13 @@ async def running(config: Config) -> AsyncIterator[Running]:
 async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str:
     runner = web.AppRunner(
         application(context),
-        handler_cancellation=True,  # without it a stream's handler outlives its peer for ever
+        handler_cancellation=True,  # without it, the handler of a stream runs on after its client has left
         shutdown_timeout=1.0,
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     if runner.server is None:
-        raise AssertionError("a runner that is set up has a server")
+        raise AssertionError("the runner has no server after its setup")
     try:
         port = await stack.enter_async_context(listening(context, runner.server))
     except OSError as error:
@@ -208,7 +208,7 @@ async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str
 
 
 async def _drain(context: Context) -> None:
-    """Stop taking tasks, see submissions through, and send viewers away to come back to the next process."""
+    """Take no new tasks, wait for submissions, and close viewers' connections so that they reconnect elsewhere."""
     _log.info("relay.draining", viewers=context.hub.viewers, following=context.tasks.following)
     await context.tasks.drain(context.config.drain_s / 2)
     await context.hub.drain(min(context.config.drain_s / 4, context.hub.viewers / 1000))

@@ -110,7 +110,7 @@ class Admission:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Mark a run as being sent: until its answer is committed, its upstream task looks like nobody else's."""
+        """Mark a run as being sent. Until its answer is committed, a search could mistake its upstream task."""
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sending.add(sent)
         try:

@@ -129,7 +129,7 @@ class Models:
 
     async def screen(self, provider: str, name: str, given: Mapping[str, object], offers: Sequence[Offer] = ()) -> None:
         """
-        Check an input as far as possible while files are still being uploaded: an input without a file may get one.
+        Check an input while files are still being uploaded. An input without a file may still get one.
 
         Raises:
             RequestError: it is invalid, whatever files follow. Has a field for each error.

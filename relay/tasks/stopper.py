@@ -36,7 +36,7 @@ class Stopper:
 
         Args:
             upstream: how the provider identifies the task.
-            started: whether it has begun to run, as far as the relay knows.
+            started: whether the relay has seen it begin to run.
 
         Raises:
             UpstreamError: the platform refused, or could not be asked.
