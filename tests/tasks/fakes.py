@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from relay.core.lifecycle import Lifecycle, submit
-from relay.core.patience import Patience
-from relay.core.signals import Detail, Signal
+from relay.core.schedule import TimeLimits
+from relay.core.signals import Record, Signal
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import File, Found, Run, UpstreamTask
 from relay.errors import UpstreamError
@@ -42,7 +42,7 @@ class FakeProvider:
         self.found: list[Found | UpstreamError] = [Found()]
         """By `find`."""
         self.searches: list[tuple[float, float]] = []
-        self.details: list[Detail | UpstreamError | None] = [None]
+        self.records: list[Record | UpstreamError | None] = [None]
         self.reads = 0
         self.stop_errors: list[UpstreamError | None] = [None]
         self.stopped: list[bool] = []
@@ -60,9 +60,9 @@ class FakeProvider:
         self.searches.append((since, until))
         return _next(self.found)
 
-    async def detail(self, _task: UpstreamTask) -> Detail | None:
+    async def read_record(self, _task: UpstreamTask) -> Record | None:
         self.reads += 1
-        return _next(self.details)
+        return _next(self.records)
 
     async def stop(self, _task: UpstreamTask, *, started: bool) -> None:
         self.stopped.append(started)
@@ -141,7 +141,7 @@ async def bench(*, callback_url: str | None = None, file_bytes: int = 0, queue_l
         journal=journal,
         spool=cast("Spool", spool),
         admission=Admission(10),
-        time_limits=Patience(),
+        time_limits=TimeLimits(),
         queue_limit_s=queue_limit_s,
         clock=clock,
         wall_clock=clock,

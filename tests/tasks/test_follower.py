@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from relay.core.events import Output, State
-from relay.core.signals import Detail
+from relay.core.signals import Record
 from relay.errors import UpstreamRejected, UpstreamUnavailable
 from relay.tasks import follower as follower_module
 from relay.tasks.follower import Follower
@@ -15,7 +15,7 @@ from tests.tasks.fakes import OTHER, UPSTREAM, Bench, bench
 WAIT_S = 30.0
 
 OUTPUT = Output(url="https://cdn.example/a.png", content_type="image/png", size=1)
-SUCCEEDED = Detail(phase="succeeded", status="success", outputs=(OUTPUT,))
+SUCCEEDED = Record(phase="succeeded", status="success", outputs=(OUTPUT,))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def run(follower: Follower) -> None:
 
 async def test_a_task_is_followed_from_its_start_to_its_end(one: Bench, follower: Follower) -> None:
     """The client is answered; capacity is free for the next queued task."""
-    one.provider.details = [SUCCEEDED]
+    one.provider.records = [SUCCEEDED]
     one.provider.during_run = lambda: one.context.admission.queue.join("next")
     await run(follower)
 
@@ -59,7 +59,7 @@ async def test_a_refused_task_is_not_followed(one: Bench, follower: Follower) ->
 
 async def test_a_cancel_during_the_submission_stops_the_task_once(one: Bench, follower: Follower) -> None:
     """Even if the platform cannot be asked: the record tells what happened."""
-    one.provider.details = [Detail(phase="canceled", status="cancel")]
+    one.provider.records = [Record(phase="canceled", status="cancel")]
     one.provider.stop_errors = [UpstreamUnavailable("no connection")]
     canceling: list[asyncio.Task[None]] = []
     one.provider.during_run = lambda: canceling.append(asyncio.create_task(follower.cancel("key")))
@@ -72,7 +72,7 @@ async def test_a_cancel_during_the_submission_stops_the_task_once(one: Bench, fo
 
 async def test_a_cancel_after_the_end_does_nothing(one: Bench, follower: Follower) -> None:
     """The platform is not asked."""
-    one.provider.details = [SUCCEEDED]
+    one.provider.records = [SUCCEEDED]
     await run(follower)
     await follower.cancel("key")
     assert one.provider.stopped == []
@@ -80,7 +80,7 @@ async def test_a_cancel_after_the_end_does_nothing(one: Bench, follower: Followe
 
 async def test_a_callback_makes_the_record_be_read(one: Bench, follower: Follower) -> None:
     """It also names the upstream task to a search."""
-    one.provider.details = [None, None, SUCCEEDED]
+    one.provider.records = [None, None, SUCCEEDED]
     running = asyncio.create_task(run(follower))
     async with asyncio.timeout(WAIT_S):
         while not running.done():
@@ -106,7 +106,7 @@ async def test_a_task_that_is_known_to_the_platform_is_not_submitted(one: Bench)
     """After a restart, or when it was attached to."""
     context = replace(one.context, stored=replace(one.context.stored, upstream=UPSTREAM))
     follower = Follower(one.lifecycle(), context)
-    one.provider.details = [SUCCEEDED]
+    one.provider.records = [SUCCEEDED]
     await run(follower)
 
     assert one.provider.sent == []

@@ -3,7 +3,7 @@
 import asyncio
 
 from relay.core.events import Source
-from relay.core.signals import DetailFailed, DetailSeen, Signal, StreamLost
+from relay.core.signals import RecordRead, RecordUnreadable, Signal, StreamLost
 from relay.errors import UpstreamUnavailable
 from relay.tasks.record_reader import RecordReader
 from tests.tasks.fakes import UPSTREAM, Bench, bench
@@ -27,7 +27,7 @@ async def test_a_read_starts_when_it_is_due() -> None:
         reader.start_if_due(UPSTREAM, 1001.0, group)
         assert reader.due_at(1001.0) is None
         signal = await inbox.get()
-    assert signal == DetailSeen(detail=None, source=Source.RECONCILED, asked_at=1001.0)
+    assert signal == RecordRead(record=None, source=Source.RECONCILED, asked_at=1001.0)
     reader.committed([StreamLost()])
     assert reader.due_at(1001.0) is None
     reader.committed([signal])
@@ -46,7 +46,7 @@ async def test_a_read_says_what_caused_it() -> None:
         async with asyncio.TaskGroup() as group:
             reader.start_if_due(UPSTREAM, 0.0, group)
             signal = await inbox.get()
-        assert isinstance(signal, DetailSeen)
+        assert isinstance(signal, RecordRead)
         sources.append(signal.source)
         reader.committed([signal])
     assert sources == [Source.CALLBACK, Source.POLLED]
@@ -55,12 +55,12 @@ async def test_a_read_says_what_caused_it() -> None:
 async def test_a_failed_read_is_followed_by_a_pause() -> None:
     """For as long as the platform asked for, at least."""
     one = await bench()
-    one.provider.details = [UpstreamUnavailable("no connection", retry_after_s=7.0), None]
+    one.provider.records = [UpstreamUnavailable("no connection", retry_after_s=7.0), None]
     reader, inbox = reader_of(one)
     async with asyncio.TaskGroup() as group:
         reader.start_if_due(UPSTREAM, 1000.0, group)
         failed = await inbox.get()
-    assert failed == DetailFailed(why="no connection")
+    assert failed == RecordUnreadable(why="no connection")
     reader.committed([failed])
     due_at = reader.due_at(1000.0)
     assert due_at is not None
