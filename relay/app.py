@@ -34,8 +34,9 @@ from relay.journal.sqlite import SQLiteJournal
 from relay.providers.apikley.provider import ApikleyProvider
 from relay.providers.base import Provider
 from relay.providers.wiro.provider import WiroProvider
+from relay.tasks.limits import Limits
 from relay.tasks.models import Models
-from relay.tasks.supervisor import Limits, Supervisor
+from relay.tasks.supervisor import Supervisor
 from relay.tasks.use_cases import Tasks
 from relay.web.application import application
 from relay.web.http.connection_counts import Crowd

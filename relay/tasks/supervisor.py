@@ -3,43 +3,26 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Self
 
 from relay import log
 from relay.backoff import full_jitter
 from relay.catalogue.catalogue import Catalogue
-from relay.catalogue.check import Offer
 from relay.clock import steady_from
 from relay.core.events import State
 from relay.core.lifecycle import Lifecycle
 from relay.core.platform_clock import PlatformClock
-from relay.core.schedule import TimeLimits
 from relay.core.snapshot import Snapshot
-from relay.core.upstream import CheckedInput, Run
 from relay.errors import Code, RequestError, StoreDamaged, StoreError, UpstreamUnclear
 from relay.files.spool import Spool, upload_of
 from relay.journal.base import Journal, StoredTask
 from relay.providers.base import Provider
-from relay.tasks.admission import Admission, always
+from relay.tasks.admission import Admission
 from relay.tasks.background import Background
 from relay.tasks.context import TaskContext
 from relay.tasks.follower import Follower
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The settings that apply to all tasks."""
-
-    time_limits: TimeLimits = field(default_factory=TimeLimits)
-    queue_limit: int = 100
-    """How many tasks of one provider may be queued while it is at capacity."""
-    queue_limit_s: float = 3600.0
-    """How long each of them may be queued."""
-    public_url: str | None = None
-    """Where platforms can reach the relay. Null: they are not asked to call back."""
-    may_stream: Callable[[int], bool] = always
-    """Returns whether one more stream may be opened, given how many are being opened; a task without one is polled."""
+from relay.tasks.limits import Limits
+from relay.tasks.runs import Runs
 
 
 class Supervisor:
@@ -58,14 +41,14 @@ class Supervisor:
         Args:
             journal: open, until the supervisor has been left.
             providers: by name.
-            catalogue: checks the input of tasks that an older version stored unchecked.
+            catalogue: describes models.
             spool: has the files of tasks. `resume` opens it.
             clock: gives unix seconds as the machine's clock has them, which may jump.
             limits: the settings.
         """
         self._journal = journal
         self._providers = providers
-        self._catalogue = catalogue
+        self._runs = Runs(catalogue, spool, limits.public_url)
         self._spool = spool
         self._clock = clock
         self._limits = limits
@@ -181,7 +164,7 @@ class Supervisor:
         platform_clock = admission.clock if snapshot.updated_at <= now else PlatformClock()
         context = TaskContext(
             stored=stored,
-            run=self._run(stored),
+            run=self._runs.run_of(stored),
             provider=provider,
             journal=self._journal,
             spool=self._spool,
@@ -192,20 +175,6 @@ class Supervisor:
             wall_clock=self._clock,
         )
         return Follower(Lifecycle(snapshot, clock(), limits, platform_clock, since=stored.created_at), context)
-
-    def _run(self, stored: StoredTask) -> Run:
-        checked = stored.checked or self._check(stored)
-        callback_url = None
-        if self._limits.public_url is not None and stored.hook is not None:
-            callback_url = f"{self._limits.public_url.rstrip('/')}/hooks/{stored.provider}/{stored.hook}"
-        files = self._spool.located(stored.files)
-        return Run(model=checked.model, input=checked.input, files=files, callback_url=callback_url)
-
-    def _check(self, stored: StoredTask) -> CheckedInput:
-        """Check the input of a task that an older version stored unchecked."""
-        offers = [Offer(input=file.input, content_type=file.content_type) for file in stored.files]
-        model, sent = self._catalogue.sent(stored.provider, stored.model, stored.input, offers)
-        return CheckedInput(model=model, input=sent)
 
     async def _supervise(self, task: str, follower: Follower, *, fresh: bool) -> None:
         """Run a follower. If it crashes, follow the task again from what the journal has."""

@@ -1,7 +1,6 @@
 """Followers are kept running: after a crash, over a failing store, and over a restart."""
 
 import asyncio
-from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -12,12 +11,12 @@ from relay.catalogue.catalogue import load
 from relay.core.lifecycle import Lifecycle
 from relay.core.signals import Accepted, Held
 from relay.core.snapshot import Snapshot
-from relay.core.upstream import CheckedInput
 from relay.errors import RequestError, StoreDamaged, StoreError, UpstreamUnclear
 from relay.files.spool import Spool
 from relay.journal.base import StoredTask
 from relay.tasks.follower import Follower
-from relay.tasks.supervisor import Limits, Supervisor
+from relay.tasks.limits import Limits
+from relay.tasks.supervisor import Supervisor
 from tests.tasks.fakes import Bench, FakeSpool, bench
 
 WAIT_S = 30.0
@@ -37,14 +36,14 @@ class ResumedSpool(FakeSpool):
         return files
 
 
-def supervisor_of(one: Bench, spool: ResumedSpool | None = None, *, public_url: str | None = None) -> Supervisor:
+def supervisor_of(one: Bench, spool: ResumedSpool | None = None) -> Supervisor:
     return Supervisor(
         one.journal,
         {"fake": one.context.provider},
         load(),
         cast("Spool", spool or ResumedSpool()),
         one.clock,
-        Limits(public_url=public_url),
+        Limits(),
     )
 
 
@@ -207,18 +206,6 @@ async def test_a_draining_supervisor_waits_for_submissions_and_takes_no_new_task
         assert repr(supervisor) == "<Supervisor 1>"
 
 
-async def test_the_stored_check_is_what_is_sent() -> None:
-    """With a callback address, if the relay has a public URL."""
-    one = await bench()
-    checked = CheckedInput(model="O/m", input={"size": "1K"})
-    stored = replace(one.context.stored, checked=checked, hook="secret")
-    run = supervisor_of(one, public_url="https://relay.example/")._run(stored)
-
-    assert (run.model, run.input) == ("O/m", {"size": "1K"})
-    assert run.callback_url == "https://relay.example/hooks/fake/secret"
-    assert supervisor_of(one)._run(stored).callback_url is None
-
-
 async def test_a_task_dated_in_the_future_does_not_use_the_shared_clock_offset() -> None:
     """Its timeline goes on from its last event, not from the machine's clock."""
     one = await bench()
@@ -228,7 +215,4 @@ async def test_a_task_dated_in_the_future_does_not_use_the_shared_clock_offset()
 
     assert follower._context.clock() >= 1000.0
     assert follower._lifecycle._timeline._clock is not supervisor.admission("fake").clock
-    assert follower._context.wall_clock() == UPSTREAM_CLOCK_S
-
-
-UPSTREAM_CLOCK_S = -2600.0
+    assert follower._context.wall_clock() == -2600.0

@@ -1,0 +1,22 @@
+"""The settings that apply to all tasks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from relay.core.schedule import TimeLimits
+from relay.tasks.admission import always
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long tasks may take, how many may be queued, and where platforms can call back."""
+
+    time_limits: TimeLimits = field(default_factory=TimeLimits)
+    queue_limit: int = 100
+    """How many tasks of one provider may be queued while it is at capacity."""
+    queue_limit_s: float = 3600.0
+    """How long each of them may be queued."""
+    public_url: str | None = None
+    """Where platforms can reach the relay. Null: they are not asked to call back."""
+    may_stream: Callable[[int], bool] = always
+    """Returns whether one more stream may be opened, given how many are being opened; a task without one is polled."""
