@@ -1,5 +1,6 @@
 """The settings: where they come from, which values each accepts, and that they reveal no secret."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -90,14 +91,14 @@ def test_lists_are_split_at_commas(nowhere: Path) -> None:
         {
             "RELAY_API_KEYS": f"{KEY}-1, {KEY}-2,",
             "RELAY_ALLOWED_ORIGINS": "https://a.example ,https://b.example",
-            "RELAY_TRUSTED_PROXIES": "10.0.0.1",
+            "RELAY_TRUSTED_PROXIES": "10.0.0.1,10.1.2.3/16",
         },
         nowhere,
     )
 
     assert [key.get_secret_value() for key in config.api_keys] == [f"{KEY}-1", f"{KEY}-2"]
     assert config.allowed_origins == ("https://a.example", "https://b.example")
-    assert config.trusted_proxies == ("10.0.0.1",)
+    assert config.trusted_proxies == (ip_network("10.0.0.1"), ip_network("10.1.0.0/16"))
 
 
 def test_a_short_key_is_rejected(nowhere: Path) -> None:

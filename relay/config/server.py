@@ -1,6 +1,6 @@
 """Settings of the server: where it listens, how clients reach it, what it logs, how it shuts down."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, field_validator
@@ -8,6 +8,14 @@ from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, field_v
 from relay.config.base import Group, comma_separated, none_if_empty
 from relay.config.units import Seconds
 from relay.net.address import checked_host, checked_public
+
+
+def _network(value: object) -> object:
+    """Parse an address or a network. Bits beyond the prefix, as in `10.0.0.7/8`, are ignored."""
+    return ip_network(value, strict=False) if isinstance(value, str) else value
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
 class Server(Group):
@@ -23,7 +31,7 @@ class Server(Group):
         description="URL under which clients reach the relay, optionally with a path. With it, links are absolute and "
         "platforms send callbacks.",
     )
-    trusted_proxies: tuple[str, ...] = Field(
+    trusted_proxies: tuple[Network, ...] = Field(
         (),
         alias="RELAY_TRUSTED_PROXIES",
         description="Comma-separated addresses or networks of reverse proxies whose `X-Forwarded-For` is trusted. "
@@ -40,13 +48,6 @@ class Server(Group):
     drain_s: Seconds = Field(20.0, alias="RELAY_DRAIN", ge=0, description="Maximum duration of a graceful shutdown.")
 
     _split_proxies = field_validator("trusted_proxies", mode="before")(comma_separated)
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            ip_network(value, strict=False)
-        return values
 
     @property
     def loopback(self) -> bool:

@@ -1,5 +1,7 @@
 """The parts that only count: crowds, buckets, the patience with a body. No clock, no socket."""
 
+from ipaddress import ip_network
+
 import pytest
 
 from relay.backoff import Bucket
@@ -55,7 +57,7 @@ def test_a_crowd_remembers_nobody_who_has_left() -> None:
 )
 def test_who_counts_as_whom(address: str, who: str | None) -> None:
     """An IPv6 customer is one however many addresses he has; loopback and named proxies stand for many."""
-    assert counted_as(address, ("10.1.0.0/16",)) == who
+    assert counted_as(address, (ip_network("10.1.0.0/16"),)) == who
 
 
 def test_a_bucket_gives_so_many_at_once_and_then_as_they_come_back() -> None:

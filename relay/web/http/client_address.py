@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from relay.web.http.ip_addresses import is_in, parse_address
+from relay.web.http.ip_addresses import Network, is_in, parse_address
 
 LONGEST_CHARS = 45
 """The longest address that there is. What stands in the place of one is cut to it: it may be the client's invention."""
 
 
-def peer(request: web.Request, trusted: Sequence[str]) -> str:
+def peer(request: web.Request, trusted: Sequence[Network]) -> str:
     """
     Return the address of the first hop, from the relay outwards, that is no trusted proxy.
 
@@ -19,7 +19,7 @@ def peer(request: web.Request, trusted: Sequence[str]) -> str:
 
     Args:
         request: the client's.
-        trusted: addresses or networks of proxies.
+        trusted: networks of trusted proxies.
     """
     hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",") if hop.strip()]
     nearest = request.remote or ""

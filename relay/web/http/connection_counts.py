@@ -2,7 +2,7 @@
 
 from ipaddress import ip_network
 
-from relay.web.http.ip_addresses import is_in, parse_address
+from relay.web.http.ip_addresses import Network, is_in, parse_address
 
 _NEIGHBOURS_BITS = 64
 """An IPv6 customer has this much of an address for himself: whoever has one has 2**64."""
@@ -47,7 +47,7 @@ class Crowd:
             self._of[who] -= 1
 
 
-def counted_as(address: str, exempt: tuple[str, ...] = ()) -> str | None:
+def counted_as(address: str, exempt: tuple[Network, ...] = ()) -> str | None:
     """
     Return as whom an address counts; null for one that stands for many.
 
@@ -56,7 +56,7 @@ def counted_as(address: str, exempt: tuple[str, ...] = ()) -> str | None:
 
     Args:
         address: whose; empty for a socket that has none.
-        exempt: addresses or networks that stand for many besides.
+        exempt: networks that stand for many as well.
     """
     if not address:
         return None

@@ -1,11 +1,11 @@
 """Addresses of clients and proxies, in the spellings that sockets and proxies use."""
 
 import re
-from collections.abc import Sequence
-from functools import cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::[0-9]+)?|([^:]*):[0-9]+")
 """Some proxies add the port: `192.0.2.1:5678`, `[2001:db8::1]:5678` (as in RFC 7239 section 6)."""
@@ -22,11 +22,6 @@ def parse_address(text: str) -> Address | None:
     return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
 
 
-def is_in(address: Address, networks: Sequence[str]) -> bool:
-    """Say whether an address is one of these, or in one of these networks."""
-    return any(address in _network(network) for network in networks)
-
-
-@cache
-def _network(text: str) -> IPv4Network | IPv6Network:
-    return ip_network(text, strict=False)
+def is_in(address: Address, networks: Iterable[Network]) -> bool:
+    """Return whether an address is in one of these networks."""
+    return any(address in network for network in networks)

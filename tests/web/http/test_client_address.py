@@ -1,5 +1,7 @@
 """Who asked, behind proxies or not."""
 
+from ipaddress import ip_network
+
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
@@ -33,7 +35,7 @@ def test_the_first_hop_that_is_no_trusted_proxy_asked(forwarded: str, trusted: t
     """Whoever it is can write what it likes into the header, so nothing beyond it counts."""
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     request = make_mocked_request("GET", "/", headers=headers).clone(remote="127.0.0.1")
-    assert peer(request, trusted) == found
+    assert peer(request, [ip_network(network) for network in trusted]) == found
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_lines_of_the_header_are_one_list(lines: tuple[str, ...], found: str) ->
     """HAProxy's `option forwardfor` appends a line: the first one is what the client itself has written."""
     headers = CIMultiDict([("X-Forwarded-For", line) for line in lines])
     request = make_mocked_request("GET", "/", headers=headers).clone(remote="127.0.0.1")
-    assert peer(request, ("127.0.0.1", "10.0.0.0/8")) == found
+    assert peer(request, [ip_network("127.0.0.1"), ip_network("10.0.0.0/8")]) == found
 
 
 def test_clients_without_an_address_count_as_one() -> None:
@@ -57,6 +59,8 @@ def test_clients_without_an_address_count_as_one() -> None:
     crowd = Crowd(10, 3)
     admitted = [crowd.enter(counted_as(f"client-{number}")) for number in range(8)]
     assert admitted == [True] * 3 + [False] * 5
-    assert [counted_as(""), counted_as("127.0.0.1:80"), counted_as("10.0.0.7", ("10.0.0.0/8",))] == [None] * 3
+    assert [counted_as(""), counted_as("127.0.0.1:80"), counted_as("10.0.0.7", (ip_network("10.0.0.0/8"),))] == [
+        None
+    ] * 3
     assert counted_as("203.0.113.9") == counted_as("::ffff:203.0.113.9") == counted_as("203.0.113.9:1")
     assert counted_as("2001:db8::1") == counted_as("[2001:db8::2]:80")
