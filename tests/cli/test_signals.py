@@ -173,7 +173,7 @@ async def test_a_generated_key_stays_valid_after_a_reload(shell: Shell) -> None:
 async def test_sighup_stops_a_command_without_settings(shell: Shell) -> None:
     """The demo and the sandbox have nothing to reload."""
     async with shell.started("sandbox", "--port", "0") as process:
-        await printed(process, r"(listens)")
+        await printed(process, r"(is running)")
         process.send_signal(signal.SIGHUP)
         _, err = await process.communicate()
     assert process.returncode == 0
