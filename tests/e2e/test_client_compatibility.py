@@ -88,6 +88,6 @@ async def test_a_sandboxed_frame_explains_its_missing_origin(
         await page.goto(shop.origin)
 
         lost = page.frame_locator("iframe").locator('[data-is="lost"]')
-        await expect(lost).to_contain_text("This page has no origin of its own (“null”)")
+        await expect(lost).to_contain_text("This page has no origin (“null”)")
         await expect(lost).to_contain_text("allow-same-origin")
         await page.goto("about:blank")

@@ -13,7 +13,7 @@ export async function originProblem(base) {
   const origin = pageOrigin();
   if (origin === "null") {
     return (
-      "this page has no origin of its own (“null”), as in an <iframe sandbox>, and the relay does not allow that; " +
+      "this page has no origin (“null”), as in an <iframe sandbox>, and the relay does not allow that; " +
       "add allow-same-origin to the sandbox attribute"
     );
   }
