@@ -30,7 +30,7 @@ ROWS: dict[str, Callable[[Bench], Awaitable[Finding]]] = {
 
 
 async def measure(bench: Bench, names: list[str]) -> dict[str, Finding]:
-    """Run the rows one after another; a row that fails ends the run, for half a table is none."""
+    """Run the rows in order. A row that fails ends the run, because an incomplete table is useless."""
     findings = {}
     for name in names:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Everybody who can be given lines and brings them to viewers: the relay, and its peers."""
+"""The servers under test: the relay and its peers. Each receives lines and sends them to viewers."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ class Contestant:
     request: bytes
     """What a viewer asks for."""
     say: Callable[[int], object]
-    """Bring so many lines to all viewers, all given to the server at once."""
+    """Send this number of lines to all viewers, passed to the server at once."""
     tells_state: bool = False
     """Whether a viewer is given the state before anything else."""
 

@@ -1,4 +1,4 @@
-"""What a row has to say: figures beside what they must reach, tables of what was measured side by side."""
+"""The result of a row: figures with their targets, and tables of what was measured side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One line of the table. `reached` is null where nothing was promised."""
+    """One line of the summary. `reached` is None if there is no target."""
 
     measure: str
     got: str
@@ -20,7 +20,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What was measured side by side, as it is printed."""
+    """A table of contestants, as it is printed."""
 
     title: str
     head: tuple[str, ...]
@@ -29,17 +29,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one row measured. `worse` has a sentence for each thing in which somebody else is better."""
+    """The result of one row. `worse` has a sentence for each measure in which a peer is better."""
 
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...] = ()
     worse: tuple[str, ...] = ()
     note: str = ""
-    """What one must know to read the figures."""
+    """What readers need to know to interpret the figures."""
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table whose columns also stand under each other in a terminal."""
+    """Return a Markdown table whose columns are aligned in a terminal too."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in [head, *rows]]
     lines.insert(1, ["-" * width for width in widths])

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 FILES = 20_000
-"""Sockets that one process of ours may have open: 5000 viewers and room to spare."""
+"""The number of sockets that a process of the bench may open: 5000 viewers, and a margin."""
 
 
 def cores() -> tuple[int, int]:

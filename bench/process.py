@@ -1,4 +1,4 @@
-"""A server as a process of its own on its core, and what it has cost by its own account."""
+"""A server as a separate process on its core, and its resource usage."""
 
 import asyncio
 import os

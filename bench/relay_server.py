@@ -1,4 +1,4 @@
-"""The relay under test: `relay serve` of this checkout, in a process of its own, with its journal on the disk."""
+"""The relay under test: `relay serve` of this checkout in a separate process, with its journal on disk."""
 
 import os
 import sys

@@ -1,7 +1,7 @@
 """
-A pretend Wiro that says what it is told, when it is told: the rows need a pace that the sandbox's scripts do not have.
+A simulated Wiro that sends what a row passes to it. The rows need a pace that the sandbox's recordings do not have.
 
-Every token is a task that runs and never ends by itself. Written beside the provider, not with it: it shares no code.
+Every token is a task that runs and never ends. The module shares no code with the provider.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Upstream:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a relay must be told to follow us."""
+        """The settings with which a relay follows this platform."""
         return {
             "WIRO_API_KEY": "bench",
             "WIRO_API_URL": f"http://127.0.0.1:{self.port}/v1",
@@ -31,18 +31,18 @@ class Upstream:
         }
 
     async def subscribed(self, token: str) -> None:
-        """Wait until somebody follows a task."""
+        """Wait until a relay follows a task."""
         await self._subscribed.setdefault(token, asyncio.Event()).wait()
 
     def say(self, token: str, *messages: object, gen2: bool = False) -> int:
-        """Send messages, each in a frame of its own, all in one write; return how many bytes that were."""
+        """Send messages, one per frame and all in one write. Return the number of bytes."""
         frames = b""
         for message in messages:
             frame = {"type": "task_output", "id": token.removeprefix("token-"), "message": message, "result": True}
             if not gen2:
                 frame["tasktoken"] = token
             frames += text_frame(orjson.dumps(frame))
-        if (transport := self._sockets.get(token)) is not None:  # nobody hears it who does not follow
+        if (transport := self._sockets.get(token)) is not None:  # without a follower, there is no socket to send to
             transport.write(frames)
         return len(frames)
 

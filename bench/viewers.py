@@ -14,7 +14,7 @@ ASK_AGAIN_S = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What all viewers have seen since they were told to count anew."""
+    """What all viewers have seen since the last reset."""
 
     viewers: int
     open: int
@@ -108,7 +108,7 @@ class Viewers:
         return await self._tell("reset")
 
     async def come_back(self, within_ms: int) -> Seen:
-        """Have everybody who is gone come back with a cursor, at a moment of chance within `within_ms`."""
+        """Reconnect all disconnected viewers with their cursors, at random moments within `within_ms`."""
         return await self._tell(f"return {within_ms}")
 
     async def until(self, true: Callable[[Seen], bool], *, within_s: float = 60.0) -> Seen:
@@ -129,12 +129,12 @@ class Viewers:
         return seen
 
     async def all_open(self, *, answered: bool) -> Seen:
-        """Wait until everybody is connected and, for the relay, was given the state."""
+        """Wait until all viewers are connected and, for the relay, have received the state."""
         count = len(self._requests)
         return await self.until(lambda seen: (seen.answered if answered else seen.open) == count)
 
     async def _tell(self, command: str) -> Seen:
         if self._process is None or self._process.stdin is None or self._process.stdout is None:
-            raise AssertionError("viewers are started before they are told anything")
+            raise AssertionError("viewers must be started before they receive a command")
         self._process.stdin.write(command.encode() + b"\n")
         return Seen(**orjson.loads(await self._process.stdout.readline()))

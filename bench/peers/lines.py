@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 async def read_lines(port: int, broadcast: Callable[[bytes], object]) -> asyncio.Server:
-    """Listen for whoever feeds us; each line that comes is to be broadcast."""
+    """Listen for the process that sends lines, and broadcast each of them."""
 
     async def feed(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():

@@ -1,1 +1,1 @@
-"""The rows: each module measures one line or two of the design's table and says what it found."""
+"""The rows: each module measures one or more lines of the summary."""

@@ -1,4 +1,4 @@
-"""Bytes to a viewer for a language model's cumulative answer of 2000 chunks, 6 characters each, in either dialect."""
+"""Bytes to a viewer for a language model's cumulative answer of 2000 chunks with 6 characters, in both dialects."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,13 +17,13 @@ WIRES = {"WebSocket": lambda watched: websocket(watched.socket, watched.token),
 
 
 def cumulative(text: str) -> dict[str, object]:
-    """Return what gen-1 says of an answer so far: all of it, twice."""
+    """Return the frame of an answer in gen-1: it contains the whole answer so far, twice."""
     return {"type": "progressGenerate", "raw": text, "thinking": [], "answer": [text], "isThinking": False,
             "speed": "16.5", "speedType": "words/s", "elapsedTime": "5s"}  # fmt: skip
 
 
 def segmented(text: str) -> dict[str, object]:
-    """Return what gen-2 says of it: all of it, once."""
+    """Return the frame of an answer in gen-2: it contains the whole answer so far, once."""
     return {"type": "progressGenerate", "segments": [{"type": "answer", "text": text}],
             "speed": "16.5", "speedType": "words/s", "elapsedTime": "5s"}  # fmt: skip
 
@@ -41,19 +41,19 @@ async def measure(bench: Bench) -> Finding:
         figures.append(
             Figure(
                 measure=f"bytes to a viewer of a cumulative answer, {dialect}",
-                got=", ".join(f"{wire} {share:.4f}" for wire, share in shares.items()) + " x the upstream's",
+                got=", ".join(f"{wire} {share:.4f}" for wire, share in shares.items()) + " x the platform's",
                 reach=f"≤ {REACH}",
                 reached=worst <= REACH,
             )
         )
-    said = f"The answer came at {per_s} chunks a second; the slower it comes, the more appends of 100 ms it makes."
+    said = f"The answer has {per_s} chunks per second. A slower answer has more appends, at most one per 100 ms."
     return Finding(figures=tuple(figures), note=said)
 
 
 async def _stream(
     bench: Bench, upstream: Upstream, relay: RelayServer, token: str, spell: Callable[[str], object], per_s: float
 ) -> dict[str, float]:
-    """Return what each wire's viewer was sent, as a share of what the upstream sent."""
+    """Return the bytes that each wire's viewer received, as a share of those that the platform sent."""
     watched = await relay.attach(token)
     await upstream.subscribed(token)
     shares = {}
@@ -75,7 +75,7 @@ async def _stream(
 
 
 async def _complete(relay: RelayServer, task: str) -> int:
-    """Wait until the relay has all of the answer, and return at which seq."""
+    """Wait until the relay has the whole answer, and return its seq."""
     while True:
         snapshot = await relay.snapshot(task)
         if snapshot["segments"] and len(snapshot["segments"][0]["text"]) == CHUNKS * len(CHUNK):

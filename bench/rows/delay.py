@@ -1,4 +1,4 @@
-"""Added delay, from an upstream's frame in to a viewer's frame out: 200 tasks, each 5 viewers and 5 events a second."""
+"""Added delay between the platform's and the viewer's frame: 200 tasks with 5 viewers and 5 events per second each."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ async def measure(bench: Bench) -> Finding:
         ),
         tables=(
             Table(
-                title="From the upstream's write to the viewer's read",
+                title="From the platform's write to the viewer's read",
                 head=("journal", "median", "p99", "longest", "CPU of the relay"),
                 rows=tuple(
                     (store, *(f"{us / 1000:.2f} ms" for us in (found.p50_us, found.p99_us, found.max_us)), f"{cpu:.0%}")
@@ -39,7 +39,7 @@ async def measure(bench: Bench) -> Finding:
 
 
 async def _delays(bench: Bench, store: str) -> tuple[Seen, float]:
-    """Return what the viewers saw, and the share of a core that the relay had."""
+    """Return the delays that viewers saw, and the share of a core that the relay used."""
     measured_s = 3 if bench.quick else 20
     tokens = [f"token-{number}" for number in range(TASKS)]
     async with Upstream() as upstream, relay_server(bench, upstream.settings | {"RELAY_STORE": store}) as relay:

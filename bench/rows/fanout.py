@@ -39,7 +39,7 @@ async def measure(bench: Bench) -> Finding:
                 reached=ours <= 1.5 * bare,
             ),
             Figure(
-                measure="the same beside nginx+nchan, websockets.broadcast, node ws, Starlette",
+                measure="the same compared with nginx+nchan, websockets.broadcast, node ws, Starlette",
                 got="below all measured" if not dearer else f"not below {', '.join(dearer)}",
                 reach="below all",
                 reached=not dearer,
@@ -69,13 +69,13 @@ async def measure(bench: Bench) -> Finding:
             ),
         ),
         worse=tuple(
-            f"{name} spends {ours / single[name]:.2f} times less CPU on an event that comes alone."
+            f"{name} needs {ours / single[name]:.2f} times less CPU for a single event."
             for name in names
             if single[name] < ours
         ),
         note=(
-            "Of the relay's figure, reading the line off the upstream's socket, judging it and committing it to the "
-            "disk is a part; the peers are given the finished event. Its process also has the thread that writes."
+            "The relay's figure includes reading the line from the platform's socket, processing it and committing it "
+            "to disk; the peers receive the finished event."
         ),
     )
 
@@ -100,7 +100,7 @@ async def _turn(bench: Bench, contest: Contest, events: int) -> dict[int, float]
                 seen = await viewers.until(partial(_everywhere, sent))
             costs[burst] = (server.process.cpu_s() - before_s) / seen.events * 1e6
             if seen.gaps or seen.duplicates:
-                raise RuntimeError(f"viewers missed or repeated something: {seen}")
+                raise RuntimeError(f"viewers missed or repeated events: {seen}")
         return costs
 
 

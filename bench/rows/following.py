@@ -1,4 +1,4 @@
-"""Following 1000 tasks at once, against the sandbox: memory a task, and the time from kill -9 to all followed again."""
+"""Following 1000 tasks in the sandbox: memory per task, and the time from kill -9 until all are followed again."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ async def measure(bench: Bench) -> Finding:
     return Finding(
         figures=(
             Figure(
-                measure=f"memory a task, following {count}",
+                measure=f"memory per task, following {count}",
                 got=f"{grown_kib:.0f} KiB",
                 reach=f"≤ {REACH_KIB} KiB",
                 reached=grown_kib <= REACH_KIB,
@@ -55,14 +55,14 @@ async def measure(bench: Bench) -> Finding:
             ),
         ),
         note=(
-            f"It listened after {listens_s:.1f} s and had spent {cpu_s:.1f} s of CPU when all were followed; the rest "
-            "is the sandbox, which answers each socket and each detail on the other core."
+            f"The relay listened after {listens_s:.1f} s and had used {cpu_s:.1f} s of CPU time when all were "
+            "followed. The rest is the sandbox, which answers each socket and each detail call on the other core."
         ),
     )
 
 
 async def _start(sandbox: Sandbox, relay: RelayServer, count: int) -> None:
-    """Have tasks started, and wait until all are in the middle of their run and followed."""
+    """Start tasks, and wait until all are running and followed."""
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one() -> None:

@@ -1,4 +1,4 @@
-"""What 1000 viewers cost while nothing happens."""
+"""CPU time of 1000 viewers while nothing happens."""
 
 import asyncio
 
@@ -30,4 +30,4 @@ async def measure(bench: Bench) -> Finding:
         reach=f"< {REACH:.1%}",
         reached=share < REACH,
     )
-    return Finding(figures=(figure,), note="Each viewer is pinged every 24 s, which is in it.")
+    return Finding(figures=(figure,), note="The figure includes a ping to each viewer every 24 s.")

@@ -1,4 +1,4 @@
-"""What joining costs: a task with 10 events behind it, and one with 10 000, with others there and as the only one."""
+"""CPU time of joining a task with 10 and with 10 000 events, together with other viewers and alone."""
 
 import asyncio
 from statistics import median
@@ -10,7 +10,7 @@ from bench.upstream import Upstream
 from bench.viewers import Viewers, websocket
 
 SHORT, LONG = 10, 10_249
-"""The long one stands half-way between two stored snapshots, which are 500 events apart."""
+"""The long task is half-way between two stored snapshots, which are 500 events apart."""
 
 AT_ONCE = 200
 ALONE = 50
@@ -48,7 +48,7 @@ async def measure(bench: Bench) -> Finding:
 
 
 async def _task(upstream: Upstream, relay: RelayServer, events: int) -> Watched:
-    """Have a task with so many log lines behind it."""
+    """Create a task with this number of log lines."""
     token = f"token-{events}"
     watched = await relay.attach(token)
     await upstream.subscribed(token)
@@ -56,7 +56,7 @@ async def _task(upstream: Upstream, relay: RelayServer, events: int) -> Watched:
     for start in range(before, events, 50):
         upstream.say(token, *[line() for _ in range(min(50, events - start))])
         await asyncio.sleep(0.02)
-    while (await relay.snapshot(watched.task))["seq"] < events:  # noqa: ASYNC110 -- another process has it
+    while (await relay.snapshot(watched.task))["seq"] < events:  # noqa: ASYNC110 -- another process decides
         await asyncio.sleep(0.02)
     return watched
 

@@ -1,4 +1,4 @@
-"""Process memory per idle viewer: 5000 of them, on either wire."""
+"""Process memory per idle viewer: 5000 of them, on both wires."""
 
 from bench.bench import Bench
 from bench.finding import Figure, Finding
@@ -23,7 +23,7 @@ async def measure(bench: Bench) -> Finding:
             )
             for wire, cost_kib in costs.items()
         ),
-        note="Resident memory of the process; what the kernel keeps for a socket is not in it.",
+        note="Resident memory of the process. It excludes what the kernel keeps per socket.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A page that shows a task of 10 000 log lines: how often it cannot answer its reader for more than 50 ms."""
+"""A page that shows a task with 10 000 log lines: how often it blocks for more than 50 ms."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) globalThis.longTasks.push(entry.duration);
 }).observe({ type: "longtask", buffered: true });
 """
-"""What a browser calls a long task is one of more than 50 ms."""
+"""Browsers call work of more than 50 ms a long task: https://developer.mozilla.org/docs/Web/API/PerformanceLongTaskTiming."""
 
 
 async def measure(bench: Bench) -> Finding:
@@ -53,11 +53,11 @@ async def measure(bench: Bench) -> Finding:
     return Finding(
         figures=(
             Figure(
-                measure=f"long tasks of a page while {lines} log lines come, {PER_S} a second",
+                measure=f"long tasks of a page that receives {lines} log lines, {PER_S} per second",
                 got=f"{len(long_ms)}{worst}",
             ),
         ),
-        note="Chromium without a screen, on the core of the viewers. A long task is one of more than 50 ms.",
+        note="Headless Chromium, on the core of the viewers. A long task blocks the page for more than 50 ms.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A restart under 2000 viewers: all come back within their client's first window of jitter, with their cursors."""
+"""A restart with 2000 viewers: all reconnect within the first back-off window of their client, with their cursors."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from bench.viewers import Seen, Viewers, websocket
 
 TASKS, VIEWERS, PER_S = 20, 2000, 5
 WINDOW_S = 0.5
-"""The first window of static/src/client/backoff.js: the narrowest in which our clients ever come back."""
+"""The first window of static/src/client/backoff.js: the shortest in which clients reconnect."""
 
 REACH_S = WINDOW_S + 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """How one storm went: the viewers when all were back, and when it was over and more had come."""
+    """The viewers when all had reconnected, and at the end, after further events."""
 
     back: Seen
     after: Seen
@@ -32,13 +32,13 @@ async def measure(bench: Bench) -> Finding:
     duplicates = sum(storm.back.duplicates + storm.after.duplicates for storm in storms.values())
     figures = [
         Figure(
-            measure=f"{VIEWERS} viewers come back within {WINDOW_S} s of a restart: all caught up after",
+            measure=f"{VIEWERS} viewers reconnect within {WINDOW_S} s of a restart: all caught up after",
             got=f"{promised.back.caught_up_s:.2f} s",
             reach=f"≤ {REACH_S} s",
             reached=promised.back.caught_up_s <= REACH_S,
         ),
         Figure(
-            measure="gaps and duplicates that they saw",
+            measure="gaps and duplicates that these viewers saw",
             got=f"{gaps} gaps, {duplicates} duplicates",
             reach="none",
             reached=gaps == duplicates == 0,
@@ -46,11 +46,11 @@ async def measure(bench: Bench) -> Finding:
     ]
     if "in one moment" in storms:
         worst = storms["in one moment"].back.caught_up_s
-        figures.insert(1, Figure(measure="the same, all in one moment", got=f"{worst:.2f} s"))
+        figures.insert(1, Figure(measure="the same, all simultaneously", got=f"{worst:.2f} s"))
     resumed, snapshots = promised.back.resumed, promised.back.snapshots
     said = (
-        f"The relay was killed (kill -9) while {TASKS} tasks said {PER_S} things a second each; the time begins when "
-        f"it listens again. {resumed} viewers were resumed and {snapshots} were given a snapshot."
+        f"The relay was killed (kill -9) while {TASKS} tasks had {PER_S} events per second each. The time "
+        f"begins when it listens again. {resumed} viewers resumed and {snapshots} received a snapshot."
     )
     return Finding(figures=tuple(figures), note=said)
 
@@ -84,6 +84,6 @@ async def _come_back(viewers: Viewers, relay: RelayServer, window_s: float) -> S
 
 
 async def _talk(upstream: Upstream, tokens: list[str]) -> None:
-    """Have every task say something, for as long as somebody listens to them."""
+    """Send events for every task while viewers are connected."""
     async for number in paced(10**9, TASKS * PER_S):
         upstream.say(tokens[number % TASKS], line())

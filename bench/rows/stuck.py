@@ -1,4 +1,4 @@
-"""One viewer that stops reading while 100 000 events pass: what it costs the others, the relay, and itself."""
+"""One viewer that stops reading while 100 000 events pass: the effect on other viewers, on the relay and on itself."""
 
 import asyncio
 import fcntl
@@ -22,7 +22,7 @@ REACH_GROWTH_BYTES = 4 * 1024 * 1024
 
 
 class Stuck:
-    """A viewer that reads its first snapshot and then nothing more, until it is told to go on."""
+    """A viewer that reads its first snapshot, and then nothing until it is released."""
 
     def __init__(self, port: int, request: bytes) -> None:
         self._socket = socket.socket()
@@ -40,17 +40,17 @@ class Stuck:
             got += await loop.sock_recv(self._socket, 65_536)
 
     def taken_bytes(self) -> int:
-        """Return how much lies in its own kernel, out of the relay's reach."""
+        """Return the bytes in the viewer's kernel, which the relay cannot take back."""
         waiting = fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, bytes(4))
         return int.from_bytes(waiting, sys.byteorder)
 
     async def go_on(self) -> int:
-        """Read on, and return how many bytes came before the next snapshot."""
+        """Continue to read, and return the number of bytes before the next snapshot."""
         loop = asyncio.get_running_loop()
         got = b""
         while (at := got.find(b'{"type":"snapshot"')) < 0:
             if not (data := await asyncio.wait_for(loop.sock_recv(self._socket, 1 << 20), 10)):
-                raise RuntimeError("the relay closed the connection of the viewer that was stuck")
+                raise RuntimeError("the relay closed the connection of the stuck viewer")
             got += data
         self._socket.close()
         return at
@@ -78,29 +78,29 @@ async def measure(bench: Bench) -> Finding:
     return Finding(
         figures=(
             Figure(
-                measure=f"bytes before the snapshot of a viewer that was stuck for {events} events",
+                measure=f"bytes before the snapshot of a viewer that did not read {events} events",
                 got=f"{max(preceding) / 1024:.0f} KiB",
                 reach="≤ 128 KiB",
                 reached=max(preceding) <= REACH_BYTES,
             ),
             Figure(
-                measure=f"p99 delay of the {OTHERS} others, with it / without",
+                measure=f"p99 delay of {OTHERS} other viewers, with it / without it",
                 got=f"{delay:.2f} x ({median(with_us) / 1000:.1f} ms, {median(without_us) / 1000:.1f} ms)",
                 reach=f"≤ {REACH_DELAY} x",
                 reached=delay <= REACH_DELAY,
             ),
             Figure(
-                measure="process memory grows meanwhile by",
+                measure="growth of the process memory in that time",
                 got=f"{max(growths) / 1024**2:.2f} MiB",
                 reach="< 4 MiB",
                 reached=max(growths) < REACH_GROWTH_BYTES,
             ),
         ),
         note=(
-            f"{PER_S} events a second in bursts of {BURST}, in turns with and without. Of what preceded the snapshot, "
-            f"{max(taken) / 1024:.0f} KiB lay in the stuck viewer's own kernel already, before the relay "
-            "could see that nobody reads; the rest was in the relay and its kernel. That viewer's receive buffer is of "
-            f"{RECEIVE_BYTES // 1024} KiB, as much as a network's small packets fill of Linux's default."
+            f"{PER_S} events per second in bursts of {BURST}, in turns with and without it. Of the bytes before the "
+            f"snapshot, {max(taken) / 1024:.0f} KiB were in the kernel of the stuck viewer before the relay could "
+            "notice it; the rest was in the relay and its kernel. The receive buffer of that viewer has "
+            f"{RECEIVE_BYTES // 1024} KiB, which is what small packets fill of Linux's default."
         ),
     )
 
@@ -111,5 +111,5 @@ async def _pass(viewers: Viewers, say: Callable[[int], object], events: int) -> 
         say(BURST)
     seen = await viewers.until(lambda seen: seen.events >= events * OTHERS or seen.snapshots > 0)
     if seen.gaps or seen.duplicates or seen.snapshots:
-        raise RuntimeError(f"the others missed or repeated something: {seen}")
+        raise RuntimeError(f"the other viewers missed or repeated events: {seen}")
     return seen

@@ -1,4 +1,4 @@
-"""What clients that send garbage do to the others: their p99 delay with and without."""
+"""The effect of clients that send garbage on the p99 delay of the others."""
 
 import asyncio
 import sys
@@ -31,14 +31,14 @@ async def measure(bench: Bench) -> Finding:
                 await vandals.wait()
     ratio = median(with_us) / median(without_us)
     figure = Figure(
-        measure=f"p99 delay of {VIEWERS} viewers beside up to {VISITS_PER_S} visits of garbage a second / without",
+        measure=f"p99 delay of {VIEWERS} viewers with up to {VISITS_PER_S} garbage connections per second / without",
         got=f"{ratio:.2f} x ({median(with_us) / 1000:.1f} ms, {median(without_us) / 1000:.1f} ms)",
     )
     return Finding(
         figures=(figure,),
         note=(
-            "Garbage is bytes that are no HTTP, and behind a good handshake: unmasked, oversized, binary and endless "
-            "frames, broken UTF-8, JSON of the wrong shape, floods of pings."
+            "Garbage is bytes that are not HTTP, and, after a valid handshake, unmasked, oversized, binary and endless "
+            "frames, invalid UTF-8, JSON of the wrong shape, and floods of pings."
         ),
     )
 
@@ -58,5 +58,5 @@ async def _pass(upstream: Upstream, viewers: Viewers, measured_s: float) -> Seen
         upstream.say("token-1", line())
     seen = await viewers.until(lambda seen: seen.events >= events * VIEWERS)
     if seen.gaps or seen.duplicates or seen.closes:
-        raise RuntimeError(f"the others missed or repeated something: {seen}")
+        raise RuntimeError(f"the other viewers missed or repeated events: {seen}")
     return seen
