@@ -1,0 +1,107 @@
+"""Documents and messages use none of the phrases that docs/style.md rejects, and the glossary matches the project."""
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STYLE = ROOT / "docs/style.md"
+GLOSSARY = ROOT / "docs/glossary.md"
+DOCUMENTS = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")} - {STYLE})
+MODULES = sorted((ROOT / "relay").rglob("*.py"))
+PAGES = sorted(path for suffix in ("html", "js") for path in (ROOT / "static").rglob(f"*.{suffix}"))
+SPEAKING = [path for path in MODULES if "sandbox" not in path.parts]
+"""The modules whose messages are checked. The sandbox's texts imitate platforms and models."""
+LONGEST_LINE = 160
+
+_FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`[^`]*`")
+
+
+def path_of(path: Path) -> str:
+    """Return a path relative to the project, as the ID of a test."""
+    return str(path.relative_to(ROOT))
+
+
+def first_cells(document: Path) -> Iterator[str]:
+    """Yield the first cell of each table row, without the heads."""
+    lines = document.read_text(encoding="utf-8").splitlines()
+    for before, line in pairwise(lines):
+        if line.startswith("|") and before.startswith("|") and not line.startswith("| ---"):
+            yield line.strip("|").split("|")[0].strip()
+
+
+def rejected_phrases() -> list[str]:
+    """Return the phrases in the table "Patterns to avoid" of docs/style.md."""
+    (table,) = re.findall(r"## Patterns to avoid\n(.*?)\n## ", STYLE.read_text(encoding="utf-8"), re.DOTALL)
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    return [phrase for row in rows for phrase in re.findall(r"`([^`]+)`", row)]
+
+
+REJECTED = re.compile(rf"\b(?:{'|'.join(map(re.escape, rejected_phrases()))})\b", re.IGNORECASE)
+
+
+def messages(path: Path) -> Iterator[str]:
+    """Yield every text of three words or more that is not a docstring."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:
+            continue
+        if len(node.value.split()) >= 3:
+            yield node.value
+
+
+def page_texts(path: Path) -> list[str]:
+    """Return the texts of three words or more in an HTML page or a script, without comments."""
+    source = path.read_text(encoding="utf-8")
+    if path.suffix == ".html":
+        texts = re.findall(r">([^<]+)<", source)
+    else:
+        code = re.sub(r"(?s:/\*.*?\*/)|(?<!:)//.*", "", source)
+        texts = re.findall(r"\"[^\"\n]*\"|`[^`]*`", code)
+    return [text for text in texts if len(text.split()) >= 3]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=path_of)
+def test_a_document_uses_no_rejected_phrase(path: Path) -> None:
+    """Prose is checked; code blocks are not."""
+    assert REJECTED.findall(_FENCED.sub("", path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize("path", SPEAKING, ids=path_of)
+def test_a_message_uses_no_rejected_phrase(path: Path) -> None:
+    """Error messages, help texts and descriptions of settings read like the documents."""
+    assert [text for text in messages(path) if REJECTED.search(text)] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=path_of)
+def test_a_page_uses_no_rejected_phrase(path: Path) -> None:
+    """Texts of pages and scripts read like the documents."""
+    assert [text for text in page_texts(path) if REJECTED.search(text)] == []
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, STYLE], ids=path_of)
+def test_no_line_of_prose_is_too_long(path: Path) -> None:
+    """One sentence per line keeps changes readable; table rows and code are exempt."""
+    prose = _FENCED.sub("", path.read_text(encoding="utf-8"))
+    assert [line for line in prose.splitlines() if len(line) > LONGEST_LINE and not line.startswith("|")] == []
+
+
+def test_every_glossary_word_is_used() -> None:
+    """The glossary explains words that the code uses, and no others."""
+    sources = [*MODULES, *ROOT.glob("static/**/*.js")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources).lower().replace("_", " ")
+    words = [*first_cells(GLOSSARY)]
+    assert len(words) > 40
+    assert [word for word in words if word.lower() not in text] == []
+
+
+def test_the_glossary_explains_a_word_once() -> None:
+    """One word has one meaning."""
+    words = [*first_cells(GLOSSARY)]
+    assert len(words) == len(set(words))
