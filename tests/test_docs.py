@@ -305,6 +305,15 @@ def test_no_link_is_broken(document: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=path_of)
+def test_every_path_that_is_named_exists(document: Path) -> None:
+    """A file of the project that a document names in backticks has not moved."""
+    named = re.findall(
+        r"`((?:relay|static|tests|bench|docs|requirements)/[\w./-]+)`", document.read_text(encoding="utf-8")
+    )
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_every_decision_has_context_decision_and_consequences() -> None:
     """Decisions are numbered without a gap, and have three parts."""
     pages = sorted((ROOT / "docs/decisions").glob("0*.md"))
