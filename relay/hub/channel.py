@@ -42,25 +42,32 @@ class Channel(ABC, Generic[T]):
         subscription = Subscription(viewer, expires_at)
         self._groups.setdefault(viewer.framing, {})[viewer] = subscription
         viewer.subscriptions[self.topic] = subscription
+        self.viewers_changed()
         return subscription
 
     def remove(self, viewer: Viewer) -> None:
         """Remove a viewer that is subscribed."""
         del viewer.subscriptions[self.topic]
         del self._groups[viewer.framing][viewer]
+        self.viewers_changed()
         if self.unused and self.on_unused is not None:
             self.on_unused(self.topic)
 
     @abstractmethod
-    def catch_up(self, subscription: Subscription, now: float) -> None:
+    def catch_up(self, subscription: Subscription, since: int, now: float) -> None:
         """
         Write the current state in place of the messages that a viewer has missed while it was slow.
 
-        The subscription stays stale if there is more to write than its write buffer should hold.
+        If there is more to write than its write buffer should hold, mark the subscription stale again.
+
+        Args:
+            subscription: the viewer's, which is no longer marked stale.
+            since: its position when it missed the first message.
+            now: the relay's time in unix seconds.
         """
 
-    def speed_changed(self) -> None:
-        """React to a viewer that has become slow or has caught up."""
+    def viewers_changed(self) -> None:
+        """React to a viewer that has been added or removed, has become slow, or has caught up."""
 
     def task_unsubscribed(self, viewer: Viewer, task: str, now: float) -> None:
         """React to the end of the viewer's own subscription to a task of this topic."""

@@ -87,8 +87,9 @@ class SlowViewers:
         """Write what a viewer has missed, up to what its write buffer should hold."""
         # Tags first: a task channel may end its subscription here, and then the tags would send that task, too.
         for topic, subscription in sorted(viewer.subscriptions.items(), key=_is_task):
-            if subscription.stale_since is not None:
-                self._channel(topic).catch_up(subscription, now)
+            if (since := subscription.stale_since) is not None:
+                subscription.stale_since = None
+                self._channel(topic).catch_up(subscription, since, now)
             if viewer.buffered() > HIGH_WATER_BYTES:
                 break
         if viewer.buffered() > HIGH_WATER_BYTES or _is_stale(viewer):
@@ -100,7 +101,7 @@ class SlowViewers:
     def _mark(self, viewer: Viewer, slow_since: float | None) -> None:
         viewer.slow_since = slow_since
         for topic in viewer.subscriptions:
-            self._channel(topic).speed_changed()
+            self._channel(topic).viewers_changed()
 
     def _schedule(self) -> None:
         if self._viewers and self._timer is None:

@@ -120,10 +120,7 @@ class TagChannel(Channel[TagTopic]):
         else:
             subscription.stale_since = _UNLISTED
 
-    def catch_up(self, subscription: Subscription, now: float) -> None:
-        since, subscription.stale_since = subscription.stale_since, None
-        if since is None:
-            return
+    def catch_up(self, subscription: Subscription, since: int, now: float) -> None:
         if since == _UNLISTED:
             self._write_list(subscription.viewer, now)
             return

@@ -71,9 +71,9 @@ class TagRouter:
         else:
             now = self._clock()
             for channel in channels:
-                if task in channel:
+                if folded is None or task in channel:
                     channel.publish(appended, now)
-                elif folded is not None:
+                else:
                     channel.introduce(folded, (), now)
             self._unflushed.update(channels)
         if _ends(appended):
@@ -120,8 +120,8 @@ class TagRouter:
         """Read a task's tags and state, and send its summary to the viewers of its tags."""
         tags = self._tags_of.get(task)
         if tags is None:
-            record = await self._journal.stored_task(task)
-            tags = () if record is None else record.tags
+            stored = await self._journal.stored_task(task)
+            tags = () if stored is None else stored.tags
         snapshot = await self._journal.snapshot(task) if self._channels_of(tags) else None
         later = self._waiting.pop(task)
         if snapshot is not None:

@@ -72,13 +72,10 @@ class TaskChannel(Channel[TaskTopic]):
         if sum([len(entry.body) for entry in entries]) > FLOOD_BYTES:
             skipped = self._skip_all()
         else:
-            for framing, writers in self._current_writers().items():
-                data = b"".join([framing.encode(entry.body, self._cursor(entry.seq)) for entry in entries])
-                for write in writers:
-                    write(data)
+            self._write(entries)
         if self._ended:
             for subscription in list(self._subscriptions()):
-                if subscription.stale_since is None:  # the others end after the snapshot that they have yet to get
+                if subscription.stale_since is None:  # the others end with the snapshot that they will be sent
                     self._end(subscription.viewer)
         return skipped
 
@@ -95,7 +92,7 @@ class TaskChannel(Channel[TaskTopic]):
     def snapshot(self, framing: Framing, now: float) -> bytes:
         """Return the message with the state after the last event."""
         if self._state is None:
-            raise AssertionError(f"{self!r} is not loaded")
+            raise AssertionError(f"{self!r} is not loaded")  # pragma: no cover -- the hub checks that it is
         return framing.encode(snapshot_message(self._state, now), self._cursor(self.seq))
 
     def resumption(self, framing: Framing, missed: Sequence[Entry], now: float) -> bytes:
@@ -105,22 +102,13 @@ class TaskChannel(Channel[TaskTopic]):
         events = [framing.encode(entry.body, self._cursor(entry.seq)) for entry in missed]
         return b"".join([framing.encode(orjson.dumps(head), None), *events])
 
-    def catch_up(self, subscription: Subscription, now: float) -> None:
-        subscription.stale_since = None
+    def catch_up(self, subscription: Subscription, since: int, now: float) -> None:
         viewer = subscription.viewer
         viewer.write(self.snapshot(viewer.framing, now))
         if self._ended:
             self._end(viewer)
 
-    def add(self, viewer: Viewer, expires_at: float | None) -> Subscription:
-        self._writers = None
-        return super().add(viewer, expires_at)
-
-    def remove(self, viewer: Viewer) -> None:
-        self._writers = None
-        super().remove(viewer)
-
-    def speed_changed(self) -> None:
+    def viewers_changed(self) -> None:
         self._writers = None
 
     def recent(self, after: int) -> list[Entry] | None:
@@ -141,18 +129,21 @@ class TaskChannel(Channel[TaskTopic]):
     def _cursor(self, seq: int) -> str:
         return f"{self._epoch}:{seq}"
 
-    def _current_writers(self) -> dict[Framing, list[Callable[[bytes], None]]]:
-        """Return how to write to the viewers that are not slow, and mark the subscriptions of the others stale."""
+    def _write(self, entries: Sequence[Entry]) -> None:
+        """Write entries to the viewers that are not slow, and mark the subscriptions of the others stale."""
         if self._writers is None:
-            self._writers = {}
-            for framing, group in self._groups.items():
-                writers: list[Callable[[bytes], None]] = [viewer.write for viewer in group if viewer.slow_since is None]
-                if writers:
-                    self._writers[framing] = writers
             self._slow = [each for each in self._subscriptions() if each.viewer.slow_since is not None]
+            self._writers = {
+                framing: [viewer.write for viewer in group if viewer.slow_since is None]
+                for framing, group in self._groups.items()
+            }
+        for framing, writers in self._writers.items():
+            if writers:
+                data = b"".join([framing.encode(entry.body, self._cursor(entry.seq)) for entry in entries])
+                for write in writers:
+                    write(data)
         for subscription in self._slow:
             subscription.stale_since = 0
-        return self._writers
 
     def _skip_all(self) -> list[Viewer]:
         """Mark every subscription stale, and return the viewers that are not slow yet."""

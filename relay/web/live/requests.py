@@ -1,4 +1,4 @@
-"""The body and the query of `/v1/events`: which subscriptions a stream or a poll has."""
+"""The body and the query of `/v1/events`: the subscriptions of a stream or a poll."""
 
 from typing import Annotated, Literal
 
@@ -33,13 +33,13 @@ class SubscriptionsQuery(BaseModel):
     token: str | None = Field(None, repr=False)
 
     @model_validator(mode="after")
-    def _something(self) -> "SubscriptionsQuery":
+    def _check_not_empty(self) -> "SubscriptionsQuery":
         if not (self.task or self.tag or self.all):
             raise ValueError("name what to follow: task=…, tag=… (each may repeat) or all=true")
         return self
 
     def wanted(self) -> list[SubscriptionRequest]:
-        """Return the subscriptions, tasks first: what a task tells itself, its tags do not tell again."""
+        """Return the subscriptions, tasks first, so that the lists of tags leave those tasks out."""
         tasks = [SubscriptionRequest(task=task) for task in dict.fromkeys(self.task)]
         tags = [SubscriptionRequest(tag=tag) for tag in dict.fromkeys(self.tag)]
         return [*tasks, *tags, *([SubscriptionRequest(all=True)] if self.all else [])]
