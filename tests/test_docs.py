@@ -144,7 +144,7 @@ class TestProtocol:
         assert said == {code.value: STATUS[code] for code in Code}
 
     def test_it_has_every_close_code(self) -> None:
-        """Every reason for which the relay ends a connection has its documented code."""
+        """Each close code is documented."""
         codes = {close.code for close in vars(close_codes).values() if isinstance(close, Close)}
         said = {int(row[0]) for row in rows(PROTOCOL, "code", "reason")}
         assert said == codes | {close_codes.protocol_error("").code}

@@ -1,4 +1,4 @@
-"""The hub that most tests here watch: over a journal with one task."""
+"""A hub and a journal with one task, for most tests here."""
 
 from collections.abc import AsyncIterator
 
@@ -10,10 +10,10 @@ from tests.hub.fakes import Clock, SlowJournal
 
 @pytest.fixture
 async def journal() -> AsyncIterator[SlowJournal]:
-    """A journal with one task of one event."""
+    """Return a journal with one task that has one event."""
     journal = SlowJournal()
     await journal.open(lock=False)
-    await journal.begin()
+    await journal.start()
     yield journal
     await journal.close()
 

@@ -1,4 +1,4 @@
-"""What tests of the hub stand on: a journal in memory that can be slow, and viewers that write down what they get."""
+"""Fakes for the tests of the hub: a journal in memory that can be slow, viewers that record what they are sent."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ from relay.core.events import (
 )
 from relay.core.snapshot import Snapshot, apply, begin
 from relay.hub.close_codes import Close
+from relay.hub.cursor import Cursor
 from relay.hub.framing import SSE_HTTP_1_0, Framing
 from relay.hub.hub import Hub
 from relay.hub.topic import Topic
@@ -34,10 +35,11 @@ from relay.journal.entries import Appended, History, Listener
 from relay.journal.memory import MemoryJournal
 
 TASK = "t1"
+SHOP = "shop"
 
 
 class Clock:
-    """Time that moves when it is told to."""
+    """A clock that tests move."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -47,11 +49,17 @@ class Clock:
 
 
 class SlowJournal(MemoryJournal):
-    """A journal whose readers wait while its gate is shut, as for a disk: what they are answered may be old by then."""
+    """A journal whose reads wait while its gate is closed. What they return may be outdated by then."""
 
-    def __init__(self, *, history_events: int = 10_000) -> None:
+    def __init__(self, *, history_events: int = 10_000, passes_state: bool = True) -> None:
+        """
+        Args:
+            history_events: how many events of a task are kept.
+            passes_state: whether listeners are passed the folded state with each commit.
+        """
         super().__init__(history_events=history_events)
-        self.late: list[tuple[Listener, Sequence[Appended]]] | None = None
+        self.passes_state = passes_state
+        self.held: list[tuple[Listener, Sequence[Appended]]] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = asyncio.Event()
@@ -63,83 +71,78 @@ class SlowJournal(MemoryJournal):
 
     async def snapshot(self, task: str) -> Snapshot | None:
         answer = await super().snapshot(task)
-        await self._answering()
+        await self._wait()
         return await super().snapshot(task) if self.fresh else answer
 
     async def read(self, task: str, *, after: int, limit: int) -> History:
         answer = await super().read(task, after=after, limit=limit)
-        await self._answering()
+        await self._wait()
         return answer
 
     async def stored_task(self, task: str) -> StoredTask | None:
         answer = await super().stored_task(task)
-        await self._answering()
+        await self._wait()
         return answer
 
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
         answer = await super().page(where, after=after, limit=limit)
-        await self._answering()
+        await self._wait()
         return answer
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        def hear(appended: Sequence[Appended]) -> None:
-            if self.late is None:
-                listener(appended)
+        def publish(commit: Sequence[Appended]) -> None:
+            if not self.passes_state:
+                commit = [replace(appended, folded=None) for appended in commit]
+            if self.held is None:
+                listener(commit)
             else:
-                self.late.append((listener, appended))
+                self.held.append((listener, commit))
 
-        return super().listen(hear)
+        return super().listen(publish)
 
-    def hold_tail(self) -> None:
-        """Let the tail tell of what is committed only later: a reader may know of it first."""
-        if self.late is None:
-            self.late = []
+    def hold_commits(self) -> None:
+        """Publish commits only when asked to, so that a read can return them first."""
+        if self.held is None:
+            self.held = []
 
-    def catch_tail_up(self, *, together: bool = False) -> None:
-        """Tell of everything that was held, in order, or as if it had been one commit."""
-        late, self.late = self.late or [], None
-        if together and late:
-            late = [(late[0][0], [each for _, appended in late for each in appended])]
-        for listener, appended in late:
-            listener(appended)
+    def publish_held(self, *, together: bool = False) -> None:
+        """Publish the commits that were held, in order, or as if they had been one commit."""
+        held, self.held = self.held or [], None
+        if together and held:
+            held = [(held[0][0], [each for _, commit in held for each in commit])]
+        for listener, commit in held:
+            listener(commit)
 
-    async def _answering(self) -> None:
-        self.reads += 1
-        self.asked.set()
-        await self.gate.wait()
-        if self.failure is not None:
-            raise self.failure
-
-    async def begin(self, task: str = TASK, *tags: str) -> None:
-        """Make a task; it is newer than those that were made before."""
+    async def start(self, task: str = TASK, *tags: str) -> None:
+        """Create a task that is newer than the previous ones."""
         at = float(len(self.states) + 1)
-        record = StoredTask(id=task, provider="wiro", model="a/b", created_at=at, tags=tags, input={}, metadata={})
+        stored = StoredTask(id=task, provider="wiro", model="a/b", created_at=at, tags=tags, input={}, metadata={})
         data = Submit(model="a/b", provider="wiro", tags=tags)
         event = Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=at, source=Source.RELAY, data=data)
         self.states[task] = begin(event, self.epoch)
-        await self.create(record, event)
+        await self.create(stored, event)
 
-    async def say(self, *texts: str, task: str = TASK, trim: bool = False) -> None:
-        """Commit a log line for each text, in one commit."""
+    async def log(self, *texts: str, task: str = TASK, trim: bool = False) -> None:
+        """Commit a log event for each text, in one commit."""
         data = [LogOutput(log=Log(stream="stdout", text=text)) for text in texts]
         await self._commit(task, "output", State.RUNNING, data, trim=trim)
 
-    async def answer(self, *texts: str, task: str = TASK) -> None:
-        """Commit a streamed answer for each text, in one commit."""
+    async def append_text(self, *texts: str, task: str = TASK) -> None:
+        """Commit an append to the answer for each text, in one commit."""
         data = [AppendOutput(append=Append(segment=0, kind="answer", offset=0, text=text)) for text in texts]
         await self._commit(task, "output", State.RUNNING, data)
 
-    async def advance(self, *percents: float, task: str = TASK) -> None:
-        """Commit a progress for each number, in one commit."""
-        data = [ProgressOutput(progress=Progress(percent=percent)) for percent in percents]
+    async def advance(self, *percents: float, task: str = TASK, label: str | None = None) -> None:
+        """Commit a progress event for each number, in one commit."""
+        data = [ProgressOutput(progress=Progress(percent=percent, label=label)) for percent in percents]
         await self._commit(task, "output", State.RUNNING, data)
 
     async def reach(self, stage: str, state: State, task: str = TASK) -> None:
-        """Commit that a stage began."""
+        """Commit that a stage has begun."""
         await self._commit(task, stage, state, [Began()])
 
     async def end(self, task: str = TASK) -> None:
-        """Commit the task's end."""
+        """Commit the end of a task."""
         await self._commit(task, "done", State.SUCCEEDED, [Done(verdict="succeeded")], trim=True)
 
     async def _commit(self, task: str, kind: str, state: State, data: Sequence[Data], *, trim: bool = False) -> None:
@@ -149,32 +152,41 @@ class SlowJournal(MemoryJournal):
             event = Event(type=kind, task=task, seq=seq, state=state, at=float(seq), source=Source.LIVE, data=each)
             self.states[task] = apply(self.states[task], event)
             events.append(event)
-        await self.append(events, snapshot=self.states[task] if trim else None)
+        folded = self.states[task]
+        await self.append(events, snapshot=folded if trim else None, folded=folded if self.passes_state else None)
+
+    async def _wait(self) -> None:
+        self.reads += 1
+        self.asked.set()
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
 
 
-class Paper(asyncio.WriteTransport):
+class FakeTransport(asyncio.WriteTransport):
     """
-    A transport that keeps what is written to it; `stuck` is how much of it its peer has not taken.
+    A transport that records what is written to it. `unread` is the size of its write buffer.
 
-    Like asyncio's it says so when a write finds more than the mark there, and when all of it is gone.
+    Like asyncio's, it pauses its protocol when a write finds more than the high-water mark in the buffer.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.written = bytearray()
         self.writes = 0
-        self._stuck = 0
-        self._mark = 0
+        self.aborted = False
+        self._unread = 0
+        self._high_water = 0
         self._paused = False
         self._protocol: asyncio.BaseProtocol = asyncio.Protocol()
 
     @property
-    def stuck(self) -> int:
-        return self._stuck
+    def unread(self) -> int:
+        return self._unread
 
-    @stuck.setter
-    def stuck(self, size: int) -> None:
-        self._stuck = size
+    @unread.setter
+    def unread(self, size: int) -> None:
+        self._unread = size
         if self._paused and size == 0:
             self._paused = False
             self._protocol.resume_writing()
@@ -182,15 +194,18 @@ class Paper(asyncio.WriteTransport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
         self.writes += 1
-        if not self._paused and self._stuck > self._mark:
+        if not self._paused and self._unread > self._high_water:
             self._paused = True
             self._protocol.pause_writing()
 
+    def abort(self) -> None:
+        self.aborted = True
+
     def get_write_buffer_size(self) -> int:
-        return self._stuck
+        return self._unread
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._mark = high or 0
+        self._high_water = high or 0
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         return self._protocol
@@ -199,21 +214,21 @@ class Paper(asyncio.WriteTransport):
         self._protocol = protocol
 
 
-class Told(Viewer):
-    """A viewer that can say what it was told."""
+class FakeViewer(Viewer):
+    """A viewer that records what it is sent and what ends."""
 
     def __init__(self, framing: Framing = SSE_HTTP_1_0) -> None:
-        self.paper = Paper()
-        super().__init__(framing, self.paper)
-        self.endings: list[str] = []
-        self.expiries: list[Topic] = []
+        self.transport = FakeTransport()
+        super().__init__(framing, self.transport)
+        self.ended_tasks: list[str] = []
+        self.expired_topics: list[Topic] = []
         self.closes: list[Close] = []
 
     def task_ended(self, task: str) -> None:
-        self.endings.append(task)
+        self.ended_tasks.append(task)
 
     def subscription_expired(self, topic: Topic) -> None:
-        self.expiries.append(topic)
+        self.expired_topics.append(topic)
 
     def close(self, why: Close) -> None:
         self.gone = True
@@ -221,15 +236,15 @@ class Told(Viewer):
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        blocks = bytes(self.paper.written).split(b"\n\n")[:-1]
-        return [orjson.loads(block.rpartition(b"data: ")[2]) for block in blocks]
+        events = bytes(self.transport.written).split(b"\n\n")[:-1]
+        return [orjson.loads(event.rpartition(b"data: ")[2]) for event in events]
 
     @property
     def types(self) -> list[str]:
         return [message["type"] for message in self.messages]
 
-    def story(self, known: Snapshot | None = None) -> Snapshot | None:
-        """Fold what it was told; a gap, a duplicate or a wrong count fails."""
+    def state(self, known: Snapshot | None = None) -> Snapshot | None:
+        """Fold the messages about one task. Fail on a gap, a duplicate or a wrong count of missed events."""
         state, promised = known, 0
         for message in self.messages:
             match message["type"]:
@@ -248,12 +263,12 @@ class Told(Viewer):
         assert state is None or state.seq >= promised
         return state
 
-    def board(self, *, twice: bool = False) -> dict[str, Snapshot]:
+    def tasks(self, *, twice: bool = False) -> dict[str, Snapshot]:
         """
-        Fold what it was told, task by task. An event of a task that it was not shown fails.
+        Fold the messages task by task. Fail on an event of a task without a snapshot.
 
         Args:
-            twice: whether an entry may come again, as it does when two of its tags have the task.
+            twice: whether an event may come twice, as it does for a task with two of the viewer's tags.
         """
         states: dict[str, Snapshot] = {}
         for message in self.messages:
@@ -272,14 +287,29 @@ class Told(Viewer):
         return states
 
 
-def short(state: Snapshot) -> Snapshot:
-    """Return what of a state a tag shows: neither log nor segments, nor the times and numbers of what is left out."""
-    return replace(state, seq=0, updated_at=0.0, log=(), log_dropped=0, segments=())
+async def join(
+    hub: Hub, cursor: Cursor | None = None, *, expires_at: float | None = None, task: str = TASK
+) -> FakeViewer:
+    """Add a viewer that is subscribed to a task."""
+    viewer = FakeViewer()
+    hub.join(viewer)
+    await hub.subscribe(viewer, ("task", task), cursor, expires_at=expires_at)
+    return viewer
 
 
-def message_state(message: bytes) -> Snapshot:
-    """Return the state in a `snapshot` message."""
-    return decode_snapshot(orjson.dumps(orjson.loads(message)["task"]))
+async def watch(hub: Hub, *topics: Topic, expires_at: float | None = None) -> FakeViewer:
+    """Add a viewer that is subscribed to these topics, or else to the tag SHOP."""
+    viewer = FakeViewer()
+    hub.join(viewer)
+    for topic in topics or (("tag", SHOP),):
+        await hub.subscribe(viewer, topic, expires_at=expires_at)
+    return viewer
+
+
+async def reads_finished(hub: Hub) -> None:
+    """Wait until the hub has read the tags of all tasks that it has to."""
+    if (reading := hub._tags._reading) is not None:
+        await reading
 
 
 def sweep(hub: Hub) -> None:
@@ -290,3 +320,29 @@ def sweep(hub: Hub) -> None:
 def visit(hub: Hub) -> None:
     """Do what the hub does every second."""
     hub._viewers.visit_next()
+
+
+def brief(viewer: FakeViewer) -> list[str]:
+    """Return the messages of a viewer in short: the type, and the task or tag."""
+    lines = []
+    for message in viewer.messages:
+        about = message["task"]["id"] if message["type"] == "snapshot" else message.get("task", message.get("tag"))
+        lines.append(f"{message['type']} {about}")
+    return lines
+
+
+def short(state: Snapshot) -> Snapshot:
+    """Return the part of a state that a tag shows, without what depends on the events that it leaves out."""
+    return replace(state, seq=0, updated_at=0.0, log=(), log_dropped=0, segments=())
+
+
+def message_state(message: bytes) -> Snapshot:
+    """Return the state in a `snapshot` message."""
+    return decode_snapshot(orjson.dumps(orjson.loads(message)["task"]))
+
+
+def assert_has(viewer: FakeViewer, journal: SlowJournal, *tasks: str) -> None:
+    """Check that a viewer has the true state of just these tasks."""
+    assert {task: short(state) for task, state in viewer.tasks().items()} == {
+        task: short(journal.states[task]) for task in tasks
+    }

@@ -1,4 +1,4 @@
-"""What is put on each wire, read back by somebody else's parser."""
+"""How messages are written on each kind of connection, read back by an independent parser where there is one."""
 
 import orjson
 import pytest
@@ -7,42 +7,55 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from relay.hub.cursor import Cursor, parse_cursor
-from relay.hub.framing import SSE, SSE_HTTP_1_0, WEBSOCKET, sse_chunk, sse_event, websocket_text
+from relay.hub.framing import (
+    JSON_LINES,
+    MULTI_SSE,
+    MULTI_SSE_HTTP_1_0,
+    SSE,
+    SSE_HTTP_1_0,
+    STREAM_END_ID,
+    WEBSOCKET,
+    Framing,
+    multi_sse_chunk,
+    multi_sse_event,
+    sse_chunk,
+    sse_event,
+    websocket_text,
+)
 
-EDGES = (0, 1, 125, 126, 127, 65_535, 65_536, 70_000)
-"""The sizes at which a frame's header changes its form (RFC 6455 section 5.2), and their neighbours."""
+SIZES = (0, 1, 125, 126, 127, 65_535, 65_536, 70_000)
+"""Sizes around those at which the header of a frame changes: RFC 6455 section 5.2."""
 
 
-def read_frames(wire: bytes) -> list[Frame]:
-    """Read frames as a client that has opened its connection."""
+def read_frames(data: bytes) -> list[Frame]:
+    """Parse frames as a client does."""
     protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"), max_size=None, state=OPEN)
-    protocol.receive_data(wire)
+    protocol.receive_data(data)
     frames = [event for event in protocol.events_received() if isinstance(event, Frame)]
     assert protocol.parser_exc is None
     return frames
 
 
-@pytest.mark.parametrize("size", EDGES)
-def test_a_text_frame_of_any_size_is_read_back(size: int) -> None:
-    """Every length form is what a client's parser makes of it: one whole, final text frame."""
+@pytest.mark.parametrize("size", SIZES)
+def test_a_client_can_read_a_text_frame_of_any_size(size: int) -> None:
+    """It is one final text frame."""
     message = b"x" * size
 
     assert read_frames(websocket_text(message)) == [Frame(Opcode.TEXT, message, fin=True)]
 
 
-def test_frames_written_in_one_go_stay_apart() -> None:
-    """Frames of one commit leave in one write, and are as many messages as they were."""
-    messages = [b"x" * size for size in EDGES]
+def test_frames_in_one_write_stay_separate() -> None:
+    """The frames of one commit are written together."""
+    messages = [b"x" * size for size in SIZES]
 
     frames = read_frames(b"".join(map(websocket_text, messages)))
 
     assert [frame.data for frame in frames] == messages
 
 
-@pytest.mark.parametrize("size", EDGES)
-def test_a_chunk_is_one_block(size: int) -> None:
-    """A chunk's size is the block's in hexadecimal; taken out of its chunk it is the block of HTTP/1.0."""
+@pytest.mark.parametrize("size", SIZES)
+def test_a_chunk_is_one_event(size: int) -> None:
+    """The size of the chunk is that of the event, in hexadecimal."""
     message = b"x" * size
 
     head, _, rest = sse_chunk(message, "e:7").partition(b"\r\n")
@@ -51,28 +64,29 @@ def test_a_chunk_is_one_block(size: int) -> None:
     assert int(head, 16) == len(rest) - 2
 
 
-def test_a_block_has_an_id_only_with_a_cursor_and_never_an_event() -> None:
-    """A message that leads nowhere leaves the browser's last id alone; every block goes to `onmessage`."""
+def test_an_event_has_an_id_only_with_a_cursor() -> None:
+    """A ping leaves the browser's last id as it is. No event has a type, so all go to `onmessage`."""
     ping = orjson.dumps({"type": "ping", "at": 1.5})
 
     assert sse_event(ping) == b'data: {"type":"ping","at":1.5}\n\n'
     assert sse_event(ping, "e:7") == b'id: e:7\ndata: {"type":"ping","at":1.5}\n\n'
 
 
-def test_every_form_carries_the_same_message() -> None:
-    """However it is wrapped, the message is in it byte for byte."""
+def test_a_stream_on_several_topics_has_an_id_only_at_its_end() -> None:
+    """The cursor of one task is not a position in the stream."""
+    assert multi_sse_event(b"{}", "e:7") == sse_event(b"{}")
+    assert multi_sse_event(b"{}", STREAM_END_ID) == b"id: ended\ndata: {}\n\n"
+    assert multi_sse_chunk(b"{}", "e:7") == sse_chunk(b"{}")
+    assert multi_sse_chunk(b"{}", STREAM_END_ID) == sse_chunk(b"{}", STREAM_END_ID)
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [WEBSOCKET, SSE, SSE_HTTP_1_0, MULTI_SSE, MULTI_SSE_HTTP_1_0, JSON_LINES],
+    ids=lambda framing: str(framing.name),
+)
+def test_every_framing_carries_the_message_byte_for_byte(framing: Framing) -> None:
+    """Line breaks in texts are escaped, so they need no treatment."""
     message = orjson.dumps({"type": "output", "text": "a\nb\r\u2028 é 🙂"})
 
-    for framing in (WEBSOCKET, SSE, SSE_HTTP_1_0):
-        assert message in framing.encode(message, "e:7")
-
-
-@pytest.mark.parametrize("text", ["", "x", "e:", ":1", "e:-1", "e:1.5", "e:٣", "e:1 ", "e f:1", "e:" + "9" * 16, None])
-def test_what_is_no_cursor_of_ours_reads_as_none(text: str | None) -> None:
-    """Whoever brings one gets a snapshot: nothing in a cursor can be wrong enough for an error."""
-    assert parse_cursor(text) is None
-
-
-def test_a_cursor_of_ours_is_read() -> None:
-    """Epoch and seq, as they were given out."""
-    assert parse_cursor("a1-_Z:42") == Cursor(epoch="a1-_Z", seq=42)
+    assert message in framing.encode(message, "e:7")

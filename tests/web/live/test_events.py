@@ -1,4 +1,4 @@
-"""Many tasks and tags over plain HTTP: the messages of the WebSocket, as one stream or as one answer."""
+"""`/v1/events`: several topics as one event stream or as a poll. (Also requests.)"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,13 +29,13 @@ SHOP = "shop"
 
 @pytest.fixture
 async def page(relay: Running) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client without any credential of its own."""
+    """Return a client without credentials."""
     async with aiohttp.ClientSession(relay.url) as session:
         yield session
 
 
 def timeless(messages: list[Message]) -> list[Message]:
-    """Leave out when each was said, and how it was ended."""
+    """Return the messages without times and pings."""
     return [
         {key: value for key, value in message.items() if key != "at"}
         for message in messages
@@ -50,44 +50,42 @@ async def polled(client: aiohttp.ClientSession, *subscriptions: Message) -> list
         return messages
 
 
-async def ended(client: aiohttp.ClientSession, start: Start, **fields: object) -> Message:
-    """Run a task to its end; return how it was begun."""
+async def run_to_the_end(client: aiohttp.ClientSession, start: Start, **fields: object) -> Message:
+    """Run a task to its end; return the response to its start."""
     made = await start(**fields)
     async with client.get(f"/v1/tasks/{made['task']['id']}/events", headers=STREAM) as answer:
         await answer.read()
     return made
 
 
-async def test_one_stream_shows_many_tasks_and_ends_with_the_last_of_them(
+async def test_a_stream_on_several_tasks_ends_with_the_last_of_them(
     client: aiohttp.ClientSession, start: Start, sandbox: Sandbox, blocks: Blocks, tell: Tell
 ) -> None:
-    """Each from its state to its end; then a ping whose id says to stop, which coming back with is 204."""
+    """It ends with a ping that has an id, and reconnecting with that id gets 204."""
     made = [await start(HELD) for _ in range(3)]
     tasks = [each["task"]["id"] for each in made]
-    told: list[tuple[str | None, Message]] = []
+    received: list[tuple[str | None, Message]] = []
     async with client.get("/v1/events", params=[("task", task) for task in tasks], headers=STREAM) as answer:
         assert (answer.status, answer.content_type) == (200, "text/event-stream")
         async for cursor, data in blocks(answer):
-            told.append((cursor, orjson.loads(data)))
-            if len(told) == 3:
+            received.append((cursor, orjson.loads(data)))
+            if len(received) == 3:
                 for each in made:
                     sandbox.release(each["task"]["upstream_id"])
     async with client.get("/v1/events", params={"task": "x"}, headers=STREAM | {"Last-Event-ID": "ended"}) as again:
         assert again.status == 204
 
-    assert [cursor for cursor, _ in told if cursor is not None] == ["ended"]
-    assert told[-1] == ("ended", {"type": "ping", "at": told[-1][1]["at"]})
+    assert [cursor for cursor, _ in received if cursor is not None] == ["ended"]
+    assert received[-1] == ("ended", {"type": "ping", "at": received[-1][1]["at"]})
     for task in tasks:
-        own = [one for _, one in told if task in (one.get("task"), one["type"] == "snapshot" and one["task"]["id"])]
+        own = [one for _, one in received if task in (one.get("task"), one["type"] == "snapshot" and one["task"]["id"])]
         done = tell(own).done
         assert done is not None
         assert done.verdict == "succeeded"
 
 
-async def test_a_tag_beside_tasks_keeps_the_stream_open(
-    client: aiohttp.ClientSession, start: Start, blocks: Blocks
-) -> None:
-    """Its next task may come tomorrow; a task that is subscribed to itself is not in the list."""
+async def test_a_tag_keeps_the_stream_open(client: aiohttp.ClientSession, start: Start, blocks: Blocks) -> None:
+    """Its list leaves out a task that has its own subscription."""
     one = (await start(HELD, tags=[SHOP]))["task"]["id"]
     params = [("tag", SHOP), ("task", one)]
     async with client.get("/v1/events", params=params, headers=STREAM) as answer:
@@ -102,10 +100,10 @@ async def test_a_tag_beside_tasks_keeps_the_stream_open(
     assert joined["task"]["id"] == made["task"]["id"]
 
 
-async def test_all_tasks_are_followed_by_an_api_key_in_the_header_alone(
+async def test_all_tasks_need_an_api_key_in_the_header(
     client: aiohttp.ClientSession, page: aiohttp.ClientSession, relay: Running, start: Start
 ) -> None:
-    """A token is refused for that subscription; a key in the address is no credential."""
+    """A token is refused for that subscription, and a key in the query for the whole request."""
     made = await start(HELD, tags=["any"])
     said = await polled(client, {"all": True})
     assert [message["type"] for message in said] == ["snapshot", "listed"]
@@ -118,11 +116,11 @@ async def test_all_tasks_are_followed_by_an_api_key_in_the_header_alone(
     assert snapshot["task"]["id"] == made["task"]["id"]
 
 
-async def test_an_answer_resumes_each_task_from_its_cursor(
+async def test_a_poll_resumes_each_task_from_its_cursor(
     client: aiohttp.ClientSession, start: Start, tell: Tell
 ) -> None:
-    """The batched poll: what each one missed, and a snapshot where a cursor is no longer good."""
-    made = await ended(client, start)
+    """It has the missed events, or a snapshot if the cursor is not valid any more."""
+    made = await run_to_the_end(client, start)
     task, seq = made["task"]["id"], made["task"]["seq"]
     known = tell(await polled(client, {"task": task}))
     same, missed, fresh = [
@@ -135,10 +133,10 @@ async def test_an_answer_resumes_each_task_from_its_cursor(
     assert tell(fresh) == known
 
 
-async def test_a_subscription_that_fails_leaves_the_others_alone(
+async def test_a_failed_subscription_does_not_affect_the_others(
     client: aiohttp.ClientSession, page: aiohttp.ClientSession, start: Start, relay: Running
 ) -> None:
-    """Each is judged by its own token, else by the request's; what fails is named."""
+    """Each has its own token, or else the credential of the request; the error names the topic."""
     made, other = await start(HELD), await start(HELD)
     expired, _ = relay.context.access.mint(other["task"]["id"], scope="view", ttl_s=-1)
     said = await polled(
@@ -159,19 +157,19 @@ async def test_a_subscription_that_fails_leaves_the_others_alone(
     assert said[3]["tag"] == SHOP
 
 
-async def test_a_stream_whose_subscriptions_have_all_failed_ends_for_good(
+async def test_a_stream_without_any_successful_subscription_ends_for_good(
     client: aiohttp.ClientSession, blocks: Blocks
 ) -> None:
-    """To come back with the same request would fail in the same way."""
+    """The same request would fail again."""
     async with client.get("/v1/events", params={"task": "nobody"}, headers=STREAM) as answer:
         said = [(cursor, orjson.loads(data)["type"]) async for cursor, data in blocks(answer)]
     assert said == [(None, "error"), ("ended", "ping")]
 
 
-async def test_a_right_that_expires_ends_its_subscription_alone(
+async def test_an_expired_token_ends_only_its_subscription(
     page: aiohttp.ClientSession, start: Start, relay: Running, blocks: Blocks, later: Later
 ) -> None:
-    """The other goes on with its own token."""
+    """Another subscription continues with its own token."""
     one, other = await start(HELD, ttl=60), await start(HELD, ttl=600)
     wanted = [{"task": made["task"]["id"], "token": made["token"]} for made in (one, other)]
     async with page.post("/v1/events", json={"subscriptions": wanted}, headers=STREAM) as answer:
@@ -201,10 +199,10 @@ async def test_a_right_that_expires_ends_its_subscription_alone(
     ],
     ids=str,
 )
-async def test_an_address_that_makes_no_sense_is_refused_by_name(
+async def test_an_invalid_query_gets_422_with_the_field(
     client: aiohttp.ClientSession, params: list[tuple[str, str]], field: str
 ) -> None:
-    """422, for a stream and for an answer."""
+    """This holds for a stream and for a poll."""
     for headers in ({}, STREAM):
         async with client.get("/v1/events", params=params, headers=headers) as answer:
             problem = await answer.json()
@@ -225,18 +223,16 @@ async def test_an_address_that_makes_no_sense_is_refused_by_name(
     ],
     ids=str,
 )
-async def test_a_body_that_makes_no_sense_is_refused(client: aiohttp.ClientSession, wanted: list[Message]) -> None:
-    """422 with the field's path: a mistake in the request is not a fault of one subscription."""
+async def test_an_invalid_body_gets_422_with_the_field(client: aiohttp.ClientSession, wanted: list[Message]) -> None:
+    """It is an error of the request and not of one subscription."""
     async with client.post("/v1/events", json={"subscriptions": wanted}) as answer:
         problem = await answer.json()
     assert answer.status == 422
     assert all(error["field"].startswith("subscriptions") for error in problem["errors"])
 
 
-async def test_more_subscriptions_than_one_connection_may_have_are_refused_by_number(
-    client: aiohttp.ClientSession, relay: Running
-) -> None:
-    """The whole request, because a silent limit would freeze the rest."""
+async def test_too_many_subscriptions_get_422_with_the_limit(client: aiohttp.ClientSession, relay: Running) -> None:
+    """The whole request is refused."""
     relay.context.config = relay.context.config.model_copy(update={"subscription_limit": 2})
     async with client.get("/v1/events", params=[("task", str(number)) for number in range(3)]) as answer:
         problem = await answer.json()
@@ -244,8 +240,8 @@ async def test_more_subscriptions_than_one_connection_may_have_are_refused_by_nu
     assert "3 subscriptions are too many: a request may have 2" in problem["detail"]
 
 
-async def test_a_bad_credential_of_the_request_is_refused_whole(page: aiohttp.ClientSession, start: Start) -> None:
-    """It is never taken for none, even where every subscription brings its own."""
+async def test_an_invalid_credential_of_the_request_gets_401(page: aiohttp.ClientSession, start: Start) -> None:
+    """It is not ignored, even if every subscription has its own token."""
     made = await start(HELD)
     wanted = {"subscriptions": [{"task": made["task"]["id"], "token": made["token"]}]}
     async with page.post("/v1/events", json=wanted, headers={"Authorization": "Bearer wrong"}) as answer:
@@ -256,10 +252,10 @@ async def test_a_bad_credential_of_the_request_is_refused_whole(page: aiohttp.Cl
         assert [message["type"] for message in (await answer.json())["messages"]] == ["snapshot"]
 
 
-async def test_a_stream_takes_a_viewers_place_and_an_answer_none(
+async def test_a_stream_needs_a_viewer_slot_and_a_poll_does_not(
     client: aiohttp.ClientSession, relay: Running, start: Start, blocks: Blocks
 ) -> None:
-    """Past the limit a stream is one ping that says when to come back; a poll is answered all the same."""
+    """Without a free slot a stream is one ping with a time to reconnect."""
     task = (await start(HELD))["task"]["id"]
     relay.context.viewers = Crowd(1, 1)
     async with client.get("/v1/events", params={"task": task}, headers=STREAM) as first:
@@ -275,20 +271,20 @@ async def test_a_stream_takes_a_viewers_place_and_an_answer_none(
         assert (cursor, orjson.loads(last)["type"]) == (None, "ping")
 
 
-async def test_an_answer_that_grows_too_large_says_what_it_left_out(
+async def test_a_poll_that_is_too_large_reports_what_it_leaves_out(
     client: aiohttp.ClientSession, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of it is in memory until it is sent."""
+    """The response is kept in memory until it is sent."""
     tasks = [(await start(HELD))["task"]["id"] for _ in range(2)]
     monkeypatch.setattr(events, "POLL_BYTES", 10)
     first, second = await polled(client, *({"task": task} for task in tasks))
     assert (first["type"], second["code"], second["task"]) == ("snapshot", "rate_limited", tasks[1])
 
 
-async def test_a_store_that_fails_ends_the_stream_and_fails_the_answer(
+async def test_a_failing_journal_ends_the_stream_and_fails_the_poll(
     client: aiohttp.ClientSession, relay: Running, start: Start, monkeypatch: pytest.MonkeyPatch, blocks: Blocks
 ) -> None:
-    """The stream may come back: its last block has no id."""
+    """The stream ends without an id, so the client reconnects."""
     task = (await start(HELD))["task"]["id"]
 
     async def fail(*_: object, **__: object) -> None:
@@ -301,30 +297,32 @@ async def test_a_store_that_fails_ends_the_stream_and_fails_the_answer(
         assert answer.status == 500
 
 
-async def test_whoever_leaves_is_forgotten(client: aiohttp.ClientSession, relay: Running, start: Start) -> None:
-    """After an answer nothing is watched; after a stream neither."""
+async def test_nothing_is_left_of_a_client_that_leaves(
+    client: aiohttp.ClientSession, relay: Running, start: Start
+) -> None:
+    """This holds after a poll and after a stream."""
     task = (await start(HELD))["task"]["id"]
     await polled(client, {"task": task}, {"tag": SHOP}, {"all": True})
     assert (relay.context.hub.viewers, relay.context.hub.channels) == (0, 0)
     async with client.get("/v1/events", params={"task": task, "tag": SHOP}, headers=STREAM) as answer:
         await answer.content.readany()
     async with asyncio.timeout(60):
-        while relay.context.hub.channels:  # noqa: ASYNC110 -- who leaves tells nobody
+        while relay.context.hub.channels:  # noqa: ASYNC110 -- no event for it
             await asyncio.sleep(0)
     assert relay.context.viewers.size == 0
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-async def test_all_three_ways_say_the_same(
+async def test_websocket_stream_and_poll_start_with_the_same_messages(
     client: aiohttp.ClientSession, start: Start, blocks: Blocks, data: st.DataObject
 ) -> None:
-    """Whatever is asked for, in whatever order: WebSocket, stream and answer begin with the same messages."""
+    """This holds for any subscriptions in any order."""
     async with client.get("/v1/tasks") as listed:
         tasks = (await listed.json())["tasks"]
     if not tasks:
         tasks = [
-            (await ended(client, start, tags=[SHOP]))["task"],
+            (await run_to_the_end(client, start, tags=[SHOP]))["task"],
             (await start(HELD, tags=[SHOP, "b"]))["task"],
             (await start(HELD))["task"],
         ]

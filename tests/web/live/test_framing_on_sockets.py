@@ -1,4 +1,4 @@
-"""Frames of the hub on a real connection, between aiohttp's own control frames: read back by somebody else's parser."""
+"""Frames of the hub between aiohttp's own control frames on a real connection, read by an independent parser."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ HELD = {
 
 @asynccontextmanager
 async def watching(relay: Running, task: str) -> AsyncIterator[tuple[Wire, Viewer]]:
-    """Watch a task; give both ends of the connection, and nothing has been read from it but the snapshot."""
+    """Connect to a task; yield both ends of the connection after the snapshot has been read."""
     known = set(relay.context.hub._viewers)
     async with connected(relay.url, f"/v1/tasks/{task}/ws", relay.api_key) as wire:
         await wire.frame(Opcode.TEXT)
@@ -34,7 +34,7 @@ async def watching(relay: Running, task: str) -> AsyncIterator[tuple[Wire, Viewe
 
 @pytest.fixture
 async def task(client: aiohttp.ClientSession) -> str:
-    """A task to which nothing happens any more: it is queued, and stays so."""
+    """Return a task that stays queued, so that no events are sent."""
     async with client.post("/v1/tasks", json=HELD) as answer:
         made = str((await answer.json())["task"]["id"])
     async with client.ws_connect(f"/v1/tasks/{made}/ws") as socket:
@@ -44,14 +44,14 @@ async def task(client: aiohttp.ClientSession) -> str:
 
 
 async def left(relay: Running, viewer: Viewer) -> None:
-    """Wait until a viewer is gone."""
-    async with asyncio.timeout(60):
-        while viewer in relay.context.hub._viewers:  # noqa: ASYNC110 -- it has no event
+    """Wait until a viewer has left."""
+    async with asyncio.timeout(30):
+        while viewer in relay.context.hub._viewers:  # noqa: ASYNC110 -- no event for it
             await asyncio.sleep(0)
 
 
 async def test_frames_between_pings_stay_whole(relay: Running, task: str) -> None:
-    """Every ping has its own pong, every message comes in its order and as it was, whatever its size."""
+    """Every ping gets its pong, and every message arrives in order and unchanged, whatever its size."""
     async with watching(relay, task) as (wire, viewer):
         messages, pings = [], []
         for turn in range(ROUNDS):
@@ -73,8 +73,8 @@ async def test_frames_between_pings_stay_whole(relay: Running, task: str) -> Non
     assert pongs == pings
 
 
-async def test_a_close_among_frames_is_answered_and_is_the_last(relay: Running, task: str) -> None:
-    """The client's own code comes back behind whole frames, and no message follows it."""
+async def test_a_close_by_the_client_is_answered_after_whole_frames(relay: Running, task: str) -> None:
+    """The answer has the same code, and no message follows it."""
     async with watching(relay, task) as (wire, viewer):
         wire.send(Opcode.CLOSE, Close(1000, "enough").serialize())
         while not viewer.gone:
@@ -89,8 +89,8 @@ async def test_a_close_among_frames_is_answered_and_is_the_last(relay: Running, 
     await left(relay, viewer)
 
 
-async def test_our_close_among_frames_is_the_last_that_is_sent(relay: Running, task: str) -> None:
-    """Whole frames, then the close, which the client answers; then the end."""
+async def test_a_close_by_the_relay_is_the_last_frame(relay: Running, task: str) -> None:
+    """It comes after whole frames, and the client answers it."""
     async with watching(relay, task) as (wire, viewer):
         for size in SIZES:
             viewer.send(b"x" * size)
@@ -109,10 +109,10 @@ async def test_our_close_among_frames_is_the_last_that_is_sent(relay: Running, t
     await left(relay, viewer)
 
 
-async def test_a_peer_that_is_gone_takes_nobody_along(
+async def test_a_reset_connection_does_not_affect_others(
     relay: Running, task: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its connection is reset in the middle of a frame: it leaves the hub, and the others go on."""
+    """Its viewer leaves the hub, even if a frame was only partly sent."""
     async with watching(relay, task) as (other, stays), watching(relay, task) as (wire, goes):
         while goes.buffered() == 0:  # until the kernel takes no more
             goes.send(b"x" * SIZES[-1])

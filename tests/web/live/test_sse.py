@@ -1,4 +1,4 @@
-"""The event stream, byte by byte: what a browser's EventSource gets, and what makes it come back or stop."""
+"""The event stream of a task, byte by byte, as the EventSource of a browser reads it."""
 
 import asyncio
 import re
@@ -31,7 +31,7 @@ PARTING = re.compile(rb'retry: \d+\ndata: {"type":"ping","at":[\d.]+}\n\n')
 STREAM = {"Accept": "text/event-stream"}
 
 
-async def ended(client: aiohttp.ClientSession, start: Start) -> Snapshot:
+async def run_to_the_end(client: aiohttp.ClientSession, start: Start) -> Snapshot:
     """Run a task to its end; return its last state."""
     task = (await start())["task"]["id"]
     async with client.get(f"/v1/tasks/{task}/events", headers=STREAM) as answer:
@@ -41,7 +41,7 @@ async def ended(client: aiohttp.ClientSession, start: Start) -> Snapshot:
 
 
 async def raw_stream(relay: Running, task: str, version: str, **headers: str) -> tuple[bytes, bytes]:
-    """Ask for a stream by hand; return the head and everything after it, to the end of the connection."""
+    """Request a stream over a plain socket; return the head and the body up to the end of the connection."""
     address = urlsplit(relay.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     lines = [f"GET /v1/tasks/{task}/events HTTP/{version}", f"Host: {address.netloc}", "Connection: close"]
@@ -55,7 +55,7 @@ async def raw_stream(relay: Running, task: str, version: str, **headers: str) ->
 
 
 def unchunked(body: bytes) -> bytes:
-    """Take a chunked body apart by the letter; it must be whole."""
+    """Decode a chunked body; fail if it is incomplete."""
     found = b""
     while True:
         size, _, body = body.partition(b"\r\n")
@@ -67,9 +67,11 @@ def unchunked(body: bytes) -> bytes:
             return found
 
 
-async def test_a_stream_says_what_browsers_and_proxies_need(client: aiohttp.ClientSession, start: Start) -> None:
-    """Its type, that nobody keeps or delays it, when to come back; ids on what can be resumed from, and no events."""
-    state = await ended(client, start)
+async def test_a_stream_has_the_headers_that_browsers_and_proxies_need(
+    client: aiohttp.ClientSession, start: Start
+) -> None:
+    """It is not cached or buffered, says when to reconnect, and has ids but no event types."""
+    state = await run_to_the_end(client, start)
     async with client.get(f"/v1/tasks/{state.id}/events", headers=STREAM) as answer:
         body = await answer.read()
         headers = answer.headers
@@ -85,11 +87,11 @@ async def test_a_stream_says_what_browsers_and_proxies_need(client: aiohttp.Clie
     assert rest_of_it == b""
 
 
-async def test_http_1_0_gets_bare_blocks_and_http_1_1_chunks(
+async def test_http_1_0_gets_plain_events_and_http_1_1_gets_chunks(
     client: aiohttp.ClientSession, relay: Running, start: Start
 ) -> None:
-    """The same blocks for old proxies and new ones, each whole to the last byte."""
-    state = await ended(client, start)
+    """The events are the same, and complete."""
+    state = await run_to_the_end(client, start)
     old_head, old = await raw_stream(relay, state.id, "1.0")
     new_head, new = await raw_stream(relay, state.id, "1.1")
 
@@ -101,29 +103,31 @@ async def test_http_1_0_gets_bare_blocks_and_http_1_1_chunks(
     assert old.endswith(b"}\n\n")
 
 
-async def test_live_events_are_blocks_with_their_own_cursor(
+async def test_each_live_event_has_its_cursor_as_the_id(
     client: aiohttp.ClientSession, start: Start, sandbox: Sandbox, blocks: Blocks, tell: Tell
 ) -> None:
-    """Every id leads just behind its event; a ping has none, so that a browser keeps the last."""
+    """A ping has no id, so that a browser keeps the last one."""
     made = await start(HELD)
-    told: list[Message] = []
+    received: list[Message] = []
     async with client.get(f"/v1/tasks/{made['task']['id']}/events", headers=STREAM) as answer:
         async for cursor, data in blocks(answer):
             message = orjson.loads(data)
-            if not told:
+            if not received:
                 sandbox.release(made["task"]["upstream_id"])
-            told.append(message)
+            received.append(message)
             seq = message["task"]["seq"] if message["type"] == "snapshot" else message.get("seq")
             assert cursor == (None if seq is None else f"{made['task']['epoch']}:{seq}")
 
-    done = tell(told).done
+    done = tell(received).done
     assert done is not None
     assert done.verdict == "succeeded"
 
 
-async def test_the_header_wins_over_the_address(client: aiohttp.ClientSession, start: Start, blocks: Blocks) -> None:
-    """A browser that comes back sends both: the address has the cursor of long ago."""
-    state = await ended(client, start)
+async def test_the_last_event_id_takes_precedence_over_the_query(
+    client: aiohttp.ClientSession, start: Start, blocks: Blocks
+) -> None:
+    """A browser that reconnects sends both, and the query has the older cursor."""
+    state = await run_to_the_end(client, start)
     path, epoch = f"/v1/tasks/{state.id}/events", state.epoch
     for header, query, resumed_at in (
         (f"{epoch}:5", f"{epoch}:2", 5),
@@ -137,9 +141,11 @@ async def test_the_header_wins_over_the_address(client: aiohttp.ClientSession, s
         assert (first["type"], first.get("seq", 0)) == ("resumed" if resumed_at else "snapshot", resumed_at)
 
 
-async def test_who_has_it_all_gets_204(client: aiohttp.ClientSession, start: Start) -> None:
-    """The last cursor of a task that has ended: a native EventSource stops at that, and at nothing else."""
-    state = await ended(client, start)
+async def test_a_client_with_the_last_event_of_an_ended_task_gets_204(
+    client: aiohttp.ClientSession, start: Start
+) -> None:
+    """This is what makes an EventSource stop."""
+    state = await run_to_the_end(client, start)
     path = f"/v1/tasks/{state.id}/events"
     for cursor, status in (
         (f"{state.epoch}:{state.seq}", 204),
@@ -151,17 +157,17 @@ async def test_who_has_it_all_gets_204(client: aiohttp.ClientSession, start: Sta
             assert (answer.status, bool(await answer.read())) == (status, status == 200)
 
 
-async def test_a_task_that_goes_on_is_resumed_even_where_nothing_was_missed(
+async def test_a_task_that_has_not_ended_is_resumed_even_if_nothing_is_missing(
     client: aiohttp.ClientSession, start: Start, blocks: Blocks
 ) -> None:
-    """No 204 before the end: nothing was missed yet."""
+    """204 would stop the client before the end."""
     made = await start(HELD)
     path = f"/v1/tasks/{made['task']['id']}/events"
     cursor = ""
     async with client.get(path, headers=STREAM) as answer:
         async for at, data in blocks(answer):
             cursor = at or cursor
-            if b'"type":"queue"' in data:  # here it is held: nothing happens from now on
+            if b'"type":"queue"' in data:  # the task is held here, so no event follows
                 break
     async with client.get(path, headers=STREAM | {"Last-Event-ID": cursor}) as answer:
         _, data = await anext(blocks(answer))
@@ -174,14 +180,14 @@ async def test_a_task_that_goes_on_is_resumed_even_where_nothing_was_missed(
     }
 
 
-async def test_a_cursor_outlives_a_restart_on_disk(
+async def test_a_cursor_is_valid_after_a_restart(
     make_relay: Callable[..., AbstractAsyncContextManager[Running]],
     tmp_path: Path,
     blocks: Blocks,
     tell: Tell,
     sandbox: Sandbox,
 ) -> None:
-    """The same journal, another process: who was there before is told just what it missed."""
+    """The client gets the events that it has missed."""
     store = f"sqlite:///{tmp_path / 'relay.db'}"
     body = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": f"a cat [sandbox: {HELD}]"}}
     async with make_relay(store=store) as first:
@@ -206,10 +212,10 @@ async def test_a_cursor_outlives_a_restart_on_disk(
     assert final.done is not None
 
 
-async def test_a_full_or_draining_relay_sends_an_eventsource_away_cleanly(
+async def test_a_full_or_draining_relay_responds_with_200_and_a_retry(
     client: aiohttp.ClientSession, start: Start, relay: Running
 ) -> None:
-    """200, a time to come back, and the end: at anything else a browser would give up for good."""
+    """After any other status a browser would give up."""
     made = await start(HELD)
     path, parts = f"/v1/tasks/{made['task']['id']}/events", relay.context
     async with client.get(path, headers=STREAM) as first:
@@ -227,10 +233,10 @@ async def test_a_full_or_draining_relay_sends_an_eventsource_away_cleanly(
     assert parts.hub.viewers == 0
 
 
-async def test_a_token_that_expires_ends_the_stream_with_an_error(
+async def test_an_expired_token_ends_the_stream_with_an_error(
     client: aiohttp.ClientSession, start: Start, later: Later, blocks: Blocks, relay: Running
 ) -> None:
-    """The last block says why, without an id; on arrival an expired one is a 401."""
+    """The error has no id. A token that has already expired gets 401."""
     made = await start(HELD, ttl=60)
     path, headers = f"/v1/tasks/{made['task']['id']}/events", STREAM | {"Authorization": f"Bearer {made['token']}"}
     async with client.get(path, headers=headers) as answer:
@@ -248,10 +254,8 @@ async def test_a_token_that_expires_ends_the_stream_with_an_error(
     assert relay.context.hub.viewers == 0
 
 
-async def test_a_browser_without_headers_brings_its_token_in_the_address(
-    relay: Running, start: Start, blocks: Blocks
-) -> None:
-    """A native EventSource can do nothing else."""
+async def test_a_token_is_accepted_in_the_query(relay: Running, start: Start, blocks: Blocks) -> None:
+    """An EventSource cannot set headers."""
     made = await start(HELD)
     async with (
         aiohttp.ClientSession(relay.url, headers=STREAM) as page,
@@ -260,17 +264,17 @@ async def test_a_browser_without_headers_brings_its_token_in_the_address(
         assert orjson.loads((await anext(blocks(answer)))[1])["type"] == "snapshot"
 
 
-async def test_a_stream_is_never_the_answer_to_head(client: aiohttp.ClientSession, start: Start) -> None:
-    """HEAD has no body, and the hub would write one."""
+async def test_head_of_a_stream_gets_405(client: aiohttp.ClientSession, start: Start) -> None:
+    """A response to HEAD has no body, and the hub would write one."""
     made = await start(HELD)
     async with client.head(f"/v1/tasks/{made['task']['id']}/events", headers=STREAM) as answer:
         assert answer.status == 405
 
 
-async def test_a_stream_whose_state_cannot_be_read_ends_cleanly(
+async def test_a_failing_journal_ends_the_stream_cleanly(
     client: aiohttp.ClientSession, start: Start, relay: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store fails after the 200: the browser comes back, and finds no second answer in its stream."""
+    """The status is 200 already, so the stream ends and the browser reconnects."""
     made = await start(HELD)
 
     async def fail(_task: str) -> Snapshot | None:
@@ -282,10 +286,10 @@ async def test_a_stream_whose_state_cannot_be_read_ends_cleanly(
         assert PARTING.fullmatch(await answer.read())
 
 
-async def test_a_bug_cuts_the_stream_and_writes_no_second_answer(
+async def test_an_unexpected_error_cuts_the_stream(
     client: aiohttp.ClientSession, start: Start, relay: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was begun cannot become a problem answer any more: it is cut off, and the client sees that."""
+    """No second response is written into it, and the client notices."""
     made = await start(HELD)
     path = f"/v1/tasks/{made['task']['id']}/events"
 

@@ -1,4 +1,4 @@
-"""One task, many viewers, every wire: one story, and nothing left behind when they go."""
+"""One task with many viewers on all kinds of connections, and what happens when they leave."""
 
 import asyncio
 import socket
@@ -31,8 +31,8 @@ STREAM = {"Accept": "text/event-stream"}
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds; whoever waits in vain is stopped by the test's own timeout."""
-    while not condition():  # noqa: ASYNC110 -- who leaves tells nobody
+    """Wait until a condition holds, or until the test's own timeout."""
+    while not condition():  # noqa: ASYNC110 -- no event for it
         await asyncio.sleep(0.001)
 
 
@@ -46,7 +46,7 @@ class Log:
         relay.context.journal.listen(self._hear)
 
     async def reached(self, seq: int) -> None:
-        """Wait until the log has `seq`, or its end."""
+        """Wait until the log has `seq` or has ended."""
         async with self._changed:
             await self._changed.wait_for(
                 lambda: len(self.bodies) >= seq or b'"done"' in b"".join(body[:14] for body in self.bodies[-1:])
@@ -71,7 +71,7 @@ def log(relay: Running) -> Log:
 async def messages(
     client: aiohttp.ClientSession, blocks: Blocks, wire: str, task: str, cursor: str | None
 ) -> AsyncGenerator[bytes, None]:
-    """Yield what a viewer is told about a task over one wire until the relay ends it."""
+    """Yield the messages about a task on one kind of connection until the relay ends it."""
     params = {"cursor": cursor} if cursor else {}
     if wire == "sse":
         async with client.get(f"/v1/tasks/{task}/events", params=params, headers=STREAM) as answer:
@@ -95,7 +95,7 @@ def _is_last(message: Message) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_fifty_viewers_know_the_same_in_the_end(
+async def test_fifty_viewers_have_the_same_state_in_the_end(
     sandbox: Sandbox,
     relay: Running,
     client: aiohttp.ClientSession,
@@ -105,7 +105,7 @@ async def test_fifty_viewers_know_the_same_in_the_end(
     log: Log,
     seed: int,
 ) -> None:
-    """Whenever and however they come, some with an old cursor, some twice: no gap, no duplicate, one state."""
+    """They join at different times, some with an old cursor, and have no gap and no duplicate."""
     random = Random(seed)
     made = await start("await_subscriber, stderr_lines=6, hold_at=task_end")
     task = made["task"]["id"]
@@ -113,21 +113,21 @@ async def test_fifty_viewers_know_the_same_in_the_end(
     async def watch(wire: str, joins_at: int, leaves_after: int | None) -> Snapshot:
         await log.reached(joins_at)
         state: Snapshot | None = None
-        told: list[Message] = []
+        received: list[Message] = []
         if leaves_after is not None:
             async with aclosing(messages(client, blocks, wire, task, None)) as first:
                 async for raw in first:
-                    told.append(orjson.loads(raw))
-                    if len(told) == leaves_after:
+                    received.append(orjson.loads(raw))
+                    if len(received) == leaves_after:
                         break
-            state, told = tell(told), []
+            state, received = tell(received), []
             await log.reached(state.seq + random.randint(0, 20))
             if state.done is not None and wire == "many":
-                return state  # a connection about many goes on after the end of one
+                return state  # the WebSocket for several topics stays open
         cursor = f"{state.epoch}:{state.seq}" if state else None
         async with aclosing(messages(client, blocks, wire, task, cursor)) as second:
-            told += [orjson.loads(raw) async for raw in second]
-        return tell(told, state) if told or state is None else state
+            received += [orjson.loads(raw) async for raw in second]
+        return tell(received, state) if received or state is None else state
 
     watching = [
         asyncio.create_task(watch(WIRES[number % 3], random.randint(1, 30), random.choice([None, None, 1, 5, 12])))
@@ -148,22 +148,22 @@ async def test_fifty_viewers_know_the_same_in_the_end(
     assert relay.context.hub.channels == 0
 
 
-async def test_every_wire_tells_the_same_bytes_in_the_same_order(
+async def test_all_connections_carry_the_same_bytes_in_the_same_order(
     sandbox: Sandbox, client: aiohttp.ClientSession, start: Start, blocks: Blocks, log: Log
 ) -> None:
-    """An event is encoded once: WebSocket, SSE and the log of the journal have it byte for byte."""
+    """They are those of the journal, for an event is encoded once."""
     made = await start("hold_at=task_queue")
     task, upstream_id = made["task"]["id"], made["task"]["upstream_id"]
     opened = asyncio.Semaphore(0)
 
     async def watch(wire: str) -> list[bytes]:
-        told = []
+        received = []
         async with aclosing(messages(client, blocks, wire, task, None)) as stream:
             async for raw in stream:
-                told.append(raw)
-                if len(told) == 1:
+                received.append(raw)
+                if len(received) == 1:
                     opened.release()
-        return [raw for raw in told[1:] if not raw.startswith(b'{"type":"ping"')]
+        return [raw for raw in received[1:] if not raw.startswith(b'{"type":"ping"')]
 
     watching = [asyncio.create_task(watch(wire)) for wire in WIRES]
     for _ in WIRES:
@@ -178,7 +178,7 @@ async def test_every_wire_tells_the_same_bytes_in_the_same_order(
 
 
 async def connect(relay: Running, made: Message, wire: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a stream by hand, so that nobody reads or answers on it but the test."""
+    """Open a connection by hand, so that only the test reads from it."""
     task, address = made["task"]["id"], urlsplit(relay.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -191,8 +191,8 @@ async def connect(relay: Running, made: Message, wire: str) -> tuple[asyncio.Str
 
 @pytest.mark.parametrize("abort", [False, True], ids=["closed", "aborted"])
 @pytest.mark.parametrize("wire", ["ws", "sse"])
-async def test_a_viewer_whose_tab_is_closed_has_left(relay: Running, start: Start, wire: str, abort: bool) -> None:
-    """Clean goodbye or cut connection: the viewer leaves the hub, and its channel with it."""
+async def test_a_viewer_leaves_when_its_tab_is_closed(relay: Running, start: Start, wire: str, abort: bool) -> None:
+    """This holds for a clean close and for a cut connection; its channel is removed, too."""
     reader, writer = await connect(relay, await start("hold_at=task_queue"), wire)
     await reader.readuntil(b'"type":"snapshot"')
     assert (relay.context.hub.viewers, relay.context.hub.channels) == (1, 1)
@@ -212,10 +212,10 @@ async def test_a_viewer_whose_tab_is_closed_has_left(relay: Running, start: Star
 
 
 @pytest.mark.parametrize("wire", ["ws", "sse"])
-async def test_a_viewer_too_slow_for_anything_is_cut_off(
+async def test_a_viewer_that_does_not_read_is_cut_off(
     relay: Running, start: Start, wire: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its goodbye waits behind all that it does not read, so it is given a moment, and then the connection is cut."""
+    """It has a moment to answer the close, which waits behind the data that it has not read."""
     monkeypatch.setattr(ws, "CLOSE_TIMEOUT_S", 0.05)
     reader, writer = await connect(relay, await start("hold_at=task_queue"), wire)
     await reader.readuntil(b'"type":"snapshot"')
@@ -234,7 +234,7 @@ async def test_a_viewer_too_slow_for_anything_is_cut_off(
 async def test_a_start_whose_caller_leaves_is_carried_out(
     sandbox: Sandbox, relay: Running, start: Start, log: Log
 ) -> None:
-    """The caller goes while the upstream has not answered yet: the task is followed to its end all the same."""
+    """The task is followed to its end even if the caller leaves before the platform answers."""
     address = urlsplit(relay.url)
     _, writer = await asyncio.open_connection(address.hostname, address.port)
     body = orjson.dumps({"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "a cat"}})

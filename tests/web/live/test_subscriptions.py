@@ -1,4 +1,4 @@
-"""Boards by tag: who may see one, over the socket and in lists, and what is said until the token expires."""
+"""Subscriptions to tags and to all tasks: who may have them, and what they are sent."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ OTHER = "shop:8"
 
 @pytest.fixture
 def make_token(relay: Running) -> Callable[..., str]:
-    """Mint a token for a tag."""
+    """Return a function that mints tokens for a tag."""
 
     def mint(tag: str = SHOP, scope: str = "view", ttl_s: float = 600) -> str:
         return relay.context.access.mint_tag(tag, scope=scope, ttl_s=ttl_s)[0]
@@ -36,13 +36,13 @@ def make_token(relay: Running) -> Callable[..., str]:
 
 @pytest.fixture
 async def page(relay: Running) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client without any credential of its own."""
+    """Return a client without credentials."""
     async with aiohttp.ClientSession(relay.url) as session:
         yield session
 
 
-async def heard(socket: Socket) -> Message:
-    """Return the next message that is no ping."""
+async def next_message(socket: Socket) -> Message:
+    """Return the next message that is not a ping."""
     while (message := orjson.loads(await socket.receive_str()))["type"] == "ping":
         pass
     return dict(message)
@@ -53,18 +53,18 @@ async def subscribe(socket: Socket, **about: str) -> None:
 
 
 async def listed(socket: Socket) -> list[str]:
-    """Read a list to its end, past events of what was subscribed before; return the tasks in it."""
+    """Read up to `listed`, skipping events; return the tasks of the list."""
     tasks = []
-    while (message := await heard(socket))["type"] != "listed":
+    while (message := await next_message(socket))["type"] != "listed":
         assert message["type"] != "error", message
         if message["type"] == "snapshot":
             tasks.append(message["task"]["id"])
     return tasks
 
 
-async def fault(socket: Socket) -> Message:
-    """Return the next error, past events of what was subscribed before."""
-    while (message := await heard(socket))["type"] != "error":
+async def next_error(socket: Socket) -> Message:
+    """Return the next error, skipping events."""
+    while (message := await next_message(socket))["type"] != "error":
         assert message["type"] != "listed", message
     return message
 
@@ -74,10 +74,10 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("store", ["memory:", "sqlite:///{folder}/relay.db"], ids=["memory", "sqlite"])
-async def test_a_board_shows_what_is_there_what_joins_and_how_all_of_it_ends(
+async def test_a_tag_shows_its_tasks_from_start_to_end(
     make_relay: Any, sandbox: Sandbox, tmp_path: Path, store: str
 ) -> None:
-    """Over a real run of each task: its stages and progress, no output, and one end; and then what a list shows."""
+    """This covers existing and new tasks, their progress but not their output, and the lists afterwards."""
     async with (
         make_relay(store=store.format(folder=tmp_path)) as relay,
         aiohttp.ClientSession(relay.url, headers=bearer(relay.api_key)) as client,
@@ -104,22 +104,24 @@ async def test_a_board_shows_what_is_there_what_joins_and_how_all_of_it_ends(
                 sandbox.release(upstream_id)
             messages: list[Message] = []
             while sum(message["type"] == "done" for message in messages) < 2:
-                messages.append(await heard(socket))
+                messages.append(await next_message(socket))
 
         assert next(message for message in messages if about(message) == joined)["type"] == "snapshot"
         assert {about(message) for message in messages} == {there, joined} != {strange}
         for task in (there, joined):
-            told = [message for message in messages if about(message) == task and message["type"] != "snapshot"]
-            seqs = [message["seq"] for message in told]
+            received = [message for message in messages if about(message) == task and message["type"] != "snapshot"]
+            seqs = [message["seq"] for message in received]
             assert seqs == sorted(set(seqs))
-            assert told[-1]["type"] == "done"
-            assert any("progress" in message["data"] for message in told if message["type"] == "output")
-            assert not any({"log", "append"} & {*message["data"]} for message in told if message["type"] == "output")
+            assert received[-1]["type"] == "done"
+            assert any("progress" in message["data"] for message in received if message["type"] == "output")
+            assert not any(
+                {"log", "append"} & {*message["data"]} for message in received if message["type"] == "output"
+            )
 
         async with page.ws_connect("/v1/ws", headers=bearer(token)) as socket:
             await subscribe(socket, tag=SHOP)
-            snapshots = [(await heard(socket))["task"] for _ in range(2)]
-            assert (await heard(socket)) == {"type": "listed", "tag": SHOP}
+            snapshots = [(await next_message(socket))["task"] for _ in range(2)]
+            assert (await next_message(socket)) == {"type": "listed", "tag": SHOP}
         async with page.get("/v1/tasks", params={"tag": SHOP}, headers=bearer(token)) as answer:
             assert (await answer.json())["tasks"] == snapshots
 
@@ -129,10 +131,10 @@ def about(message: Message) -> str:
     return str(message["task"]["id"] if message["type"] == "snapshot" else message["task"])
 
 
-async def test_a_tag_opens_for_a_key_and_for_its_own_token(
+async def test_a_tag_needs_an_api_key_or_its_own_token(
     page: aiohttp.ClientSession, start: Start, relay: Running, make_token: Callable[..., str]
 ) -> None:
-    """Its own by message or by connection; any other credential is a fault of that one subscription."""
+    """Any other credential fails that one subscription."""
     made = await start(HELD, tags=[SHOP])
     refused = {
         make_token(OTHER): "forbidden",
@@ -142,10 +144,10 @@ async def test_a_tag_opens_for_a_key_and_for_its_own_token(
     }
     async with page.ws_connect("/v1/ws") as socket:
         await subscribe(socket, tag=SHOP)
-        assert (await fault(socket))["code"] == "unauthorized"
+        assert (await next_error(socket))["code"] == "unauthorized"
         for token, code in refused.items():
             await subscribe(socket, tag=SHOP, token=token)
-            error = await fault(socket)
+            error = await next_error(socket)
             assert (error["tag"], error["code"]) == (SHOP, code)
             assert error["detail"]
         for token in (relay.api_key, make_token()):
@@ -155,13 +157,13 @@ async def test_a_tag_opens_for_a_key_and_for_its_own_token(
         await subscribe(socket, tag=SHOP)
         assert await listed(socket) == [made["task"]["id"]]
         await subscribe(socket, tag=OTHER)
-        assert (await fault(socket))["code"] == "forbidden"
+        assert (await next_error(socket))["code"] == "forbidden"
 
 
-async def test_a_tags_token_opens_every_task_of_the_tag_for_its_scopes(
+async def test_the_token_of_a_tag_is_valid_for_each_of_its_tasks(
     page: aiohttp.ClientSession, start: Start, relay: Running, make_token: Callable[..., str]
 ) -> None:
-    """State, events, stream and socket of each task that has the tag, and of no other."""
+    """This covers state, events, stream and WebSocket, within the scopes of the token."""
     mine, others = (await start(HELD, tags=[SHOP]))["task"]["id"], (await start(HELD, tags=[OTHER]))["task"]["id"]
     headers = bearer(make_token())
     for path, status in ((mine, 200), (f"{mine}/events", 200), (f"{mine}/input", 403), (others, 403), ("none", 403)):
@@ -171,15 +173,15 @@ async def test_a_tags_token_opens_every_task_of_the_tag_for_its_scopes(
     async with page.get(f"/v1/tasks/{mine}/events", headers=stream) as answer:
         assert (answer.status, answer.content_type) == (200, "text/event-stream")
     async with page.ws_connect(f"/v1/tasks/{mine}/ws", headers=headers) as socket:
-        assert (await heard(socket))["type"] == "snapshot"
+        assert (await next_message(socket))["type"] == "snapshot"
     async with page.post(f"/v1/tasks/{mine}/cancel", headers=headers) as answer:
         assert answer.status == 403
     async with page.post(f"/v1/tasks/{mine}/cancel", headers=bearer(make_token(scope="cancel"))) as answer:
         assert answer.status == 202
 
 
-async def test_a_backend_is_given_a_tags_token(client: aiohttp.ClientSession, relay: Running) -> None:
-    """For its key; a token makes no other, and what is no tag has none."""
+async def test_an_api_key_can_mint_a_token_for_a_tag(client: aiohttp.ClientSession, relay: Running) -> None:
+    """A token cannot mint another, and the tag has to be valid."""
     async with client.post("/v1/tokens", json={"tag": SHOP, "ttl": 60}) as answer:
         minted = await answer.json()
     async with client.get("/v1/tasks", params={"tag": SHOP}, headers=bearer(minted["token"])) as listed:
@@ -190,10 +192,10 @@ async def test_a_backend_is_given_a_tags_token(client: aiohttp.ClientSession, re
             assert refused.status == status
 
 
-async def test_a_tags_token_lists_its_tag_and_nothing_else(
+async def test_the_token_of_a_tag_can_list_only_that_tag(
     page: aiohttp.ClientSession, start: Start, make_token: Callable[..., str]
 ) -> None:
-    """A list without the tag, of another one, or without the scope needs a key."""
+    """Other lists need an API key."""
     made = await start(HELD, tags=[SHOP])
     await start(HELD, tags=[OTHER])
     asked = [
@@ -211,19 +213,17 @@ async def test_a_tags_token_lists_its_tag_and_nothing_else(
                 assert [task["id"] for task in (await answer.json())["tasks"]] == [made["task"]["id"]]
 
 
-async def test_a_tag_counts_among_what_one_connection_follows(
-    client: aiohttp.ClientSession, start: Start, relay: Running
-) -> None:
-    """Past the limit one more is an error; unsubscribed makes room; what is followed already may begin anew."""
+async def test_a_tag_counts_as_one_subscription(client: aiohttp.ClientSession, start: Start, relay: Running) -> None:
+    """At the limit a further one fails, unsubscribing makes room, and subscribing again is allowed."""
     made = await start(HELD)
     relay.context.config = relay.context.config.model_copy(update={"subscription_limit": 2})
     async with client.ws_connect("/v1/ws") as socket:
         await subscribe(socket, tag=SHOP)
         assert await listed(socket) == []
         await subscribe(socket, task=made["task"]["id"])
-        assert (await heard(socket))["type"] == "snapshot"
+        assert (await next_message(socket))["type"] == "snapshot"
         await subscribe(socket, tag=OTHER)
-        error = await fault(socket)
+        error = await next_error(socket)
         assert (error["tag"], error["code"]) == (OTHER, "forbidden")
         await subscribe(socket, tag=SHOP)
         assert await listed(socket) == []
@@ -232,8 +232,8 @@ async def test_a_tag_counts_among_what_one_connection_follows(
         assert await listed(socket) == []
 
 
-async def test_unsubscribed_from_a_tag_nothing_more_comes_of_it(client: aiohttp.ClientSession, start: Start) -> None:
-    """Its tasks are silent until it is subscribed again."""
+async def test_nothing_is_sent_after_unsubscribing_from_a_tag(client: aiohttp.ClientSession, start: Start) -> None:
+    """Subscribing again starts with a new list."""
     async with client.ws_connect("/v1/ws") as socket:
         await subscribe(socket, tag=SHOP)
         assert await listed(socket) == []
@@ -245,10 +245,10 @@ async def test_unsubscribed_from_a_tag_nothing_more_comes_of_it(client: aiohttp.
         assert await listed(socket) == [made["task"]["id"]]
 
 
-async def test_a_tags_token_that_expires_ends_that_subscription_and_auth_carries_it_on(
+async def test_auth_extends_a_subscription_to_a_tag(
     page: aiohttp.ClientSession, start: Start, relay: Running, make_token: Callable[..., str], later: Later
 ) -> None:
-    """Come back with a fresh one: the connection and its other subscriptions go on."""
+    """Without it the subscription ends when its token expires, and the others continue."""
     made = await start(HELD, tags=[SHOP, OTHER], ttl=60)
     short, task = make_token(ttl_s=60), made["task"]["id"]
     async with page.ws_connect("/v1/ws") as left, page.ws_connect("/v1/ws") as renewed:
@@ -258,16 +258,16 @@ async def test_a_tags_token_that_expires_ends_that_subscription_and_auth_carries
             await subscribe(socket, tag=OTHER, token=make_token(OTHER))
             assert await listed(socket) == [task]
         await subscribe(renewed, task=task, token=made["token"])
-        assert (await heard(renewed))["type"] == "snapshot"
+        assert (await next_message(renewed))["type"] == "snapshot"
         await renewed.send_json({"type": "auth", "token": make_token(ttl_s=6000)})
         await subscribe(renewed, tag="nobody's")
-        assert (await fault(renewed))["code"] == "forbidden"  # so `auth` has been read
+        assert (await next_error(renewed))["code"] == "forbidden"  # so `auth` has been read
         later(61)
 
-        error = await fault(left)
+        error = await next_error(left)
         assert (error["tag"], error["code"]) == (SHOP, "token_expired")
         await subscribe(left, tag=SHOP, token=short)
-        assert (await fault(left))["code"] == "token_expired"
+        assert (await next_error(left))["code"] == "token_expired"
         await subscribe(left, tag=SHOP, token=make_token())
         assert await listed(left) == [task]
         (viewer,) = [viewer for viewer in relay.context.hub._viewers if ("task", task) in viewer.subscriptions]
@@ -275,8 +275,8 @@ async def test_a_tags_token_that_expires_ends_that_subscription_and_auth_carries
         assert {*viewer.subscriptions} == {("tag", SHOP), ("tag", OTHER), ("task", task)}
 
 
-async def test_a_draining_relay_sends_a_board_away(client: aiohttp.ClientSession, relay: Running) -> None:
-    """4001: come back, to the next process."""
+async def test_a_draining_relay_closes_with_4001(client: aiohttp.ClientSession, relay: Running) -> None:
+    """The client reconnects to the next process."""
     async with client.ws_connect("/v1/ws") as socket:
         await subscribe(socket, tag=SHOP)
         assert await listed(socket) == []
@@ -286,10 +286,10 @@ async def test_a_draining_relay_sends_a_board_away(client: aiohttp.ClientSession
     assert (relay.context.hub.viewers, relay.context.hub.channels) == (0, 0)
 
 
-async def test_a_store_that_fails_is_no_fault_of_the_viewer(
+async def test_a_failing_journal_closes_with_1011(
     client: aiohttp.ClientSession, relay: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """1011, which comes back."""
+    """The client reconnects later."""
 
     async def fail(*_: object, **__: object) -> None:
         raise OSError("the disk is gone")
@@ -302,40 +302,40 @@ async def test_a_store_that_fails_is_no_fault_of_the_viewer(
     assert relay.context.hub.channels == 0
 
 
-async def test_a_closed_tab_leaves_the_tag(client: aiohttp.ClientSession, relay: Running) -> None:
-    """The channel goes with its last viewer."""
+async def test_the_channel_of_a_tag_is_removed_when_the_tab_is_closed(
+    client: aiohttp.ClientSession, relay: Running
+) -> None:
+    """It has no other viewer."""
     async with client.ws_connect("/v1/ws") as socket:
         await subscribe(socket, tag=SHOP)
         assert await listed(socket) == []
         assert relay.context.hub.channels == 1
-    async with asyncio.timeout(60):
-        while relay.context.hub.channels:  # noqa: ASYNC110 -- who leaves tells nobody
+    async with asyncio.timeout(10):
+        while relay.context.hub.channels:  # noqa: ASYNC110 -- no event for it
             await asyncio.sleep(0)
 
 
-async def test_all_tasks_are_followed_with_an_api_key_alone(
+async def test_all_tasks_need_an_api_key_in_the_header(
     page: aiohttp.ClientSession, start: Start, relay: Running, make_token: Callable[..., str]
 ) -> None:
-    """A token of a task or a tag may not; nor may a key in the address, which ends up in logs."""
+    """Tokens are refused, and so is a key in the query, which would end up in logs."""
     made = await start(HELD, tags=[SHOP])
     task = made["task"]["id"]
     async with page.ws_connect("/v1/ws") as socket:
         for token in (make_token(), made["token"]):
             await socket.send_json({"type": "subscribe", "all": True, "token": token})
-            error = await fault(socket)
+            error = await next_error(socket)
             assert (error["all"], error["code"], "task" in error, "tag" in error) == (True, "forbidden", False, False)
         await socket.send_json({"type": "subscribe", "all": True})
-        assert (await fault(socket))["code"] == "unauthorized"
+        assert (await next_error(socket))["code"] == "unauthorized"
         await socket.send_json({"type": "subscribe", "all": True, "token": relay.api_key})
         assert await listed(socket) == [task]
     async with page.ws_connect("/v1/ws", params={"token": relay.api_key}) as socket:
         assert (await socket.receive()).data == 4500
 
 
-async def test_all_tasks_come_with_their_ends_and_stop_when_unsubscribed(
-    client: aiohttp.ClientSession, start: Start, sandbox: Sandbox
-) -> None:
-    """More of them than one connection may subscribe to one by one; together they count as one."""
+async def test_all_tasks_are_one_subscription(client: aiohttp.ClientSession, start: Start, sandbox: Sandbox) -> None:
+    """There may be more tasks than a connection may subscribe to one by one."""
     async with client.ws_connect("/v1/ws") as socket:
         await socket.send_json({"type": "subscribe", "all": True})
         assert await listed(socket) == []
@@ -344,7 +344,7 @@ async def test_all_tasks_come_with_their_ends_and_stop_when_unsubscribed(
             sandbox.release(each["task"]["upstream_id"])
         missing = {each["task"]["id"] for each in made}
         while missing:
-            if (message := await heard(socket))["type"] == "done":
+            if (message := await next_message(socket))["type"] == "done":
                 missing.remove(message["task"])
         await socket.send_json({"type": "unsubscribe", "all": True})
         await subscribe(socket, tag=OTHER)
@@ -354,14 +354,16 @@ async def test_all_tasks_come_with_their_ends_and_stop_when_unsubscribed(
         assert await listed(socket) == [made[1]["task"]["id"]]
 
 
-async def test_all_counts_as_one_subscription(client: aiohttp.ClientSession, relay: Running) -> None:
-    """Past the limit it is refused with the limit; repeated it begins anew."""
+async def test_all_tasks_count_against_the_limit_of_subscriptions(
+    client: aiohttp.ClientSession, relay: Running
+) -> None:
+    """The error names the limit, and subscribing again is allowed."""
     relay.context.config = relay.context.config.model_copy(update={"subscription_limit": 1})
     async with client.ws_connect("/v1/ws") as socket:
         await subscribe(socket, tag=SHOP)
         assert await listed(socket) == []
         await socket.send_json({"type": "subscribe", "all": True})
-        error = await fault(socket)
+        error = await next_error(socket)
         assert (error["all"], error["code"]) == (True, "forbidden")
         assert "1 subscription" in error["detail"]
         await socket.send_json({"type": "unsubscribe", "tag": SHOP})

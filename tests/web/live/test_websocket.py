@@ -1,4 +1,8 @@
-"""The WebSockets: who gets in and by which way, what is said to whom, and the codes with which it ends."""
+"""
+The WebSockets: authentication, messages, and the codes with which they are closed.
+
+This also covers the modules slots and websocket_viewers.
+"""
 
 import asyncio
 from base64 import b64encode
@@ -31,29 +35,29 @@ NESTED = f"{b64encode(b'[' * 4200).decode()}.e30.e30"
 
 @pytest.fixture
 async def page(relay: Running) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client without any credential of its own."""
+    """Return a client without credentials."""
     async with aiohttp.ClientSession(relay.url) as session:
         yield session
 
 
 @asynccontextmanager
 async def relay_with(relay: Running, **settings: object) -> AsyncIterator[None]:
-    """Run with some settings changed."""
+    """Change settings while the block runs."""
     config = relay.context.config
     relay.context.config = config.model_copy(update=settings)
     yield
     relay.context.config = config
 
 
-async def heard(socket: Socket) -> Message:
-    """Return the next message that is no ping."""
+async def next_message(socket: Socket) -> Message:
+    """Return the next message that is not a ping."""
     while (message := orjson.loads(await socket.receive_str()))["type"] == "ping":
         pass
     return dict(message)
 
 
 async def close_of(socket: Socket) -> tuple[int, str]:
-    """Read to the end; return the close code and its reason."""
+    """Read until the connection is closed; return the code and the reason."""
     while True:
         message = await socket.receive()
         if message.type is aiohttp.WSMsgType.CLOSE:
@@ -65,10 +69,10 @@ async def subscribe(socket: Socket, task: str, **more: str) -> None:
     await socket.send_json({"type": "subscribe", "task": task} | more)
 
 
-async def test_the_token_comes_by_header_by_subprotocol_or_in_the_address(
+async def test_a_token_is_accepted_in_the_header_the_subprotocol_or_the_query(
     page: aiohttp.ClientSession, start: Start
 ) -> None:
-    """Each way opens the task; `relay.v1` is selected where it is offered, and never the token."""
+    """`relay.v1` is selected if it is offered, and the token never is."""
     made = await start(HELD)
     path, token = f"/v1/tasks/{made['task']['id']}/ws", made["token"]
     ways: list[tuple[dict[str, Any], str | None]] = [
@@ -82,40 +86,40 @@ async def test_the_token_comes_by_header_by_subprotocol_or_in_the_address(
     for arguments, protocol in ways:
         async with page.ws_connect(path, **arguments) as socket:
             assert socket.protocol == protocol
-            assert (await heard(socket))["type"] == "snapshot"
+            assert (await next_message(socket))["type"] == "snapshot"
 
 
-async def test_a_task_that_has_ended_is_told_and_closed(
+async def test_the_websocket_of_a_task_is_closed_with_1000_after_its_end(
     page: aiohttp.ClientSession, start: Start, sandbox: Sandbox, relay: Running, tell: Tell
 ) -> None:
-    """The final state, or what was missed of it, then 1000."""
+    """A client that connects later is sent the final state or what it has missed."""
     made = await start(HELD)
     task, upstream_id = made["task"], made["task"]["upstream_id"]
     path, params = f"/v1/tasks/{task['id']}/ws", {"token": made["token"]}
     async with page.ws_connect(path, params=params) as socket:
-        first = await heard(socket)
+        first = await next_message(socket)
         sandbox.release(upstream_id)
         messages = [first]
         while messages[-1]["type"] != "done":
-            messages.append(await heard(socket))
+            messages.append(await next_message(socket))
         assert await close_of(socket) == (1000, "the task has ended")
     known, seq = tell([first]), tell(messages).seq
 
     async with page.ws_connect(path, params=params) as socket:
-        assert (await heard(socket))["task"]["done"]["verdict"] == "succeeded"
+        assert (await next_message(socket))["task"]["done"]["verdict"] == "succeeded"
         assert (await close_of(socket))[0] == 1000
     async with page.ws_connect(path, params=params | {"cursor": f"{known.epoch}:{known.seq}"}) as socket:
-        resumed = await heard(socket)
-        missed = [await heard(socket) for _ in range(resumed["events"])]
+        resumed = await next_message(socket)
+        missed = [await next_message(socket) for _ in range(resumed["events"])]
         assert tell([resumed, *missed], known).seq == seq
         assert (await close_of(socket))[0] == 1000
     assert relay.context.hub.channels == 0
 
 
-async def test_a_token_that_is_no_good_is_closed_with_4500(
+async def test_an_invalid_token_is_closed_with_4500(
     page: aiohttp.ClientSession, start: Start, relay: Running, later: Later
 ) -> None:
-    """Broken, foreign, expired or none at all: accepted, told, and not to come back."""
+    """This includes malformed, foreign, expired and missing ones."""
     made = await start(HELD)
     task = made["task"]["id"]
     expired, _ = relay.context.access.mint(task, scope="view", ttl_s=30)
@@ -130,7 +134,7 @@ async def test_a_token_that_is_no_good_is_closed_with_4500(
 
 
 async def test_a_token_for_another_task_is_closed_with_4501(page: aiohttp.ClientSession, start: Start) -> None:
-    """A good token, but not for this, and nothing is said about whether this exists."""
+    """The code does not say whether the task exists."""
     one, other = await start(HELD), await start(HELD)
     for task in (other["task"]["id"], "nobody"):
         async with page.ws_connect(f"/v1/tasks/{task}/ws", params={"token": one["token"]}) as socket:
@@ -140,15 +144,15 @@ async def test_a_token_for_another_task_is_closed_with_4501(page: aiohttp.Client
 async def test_a_token_without_the_scope_is_closed_with_4501(
     page: aiohttp.ClientSession, start: Start, relay: Running
 ) -> None:
-    """Who may cancel may not look for that."""
+    """The scope `cancel` does not include `view`."""
     made = await start(HELD)
     token, _ = relay.context.access.mint(made["task"]["id"], scope="cancel", ttl_s=60)
     async with page.ws_connect(f"/v1/tasks/{made['task']['id']}/ws", params={"token": token}) as socket:
         assert (await close_of(socket))[0] == 4501
 
 
-async def test_a_task_that_is_not_there_is_closed_with_4504(client: aiohttp.ClientSession, relay: Running) -> None:
-    """Who may see everything may know that."""
+async def test_an_unknown_task_is_closed_with_4504(client: aiohttp.ClientSession, relay: Running) -> None:
+    """Only an API key is received that it does not exist."""
     async with client.ws_connect("/v1/tasks/nobody/ws") as socket:
         assert (await close_of(socket))[0] == 4504
     assert (relay.context.hub.viewers, relay.context.hub.channels) == (0, 0)
@@ -173,10 +177,10 @@ async def test_a_task_that_is_not_there_is_closed_with_4504(client: aiohttp.Clie
     ],
 )
 @pytest.mark.parametrize("many", [True, False], ids=["many", "one"])
-async def test_who_does_not_speak_the_protocol_is_closed_with_4505_and_told_why(
+async def test_a_protocol_error_is_closed_with_4505_and_a_reason(
     client: aiohttp.ClientSession, start: Start, relay: Running, many: bool, said: bytes | str, reason: str
 ) -> None:
-    """Bytes, no JSON, no message of ours, too large a one: the reason says which, and repeats nothing of it."""
+    """The reason says what is wrong and quotes nothing that the client sent."""
     path = "/v1/ws" if many else f"/v1/tasks/{(await start(HELD))['task']['id']}/ws"
     async with client.ws_connect(path) as socket:
         if isinstance(said, bytes):
@@ -191,51 +195,51 @@ async def test_who_does_not_speak_the_protocol_is_closed_with_4505_and_told_why(
     assert relay.context.hub.viewers == 0
 
 
-async def test_a_socket_about_one_task_takes_no_other(client: aiohttp.ClientSession, start: Start) -> None:
-    """Many tasks have their own address."""
+async def test_the_websocket_of_a_task_refuses_subscriptions(client: aiohttp.ClientSession, start: Start) -> None:
+    """`/v1/ws` is the endpoint for several tasks."""
     made = await start(HELD)
     async with client.ws_connect(f"/v1/tasks/{made['task']['id']}/ws") as socket:
         await subscribe(socket, made["task"]["id"])
         assert (await close_of(socket))[0] == 4505
 
 
-async def test_who_subscribes_to_nothing_is_closed_with_4505(
+async def test_a_client_that_does_not_subscribe_is_closed_with_4505(
     page: aiohttp.ClientSession, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An open socket without a subscription costs something and is worth nothing; with one it stays."""
+    """A client that subscribes in time stays connected."""
     made = await start(HELD)
     monkeypatch.setattr(ws, "FIRST_SUBSCRIBE_S", 0.05)
     async with page.ws_connect("/v1/ws") as idle, page.ws_connect("/v1/ws") as busy:
         await subscribe(busy, made["task"]["id"], token=made["token"])
-        assert (await heard(busy))["type"] == "snapshot"
+        assert (await next_message(busy))["type"] == "snapshot"
         code, why = await close_of(idle)
         assert (code, "subscribed" in why) == (4505, True)
         await subscribe(busy, made["task"]["id"], token=made["token"])
-        assert (await heard(busy))["type"] == "snapshot"
+        assert (await next_message(busy))["type"] == "snapshot"
 
 
-async def test_who_is_allowed_nothing_is_closed_with_4505_however_often_it_asks(
+async def test_a_client_whose_subscriptions_all_fail_is_closed_with_4505(
     page: aiohttp.ClientSession, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stranger would keep a viewer's place by asking once; who was allowed something, be it over, stays."""
+    """Otherwise it would keep its slot. One successful subscription is enough, even if it is over."""
     made = await start("")
     monkeypatch.setattr(ws, "FIRST_SUCCESS_S", 0.2)
     async with page.ws_connect("/v1/ws") as stranger, page.ws_connect("/v1/ws") as viewer:
         await subscribe(viewer, made["task"]["id"], token=made["token"])
         await subscribe(stranger, made["task"]["id"], token="x")
-        assert (await heard(stranger))["code"] == "unauthorized"
+        assert (await next_message(stranger))["code"] == "unauthorized"
         code, why = await close_of(stranger)
         assert (code, "subscribed" in why) == (4505, True)
-        while (await heard(viewer))["type"] != "done":
+        while (await next_message(viewer))["type"] != "done":
             pass
         await subscribe(viewer, made["task"]["id"], token=made["token"])
-        assert (await heard(viewer))["type"] == "snapshot"
+        assert (await next_message(viewer))["type"] == "snapshot"
 
 
-async def test_a_close_reason_fits_its_frame(
+async def test_a_close_reason_is_cut_to_fit_its_frame(
     client: aiohttp.ClientSession, relay: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A close frame holds 123 bytes of reason, and no half character."""
+    """A close frame has room for 123 bytes, and characters are not split."""
 
     def refuse(_text: str) -> None:
         raise MessageError("ü" * 200)
@@ -246,8 +250,8 @@ async def test_a_close_reason_fits_its_frame(
         assert await close_of(socket) == (4505, "ü" * 61)
 
 
-async def test_pages_of_a_foreign_origin_get_a_403(client: aiohttp.ClientSession, start: Start) -> None:
-    """The one refusal that is HTTP's: a page that may not use the relay learns nothing, not even its close codes."""
+async def test_a_page_of_a_foreign_origin_gets_403(client: aiohttp.ClientSession, start: Start) -> None:
+    """It does not learn the close code."""
     made = await start(HELD)
     for origin in ("https://evil.example", "null", "http://[", "http://"):
         for path in (f"/v1/tasks/{made['task']['id']}/ws", "/v1/ws"):
@@ -256,23 +260,23 @@ async def test_pages_of_a_foreign_origin_get_a_403(client: aiohttp.ClientSession
             assert caught.value.status == 403
 
 
-async def test_pages_of_the_same_and_of_allowed_origins_get_in(
+async def test_pages_of_the_same_and_of_allowed_origins_can_connect(
     client: aiohttp.ClientSession, start: Start, relay: Running
 ) -> None:
-    """The relay's own pages, those of its public address, and those that the operator named."""
+    """Allowed are the relay itself, its public URL, and the configured origins."""
     made = await start(HELD)
     path = f"/v1/tasks/{made['task']['id']}/ws"
     changes = {"allowed_origins": ("https://app.example",), "public_url": "https://relay.example/"}
     async with relay_with(relay, **changes):
         for origin in (relay.url, "https://app.example", "https://relay.example"):
             async with client.ws_connect(path, origin=origin) as socket:
-                assert (await heard(socket))["type"] == "snapshot"
+                assert (await next_message(socket))["type"] == "snapshot"
 
 
-async def test_a_fault_of_one_subscription_leaves_the_others_alone(
+async def test_a_failed_subscription_does_not_affect_the_others(
     page: aiohttp.ClientSession, start: Start, sandbox: Sandbox, relay: Running
 ) -> None:
-    """Twenty good ones, and among them each kind of bad one: an error for each bad one, a story for each good one."""
+    """Each failure is reported as an error that names its topic."""
     good = [await start(HELD) for _ in range(20)]
     unsubscribed = good[0]["task"]["id"]
     async with page.ws_connect("/v1/ws") as socket:
@@ -284,12 +288,12 @@ async def test_a_fault_of_one_subscription_leaves_the_others_alone(
                 await subscribe(socket, unsubscribed)
                 await subscribe(socket, "nobody", token="x")
                 await socket.send_json({"type": "subscribe", "tag": "project:1", "token": good[2]["token"]})
-        messages = [await heard(socket) for _ in range(25)]
+        messages = [await next_message(socket) for _ in range(25)]
         for made in good:
             sandbox.release(made["task"]["upstream_id"])
         done: set[str] = set()
         while len(done) < 20:
-            message = await heard(socket)
+            message = await next_message(socket)
             if message["type"] == "done":
                 done.add(message["task"])
 
@@ -304,65 +308,67 @@ async def test_a_fault_of_one_subscription_leaves_the_others_alone(
     assert done == {made["task"]["id"] for made in good}
 
 
-async def test_coming_back_to_a_task_without_a_cursor_gets_its_state(
+async def test_a_client_can_unsubscribe_and_subscribe_again(
     page: aiohttp.ClientSession, start: Start, sandbox: Sandbox
 ) -> None:
-    """Unsubscribed is forgotten: nothing comes, until it is subscribed again."""
+    """Nothing is sent in between, and the new subscription starts with a snapshot."""
     one, other = await start(HELD), await start(HELD)
     async with page.ws_connect("/v1/ws") as socket:
         for made in (one, other):
             await subscribe(socket, made["task"]["id"], token=made["token"])
-            assert (await heard(socket))["type"] == "snapshot"
+            assert (await next_message(socket))["type"] == "snapshot"
         await socket.send_json({"type": "unsubscribe", "task": one["task"]["id"]})
         await subscribe(socket, "sync")  # answered once the message before it has been read
-        assert (await heard(socket))["code"] == "unauthorized"
+        assert (await next_message(socket))["code"] == "unauthorized"
         for made in (one, other):
             sandbox.release(made["task"]["upstream_id"])
-        while (message := await heard(socket))["type"] != "done":
+        while (message := await next_message(socket))["type"] != "done":
             assert message["task"] == other["task"]["id"]
         await subscribe(socket, one["task"]["id"], token=one["token"])
-        assert (await heard(socket))["task"]["id"] == one["task"]["id"]
+        assert (await next_message(socket))["task"]["id"] == one["task"]["id"]
 
 
-async def test_a_connection_follows_only_so_many(client: aiohttp.ClientSession, start: Start, relay: Running) -> None:
-    """Past the limit one more is an error; one that is followed already may be begun anew."""
+async def test_subscriptions_per_connection_are_limited(
+    client: aiohttp.ClientSession, start: Start, relay: Running
+) -> None:
+    """Subscribing again to the same task is allowed at the limit."""
     one, other = (await start(HELD))["task"]["id"], (await start(HELD))["task"]["id"]
     async with relay_with(relay, subscription_limit=1), client.ws_connect("/v1/ws") as socket:
         for task, kind in ((one, "snapshot"), (other, "error"), (one, "snapshot")):
             await subscribe(socket, task)
-            assert (await heard(socket))["type"] == kind
+            assert (await next_message(socket))["type"] == kind
 
 
-async def test_a_token_that_expires_while_open_is_closed_with_4002(
+async def test_an_expired_token_ends_the_connection_or_the_subscription(
     page: aiohttp.ClientSession, start: Start, relay: Running, later: Later
 ) -> None:
-    """Come back with a fresh one: on one task the connection ends, on many just that subscription."""
+    """On the WebSocket of a task it is a close with 4002, on that of several topics an error."""
     short, long = await start(HELD, ttl=60), await start(HELD, ttl=6000)
     task = short["task"]["id"]
     async with (
         page.ws_connect(f"/v1/tasks/{task}/ws", params={"token": short["token"]}) as one,
         page.ws_connect("/v1/ws") as many,
     ):
-        assert (await heard(one))["type"] == "snapshot"
+        assert (await next_message(one))["type"] == "snapshot"
         for made in (short, long):
             await subscribe(many, made["task"]["id"], token=made["token"])
-            assert (await heard(many))["type"] == "snapshot"
+            assert (await next_message(many))["type"] == "snapshot"
         later(61)
 
         assert (await close_of(one))[0] == 4002
-        error = await heard(many)
+        error = await next_message(many)
         assert (error["task"], error["code"]) == (task, "token_expired")
         await subscribe(many, task, token=short["token"])
-        assert (await heard(many))["code"] == "token_expired"
+        assert (await next_message(many))["code"] == "token_expired"
         await subscribe(many, long["task"]["id"], token=long["token"])
-        assert (await heard(many))["type"] == "snapshot"
+        assert (await next_message(many))["type"] == "snapshot"
     assert relay.context.hub.channels <= 1
 
 
-async def test_a_fresh_token_carries_on_what_it_covers(
+async def test_auth_extends_the_subscriptions_that_the_token_covers(
     page: aiohttp.ClientSession, start: Start, relay: Running, later: Later
 ) -> None:
-    """`auth` renews the one connection, and of many subscriptions those that it is for."""
+    """Other subscriptions expire as before."""
     mine, others = await start(HELD, ttl=60), await start(HELD, ttl=60)
     task = mine["task"]["id"]
     fresh, _ = relay.context.access.mint(task, scope="view", ttl_s=6000)
@@ -370,32 +376,34 @@ async def test_a_fresh_token_carries_on_what_it_covers(
         page.ws_connect(f"/v1/tasks/{task}/ws", params={"token": mine["token"]}) as one,
         page.ws_connect("/v1/ws") as many,
     ):
-        assert (await heard(one))["type"] == "snapshot"
+        assert (await next_message(one))["type"] == "snapshot"
         for made in (mine, others):
             await subscribe(many, made["task"]["id"], token=made["token"])
-            assert (await heard(many))["type"] == "snapshot"
+            assert (await next_message(many))["type"] == "snapshot"
         for socket in (one, many):
             await socket.send_json({"type": "auth", "token": fresh})
         await subscribe(many, task)  # without a token of its own: the connection's is the fresh one now
-        assert (await heard(many))["type"] == "snapshot"
+        assert (await next_message(many))["type"] == "snapshot"
         (viewer,) = [viewer for viewer in relay.context.hub._viewers if isinstance(viewer, TaskWebSocketViewer)]
         while (viewer.subscriptions["task", task].expires_at or 0) < mine["task"]["created_at"] + 600:  # noqa: ASYNC110 -- `auth` has no answer
             await asyncio.sleep(0)
         later(61)
 
-        error = await heard(many)
+        error = await next_message(many)
         assert (error["task"], error["code"]) == (others["task"]["id"], "token_expired")
         later(0)
         await one.send_json({"type": "auth", "token": "no good"})
         assert (await close_of(one))[0] == 4500
 
 
-async def test_a_full_or_draining_relay_says_so(client: aiohttp.ClientSession, start: Start, relay: Running) -> None:
-    """4004 and 4001: both come back, later."""
+async def test_a_full_or_draining_relay_closes_with_4004_or_4001(
+    client: aiohttp.ClientSession, start: Start, relay: Running
+) -> None:
+    """Both ask the client to reconnect later."""
     made = await start(HELD)
     path = f"/v1/tasks/{made['task']['id']}/ws"
     async with client.ws_connect(path) as first:
-        assert (await heard(first))["type"] == "snapshot"
+        assert (await next_message(first))["type"] == "snapshot"
         relay.context.viewers._limit = 1
         for address in (path, "/v1/ws"):
             async with client.ws_connect(address) as socket:
@@ -409,10 +417,10 @@ async def test_a_full_or_draining_relay_says_so(client: aiohttp.ClientSession, s
         await draining
 
 
-async def test_a_store_that_fails_is_no_fault_of_the_viewer(
+async def test_a_failing_journal_closes_with_1011(
     client: aiohttp.ClientSession, start: Start, relay: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """1011, which comes back; and no HTTP answer in the middle of the frames."""
+    """The client reconnects later, and no HTTP response is written among the frames."""
     made = await start(HELD)
 
     async def fail(_task: str) -> Snapshot | None:
@@ -426,10 +434,10 @@ async def test_a_store_that_fails_is_no_fault_of_the_viewer(
         assert (await close_of(socket))[0] == 1011
 
 
-async def test_a_bug_cuts_the_connection_and_nothing_else(
+async def test_an_unexpected_error_cuts_only_its_connection(
     client: aiohttp.ClientSession, relay: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error that nobody foresaw: no HTTP answer is written among the frames, and the relay lives."""
+    """No HTTP response is written among the frames, and the relay goes on."""
 
     async def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
@@ -445,10 +453,10 @@ async def test_a_bug_cuts_the_connection_and_nothing_else(
     assert relay.context.hub.viewers == 0
 
 
-async def test_who_asks_without_reading_is_heard_no_further(
+async def test_a_client_that_does_not_read_the_answers_is_not_read_further(
     relay: Running, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each bad question has an answer; whoever does not read them may not pile them up in our memory."""
+    """Otherwise the answers would fill the memory."""
     asked = 0
     check = relay.context.access.check
 
@@ -478,4 +486,4 @@ async def test_who_asks_without_reading_is_heard_no_further(
         assert viewer.buffered() < 256 * 1024
         transport.resume_reading()
         for _ in range(5000):
-            assert (await heard(socket))["code"] == "forbidden"
+            assert (await next_message(socket))["code"] == "forbidden"
