@@ -286,6 +286,37 @@ async def test_a_task_that_cannot_be_read_does_not_hide_others(
     assert hub._tags._waiting == {}
 
 
+async def test_tasks_are_read_one_after_the_other(journal: SlowJournal, hub: Hub) -> None:
+    """Their events wait, and none is lost."""
+    viewer = await watch(hub)
+    journal.passes_state = False
+    journal.gate.clear()
+    await journal.start("a", SHOP)
+    await journal.start("b", SHOP)
+    await journal.reach("queue", State.QUEUED, "a")
+    await journal.reach("queue", State.QUEUED, "b")
+    journal.gate.set()
+    await reads_finished(hub)
+
+    assert_has(viewer, journal, "a", "b")
+
+
+async def test_reads_stop_when_the_last_viewer_of_a_tag_leaves(journal: SlowJournal, hub: Hub) -> None:
+    """The events that wait are dropped."""
+    viewer = await watch(hub)
+    journal.passes_state = False
+    journal.gate.clear()
+    await journal.start("a", SHOP)
+    reading = hub._tags._reading
+    assert reading is not None
+    hub.leave(viewer)
+    await asyncio.wait([reading])
+
+    assert reading.cancelled()
+    assert hub._tags._reading is None
+    assert not hub._tags._waiting
+
+
 async def test_a_task_that_ends_unread_is_forgotten(
     journal: SlowJournal, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
