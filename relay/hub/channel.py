@@ -38,7 +38,7 @@ class Channel(ABC, Generic[T]):
         return not self.joining and not any(self._groups.values())
 
     def add(self, viewer: Viewer, expires_at: float | None) -> Subscription:
-        """Add a viewer, in place of its previous subscription if there is one, and return its subscription."""
+        """Subscribe a viewer, replacing its previous subscription if it has one, and return the new one."""
         subscription = Subscription(viewer, expires_at)
         self._groups.setdefault(viewer.framing, {})[viewer] = subscription
         viewer.subscriptions[self.topic] = subscription
@@ -56,7 +56,7 @@ class Channel(ABC, Generic[T]):
     @abstractmethod
     def catch_up(self, subscription: Subscription, since: int, now: float) -> None:
         """
-        Write the current state in place of the messages that a viewer has missed while it was slow.
+        Write the current state instead of the messages that a viewer has missed while it was slow.
 
         If there is more to write than its write buffer should hold, mark the subscription stale again.
 

@@ -74,7 +74,7 @@ class Hub:
         self, viewer: Viewer, topic: Topic, cursor: Cursor | None = None, *, expires_at: float | None = None
     ) -> None:
         """
-        Subscribe a viewer to a topic, in place of its previous subscription if there is one.
+        Subscribe a viewer to a topic, replacing its previous subscription if it has one.
 
         A task begins with its state or with what the viewer has missed since `cursor`; then come all its events. A tag
         begins with a summary of each task and `listed`; then come the tasks' events except those that only add text. A

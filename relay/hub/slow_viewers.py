@@ -2,7 +2,7 @@
 The viewers that read more slowly than events arrive.
 
 A viewer becomes slow when its write buffer passes the high-water mark. Nothing more is written to it until the buffer
-is empty; then it is sent the current state in place of what it has missed.
+is empty; then it is sent the current state instead of what it has missed.
 """
 
 import asyncio

@@ -149,7 +149,7 @@ class TagRouter:
         for task in list(dict.fromkeys((*unended, *newest)))[:LISTED]:
             if task in channel:
                 continue
-            with suppress(StoreDamaged):  # logged by the journal; the other tasks are listed all the same
+            with suppress(StoreDamaged):  # logged by the journal; the other tasks are still listed
                 snapshot = await self._journal.snapshot(task)
                 if snapshot is not None and task not in channel:  # it may have been published during the read
                     channel.load(snapshot)

@@ -107,7 +107,7 @@ async def test_a_viewer_that_does_not_read_for_a_minute_is_disconnected(
 
 
 async def test_a_viewer_that_is_never_slow_is_sent_what_it_has_missed_at_once(journal: SlowJournal, hub: Hub) -> None:
-    """A poll gets the state in place of a very large commit, without waiting for a sweep."""
+    """A poll gets the state instead of a very large commit, without waiting for a sweep."""
     viewer = await join(hub)
     await journal.log(*["x" * 30_000] * (FLOOD_BYTES // 30_000 + 1))
     assert viewer.types == ["snapshot"]

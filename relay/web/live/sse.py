@@ -125,7 +125,7 @@ async def serve(
     with suppress(ConnectionResetError):  # a client that has left already is noticed below
         await response.prepare(request)
         # Written through aiohttp, which sends the headers with the first bytes. From here on the hub writes directly.
-        # It is a line of the first event and not an event of its own: some clients dispatch events without data.
+        # It is a line of the first event and not a separate event: some clients dispatch events without data.
         await response.write(b"retry: %d\n" % random.randint(*RETRY_MS))  # noqa: S311 -- not a secret
         response.headers.clear()  # they have been sent, and would take memory as long as the stream lives
     with viewer_slot(request) as refusal:

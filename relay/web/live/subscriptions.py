@@ -44,7 +44,7 @@ async def subscribe(
         request: the request of the connection.
         viewer: the connection.
         wanted: the topic, the cursor and the token.
-        default: the grant or credential for a subscription without a token of its own.
+        default: the grant or credential for a subscription without its own token.
 
     Raises:
         OSError: the journal failed.

@@ -73,4 +73,4 @@ class MultiWebSocketViewer(MultiViewer, WebSocketViewer):
     def __init__(self, socket: ServerWebSocket, transport: asyncio.WriteTransport, credential: str | None) -> None:
         super().__init__(socket, transport)
         self.credential = credential
-        """The credential of subscriptions without a token of their own."""
+        """The credential of subscriptions without their own token."""

@@ -382,7 +382,7 @@ async def test_auth_extends_the_subscriptions_that_the_token_covers(
             assert (await next_message(many))["type"] == "snapshot"
         for socket in (one, many):
             await socket.send_json({"type": "auth", "token": fresh})
-        await subscribe(many, task)  # without a token of its own: the connection's is the fresh one now
+        await subscribe(many, task)  # without a token: that of the connection is the new one now
         assert (await next_message(many))["type"] == "snapshot"
         (viewer,) = [viewer for viewer in relay.context.hub._viewers if isinstance(viewer, TaskWebSocketViewer)]
         while (viewer.subscriptions["task", task].expires_at or 0) < mine["task"]["created_at"] + 600:  # noqa: ASYNC110 -- `auth` has no answer
