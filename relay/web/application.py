@@ -28,7 +28,7 @@ ROUTES = (
     web.get("/v1/tasks/{id}", rest.show),
     web.get("/v1/tasks/{id}/input", rest.show_input),
     web.get("/v1/tasks/{id}/events", rest.events, allow_head=False),  # the hub writes without looking
-    web.get("/v1/tasks/{id}/ws", ws.one, allow_head=False),
+    web.get("/v1/tasks/{id}/ws", ws.serve_task, allow_head=False),
     web.post("/v1/tasks/{id}/cancel", rest.cancel),
     web.post("/v1/tasks/{id}/tokens", rest.mint),
     web.post("/v1/tokens", rest.mint_for_tag),
@@ -37,7 +37,7 @@ ROUTES = (
     web.get("/v1/models/{owner}/{name}", models.show),
     web.post("/v1/files", files.upload),
     web.post("/v1/folders", files.create_folder),
-    web.get("/v1/ws", ws.many, allow_head=False),
+    web.get("/v1/ws", ws.serve_topics, allow_head=False),
     web.get("/v1/events", events.get, allow_head=False),
     web.post("/v1/events", events.post),
     web.post("/hooks/{provider}/{hook}", hooks.call_back),

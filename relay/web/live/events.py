@@ -91,7 +91,7 @@ class PollViewer(MultiViewer):
 
 
 async def get(request: web.Request) -> web.StreamResponse:
-    """`GET /v1/events`: subscriptions in the query, with one credential for all of them."""
+    """Serve `GET /v1/events`: subscriptions in the query, with one credential for all of them."""
     if _is_over(request):
         return web.Response(status=204)
     grant = granted(request)
@@ -99,7 +99,7 @@ async def get(request: web.Request) -> web.StreamResponse:
 
 
 async def post(request: web.Request) -> web.StreamResponse:
-    """`POST /v1/events`: subscriptions in the body, each with its own cursor and token if needed."""
+    """Serve `POST /v1/events`: subscriptions in the body, each with its own cursor and token if needed."""
     grant = granted(request) if credential(request) is not None else None
     body = SubscriptionsBody.model_validate(await read_object(request))
     return web.Response(status=204) if _is_over(request) else await _respond(request, body.subscriptions, grant)

@@ -46,8 +46,8 @@ FIRST_SUCCESS_S = 60.0
 _log = log.get("web")
 
 
-async def one(request: web.Request) -> ServerWebSocket:
-    """`GET /v1/tasks/{id}/ws`: one task. The client need not send anything; `auth` renews its token."""
+async def serve_task(request: web.Request) -> ServerWebSocket:
+    """Serve `GET /v1/tasks/{id}/ws`: one task. The client need not send anything; `auth` renews its token."""
     parts, task = context(request), request.match_info["id"]
     socket, transport = await _accept(request)
     viewer = TaskWebSocketViewer(socket, transport)
@@ -74,8 +74,8 @@ async def one(request: web.Request) -> ServerWebSocket:
     return await _finish(viewer)
 
 
-async def many(request: web.Request) -> ServerWebSocket:
-    """`GET /v1/ws`: several topics. Subscriptions come and go by message, and fail one by one."""
+async def serve_topics(request: web.Request) -> ServerWebSocket:
+    """Serve `GET /v1/ws`: several topics. Subscriptions come and go by message, and fail one by one."""
     socket, transport = await _accept(request)
     given = credential(request)
     viewer = MultiWebSocketViewer(socket, transport, given.text if given is not None else None)
