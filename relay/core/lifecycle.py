@@ -90,9 +90,6 @@ class Lifecycle:
         self._end: EndSeen | None = None
         self._settle_at: float | None = None
 
-    def __repr__(self) -> str:
-        return f"<Lifecycle {self.snapshot.id} {self.snapshot.state} seq={self.snapshot.seq}>"
-
     @property
     def snapshot(self) -> Snapshot:
         """The state after all events that were returned."""

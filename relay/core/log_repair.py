@@ -195,9 +195,8 @@ def _bare(text: str) -> str:
 
 def _after(text: str, count: int) -> str:
     """Return what follows the first `count` bare characters."""
-    for index, char in enumerate(text):
-        if count == 0:
-            return text[index:]
-        if not char.isspace():
-            count -= 1
-    return ""
+    index = 0
+    while count:
+        count -= not text[index].isspace()
+        index += 1
+    return text[index:]

@@ -28,9 +28,6 @@ class PlatformClock:
         self._high = math.inf
         self._hint: tuple[float, float] | None = None
 
-    def __repr__(self) -> str:
-        return f"<PlatformClock {self._low:.1f}..{self._high:.1f}>"
-
     def observe(self, platform_at: float, *, after: float = -math.inf, before: float) -> None:
         """
         Add an event that the platform dates `platform_at` and that happened between `after` and `before`.

@@ -944,3 +944,16 @@ async def test_a_pruned_task_takes_no_room(journal: Journal) -> None:
     assert await journal.prune(ended_before=1e9, limit=1) == ("a",)
 
     assert await journal.size_bytes() <= before + 3 * 4096
+
+
+async def test_the_time_saved_last_is_returned(journal: Journal) -> None:
+    """Null before the first, if there is no task either."""
+    assert await journal.saved_time() is None
+    for at in (1000.25, 900.5):
+        await journal.save_time(at)
+        assert await journal.saved_time() == at
+
+
+async def test_a_journal_that_works_passes_its_check(journal: Journal) -> None:
+    """However often it is checked."""
+    assert await asyncio.gather(*(journal.check() for _ in range(3))) == [None] * 3

@@ -107,3 +107,25 @@ def test_a_message_is_a_line_with_or_without_its_line_end() -> None:
     for message in said:
         text += as_lines(message, text)
     assert text == "Loading\ntwo\nlines\nended\n\r 10%|\r 20%|\ndone\ncrlf\r\n"
+
+
+def test_a_missed_last_line_before_a_blank_one_gets_a_line_end() -> None:
+    """Or it would run into the blank line."""
+    assert gaps("a\n\n", "a\nb", cut=False) == [Gap("b\n", 1)]
+
+
+def test_a_cut_log_that_contradicts_the_record_adds_nothing() -> None:
+    """Its end is not in the record, or the record ends with it."""
+    assert gaps("abc", "xyz", cut=True) == []
+    assert gaps("zz ab", "xx zzab", cut=True) == []
+
+
+def test_text_that_was_missed_within_a_line_is_inserted_there() -> None:
+    """No line end is added to it."""
+    assert gaps("ac", "abc", cut=False) == [Gap("b", 1)]
+
+
+def test_messages_that_the_record_has_joined_are_continued() -> None:
+    """The line end that was written already is not repeated."""
+    assert gaps("a\nb\n", "ab\nc", cut=False) == [Gap("c", 0)]
+    assert gaps("b\nc\n", "a b c d", cut=True) == [Gap(" d", 0)]

@@ -69,3 +69,10 @@ def test_a_date_header_counts_only_while_nothing_better_is_known(date: float) ->
     assert abs(clock.offset_s - (date - T0)) <= 1
     clock.observe(T0, after=T0, before=T0 + 0.2)
     assert clock.offset_s == 0.0
+
+
+def test_an_impossible_interval_says_nothing() -> None:
+    """An event cannot have happened before the start of its interval."""
+    clock = PlatformClock()
+    clock.observe(T0 + 600, after=T0 + 5, before=T0)
+    assert clock.offset_s == 0.0

@@ -79,3 +79,11 @@ def test_an_answer_is_not_told_again_for_its_repetition_in_one_piece() -> None:
 def test_a_record_without_results_takes_none_away(shown: tuple[Output, ...]) -> None:
     """It is late."""
     assert merge(shown, ()) == shown
+
+
+def test_a_file_without_a_url_is_not_an_answer() -> None:
+    """Two results without URLs are compared only if both have content, or neither has."""
+    file = Output(content_type="image/png", name="0.png")
+    answer = Output(content_type="raw", content={"raw": "yes"})
+    assert merge((file,), (answer,)) == (answer, file)
+    assert merge((answer,), (file,)) == (file, answer)

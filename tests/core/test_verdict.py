@@ -4,7 +4,7 @@ import pytest
 
 from relay.core.events import Cost, Fault, Output
 from relay.core.signals import EndSeen, Record
-from relay.core.verdict import judge
+from relay.core.verdict import STDERR_CHARS, judge
 
 PICTURE = Output(content_type="image/png", url="https://cdn.example/0.png")
 
@@ -43,3 +43,35 @@ def test_a_failure_without_a_reason_says_that() -> None:
 
     assert done is not None
     assert done.error == Fault(code=None, message="The platform gave no reason.")
+
+
+@pytest.mark.parametrize(
+    ("end", "verdict"),
+    [
+        (EndSeen(how="finished", exit_code=0), "succeeded"),
+        (EndSeen(how="finished", exit_code=0, success=False), "succeeded"),
+        (EndSeen(how="finished", success=True), "succeeded"),
+        (EndSeen(how="finished", exit_code=3), "failed"),
+        (EndSeen(how="finished", success=False), "failed"),
+    ],
+)
+def test_a_record_without_an_exit_code_leaves_it_to_the_frame(end: EndSeen, verdict: str) -> None:
+    """The exit code counts more than the flag, and outputs count nothing beside either."""
+    done = judge(Record(phase="finished", status="task_postprocess_end"), end, (PICTURE,))
+
+    assert done is not None
+    assert (done.verdict, done.inferred, done.exit_code) == (verdict, False, end.exit_code)
+    assert done.evidence[-1] == f"frame: success {end.success}, exit code {end.exit_code}"
+
+
+@pytest.mark.parametrize(
+    ("end", "error"), [(1, "The model exited with code 1."), (None, "The model produced no output.")]
+)
+def test_a_failed_model_is_quoted_or_described(end: int | None, error: str) -> None:
+    """The end of stderr is the error; without one, what is known."""
+    silent = judge(Record(phase="finished", status="x", exit_code=end), None, ())
+    assert silent is not None
+    assert silent.error == Fault(code=end, message=error)
+    loud = judge(Record(phase="finished", status="x", exit_code=end, stderr="x" * STDERR_CHARS + "boom\n"), None, ())
+    assert loud is not None
+    assert loud.error == Fault(code=end, message="x" * (STDERR_CHARS - 4) + "boom")

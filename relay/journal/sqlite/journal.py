@@ -171,9 +171,8 @@ class SQLiteJournal:
                 is_gone = await parts.reader.run(lambda _connection: parts.database.is_gone)
                 idle = parts.writer.used_s + CHECK_WRITE_S <= time.monotonic()
                 if is_gone or idle or parts.writer.availability.reason is not None:
-                    await self._try_writing(
-                        parts.writer, synced=is_gone
-                    )  # a synced write notices that the file is gone and logs it
+                    # A synced write notices that the file is gone, and logs it.
+                    await self._try_writing(parts.writer, synced=is_gone)
         except StoreGone:
             return "the store was deleted or replaced"
         except StoreError:
@@ -194,8 +193,7 @@ class SQLiteJournal:
 
     def _test_written(self, write: asyncio.Future[None]) -> None:
         self._test_write = None
-        if not write.cancelled():
-            write.exception()  # the waiting checks have received it
+        write.exception()  # the checks that waited have raised it
 
     def _publish(self, batches: Sequence[Batch]) -> None:
         """On the loop, after a commit: update the states in memory, then call the listeners."""

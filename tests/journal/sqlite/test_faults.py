@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
 from relay.errors import RelayError, StoreDamaged, StoreError
-from relay.journal.base import Filter, StoredTask
+from relay.journal.base import Claim, Filter, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.sqlite import SQLiteJournal, tasks
 from relay.journal.sqlite import journal as sqlite_journal
@@ -170,6 +170,24 @@ async def test_whatever_breaks_the_writer_everybody_is_answered(
     await journal.append([line("a", 2)])
     assert await journal.check() is None
     assert [entry.seq for entry in (await journal.read("a", after=0, limit=10)).entries] == [1, 2]
+
+
+async def test_work_that_violates_a_constraint_fails_alone(path: Path, journal: SQLiteJournal) -> None:
+    """SQLite's error rolls back the whole transaction. The other jobs are committed by themselves."""
+    await create(journal, "a")
+    task = StoredTask(id="b", provider="wiro", model="o/m", created_at=1.0, input={}, metadata={})
+    claim = Claim(key="k", digest="d", task="unknown", at=1.0)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # both jobs have to wait, and are then done in one transaction
+        jobs = [journal.append([line("a", 2)]), journal.create(task, submit("b"), claim=claim)]
+        running = [asyncio.ensure_future(job) for job in jobs]
+        await asyncio.sleep(0)
+    appended, created = await asyncio.gather(*running, return_exceptions=True)
+
+    assert appended is None
+    assert isinstance(created, StoreError)
+    assert await journal.stored_task("b") is None
+    assert await journal.check() is None
 
 
 async def test_one_append_that_breaks_the_writer_takes_no_other_with_it(
