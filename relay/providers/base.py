@@ -6,9 +6,9 @@ into the typed values below and in `core.signals`, and lets only `relay.errors.U
 socket token is the power over a task: it is in no repr, error or log line.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from relay.catalogue.model import Model
@@ -16,13 +16,18 @@ from relay.core.signals import Record, Signal
 from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
 
 
-class Unsent(asyncio.CancelledError):
-    """Whoever awaited a run was cancelled before all of it was sent: surely nothing was started."""
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One attempt to send a run. The caller and the provider share it while the run is being sent."""
 
+    canceled: bool = False
+    """Set by the caller to stop sending. Once the attempt is complete, it has no effect."""
+    complete: bool = False
+    """
+    Set by the provider when it hands the last byte to the connection: from then on the run may have been started.
 
-def always() -> bool:
-    """Say that a run is wanted, whatever happens."""
-    return True
+    A caller that is cancelled while it waits for the answer learns only from this whether that is possible.
+    """
 
 
 class Provider(Protocol):
@@ -42,19 +47,18 @@ class Provider(Protocol):
     takes_files: bool
     """Whether it has runs with files, and a store to upload them to. Where not, neither is ever asked of it."""
 
-    async def run(self, run: Run, *, wanted: Callable[[], bool] = always) -> UpstreamTask:
+    async def run(self, run: Run, attempt: Attempt | None = None) -> UpstreamTask:
         """
         Start a task. Billable, not idempotent: it is sent once.
 
         Args:
             run: what to start.
-            wanted: asked while it is sent. One that is not wanted any more is broken off, as long as that is certain.
+            attempt: new, for the caller to share. Sending stops if it is canceled before it is complete.
 
         Raises:
             UpstreamRejected: the upstream said no; nothing was started.
-            UpstreamUnavailable: it was not reached, or broken off; nothing was started.
+            UpstreamUnavailable: it was not reached, or the attempt was canceled; nothing was started.
             UpstreamUnclear: it may have been started.
-            Unsent: the caller was cancelled, and nothing was started.
         """
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:

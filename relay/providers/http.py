@@ -20,7 +20,7 @@ import aiohttp
 from relay import __version__
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
 from relay.net.proxy import Proxy
-from relay.providers.base import Unsent, always
+from relay.providers.base import Attempt
 from relay.providers.request_body import Body
 from relay.providers.tls import tls_failure
 
@@ -97,15 +97,11 @@ def _session() -> aiohttp.ClientSession:
 class _Outgoing:
     """A body on its way. An upstream that lacks its last byte cannot have acted on it."""
 
-    def __init__(
-        self, body: Body, extend: Callable[[float], None], wanted: Callable[[], bool], departure: _Departure
-    ) -> None:
+    def __init__(self, body: Body, extend: Callable[[float], None], attempt: Attempt, departure: _Departure) -> None:
         self._body = body
         self._departure = departure
-        self._wanted = wanted
         self._extend = extend
-        self.whole = False
-        """Whether the last piece was handed to the connection: from then on it may have arrived."""
+        self.attempt = attempt
         self.missing: UpstreamUnavailable | None = None
         """Why there is no last piece."""
 
@@ -120,12 +116,14 @@ class _Outgoing:
     async def _pieces(self) -> AsyncIterator[bytes]:
         left = self._body.size_bytes
         async for piece in self._body.pieces():
-            if not self._wanted():
-                raise UpstreamUnavailable("It was broken off before all of it was sent.")
+            if self.attempt.canceled:
+                raise UpstreamUnavailable("The request was canceled before all of it was sent.")
             left -= len(piece)
-            self.whole = left <= 0
+            self.attempt.complete = left <= 0
             self._departure.mark()
-            self._extend(min(self._body.size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_S if self.whole else 0.0)
+            self._extend(
+                min(self._body.size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_S if self.attempt.complete else 0.0
+            )
             yield piece
 
 
@@ -162,20 +160,19 @@ class Http:
         self._way = "" if proxy is None else f" through the proxy {proxy}"
         self._shared: aiohttp.ClientSession | None = None
 
-    async def send(self, path: str, body: Body, *, wanted: Callable[[], bool] = always) -> Answer:
+    async def send(self, path: str, body: Body, attempt: Attempt | None = None) -> Answer:
         """
-        Post a call that must not be repeated, on a connection of its own, for as long as it is wanted.
+        Post a call that must not be repeated, on a connection of its own. Canceling the attempt stops it.
 
         A kept connection may turn out dead after the request went into it, and nobody could tell whether it arrived.
 
         Raises:
             UpstreamUnavailable: nothing was sent, or not all of it.
             UpstreamUnclear: it was sent and not answered.
-            Unsent: the caller was cancelled before all of it was sent.
         """
         timeout = aiohttp.ClientTimeout(total=None, connect=self._connect_s)
         async with _session() as session:
-            return await self._request(session, "POST", path, body=body, timeout=timeout, wanted=wanted)
+            return await self._request(session, "POST", path, body=body, timeout=timeout, attempt=attempt)
 
     async def call(
         self, method: str, path: str, *, body: Body | None = None, query: Mapping[str, str] | None = None
@@ -208,13 +205,13 @@ class Http:
         body: Body | None,
         query: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout,
-        wanted: Callable[[], bool] = always,
+        attempt: Attempt | None = None,
     ) -> Answer:
         headers = {"accept": "application/json", "user-agent": f"relay/{__version__}", **self._headers()}
         limit = asyncio.timeout(self._timeout_s)
         departure, outgoing = _Departure(), None
         if body is not None:
-            outgoing = _Outgoing(body, lambda more_s: self._extend(limit, more_s), wanted, departure)
+            outgoing = _Outgoing(body, lambda more_s: self._extend(limit, more_s), attempt or Attempt(), departure)
             headers |= {"content-type": body.content_type, "content-length": str(body.size_bytes)}
         try:
             async with (
@@ -242,10 +239,6 @@ class Http:
                     answered_at=answered_at,
                     dated_at=dated_at,
                 )
-        except asyncio.CancelledError:
-            if outgoing is not None and not outgoing.whole:
-                raise Unsent from None
-            raise
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise UpstreamUnavailable(f"{self._name} was not called: {self._setting} is no http address.") from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -256,17 +249,17 @@ class Http:
                 f"{self._name} could not be reached{self._way}: the proxy answered HTTP {error.status} to CONNECT."
             ) from None
         except TimeoutError:
-            if outgoing is not None and not outgoing.whole:
+            if outgoing is not None and not outgoing.attempt.complete:
                 raise UpstreamUnavailable(f"{self._name} did not take the request in {self._timeout_s:g} s.") from None
             raise UpstreamUnclear(f"{self._name} did not answer within {self._timeout_s:g} s.") from None
         except (aiohttp.ClientError, OSError):
             # The error itself can quote the answer, so it is not passed on.
             if outgoing is not None and outgoing.missing is not None:
                 raise outgoing.missing from None
-            if outgoing is not None and not outgoing.whole:
+            if outgoing is not None and not outgoing.attempt.complete:
                 raise UpstreamUnavailable(f"The connection to {self._name} broke before all was sent.") from None
             raise UpstreamUnclear(f"The connection to {self._name} broke before its answer was complete.") from None
-        if outgoing is not None and not outgoing.whole and (answer.status >= 500 or answer.status == 408):
+        if outgoing is not None and not outgoing.attempt.complete and (answer.status >= 500 or answer.status == 408):
             # From whoever stands in front of the upstream: it lacks the end, so it cannot have acted.
             raise UpstreamUnavailable(
                 f"{self._name} answered HTTP {answer.status} before all was sent.", retry_after_s=answer.retry_after_s

@@ -5,6 +5,7 @@ A run is sent only when it certainly has not been started before. The intent to 
 anything goes wrong after the first byte, the outcome is unknown and the run is searched for instead of sent again.
 """
 
+import asyncio
 import math
 from collections.abc import AsyncGenerator
 
@@ -14,7 +15,7 @@ from relay.core.events import Fault, State
 from relay.core.signals import Held, Refused, Released, Withdrawn
 from relay.core.snapshot import Snapshot
 from relay.errors import UpstreamError, UpstreamFull, UpstreamUnavailable, UpstreamUnclear
-from relay.providers.base import Unsent
+from relay.providers.base import Attempt
 from relay.tasks.context import TaskContext
 from relay.tasks.outcome import Outcome
 from relay.tasks.search import Search
@@ -49,6 +50,7 @@ class Submission:
         self._sent_at = snapshot.updated_at
         """When the intent to send the run was logged last."""
         self._canceled = snapshot.cancel is not None
+        self._attempt = Attempt()
         self._queue_until = math.inf
         self._refusals = 0
         self._log = log.get("submission").bind(task=self._task, provider=self._provider.name)
@@ -56,7 +58,7 @@ class Submission:
 
     def cancel(self) -> None:
         """Leave the queue, or stop sending the run while it is certain that the provider has not started it."""
-        self._canceled = True
+        self._canceled = self._attempt.canceled = True
         self._admission.queue.wake(self._task)
 
     async def outcomes(self, *, may_be_sent: bool) -> AsyncGenerator[Outcome, None]:
@@ -99,12 +101,14 @@ class Submission:
                     self._sent_at = self._clock()
                 try:
                     with self._admission.sending():
-                        upstream = await self._provider.run(self._context.run, wanted=lambda: not self._canceled)
+                        self._attempt = Attempt(canceled=self._canceled)
+                        upstream = await self._provider.run(self._context.run, self._attempt)
                         yield Outcome.accepted(upstream)
                     ended = True
-                except Unsent:
-                    # The relay is stopping. The next process finds the task queued and sends its run the first time.
-                    yield Outcome(signal=Held(reason="The relay stopped before the run was sent.", position=1))
+                except asyncio.CancelledError:
+                    if not self._attempt.complete:
+                        # The relay is stopping. The next process finds the task queued and sends its run then.
+                        yield Outcome(signal=Held(reason="The relay stopped before the run was sent.", position=1))
                     raise
                 except UpstreamFull as error:
                     reason = error.detail

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
-from relay.providers.base import Unsent
+from relay.providers.base import Attempt
 from relay.providers.http import Http
 from relay.providers.request_body import JsonBody
 
@@ -73,8 +73,8 @@ async def test_a_refusal_in_the_middle_of_a_body_says_that_nothing_was_acted_on(
             await http.send("/Run", JsonBody(b"x" * 2**25))
 
 
-async def test_a_caller_who_is_cancelled_in_the_middle_of_a_body_learns_that_it_was_not_acted_on() -> None:
-    """Only before its end: afterwards a cancellation says nothing."""
+async def test_a_caller_that_is_cancelled_learns_whether_the_request_was_complete() -> None:
+    """If it was not, the upstream cannot have acted on it."""
     begun, over = asyncio.Event(), asyncio.Event()
 
     async def stand_still(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -83,27 +83,31 @@ async def test_a_caller_who_is_cancelled_in_the_middle_of_a_body_learns_that_it_
         await over.wait()
 
     async with upstream(stand_still) as http:
-        for size_bytes, unsent in ((2**25, True), (10, False)):
+        for size_bytes, complete in ((2**25, False), (10, True)):
             begun.clear()
-            sending = asyncio.create_task(http.send("/Run", JsonBody(b"x" * size_bytes)))
+            attempt = Attempt()
+            sending = asyncio.create_task(http.send("/Run", JsonBody(b"x" * size_bytes), attempt))
             await begun.wait()
             sending.cancel()
-            with pytest.raises(asyncio.CancelledError) as caught:
+            with pytest.raises(asyncio.CancelledError):
                 await sending
-            assert isinstance(caught.value, Unsent) is unsent
+            assert attempt.complete is complete
         over.set()
 
 
-async def test_a_body_that_is_not_wanted_any_more_is_broken_off() -> None:
-    """Before its end; the end itself is never withheld once it is on its way."""
-    wanted = iter([True, True, False])
+async def test_a_canceled_attempt_stops_before_the_last_byte() -> None:
+    """Nothing was started."""
+    attempt = Attempt()
 
     async def read(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        attempt.canceled = True
         await reader.read()
 
     async with upstream(read) as http:
-        with pytest.raises(UpstreamUnavailable, match="broken off before all"):
-            await http.send("/Run", JsonBody(b"x" * 2**20), wanted=lambda: next(wanted))
+        with pytest.raises(UpstreamUnavailable, match="canceled before all"):
+            await http.send("/Run", JsonBody(b"x" * 2**25), attempt)
+    assert not attempt.complete
 
 
 async def test_a_whole_body_without_an_answer_is_unclear() -> None:

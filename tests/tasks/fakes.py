@@ -16,7 +16,7 @@ from relay.errors import UpstreamError
 from relay.files.spool import Spool
 from relay.journal.base import StoredTask
 from relay.journal.memory import MemoryJournal
-from relay.providers.base import Provider
+from relay.providers.base import Attempt, Provider
 from relay.tasks.admission import Admission
 from relay.tasks.context import TaskContext
 
@@ -49,11 +49,12 @@ class FakeProvider:
         self.streams_opened: list[Sequence[Signal] | UpstreamError] = [()]
         self.during_run: Callable[[], None] | None = None
 
-    async def run(self, run: Run, *, wanted: Callable[[], bool]) -> UpstreamTask:
+    async def run(self, run: Run, attempt: Attempt) -> UpstreamTask:
         self.sent.append(run)
         if self.during_run is not None:
             self.during_run()
         await asyncio.sleep(0)
+        attempt.complete = True
         return _next(self.answers)
 
     async def find(self, _run: Run, *, since: float, until: float) -> Found:

@@ -4,6 +4,7 @@ Submitting a task: the outcomes that a submission yields (`relay.tasks.outcome`)
 What one task needs (`relay.tasks.context`) is assembled by `tests.tasks.fakes`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,6 @@ from relay.errors import (
     UpstreamUnavailable,
     UpstreamUnclear,
 )
-from relay.providers.base import Unsent
 from relay.sandbox import Sandbox
 from relay.tasks import search
 from relay.tasks.outcome import Outcome
@@ -187,14 +187,29 @@ async def test_a_run_that_was_not_sent_when_the_relay_stopped_stays_queued() -> 
     one = await bench()
 
     def stop() -> None:
-        raise Unsent
+        raise asyncio.CancelledError
 
     one.provider.during_run = stop
     outcomes = Submission(one.context, one.snapshot).outcomes(may_be_sent=False)
     assert isinstance((await anext(outcomes)).signal, Held)
-    with pytest.raises(Unsent):
+    with pytest.raises(asyncio.CancelledError):
         await anext(outcomes)
     assert one.spool.releases == 0
+
+
+async def test_a_run_that_was_sent_when_the_relay_stopped_is_left_to_the_search() -> None:
+    """It may have been started, so it must not look as if it were queued."""
+    one = await bench()
+    submission = Submission(one.context, one.snapshot)
+
+    def stop() -> None:
+        submission._attempt.complete = True
+        raise asyncio.CancelledError
+
+    one.provider.during_run = stop
+    outcomes = submission.outcomes(may_be_sent=False)
+    with pytest.raises(asyncio.CancelledError):
+        await anext(outcomes)
 
 
 async def test_large_files_are_not_uploaded_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

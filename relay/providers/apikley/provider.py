@@ -13,7 +13,7 @@ from relay.net.proxy import DIRECT, Proxies
 from relay.providers.apikley import states
 from relay.providers.apikley.answers import confirm, parse_create, parse_record
 from relay.providers.apikley.callbacks import proven_job
-from relay.providers.base import always
+from relay.providers.base import Attempt
 from relay.providers.http import Http
 from relay.providers.lenient_json import dump
 from relay.providers.notices import Notices
@@ -63,7 +63,7 @@ class ApikleyProvider:
         self._webhook_secret = webhook_secret
         self._clock = clock
 
-    async def run(self, run: Run, *, wanted: Callable[[], bool] = always) -> UpstreamTask:
+    async def run(self, run: Run, attempt: Attempt | None = None) -> UpstreamTask:
         body: dict[str, object] = {"model": run.model, "input": dict(run.input)}
         if run.callback_url is not None:
             body["callBackUrl"] = run.callback_url
@@ -72,7 +72,7 @@ class ApikleyProvider:
         except ValueError:
             wrong = FieldError(field="input", message="The input is nested too deep.")
             raise UpstreamRejected(wrong.message, code=Code.INVALID_INPUT, fields=(wrong,)) from None
-        return parse_create(await self._http.send("/api/v1/jobs/createTask", JsonBody(data), wanted=wanted))
+        return parse_create(await self._http.send("/api/v1/jobs/createTask", JsonBody(data), attempt))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         return Found()  # Apikley has no list: only a signed callback can still name the job

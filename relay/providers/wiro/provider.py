@@ -1,6 +1,6 @@
 """Wiro as a provider: which call does what. It carries and translates; it decides nothing and keeps no task."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from math import inf
 
@@ -10,7 +10,7 @@ from relay.core.signals import Record, Signal
 from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, UpstreamTask
 from relay.errors import Code, UpstreamRejected
 from relay.net.proxy import DIRECT, Proxies
-from relay.providers.base import always
+from relay.providers.base import Attempt
 from relay.providers.lenient_json import short
 from relay.providers.notices import Notices
 from relay.providers.wiro import runs, socket, store
@@ -65,8 +65,8 @@ class WiroProvider:
         self._notices = Notices()
         self._task_list = TaskList(self._read_page)
 
-    async def run(self, run: Run, *, wanted: Callable[[], bool] = always) -> UpstreamTask:
-        return parse_run(await self._rest.run(run.model, runs.written(run), wanted))
+    async def run(self, run: Run, attempt: Attempt | None = None) -> UpstreamTask:
+        return parse_run(await self._rest.run(run.model, runs.written(run), attempt))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         span = Span(since - CLOCK_SKEW_S, until + CLOCK_SKEW_S)

@@ -1,10 +1,11 @@
 """Wiro's REST calls: which path and body each has, signed. What an answer means is not decided here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from relay.errors import Code, FieldError, UpstreamRejected
 from relay.net.proxy import Proxy
+from relay.providers.base import Attempt
 from relay.providers.http import Answer, Http
 from relay.providers.lenient_json import dump
 from relay.providers.request_body import Body, JsonBody
@@ -24,16 +25,16 @@ class Rest:
             proxy=proxy,
         )
 
-    async def run(self, model: str, body: Body, wanted: Callable[[], bool]) -> Answer:
+    async def run(self, model: str, body: Body, attempt: Attempt | None = None) -> Answer:
         """
-        Send a billable run, for as long as it is wanted.
+        Send a billable run.
 
         Raises:
             UpstreamRejected: `model` is no `owner/name`; nothing was sent.
             UpstreamUnavailable: nothing was sent, or not all of it.
             UpstreamUnclear: it was sent and not answered.
         """
-        return await self._http.send(f"/Run/{_slug(model)}", body, wanted=wanted)
+        return await self._http.send(f"/Run/{_slug(model)}", body, attempt)
 
     async def send(self, path: str, body: Body) -> Answer:
         """
