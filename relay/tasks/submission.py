@@ -8,6 +8,7 @@ anything goes wrong after the first byte, the outcome is unknown and the run is 
 import asyncio
 import math
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from relay import log
 from relay.backoff import full_jitter
@@ -75,14 +76,16 @@ class Submission:
             unclear = UpstreamUnclear("The relay stopped while it was submitting the task, before an answer came.")
             yield Outcome(refusal=unclear)
         else:
-            async for outcome in self._submit():
-                yield outcome
-                unclear = outcome.refusal if isinstance(outcome.refusal, UpstreamUnclear) else None
+            async with aclosing(self._submit()) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
+                    unclear = outcome.refusal if isinstance(outcome.refusal, UpstreamUnclear) else None
         # From here on the run is not sent any more. A relay that stops earlier leaves the files to the next process.
         await self._context.spool.release(self._context.stored.files)
         if unclear is not None:
-            async for outcome in self.search.outcomes(unclear.detail, self._sent_at):
-                yield outcome
+            async with aclosing(self.search.outcomes(unclear.detail, self._sent_at)) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
 
     async def _submit(self) -> AsyncGenerator[Outcome, None]:
         queue, now = self._admission.queue, self._clock()

@@ -1,4 +1,4 @@
-"""What all stories need: they wait for the relay to poll, not for the seconds between two polls."""
+"""Fixtures of all stories: the relay polls often, so that no test waits for the seconds between two polls."""
 
 from dataclasses import replace
 
@@ -19,5 +19,5 @@ def fast_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def slow_polls(fast_polls: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Poll every 2.5 s, as the relay does, so that a test's callback comes between two polls."""
+    """Poll every 2.5 s, as in production, so that a callback arrives between two polls."""
     monkeypatch.setattr(TimeLimits, "without_stream", PLANNED)

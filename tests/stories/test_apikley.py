@@ -1,4 +1,4 @@
-"""Tasks on Apikley through the whole relay: no socket, so its record is polled and its callback heard."""
+"""Tasks on Apikley in a whole relay. It has no socket: the relay polls the record and handles callbacks."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ ApikleyRelay = Callable[..., AbstractAsyncContextManager[Running]]
 
 @pytest.fixture
 def apikley_relay(make_relay: MakeRelay, sandbox: Sandbox, unused_tcp_port: int) -> ApikleyRelay:
-    """Make a relay that knows Apikley; with `calls_back` the sandbox can call it."""
+    """Run a relay with Apikley credentials; with `calls_back`, the sandbox can call it back."""
 
     @asynccontextmanager
     async def make(*, calls_back: bool = False, **changes: Any) -> AsyncIterator[Running]:
@@ -46,12 +46,12 @@ def apikley_relay(make_relay: MakeRelay, sandbox: Sandbox, unused_tcp_port: int)
 
 
 def client_of(relay: Running) -> aiohttp.ClientSession:
-    """A client that sends the management key."""
+    """Return a client that sends the API key."""
     return aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {relay.api_key}"})
 
 
 async def start(client: aiohttp.ClientSession, **given: Any) -> tuple[int, dict[str, Any]]:
-    """Wish for a task on Apikley."""
+    """Request a task on Apikley."""
     body = {"model": MODEL, "provider": "apikley", "input": {"prompt": "a lake at dawn"} | given}
     async with client.post("/v1/tasks", json=body) as answer:
         return answer.status, await answer.json()
@@ -97,7 +97,7 @@ async def log_of(relay: Running, task: str) -> list[Event]:
 
 
 async def test_a_task_is_polled_from_its_queue_to_its_results(apikley_relay: ApikleyRelay, sandbox: Sandbox) -> None:
-    """Every stage that Apikley knows, marked as polled, with two pictures that can be fetched, and its price."""
+    """Every stage of Apikley is marked as polled; two pictures can be fetched, and the cost is known."""
     async with apikley_relay() as relay, client_of(relay) as client:
         sandbox.next_run(hold_at="task_queue|task_start", detail_empty_polls=1, job_progress=True, spelling="kie")
         task = await begun(client, max_images=2)
@@ -129,7 +129,7 @@ async def test_a_task_is_polled_from_its_queue_to_its_results(apikley_relay: Api
 
 
 async def test_what_is_sent_is_what_the_document_prints(apikley_relay: ApikleyRelay, sandbox: Sandbox) -> None:
-    """Model and input side by side, each value as it was given, the callback's address beside them."""
+    """Model and input are separate, values are sent as given, and the callback address is added."""
     given = {
         "prompt": "Draw 5x + 2y = 26 on a blackboard. [sandbox: webhook=none]",
         "image_size": "landscape_21_9",
@@ -148,8 +148,10 @@ async def test_what_is_sent_is_what_the_document_prints(apikley_relay: ApikleyRe
 
 @pytest.mark.usefixtures("slow_polls")
 @pytest.mark.parametrize("secret", [True, False], ids=["with a secret", "without"])
-async def test_a_callback_ends_a_task_at_once(apikley_relay: ApikleyRelay, sandbox: Sandbox, secret: bool) -> None:
-    """It makes the relay look, and is said to be the source; repeated it changes nothing."""
+async def test_a_callback_makes_the_relay_read_the_record_at_once(
+    apikley_relay: ApikleyRelay, sandbox: Sandbox, secret: bool
+) -> None:
+    """The callback is named as the source. Repeating it changes nothing."""
     changes = {} if secret else {"apikley_webhook_secret": None}
     async with apikley_relay(calls_back=True, **changes) as relay, client_of(relay) as client:
         sandbox.next_run(hold_at="task_queue", webhook_times=2)
@@ -168,10 +170,8 @@ async def test_a_callback_ends_a_task_at_once(apikley_relay: ApikleyRelay, sandb
 
 
 @pytest.mark.parametrize("signature", ["bad", "old", "none"])
-async def test_a_callback_that_proves_nothing_is_refused_and_the_task_goes_on(
-    apikley_relay: ApikleyRelay, sandbox: Sandbox, signature: str
-) -> None:
-    """403, and the record is polled as if nobody had called."""
+async def test_an_unsigned_callback_is_rejected(apikley_relay: ApikleyRelay, sandbox: Sandbox, signature: str) -> None:
+    """403, and the record is polled as before."""
     async with apikley_relay(calls_back=True) as relay, client_of(relay) as client:
         sandbox.next_run(signature=signature)
         task = await begun(client)
@@ -185,8 +185,8 @@ async def test_a_callback_that_proves_nothing_is_refused_and_the_task_goes_on(
     assert log[-1].source is Source.POLLED
 
 
-async def test_a_failure_tells_apikleys_own_reason(apikley_relay: ApikleyRelay, sandbox: Sandbox) -> None:
-    """Code and words are those of the record, no results are announced, and nothing is billed."""
+async def test_a_failure_has_the_reason_that_apikley_gave(apikley_relay: ApikleyRelay, sandbox: Sandbox) -> None:
+    """Code and message come from the record; there are no results, and nothing is billed."""
     async with apikley_relay(calls_back=True) as relay, client_of(relay) as client:
         sandbox.next_run(fail="501:The prompt was refused", spelling="kie")
         task = await begun(client)
@@ -201,8 +201,8 @@ async def test_a_failure_tells_apikleys_own_reason(apikley_relay: ApikleyRelay, 
     assert "postprocess_end" not in [event.type for event in log]
 
 
-async def test_a_task_cannot_be_canceled_there(apikley_relay: ApikleyRelay, sandbox: Sandbox) -> None:
-    """409 that says why, and nothing of it in the log."""
+async def test_a_task_on_apikley_cannot_be_canceled(apikley_relay: ApikleyRelay, sandbox: Sandbox) -> None:
+    """409 with the reason, and no event."""
     async with apikley_relay() as relay, client_of(relay) as client:
         sandbox.next_run(hold_at="task_queue")
         task = await begun(client)
@@ -229,10 +229,10 @@ async def test_a_task_cannot_be_canceled_there(apikley_relay: ApikleyRelay, sand
         (505, 502, "upstream_rejected"),
     ],
 )
-async def test_a_refused_task_has_ended_and_its_problem_says_why(
+async def test_a_refused_task_has_failed_and_the_problem_has_the_reason(
     apikley_relay: ApikleyRelay, sandbox: Sandbox, as_status: bool, code: int, status: int, problem_code: str
 ) -> None:
-    """Apikley's code becomes ours, and stands beside it with its words."""
+    """The problem has the relay's code, and Apikley's own code and message."""
     async with apikley_relay() as relay, client_of(relay) as client:
         sandbox.next_run(run_error=f"{code}:Said by Apikley", code_as_status=as_status)
         answered, problem = await start(client)
@@ -245,8 +245,10 @@ async def test_a_refused_task_has_ended_and_its_problem_says_why(
     assert sandbox.jobs == {}
 
 
-async def test_a_task_goes_on_after_a_restart(apikley_relay: ApikleyRelay, sandbox: Sandbox, tmp_path: Path) -> None:
-    """The next process polls on, and no second job was made."""
+async def test_a_task_is_polled_again_after_a_restart(
+    apikley_relay: ApikleyRelay, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """No second job is created."""
     store = f"sqlite:///{tmp_path / 'relay.db'}"
     async with apikley_relay(store=store) as relay, client_of(relay) as client:
         sandbox.next_run(hold_at="task_start")
@@ -262,10 +264,10 @@ async def test_a_task_goes_on_after_a_restart(apikley_relay: ApikleyRelay, sandb
     assert [output.url for output in end.outputs] == job.result_urls()
 
 
-async def test_a_signed_callback_tells_which_job_an_unanswered_run_became(
+async def test_a_signed_callback_identifies_the_job_of_an_unanswered_run(
     apikley_relay: ApikleyRelay, sandbox: Sandbox
 ) -> None:
-    """Apikley has no list to look in, but its callback names the job: it is followed, and the run is sent once."""
+    """Apikley has no list, but its callback names the job, which is then followed. The run is sent once."""
     async with apikley_relay(calls_back=True) as relay, client_of(relay) as client:
         sandbox.next_run(run_http="drop")
         status, started = await start(client)
@@ -277,10 +279,10 @@ async def test_a_signed_callback_tells_which_job_an_unanswered_run_became(
     assert end.upstream_id == next(iter(sandbox.jobs))
 
 
-async def test_a_run_of_which_nothing_is_heard_again_is_lost(
+async def test_an_unanswered_run_without_a_callback_is_lost(
     apikley_relay: ApikleyRelay, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a callback nobody can tell what became of it, so nobody says."""
+    """Nothing can tell what happened to it."""
     monkeypatch.setattr("relay.tasks.search.SEARCH_AFTER_S", (0.0, 0.01))
     async with apikley_relay() as relay, client_of(relay) as client:
         sandbox.next_run(run_http="drop")
@@ -292,8 +294,8 @@ async def test_a_run_of_which_nothing_is_heard_again_is_lost(
     assert len(sandbox.created) == 1
 
 
-async def test_a_callback_about_another_job_is_not_believed(apikley_relay: ApikleyRelay, sandbox: Sandbox) -> None:
-    """Well signed, but the job is somebody's already: whoever sent it, the task's own record is what counts."""
+async def test_a_callback_about_another_job_is_ignored(apikley_relay: ApikleyRelay, sandbox: Sandbox) -> None:
+    """Its signature is valid, but the job belongs to another task. The task's own record counts."""
     async with apikley_relay(calls_back=True) as relay, client_of(relay) as client:
         sandbox.next_run(hold_at="task_queue")
         task = await begun(client)
@@ -311,8 +313,8 @@ async def test_a_callback_about_another_job_is_not_believed(apikley_relay: Apikl
         assert snapshot.upstream_id == next(iter(sandbox.jobs))
 
 
-async def test_a_callback_that_is_too_long_is_refused(apikley_relay: ApikleyRelay, sandbox: Sandbox) -> None:
-    """413: the hook's word is public as soon as it was sent, so its body is bounded as any other."""
+async def test_a_callback_that_is_too_large_is_rejected(apikley_relay: ApikleyRelay, sandbox: Sandbox) -> None:
+    """413: the platform knows the secret of the address, so the body is limited like any other."""
     async with apikley_relay(calls_back=True, body_limit_bytes=4096) as relay, client_of(relay) as client:
         sandbox.next_run(hold_at="task_queue")
         record = await relay.context.tasks.record(await begun(client))
@@ -333,10 +335,10 @@ async def test_a_callback_that_is_too_long_is_refused(apikley_relay: ApikleyRela
     ],
     ids=str,
 )
-async def test_an_oddity_changes_nothing_of_the_end(
+async def test_variants_of_the_record_do_not_change_the_verdict(
     apikley_relay: ApikleyRelay, sandbox: Sandbox, switches: dict[str, object]
 ) -> None:
-    """Each way in which documents and clients differ leads to the same verdict and time, and to a price if told."""
+    """Documents and clients differ; verdict and times are the same, and so is the cost where it is given."""
     async with apikley_relay(calls_back=True) as relay, client_of(relay) as client:
         sandbox.next_run(**switches)
         end = await ended(relay, await begun(client))
@@ -353,10 +355,10 @@ async def test_an_oddity_changes_nothing_of_the_end(
     assert len(end.outputs) == 1
 
 
-async def test_a_success_without_results_is_read_again_and_then_believed(
+async def test_a_success_without_results_is_read_again_before_it_is_accepted(
     apikley_relay: ApikleyRelay, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The record may be filled in late; when it never is, the verdict stands, with a warning."""
+    """The record may be completed late. If it never is, the verdict has a warning."""
     monkeypatch.setattr(schedule, "INCOMPLETE_CHECKS_S", (0.02, 0.05))
     async with apikley_relay(calls_back=True) as relay, client_of(relay) as client:
         sandbox.next_run(result="null")

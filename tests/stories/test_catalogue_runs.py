@@ -1,4 +1,4 @@
-"""What reaches the platforms for a task of the catalogue: exactly what their documents print, checked before."""
+"""What the platforms receive for a model of the catalogue: exactly what their documents print, checked first."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -126,7 +126,7 @@ async def start(client: aiohttp.ClientSession, model: str, given: Mapping[str, o
 async def test_a_run_with_defaults_sends_what_the_document_prints(
     client: aiohttp.ClientSession, sandbox: Sandbox, model: str, given: dict[str, object], spelt: str, printed: Sent
 ) -> None:
-    """Names, values, JSON types, order and the spelling of the model; what the caller gave is kept as it was."""
+    """Names, values, JSON types, order and the model's spelling. The client's own input is kept."""
     status, made = await start(client, model, given)
     async with client.get(f"/v1/tasks/{made['task']['id']}/input") as answer:
         kept = (await answer.json())["input"]
@@ -138,7 +138,7 @@ async def test_a_run_with_defaults_sends_what_the_document_prints(
 
 
 async def test_a_run_on_apikley_sends_what_the_document_prints(make_relay: MakeRelay, sandbox: Sandbox) -> None:
-    """Nobody has to name the provider: the catalogue knows whose model it is."""
+    """The catalogue says which provider has the model."""
     settings = {"apikley_api_key": sandbox.apikley_key, "apikley_api_url": sandbox.apikley_url}
     async with make_relay(**settings) as relay, client_of(relay) as client:
         status, made = await start(client, "ByteDance/Seedream-v4-text-to-image", {"prompt": BOARD})
@@ -153,7 +153,7 @@ async def test_a_run_on_apikley_sends_what_the_document_prints(make_relay: MakeR
 
 @pytest.mark.parametrize("model", [model.model for model in load() if model.provider == "wiro"])
 async def test_every_option_of_every_select_runs(client: aiohttp.ClientSession, sandbox: Sandbox, model: str) -> None:
-    """Each is taken by the relay and by the platform, in its printed form."""
+    """The relay and the platform accept each, in its printed form."""
     listed = load().find("wiro", model)
     assert listed is not None
     for each in listed.inputs:
@@ -164,7 +164,7 @@ async def test_every_option_of_every_select_runs(client: aiohttp.ClientSession, 
 
 
 async def test_every_option_of_every_select_runs_on_apikley(make_relay: MakeRelay, sandbox: Sandbox) -> None:
-    """The same, over the other wire."""
+    """The same on the other platform."""
     model = load().find("apikley", "bytedance/seedream-v4-text-to-image")
     assert model is not None
     options = [(each.name, option.value) for each in model.inputs for option in each.options]
@@ -180,10 +180,10 @@ async def test_every_option_of_every_select_runs_on_apikley(make_relay: MakeRela
     ]
 
 
-async def test_what_does_not_fit_is_refused_before_anything_is_made_or_sent(
+async def test_invalid_input_is_rejected_before_a_task_is_created(
     client: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
-    """422 with a field for each fault and what is allowed; no task, no run; the idempotency key stays free."""
+    """422 with a field for each error and what is allowed. Nothing is sent, and the idempotency key stays free."""
     body: dict[str, object] = {"model": "bytedance/seedream-v4", "input": {"prompt": "a cat", "size": "1K", "n": 1}}
     headers = {"Idempotency-Key": "once"}
     async with client.post("/v1/tasks", json=body, headers=headers) as answer:
@@ -201,16 +201,16 @@ async def test_what_does_not_fit_is_refused_before_anything_is_made_or_sent(
         assert answer.status == 201
 
 
-async def test_a_model_of_a_provider_without_credentials_is_refused(client: aiohttp.ClientSession) -> None:
-    """Else it would be looked for at another provider's."""
+async def test_a_model_of_a_provider_without_credentials_is_rejected(client: aiohttp.ClientSession) -> None:
+    """Otherwise another provider would be asked for it."""
     status, problem = await start(client, "bytedance/seedream-v4-text-to-image", {"prompt": "a cat"})
 
     assert status == 422
     assert [error["field"] for error in problem["errors"]] == ["model"]
 
 
-async def test_a_held_task_sends_the_same_after_a_restart(make_relay: MakeRelay, tmp_path: Path) -> None:
-    """The journal keeps what the caller gave, and what is sent for it is worked out anew."""
+async def test_a_queued_task_sends_the_same_after_a_restart(make_relay: MakeRelay, tmp_path: Path) -> None:
+    """The journal has the checked input."""
     settings: dict[str, object] = {"store": f"sqlite:///{tmp_path}/relay.db"}
     model, given, _, printed = PRINTED[3]
     async with Sandbox(speed=50, concurrency=1) as box:
@@ -231,8 +231,10 @@ async def test_a_held_task_sends_the_same_after_a_restart(make_relay: MakeRelay,
         assert sent(box) == printed
 
 
-async def test_another_model_is_checked_by_the_platforms_word(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
-    """What it takes is asked for; an input that it does not have never gets there, the rest goes as it is."""
+async def test_another_model_is_checked_against_the_platforms_description(
+    client: aiohttp.ClientSession, sandbox: Sandbox
+) -> None:
+    """An unknown input is rejected; other input is sent as it is."""
     status, problem = await start(client, "wiro/sandbox-chat", {"prompt": "rivers", "temperature": 1})
     assert (status, sandbox.runs) == (422, ())
     assert [error["field"] for error in problem["errors"]] == ["input.temperature"]
@@ -244,8 +246,8 @@ async def test_another_model_is_checked_by_the_platforms_word(client: aiohttp.Cl
     assert sent(sandbox) == [("user_id", "string", "7"), ("prompt", "string", "rivers")]
 
 
-async def test_a_model_that_nobody_describes_is_passed_on(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
-    """The platform has the last word, and the log says that nothing was checked."""
+async def test_a_model_without_a_description_is_passed_on(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+    """The platform decides, and the log says that nothing was checked."""
     with capture_logs() as lines:
         status, problem = await start(client, "nobody/nothing", {"x": 1})
 

@@ -1,4 +1,4 @@
-"""A relay that reaches the platforms through an egress proxy alone."""
+"""A relay that can reach the platforms only through an egress proxy."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,8 +71,8 @@ async def test_a_task_runs_through_an_egress_proxy_on_both_wires(tls: bool, shel
     assert any(("CONNECT" if tls else "POST") in line and "api.wiro.test" in line for line in proxy.asked)
 
 
-async def test_check_goes_the_same_way_and_shows_no_password(shell: Shell, sandbox: Sandbox) -> None:
-    """It says which proxy is set; a wrong password is one line that names the proxy."""
+async def test_check_uses_the_proxy_and_hides_its_password(shell: Shell, sandbox: Sandbox) -> None:
+    """It prints the proxy. A wrong password is one line that names the proxy."""
     async with egress(word="pass-word") as proxy, with_tls(port_of(sandbox.api_url)) as tls_port:
         settings = behind(sandbox, proxy, tls_port=tls_port)
         good = await shell.run("check", **settings)
@@ -91,8 +91,8 @@ async def test_check_goes_the_same_way_and_shows_no_password(shell: Shell, sandb
 @pytest.mark.parametrize(
     "refusal", [b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 502 Bad Gateway\r\n\r\n"]
 )
-async def test_what_a_proxy_refuses_to_pass_on_was_surely_not_sent(refusal: bytes) -> None:
-    """So a start can be tried again: nothing was paid for."""
+async def test_a_request_that_the_proxy_refuses_was_not_sent(refusal: bytes) -> None:
+    """So a start can be retried: nothing was billed."""
     async with egress(refusal=refusal) as proxy:
         http = through(Proxy(proxy.url))
         with pytest.raises(UpstreamUnavailable, match="the proxy answered HTTP"):
@@ -102,8 +102,8 @@ async def test_what_a_proxy_refuses_to_pass_on_was_surely_not_sent(refusal: byte
         await http.close()
 
 
-async def test_a_proxy_that_is_not_there_is_named(unused_tcp_port: int) -> None:
-    """Whoever reads the error looks at the proxy, and not at the platform."""
+async def test_an_unreachable_proxy_is_named(unused_tcp_port: int) -> None:
+    """The error points to the proxy and not to the platform."""
     http = through(Proxy.read(f"http://me:pass-word@127.0.0.1:{unused_tcp_port}"))
 
     with pytest.raises(UpstreamUnavailable) as caught:

@@ -1,4 +1,4 @@
-"""Runs with files, from the caller to the platform: each way of giving them, held, over a restart, and at any size."""
+"""Runs with files, from the client to the platform: in every form, while queued, over a restart, and of any size."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ URLS = [f"https://example.com/image{number}.jpg" for number in range(1, 15)]
 
 
 def sent(sandbox: Sandbox) -> list[tuple[str, object]]:
-    """Return the names and values of the last run, a file by its name and digest."""
+    """Return the names and values of the last run. A file is given by its name and digest."""
     return [
         (field.name, (field.value.filename, field.value.sha256) if isinstance(field.value, File) else field.value)
         for field in sandbox.runs[-1].fields
@@ -58,7 +58,7 @@ async def ended(client: aiohttp.ClientSession, task: str) -> str:
 async def test_images_are_sent_as_the_document_prints_them(
     client: aiohttp.ClientSession, sandbox: Sandbox, files: int
 ) -> None:
-    """Files, or files and addresses, fourteen in all: a form with names and values as in the seed, in its order."""
+    """Files, or files and addresses, fourteen in all: a form with the names, values and order of the document."""
     urls = URLS[files:]
     task = {"model": EDIT, "input": {"prompt": DESERT} | ({"inputImage": urls} if urls else {})}
     async with client.post("/v1/tasks", data=form(task, *map(given, range(files)))) as answer:
@@ -91,10 +91,10 @@ IMAGE, PAGES, CLOTHES = "inputImage", "inputDocumentMultiple", "inputImageClothe
         ((IMAGE, CLOTHES), {CLOTHES: URLS[:3], "prompt": "a cat"}),
     ],
 )
-async def test_another_models_files_go_under_their_own_names(
+async def test_the_files_of_another_model_keep_their_input_names(
     client: aiohttp.ClientSession, sandbox: Sandbox, files: tuple[str, ...], given_input: dict[str, Any]
 ) -> None:
-    """One file, several, or a list of both; an address goes into the twin where the platform has one."""
+    """One file, several, or a list of both. An address goes into the twin input if the platform has one."""
     parts = [(name, f"{number}.png", png(number)) for number, name in enumerate(files)]
     async with client.post("/v1/tasks", data=form({"model": COLLAGE, "input": given_input}, *parts)) as answer:
         assert answer.status == 201, await answer.text()
@@ -119,10 +119,10 @@ async def test_another_models_files_go_under_their_own_names(
         ((IMAGE,), {CLOTHES: ["shirt.png"]}, "inputImageClothes.0 must be an address"),
     ],
 )
-async def test_files_that_another_model_does_not_take_are_refused(
+async def test_files_that_another_model_does_not_take_are_rejected(
     client: aiohttp.ClientSession, sandbox: Sandbox, files: tuple[str, ...], given_input: dict[str, Any], said: str
 ) -> None:
-    """By the platform's own word on the model, before anything is sent."""
+    """According to the platform's description of the model, before anything is sent."""
     parts = [(name, f"{number}.png", png(number)) for number, name in enumerate(files)]
     async with client.post("/v1/tasks", data=form({"model": COLLAGE, "input": given_input}, *parts)) as answer:
         problem = await answer.json()
@@ -131,8 +131,8 @@ async def test_files_that_another_model_does_not_take_are_refused(
     assert sandbox.runs == ()
 
 
-async def test_a_held_tasks_files_are_sent_after_a_restart(make_relay: MakeRelay, tmp_path: Path) -> None:
-    """They lie in the spool until there is a place for the task, and are gone when it has been taken."""
+async def test_the_files_of_a_queued_task_are_sent_after_a_restart(make_relay: MakeRelay, tmp_path: Path) -> None:
+    """They stay in the spool until the platform has taken the task."""
     settings: dict[str, object] = {"store": f"sqlite:///{tmp_path}/relay.db"}
     async with Sandbox(speed=50, concurrency=1) as box:
         settings |= {"wiro_api_url": box.api_url, "wiro_socket_url": box.socket_url}
@@ -157,10 +157,8 @@ async def test_a_held_tasks_files_are_sent_after_a_restart(make_relay: MakeRelay
         assert list((tmp_path / "relay.db.spool").iterdir()) == []
 
 
-async def test_a_task_whose_file_is_gone_ends_as_failed_and_nothing_is_started(
-    make_relay: MakeRelay, tmp_path: Path
-) -> None:
-    """Somebody emptied the folder while it waited: the task says so."""
+async def test_a_task_whose_file_is_missing_fails_unsent(make_relay: MakeRelay, tmp_path: Path) -> None:
+    """The directory was emptied while it was queued; the task says so."""
     settings: dict[str, object] = {"store": f"sqlite:///{tmp_path}/relay.db"}
     async with Sandbox(speed=50, concurrency=1) as box:
         settings |= {"wiro_api_url": box.api_url, "wiro_socket_url": box.socket_url}
@@ -186,7 +184,7 @@ async def test_a_task_whose_file_is_gone_ends_as_failed_and_nothing_is_started(
 async def test_a_run_with_files_that_was_not_answered_is_not_sent_again(
     client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
 ) -> None:
-    """It is found in the platform's list by its input, of which a file is only an address there; its files are gone."""
+    """It is found in the platform's list by its input, where a file is only an address. Its files are deleted."""
     sandbox.next_run(run_http="drop")
     body = form({"model": EDIT, "input": {"prompt": "x", "inputImage": URLS[:1]}}, given(1))
     async with client.post("/v1/tasks", data=body) as answer:
@@ -198,10 +196,10 @@ async def test_a_run_with_files_that_was_not_answered_is_not_sent_again(
     assert relay.context.spool.used_bytes == 0
 
 
-async def test_a_run_that_is_looked_for_needs_its_files_no_more(
+async def test_the_files_of_a_run_that_is_searched_for_are_deleted(
     client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
 ) -> None:
-    """It is never sent again, however long the search takes."""
+    """The run is never sent again, however long the search takes."""
     sandbox.next_run(run_http="drop_before")
     async with client.post("/v1/tasks", data=form({"model": EDIT, "input": {"prompt": "x"}}, given(1))) as answer:
         made = await answer.json()
@@ -211,10 +209,10 @@ async def test_a_run_that_is_looked_for_needs_its_files_no_more(
         assert (await answer.json())["state"] == "submitting"
 
 
-async def test_an_upload_that_is_cut_off_by_a_restart_is_sent_by_the_next_process(
+async def test_an_upload_that_a_restart_interrupts_is_sent_by_the_next_process(
     make_relay: MakeRelay, tmp_path: Path
 ) -> None:
-    """The platform lacks its end, so it surely was not started: it waits in line, and is not lost."""
+    """The platform lacks its end, so it was not started: it is queued and not lost."""
     size_bytes = 2**24
     large = png() + bytes(size_bytes - len(png()))
     settings: dict[str, object] = {"store": f"sqlite:///{tmp_path}/relay.db"}
@@ -236,10 +234,10 @@ async def test_an_upload_that_is_cut_off_by_a_restart_is_sent_by_the_next_proces
         assert file.sha256 == sha256(large).hexdigest()
 
 
-async def test_an_upload_that_is_canceled_is_broken_off(
+async def test_canceling_a_task_interrupts_its_upload(
     client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
 ) -> None:
-    """As long as it is certain that nothing was started; nothing runs and nothing is billed."""
+    """While it is certain that nothing was started. Nothing runs and nothing is billed."""
     sandbox.next_run(body_bytes_per_s=2**20)
     large = png() + bytes(2**24)
     body = form({"model": EDIT, "input": {"prompt": "x"}}, ("inputImage", "large.png", large))
@@ -261,14 +259,14 @@ async def start(client: aiohttp.ClientSession, body: aiohttp.FormData) -> None:
 
 
 async def followed(relay: Running) -> None:
-    """Wait until a task has been made."""
+    """Wait until a task has been created."""
     async with asyncio.timeout(60):
         while not relay.context.tasks.following:
             await turn()
 
 
 async def swept(relay: Running) -> None:
-    """Wait until nothing lies in the spool: nothing tells when a file is gone."""
+    """Wait until the spool is empty: there is no event for it."""
     async with asyncio.timeout(60):
         while relay.context.spool.used_bytes:
             await turn()
@@ -283,7 +281,7 @@ MEMORY_BYTES = 20 * 2**20
 
 
 async def test_a_large_upload_costs_little_memory(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A hundred megabytes go through a real relay process, whose memory grows by less than twenty."""
+    """A relay process forwards 100 MiB while its memory grows by less than 20 MiB."""
     environ = os.environ | {
         "RELAY_PORT": "0",
         "RELAY_STORE": f"sqlite:///{tmp_path}/relay.db",
@@ -331,7 +329,7 @@ async def start_large(client: aiohttp.ClientSession, size_bytes: int) -> None:
 
 
 def peak_bytes(pid: int) -> int:
-    """Return the most memory that a process ever had."""
+    """Return the peak memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     assert found is not None

@@ -17,6 +17,7 @@ from relay import backoff
 from relay.app import Running
 from relay.core.events import Hold, State
 from relay.core.signals import Accepted, GivenUp, Held, Refused, Released, Withdrawn
+from relay.core.upstream import Found
 from relay.errors import (
     UpstreamError,
     UpstreamFault,
@@ -210,6 +211,25 @@ async def test_a_run_that_was_sent_when_the_relay_stopped_is_left_to_the_search(
     outcomes = submission.outcomes(may_be_sent=False)
     with pytest.raises(asyncio.CancelledError):
         await anext(outcomes)
+
+
+async def test_a_submission_that_is_closed_frees_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and not when its memory is collected: a commit may fail, and the task be submitted again."""
+    monkeypatch.setattr(search, "SEARCH_AFTER_S", (0.0,))
+    one = await bench()
+    outcomes = Submission(one.context, one.snapshot).outcomes(may_be_sent=False)
+    await anext(outcomes)
+    assert len(one.context.admission.being_sent()) == 1
+    await outcomes.aclose()
+    assert one.context.admission.being_sent() == set()
+
+    one.provider.found = [Found(certain=UPSTREAM)]
+    outcomes = Submission(one.context, one.snapshot).outcomes(may_be_sent=True)
+    await anext(outcomes)
+    await anext(outcomes)
+    assert one.context.admission.adopting.locked()
+    await outcomes.aclose()
+    assert not one.context.admission.adopting.locked()
 
 
 async def test_large_files_are_not_uploaded_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

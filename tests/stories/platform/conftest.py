@@ -39,7 +39,7 @@ VERDICTS = {"success": "succeeded", "failed": "failed", "canceled": "canceled"}
 
 
 class Viewer:
-    """One viewer of one task. It reads only when it is asked to."""
+    """A viewer of one task. It reads only on demand."""
 
     def __init__(self, messages: AsyncGenerator[Message, None], known: Snapshot | None = None) -> None:
         self._messages = messages
@@ -62,7 +62,7 @@ class Viewer:
                 self._take(await anext(self._messages))
 
     async def to_the_end(self) -> Snapshot:
-        """Read until the relay has no more to say."""
+        """Read until the relay closes the connection."""
         async with asyncio.timeout(LONGEST_S):
             async for message in self._messages:
                 self._take(message)
@@ -95,7 +95,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A task that has ended: the whole log, the state that viewers were left with, and the truth upstream."""
+    """A task that has ended: its log, the last state that viewers saw, and the platform's own state."""
 
     log: tuple[Event, ...]
     end: Snapshot
@@ -107,7 +107,7 @@ class Story:
 
     @property
     def sources(self) -> dict[Stage, Source]:
-        """How each stage was learnt."""
+        """The source of each stage."""
         return {mark.type: mark.source for mark in self.end.stages}
 
     @property
@@ -117,7 +117,7 @@ class Story:
         return [percent for percent in shown if percent is not None]
 
     def text(self, stream: Stream) -> str:
-        """Return all that the model wrote on a stream, what was learnt late in its place."""
+        """Return the model's output on a stream, with late lines at their position."""
         text = ""
         for event in self.log:
             if isinstance(event.data, LogOutput) and (log := event.data.log).stream == stream:
@@ -127,7 +127,7 @@ class Story:
         return text
 
     def check(self) -> None:
-        """See to what holds for every story."""
+        """Check the rules that hold for every story."""
         state = begin(self.log[0], self.end.epoch)
         for event in self.log[1:]:
             assert event.seq == state.seq + 1
@@ -140,7 +140,7 @@ class Story:
         assert all(0 <= percent <= 100 for percent in self.percents)
 
     def check_truth(self) -> None:
-        """See that verdict, stages and outputs are those of the upstream."""
+        """Check verdict, stages and outputs against the platform."""
         assert self.truth is not None
         assert self.end.done is not None
         assert self.truth.verdict is not None
@@ -149,14 +149,14 @@ class Story:
         assert [output.url for output in self.end.outputs] == made(self.truth)
 
     def check_logs(self) -> None:
-        """See that the log is the upstream's, every line once."""
+        """Check that the log is the platform's, with every line once."""
         assert self.truth is not None
         assert self.text("stdout") == self.truth.record.stdout
         assert self.text("stderr") == self.truth.record.stderr
 
 
 def passed(truth: Task) -> set[Stage]:
-    """Return the stages that a task has truly passed; one that was killed while it ran has come to its `end`."""
+    """Return the stages that a task passed. A task that was killed while it ran has reached `end`."""
     names = {name for name, _ in truth.passed} | {
         name for name, clock in STAGE_TIMES.items() if clock in truth.record.times
     }
@@ -164,13 +164,13 @@ def passed(truth: Task) -> set[Stage]:
 
 
 def made(truth: Task) -> list[object]:
-    """Return the addresses of what a task truly made; an answer has none."""
+    """Return the addresses of a task's outputs. An answer has none."""
     return [output.get("url") for output in outputs(truth.identity, truth.record)] if truth.verdict == "success" else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ward:
-    """A task that was started, and its viewers."""
+    """A started task and its viewers."""
 
     id: str
     truth: Task
@@ -179,7 +179,7 @@ class Ward:
 
 
 class Stand:
-    """A relay in front of a sandbox, and what tests do there."""
+    """A relay in front of a sandbox, and the steps of the tests."""
 
     def __init__(self, sandbox: Sandbox, relay: Running, stack: AsyncExitStack) -> None:
         self.sandbox = sandbox
@@ -189,7 +189,7 @@ class Stand:
         self.client = aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {relay.api_key}"})
 
     async def post(self, *, model: str = IMAGE, prompt: str = "a cat", **switches: Any) -> tuple[int, Message]:
-        """Wish for a task with these switches set."""
+        """Request a task with these sandbox switches."""
         if switches:
             self.sandbox.next_run(**switches)
         body = {"model": model, "input": {"prompt": prompt}}
@@ -215,7 +215,7 @@ class Stand:
         return Ward(id=id_, truth=truth, token=token, viewers=tuple(viewers))
 
     def viewer(self, task: str, token: str, wire: Wire, known: Snapshot | None = None) -> Viewer:
-        """Look at a task, from where `known` has it."""
+        """Watch a task, resuming from the state `known`."""
         cursor = {} if known is None else {"cursor": f"{known.epoch}:{known.seq}"}
         connect = self._by_socket if wire == "ws" else self._by_stream
         messages = connect(task, {"token": token} | cursor)
@@ -223,19 +223,19 @@ class Stand:
         return Viewer(messages, known)
 
     async def let_go(self, truth: Task, stage: str) -> None:
-        """Let a task go on that holds at a stage, once it has come there."""
+        """Wait until a task has stopped at a stage, and let it continue."""
         async with asyncio.timeout(LONGEST_S):
             await truth.until(lambda task: task.holding_at == stage)
         self.sandbox.release(truth.id)
 
     async def story(self, **switches: Any) -> Story:
-        """Tell a task from its queue to its end."""
+        """Run a task from its queue to its end, and return its story."""
         ward = await self.begin(**switches)
         self.sandbox.release(ward.truth.id)
         return await self.ended(ward)
 
     async def resume(self, ward: Ward) -> Ward:
-        """Have the viewers of another relay come back to this one with what they know."""
+        """Reconnect the viewers of another relay to this one, with their last state."""
         viewers = []
         for wire, old in zip(WIRES, ward.viewers, strict=True):
             viewers.append(self.viewer(ward.id, ward.token, wire, old.state))
@@ -244,7 +244,7 @@ class Stand:
         return replace(ward, viewers=tuple(viewers))
 
     async def ended(self, ward: Ward) -> Story:
-        """Read a task's viewers to their end."""
+        """Read all viewers of a task to the end, and return its story."""
         ends = [await viewer.to_the_end() for viewer in ward.viewers]
         story = await self.read(ward.id, ward.truth)
         assert all(end == story.end for end in ends)
@@ -266,7 +266,7 @@ class Stand:
         return story
 
     async def look_now(self, task: str) -> None:
-        """Have the relay read the upstream's record, as a callback does."""
+        """Make the relay read the platform's record, as a callback does."""
         record = await self.relay.context.tasks.record(task)
         async with self.page.post(f"/hooks/wiro/{record.hook}", json={}) as answer:
             assert answer.status < 300
@@ -278,7 +278,7 @@ class Stand:
             return token
 
     async def cancel(self, task: str, token: str | None = None) -> int:
-        """Ask to stop a task, by the key or a viewer's token; return the status."""
+        """Cancel a task with the API key or a viewer's token; return the status."""
         session, headers = (self.client, {}) if token is None else (self.page, {hdrs.AUTHORIZATION: f"Bearer {token}"})
         async with session.post(f"/v1/tasks/{task}/cancel", headers=headers) as answer:
             return answer.status
@@ -306,7 +306,7 @@ class Stand:
 
 @asynccontextmanager
 async def standing(sandbox: Sandbox, **settings: object) -> AsyncIterator[Stand]:
-    """Run a relay in front of a sandbox; any setting of Config can be given by its field's name."""
+    """Run a relay in front of a sandbox. Settings are given by the names of Config's fields."""
     defaults: dict[str, Any] = {
         "port": 0,
         "store": "memory:",
@@ -329,20 +329,20 @@ MakeStand = Callable[..., AbstractAsyncContextManager[Stand]]
 
 @pytest.fixture(autouse=True)
 def hurry() -> Iterator[None]:
-    """Every test here is in a hurry."""
+    """Shorten the pauses in every test here."""
     with hurrying():
         yield
 
 
 @pytest.fixture(scope="session", name="standing")
 def standing_fixture() -> MakeStand:
-    """Run a relay in front of a sandbox of one's own."""
+    """Return `standing`, for tests with their own sandbox."""
     return standing
 
 
 @contextmanager
 def hurrying() -> Iterator[None]:
-    """Look again and come back soon: these waits are real seconds, and no test measures them."""
+    """Shorten pauses that are real seconds and that no test measures."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schedule, "UNCONFIRMED_CHECK_S", 0.02)
         patch.setattr(schedule, "INCOMPLETE_CHECKS_S", (0.02, 0.05))
@@ -353,14 +353,14 @@ def hurrying() -> Iterator[None]:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """A simulated upstream, two hundred times as fast as a real one."""
+    """A simulated platform, 200 times as fast as a real one."""
     async with Sandbox(speed=200) as box:
         yield box
 
 
 @pytest.fixture
 def make_stand(sandbox: Sandbox) -> MakeStand:
-    """Run a relay with some settings in front of the test's sandbox."""
+    """Return a function that runs a relay with the given settings in front of the test's sandbox."""
 
     def make(**settings: object) -> AbstractAsyncContextManager[Stand]:
         return standing(sandbox, **settings)

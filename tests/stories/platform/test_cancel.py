@@ -1,4 +1,4 @@
-"""Stopping a task: at every stage, by whoever may, with the call that the upstream wants, and ended only when it is."""
+"""Canceling a task: at every stage, by key or token, with the call that the platform requires."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ STAGES = ("task_queue", "task_accept", "task_assign", "task_start", "task_output
 
 
 async def at_stage(stand: "Stand", stage: str, **switches: Any) -> "Ward":
-    """Start a task and bring it to a stage, at which it stays; its viewers know of it."""
+    """Start a task that stops at a stage, and wait until its viewers see the stage."""
     ward = await stand.begin(hold_at="" if stage == "task_queue" else stage, **switches)
     if stage != "task_queue":
         stand.sandbox.release(ward.truth.id)
@@ -25,7 +25,7 @@ async def at_stage(stand: "Stand", stage: str, **switches: Any) -> "Ward":
 
 
 def check_canceled(story: "Story", by: str) -> None:
-    """See that it was stopped upstream, and told so in order: asked for once, and then ended."""
+    """Check that the platform stopped the task, and that one `cancel` event comes before `done`."""
     story.check_truth()
     assert story.truth is not None
     assert story.truth.verdict == "canceled"
@@ -39,7 +39,7 @@ def check_canceled(story: "Story", by: str) -> None:
 @pytest.mark.parametrize("by", ["key", "viewer"])
 @pytest.mark.parametrize("stage", STAGES)
 async def test_a_task_is_stopped_at_every_stage(stand: "Stand", stage: str, by: str) -> None:
-    """In the queue, between accept and assign, running, finishing: `cancel`, then `done` when the upstream has it."""
+    """In the queue, between accept and assign, running, finishing: `cancel`, then `done` when the platform confirms."""
     ward = await at_stage(stand, stage)
     token = await stand.mint(ward.id, "view cancel") if by == "viewer" else None
     assert await stand.cancel(ward.id, token) == 202
@@ -71,10 +71,10 @@ async def test_a_task_is_stopped_at_every_stage(stand: "Stand", stage: str, by: 
     ],
     ids=lambda switches: " ".join(f"{name}={value}" for name, value in switches.items()),
 )
-async def test_however_strict_or_clumsy_the_upstream_is_the_task_is_stopped(
+async def test_a_task_is_stopped_with_either_call_and_parameter(
     stand: "Stand", stage: str, switches: dict[str, Any]
 ) -> None:
-    """Either parameter, either call, an answer that is lost: asked again if need be, and told once."""
+    """Even if an answer is lost: the platform is asked again, and there is one event."""
     ward = await stand.begin(hold_at="" if stage == "task_queue" else stage, **switches)
     if stage != "task_queue":
         stand.sandbox.release(ward.truth.id)
@@ -87,8 +87,8 @@ async def test_however_strict_or_clumsy_the_upstream_is_the_task_is_stopped(
     check_canceled(await stand.ended(ward), "key")
 
 
-async def test_where_neither_call_is_allowed_the_task_goes_on_and_says_so(stand: "Stand") -> None:
-    """The caller learns both reasons; the wish stays in the log; the task ends as it ends."""
+async def test_a_task_that_the_platform_does_not_stop_goes_on(stand: "Stand") -> None:
+    """The client gets both reasons, the `cancel` event stays in the log, and the task ends normally."""
     ward = await at_stage(stand, "task_accept", stop_gap="neither")
     assert await stand.cancel(ward.id) == 502
     stand.sandbox.release(ward.truth.id)
@@ -100,8 +100,8 @@ async def test_where_neither_call_is_allowed_the_task_goes_on_and_says_so(stand:
     assert len(story.of("cancel")) == 1
 
 
-async def test_done_comes_only_when_the_upstream_confirms(stand: "Stand") -> None:
-    """Refused at first: the task is not called canceled because somebody wished it."""
+async def test_done_comes_only_when_the_platform_confirms(stand: "Stand") -> None:
+    """A cancel that was refused at first does not make the task canceled."""
     ward = await at_stage(stand, "task_start", kill_error="try later")
     assert await stand.cancel(ward.id) == 502
     for viewer in ward.viewers:
@@ -115,8 +115,8 @@ async def test_done_comes_only_when_the_upstream_confirms(stand: "Stand") -> Non
 
 
 @pytest.mark.parametrize("stage", ["task_queue", "task_start"])
-async def test_canceling_twice_asks_twice_and_is_told_once(stand: "Stand", stage: str) -> None:
-    """The second one finds it stopped already, or stopping: no second event, no harm."""
+async def test_canceling_twice_has_one_event(stand: "Stand", stage: str) -> None:
+    """The platform is asked twice; the task is already stopped or stopping."""
     ward = await at_stage(stand, stage, detail_lag_polls=2, silent=stage == "task_queue")
     token = await stand.mint(ward.id, "view cancel")
     first = await stand.cancel(ward.id, token)
@@ -129,7 +129,7 @@ async def test_canceling_twice_asks_twice_and_is_told_once(stand: "Stand", stage
 
 
 async def test_a_token_without_the_scope_cancels_nothing(stand: "Stand") -> None:
-    """To see is not to stop."""
+    """A token to view is not a token to cancel."""
     ward = await at_stage(stand, "task_start")
     assert await stand.cancel(ward.id, ward.token) == 403
     stand.sandbox.release(ward.truth.id)
@@ -139,8 +139,8 @@ async def test_a_token_without_the_scope_cancels_nothing(stand: "Stand") -> None
     assert story.of("cancel") == []
 
 
-async def test_viewers_that_leave_cancel_nothing(stand: "Stand") -> None:
-    """The last one closes in the middle of the run: the task is followed to its end, and told to who comes then."""
+async def test_viewers_that_disconnect_cancel_nothing(stand: "Stand") -> None:
+    """The task is followed to its end without viewers, and later viewers see all of it."""
     ward = await at_stage(stand, "task_start")
     for viewer in ward.viewers:
         await viewer.leave()
@@ -157,8 +157,8 @@ async def test_viewers_that_leave_cancel_nothing(stand: "Stand") -> None:
     assert story.of("cancel") == []
 
 
-async def test_a_task_that_ended_while_it_was_being_stopped_has_ended_as_it_did(stand: "Stand") -> None:
-    """Too late: the upstream refuses, and the verdict is the true one."""
+async def test_a_task_that_ends_while_it_is_being_stopped_keeps_its_verdict(stand: "Stand") -> None:
+    """The platform refuses the cancel."""
     ward = await at_stage(stand, "task_postprocess_start", no_terminal=True)
     stand.sandbox.release(ward.truth.id)
     await ward.truth.until(lambda task: task.verdict)

@@ -32,7 +32,7 @@ MODEL = "bytedance/text-to-image-seedream-v4"
 
 
 class MachineClock:
-    """The clock of the relay's machine: right until it is set."""
+    """The clock of the relay's machine. It is right until a test sets it."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
@@ -43,7 +43,7 @@ class MachineClock:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> MachineClock:
-    """Have the relay read this clock."""
+    """Make the relay use this clock."""
     clock = MachineClock()
     monkeypatch.setattr(app, "time", SimpleNamespace(time=clock, monotonic=time.monotonic))
     return clock
@@ -74,15 +74,15 @@ def ended(state: Snapshot) -> bool:
 
 
 async def told(stand: "Stand", ward: "Ward") -> "Story":
-    """Read a task to its end by the relay's key: a viewer's token expires by the clock, as it must."""
+    """Read a task to its end with the API key: a viewer's token expires by the clock."""
     await until(stand, ward.id, ended)
     return await stand.read(ward.id, ward.truth)
 
 
-async def test_what_ended_while_the_relay_was_off_for_a_weekend_is_read(
+async def test_a_task_that_ended_while_the_relay_was_off_is_read(
     make_stand: "MakeStand", sandbox: Sandbox, store: str, clock: MachineClock
 ) -> None:
-    """However long it was off: the platform is asked before anything is judged."""
+    """However long the relay was off, the record is read before the task is judged."""
     async with make_stand(store=store) as stand:
         wards = [await stand.begin(hold_at="task_start") for _ in range(3)]
         for ward in wards:
@@ -98,10 +98,10 @@ async def test_what_ended_while_the_relay_was_off_for_a_weekend_is_read(
 
 
 @pytest.mark.parametrize("ahead_s", SHIFTS_S)
-async def test_a_task_that_still_runs_after_the_restart_is_followed_on(
+async def test_a_task_that_runs_after_a_restart_is_followed(
     make_stand: "MakeStand", sandbox: Sandbox, store: str, clock: MachineClock, ahead_s: float
 ) -> None:
-    """The clock says that two days have passed, or that they are still to come. The platform says that it runs."""
+    """The clock has moved two days forward or back. The platform's record says that the task is running."""
     async with make_stand(store=store) as stand:
         ward = await stand.begin(hold_at="task_start")
         await stand.let_go(ward.truth, "task_queue")
@@ -121,7 +121,7 @@ async def test_a_task_that_still_runs_after_the_restart_is_followed_on(
 async def test_a_clock_that_is_set_while_tasks_run_changes_nothing_for_them(
     make_stand: "MakeStand", sandbox: Sandbox, clock: MachineClock, ahead_s: float
 ) -> None:
-    """They end as they do upstream, after as long as it took, and a new one is dated as the clock has it now."""
+    """They end as on the platform, with true durations, and a new task is dated by the new time."""
     async with make_stand() as stand:
         ward = await stand.begin(hold_at="task_start")
         await stand.let_go(ward.truth, "task_queue")
@@ -139,10 +139,10 @@ async def test_a_clock_that_is_set_while_tasks_run_changes_nothing_for_them(
     assert abs(fresh.end.created_at - story.end.created_at - ahead_s) < HOUR_S
 
 
-async def test_a_platform_that_is_down_when_the_relay_starts_is_waited_for(
+async def test_a_platform_that_is_down_when_the_relay_starts_is_retried(
     make_stand: "MakeStand", sandbox: Sandbox, store: str, clock: MachineClock
 ) -> None:
-    """After a weekend, and the network is not there yet: nothing is judged by a record that was not read."""
+    """After a weekend without a network: no task is judged before its record was read."""
     async with make_stand(store=store) as stand:
         ward = await stand.begin(detail_http="500*8")
     clock.ahead_s = 48 * HOUR_S
@@ -154,7 +154,7 @@ async def test_a_platform_that_is_down_when_the_relay_starts_is_waited_for(
 
 @asynccontextmanager
 async def gate(sandbox: Sandbox) -> AsyncIterator[tuple[str, asyncio.Event, asyncio.Semaphore]]:
-    """Stand before the platform: its address, whether it lets anybody through, and how many it has turned away."""
+    """Run a proxy for the platform: yield its address, an event that opens it, and a count of rejected connections."""
     is_open, turned_away = asyncio.Event(), asyncio.Semaphore(0)
     host, _, port = sandbox.origin.rpartition("//")[2].rpartition(":")
 
@@ -176,10 +176,10 @@ async def gate(sandbox: Sandbox) -> AsyncIterator[tuple[str, asyncio.Event, asyn
         yield sandbox.api_url.replace(f"{host}:{port}", f"127.0.0.1:{at}"), is_open, turned_away
 
 
-async def test_a_run_of_unknown_outcome_is_looked_for_until_the_platform_answers(
+async def test_a_run_of_unknown_outcome_is_searched_for_until_the_platform_answers(
     make_stand: "MakeStand", sandbox: Sandbox, store: str, clock: MachineClock
 ) -> None:
-    """A weekend later, and more failures than looks are planned: it is given up only after the list was read."""
+    """Even after a weekend and more failures than planned attempts: the search ends only after the list was read."""
     async with make_stand(store=store) as stand:
         asking = asyncio.create_task(stand.post(run_http="hang*1", run_http_started=True, await_subscriber=True))
         await sandbox.received(1)
@@ -200,10 +200,10 @@ async def test_a_run_of_unknown_outcome_is_looked_for_until_the_platform_answers
 
 
 @pytest.mark.parametrize("ahead_s", SHIFTS_S)
-async def test_a_task_that_waits_for_a_place_is_not_expired_by_a_clock(
+async def test_a_queued_task_is_not_expired_by_a_clock(
     standing: "MakeStand", store: str, clock: MachineClock, monkeypatch: pytest.MonkeyPatch, ahead_s: float
 ) -> None:
-    """Set while it waits, and while the relay is off: it is sent when there is a place."""
+    """The clock is set while the task is queued, and while the relay is off; it is sent when there is capacity."""
     monkeypatch.setattr(backoff, "FIRST_S", 3600.0)  # none tries by itself before a place is free
     monkeypatch.setattr(backoff, "LONGEST_S", 3600.0)
     async with Sandbox(speed=200, concurrency=1) as sandbox:
@@ -227,7 +227,7 @@ async def test_a_task_that_waits_for_a_place_is_not_expired_by_a_clock(
 async def test_a_clock_that_jumps_starts_no_run_twice(
     make_stand: "MakeStand", sandbox: Sandbox, store: str, clock: MachineClock
 ) -> None:
-    """An idempotency key of a moment ago is not a day old, neither in this process nor in the next."""
+    """A new idempotency key does not become a day old, neither in this process nor in the next."""
 
     async def post(stand: "Stand") -> str:
         body, headers = {"model": MODEL, "input": {"prompt": "a cat"}}, {"Idempotency-Key": "once"}
@@ -245,7 +245,7 @@ async def test_a_clock_that_jumps_starts_no_run_twice(
 
 
 async def test_a_clock_that_is_ahead_removes_nothing(make_stand: "MakeStand", store: str, clock: MachineClock) -> None:
-    """Forty days ahead at the start and after, for as many starts as it takes to notice."""
+    """40 days ahead, over two starts of the relay."""
     async with make_stand(store=store) as stand:
         before = await stand.story()
     for clock.ahead_s in (40 * 24 * HOUR_S, 41 * 24 * HOUR_S):
@@ -264,7 +264,7 @@ async def test_a_lost_run_with_a_wrong_date_is_found_by_its_callback_address(
     monkeypatch: pytest.MonkeyPatch,
     ahead_s: float,
 ) -> None:
-    """A clock that was ahead or behind dated it, and the platform's list has a page of other tasks."""
+    """Its date is wrong by days, and the platform's list has a page of other tasks."""
 
     async def fill_a_page() -> None:
         async with make_stand() as other:

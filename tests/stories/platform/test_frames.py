@@ -1,4 +1,4 @@
-"""The socket's dialects, shapes and disturbances: whatever a frame looks like, viewers are told one clean story."""
+"""The socket's dialects, shapes and faults: whatever a frame looks like, viewers see one consistent log."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ DIALECTS = ("gen0", "gen1", "gen2")
 
 
 def check_live(story: "Story") -> None:
-    """See that the story is the upstream's, and that every stage was heard when it happened."""
+    """Check that the story is the platform's, and that every stage came live."""
     story.check_truth()
     sources = story.sources
     sources.pop(Stage.QUEUE)  # the first look may be faster than its frame
@@ -27,8 +27,8 @@ def check_live(story: "Story") -> None:
 
 @pytest.mark.parametrize("exit_code", [0, 1])
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_each_dialect_tells_the_whole_story(stand: "Stand", dialect: str, exit_code: int) -> None:
-    """All stages live, the log complete, results before the end, and the verdict spelled out by the record."""
+async def test_each_dialect_is_understood_completely(stand: "Stand", dialect: str, exit_code: int) -> None:
+    """All stages come live, the log is complete, results come before the end, and the record has the verdict."""
     story = await stand.story(dialect=dialect, exit=exit_code)
 
     check_live(story)
@@ -41,8 +41,8 @@ async def test_each_dialect_tells_the_whole_story(stand: "Stand", dialect: str, 
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_each_dialect_tells_a_streamed_answer(stand: "Stand", dialect: str) -> None:
-    """Thoughts and answer stand as the upstream has them, and are not told again as log."""
+async def test_each_dialect_streams_an_answer(stand: "Stand", dialect: str) -> None:
+    """Thoughts and answer are as on the platform, and not repeated as log lines."""
     story = await stand.story(model=CHAT, dialect=dialect, stderr_lines=0)
 
     check_live(story)
@@ -74,8 +74,8 @@ async def test_each_dialect_tells_a_streamed_answer(stand: "Stand", dialect: str
     ],
     ids=lambda switches: " ".join(f"{name}={value}" for name, value in switches.items()),
 )
-async def test_no_spelling_changes_the_story(stand: "Stand", switches: dict[str, Any]) -> None:
-    """What is missing, wrapped or in another order is heard all the same."""
+async def test_variants_of_frames_do_not_change_the_story(stand: "Stand", switches: dict[str, Any]) -> None:
+    """Fields may be missing, wrapped or in another order."""
     story = await stand.story(**switches)
 
     check_live(story)
@@ -83,14 +83,14 @@ async def test_no_spelling_changes_the_story(stand: "Stand", switches: dict[str,
 
 
 @pytest.mark.parametrize("welcome", [True, False])
-async def test_a_greeting_is_no_part_of_the_story(standing: "MakeStand", welcome: bool) -> None:
-    """With it or without."""
+async def test_a_greeting_is_ignored(standing: "MakeStand", welcome: bool) -> None:
+    """With and without it."""
     async with Sandbox(speed=200, faults=Faults(welcome=welcome)) as sandbox, standing(sandbox) as stand:
         check_live(await stand.story())
 
 
-async def test_stages_are_marked_in_the_upstreams_order_and_told_in_theirs(stand: "Stand") -> None:
-    """Assigned before it was prepared: the log has it as it came, the snapshot as a viewer reads it."""
+async def test_the_log_keeps_the_order_of_stages_and_the_snapshot_sorts_them(stand: "Stand") -> None:
+    """A task may be assigned before it was prepared."""
     story = await stand.story(stage_order="old")
 
     told = [event.type for event in story.log]
@@ -99,7 +99,7 @@ async def test_stages_are_marked_in_the_upstreams_order_and_told_in_theirs(stand
 
 
 async def test_a_percent_never_goes_back_when_a_phase_begins(stand: "Stand") -> None:
-    """The label changes and the step begins again; the percent stays (every story is checked for that)."""
+    """The label changes and the step restarts; the percent stays (checked for every story)."""
     ward = await stand.begin(model="bytedance/image-to-video-seedance-v1")
     stand.sandbox.release(ward.truth.id)
     story = await stand.ended(ward)
@@ -111,8 +111,8 @@ async def test_a_percent_never_goes_back_when_a_phase_begins(stand: "Stand") -> 
 
 
 @pytest.mark.parametrize("percentages", ["100|0|NaN||>100", "NaN", "|", "-5|250|1e999", "100|0"])
-async def test_an_odd_percentage_is_no_progress_backwards(stand: "Stand", percentages: str) -> None:
-    """It is left out or kept within 0 and 100; the step is still told."""
+async def test_an_invalid_percentage_never_moves_progress_back(stand: "Stand", percentages: str) -> None:
+    """It is left out or limited to 0 to 100; the step is kept."""
     story = await stand.story(percentages=percentages)
 
     check_live(story)
@@ -121,7 +121,7 @@ async def test_an_odd_percentage_is_no_progress_backwards(stand: "Stand", percen
 
 
 async def test_bars_of_text_are_progress_and_stay_in_the_log(stand: "Stand") -> None:
-    """tqdm's lines with their carriage returns: a percent for the bar, every character for the terminal."""
+    """tqdm's lines with carriage returns give a percent, and stay in the log unchanged."""
     story = await stand.story(tqdm=True)
 
     check_live(story)
@@ -131,8 +131,8 @@ async def test_bars_of_text_are_progress_and_stay_in_the_log(stand: "Stand") -> 
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_noise_on_stderr_is_no_failure(stand: "Stand", dialect: str) -> None:
-    """Every line is told once, and the task succeeds."""
+async def test_output_on_stderr_is_not_a_failure(stand: "Stand", dialect: str) -> None:
+    """Every line is in the log once, and the task succeeds."""
     story = await stand.story(stderr_lines=40, dialect=dialect)
 
     check_live(story)
@@ -153,10 +153,10 @@ async def test_noise_on_stderr_is_no_failure(stand: "Stand", dialect: str) -> No
         ("foreign_log", None),
     ],
 )
-async def test_an_odd_frame_is_skipped_and_logged_once_without_its_content(
+async def test_an_invalid_frame_is_skipped_and_logged_once_without_its_content(
     stand: "Stand", kind: str, reason: str | None
 ) -> None:
-    """Three of them and one line, which says what was wrong and for which task, and nothing of what was in it."""
+    """Three frames give one line with the reason and the task, and none of the content."""
     with capture_logs() as lines:
         story = await stand.story(odd_frames="|".join([kind] * 3))
 
@@ -168,15 +168,15 @@ async def test_an_odd_frame_is_skipped_and_logged_once_without_its_content(
 
 
 async def test_half_an_emoji_becomes_a_replacement_character(stand: "Stand") -> None:
-    """The rest of the line is there, and every viewer can read it."""
+    """The rest of the line is kept."""
     story = await stand.story(odd_frames="half_emoji")
 
     check_live(story)
     assert "half an emoji: \ufffd" in story.text("stdout")
 
 
-async def test_a_frame_of_more_than_8_mib_is_told_in_full(stand: "Stand") -> None:
-    """Every character is in the log, in pieces; the snapshot keeps the end and says how much it dropped."""
+async def test_a_frame_of_more_than_8_mib_is_logged_in_full(stand: "Stand") -> None:
+    """The log has every character, in pieces; the snapshot has the end and the number of dropped characters."""
     story = await stand.story(odd_frames="huge", huge_bytes=8 * 2**20 + 1)
 
     check_live(story)
@@ -184,8 +184,8 @@ async def test_a_frame_of_more_than_8_mib_is_told_in_full(stand: "Stand") -> Non
     assert story.end.log_dropped > 8 * 2**20 - 32_768
 
 
-async def test_a_frame_of_more_than_16_mib_costs_the_socket_and_not_the_story(stand: "Stand") -> None:
-    """The socket is dropped, opened anew, and what was missed is read from the record."""
+async def test_a_frame_of_more_than_16_mib_closes_the_socket_only(stand: "Stand") -> None:
+    """The socket is opened again, and the record has what was missed."""
     ward = await stand.begin(odd_frames="huge", huge_bytes=16 * 2**20)
     stand.sandbox.release(ward.truth.id)
     story = await stand.ended(ward)
@@ -195,8 +195,8 @@ async def test_a_frame_of_more_than_16_mib_costs_the_socket_and_not_the_story(st
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_frames_of_several_tasks_stay_with_their_own(stand: "Stand", dialect: str) -> None:
-    """Two tasks side by side, and others' frames on both sockets: no end and no line goes to the wrong one."""
+async def test_frames_of_other_tasks_are_ignored(stand: "Stand", dialect: str) -> None:
+    """Two tasks run at once, with frames of other tasks on both sockets."""
     odd = "foreign_log|agent|foreign|foreign_log"
     wards = [await stand.begin(odd_frames=odd, stderr_lines=3, dialect=dialect) for _ in range(2)]
     for ward in wards:

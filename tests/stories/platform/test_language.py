@@ -1,4 +1,4 @@
-"""Language models: what the upstream says over and over becomes what was added, and costs a viewer next to nothing."""
+"""Language models: cumulative output becomes appends, which cost a viewer little."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ def appends(log: "tuple[Event, ...] | list[Event]") -> list[Append]:
 
 
 def check_answer(story: "Story") -> None:
-    """See that viewers were left with the upstream's own answer, and that it is among the results."""
+    """Check that viewers saw the platform's answer, and that it is among the results."""
     assert story.truth is not None
     record = story.truth.record
     assert [(part.kind, part.text) for part in story.end.segments] == [
@@ -47,14 +47,14 @@ def check_answer(story: "Story") -> None:
 
 @pytest.fixture
 def each_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is merged: every chunk is told."""
+    """Merge no chunks."""
     monkeypatch.setattr(merge, "MERGE_S", 0.0)
 
 
 @pytest.mark.usefixtures("each_chunk")
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_an_append_stands_where_its_segment_ended(stand: "Stand", dialect: str) -> None:
-    """Counted in UTF-16 units, emoji and all, so that nothing is said twice and nothing is left out."""
+async def test_an_append_begins_where_its_segment_ended(stand: "Stand", dialect: str) -> None:
+    """Positions are UTF-16 units, so that emoji neither repeat nor drop text."""
     story = await stand.story(model=CHAT, dialect=dialect, answer_chunks=200, stderr_lines=0)
 
     check_answer(story)
@@ -70,8 +70,8 @@ async def test_an_append_stands_where_its_segment_ended(stand: "Stand", dialect:
 
 @pytest.mark.usefixtures("each_chunk")
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_what_the_model_takes_back_is_corrected(stand: "Stand", dialect: str) -> None:
-    """One append begins before the end of what was said, where the new text parts from the old."""
+async def test_text_that_the_model_replaces_is_corrected(stand: "Stand", dialect: str) -> None:
+    """One append begins before the end, where the new text differs from the old."""
     story = await stand.story(model=CHAT, dialect=dialect, answer_chunks=200, answer_slip=True, stderr_lines=0)
 
     check_answer(story)
@@ -85,7 +85,7 @@ async def test_what_the_model_takes_back_is_corrected(stand: "Stand", dialect: s
 
 
 async def from_the_record(stand: "Stand", **switches: Any) -> "Story":
-    """Tell a task whose socket says nothing: all is learnt from one look at the record after its end."""
+    """Run a task whose socket is silent, and return its story from one read of the record after its end."""
     ward = await stand.begin(model=CHAT, silent=True, **switches)
     stand.sandbox.release(ward.truth.id)
     async with asyncio.timeout(LONGEST_S):
@@ -95,8 +95,8 @@ async def from_the_record(stand: "Stand", **switches: Any) -> "Story":
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_the_answer_is_among_the_results_although_no_frame_brought_it(stand: "Stand", dialect: str) -> None:
-    """On a socket that says nothing, the record has it, with the raw text that the socket leaves out."""
+async def test_the_answer_is_among_the_results_even_without_frames(stand: "Stand", dialect: str) -> None:
+    """With a silent socket, the record has it, including the raw text that the socket leaves out."""
     story = await from_the_record(stand, dialect=dialect)
 
     assert story.truth is not None
@@ -115,10 +115,10 @@ async def test_the_answer_is_among_the_results_although_no_frame_brought_it(stan
         ("error", ("The model reported an error while it answered.",)),
     ],
 )
-async def test_why_an_answer_ended_is_a_warning_and_no_failure(
+async def test_an_answer_that_was_cut_off_is_a_success_with_a_warning(
     stand: "Stand", reason: str, warnings: tuple[str, ...], silent: bool
 ) -> None:
-    """The exit code is 0: it succeeded, and `done` says what is amiss, whichever way it was learnt."""
+    """The exit code is 0; `done` has the reason, whichever source it came from."""
     if silent:
         story = await from_the_record(stand, dialect="gen2", finish_reason=reason)
     else:
@@ -141,7 +141,7 @@ class Meter:
 
 @asynccontextmanager
 async def metered(url: str, meter: Meter) -> AsyncIterator[str]:
-    """Stand between the relay and an address, and count what comes from there."""
+    """Run a proxy in front of an address, and count the bytes that it sends."""
     there = urlsplit(url)
     ends: set[asyncio.StreamWriter] = set()
 
@@ -173,14 +173,14 @@ async def metered(url: str, meter: Meter) -> AsyncIterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it came, and what its frame weighed."""
+    """A message and the size of its frame in bytes."""
 
     body: dict[str, Any]
     frame_bytes: int
 
 
 async def raw_viewer(url: str, path: str, opened: asyncio.Event) -> list[Message]:
-    """Watch a task byte by byte until the relay says goodbye."""
+    """Watch a task on a raw socket until the relay closes it."""
     at = urlsplit(url)
     reader, writer = await asyncio.open_connection(at.hostname, at.port)
     head = (
@@ -206,7 +206,7 @@ async def raw_viewer(url: str, path: str, opened: asyncio.Event) -> list[Message
 
 
 def folded(messages: list[Message]) -> Snapshot:
-    """Return the state that messages leave their reader with."""
+    """Return the state that messages lead to."""
     state = decode_snapshot(orjson.dumps(messages[0].body["task"]))
     for message in messages[1:]:
         if message.body["type"] != "ping":
@@ -215,7 +215,7 @@ def folded(messages: list[Message]) -> Snapshot:
 
 
 @pytest.mark.parametrize("dialect", ["gen1", "gen2"])
-async def test_a_long_answer_costs_a_viewer_a_hundredth(
+async def test_a_long_answer_costs_a_viewer_a_hundredth_of_the_platforms_traffic(
     standing: "MakeStand", monkeypatch: pytest.MonkeyPatch, dialect: str
 ) -> None:
     """

@@ -1,4 +1,4 @@
-"""What platforms say in odd ways, from their bytes to what viewers of the relay are told."""
+"""Unusual output of the platforms, from their bytes to what viewers see."""
 
 from typing import Any
 
@@ -42,8 +42,8 @@ def lines(events: list[dict[str, Any]]) -> list[str]:
     return [event["data"]["log"]["text"].strip() for event in events if "log" in event["data"]]
 
 
-async def test_results_without_a_proper_type_are_what_they_are(make_relay: MakeRelay) -> None:
-    """No type, an extension for one, a bare address, one without a scheme: all are there, and as pictures and films."""
+async def test_results_without_a_valid_type_are_recognized(make_relay: MakeRelay) -> None:
+    """No type, an extension as a type, a bare address, one without a scheme: all are shown as images and videos."""
     outputs = [
         {"url": "{{cdn}}/pic.png?X=1"},
         {"name": "x", "url": "{{cdn}}/v.mp4"},
@@ -70,7 +70,7 @@ async def test_results_without_a_proper_type_are_what_they_are(make_relay: MakeR
 
 
 async def test_an_answer_in_segments_has_no_tags(make_relay: MakeRelay) -> None:
-    """Neither while it streams nor in the end; a tool call is readable."""
+    """Neither during streaming nor at the end; a tool call is readable."""
     text = "<think>hm</think><answer>Hi</answer>"
     call = {"type": "function_call", "name": "look", "arguments": '{"a":1}'}
     streamed = [
@@ -91,8 +91,8 @@ async def test_an_answer_in_segments_has_no_tags(make_relay: MakeRelay) -> None:
     assert "<" not in "".join(event["data"]["append"]["text"] for event in events if "append" in event["data"])
 
 
-async def test_what_a_model_says_in_an_object_is_in_the_log(make_relay: MakeRelay) -> None:
-    """With a key that progress has too, beside a percentage, as the raw text of a picture model."""
+async def test_an_object_that_a_model_prints_is_in_the_log(make_relay: MakeRelay) -> None:
+    """With a key that progress has as well, next to a percentage, or as the raw text of an image model."""
     messages: list[object] = [
         {"type": "info", "message": "Frame 12 of 300"},
         {"type": "status", "text": "Uploading frames"},
@@ -114,8 +114,8 @@ async def test_what_a_model_says_in_an_object_is_in_the_log(make_relay: MakeRela
     assert state["segments"] == []
 
 
-async def test_a_task_ends_however_its_end_is_spelt(make_relay: MakeRelay) -> None:
-    """The last frame in another case, and the status with a space."""
+async def test_a_task_ends_whatever_the_spelling_of_its_end(make_relay: MakeRelay) -> None:
+    """The last frame is in another case, and the status has a space."""
     end: dict[str, Any] = {"status": "Task Postprocess End", "postprocessendtime": "{{now}}", "pexit": "0"}
     outputs = [{"url": "{{cdn}}/0.png"}]
     state, _ = await told(
@@ -126,24 +126,24 @@ async def test_a_task_ends_however_its_end_is_spelt(make_relay: MakeRelay) -> No
     assert state["done"]["inferred"] is False
 
 
-async def test_a_job_that_failed_by_another_word_has_failed(make_relay: MakeRelay) -> None:
-    """With its reason, and at once."""
+async def test_another_word_for_failure_is_a_failure(make_relay: MakeRelay) -> None:
+    """At once, with its reason."""
     failed = {"state": "Timed-Out", "failMsg": "The prompt was refused", "completeTime": "{{now_ms:number}}"}
     state, _ = await told(make_relay, [sent("jobs/createTask"), said("record", at_s=1, body=failed)], JOB)
 
     assert (state["state"], state["done"]["error"]["message"]) == ("failed", "The prompt was refused")
 
 
-async def test_a_job_that_succeeded_by_another_word_has_its_results(make_relay: MakeRelay) -> None:
-    """Under another name, and in a list."""
+async def test_another_word_for_success_is_a_success(make_relay: MakeRelay) -> None:
+    """Its results have another name and are in a list."""
     found = {"state": "COMPLETED", "resultJson": "", "videoUrl": "{{cdn}}/0.mp4", "completeTime": "{{now_ms:number}}"}
     state, _ = await told(make_relay, [sent("jobs/createTask"), said("record", at_s=1, body=found)], JOB)
 
     assert (state["state"], [output["content_type"] for output in state["outputs"]]) == ("succeeded", ["video/mp4"])
 
 
-async def test_a_progress_that_is_none_is_dropped(make_relay: MakeRelay) -> None:
-    """It neither pins the bar nor moves it."""
+async def test_invalid_progress_is_dropped(make_relay: MakeRelay) -> None:
+    """The bar stays as it is."""
     percents: list[object] = ["10", "150", "NaN", -1, "Infinity", ">100", "20"]
     frames = [frame("task_output", {"percentage": value}, at_s=2 * number) for number, value in enumerate(percents)]
     _, events = await told(make_relay, [*running(), *frames, *ended([{"url": "{{cdn}}/0.png"}], at_s=15)])

@@ -1,4 +1,4 @@
-"""The record's shapes: whatever is missing or disguised, the verdict follows the rules and says what it rests on."""
+"""Variants of the record: whatever is missing or in another form, the verdict follows the rules and has evidence."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 async def unheard(stand: "Stand", **switches: Any) -> "Story":
-    """Tell a task of which no frame was heard: all is from the record."""
+    """Run a task without frames, and return its story from the record."""
     ward = await stand.begin(silent=True, **switches)
     stand.sandbox.release(ward.truth.id)
     await ward.truth.until(lambda task: task.verdict)
@@ -34,10 +34,10 @@ async def unheard(stand: "Stand", **switches: Any) -> "Story":
     ids=lambda switches: " ".join(f"{name}={value}" for name, value in switches.items()),
 )
 @pytest.mark.parametrize("heard", [True, False], ids=["heard", "unheard"])
-async def test_no_disguise_of_the_record_changes_the_story(
+async def test_variants_of_the_record_do_not_change_the_story(
     stand: "Stand", switches: dict[str, Any], heard: bool
 ) -> None:
-    """Numbers, times, lists and names as they come: stages, outputs and verdict are the same."""
+    """Numbers, times, lists and names in any form: stages, outputs and verdict are the same."""
     story = await (stand.story(**switches) if heard else unheard(stand, **switches))
 
     story.check_truth()
@@ -50,7 +50,7 @@ async def test_no_disguise_of_the_record_changes_the_story(
 
 @pytest.mark.parametrize("shape", ["null", "empty"])
 async def test_results_that_only_the_frame_had_are_kept(stand: "Stand", shape: str) -> None:
-    """The record forgot them; viewers have seen them."""
+    """The record lacks them, but viewers have seen them."""
     (await stand.story(outputs=shape)).check_truth()
 
 
@@ -68,7 +68,7 @@ async def test_results_that_only_the_frame_had_are_kept(stand: "Stand", shape: s
 async def test_without_an_exit_code_the_verdict_says_that_it_is_inferred(
     stand: "Stand", switches: dict[str, Any], verdict: str, inferred: bool, evidence: str
 ) -> None:
-    """A frame that spells it out is as good as the record; outputs only let us infer."""
+    """A frame with an explicit result is as good as the record; from outputs it is only inferred."""
     story = await stand.story(pexit_missing=True, **switches)
 
     story.check_truth()
@@ -90,7 +90,7 @@ async def test_without_an_exit_code_the_verdict_says_that_it_is_inferred(
 async def test_a_verdict_from_the_record_alone(
     stand: "Stand", switches: dict[str, Any], verdict: str, inferred: bool
 ) -> None:
-    """Neither exit code nor outputs is read again, and then called failed, inferred."""
+    """Without exit code and outputs, it is read again, and then reported as failed, inferred."""
     story = await unheard(stand, **switches)
 
     done = story.end.done
@@ -102,8 +102,8 @@ async def test_a_verdict_from_the_record_alone(
         assert story.truth.details_since_end > 1
 
 
-async def test_without_a_stage_clock_the_frames_have_told_the_stages(stand: "Stand") -> None:
-    """The record knows only start and end; every stage is heard, live."""
+async def test_without_stage_times_in_the_record_stages_come_from_frames(stand: "Stand") -> None:
+    """The record has only start and end; every stage comes live."""
     story = await stand.story(stage_clock=False)
 
     story.check_truth()
@@ -111,8 +111,8 @@ async def test_without_a_stage_clock_the_frames_have_told_the_stages(stand: "Sta
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter", "error"])
-async def test_an_answer_that_did_not_end_by_itself_is_a_success_with_a_warning(stand: "Stand", reason: str) -> None:
-    """The model's exit code is 0, and yet something is amiss."""
+async def test_an_answer_that_did_not_finish_is_a_success_with_a_warning(stand: "Stand", reason: str) -> None:
+    """The model's exit code is 0."""
     story = await stand.story(model="wiro/sandbox-chat", dialect="gen2", finish_reason=reason)
 
     assert story.end.done is not None

@@ -1,4 +1,4 @@
-"""What odd platforms really send, played as recordings against a whole relay: nothing is lost and nothing is false."""
+"""Recordings of real platforms, played against a whole relay: nothing is lost and nothing is wrong."""
 
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ def named(story: "Story") -> list[str | None]:
 
 class TestResults:
     async def test_pictures_that_only_the_record_has_are_results(self, standing: "MakeStand") -> None:
-        """The frame names one of four: the others follow in an `output` before the end."""
+        """The frame has one of four; the others follow in an `output` before the end."""
         four = [picture(f"{number}.png") for number in range(4)]
         story = await told(standing, *running(), *ended(four[:1], four))
 
@@ -53,7 +53,7 @@ class TestResults:
         assert told_twice == [("postprocess_end", State.FINISHING), ("output", State.FINISHING)]
 
     async def test_a_type_and_a_size_are_taken_from_the_record(self, standing: "MakeStand") -> None:
-        """The frame leaves them out."""
+        """The frame lacks them."""
         bare = {"url": "{{cdn}}/file?id=7"}
         full = {"name": "clip", "contenttype": "video/mp4", "size": "10", "url": "{{cdn}}/file?id=7"}
         story = await told(standing, *running(), *ended([bare], [full]))
@@ -62,7 +62,7 @@ class TestResults:
         assert (output.content_type, output.size, output.name) == ("video/mp4", 10, "clip")
 
     async def test_results_that_follow_the_success_are_waited_for(self, standing: "MakeStand") -> None:
-        """The first record of the end names none."""
+        """The first record with an end has none."""
         story = await told(
             standing,
             *running(),
@@ -75,16 +75,16 @@ class TestResults:
         assert story.end.done is not None
         assert story.end.done.warnings == ()
 
-    async def test_a_success_that_never_names_results_says_so(self, standing: "MakeStand") -> None:
-        """It has ended all the same."""
+    async def test_a_success_without_results_has_a_warning(self, standing: "MakeStand") -> None:
+        """It still ends."""
         story = await told(standing, *running(), *ended([], []))
 
         assert story.end.done is not None
         assert (story.end.done.verdict, story.end.done.warnings) == ("succeeded", (NO_OUTPUTS,))
 
     @pytest.mark.parametrize("without", ["frame", "record"])
-    async def test_results_are_complete_whoever_leaves_them_out(self, standing: "MakeStand", without: str) -> None:
-        """A frame that names all and a record that names none, and the other way round."""
+    async def test_results_are_complete_if_either_source_lacks_them(self, standing: "MakeStand", without: str) -> None:
+        """The frame has all and the record none, or the other way round."""
         both = [picture("0.png"), picture("1.png")]
         lines = ended(both, []) if without == "record" else ended(None, both)
         story = await told(standing, *running(), *lines)
@@ -92,7 +92,7 @@ class TestResults:
         assert named(story) == ["0.png", "1.png"]
 
     async def test_outputs_of_a_record_that_is_not_final_are_not_shown(self, standing: "MakeStand") -> None:
-        """Before the end the platform has addresses that do not last."""
+        """Before the end, the platform's addresses are temporary."""
         story = await told(
             standing,
             *running(),
@@ -103,8 +103,8 @@ class TestResults:
         )
         assert named(story) == ["final.png"]
 
-    async def test_every_shape_of_an_output_is_one(self, standing: "MakeStand") -> None:
-        """Without a type, with a short one, as a bare address, without a scheme."""
+    async def test_every_shape_of_an_output_is_understood(self, standing: "MakeStand") -> None:
+        """Without a type, with a short one, as a bare address, and without a scheme."""
         outputs = [
             {"url": "{{cdn}}/pic.png?X=1"},
             {"name": "x", "url": "{{cdn}}/v.mp4"},
@@ -121,8 +121,8 @@ class TestResults:
 
 
 class TestLogs:
-    async def test_equal_lines_around_the_opening_of_the_socket_are_all_there(self, standing: "MakeStand") -> None:
-        """Two before the socket was open, three after it: five."""
+    async def test_equal_lines_around_the_opening_of_the_socket_are_all_kept(self, standing: "MakeStand") -> None:
+        """Two before the socket was open and three after it make five."""
         story = await told(
             standing,
             record(debugoutput="tick\ntick\n"),
@@ -139,8 +139,8 @@ class TestLogs:
         )
         assert story.text("stdout") == "tick\n" * 5 + "end\n"
 
-    async def test_equal_lines_around_a_cut_are_all_there(self, standing: "MakeStand") -> None:
-        """Twelve were written, some of them while nobody listened."""
+    async def test_equal_lines_around_a_disconnection_are_all_kept(self, standing: "MakeStand") -> None:
+        """Twelve lines, some of them written while the socket was closed."""
         story = await told(
             standing,
             *running(),
@@ -159,7 +159,7 @@ class TestLogs:
         assert story.text("stdout") == "tick\n" * 12 + "end\n"
 
     async def test_messages_without_a_line_end_are_lines(self, standing: "MakeStand") -> None:
-        """As the platform's own documents print them."""
+        """As in the platform's documents."""
         story = await told(
             standing,
             *running(),
@@ -174,8 +174,8 @@ class TestLogs:
         assert story.text("stdout") == "line 0\nline 1\nline 2\nline 3\nline 4\n"
         assert story.text("stderr") == "warn a\nwarn b\n"
 
-    async def test_an_object_that_is_no_progress_leaves_its_text(self, standing: "MakeStand") -> None:
-        """Whatever its keys."""
+    async def test_an_object_without_progress_is_logged_as_text(self, standing: "MakeStand") -> None:
+        """Whatever its keys are."""
         story = await told(
             standing,
             *running(),
@@ -190,8 +190,8 @@ class TestLogs:
         assert '"novel":7' in text
         assert story.end.segments == ()
 
-    async def test_live_lines_are_shown_while_the_record_hangs(self, standing: "MakeStand") -> None:
-        """Not one waits for the call; what was missed goes before them when it comes."""
+    async def test_live_lines_are_shown_while_reading_the_record_hangs(self, standing: "MakeStand") -> None:
+        """None waits for the call; missed lines are inserted before them when it ends."""
         lines = (
             record(debugoutput="before\n"),
             said("Task/Detail", fault="hang", times=1),
@@ -208,8 +208,8 @@ class TestLogs:
             assert [entry.text for entry in state.log] == ["live\n"]
             assert not any(isinstance(event.data, LogOutput) and event.seq > state.seq for event in viewer.events)
 
-    async def test_what_was_missed_is_put_before_the_live_lines(self, standing: "MakeStand") -> None:
-        """The record comes late, and its lines go where they belong."""
+    async def test_missed_lines_are_inserted_before_the_live_ones(self, standing: "MakeStand") -> None:
+        """The record comes late, and its lines are put in order."""
         story = await told(
             standing,
             record(debugoutput="one\ntwo\n"),
@@ -226,10 +226,10 @@ class TestLogs:
 class TestTimes:
     @pytest.mark.parametrize("offset_s", [600, -600, -30, 0])
     @pytest.mark.parametrize("silent", [False, True])
-    async def test_a_duration_is_the_relays_own_whatever_the_platforms_clock_says(
+    async def test_durations_are_measured_by_the_relays_clock(
         self, standing: "MakeStand", offset_s: int, silent: bool
     ) -> None:
-        """Nothing is negative, nothing before the task began or after it ended, no stage after the end."""
+        """None is negative; no time is before the start or after the end of the task."""
         clock = {"from": "platform", "at_s": 0, "task": "*", "channel": "clock", "body": {"offset_s": offset_s}}
         stamps = ("accepttime", "assigntime", "starttime")
         story = await told(
@@ -250,7 +250,7 @@ class TestTimes:
 
     @pytest.mark.parametrize("offset_s", [600, -600])
     async def test_a_lost_run_is_found_by_the_platforms_clock(self, standing: "MakeStand", offset_s: int) -> None:
-        """The platform's list dates it minutes away from when it was sent."""
+        """The platform's list dates it minutes before or after it was sent."""
         lines = (
             said("clock", body={"offset_s": offset_s}, task="*"),
             *of_task("first", *running(), *ended([picture()])),
@@ -269,14 +269,14 @@ class TestTimes:
 
 class TestSilence:
     async def test_a_task_in_the_platforms_queue_is_not_stalled(self, standing: "MakeStand") -> None:
-        """However often it is asked for and says the same."""
+        """However often the record says the same."""
         lines = (sent("socket"), frame("task_queue"), sent("Task/Detail", count=5, answered=True), *ended([picture()]))
         story = await told(standing, *lines, silence_s=0.05)
 
         assert [event.state for event in story.of("stall")] == []
 
     async def test_a_silent_run_is_a_stall_that_the_record_confirms(self, standing: "MakeStand") -> None:
-        """It works without a word."""
+        """The record says that it is running."""
         lines = (
             record(status="task_start"),
             *running(),
@@ -289,8 +289,8 @@ class TestSilence:
 
 
 class TestProgress:
-    async def test_another_label_begins_a_phase(self, standing: "MakeStand") -> None:
-        """The bar begins anew; the percent of the whole does not go back, and a value that cannot be is dropped."""
+    async def test_a_new_label_begins_a_phase(self, standing: "MakeStand") -> None:
+        """The bar restarts; the overall percent does not go back, and an impossible value is dropped."""
         said_by = [
             {"type": "progressGenerate", "task": "Sampling", "percentage": "100"},
             {"type": "progressGenerate", "task": "Upscaling", "stepCurrent": "3", "stepTotal": "10"},
@@ -323,7 +323,7 @@ class TestApikley:
     async def test_every_spelling_of_an_end_ends_the_task(
         self, standing: "MakeStand", state: str, verdict: str
     ) -> None:
-        """With the reason or the results that stand beside it."""
+        """With the reason or the results next to it."""
         lines = (
             sent("jobs/recordInfo", answered=True),
             record(

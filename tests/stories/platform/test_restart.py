@@ -1,4 +1,4 @@
-"""A relay that stops and starts again in the middle: the task is taken up, and viewers go on from where they were."""
+"""A relay that restarts in the middle of a task: the task is resumed, and viewers continue from their cursor."""
 
 import asyncio
 from pathlib import Path
@@ -19,20 +19,20 @@ ALL = Filter()
 
 @pytest.fixture
 def store(tmp_path: Path) -> str:
-    """A journal that outlives a relay."""
+    """A journal that survives a relay."""
     return f"sqlite:///{tmp_path}/relay.db"
 
 
 async def taken_up(sandbox: Sandbox, truth: Task, read_before: int) -> None:
-    """Wait until a new relay follows the task and has looked at its record."""
+    """Wait until a new relay follows the task and has read its record."""
     await truth.until(lambda task: task.details_read > read_before and sandbox.subscribers(task.id))
 
 
 @pytest.mark.parametrize("stage", STAGES)
-async def test_a_restart_at_any_stage_is_no_break_for_viewers(
+async def test_viewers_resume_after_a_restart_at_any_stage(
     make_stand: "MakeStand", sandbox: Sandbox, store: str, stage: str
 ) -> None:
-    """The upstream waits: the same task, its cursors good, its stages once, its lines once."""
+    """The platform waits meanwhile: cursors are valid, and stages and lines come once."""
     async with make_stand(store=store) as stand:
         ward = await stand.begin(hold_at="" if stage == "task_queue" else stage, stderr_lines=2)
         if stage != "task_queue":
@@ -50,10 +50,10 @@ async def test_a_restart_at_any_stage_is_no_break_for_viewers(
 
 @pytest.mark.parametrize("ended", [True, False], ids=["ended", "running"])
 @pytest.mark.parametrize("stage", ["task_queue", "task_start"])
-async def test_what_happened_while_no_relay_ran_is_worked_out(
+async def test_what_happened_while_no_relay_ran_is_reconciled(
     make_stand: "MakeStand", sandbox: Sandbox, store: str, stage: str, ended: bool
 ) -> None:
-    """The upstream goes on alone, to a later stage or to its end: learnt late, with the true times."""
+    """The platform has reached a later stage or the end: this is noticed late, with the true times."""
     holds = {"task_queue": "task_end", "task_start": "task_start|task_end"}[stage]
     async with make_stand(store=store) as stand:
         ward = await stand.begin(hold_at=holds)
@@ -76,8 +76,8 @@ async def test_what_happened_while_no_relay_ran_is_worked_out(
     assert story.sources[Stage.END] is Source.RECONCILED
 
 
-async def test_many_restarts_are_one_story(make_stand: "MakeStand", sandbox: Sandbox, store: str) -> None:
-    """A relay for each stage."""
+async def test_many_restarts_do_not_change_the_story(make_stand: "MakeStand", sandbox: Sandbox, store: str) -> None:
+    """A new relay for each stage."""
     async with make_stand(store=store) as stand:
         ward = await stand.begin(hold_at="|".join(STAGES[1:]))
     for stage in STAGES:
@@ -94,10 +94,10 @@ async def test_many_restarts_are_one_story(make_stand: "MakeStand", sandbox: San
     story.check_logs()
 
 
-async def test_a_cancel_that_was_asked_for_before_the_restart_is_kept(
+async def test_a_cancel_from_before_a_restart_is_repeated(
     make_stand: "MakeStand", sandbox: Sandbox, store: str
 ) -> None:
-    """Refused by the upstream then, asked again by the next relay."""
+    """The platform refused it; the next relay asks again."""
     async with make_stand(store=store) as stand:
         ward = await stand.begin(hold_at="task_start", stop_http="500*1")
         await stand.let_go(ward.truth, "task_queue")
@@ -113,10 +113,10 @@ async def test_a_cancel_that_was_asked_for_before_the_restart_is_kept(
     assert len(story.of("cancel")) == 1
 
 
-async def test_a_run_under_way_when_the_relay_stopped_is_found_and_told(
+async def test_a_run_that_was_being_sent_when_the_relay_stopped_is_found(
     make_stand: "MakeStand", sandbox: Sandbox, store: str
 ) -> None:
-    """Its answer never came: the next relay looks for it, and never sends it again."""
+    """Its answer never came: the next relay searches for it, and does not send it again."""
     async with make_stand(store=store) as stand:
         asking = asyncio.create_task(stand.post(run_http="hang*1", run_http_started=True, await_subscriber=True))
         await sandbox.received(1)

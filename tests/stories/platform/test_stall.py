@@ -1,4 +1,4 @@
-"""Silence: noticed, looked into, told; ended by news, and given up in the end with what was known."""
+"""Silent tasks: a stall is reported after a check, ended by news, and the task is given up at its deadline."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def stalled(stand: "Stand", ward: "Ward") -> Stall:
-    """Wait until both viewers see the task stalled; return what they were told."""
+    """Wait until both viewers see the stall, and return it."""
     states = [await viewer.until(lambda state: state.stall is not None) for viewer in ward.viewers]
     assert states[0].stall is not None
     assert states[0].stall == states[1].stall
@@ -20,7 +20,7 @@ async def stalled(stand: "Stand", ward: "Ward") -> Stall:
 
 
 def check_stalls(story: "Story") -> None:
-    """See that every stall has its end: news, or `done`."""
+    """Check that every stall is ended by news or by `done`."""
     story.check_truth()
     story.check_logs()
     kinds = [event.type for event in story.log if event.type in ("stall", "stall_end", "done")]
@@ -39,10 +39,10 @@ def check_stalls(story: "Story") -> None:
         ({"detail_http": "drop"}, "reading the record failed: The connection to Wiro broke"),
     ],
 )
-async def test_silence_is_looked_into_and_told_and_news_end_it(
+async def test_a_stall_is_reported_after_a_check_and_ended_by_news(
     make_stand: "MakeStand", switches: dict[str, Any], found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`stall` says what the look found; with the next news comes `stall_end`, and the story goes on as ever."""
+    """`stall` has the finding; with the next news comes `stall_end`, and the task continues."""
     monkeypatch.setattr(lifecycle, "SETTLE_S", 0.2)
     async with make_stand(silence_s=0.2) as stand:
         ward = await stand.begin(hold_at="task_start", **switches)
@@ -61,15 +61,15 @@ async def test_silence_is_looked_into_and_told_and_news_end_it(
 
 
 async def looked_at_three_times(stand: "Stand", ward: "Ward") -> None:
-    """Wait until the record was read three times more."""
+    """Wait until the record was read three more times."""
     for _ in range(3):
         read = ward.truth.details_read
         await stand.look_now(ward.id)
         await ward.truth.until(lambda task, read=read: task.details_read > read)  # type: ignore[misc]
 
 
-async def test_a_silent_run_stalls_once(make_stand: "MakeStand") -> None:
-    """Asked again and again, the same answer is told once: a stall is a state, no alarm clock."""
+async def test_a_silent_run_is_reported_once(make_stand: "MakeStand") -> None:
+    """The same finding is reported once, however often the record is read: a stall is a state."""
     async with make_stand(silence_s=0.1) as stand:
         ward = await stand.begin(hold_at="task_start")
         stand.sandbox.release(ward.truth.id)
@@ -81,8 +81,8 @@ async def test_a_silent_run_stalls_once(make_stand: "MakeStand") -> None:
     check_stalls(story)
 
 
-async def test_a_task_that_waits_in_the_platforms_queue_is_queued_and_not_stalled(make_stand: "MakeStand") -> None:
-    """However long: the platform says that it waits."""
+async def test_a_task_in_the_platforms_queue_is_not_stalled(make_stand: "MakeStand") -> None:
+    """However long it waits."""
     async with make_stand(silence_s=0.01) as stand:
         ward = await stand.begin(hold_at="task_queue")
         await looked_at_three_times(stand, ward)
@@ -94,8 +94,8 @@ async def test_a_task_that_waits_in_the_platforms_queue_is_queued_and_not_stalle
 
 
 @pytest.mark.parametrize("dialect", ["gen0", "gen1", "gen2"])
-async def test_an_error_that_is_put_right_is_a_stall_and_no_failure(make_stand: "MakeStand", dialect: str) -> None:
-    """The status is `task_error`, then the task is queued again: no stage twice, and the verdict is the last one."""
+async def test_a_recoverable_error_is_a_stall_and_not_a_failure(make_stand: "MakeStand", dialect: str) -> None:
+    """After `task_error`, the task is queued again: no stage comes twice, and the last verdict counts."""
     async with make_stand(silence_s=0.2) as stand:
         ward = await stand.begin(persisted_error="recovers", hold_at="task_error", dialect=dialect)
         stand.sandbox.release(ward.truth.id)
@@ -109,8 +109,8 @@ async def test_an_error_that_is_put_right_is_a_stall_and_no_failure(make_stand: 
     assert story.end.state == "succeeded"
 
 
-async def test_an_error_is_a_stall_as_soon_as_it_is_read(stand: "Stand") -> None:
-    """It need not be silent for long: the record has said that nothing moves."""
+async def test_an_error_in_the_record_is_a_stall_at_once(stand: "Stand") -> None:
+    """Without a period of silence."""
     ward = await stand.begin(persisted_error="recovers", hold_at="task_error")
     stand.sandbox.release(ward.truth.id)
     await ward.truth.until(lambda task: task.holding_at == "task_error")
@@ -131,7 +131,7 @@ async def test_an_error_is_a_stall_as_soon_as_it_is_read(stand: "Stand") -> None
     ids=lambda switches: " ".join(f"{name}={value}" for name, value in switches.items()),
 )
 async def test_a_task_without_an_end_is_lost_with_evidence(make_stand: "MakeStand", switches: dict[str, Any]) -> None:
-    """After its deadline nobody knows how it ended: it is called so, not failed, and nothing is stopped upstream."""
+    """After its deadline its end is unknown: it is lost and not failed, and the platform is not asked to stop it."""
     async with make_stand(silence_s=0.1, task_deadline_s=2.0) as stand:
         ward = await stand.begin(**switches)
         stand.sandbox.release(ward.truth.id)
@@ -147,8 +147,8 @@ async def test_a_task_without_an_end_is_lost_with_evidence(make_stand: "MakeStan
         assert ward.truth.verdict is None
 
 
-async def test_a_task_canceled_while_it_stalls_ends_canceled(make_stand: "MakeStand") -> None:
-    """Also one that waits to be put right: it stands in the queue again, so Cancel is the call."""
+async def test_a_stalled_task_can_be_canceled(make_stand: "MakeStand") -> None:
+    """Also one with a recoverable error: it is queued again, so the platform's Cancel call applies."""
     async with make_stand(silence_s=0.1) as stand:
         ward = await stand.begin(persisted_error="stays")
         stand.sandbox.release(ward.truth.id)

@@ -1,4 +1,4 @@
-"""All at once: whatever the upstream does in whatever combination, the end that viewers see is the true one."""
+"""Combinations of faults: whatever the platform does, viewers see the true end."""
 
 import asyncio
 import tempfile
@@ -60,7 +60,7 @@ NO_TELLING = {"straggler", "duplicate_every", "reorder_every", "detail_empty_pol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
-    """What happens to one task. At `stage` it waits while somebody acts."""
+    """The faults of one task. At `stage` it waits for an action."""
 
     switches: dict[str, Any]
     stage: str
@@ -76,7 +76,7 @@ weathers = st.builds(
 
 
 async def play(standing: "MakeStand", weather: Weather) -> None:
-    """Play one task through the weather, with a relay that may stop in the middle."""
+    """Run one task with these faults, with a relay that may restart in the middle."""
     with tempfile.TemporaryDirectory() as folder:
         async with Sandbox(speed=500) as sandbox:
             store = f"sqlite:///{folder}/relay.db"
@@ -98,7 +98,7 @@ async def play(standing: "MakeStand", weather: Weather) -> None:
 
 
 async def to_its_end(stand: Any, ward: Any, weather: Weather) -> None:
-    """Let the task go on, and see that viewers are left with the truth."""
+    """Let the task continue, and check the end that viewers see."""
     if "cancel" in weather.act and ward.truth.verdict is None:
         await stand.cancel(ward.id)
     stand.sandbox.release(ward.truth.id)
@@ -114,7 +114,7 @@ async def to_its_end(stand: Any, ward: Any, weather: Weather) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(weather=weathers)
-def test_in_any_weather_the_end_is_the_true_one(standing: "MakeStand", weather: Weather) -> None:
-    """Verdict, stages and outputs as upstream, no gap, one `done` at the end, every viewer left with the same."""
+def test_any_combination_of_faults_leads_to_the_true_end(standing: "MakeStand", weather: Weather) -> None:
+    """Verdict, stages and outputs are the platform's, without gaps, with one `done`, the same for every viewer."""
     note(str(weather))
     asyncio.run(play(standing, weather))
