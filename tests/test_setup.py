@@ -103,8 +103,22 @@ def test_reports_everything_missing_before_it_installs_anything(machine: Machine
     assert not (machine.checkout / ".venv").exists()
 
 
+def test_installs_what_is_missing_on_debian(machine: Machine) -> None:
+    """One call of apt-get for everything, as root or with passwordless sudo."""
+    machine.has(
+        python3=f'case "$*" in *ensurepip*) [ -e installed ] || exit 1;; esac; {WORKING}',
+        sudo='shift; exec "$@"',
+        apt__get='case "$*" in *"install"*" python3."*"-venv") touch installed;; esac',
+    )
+
+    made = machine.run("make", "-s", ".venv/made")
+
+    assert made.returncode == 0, made.stderr
+    assert "Installing with apt-get: python3." in made.stderr
+
+
 def test_names_the_debian_packages_to_install(machine: Machine) -> None:
-    """The demo does not need node and installs no system packages itself."""
+    """If apt-get fails, the message has the command. The demo does not need node."""
     machine.has(python3=WITHOUT_ENSUREPIP, apt__get="exit 1")
 
     tried = machine.run("make", "-s", "demo")
