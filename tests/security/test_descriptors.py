@@ -1,6 +1,7 @@
 """A relay that runs out of file descriptors: idle clients make room, everything else is served, and it says so once."""
 
 import asyncio
+import os
 import resource
 import socket
 import sys
@@ -26,7 +27,8 @@ async def served(sandbox: Sandbox, folder: Path, log: Path, files: int) -> Async
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
-    environ = {
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
+    environ = inherited | {
         "RELAY_PORT": "0",
         "RELAY_API_KEYS": KEY,
         "RELAY_LOG_FORMAT": "json",
@@ -53,8 +55,9 @@ async def served(sandbox: Sandbox, folder: Path, log: Path, files: int) -> Async
                 yield line.decode().split()[-1]
                 break
     finally:
-        process.kill()
+        process.terminate()
         await process.communicate()
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(("files", "held", "idle", "ready"), [(256, 60, 250, 200), (100, 90, 0, 503)])
