@@ -1,4 +1,4 @@
-"""Long fuzzing by hand: `python -m tests.fuzz --minutes 60` gives every target its share, led by coverage."""
+"""Coverage-guided fuzzing: `python -m tests.fuzz --minutes 60` divides the time between all targets."""
 
 import argparse
 import subprocess
@@ -10,25 +10,25 @@ from tests.fuzz.target import ODD, Target
 from tests.fuzz.targets import TARGETS
 
 SLOWEST_S = 10
-"""An input that takes longer is a fault: whoever can send it can stop the relay with it."""
+"""An input that takes longer is a failure: sending it would block the relay."""
 
 
 def main() -> None:
-    """Go through the targets; exit 1 if one of them failed. Its input is kept and named."""
+    """Fuzz the targets; exit with 1 if one failed, and print where its input is."""
     parser = argparse.ArgumentParser(prog="fuzz")
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long in all")
-    parser.add_argument("--target", choices=[each.name for each in TARGETS], help="this one alone")
+    parser.add_argument("--minutes", type=float, default=10.0, help="total duration")
+    parser.add_argument("--target", choices=[each.name for each in TARGETS], help="fuzz only this target")
     given = parser.parse_args()
     targets = [each for each in TARGETS if given.target in (None, each.name)]
     share_s = max(1, round(given.minutes * 60 / len(targets)))
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     failed = [each.name for each in targets if not fuzz(each, folder / each.name, share_s)]
     if failed:
-        sys.exit(f"Failed: {', '.join(failed)}. What made them fail lies in {folder}.")
+        sys.exit(f"Failed: {', '.join(failed)}. Their inputs are in {folder}.")
 
 
 def fuzz(target: Target, folder: Path, seconds: int) -> bool:
-    """Give one target its time; say whether it held."""
+    """Fuzz one target for this time, and return whether it passed."""
     corpus, words = folder / "corpus", folder / "words"
     corpus.mkdir(parents=True)
     for number, seed in enumerate(target.seeds):
@@ -38,14 +38,17 @@ def fuzz(target: Target, folder: Path, seconds: int) -> bool:
     sys.stdout.flush()
     command = [sys.executable, "-m", "tests.fuzz.under_atheris", target.name, str(corpus), f"-dict={words}"]
     command += [f"-max_total_time={seconds}", f"-timeout={SLOWEST_S}", f"-artifact_prefix={folder}/", "-verbosity=0"]
-    with (folder / "said").open("wb") as said:
-        held = subprocess.run([*command, "-print_final_stats=1"], stdout=said, stderr=said, check=False).returncode == 0
-    lines = (folder / "said").read_text(encoding="utf-8", errors="replace").splitlines()
+    with (folder / "output").open("wb") as output:
+        passed = (
+            subprocess.run([*command, "-print_final_stats=1"], stdout=output, stderr=output, check=False).returncode
+            == 0
+        )
+    lines = (folder / "output").read_text(encoding="utf-8", errors="replace").splitlines()
     shown = [
-        line for line in lines if line.startswith("stat::number_of_executed_units") or not (held or "INFO:" in line)
+        line for line in lines if line.startswith("stat::number_of_executed_units") or not (passed or "INFO:" in line)
     ]
     sys.stdout.write("\n".join([*shown, ""]))
-    return held
+    return passed
 
 
 def _escaped(word: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What comes from callers, viewers and the operator: credentials, cursors, messages, bodies, inputs, settings."""
+"""Fuzz targets for input from callers, viewers and operators."""
 
 import tempfile
 from base64 import urlsafe_b64encode
@@ -31,7 +31,7 @@ from relay.web.api.bodies import (
 from relay.web.http.json_body import parse_object
 from relay.web.http.problems import of_validation
 from relay.web.live.messages import MessageError, parse
-from tests.fuzz.target import Target, must_be_writable
+from tests.fuzz.target import Target, check_reportable
 
 NOW = 1_734_513_809.0
 KEY = "a-management-key-for-fuzzing"
@@ -61,7 +61,7 @@ def _signed(header: bytes, claims: bytes) -> str:
 
 
 def credential(data: bytes) -> None:
-    """A credential: as it came, or well signed with these claims, or with this header."""
+    """Check a credential: the bytes as they are, or as the claims or the header of a signed token."""
     kind, rest = data[:1], data[1:]
     match kind:
         case b"c":
@@ -73,7 +73,7 @@ def credential(data: bytes) -> None:
     try:
         grant = ACCESS.check(text)
     except RequestError as error:
-        must_be_writable(error)
+        check_reportable(error)
         return
     if grant.is_key:
         assert text == KEY
@@ -87,11 +87,11 @@ def credential(data: bytes) -> None:
 
 
 def cursor(data: bytes) -> None:
-    """A place in a task's log, and one in the list of tasks."""
+    """Parse a cursor of a task's log and one of the task list."""
     text = data.decode(errors="surrogateescape")
     place = parse_cursor(text)
     assert place is None or (place.seq >= 0 and place.epoch.isascii())
-    refusable(lambda: _page(text))
+    allow_refusal(lambda: _page(text))
 
 
 def _page(text: str) -> None:
@@ -101,7 +101,7 @@ def _page(text: str) -> None:
 
 
 def message(data: bytes) -> None:
-    """What a viewer says on a WebSocket: aiohttp gives it as text, or closes."""
+    """Parse a viewer's WebSocket message; aiohttp delivers text, or closes the connection."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -112,20 +112,20 @@ def message(data: bytes) -> None:
         str(error).encode()  # a close frame carries it
 
 
-def refusable(read: Callable[[], object]) -> None:
-    """Do it. What may be raised is the caller's fault, and the caller can be told."""
+def allow_refusal(read: Callable[[], object]) -> None:
+    """Call `read`; allow only errors of the caller that can be reported."""
     try:
         read()
     except RequestError as error:
-        must_be_writable(error)
+        check_reportable(error)
     except ValidationError as error:
-        must_be_writable(of_validation(error))
+        check_reportable(of_validation(error))
 
 
 def body(data: bytes) -> None:
-    """The JSON of every call of the API, by every one of them."""
+    """Parse a JSON body as the body of every API call."""
     for kind in BODIES:
-        refusable(partial(_read, kind, data))
+        allow_refusal(partial(_read, kind, data))
 
 
 def _read(kind: type[BaseModel], data: bytes) -> None:
@@ -134,11 +134,11 @@ def _read(kind: type[BaseModel], data: bytes) -> None:
 
 
 def run_input(data: bytes) -> None:
-    """The input of a run, by every model of the catalogue: without files, and with one for each of its inputs."""
+    """Check a run's input against every model, without files and with one for each input."""
     try:
         given = parse_object(data)
     except RequestError as error:
-        must_be_writable(error)
+        check_reportable(error)
         return
     for model in MODELS:
         for offers in ((), tuple(Offer(input=each.name, content_type="image/png") for each in model.inputs)):
@@ -149,7 +149,7 @@ def run_input(data: bytes) -> None:
 
 
 def settings(data: bytes) -> None:
-    """The settings, out of the environment and out of a file."""
+    """Load settings from the environment and from a file."""
     lines = (line.partition("=") for line in data.decode(errors="surrogateescape").splitlines())
     environ = {name: value for name, _, value in lines if name and "\0" not in name + value}
     with tempfile.NamedTemporaryFile(prefix="fuzz-") as file:

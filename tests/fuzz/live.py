@@ -1,7 +1,7 @@
 """
-Requests as raw bytes, to a relay that serves: multipart bodies, JSON bodies, and whole requests with their addresses.
+Fuzz targets that send raw requests to a running relay: multipart bodies, JSON bodies, and whole requests.
 
-The loop runs only while a request is asked, so the same works under Hypothesis and under a fuzzer that knows no loop.
+The event loop runs only during a request, so that fuzzers without asyncio can use them.
 """
 
 import asyncio
@@ -21,21 +21,21 @@ from tests.sample_files import png
 KEY = "a-management-key-for-fuzzing"
 BOUNDARY = b"b"
 ASKED = 500
-"""After so many requests the relay is begun anew: it follows every task that was started."""
+"""Number of requests after which the relay is replaced: it follows every task that they started."""
 
 QUIET_S = 0.1
-"""A request that keeps its connection open (a stream, half a body) is not waited for any longer."""
+"""How long to wait for more of an answer: streams and incomplete bodies keep the connection open."""
 
 GOOD = frozenset(
     {101, 200, 201, 202, 204, 304, 400, 401, 402, 403, 404, 405, 409, 411, 412, 413, 415, 416, 417, 422, 429}
 )
 UPSTREAM = 502
-"""The sandbox refuses what a platform would."""
+"""The simulated platform refuses invalid requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back: the first answer's status and head, and everything behind it."""
+    """Status and head of the first answer, and everything after it."""
 
     status: int
     head: bytes
@@ -43,7 +43,7 @@ class Answer:
 
 
 class Live:
-    """A relay with a sandbox, to be asked one request after the other."""
+    """A relay with a simulated platform that answers one request at a time."""
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -52,7 +52,7 @@ class Live:
         self._asked = 0
 
     def ask(self, request: bytes) -> Answer | None:
-        """Send the bytes; return what was answered, null for nothing."""
+        """Send the bytes and return the answer, or None if there was none."""
         return self._runner.run(self._ask(request))
 
     async def _ask(self, request: bytes) -> Answer | None:
@@ -62,26 +62,26 @@ class Live:
         assert self._relay is not None
         host, _, port = self._relay.url.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        said = bytearray()
+        received = bytearray()
         try:
             writer.write(request)
             while piece := await asyncio.wait_for(reader.read(65_536), QUIET_S):
-                said += piece
+                received += piece
         except (TimeoutError, ConnectionResetError):
             pass
         finally:
             writer.transport.abort()
-        await self._swept()
-        head, _, body = bytes(said).partition(b"\r\n\r\n")
+        await self._spool_emptied()
+        head, _, body = bytes(received).partition(b"\r\n\r\n")
         found = re.match(rb"HTTP/1\.[01] (\d{3}) ", head)
         return Answer(status=int(found[1]), head=head, body=body) if found else None
 
-    async def _swept(self) -> None:
-        """Wait until nothing of the request is left in the spool, but for what the sandbox is still sent."""
+    async def _spool_emptied(self) -> None:
+        """Wait until the spool has no file of the request left."""
         assert self._relay is not None
         async with asyncio.timeout(60):
-            while self._relay.context.spool.used_bytes:  # noqa: ASYNC110 -- it has no event
-                await asyncio.sleep(0)
+            while self._relay.context.spool.used_bytes:  # noqa: ASYNC110 -- the spool has no event
+                await asyncio.sleep(0.001)
 
     async def _begin(self) -> None:
         await self._stack.aclose()
@@ -100,25 +100,25 @@ class Live:
         self._relay = await self._stack.enter_async_context(running(Config.model_validate(config)))
 
     def close(self) -> None:
-        """Stop it, and the loop with it."""
+        """Stop the relay and the event loop."""
         self._runner.run(self._stack.aclose())
         self._runner.close()
 
 
 @cache
 def live() -> Live:
-    """Return the one that is used by all, begun at first need."""
+    """Return the instance that all targets share."""
     return Live()
 
 
-def judged(request: bytes) -> Answer | None:
-    """Ask; whatever the bytes are, the relay answers as it has promised: no crash, and each refusal a problem."""
+def check_answer(request: bytes) -> Answer | None:
+    """Send the request; assert a documented status, and a problem document for every error."""
     answer = live().ask(request)
     if answer is None:
         return None
     kind = re.search(rb"\r\ncontent-type: *([^\r;]+)", answer.head.lower())
     assert answer.status in GOOD or (answer.status == UPSTREAM and b'"code":"upstream_' in answer.body), answer
-    if answer.status >= 400 and kind is not None and kind[1] != b"text/plain":  # aiohttp's own, of what is no HTTP
+    if answer.status >= 400 and kind is not None and kind[1] != b"text/plain":  # aiohttp's own answer to malformed HTTP
         assert kind[1] == b"application/problem+json", answer
         assert orjson.loads(answer.body)["status"] == answer.status
     return answer
@@ -132,23 +132,23 @@ def _post(path: bytes, content_type: bytes, body: bytes) -> bytes:
 
 
 def start_form(data: bytes) -> None:
-    """The multipart body of `POST /v1/tasks`."""
-    judged(_post(b"/v1/tasks", b"multipart/form-data; boundary=" + BOUNDARY, data))
+    """Send a multipart body to `POST /v1/tasks`."""
+    check_answer(_post(b"/v1/tasks", b"multipart/form-data; boundary=" + BOUNDARY, data))
 
 
 def file_form(data: bytes) -> None:
-    """The multipart body of `POST /v1/files`."""
-    judged(_post(b"/v1/files", b"multipart/form-data; boundary=" + BOUNDARY, data))
+    """Send a multipart body to `POST /v1/files`."""
+    check_answer(_post(b"/v1/files", b"multipart/form-data; boundary=" + BOUNDARY, data))
 
 
 def start_json(data: bytes) -> None:
-    """The JSON body of `POST /v1/tasks`."""
-    judged(_post(b"/v1/tasks", b"application/json", data))
+    """Send a JSON body to `POST /v1/tasks`."""
+    check_answer(_post(b"/v1/tasks", b"application/json", data))
 
 
 def request(data: bytes) -> None:
-    """A whole request of somebody who has a key: its line, its headers, its body."""
-    judged(data + b"\r\n\r\n")  # a head that does not end is waited for, and that is another test's
+    """Send a whole request: request line, headers and body."""
+    check_answer(data + b"\r\n\r\n")  # an incomplete head is the subject of another test
 
 
 def _part(disposition: bytes, data: bytes, more: bytes = b"") -> bytes:

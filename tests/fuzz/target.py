@@ -1,4 +1,4 @@
-"""What a fuzz target is: one function of any bytes, shared by all fuzzers, that raises nothing but on a bug."""
+"""The definition of a fuzz target: a function of any bytes that raises only if there is a bug."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ ODD = (
     "٣".encode(),
     "\u2028".encode(),
 )
-"""What has broken parsers before, whatever they parse."""
+"""Fragments that often break parsers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """`seeds` are input to begin with, good and bad, and `words` what means something to this target."""
+    """A parser under test, `seeds` (valid and invalid inputs to start from) and `words` with a meaning to it."""
 
     name: str
     try_out: Callable[[bytes], None]
@@ -46,8 +46,8 @@ class Target:
         return f"<Target {self.name}>"
 
 
-def must_be_writable(error: UpstreamError | RequestError | Problem) -> None:
-    """See that a caller can be told of an error: what we cannot write becomes a 500."""
+def check_reportable(error: UpstreamError | RequestError | Problem) -> None:
+    """Assert that an error can be sent to the caller; one that cannot be encoded would become a 500."""
     match error:
         case Problem():
             problem = error

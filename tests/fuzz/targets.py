@@ -1,4 +1,4 @@
-"""All fuzz targets, as one table."""
+"""All fuzz targets."""
 
 from tests.fuzz import callers, live, upstream
 from tests.fuzz.target import Target

@@ -1,4 +1,4 @@
-"""Every fuzz target with bytes that Hypothesis makes up: only the named errors come out, and each can be told."""
+"""Run every fuzz target with bytes from Hypothesis."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.fuzz.live import live
 from tests.fuzz.target import ODD, Target
 from tests.fuzz.targets import TARGETS
 
-pytestmark = [  # the relay turns these off, and pytest on again
+pytestmark = [  # the relay disables these warnings, and pytest enables them again
     pytest.mark.filterwarnings("ignore::aiohttp.multipart.BadContentDispositionHeader"),
     pytest.mark.filterwarnings("ignore::aiohttp.multipart.BadContentDispositionParam"),
 ]
@@ -22,15 +22,15 @@ EXAMPLES = 100
 
 @pytest.fixture(scope="module", autouse=True)
 def relay() -> Iterator[None]:
-    """Stop the relay that some of the targets ask."""
+    """Stop the relay that some of the targets use."""
     yield
     live().close()
     live.cache_clear()
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, target: Target) -> bytes:
-    """Return one of the target's seeds with a few places overwritten."""
+def mutated(draw: st.DrawFn, target: Target) -> bytes:
+    """Generate one of the target's seeds with a few ranges replaced."""
     data = draw(st.sampled_from(target.seeds))
     pieces = st.sampled_from((*ODD, *target.words)) | st.binary(max_size=6)
     for _ in range(draw(st.integers(0, EDITS))):
@@ -41,9 +41,9 @@ def spoilt(draw: st.DrawFn, target: Target) -> bytes:
 
 
 def documents(target: Target) -> st.SearchStrategy[bytes]:
-    """Return JSON whose names mean something to the target, and whose values may be anything."""
+    """Generate JSON with the target's own words as names, and any values."""
     words = st.sampled_from([word.decode() for word in target.words])
-    text = st.text(st.characters(exclude_categories=()), max_size=8)  # halves of surrogate pairs too
+    text = st.text(st.characters(exclude_categories=()), max_size=8)  # with lone surrogates
     leaves = st.none() | st.booleans() | st.integers() | st.floats() | text | words
     values = st.recursive(
         leaves,
@@ -55,8 +55,8 @@ def documents(target: Target) -> st.SearchStrategy[bytes]:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-def test_only_the_named_errors_come_out(target: Target) -> None:
-    """Whatever the bytes are. Each target says for itself what it holds for true; see there."""
+def test_any_input_raises_only_documented_errors(target: Target) -> None:
+    """Each target asserts what must hold for its parser."""
 
     @settings(
         max_examples=EXAMPLES,
@@ -65,7 +65,7 @@ def test_only_the_named_errors_come_out(target: Target) -> None:
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
-    @given(spoilt(target) | documents(target))
+    @given(mutated(target) | documents(target))
     def try_out(data: bytes) -> None:
         target.try_out(data)
 

@@ -1,12 +1,12 @@
-"""One target under atheris: `python -m tests.fuzz.under_atheris NAME [libFuzzer's own arguments]`. It never returns."""
+"""Fuzz one target with atheris: `python -m tests.fuzz.under_atheris NAME [libFuzzer arguments]`."""
 
 import sys
 import warnings
 
 import atheris
 
-warnings.simplefilter("error")  # as under pytest, but for those that the relay itself turns off when it is imported
-warnings.simplefilter("ignore", ResourceWarning)  # libFuzzer ends the process where it stands
+warnings.simplefilter("error")  # as under pytest; the relay disables some when it is imported
+warnings.simplefilter("ignore", ResourceWarning)  # libFuzzer exits without cleaning up
 
 with atheris.instrument_imports(include=["relay", "jwt", "json", "email", "aiohttp"]):
     from relay import log
@@ -14,7 +14,7 @@ with atheris.instrument_imports(include=["relay", "jwt", "json", "email", "aioht
 
 
 def main() -> None:
-    """Fuzz until libFuzzer is told to end, or until something is wrong: then it ends with its own exit code."""
+    """Fuzz until libFuzzer exits the process: after its time limit, or on a failure."""
     log.configure(level="error")
     name, *arguments = sys.argv[1:]
     (target,) = [each for each in TARGETS if each.name == name]

@@ -1,4 +1,4 @@
-"""What comes from the platforms: frames, answers, descriptions of models, callbacks. Any byte of it may be anything."""
+"""Fuzz targets for input from the platforms: frames, answers, descriptions of models, callbacks."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,7 +21,7 @@ from relay.providers.wiro import store
 from relay.providers.wiro.frames import FrameError, parse
 from relay.providers.wiro.tools import parse_tool
 from relay.web.api.models import written
-from tests.fuzz.target import Target, must_be_writable
+from tests.fuzz.target import Target, check_reportable
 
 NOW = 1_734_513_809.0
 SECRET = "webhook-secret"
@@ -31,8 +31,8 @@ UPLOAD = File(input="file", path=Path(), filename="a.png", content_type="image/p
 Read = TypeVar("Read")
 
 
-def told(signals: Iterable[Signal]) -> None:
-    """See that all that was understood can be told: each event and the state are written, and read back the same."""
+def check_events(signals: Iterable[Signal]) -> None:
+    """Assert that every event and state that follows from the signals can be encoded and decoded."""
     first, snapshot = submit(task="t", model="m/n", provider="p", tags=(), epoch="e", now=NOW)
     lifecycle, seen, now = Lifecycle(snapshot, NOW), snapshot, NOW
     for signal in signals:
@@ -46,24 +46,24 @@ def told(signals: Iterable[Signal]) -> None:
     assert seen.seq >= first.seq
 
 
-def refusable(read: Callable[[Answer], Read], answer: Answer) -> Read | None:
-    """Read an answer. What may be raised is what the providers name, and a caller can be told of it."""
+def allow_refusal(read: Callable[[Answer], Read], answer: Answer) -> Read | None:
+    """Read an answer; allow only the providers' documented errors, which must be reportable."""
     try:
         return read(answer)
     except (UpstreamRejected, UpstreamUnclear) as error:
-        must_be_writable(error)
+        check_reportable(error)
         return None
 
 
 def answered(data: bytes) -> Answer:
-    """Return the answer that the bytes stand for: the first chooses its status and type, the rest is its body."""
+    """Return an answer: the first byte selects status and content type, the rest is the body."""
     first = data[0] if data else 0
     kind = "application/json" if first < 128 else "text/html"
     return Answer(status=STATUSES[first % len(STATUSES)], content_type=kind, body=data[1:])
 
 
 def frame(data: bytes) -> None:
-    """A message of Wiro's socket: text where it is text."""
+    """Parse a frame of Wiro's socket, as text if it is UTF-8."""
     try:
         raw: str | bytes = data.decode()
     except UnicodeDecodeError:
@@ -72,23 +72,23 @@ def frame(data: bytes) -> None:
         signals = parse(raw).signals
     except FrameError:
         return
-    told(signals)
+    check_events(signals)
 
 
 def wiro_answer(data: bytes) -> None:
-    """Whatever Wiro's REST says to whichever call."""
+    """Parse the answer of every call of Wiro's REST API."""
     answer = answered(data)
-    if (record := refusable(wiro.parse_record, answer)) is not None:
-        told([RecordRead(record=record)])
-    refusable(wiro.parse_run, answer)
-    refusable(wiro.confirm, answer)
-    orjson.dumps(refusable(lambda each: store.parse_file(each, UPLOAD), answer))
-    orjson.dumps(refusable(lambda each: store.parse_folder(each, "a"), answer))
+    if (record := allow_refusal(wiro.parse_record, answer)) is not None:
+        check_events([RecordRead(record=record)])
+    allow_refusal(wiro.parse_run, answer)
+    allow_refusal(wiro.confirm, answer)
+    orjson.dumps(allow_refusal(lambda each: store.parse_file(each, UPLOAD), answer))
+    orjson.dumps(allow_refusal(lambda each: store.parse_folder(each, "a"), answer))
 
 
 def wiro_tool(data: bytes) -> None:
-    """A description of a model: it can be shown, and an input can be checked against it."""
-    model = refusable(lambda each: parse_tool(each, "owner/name"), answered(data))
+    """Parse a description of a model; it must be presentable and usable for checking an input."""
+    model = allow_refusal(lambda each: parse_tool(each, "owner/name"), answered(data))
     if model is not None:
         shown = orjson.loads(orjson.dumps(written(model, available=True)))
         given = {each["name"]: each["default"] if each["default"] is not None else "1" for each in shown["inputs"]}
@@ -97,16 +97,16 @@ def wiro_tool(data: bytes) -> None:
 
 
 def apikley_answer(data: bytes) -> None:
-    """Whatever Apikley's REST says to whichever call."""
+    """Parse the answer of every call of Apikley's REST API."""
     answer = answered(data)
-    if (record := refusable(apikley.parse_record, answer)) is not None:
-        told([RecordRead(record=record)])
-    refusable(apikley.parse_create, answer)
-    refusable(apikley.confirm, answer)
+    if (record := allow_refusal(apikley.parse_record, answer)) is not None:
+        check_events([RecordRead(record=record)])
+    allow_refusal(apikley.parse_create, answer)
+    allow_refusal(apikley.confirm, answer)
 
 
 def apikley_callback(data: bytes) -> None:
-    """A callback: a line with its time, one with its signature, then the body. Nobody without the secret gets in."""
+    """Verify a callback (lines with timestamp and signature, then the body); only a valid signature passes."""
     stamp, signature, body = (*data.split(b"\n", 2), b"", b"")[:3]
     headers = {
         "X-Webhook-Timestamp": stamp.decode(errors="surrogateescape"),  # as aiohttp reads a header
@@ -115,7 +115,7 @@ def apikley_callback(data: bytes) -> None:
     try:
         job = proven_job(headers, body, secret=SECRET, now=NOW)
     except RequestError as error:
-        must_be_writable(error)
+        check_reportable(error)
     else:
         assert abs(int(headers["X-Webhook-Timestamp"]) - NOW) <= WINDOW_S
         assert headers["X-Webhook-Signature"].strip() == sign(job, headers["X-Webhook-Timestamp"], SECRET)
