@@ -1,4 +1,4 @@
-"""Chaos by hand: `python -m tests.chaos --seed 7 --minutes 30` runs it again and again, each time with a new seed."""
+"""Chaos runs with successive seeds: `python -m tests.chaos --seed 7 --minutes 30`."""
 
 import argparse
 import asyncio
@@ -14,11 +14,11 @@ from tests.chaos.run import Plan, run
 
 
 def main() -> None:
-    """Run until the time is over, or until something is wrong; what was left behind is kept then."""
+    """Run until the time is over or a check fails; a failed run's folder is kept."""
     parser = argparse.ArgumentParser(prog="chaos")
-    parser.add_argument("--seed", type=int, default=Random().randrange(1_000_000), help="of the first round")
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long; a round that has begun is finished")
-    parser.add_argument("--viewers", type=int, default=Plan(seed=0).viewers, help="how many watch")
+    parser.add_argument("--seed", type=int, default=Random().randrange(1_000_000), help="seed of the first round")
+    parser.add_argument("--minutes", type=float, default=10.0, help="duration; the last round is finished")
+    parser.add_argument("--viewers", type=int, default=Plan(seed=0).viewers, help="viewers per round")
     given = parser.parse_args()
     log.configure(level="error")
     until, seed = time.monotonic() + given.minutes * 60, given.seed

@@ -1,4 +1,4 @@
-"""Calls to the relay as a careful client makes them: again after every loss, under one idempotency key."""
+"""A client of the REST API that repeats a call after every lost connection, with the same idempotency key."""
 
 import asyncio
 from collections import Counter
@@ -9,8 +9,8 @@ import aiohttp
 import orjson
 
 from tests.chaos.relay_process import KEY
-from tests.chaos.viewers import LOST, Place
-from tests.chaos.wishes import Wish
+from tests.chaos.viewers import LOST, TaskLink
+from tests.chaos.workload import PlannedTask
 
 CANCEL_ANSWERS = (202, 409, 429, 502)
 
@@ -21,15 +21,14 @@ class Caller:
 
     Args:
         session: calls the relay with its API key.
-        seed: of the pauses, and what the idempotency keys begin with.
-        come_back: the statuses after which a call is made again, because they say that the relay or the platform
-            cannot do it now.
+        seed: seed of the pauses, and prefix of the idempotency keys.
+        come_back: statuses after which a call is repeated.
     """
 
     def __init__(self, session: aiohttp.ClientSession, seed: int, *, come_back: frozenset[int] = frozenset()) -> None:
         self.session = session
         self.answers: Counter[int] = Counter()
-        """How many answers had each status."""
+        """The number of answers by status."""
         self._seed = seed
         self._random = Random(f"{seed}:caller")
         self._come_back = come_back
@@ -43,7 +42,7 @@ class Caller:
         json: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        """Return the status and the body of the first answer that is final."""
+        """Repeat a call until its answer is final; return status and body."""
         while True:
             try:
                 async with self.session.request(method, path, params=params, json=json, headers=headers) as answer:
@@ -57,35 +56,35 @@ class Caller:
             await asyncio.sleep(self._random.uniform(0.5, 2.0))
 
     async def get(self, path: str, params: Mapping[str, str | int] | None = None) -> bytes:
-        """Return what is at an address; it must be there."""
+        """Return the body of a path that must answer 200."""
         status, body = await self.call("GET", path, params=params)
         assert status == 200, f"GET {path}: {status} {body!r}"
         return body
 
-    async def post(self, wish: Wish) -> Place:
-        """Start the task of a wish, and return where it can be watched."""
+    async def post(self, planned: PlannedTask) -> TaskLink:
+        """Start a planned task."""
         status, body = await self.call(
             "POST",
             "/v1/tasks",
-            json={"model": wish.model, "input": {"prompt": wish.prompt}, "tags": [wish.tag]},
-            headers={"Idempotency-Key": f"{self._seed}-{wish.number}"},
+            json={"model": planned.model, "input": {"prompt": planned.prompt}, "tags": [planned.tag]},
+            headers={"Idempotency-Key": f"{self._seed}-{planned.number}"},
         )
-        said = orjson.loads(body)
+        answer = orjson.loads(body)
         if status in (201, 202):
-            return Place(task=said["task"]["id"], credential=said["token"])
-        assert wish.refused, f"{wish}: {status} {said}"
-        return Place(task=said["task"], credential=KEY)
+            return TaskLink(task=answer["task"]["id"], credential=answer["token"])
+        assert planned.refused, f"{planned}: {status} {answer}"
+        return TaskLink(task=answer["task"], credential=KEY)
 
-    async def attach(self, wish: Wish, socket_token: str) -> Place:
-        """Have a task followed that was started without the relay."""
+    async def attach(self, planned: PlannedTask, socket_token: str) -> TaskLink:
+        """Attach the relay to a task that was started without it."""
         status, body = await self.call(
-            "POST", "/v1/tasks/attach", json={"socket_token": socket_token, "tags": [wish.tag]}
+            "POST", "/v1/tasks/attach", json={"socket_token": socket_token, "tags": [planned.tag]}
         )
-        said = orjson.loads(body)
-        assert status in (200, 201), f"{wish}: {status} {said}"
-        return Place(task=said["task"]["id"], credential=said["token"])
+        answer = orjson.loads(body)
+        assert status in (200, 201), f"{planned}: {status} {answer}"
+        return TaskLink(task=answer["task"]["id"], credential=answer["token"])
 
-    async def cancel(self, place: Place) -> None:
-        """Ask for a task to be stopped."""
-        status, body = await self.call("POST", f"/v1/tasks/{place.task}/cancel")
-        assert status in CANCEL_ANSWERS, f"cancel of {place.task}: {status} {body!r}"
+    async def cancel(self, link: TaskLink) -> None:
+        """Request the cancellation of a task."""
+        status, body = await self.call("POST", f"/v1/tasks/{link.task}/cancel")
+        assert status in CANCEL_ANSWERS, f"cancel of {link.task}: {status} {body!r}"

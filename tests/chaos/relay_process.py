@@ -1,4 +1,4 @@
-"""The relay as a process of its own on one store and one port, that is killed and comes back."""
+"""The relay as a process that is killed and restarted with the same store and port."""
 
 import asyncio
 import os
@@ -13,18 +13,18 @@ from relay.sandbox import Sandbox
 
 KEY = "a-management-key-for-chaos"
 PROGRAM = Path(__file__).with_name("strained.py")
-OURS = ("RELAY_", "WIRO_", "APIKLEY_")
-"""How the variables begin that a relay is given by its test alone."""
+SETTING_PREFIXES = ("RELAY_", "WIRO_", "APIKLEY_")
+"""Prefixes of variables that are not inherited from the environment."""
 
 SIGNS_OF_A_FAULT = ("Traceback", "crashed", '"level":"critical"', "journal.failed", "stream.failed", "socket.failed")
 
 
 def free_port(random: Random) -> int:
     """
-    Return a port that nobody has, below those that the system gives to clients.
+    Return a free port below the range of ephemeral ports.
 
-    Among those, a client that calls while the relay is down could be given the very port that it calls, be connected
-    to itself, and keep the relay from coming back.
+    A client that connects to an ephemeral port while the relay is down could be assigned that very port, connect to
+    itself, and keep the relay from binding it again.
     """
     while True:
         port = random.randrange(18_000, 30_000)
@@ -34,36 +34,36 @@ def free_port(random: Random) -> int:
 
 
 class RelayProcess:
-    """A relay. Each life of it may be told its public address, or not."""
+    """A relay process that can be restarted, with or without its public URL."""
 
     def __init__(
         self,
         folder: Path,
         sandbox: Sandbox,
         port: int,
-        lives: asyncio.TaskGroup,
+        group: asyncio.TaskGroup,
         *,
         command: Sequence[str | Path] = (sys.executable, PROGRAM, "serve"),
         settings: Mapping[str, str] | None = None,
     ) -> None:
         """
-        Watch over its lives in a task group: one that ends by itself is an AssertionError.
+        Prepare the process; `group` fails with an AssertionError if it exits unexpectedly.
 
         Args:
-            folder: where it runs, and where its log is.
-            sandbox: the platforms that it talks to.
-            port: where it listens.
-            lives: the group.
-            command: what is run.
-            settings: variables of its environment that are added to the usual ones, or replace them.
+            folder: the working directory, which also has the log.
+            sandbox: the simulated platforms.
+            port: the port to listen on.
+            group: the task group that watches the process.
+            command: the command line.
+            settings: environment variables in addition to the usual ones, which they override.
         """
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / "relay.log"
         self.started = 0
-        """How many lives it has had."""
+        """How often the relay was started."""
         self._command = command
-        self._lives = lives
+        self._group = group
         self._process: asyncio.subprocess.Process | None = None
         self._victim: asyncio.subprocess.Process | None = None
         self._settings = {
@@ -81,27 +81,27 @@ class RelayProcess:
 
     @property
     def pid(self) -> int | None:
-        """The id of the process that lives; null between two lives."""
+        """The id of the running process, or None."""
         alive = self._process is not None and self._process.returncode is None
         return self._process.pid if alive and self._process is not None else None
 
     async def start(self, *, public: str | None) -> None:
-        """Begin a life; with `public`, the address that the platforms reach it under, they are asked to call back."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        """Start the relay; with the public URL `public`, platforms send callbacks."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTING_PREFIXES)}
         given = self._settings | ({"RELAY_PUBLIC_URL": public} if public else {})
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, cwd=self.folder, env=inherited | given, stdout=log, stderr=log
             )
         self.started += 1
-        self._lives.create_task(self._live(self._process))
+        self._group.create_task(self._watch(self._process))
 
     async def kill(self) -> None:
-        """End a life at once, without a word."""
+        """Kill the relay with SIGKILL."""
         await self.end(signal.SIGKILL)
 
     async def end(self, how: signal.Signals) -> int | None:
-        """End a life with a signal, and return its exit code; null when there was none."""
+        """Send a signal and wait for the exit code; return None if no process is running."""
         self._victim = self._process
         if self._victim is None or self._victim.returncode is not None:
             return None
@@ -109,15 +109,15 @@ class RelayProcess:
         return await self._victim.wait()
 
     def signal(self, what: signal.Signals) -> None:
-        """Send a signal that ends nothing."""
+        """Send a signal without waiting for the process to exit."""
         assert self._process is not None
         self._process.send_signal(what)
 
-    async def _live(self, process: asyncio.subprocess.Process) -> None:
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
-        assert process is self._victim, f"the relay ended by itself with {code}"
+        assert process is self._victim, f"the relay exited unexpectedly with {code}"
 
     def faults(self, signs: Sequence[str] = SIGNS_OF_A_FAULT) -> list[str]:
-        """Return the lines of its log that tell of a fault of its own."""
+        """Return the lines of the log that have one of these signs."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in lines if any(sign in line for sign in signs)]

@@ -1,8 +1,7 @@
 """
-One run of chaos: an honest sandbox with bad manners, a relay that is killed, and viewers that lose their connections.
+One chaos run: a faulty simulated platform, a relay that is killed, and viewers whose connections are cut.
 
-All of it is drawn from one seed. What is awaited are outcomes; time passes only where the schedule says that chaos
-takes its time.
+Everything is drawn from one seed. The run waits for outcomes; it sleeps only where its schedule says so.
 """
 
 import asyncio
@@ -18,20 +17,20 @@ from relay.sandbox import Faults, Sandbox
 from tests.chaos import judge
 from tests.chaos.caller import Caller
 from tests.chaos.relay_process import KEY, RelayProcess, free_port
-from tests.chaos.viewers import Place, Story, Viewer
-from tests.chaos.wishes import Wish, wishes
+from tests.chaos.viewers import TaskLink, View, Viewer
+from tests.chaos.workload import PlannedTask, planned_tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much of everything."""
+    """The parameters of a run."""
 
     seed: int
     tasks: int = 100
     viewers: int = 300
     kills: int = 3
     starting_s: float = 24.0
-    """Over how long the tasks are started."""
+    """The time over which the tasks are started."""
     within_s: float = 240.0
     """Time limit of the run; an idle machine needs a fifth of it."""
     concurrency: int = 20
@@ -39,12 +38,12 @@ class Plan:
     flaky: float = 0.1
     upstream_cuts: float = 0.01
     viewer_cuts: tuple[float, ...] = (0.0, 0.02, 0.2)
-    """Shares of frames after which a connection is cut; each viewer has one of them."""
+    """Probabilities of a cut after a frame; each viewer has one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What happened, in numbers."""
+    """The result in numbers."""
 
     verdicts: dict[str, int]
     runs_sent: int
@@ -68,50 +67,52 @@ class Chaos:
         self._relay = relay
         self._caller = caller
         self._random = Random(f"{plan.seed}:plan")
-        self.wishes = wishes(self._random, plan.tasks, plan.starting_s)
-        self._places: list[asyncio.Future[Place]] = [asyncio.Future() for _ in self.wishes]
+        self.planned_tasks = planned_tasks(self._random, plan.tasks, plan.starting_s)
+        self._links: list[asyncio.Future[TaskLink]] = [asyncio.Future() for _ in self.planned_tasks]
         self._started = asyncio.Condition()
-        self.stories: list[Story] = []
+        self.views: list[View] = []
 
     async def run(self) -> Report:
         """
-        Have it happen, and judge it.
+        Carry out the plan, and check the result.
 
         Raises:
-            BaseExceptionGroup: something was seen on the way that must not be.
-            AssertionError: the end is not what is true.
+            BaseExceptionGroup: a check failed during the run.
+            AssertionError: a check failed at the end.
         """
         await self._relay.start(public=self._public(self._random))
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._order_all(group))
+            group.create_task(self._start_all(group))
             group.create_task(self._kill())
             for number in range(self._plan.viewers):
                 group.create_task(self._watch(number))
         return await self._judge()
 
     def unfinished(self) -> str:
-        """Say who still waits, for whom the time ran out on."""
-        waiting = {story.place.task: story.state for story in self.stories if not story.over}
+        """Describe what has not ended, for a run that timed out."""
+        waiting = {view.link.task: view.state for view in self.views if not view.ended}
         states = (f"{task}: {state and (state.state.value, state.seq, state.hold)}" for task, state in waiting.items())
-        unplaced = [wish.number for wish, place in zip(self.wishes, self._places, strict=True) if not place.done()]
-        return f"unfinished: {', '.join(states)}; wishes without a task: {unplaced}"
+        unstarted = [
+            planned.number for planned, link in zip(self.planned_tasks, self._links, strict=True) if not link.done()
+        ]
+        return f"unfinished: {', '.join(states)}; not started: {unstarted}"
 
-    async def _order_all(self, group: asyncio.TaskGroup) -> None:
-        for wish in self.wishes:
-            await asyncio.sleep(wish.pause_s)
-            group.create_task(self._order(wish))
+    async def _start_all(self, group: asyncio.TaskGroup) -> None:
+        for planned in self.planned_tasks:
+            await asyncio.sleep(planned.pause_s)
+            group.create_task(self._start(planned))
 
-    async def _order(self, wish: Wish) -> None:
-        places = [await self._caller.post(wish)]
-        if wish.twice and not wish.refused:
-            places += await asyncio.gather(*(self._caller.post(wish) for _ in range(2)))
-        assert len({place.task for place in places}) == 1, f"{wish} became several tasks: {places}"
-        self._places[wish.number].set_result(places[0])
+    async def _start(self, planned: PlannedTask) -> None:
+        links = [await self._caller.post(planned)]
+        if planned.twice and not planned.refused:
+            links += await asyncio.gather(*(self._caller.post(planned) for _ in range(2)))
+        assert len({link.task for link in links}) == 1, f"{planned} became several tasks: {links}"
+        self._links[planned.number].set_result(links[0])
         async with self._started:
             self._started.notify_all()
-        if wish.cancel_after_s is not None:
-            await asyncio.sleep(wish.cancel_after_s)
-            await self._caller.cancel(places[0])
+        if planned.cancel_after_s is not None:
+            await asyncio.sleep(planned.cancel_after_s)
+            await self._caller.cancel(links[0])
 
     async def _kill(self) -> None:
         random = Random(f"{self._plan.seed}:kills")
@@ -127,58 +128,60 @@ class Chaos:
 
     async def _have_started(self, count: int) -> None:
         async with self._started:
-            await self._started.wait_for(lambda: sum(place.done() for place in self._places) >= count)
+            await self._started.wait_for(lambda: sum(link.done() for link in self._links) >= count)
 
     async def _watch(self, number: int) -> None:
         random = Random(f"{self._plan.seed}:viewer:{number}")
         viewer = Viewer(self._relay.url, random, cut_share=random.choice(self._plan.viewer_cuts))
         wire = number % 3
-        # Who watches many watches the first half: of the others nobody is there any more when a viewer or two are cut.
-        first, count = number // 3 % len(self.wishes), 1
+        # Viewers of many tasks watch the first half, which is still running when they have been cut once or twice.
+        first, count = number // 3 % len(self.planned_tasks), 1
         if wire == 2:
             first, count = first // 2 - first // 2 % 8, random.randint(2, 8)
-        places = [await asyncio.shield(place) for place in self._places[first : first + count]]
-        stories = [Story(place=place) for place in places]
-        self.stories += stories
+        links = [await asyncio.shield(link) for link in self._links[first : first + count]]
+        views = [View(link=link) for link in links]
+        self.views += views
         await asyncio.sleep(random.choice((0, 0, random.uniform(0, 4))))
         match wire:
             case 0:
-                await viewer.over_socket(stories[0])
+                await viewer.over_socket(views[0])
             case 1:
-                await viewer.over_stream(self._caller.session, stories[0])
+                await viewer.over_stream(self._caller.session, views[0])
             case _:
-                await viewer.over_many(stories, KEY)
+                await viewer.over_many(views, KEY)
 
     async def _judge(self) -> Report:
-        found = await judge.tasks_by_wish(self._caller)
-        assert sorted(found) == sorted(wish.tag for wish in self.wishes), "a wish became no task"
-        tasks = {task: await judge.told(self._caller, task) for made in found.values() for task in made}
+        found = await judge.tasks_by_tag(self._caller)
+        assert sorted(found) == sorted(planned.tag for planned in self.planned_tasks), "a planned task is missing"
+        tasks = {task: await judge.read_log(self._caller, task) for made in found.values() for task in made}
         for task in tasks.values():
             judge.check_log(task)
-        for story in self.stories:
-            judge.check_story(story, tasks[story.place.task])
+        for view in self.views:
+            judge.check_view(view, tasks[view.link.task])
         runs = judge.check_runs(self._sandbox)
-        for wish in self.wishes:
-            judge.check_wish(wish, [tasks[task] for task in found[wish.tag]], runs.get(wish.number, []), self._sandbox)
-        assert not (faults := self._relay.faults()), f"the relay's log tells of {faults[:3]}"
+        for planned in self.planned_tasks:
+            judge.check_task(
+                planned, [tasks[task] for task in found[planned.tag]], runs.get(planned.number, []), self._sandbox
+            )
+        assert not (faults := self._relay.faults()), f"the relay logged {faults[:3]}"
         verdicts = sorted(task.snapshot.state.value for task in tasks.values())
         return Report(
             verdicts={verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)},
             runs_sent=len(self._sandbox.runs),
-            losses=sum(story.losses for story in self.stories),
-            events_seen=sum(len(story.events) for story in self.stories),
-            snapshots_seen=sum(len(story.snapshots) for story in self.stories),
+            losses=sum(view.losses for view in self.views),
+            events_seen=sum(len(view.events) for view in self.views),
+            snapshots_seen=sum(len(view.snapshots) for view in self.views),
         )
 
 
 async def run(plan: Plan, folder: Path) -> Report:
     """
-    Run a plan in an empty folder; whatever goes wrong has the seed in a note.
+    Run a plan in an empty folder; add the seed as a note to any exception.
 
     Raises:
-        TimeoutError: it did not come to an end within the plan's time.
-        BaseExceptionGroup: something was seen on the way that must not be.
-        AssertionError: the end is not what is true.
+        TimeoutError: the run did not end within the plan's time limit.
+        BaseExceptionGroup: a check failed during the run.
+        AssertionError: a check failed at the end.
     """
     chaos: Chaos | None = None
     try:
@@ -194,9 +197,9 @@ async def _ready(plan: Plan, folder: Path) -> AsyncIterator[Chaos]:
     faults = Faults(flaky=plan.flaky, cut_share=plan.upstream_cuts)
     async with (
         Sandbox(speed=plan.speed, seed=plan.seed, faults=faults, concurrency=plan.concurrency) as sandbox,
-        asyncio.TaskGroup() as lives,
+        asyncio.TaskGroup() as group,
     ):
-        relay = RelayProcess(folder, sandbox, free_port(Random(f"{plan.seed}:port")), lives)
+        relay = RelayProcess(folder, sandbox, free_port(Random(f"{plan.seed}:port")), group)
         async with aiohttp.ClientSession(
             relay.url,
             headers={"Authorization": f"Bearer {KEY}"},

@@ -1,8 +1,8 @@
 """
-`relay serve` under strain, with two things that a test cannot wait for or hope for.
+`relay serve` with two changes that make rare situations frequent.
 
-A run of unknown outcome is looked for during seconds in place of two minutes. The tail comes late, as it may from
-another process: a state that was just read then holds events that are told only afterwards.
+A run with an unknown outcome is searched for during seconds instead of two minutes. Listeners of the journal are
+notified late, as from another process, so that a state that was just read has events that are delivered afterwards.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class LateListeners(Listeners):
 
 
 def main() -> None:
-    """Run the command line like this."""
+    """Run the command line with these changes."""
     search.SEARCH_AFTER_S = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.0)
     journal.Listeners = LateListeners  # type: ignore[attr-defined]
     cli.main()

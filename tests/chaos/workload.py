@@ -1,4 +1,4 @@
-"""What the run of a seed wishes for: models, prompts that occur once, and what goes wrong with each."""
+"""The tasks of a run, drawn from its seed: models, unique prompts, and faults of the simulated platform."""
 
 import re
 from dataclasses import dataclass
@@ -46,14 +46,14 @@ FAULTS = (
     "run_envelope=data, run_taskid=number",
 )
 SHORT_ONLY = ("silent", "silent, detail_lag_s=0.5", "silent, exit=1")
-"""Without a frame the record is all there is; a long run that is looked at twice in one stage would be a stall."""
+"""Without frames only the record is left, and a long run would be a stall."""
 
-_NUMBER = re.compile(r"wish (\d+) of")
+_NUMBER = re.compile(r"Task (\d+) of")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """One task that somebody wants. `pause_s` is from the wish before; `cancel_after_s` from its start, or null."""
+class PlannedTask:
+    """One task to start, `pause_s` after the one before; it is cancelled `cancel_after_s` after its start, if set."""
 
     number: int
     model: str
@@ -61,41 +61,41 @@ class Wish:
     prompt: str
     pause_s: float
     twice: bool
-    """Whether two requests are sent at once, under one key."""
+    """Whether to repeat the request twice with the same idempotency key."""
     cancel_after_s: float | None
 
     @property
     def tag(self) -> str:
-        """What its task is found by."""
-        return f"wish-{self.number}"
+        """The tag that identifies the task."""
+        return f"task-{self.number}"
 
     @property
     def refused(self) -> bool:
-        """Whether the upstream says no, which frees the key."""
+        """Whether the platform refuses it, which frees the idempotency key."""
         return "run_error" in self.faults
 
 
-def wishes(random: Random, count: int, within_s: float) -> list[Wish]:
-    """Return the wishes of a run, spread over so many seconds; every fault occurs if they are enough."""
+def planned_tasks(random: Random, count: int, within_s: float) -> list[PlannedTask]:
+    """Return the tasks of a run, spread over `within_s`; with enough of them every fault occurs."""
     kinds = [(faults, random.choice((*IMAGES, CHAT, VIDEO))) for faults in FAULTS]
     kinds += [(faults, random.choice((*IMAGES, CHAT))) for faults in SHORT_ONLY]
     kinds += [("", model) for model in (*IMAGES, CHAT, VIDEO)]
     while len(kinds) < count:
         kinds.append((random.choice(FAULTS), random.choice((*IMAGES, CHAT, VIDEO))))
     random.shuffle(kinds)
-    return [_wish(random, number, faults, model, within_s / count) for number, (faults, model) in enumerate(kinds)]
+    return [_planned(random, number, faults, model, within_s / count) for number, (faults, model) in enumerate(kinds)]
 
 
-def number_in(prompt: str) -> int:
-    """Return which wish a prompt belongs to."""
+def number_of(prompt: str) -> int:
+    """Return the number of the task that a prompt belongs to."""
     found = _NUMBER.search(prompt)
     assert found is not None, prompt
     return int(found[1])
 
 
-def _wish(random: Random, number: int, faults: str, model: str, mean_pause_s: float) -> Wish:
-    prompt = f"The wish {number} of many"
-    return Wish(
+def _planned(random: Random, number: int, faults: str, model: str, mean_pause_s: float) -> PlannedTask:
+    prompt = f"Task {number} of many"
+    return PlannedTask(
         number=number,
         model=model,
         faults=faults,

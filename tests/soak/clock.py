@@ -1,9 +1,9 @@
 """
-A time of day that the relay alone sees, and that can be moved while it runs.
+A time of day for the relay alone that can be changed while it runs.
 
-`clock.c` is loaded into the relay's process and moves what every library in it reads as the time of day: Python, SQLite
-and PyJWT alike. The monotonic clock stays true, as it does when an operator or NTP sets the clock. A time namespace of
-Linux cannot do this: it moves the monotonic clocks only.
+`clock.c` is loaded into the relay's process and changes the time of day for every library in it, such as Python and
+SQLite. The monotonic clock is not changed, as when an operator or NTP sets the clock. Linux time namespaces cannot do
+this: they change the monotonic clocks only.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ OFFSET = struct.Struct("=q")
 
 
 class Clock:
-    """The clock of one relay. Its offset is in seconds from the true time."""
+    """The clock of one relay, as an offset in seconds from the real time."""
 
     def __init__(self, folder: Path) -> None:
         self._library = folder / "clock.so"
@@ -27,7 +27,7 @@ class Clock:
             self._mapped = mmap.mmap(file.fileno(), OFFSET.size)
 
     async def build(self) -> bool:
-        """Compile the library, and say whether there is a compiler to do it with."""
+        """Compile the library; return False without a compiler."""
         if (compiler := shutil.which("cc")) is None:
             return False
         building = await asyncio.create_subprocess_exec(
@@ -37,9 +37,9 @@ class Clock:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables under which a process sees this clock."""
+        """The environment variables that make a process use this clock."""
         return {"LD_PRELOAD": str(self._library), "SOAK_CLOCK": str(self._file)}
 
     def set(self, offset_s: int) -> None:
-        """Move it, at once."""
+        """Set the offset, with immediate effect."""
         OFFSET.pack_into(self._mapped, 0, offset_s)

@@ -1,4 +1,4 @@
-"""A disk for the store that can be full: a tmpfs of its own where that can be mounted, else a limit on file sizes."""
+"""A disk for the store that can be filled: a tmpfs if it can be mounted, otherwise a limit on file sizes."""
 
 import asyncio
 import os
@@ -12,21 +12,21 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Disk(Protocol):
-    """What holds the store."""
+    """The disk of the store."""
 
     @property
     def kind(self) -> str:
-        """What makes it full, for the report."""
+        """How it is filled, for the report."""
 
     async def fill(self) -> None:
-        """Let nothing on it grow any more."""
+        """Fill it: writes fail from now on."""
 
     async def free(self) -> None:
-        """Give it room again."""
+        """Free it: writes succeed again."""
 
 
 class Tmpfs:
-    """A small file system. What is written to it fails with ENOSPC when it is full, as on any disk."""
+    """A small file system, on which writes fail with ENOSPC when it is full."""
 
     kind = "tmpfs shrunk to what it holds"
 
@@ -44,12 +44,12 @@ class Tmpfs:
         await _run("mount", "-t", "tmpfs", "-o", f"size={self._size_bytes},mode=0700", "soak", str(self._folder))
 
     async def unmount(self) -> None:
-        """Unmount it, and lose what it holds."""
+        """Unmount it; its content is lost."""
         await _run("umount", "--lazy", str(self._folder))
 
     async def fill(self) -> None:
-        """Shrink it to what it holds."""
-        for spare_pages in (0, 1, 4, 16, 64, 256):  # the kernel refuses less than what has been written meanwhile
+        """Shrink it to its content."""
+        for spare_pages in (0, 1, 4, 16, 64, 256):  # it may have grown meanwhile, and the kernel refuses a smaller size
             held = os.statvfs(self._folder)
             used_bytes = (held.f_blocks - held.f_bfree) * held.f_frsize
             try:
@@ -59,7 +59,7 @@ class Tmpfs:
         raise OSError(f"{self._folder}: it grows faster than it can be shrunk")
 
     async def free(self) -> None:
-        """Give it its size back."""
+        """Restore its size."""
         await self._resize(self._size_bytes)
 
     async def _resize(self, size_bytes: int) -> None:
@@ -67,7 +67,7 @@ class Tmpfs:
 
 
 class FileSizeLimit:
-    """RLIMIT_FSIZE of the running relay. Every write to any of its files fails with EFBIG, to its log as well."""
+    """RLIMIT_FSIZE of the running relay: every write to a file fails with EFBIG, including its log."""
 
     kind = "RLIMIT_FSIZE of 0, as only root may mount"
 
@@ -75,11 +75,11 @@ class FileSizeLimit:
         self._pid = pid
 
     async def fill(self) -> None:
-        """Allow no byte."""
+        """Limit files to 0 bytes."""
         self._limit(0)
 
     async def free(self) -> None:
-        """Allow any size."""
+        """Remove the limit."""
         self._limit(resource.RLIM_INFINITY)
 
     def _limit(self, size_bytes: int) -> None:
@@ -90,7 +90,7 @@ class FileSizeLimit:
 
 @asynccontextmanager
 async def disk(folder: Path, size_bytes: int, pid: Callable[[], int | None]) -> AsyncIterator[Disk]:
-    """Make an empty folder a disk of this size, if that is allowed; else limit the files of the process `pid`."""
+    """Mount a disk of this size on an empty folder if allowed; otherwise limit the file sizes of process `pid`."""
     own = Tmpfs(folder, size_bytes)
     try:
         await own.mount()
@@ -105,6 +105,6 @@ async def disk(folder: Path, size_bytes: int, pid: Callable[[], int | None]) -> 
 
 async def _run(*command: str) -> None:
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    _, said = await process.communicate()
+    _, errors = await process.communicate()
     if process.returncode:
-        raise OSError(f"{' '.join(command)}: {said.decode(errors='replace').strip()}")
+        raise OSError(f"{' '.join(command)}: {errors.decode(errors='replace').strip()}")

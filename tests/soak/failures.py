@@ -1,5 +1,5 @@
 """
-The accidents of a soak, one method each. Each ends with everything healed, and with a relay that says it is ready.
+The failures of a soak, one method each. After each of them everything works again, and the relay is ready.
 """
 
 import asyncio
@@ -20,36 +20,36 @@ from tests.soak.gauges import highest_file
 from tests.soak.proxy import Proxy
 
 IDLE_CONNECTIONS = 700
-"""How many connections without a credential are opened to use up the relay's files."""
+"""The number of connections without a credential that use up the relay's files."""
 
 READY_WITHIN_S = 90.0
-"""How long the relay may take until it is ready again after an accident."""
+"""How long the relay may take until it is ready again after a failure."""
 
 EXIT_WITHIN_S = 60.0
 
 HOUR_S = 3600
 JUMPS_S = (2 * HOUR_S, -2 * HOUR_S, 48 * HOUR_S, -48 * HOUR_S, 40 * 24 * HOUR_S, -40 * 24 * HOUR_S)
-"""Beyond a token's life and a task's deadline (24 h both), and beyond the age at which tasks are removed (30 days)."""
+"""Longer than a token's life and a task's deadline (24 h each), and than the retention of tasks (30 days)."""
 
-Accident = Callable[[], Awaitable[None]]
+Failure = Callable[[], Awaitable[None]]
 
 
-class Accidents:
+class Failures:
     """
-    Everything that can happen to one relay.
+    All failures that can happen to one relay.
 
     Args:
-        relay: the process. It is started when the accidents begin.
-        front: the proxy between it and its clients.
-        upstream: the proxy between it and the platforms.
-        disk: where its store is.
-        clock: its time of day; null when it cannot be moved.
-        random: where chance comes from.
-        longest_s: how long one accident lasts at the most.
-        only: the kinds that happen; none named: all of them.
+        relay: the relay's process, started by `start`.
+        front: the proxy between the relay and its clients.
+        upstream: the proxy between the relay and the platforms.
+        disk: the disk of its store.
+        clock: its time of day, or None if it cannot be changed.
+        random: the source of randomness.
+        longest_s: the longest duration of one failure.
+        only: the kinds to use; empty means all.
 
     Raises:
-        ValueError: there is no such kind, or it cannot be had here.
+        ValueError: a kind does not exist, or is not available on this machine.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Accidents:
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.now = ""
-        """The accident that happens now, for whoever wants to know why something failed."""
+        """The current failure, for progress reports."""
         self._relay = relay
         self._front = front
         self._upstream = upstream
@@ -74,7 +74,7 @@ class Accidents:
         self._clock = clock
         self._random = random
         self._longest_s = longest_s
-        self._kinds: dict[str, Accident] = {
+        self._kinds: dict[str, Failure] = {
             "kill -9": self.kill,
             "SIGTERM": self.terminate,
             "SIGHUP": self.hang_up,
@@ -91,21 +91,21 @@ class Accidents:
         if clock is not None:
             self._kinds |= {"clock jumps": self.move_clock, "clock is wrong at boot": self.boot_with_wrong_clock}
         if unknown := set(only) - set(self._kinds):
-            raise ValueError(f"there is no accident {', '.join(unknown)}; there are: {', '.join(self._kinds)}")
+            raise ValueError(f"unknown failure: {', '.join(unknown)}; known: {', '.join(self._kinds)}")
         self._kinds = {name: self._kinds[name] for name in only or self._kinds}
 
     @property
     def disk_kind(self) -> str:
-        """What makes the disk full."""
+        """How the disk is filled."""
         return self._disk.kind
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The names of all that can happen."""
+        """The names of the failures in use."""
         return tuple(self._kinds)
 
     async def until(self, end: float) -> None:
-        """Have one accident after another until the loop's time is `end`; each kind comes equally often."""
+        """Inject one failure after another until the loop's time is `end`, each kind equally often."""
         loop = asyncio.get_running_loop()
         deck: list[str] = []
         while True:
@@ -115,10 +115,10 @@ class Accidents:
             if not deck:
                 deck = list(self._kinds)
                 self._random.shuffle(deck)
-            await self.have(deck.pop())
+            await self.inject(deck.pop())
 
-    async def have(self, kind: str) -> None:
-        """Have an accident of a kind, and see that the relay is ready after it."""
+    async def inject(self, kind: str) -> None:
+        """Inject a failure, and wait until the relay is ready again."""
         self.now = kind
         self.counts[kind] += 1
         try:
@@ -135,7 +135,7 @@ class Accidents:
         await self.ready()
 
     async def ready(self) -> None:
-        """Wait until the relay says that it is ready, with no proxy between."""
+        """Wait until the relay answers that it is ready, without a proxy between."""
         async with asyncio.timeout(READY_WITHIN_S):
             while True:
                 if await self._readiness() == 200:
@@ -143,13 +143,13 @@ class Accidents:
                 await asyncio.sleep(0.1)
 
     async def kill(self) -> None:
-        """End the relay without a word, and start it again soon or later."""
+        """Kill the relay, and restart it after a while."""
         await self._relay.kill()
         await self._pass(0.0, 0.5)
         await self.start()
 
     async def terminate(self) -> None:
-        """End the relay in order: it exits with 0."""
+        """Stop the relay with SIGTERM, after which it must exit with 0, and restart it."""
         async with asyncio.timeout(EXIT_WITHIN_S):
             code = await self._relay.end(signal.SIGTERM)
         assert code == 0, f"after SIGTERM the relay exited with {code}"
@@ -157,19 +157,19 @@ class Accidents:
         await self.start()
 
     async def hang_up(self) -> None:
-        """Send SIGHUP, after which the relay reads its settings again and runs on."""
+        """Send SIGHUP, which reloads the settings of the running relay."""
         pid = self._relay.pid
         self._relay.signal(signal.SIGHUP)
         await self._pass(0.1, 0.2)
         assert self._relay.pid == pid, "the relay did not survive SIGHUP"
 
     async def use_up_files(self) -> None:
-        """Open connections that say nothing until the relay has no file left."""
+        """Open idle connections until the relay has no file descriptor left."""
         async with self._idle_connections():
             await self._pass(0.4, 1.0)
 
     async def leave_no_file(self) -> None:
-        """Lower the limit of the running relay to what it has open, as when the whole system runs out of files."""
+        """Lower the relay's limit to its open files, as if the whole system ran out of them."""
         pid = self._relay.pid
         assert pid is not None
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -180,7 +180,7 @@ class Accidents:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
 
     async def fill_disk(self) -> None:
-        """Leave the store no room to grow; now and then, kill the relay meanwhile."""
+        """Fill the store's disk; sometimes kill the relay meanwhile."""
         killed = self._random.random() < 0.3
         await self._disk.fill()
         try:
@@ -193,45 +193,45 @@ class Accidents:
             await self.start()
 
     async def cut_clients(self) -> None:
-        """Cut every connection of a client, some times."""
+        """Cut all connections of clients one to four times."""
         for _ in range(self._random.randint(1, 4)):
             self._front.cut()
             await self._pass(0.02, 0.1)
 
     async def hang_clients(self) -> None:
-        """Let nothing through to the clients or from them for a while, then cut them or go on."""
+        """Stop forwarding between clients and relay for a while, then cut the connections or continue."""
         with self._front.hanging():
             await self._pass(0.3, 1.0)
             if self._random.random() < 0.5:
                 self._front.cut()
 
     async def refuse_clients(self) -> None:
-        """Let no client through for a while."""
+        """Refuse clients for a while."""
         with self._front.refusing():
             await self._pass(0.2, 0.6)
 
     async def cut_platform(self) -> None:
-        """Cut every connection to the platforms, some times."""
+        """Cut all connections to the platforms one to four times."""
         for _ in range(self._random.randint(1, 4)):
             self._upstream.cut()
             await self._pass(0.02, 0.1)
 
     async def hang_platform(self) -> None:
-        """Have the platforms take connections and say nothing; now and then, kill the relay meanwhile."""
+        """Let the platforms accept connections without answering; sometimes kill the relay meanwhile."""
         with self._upstream.hanging():
             await self._pass(0.3, 1.0)
             if self._random.random() < 0.3:
                 await self.kill()
 
     async def refuse_platform(self) -> None:
-        """Have no platform reachable; now and then, kill the relay meanwhile."""
+        """Make the platforms unreachable; sometimes kill the relay meanwhile."""
         with self._upstream.refusing():
             await self._pass(0.3, 0.8)
             if self._random.random() < 0.3:
                 await self.kill()
 
     async def move_clock(self) -> None:
-        """Move the clock while the relay runs, and back; now and then it is restarted in between."""
+        """Change the clock of the running relay, and change it back; sometimes restart the relay in between."""
         assert self._clock is not None
         self._clock.set(self._random.choice(JUMPS_S))
         await self._pass(0.3, 1.0)
@@ -241,7 +241,7 @@ class Accidents:
         self._clock.set(0)
 
     async def boot_with_wrong_clock(self) -> None:
-        """Move the clock while the relay is down, as after a battery that is empty, and set it right later."""
+        """Start the relay with a wrong clock, as after an empty battery, and correct it later."""
         assert self._clock is not None
         await self._relay.kill()
         self._clock.set(self._random.choice(JUMPS_S))
@@ -250,11 +250,11 @@ class Accidents:
         self._clock.set(0)
 
     async def _pass(self, least: float, most: float) -> None:
-        """Let a part of the longest accident's time pass."""
+        """Wait for a random part of the longest failure's duration."""
         await asyncio.sleep(self._random.uniform(least, most) * self._longest_s)
 
     async def _readiness(self) -> int:
-        """Return the status of the relay's own answer; 0 for none."""
+        """Return the status of `/readyz`, or 0 without an answer."""
         timeout = aiohttp.ClientTimeout(total=10)
         try:
             async with (

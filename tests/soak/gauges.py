@@ -1,4 +1,4 @@
-"""How much the relay takes: memory, open files, bytes of log; and how much the load accounts for."""
+"""The relay's memory, open files and log size, and the limits that follow from the load."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,27 +10,27 @@ EVERY_S = 1.0
 MIB = 2**20
 
 PROCESS_BYTES = 128 * MIB
-"""Python with every module loaded takes some 80 MiB, SQLite's caches and the buffers of the loop the rest."""
+"""Python with all modules takes about 80 MiB; SQLite's caches and the loop's buffers the rest."""
 TASK_BYTES = 512 * 1024
-"""A followed task: its state and log buffer, a TLS-less socket upstream, its follower."""
+"""A followed task: its state, log buffer, follower, and socket to the platform without TLS."""
 CONNECTION_BYTES = 128 * 1024
-"""A connection of a viewer or a caller with full buffers both ways."""
+"""A connection of a viewer or caller with full buffers in both directions."""
 
 PROCESS_FILES = 48
-"""Standard streams, the store with its log and its lock, the loop, the listener, some pooled connections upstream."""
+"""Standard streams, store with log and lock, event loop, listener, pooled connections to platforms."""
 TASK_FILES = 2
-"""Its socket, and a REST call."""
+"""Its socket and a REST call."""
 
 TASK_LOG_BYTES = 8 * 1024
-"""Some ten lines a task: started, followed, each loss of its socket, ended."""
+"""About ten lines per task: started, followed, connections lost, ended."""
 LIFE_LOG_BYTES = 16 * 1024
 FAULT_LOG_BYTES = 256 * 1024
-"""A fault may be told by each task and viewer that is there once, not again and again."""
+"""Each task and viewer may log a failure once."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Peaks:
-    """The most that was seen at once."""
+    """The maximum of each measure."""
 
     rss_bytes: int = 0
     files: int = 0
@@ -40,7 +40,7 @@ class Peaks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The most that the load accounts for."""
+    """The limits that follow from the load."""
 
     rss_bytes: int
     files: int
@@ -49,14 +49,14 @@ class Bounds:
 
 def bounds(peaks: Peaks, *, tasks: int, lives: int, faults: int, idle: int) -> Bounds:
     """
-    Derive the bounds from the load.
+    Return the limits that follow from the load.
 
     Args:
-        peaks: how many tasks were followed, and how many connections open, at once.
-        tasks: how many there were in all.
-        lives: how often the relay was started.
-        faults: how many faults there were.
-        idle: how many idle connections the fault of the files opens besides.
+        peaks: maximum numbers of followed tasks and open connections.
+        tasks: total number of tasks.
+        lives: number of starts of the relay.
+        faults: number of failures.
+        idle: number of idle connections that a failure opens.
     """
     connections = peaks.connections + idle
     return Bounds(
@@ -67,7 +67,7 @@ def bounds(peaks: Peaks, *, tasks: int, lives: int, faults: int, idle: int) -> B
 
 
 class Gauges:
-    """Look at the relay's process again and again."""
+    """Measure the relay's process periodically."""
 
     def __init__(self, pid: Callable[[], int | None], tasks: Callable[[], int], connections: Callable[[], int]) -> None:
         self.peaks = Peaks()
@@ -76,13 +76,13 @@ class Gauges:
         self._connections = connections
 
     async def watch(self) -> None:
-        """Look until cancelled."""
+        """Measure until cancelled."""
         while True:
             self.look()
             await asyncio.sleep(EVERY_S)
 
     def look(self) -> tuple[int, int]:
-        """Look once, and return the bytes of memory and the number of open files; zeros when it does not run."""
+        """Measure once; return memory in bytes and open files, zeros if the relay is not running."""
         rss_bytes, files = taken(self._pid())
         self.peaks.rss_bytes = max(self.peaks.rss_bytes, rss_bytes)
         self.peaks.files = max(self.peaks.files, files)
@@ -92,19 +92,19 @@ class Gauges:
 
 
 def taken(pid: int | None) -> tuple[int, int]:
-    """Return a process's resident bytes and open files; zeros when there is none."""
+    """Return a process's resident memory in bytes and open files; zeros if there is none."""
     if pid is None:
         return 0, 0
     process = Path(f"/proc/{pid}")
     try:
         status = (process / "status").read_text()
         files = sum(1 for _ in (process / "fd").iterdir())
-    except OSError:  # it has just ended
+    except OSError:  # it has just exited
         return 0, 0
     rss = next((line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")), "0")
     return int(rss) * 1024, files
 
 
 def highest_file(pid: int) -> int:
-    """Return the highest number of a file that a process has open; RLIMIT_NOFILE bounds these numbers."""
+    """Return a process's highest file descriptor, which RLIMIT_NOFILE limits."""
     return max(int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir())

@@ -9,16 +9,16 @@ from typing import Self
 
 CHUNK_BYTES = 64 * 1024
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER on, with no time at all."""
+"""SO_LINGER with a timeout of 0."""
 
 
 class Proxy:
     """
-    Forward bytes both ways between a port of its own and another, for as long as the `async with` lasts.
+    Forward bytes between its own port and another one during the `async with` block.
 
     Args:
-        port: where it listens on loopback; 0 picks a free one.
-        target_port: where it connects to, for each connection anew.
+        port: the loopback port to listen on; 0 selects a free one.
+        target_port: the loopback port to connect to.
     """
 
     def __init__(self, port: int, target_port: int) -> None:
@@ -32,12 +32,12 @@ class Proxy:
 
     @property
     def origin(self) -> str:
-        """The address that its clients call."""
+        """The URL for its clients."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def connections(self) -> int:
-        """How many connections it forwards now."""
+        """The number of open connections."""
         return len(self._connections)
 
     async def __aenter__(self) -> Self:
@@ -52,16 +52,16 @@ class Proxy:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def cut(self) -> None:
-        """Reset every connection, both ways: each end gets an RST, and no end of its stream."""
+        """Reset every connection on both sides with an RST."""
         for writer in self._open:
-            if writer.is_closing():  # its socket may be closed already, and takes no option
+            if writer.is_closing():  # its socket may already be closed
                 continue
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
-        """Accept connections and keep them, and forward nothing."""
+        """Accept and keep connections, but forward nothing, during the block."""
         self._flowing.clear()
         try:
             yield
@@ -70,7 +70,7 @@ class Proxy:
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """Abort every connection, and each new one as soon as it comes."""
+        """Abort all connections, and new ones as soon as they are accepted, during the block."""
         self._refusing = True
         self.cut()
         try:
@@ -96,7 +96,7 @@ class Proxy:
                 group.create_task(self._pump(reader, target_writer))
                 group.create_task(self._pump(target_reader, writer))
         except* OSError:
-            pass  # either end is gone, and so is the other now
+            pass  # one end is closed, and the other is closed below
         finally:
             for each in writers:
                 self._open.discard(each)
@@ -105,7 +105,7 @@ class Proxy:
                     await each.wait_closed()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forward until the end of the stream, then tell the other end; the other direction may go on."""
+        """Forward one direction until the end of its stream, and end the other side's stream."""
         while data := await reader.read(CHUNK_BYTES):
             await self._flowing.wait()
             writer.write(data)

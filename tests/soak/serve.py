@@ -1,4 +1,4 @@
-"""`relay serve` with few open files: the number is the first argument."""
+"""Run the command line with a limit of open files, which is the first argument."""
 
 import resource
 import sys
@@ -7,7 +7,7 @@ from relay.cli import main as cli
 
 
 def main() -> None:
-    """Set the limit as a service manager would, and run the command line."""
+    """Set the limit as a service manager does, and run the command line."""
     files = int(sys.argv.pop(1))
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     cli.main()

@@ -1,4 +1,4 @@
-"""The parts of the soak that would make it see nothing if they did not work."""
+"""The parts of the soak without which it would miss failures."""
 
 import asyncio
 import errno
@@ -17,9 +17,9 @@ from tests.soak import gauges
 from tests.soak.clock import Clock
 from tests.soak.disk import FileSizeLimit
 from tests.soak.gauges import Gauges, Peaks
-from tests.soak.orders import Way, Wire, counted, orders
-from tests.soak.run import start_elsewhere
+from tests.soak.run import start_directly
 from tests.soak.truth import Platforms
+from tests.soak.workload import Origin, Transport, counted, load_items
 
 READS_CLOCK = """
 import datetime, sqlite3, sys, time
@@ -40,14 +40,14 @@ with open(sys.argv[1], "ab", buffering=0) as file:
 
 
 class Asked:
-    """A program that answers each line with one."""
+    """A program that answers every line with a line."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.pid = process.pid
         self._process = process
 
     async def __call__(self) -> bytes:
-        """Ask it once."""
+        """Send a line and return the answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(b"\n")
@@ -56,7 +56,7 @@ class Asked:
 
 @asynccontextmanager
 async def asked(program: str, environment: dict[str, str], *arguments: str) -> AsyncIterator[Asked]:
-    """Run a program until the end of the block."""
+    """Run a program during the block."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -74,8 +74,8 @@ async def asked(program: str, environment: dict[str, str], *arguments: str) -> A
         await process.wait()
 
 
-async def test_the_clock_moves_for_every_library_of_a_running_process(tmp_path: Path) -> None:
-    """Time, datetime and SQLite see the offset at once; the monotonic clock does not move."""
+async def test_the_clock_changes_for_every_library_of_a_running_process(tmp_path: Path) -> None:
+    """Time, datetime and SQLite use the offset at once; the monotonic clock does not change."""
     clock = Clock(tmp_path)
     assert await clock.build(), "no C compiler: run .ci/needs test"
     async with asked(READS_CLOCK, os.environ | clock.environment) as ask:
@@ -87,7 +87,7 @@ async def test_the_clock_moves_for_every_library_of_a_running_process(tmp_path: 
 
 
 async def test_a_limit_on_file_sizes_makes_writes_fail_until_it_is_lifted(tmp_path: Path) -> None:
-    """Without root, this is the full disk."""
+    """It stands in for a full disk without root."""
     async with asked(WRITES, dict(os.environ), str(tmp_path / "file")) as ask:
         disk = FileSizeLimit(lambda: ask.pid)
         assert await ask() == b"1\n"
@@ -97,35 +97,35 @@ async def test_a_limit_on_file_sizes_makes_writes_fail_until_it_is_lifted(tmp_pa
         assert await ask() == b"1\n"
 
 
-def test_a_load_has_work_of_all_kinds_and_is_the_same_for_a_seed() -> None:
-    """Every way to start a task, every wire, silent ones and cancels."""
-    load = orders(Random(1), 400, 300.0, 120.0)
-    assert load == orders(Random(1), 400, 300.0, 120.0)
+def test_a_load_is_reproducible_and_has_all_kinds_of_tasks() -> None:
+    """All origins and transports, silent tasks and cancellations."""
+    load = load_items(Random(1), 400, 300.0, 120.0)
+    assert load == load_items(Random(1), 400, 300.0, 120.0)
     assert all(counted(load).values())
-    assert {wire for order in load for wire in order.wires} == set(Wire)
-    assert any(order.wish.cancel_after_s is not None for order in load)
-    silences = [order.silent_s for order in load if order.silent_s is not None]
+    assert {transport for item in load for transport in item.transports} == set(Transport)
+    assert any(item.planned.cancel_after_s is not None for item in load)
+    silences = [item.silent_s for item in load if item.silent_s is not None]
     assert silences
     assert max(silences) <= 120.0
 
 
-async def test_a_run_that_was_paid_for_twice_is_seen() -> None:
-    """So is one that a task has sent twice."""
+async def test_a_run_that_was_paid_for_twice_is_detected() -> None:
+    """Two runs of one task are detected."""
     async with Sandbox(speed=100.0) as sandbox:
-        soak_orders = [order for order in orders(Random(1), 40, 30.0, 10.0) if order.way is Way.ATTACH]
-        order, platforms = soak_orders[0], Platforms(sandbox)
-        await start_elsewhere(sandbox, order)
-        platforms.check_sent_once(order, tasks=1)
-        truth = platforms.truth(order)
+        attached = [item for item in load_items(Random(1), 40, 30.0, 10.0) if item.origin is Origin.ATTACH]
+        item, platforms = attached[0], Platforms(sandbox)
+        await start_directly(sandbox, item)
+        platforms.check_sent_once(item, tasks=1)
+        truth = platforms.truth(item)
         assert truth is not None
         assert truth.upstream_id in sandbox.tasks
-        await start_elsewhere(sandbox, order)
+        await start_directly(sandbox, item)
         with pytest.raises(AssertionError, match="was started 2 times"):
-            platforms.check_sent_once(order, tasks=2)
+            platforms.check_sent_once(item, tasks=2)
 
 
-async def test_the_gauges_keep_the_most_of_everything() -> None:
-    """Of a process that is there; one that has ended takes nothing."""
+async def test_the_gauges_keep_the_maximums() -> None:
+    """Of a running process; an ended one has none."""
     loads = iter((3, 1))
     gauges_of_this = Gauges(os.getpid, lambda: next(loads), lambda: 2)
     rss_bytes, files = gauges_of_this.look()
@@ -138,7 +138,7 @@ async def test_the_gauges_keep_the_most_of_everything() -> None:
 
 
 def test_the_bounds_follow_the_load() -> None:
-    """More tasks and connections may take more; a log may not grow for their number at once."""
+    """More tasks and connections allow more memory and files, but no larger log."""
     small = gauges.bounds(Peaks(tasks=1, connections=1), tasks=10, lives=1, faults=1, idle=0)
     large = gauges.bounds(Peaks(tasks=11, connections=101), tasks=10, lives=1, faults=1, idle=0)
     assert large.rss_bytes - small.rss_bytes == 10 * gauges.TASK_BYTES + 100 * gauges.CONNECTION_BYTES

@@ -1,4 +1,4 @@
-"""The proxy of the soak: it forwards, and it fails in the ways that it says."""
+"""The proxy of the soak: forwarding, and its failures."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from tests.soak.proxy import Proxy
 
 @asynccontextmanager
 async def echoing() -> AsyncIterator[Proxy]:
-    """A proxy in front of a server that sends back what it gets."""
+    """Start a proxy in front of an echo server."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1000):
@@ -27,7 +27,7 @@ async def echoing() -> AsyncIterator[Proxy]:
 
 @asynccontextmanager
 async def connected(proxy: Proxy) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to a proxy."""
+    """Connect to a proxy."""
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     try:
         yield reader, writer
@@ -38,22 +38,22 @@ async def connected(proxy: Proxy) -> AsyncIterator[tuple[asyncio.StreamReader, a
 
 
 async def echoed_elsewhere() -> bytes:
-    """Have a message echoed by way of another proxy: so long would any echo have taken."""
+    """Wait as long as an echo takes, by sending a message through another proxy."""
     async with echoing() as other, connected(other) as (reader, writer):
         writer.write(b"b")
         return await reader.read(1)
 
 
-async def test_bytes_and_the_end_of_a_stream_go_both_ways() -> None:
-    """Who sends a message and ends the stream gets the message and the end back."""
+async def test_data_and_the_end_of_a_stream_are_forwarded() -> None:
+    """Data and the end of the stream arrive in both directions."""
     async with echoing() as proxy, connected(proxy) as (reader, writer):
         writer.write(b"hello")
         writer.write_eof()
         assert await reader.read() == b"hello"
 
 
-async def test_a_cut_aborts_every_connection_and_the_next_is_served() -> None:
-    """The client sees its connection reset, and may come back."""
+async def test_a_cut_resets_every_connection_but_not_later_ones() -> None:
+    """The client's connection is reset, and it can connect again."""
     async with echoing() as proxy:
         async with connected(proxy) as (reader, writer):
             writer.write(b"a")
@@ -66,8 +66,8 @@ async def test_a_cut_aborts_every_connection_and_the_next_is_served() -> None:
             assert await reader.read(1) == b"b"
 
 
-async def test_while_it_hangs_nothing_comes_and_then_everything() -> None:
-    """What was sent meanwhile is not lost."""
+async def test_a_hanging_proxy_forwards_afterwards() -> None:
+    """Data sent meanwhile is delivered afterwards."""
     async with echoing() as proxy, connected(proxy) as (reader, writer):
         writer.write(b"a")
         assert await reader.read(1) == b"a"
@@ -79,8 +79,8 @@ async def test_while_it_hangs_nothing_comes_and_then_everything() -> None:
         assert await answer == b"late"
 
 
-async def test_while_it_refuses_a_connection_ends_at_once() -> None:
-    """As if nobody listened."""
+async def test_a_refusing_proxy_closes_new_connections() -> None:
+    """New connections are closed at once."""
     async with echoing() as proxy:
         with proxy.refusing():
             async with connected(proxy) as (reader, _):
