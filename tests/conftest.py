@@ -1,4 +1,4 @@
-"""What most tests stand on: a sandbox, a relay in front of it, and a client with the relay's key."""
+"""Fixtures of most tests: a simulated platform, a relay that uses it, and a client with the API key."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -28,14 +28,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """A simulated upstream, fifty times as fast as a real one."""
+    """Start a simulated platform, fifty times as fast as a real one."""
     async with Sandbox(speed=50) as box:
         yield box
 
 
 @pytest.fixture
 def make_relay(sandbox: Sandbox) -> MakeRelay:
-    """Make a relay in front of the sandbox; any setting of Config can be given by its field's name."""
+    """Return a function that starts a relay for the sandbox; it takes settings by their field names in Config."""
 
     def make(**settings: object) -> AbstractAsyncContextManager[Running]:
         defaults: dict[str, object] = {
@@ -56,14 +56,14 @@ def make_relay(sandbox: Sandbox) -> MakeRelay:
 
 @pytest.fixture
 async def relay(make_relay: MakeRelay) -> AsyncIterator[Running]:
-    """A relay in front of the sandbox, its journal in memory."""
+    """Start a relay for the sandbox, with its journal in memory."""
     async with make_relay() as started:
         yield started
 
 
 @pytest.fixture
 async def client(relay: Running) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client of the relay that sends the management key."""
+    """Open a client session that sends the API key."""
     headers = {"Authorization": f"Bearer {relay.api_key}"}
     async with aiohttp.ClientSession(relay.url, headers=headers) as session:
         yield session

@@ -1,4 +1,4 @@
-"""An egress proxy, and a platform with TLS behind it: what a relay in a closed network has to get through."""
+"""An egress proxy, and TLS in front of a simulated platform, for relays in closed networks."""
 
 import asyncio
 import base64
@@ -14,13 +14,13 @@ CERTIFICATES = Path(__file__).parent / "certificates"
 
 @dataclass(slots=True)
 class EgressProxy:
-    """An HTTP proxy on loopback that resolves every name under `.test` to loopback, which nobody else does."""
+    """An HTTP proxy on loopback that resolves every name under `.test` to loopback."""
 
     port: int = 0
     word: str | None = None
-    """The password of the user `me`; null: nobody is asked for one."""
+    """The password of the user `me`; None requires no authentication."""
     refusal: bytes | None = None
-    """What every CONNECT is answered with in place of being let through."""
+    """An answer to every CONNECT instead of connecting."""
     asked: list[str] = field(default_factory=list)
     """Method and target of every request."""
 
@@ -69,7 +69,7 @@ Side = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def joined(one: Side, other: Side) -> None:
-    """Carry bytes between two connections until one of them ends, then end both."""
+    """Forward bytes between two connections until one of them ends, then close both."""
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(2**16):
@@ -92,7 +92,7 @@ async def served(
     handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
     context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
-    """Serve on loopback and give the port; at the end no connection is left."""
+    """Serve on loopback; yield the port, and close all connections at the end."""
     serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -125,7 +125,7 @@ async def egress(*, word: str | None = None, refusal: bytes | None = None) -> As
 
 @asynccontextmanager
 async def with_tls(port: int) -> AsyncIterator[int]:
-    """Speak TLS as `api.wiro.test` and `socket.wiro.test` in front of a server on a port; give the port of that."""
+    """Serve TLS as `api.wiro.test` and `socket.wiro.test` in front of a server's port; yield the TLS port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATES / "platform.pem")
 

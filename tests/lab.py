@@ -18,12 +18,12 @@ def sent(channel: str, *, at_s: float = 0.0, **fields: Any) -> Line:
 
 
 def said(channel: str, *, at_s: float = 0.0, **fields: Any) -> Line:
-    """Return a line of the platform's."""
+    """Return a line of the platform."""
     return {"at_s": at_s, "from": "platform", "channel": channel, **fields}
 
 
 def frame(kind: str, message: object = None, *, at_s: float = 0.0, **fields: Any) -> Line:
-    """Return a frame as gen-1 spells it."""
+    """Return a frame in the gen-1 dialect."""
     names = {"id": "{{id}}", "tasktoken": "{{token}}"}
     return said("socket", at_s=at_s, body={"type": kind, **names, "message": message, "result": True, **fields})
 
@@ -34,7 +34,7 @@ def record(*, at_s: float = 0.0, **fields: Any) -> Line:
 
 
 def of_task(name: str, *lines: Line) -> list[Line]:
-    """Return lines as those of a task of this name; without one they all belong to the same."""
+    """Return the lines as those of a named task; lines without a name belong to one task."""
     return [{**line, "task": name} for line in lines]
 
 
@@ -44,12 +44,12 @@ def picture(name: str = "0.png", **fields: Any) -> dict[str, Any]:
 
 
 def running(*, at_s: float = 0.0) -> list[Line]:
-    """Return what leads to a running task: the client subscribes, then the stages up to its start are announced."""
+    """Return the lines up to a running task: the client subscribes, and the platform sends the stages."""
     return [sent("socket", at_s=at_s), *(frame(stage, at_s=at_s) for stage in STAGES)]
 
 
 def ended(outputs: object, recorded: object | None = None, *, at_s: float = 0.0, **fields: Any) -> list[Line]:
-    """Return a successful end; `recorded` are the outputs that the record has when they are not those of the frame."""
+    """Return a successful end; `recorded` are the outputs of the record if they differ from the frame's."""
     return [
         frame("task_end", at_s=at_s),
         record(at_s=at_s, **FINISHED, outputs=outputs if recorded is None else recorded, **fields),

@@ -1,4 +1,4 @@
-"""Small files of known types, and a form that carries them, for tests of uploads."""
+"""Small files of known types, and a form to upload them."""
 
 import struct
 import zlib
@@ -10,7 +10,7 @@ import orjson
 
 
 def png(shade: int = 0) -> bytes:
-    """Return a picture of one grey point."""
+    """Return a PNG of one grey pixel."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -25,7 +25,7 @@ PDF = b"%PDF-1.7\n" + bytes(300)
 
 
 def form(task: Mapping[str, object], *files: tuple[str, str, bytes]) -> aiohttp.FormData:
-    """Write a start with files: of each its input, its name and what is in it."""
+    """Return the form of a start request with files, each given as input name, filename and content."""
     written = aiohttp.FormData()
     written.add_field("task", orjson.dumps(task).decode(), content_type="application/json")
     for name, filename, data in files:

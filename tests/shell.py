@@ -1,4 +1,4 @@
-"""The commands as a person runs them: real processes, what they print, what they end with."""
+"""Run the relay's commands as processes."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ SETTINGS = re.compile(r"(RELAY|WIRO|APIKLEY)_|(HTTPS?|NO)_PROXY$", re.IGNORECASE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What a command left behind."""
+    """The exit code and output of a command."""
 
     code: int | None
     out: str
@@ -25,7 +25,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Runs commands in an empty folder, with nothing set but what is given."""
+    """Runs commands in a folder, without inherited settings."""
 
     folder: Path
     stdout: int = asyncio.subprocess.PIPE
@@ -33,7 +33,7 @@ class Shell:
 
     @asynccontextmanager
     async def started(self, *arguments: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Run a command for as long as the block lasts."""
+        """Run a command during the block."""
         inherited = {name: value for name, value in os.environ.items() if not SETTINGS.match(name)}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -61,7 +61,7 @@ class Shell:
 async def printed(
     process: asyncio.subprocess.Process, pattern: str, *, stream: asyncio.StreamReader | None = None
 ) -> str:
-    """Read what a process prints, on stdout unless told otherwise, until a line has the pattern; return its group."""
+    """Read lines of a process (default: of stdout) until one matches the pattern; return its group."""
     stream = stream or process.stdout
     assert stream is not None
     async for line in stream:
@@ -79,7 +79,7 @@ async def stopped(process: asyncio.subprocess.Process, by: signal.Signals) -> in
 
 
 def one_line(ended: Ended) -> str:
-    """Return the single line of an error that a person is meant to read."""
+    """Return the single line of an error message."""
     (line,) = ended.err.splitlines()
     assert line.startswith("relay: ")
     return line

@@ -1,4 +1,4 @@
-"""A WebSocket client whose bytes are in the test's hands. What comes is read by `websockets`' sans-I/O parser."""
+"""A WebSocket client that sends any bytes, and parses frames with the sans-I/O parser of `websockets`."""
 
 import asyncio
 from collections import deque
@@ -11,11 +11,11 @@ from websockets.http11 import Response
 from websockets.uri import parse_uri
 
 LONGEST_S = 60.0
-"""What takes longer has failed."""
+"""How long to wait for what takes a moment on an idle machine."""
 
 
 class Wire:
-    """One connection. It answers nothing by itself: neither a ping nor a close."""
+    """One connection. It answers neither pings nor a close by itself."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: ClientProtocol) -> None:
         self._reader = reader
@@ -24,25 +24,25 @@ class Wire:
         self._read: deque[Frame] = deque()
 
     def write(self, data: bytes) -> None:
-        """Put bytes on the wire as they are."""
+        """Send bytes as they are."""
         self._writer.write(data)
 
     def send(self, opcode: Opcode, data: bytes, *, fin: bool = True) -> None:
-        """Put one frame on the wire, masked as a client's are."""
+        """Send one masked frame."""
         self.write(Frame(opcode, data, fin=fin).serialize(mask=True))
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """Give out what comes, to the end of the connection. Bytes that are no frames fail."""
+        """Yield frames until the end of the connection; fail on bytes that are not frames."""
         try:
             async with asyncio.timeout(LONGEST_S):
                 while self._read or await self._receive():
                     while self._read:
                         yield self._read.popleft()
-        except ConnectionResetError:  # it closed before it had read all that we sent
+        except ConnectionResetError:  # it closed before it had read everything
             return
 
     async def _receive(self) -> bool:
-        """Read what has come; say whether there may be more."""
+        """Read data; return False at the end of the connection."""
         data = await self._reader.read(65_536)
         if data:
             self._protocol.receive_data(data)
@@ -51,18 +51,18 @@ class Wire:
         return bool(data)
 
     async def frame(self, opcode: Opcode) -> bytes:
-        """Return what the next frame of this kind carries."""
+        """Return the payload of the next frame of this kind."""
         async for frame in self.frames():
             if frame.opcode is opcode:
                 return bytes(frame.data)
         raise AssertionError("the connection ended before that")
 
     async def close_code(self) -> int:
-        """Return the code with which the other side closes."""
+        """Return the code of the other side's close."""
         return Close.parse(await self.frame(Opcode.CLOSE)).code
 
     def abort(self) -> None:
-        """Be gone, without a word."""
+        """Reset the connection."""
         self._writer.transport.abort()
 
 

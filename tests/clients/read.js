@@ -1,9 +1,9 @@
 /**
- * Reads a task's log to its end with one of the clients of others, and prints each message on a line.
+ * Reads a task's log to its end with a third-party client, and prints one message per line.
  *
  *     node read.js CLIENT URL TOKEN
  *
- * URL is the task's address, without /events or /ws.
+ * URL is the task's URL in the API, without /events or /ws.
  */
 
 const [client, url, token] = process.argv.slice(2);
@@ -11,8 +11,8 @@ const events = `${url}/events`;
 const socket = `${url.replace(/^http/, "ws")}/ws`;
 const headers = { Authorization: `Bearer ${token}` };
 
-/** @param {string} data a message as it came */
-const say = (data) => process.stdout.write(`${data}\n`);
+/** @param {string} data a message */
+const print = (data) => process.stdout.write(`${data}\n`);
 
 /** Whether a message is a task's last one. @param {string} data */
 const isLast = (data) => {
@@ -20,13 +20,13 @@ const isLast = (data) => {
   return message.type === "done" || (message.type === "snapshot" && message.task.done !== null);
 };
 
-/** Print what an EventSource or a WebSocket hears until the task has ended. @param {EventTarget & { close(): void }} source */
+/** Print the messages of an EventSource or a WebSocket until the task has ended. @param {EventTarget & { close(): void }} source */
 const untilDone = (source) =>
   new Promise((resolve, reject) => {
     source.addEventListener("error", (event) => reject(new Error(`${client}: ${event.message ?? event.type}`)));
     source.addEventListener("message", (event) => {
       const data = /** @type {MessageEvent} */ (event).data;
-      say(data);
+      print(data);
       if (isLast(data)) {
         source.close();
         resolve(undefined);
@@ -46,7 +46,7 @@ const readers = {
     const { createEventSource } = await import("eventsource-client");
     const source = createEventSource({ url: events, headers });
     for await (const { data } of source) {
-      say(data);
+      print(data);
       if (isLast(data)) {
         break;
       }
@@ -59,13 +59,13 @@ const readers = {
     const answer = await fetch(events, { headers: { ...headers, Accept: "text/event-stream" } });
     const blocks = answer.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
     for await (const { data } of blocks) {
-      say(data);
+      print(data);
     }
   },
 
   async "fetch-event-source"() {
     const { fetchEventSource } = await import("@fortaine/fetch-event-source");
-    await fetchEventSource(events, { fetch, headers, openWhenHidden: true, onmessage: ({ data }) => say(data) });
+    await fetchEventSource(events, { fetch, headers, openWhenHidden: true, onmessage: ({ data }) => print(data) });
   },
 
   async "undici-eventsource"() {
@@ -81,7 +81,7 @@ const readers = {
   async ws() {
     const { WebSocket } = await import("ws");
     const source = new WebSocket(socket, { headers });
-    source.on("message", (data) => say(data.toString()));
+    source.on("message", (data) => print(data.toString()));
     const [code] = await new Promise((resolve, reject) => {
       source.on("close", (...why) => resolve(why));
       source.on("error", reject);

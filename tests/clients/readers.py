@@ -1,4 +1,4 @@
-"""Clients of others for Python: each reads a task's log to its end and returns the messages as they came."""
+"""Third-party clients for Python; each reads a task's log to its end and returns its messages in order."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -31,7 +31,7 @@ def socket_of(url: str) -> str:
 
 
 def is_last(message: Message) -> bool:
-    """Say whether a message is a task's last one."""
+    """Return whether a message is the task's last one."""
     return message["type"] == "done" or (message["type"] == "snapshot" and message["task"]["done"] is not None)
 
 

@@ -1,4 +1,4 @@
-"""Clients of others, for Python and Node, read a whole task log over both wires and agree with the journal."""
+"""Third-party clients for Python and Node read a whole task log over both transports."""
 
 import asyncio
 import json
@@ -41,9 +41,9 @@ async def by_node(client: str, url: str, token: str) -> list[Message]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    told, complaint = await process.communicate()
-    assert process.returncode == 0, complaint.decode()
-    return [json.loads(line) for line in told.splitlines()]
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return [json.loads(line) for line in output.splitlines()]
 
 
 async def read(client: str, url: str, token: str) -> list[Message]:
@@ -53,8 +53,8 @@ async def read(client: str, url: str, token: str) -> list[Message]:
 
 
 @pytest.mark.parametrize("client", [*BLOCKING, *ASYNC, *NODE])
-async def test_a_client_of_others_reads_the_whole_log(relay: Running, sandbox: Sandbox, client: str) -> None:
-    """From the state that it found when it came: every event once, in order, as it is in the journal, to the end."""
+async def test_a_third_party_client_reads_the_whole_log(relay: Running, sandbox: Sandbox, client: str) -> None:
+    """After the snapshot it receives every event once and in order, as in the journal."""
     body = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": PROMPT}}
     headers = {"Authorization": f"Bearer {relay.api_key}"}
     async with (
@@ -65,7 +65,7 @@ async def test_a_client_of_others_reads_the_whole_log(relay: Running, sandbox: S
     task = made["task"]["id"]
     reading = asyncio.create_task(read(client, f"{relay.url}/v1/tasks/{task}", made["token"]))
     async with asyncio.timeout(60):
-        while not (relay.context.hub.channels or reading.done()):  # noqa: ASYNC110 -- nothing tells who comes
+        while not (relay.context.hub.channels or reading.done()):  # noqa: ASYNC110 -- the hub has no event for it
             await asyncio.sleep(0.001)
     sandbox.release(made["task"]["upstream_id"])
     async with asyncio.timeout(60):

@@ -309,8 +309,8 @@ async def test_a_removed_element_stops_and_resumes_when_put_back(sandbox: Sandbo
 async def test_a_long_log_follows_its_end_until_the_reader_scrolls(
     sandbox: Sandbox, relay: Running, page: Page
 ) -> None:
-    """Of 10 000 lines the newest are in view; scrolling up stops following, a button resumes it."""
-    request = Start(model=IMAGE, input={"prompt": "A lake. [sandbox: stderr_lines=10000, hold_at=task_end]"})
+    """Of 3000 lines the newest are in view; scrolling up stops following, a button resumes it."""
+    request = Start(model=IMAGE, input={"prompt": "A lake. [sandbox: stderr_lines=3000, hold_at=task_end]"})
     task = (await relay.context.tasks.start(request)).snapshot
     await place(page, relay, [task.id])
     log = part(page, "log")
