@@ -1,4 +1,4 @@
-"""The bench's viewers tell the truth: what they count is what was sent to them, gaps and duplicates included."""
+"""The benchmark's viewers count what was sent to them, including gaps and duplicates."""
 
 import asyncio
 import shutil
@@ -52,8 +52,8 @@ def event(seq: int, text: str = "") -> bytes:
     return b'{"type":"output","task":"t","seq":%d,"data":{"log":{"text":"%b"}}}' % (seq, text.encode())
 
 
-async def test_gaps_and_duplicates_are_seen(tmp_path: Path) -> None:
-    """A viewer that counted only frames would call a broken server a fast one."""
+async def test_gaps_and_duplicates_are_counted(tmp_path: Path) -> None:
+    """Counting frames alone would make a broken server look fast."""
 
     async def serve(_request: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(UPGRADED + b"".join(text_frame(event(seq)) for seq in (1, 2, 4, 4, 5)))
@@ -64,8 +64,8 @@ async def test_gaps_and_duplicates_are_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 125, 126, 65_535, 65_536])
-async def test_a_frame_may_come_in_pieces(size: int, tmp_path: Path) -> None:
-    """Wherever TCP cuts a frame, it is counted once, whatever its size."""
+async def test_a_split_frame_is_counted_once(size: int, tmp_path: Path) -> None:
+    """A frame that TCP splits is counted once."""
 
     async def serve(_request: bytes, writer: asyncio.StreamWriter) -> None:
         frames = UPGRADED + text_frame(b"x" * size) + text_frame(event(1))
@@ -79,8 +79,8 @@ async def test_a_frame_may_come_in_pieces(size: int, tmp_path: Path) -> None:
     assert seen.events == 2
 
 
-async def test_blocks_of_a_stream_are_read_between_the_sizes_of_chunks(tmp_path: Path) -> None:
-    """The relay's SSE comes in chunks; a ping is no event."""
+async def test_events_are_read_across_http_chunks(tmp_path: Path) -> None:
+    """Event streams are sent in HTTP chunks; a ping is not an event."""
 
     async def serve(_request: bytes, writer: asyncio.StreamWriter) -> None:
         blocks = [b"retry: 1000\n", *(b"id: e:%d\ndata: %b\n\n" % (seq, event(seq)) for seq in (1, 2))]
@@ -92,8 +92,8 @@ async def test_blocks_of_a_stream_are_read_between_the_sizes_of_chunks(tmp_path:
     assert (seen.events, seen.gaps, seen.duplicates) == (2, 0, 0)
 
 
-async def test_a_delay_is_told_by_the_mark_in_a_message(tmp_path: Path) -> None:
-    """The moment of writing is in the message, so a message written a second ago was a second on its way."""
+async def test_the_delay_is_measured_from_the_time_in_a_message(tmp_path: Path) -> None:
+    """A message contains the time at which it was written."""
 
     async def serve(_request: bytes, writer: asyncio.StreamWriter) -> None:
         mark = f"@{time.monotonic_ns() - 10**9:019d} "
@@ -105,8 +105,8 @@ async def test_a_delay_is_told_by_the_mark_in_a_message(tmp_path: Path) -> None:
     assert seen.p50_us == seen.max_us
 
 
-async def test_who_comes_back_brings_its_cursor(tmp_path: Path) -> None:
-    """A storm is judged by what is resumed, so a viewer has to say where it was."""
+async def test_a_reconnecting_viewer_sends_its_cursor(tmp_path: Path) -> None:
+    """A reconnecting viewer sends its cursor, so that it is resumed."""
     asked: list[bytes] = []
 
     async def serve(request: bytes, writer: asyncio.StreamWriter) -> None:
