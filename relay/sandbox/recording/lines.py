@@ -112,7 +112,10 @@ class Clock:
     date_offset_s: float
 
 
-Action = Wait | Frame | Close | Response | Change | Callback | Clock
+Effect = Frame | Close | Callback
+"""An action on the sockets or the callback address of a task."""
+
+Action = Effect | Wait | Response | Change | Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

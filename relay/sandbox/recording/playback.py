@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from relay.sandbox.recording.lines import Action, Platform, Recording, Response, TaskLines
+from relay.sandbox.recording.lines import Effect, Platform, Recording, Response, TaskLines
 from relay.sandbox.recording.placeholders import PlatformClock, Scope
 from relay.sandbox.recording.recorded_task import PlatformCallback, RecordedTask
 from relay.sandbox.recording.reply import Proper, reply
@@ -40,8 +40,8 @@ class Playback:
     def open(self, base: str) -> None:
         """Start the lines of the platform as a whole. `base` is the address of the sandbox."""
 
-        async def unexpected(action: Action) -> None:
-            raise AssertionError(f"{type(action).__name__} needs a task; the parser rejects it without one")
+        async def unexpected(effect: Effect) -> None:
+            raise AssertionError(f"{type(effect).__name__} needs a task; the parser refuses it without one")
 
         scope = Scope(clock=self.clock, base=base, task={})
         self._platform = Timeline(
@@ -92,8 +92,8 @@ class Playback:
         folder = secrets.token_hex(16)
         values = {"id": task_id, "token": token, "cdn": f"http://{host}/cdn/{folder}"}
 
-        async def act(action: Action) -> None:
-            await task.act(action)
+        async def act(effect: Effect) -> None:
+            await task.act(effect)
 
         scope = Scope(clock=self.clock, base=f"http://{host}", task=values)
         timeline = Timeline(lines=lines.lines, scope=scope, speed=self._context.speed, act=act)

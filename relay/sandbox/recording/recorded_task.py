@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from relay.sandbox.recording.lines import Action, Callback, Close, Frame, Line
+from relay.sandbox.recording.lines import Callback, Close, Effect, Frame, Line
 from relay.sandbox.recording.reply import encode_payload, to_bytes
 from relay.sandbox.recording.timeline import Timeline
 from relay.sandbox.shared.callbacks import may_call_back, post_callback
@@ -33,18 +33,16 @@ class RecordedTask:
     """Returns the platform's callback for the current record."""
     socket: TaskSocket
 
-    async def act(self, action: Action) -> None:
-        """Carry out an action that involves sockets or callbacks."""
-        match action:
+    async def act(self, effect: Effect) -> None:
+        """Send a frame or a callback, or close the sockets."""
+        match effect:
             case Frame(payload=payload, kind=kind):
                 data = to_bytes(encode_payload(payload, self.timeline.scope))
                 self.socket.send(self.token, Bytes(data=data, kind=kind))
             case Close(code=code, reason=reason):
                 self.socket.close(self.token, code, reason)
             case Callback():
-                await self._call_back(action)
-            case _:
-                raise AssertionError(f"{type(action).__name__} is handled by the timeline")
+                await self._call_back(effect)
 
     async def _call_back(self, callback: Callback) -> None:
         if not may_call_back(self.callback_url, self.id):

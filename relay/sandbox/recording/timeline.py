@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from relay.sandbox.recording.lines import Action, Change, Clock, Line, Response, Wait
+from relay.sandbox.recording.lines import Change, Clock, Effect, Line, Response, Wait
 from relay.sandbox.recording.placeholders import PlatformClock, Scope
 
 
@@ -21,8 +21,8 @@ class Timeline:
     lines: Sequence[Line]
     scope: Scope
     speed: float
-    act: Callable[[Action], Awaitable[None]]
-    """Carries out actions that involve sockets or callbacks."""
+    act: Callable[[Effect], Awaitable[None]]
+    """Carries out the lines that involve sockets or callbacks."""
     entry: dict[str, object] = field(default_factory=dict)
     """The task's record; empty for the platform as a whole."""
     on_change: Callable[[], None] = lambda: None
@@ -106,8 +106,8 @@ class Timeline:
                     start += max(0.0, clock() - due)
                 case Clock() | Change() | Response() as action:
                     self._apply(action)
-                case action:
-                    await self.act(action)
+                case effect:
+                    await self.act(effect)
 
     def _apply(self, action: Clock | Change | Response) -> None:
         match action:

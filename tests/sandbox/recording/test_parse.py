@@ -64,6 +64,10 @@ from tests.lab import Line, said, sent
             "{{date+99999999999}} is shifted by more than 10000000000",
         ),
         (said("clock", body={"offset_s": -1e14}), "the clock can be shifted by at most 10000000000 s"),
+        (said("socket", close=1000, body="x"), "a line has either a body or a close code; use two lines"),
+        (said("socket", encoding="base64"), "encoding needs a body"),
+        (said("record", body={}, replace=1), "replace is 1; it must be true or false"),
+        (said("socket", body="{{date:number}}"), "{{date:number}} is not a number; remove :number"),
         ("[" * 100_000, "JSON nested too deeply"),
         ('{"at_s": ' + "9" * 5000 + "}", "a number with too many digits"),
     ],
@@ -136,3 +140,11 @@ def test_any_line_is_parsed_or_refused(lines: list[Line]) -> None:
     for given_lines in (lines, [json.dumps(line) for line in lines]):
         with suppress(ConfigError):
             read(given_lines)
+
+
+def test_a_call_has_one_reply() -> None:
+    """The reply to the call that starts a task needs no earlier line."""
+    read([said("Run", reply=True)])
+
+    with pytest.raises(ConfigError, match="call 1 on channel Task/Detail already has a reply"):
+        read([sent("Task/Detail"), said("Task/Detail", reply=True), said("Task/Detail", reply=True)])

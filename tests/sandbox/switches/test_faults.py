@@ -1,11 +1,13 @@
 """Switches as text: directives, values, and errors."""
 
+from dataclasses import fields
+
 import pytest
 
 from relay.errors import ConfigError
 from relay.sandbox.switches.directives import directives, without_directives
 from relay.sandbox.switches.faults import Faults
-from relay.sandbox.switches.values import Close, HttpFault, Refusal
+from relay.sandbox.switches.values import BodyStop, Close, HttpFault, Refusal
 
 
 def test_a_directive_is_removed_from_the_prompt() -> None:
@@ -60,6 +62,7 @@ def test_each_type_of_value_is_parsed(name: str, text: str, value: object) -> No
         ("run_error", "no"),
         ("run_http", "*3"),
         ("run_http", "500:melted"),
+        ("body_stop", "many"),
     ],
 )
 def test_an_invalid_switch_is_refused(name: str, text: str) -> None:
@@ -71,3 +74,19 @@ def test_an_invalid_switch_is_refused(name: str, text: str) -> None:
 def test_setting_no_switches_changes_nothing() -> None:
     """An empty set of switches returns equal faults."""
     assert Faults().with_switches({}) == Faults()
+
+
+def test_an_empty_body_stop_has_a_default_fault() -> None:
+    """413 with an HTML page is what a proxy sends."""
+    assert Faults().with_switches({"body_stop": "1"}).body_stop == BodyStop(
+        after_bytes=1, fault=HttpFault(status=413, kind="html", count=1_000_000_000)
+    )
+
+
+@pytest.mark.parametrize(
+    "name", [switch.name for switch in fields(Faults) if switch.type not in (str, tuple[str, ...])]
+)
+def test_every_switch_but_free_text_refuses_something(name: str) -> None:
+    """The error says what the switch accepts."""
+    with pytest.raises(ConfigError, match=f"sandbox: {name} must be "):
+        Faults().with_switches({name: "?"})

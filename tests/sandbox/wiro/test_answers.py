@@ -3,7 +3,7 @@
 import aiohttp
 
 from relay.sandbox import PLAIN_KEY, Sandbox
-from tests.sandbox.calls import CHAT, IMAGE, Body
+from tests.sandbox.calls import CHAT, IMAGE, Body, detail, run
 
 
 async def run_to_end(sandbox: Sandbox, switches: str, model: str = CHAT) -> tuple[list[Body], Body]:
@@ -113,3 +113,11 @@ async def test_outputs_can_be_listed_before_they_exist(sandbox: Sandbox) -> None
 
     assert "/v1/File/" in early[0]["url"]
     assert statuses == [404, 200]
+
+
+async def test_an_answer_has_no_temporary_outputs(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """While the task runs, its outputs are empty."""
+    task_id, _ = await run(sandbox, http, "hold_at=task_start, outputs_early", CHAT)
+    await sandbox.until(task_id, lambda task: task.holding_at)
+
+    assert (await detail(sandbox, http, task_id))["outputs"] == []

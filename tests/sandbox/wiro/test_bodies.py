@@ -5,8 +5,10 @@ import hashlib
 import re
 
 import aiohttp
+import pytest
 
 from relay.sandbox import PLAIN_KEY, Faults, Sandbox
+from relay.sandbox.wiro import bodies
 from relay.sandbox.wiro.file_store import File
 from tests.sandbox.calls import IMAGE, detail, refusal
 from tests.sandbox.wiro.uploads import EDIT, PNG, URL, form, run_form
@@ -163,3 +165,43 @@ async def test_task_detail_has_an_address_for_each_file(sandbox: Sandbox, http: 
     await http.post(f"{sandbox.api_url}/Task/InputOutputDelete", json={"tasktoken": one["socketaccesstoken"]})
     async with http.get(address) as response:
         assert response.status == 404
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"{"),
+        ("application/json", b"[]"),
+        ("multipart/form-data; boundary=x", b"no boundary"),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\na part without a name\r\n--x--\r\n"),
+    ],
+)
+async def test_an_invalid_body_is_refused(
+    sandbox: Sandbox, http: aiohttp.ClientSession, content_type: str, body: bytes
+) -> None:
+    """The error is the same for all formats."""
+    headers = {"Content-Type": content_type}
+    for call in (f"Run/{IMAGE}", "File/FolderCreate"):
+        async with http.post(f"{sandbox.api_url}/{call}", data=body, headers=headers) as response:
+            assert refusal(await response.json()) == (0, "Request parameters are invalid.")
+
+
+async def test_an_empty_body_has_no_fields(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """It is not an invalid body."""
+    async with http.post(f"{sandbox.api_url}/Run/{IMAGE}") as response:
+        assert refusal(await response.json()) == (0, "Request parameter [prompt] required")
+
+
+async def test_a_text_above_the_limit_is_refused_with_413(
+    sandbox: Sandbox, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit applies to JSON and to each text part of a form."""
+    monkeypatch.setattr(bodies, "_MAX_TEXT_BYTES", 100)
+    async with http.post(f"{sandbox.api_url}/Run/{IMAGE}", json={"prompt": "x" * 101}) as response:
+        assert response.status == 413
+
+
+@pytest.mark.parametrize(("value", "text"), [("a", "a"), (1, "1"), (1.5, "1.5"), (True, ""), (None, ""), ([], "")])
+def test_only_strings_and_numbers_are_text(value: object, text: str) -> None:
+    """Other values are as if they were missing."""
+    assert bodies.text({"name": value}, "name") == text

@@ -61,3 +61,9 @@ async def test_an_unknown_file_is_not_found(sandbox: Sandbox, http: aiohttp.Clie
     for url in (output["url"].replace("0.png", "1.png"), f"{sandbox.origin}/cdn/nowhere/0.png"):
         async with http.get(url) as response:
             assert response.status == 404
+
+
+async def test_the_cover_of_a_model_is_a_picture(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """Every name has a cover."""
+    async with http.get(f"{sandbox.origin}/cdn/covers/any.png") as response:
+        assert (response.status, response.content_type) == (200, "image/png")

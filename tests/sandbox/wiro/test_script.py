@@ -202,3 +202,17 @@ def test_odd_frames_are_sent_during_the_run() -> None:
 
     assert len(places) == 2
     assert all(types.index("task_start") < place < types.index("task_end") for place in places)
+
+
+def test_a_late_frame_is_not_after_the_terminal_frame() -> None:
+    """Only a straggler is; the frame before the end keeps its place or is sent with it."""
+    for every in range(1, 8):
+        steps = [step for step in script(f"reorder_every={every}") if step.sent]
+        assert steps[-1].terminal
+
+
+def test_a_late_frame_at_the_end_is_sent() -> None:
+    """A task that stays in `task_error` has no terminal frame."""
+    steps = script("persisted_error=stays, reorder_every=3")
+
+    assert [(step.type, step.sent) for step in steps][-2:] == [("task_error", False), ("task_error", True)]

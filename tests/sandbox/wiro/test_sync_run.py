@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from relay.sandbox import PLAIN_KEY, Faults, Sandbox
+from relay.sandbox.wiro import sync_run
 from tests.sandbox.calls import CHAT, IMAGE
 
 
@@ -67,3 +68,30 @@ async def test_older_generations_have_no_synchronous_run(sandbox: Sandbox) -> No
         http.post(f"{sandbox.api_url}/Run/{IMAGE}/sync", json={"prompt": "a cat"}) as response,
     ):
         assert response.status == 404
+
+
+async def test_a_stream_ends_at_the_timeout() -> None:
+    """It has no `done` event."""
+    async with (
+        Sandbox(dialect="gen2", faults=Faults(sync_wait_s=0.05)) as sandbox,
+        aiohttp.ClientSession(headers={"x-api-key": PLAIN_KEY}) as http,
+        http.post(f"{sandbox.api_url}/Run/{IMAGE}/sync?stream=true", json={"prompt": "a cat"}) as response,
+    ):
+        text = await response.text()
+
+    assert text.startswith("event: start\n")
+    assert "event: done" not in text
+
+
+async def test_a_stream_without_changes_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comment is sent whenever nothing has changed for a while."""
+    monkeypatch.setattr(sync_run, "_KEEP_ALIVE_S", 0.01)
+    async with (
+        Sandbox(dialect="gen2") as sandbox,
+        aiohttp.ClientSession(headers={"x-api-key": PLAIN_KEY}) as http,
+    ):
+        sandbox.next_run(hold_at="task_queue")
+        url = f"{sandbox.api_url}/Run/{IMAGE}/sync"
+        async with http.post(url, json={"prompt": "a cat"}, headers={"Accept": "text/event-stream"}) as response:
+            while await response.content.readline() != b": keep-alive\n":
+                pass

@@ -353,3 +353,28 @@ async def test_sockets_are_cut_at_random() -> None:
 
     assert closed_with[0] == 1006
     assert sandbox.tasks[task_id].verdict == "success"
+
+
+async def test_an_unknown_token_can_be_answered_with_an_error(http: aiohttp.ClientSession) -> None:
+    """The connection stays open."""
+    async with (
+        Sandbox(faults=Faults(unknown_subscription="error")) as sandbox,
+        subscribed(sandbox, http, "unknown", "unknown") as socket,
+    ):
+        await socket.receive()  # the welcome
+        errors = [await socket.receive_json() for _ in range(2)]
+
+    assert [error["message"] for error in errors] == ["tasktoken-not-found"] * 2
+
+
+@pytest.mark.parametrize("dialect", ["gen0", "gen1", "gen2"])
+async def test_a_log_of_another_task_can_be_sent(follow: Follow, dialect: str) -> None:
+    """It has the identifiers of its dialect."""
+    frames = await follow(f"dialect={dialect}, odd_frames=foreign_log")
+    (other,) = [frame for frame in frames if frame.get("message") == "a line of another task"]
+
+    assert (other.get("id"), other.get("tasktoken")) == {
+        "gen0": (None, "tokenOfAnotherTask"),
+        "gen1": ("1", "tokenOfAnotherTask"),
+        "gen2": ("1", None),
+    }[dialect]

@@ -65,3 +65,13 @@ async def test_a_callback_to_another_host_is_not_sent(sandbox: Sandbox, http: ai
     (output,) = await finished(sandbox, http, "webhook_early", callbackUrl="http://192.0.2.1/hook")
 
     assert output["name"] == "0.png"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/hook", ""])
+async def test_a_task_succeeds_whether_its_callback_does_or_not(
+    sandbox: Sandbox, http: aiohttp.ClientSession, url: str
+) -> None:
+    """A connection error is logged."""
+    (output,) = await finished(sandbox, http, "webhook_early", callbackUrl=url)
+
+    assert output["name"] == "0.png"
