@@ -17,9 +17,9 @@ async def test_requests_are_shown_as_received(sandbox: Sandbox, http: aiohttp.Cl
     await post(http, f"{sandbox.api_url}/Run/{IMAGE}", body)
     await post(http, f"{sandbox.api_url}/Run/{IMAGE}", body)
     async with http.get(f"{sandbox.control_url}/tasks") as response:
-        truth = await response.json()
+        state = await response.json()
 
-    request = truth["tasks"][0]["request"]
+    request = state["tasks"][0]["request"]
     assert request["content_type"] == "application/json"
     assert [(field["name"], field["type"]) for field in request["fields"]] == [
         ("size", "string"),
@@ -27,7 +27,7 @@ async def test_requests_are_shown_as_received(sandbox: Sandbox, http: aiohttp.Cl
         ("prompt", "string"),
         ("seed", "null"),
     ]
-    assert truth["tasks"][0]["runs_alike"] == 2
+    assert state["tasks"][0]["runs_alike"] == 2
 
 
 async def test_queued_switches_apply_to_the_next_runs(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:

@@ -27,14 +27,14 @@ async def create(http: aiohttp.ClientSession, **given: Any) -> tuple[int, dict[s
 
 async def record(http: aiohttp.ClientSession, job: str) -> dict[str, Any]:
     async with http.get("/api/v1/jobs/recordInfo", params={"taskId": job}) as response:
-        said: dict[str, Any] = await response.json()
-        return said
+        result: dict[str, Any] = await response.json()
+        return result
 
 
 async def finished(sandbox: Sandbox, http: aiohttp.ClientSession, prompt: str = "") -> dict[str, Any]:
     """Create a job, wait until it ends, and return its record."""
-    _, said = await create(http, prompt=f"a lake {prompt}")
-    job = sandbox.jobs[said["data"]["taskId"]]
+    _, result = await create(http, prompt=f"a lake {prompt}")
+    job = sandbox.jobs[result["data"]["taskId"]]
     await job.until(lambda job: job.state in ("success", "fail"))
     data: dict[str, Any] = (await record(http, job.id))["data"]
     return data
@@ -73,20 +73,20 @@ async def test_a_job_succeeds(sandbox: Sandbox, http: aiohttp.ClientSession) -> 
 )
 async def test_an_invalid_input_is_refused(http: aiohttp.ClientSession, given: dict[str, object]) -> None:
     """The code is 422, the HTTP status 200, and no job is created."""
-    status, said = await create(http, **given)
+    status, result = await create(http, **given)
 
-    assert (status, said["code"], said["data"]) == (200, 422, None)
+    assert (status, result["code"], result["data"]) == (200, 422, None)
 
 
 async def test_an_unknown_key_is_refused(sandbox: Sandbox) -> None:
     """Every call returns code 401."""
     async with aiohttp.ClientSession(sandbox.apikley_url, headers={"Authorization": "Bearer other"}) as stranger:
-        _, made = await create(stranger)
+        _, new = await create(stranger)
         read = await record(stranger, "x")
         async with stranger.get("/api/v1/chat/credit") as response:
             credit = await response.json()
 
-    assert [said["code"] for said in (made, read, credit)] == [401, 401, 401]
+    assert [result["code"] for result in (new, read, credit)] == [401, 401, 401]
 
 
 async def test_a_record_follows_apikleys_documents(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
@@ -94,7 +94,7 @@ async def test_a_record_follows_apikleys_documents(sandbox: Sandbox, http: aioht
     https://docs.apikley.ru/get-task-detail: `message`, no price, no duration, and empty strings for absent values.
     """
     sandbox.next_run(hold_at="task_start")
-    _, made = await create(http)
+    _, new = await create(http)
     (job,) = sandbox.jobs.values()
     await job.until(lambda job: job.holding_at)
     running = await record(http, job.id)
@@ -102,7 +102,7 @@ async def test_a_record_follows_apikleys_documents(sandbox: Sandbox, http: aioht
     await job.until(lambda job: job.state == "success")
     ended = await record(http, job.id)
 
-    assert [*made] == ["code", "msg", "data"]
+    assert [*new] == ["code", "msg", "data"]
     assert [*ended] == ["code", "message", "data"]
     assert (running["data"]["resultJson"], running["data"]["failCode"], running["data"]["failMsg"]) == ("", "", "")
     assert set(ended["data"]) == {
@@ -151,9 +151,9 @@ async def test_an_error_code_can_be_the_http_status(http: aiohttp.ClientSession,
     sandbox.next_run(run_error="402:Insufficient credits", code_as_status=True)
     as_status, _ = await create(http)
     sandbox.next_run(run_error="402:Insufficient credits")
-    under_200, said = await create(http)
+    under_200, result = await create(http)
 
-    assert (as_status, under_200, said["code"]) == (402, 200, 402)
+    assert (as_status, under_200, result["code"]) == (402, 200, 402)
     assert [request.refused for request in sandbox.created] == [402, 402]
 
 

@@ -37,8 +37,8 @@ class Caller:
         """Make a call and return the response; like the real clients, fail on an HTTP error."""
         async with self.http.post(f"{self.sandbox.api_url}{path}", json=body, headers=self.headers) as response:
             assert response.status == 200, await response.text()
-            said: Body = await response.json()
-            return said
+            result: Body = await response.json()
+            return result
 
     async def run(self, body: Body, model: str = IMAGE) -> Body:
         """Run a model and return the response, which must have an id and a token."""

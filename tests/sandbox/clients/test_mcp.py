@@ -32,13 +32,13 @@ async def test_recommend_model_sends_a_sentence(mcp: Caller) -> None:
     """The best match comes first, and Tool/Detail finds it by its clean slug."""
     listed = await mcp.post("/Tool/List", search(search="generate a video from an image", limit="10"))
     best = listed["tool"][0]
-    shown = await mcp.post(
+    entry = await mcp.post(
         "/Tool/Detail", {"slugowner": best["cleanslugowner"], "slugproject": best["cleanslugproject"]}
     )
 
     assert best["cleanslugproject"] == "image-to-video-seedance-v1"
     assert int(listed["total"]) >= len(listed["tool"])
-    assert shown["tool"][0]["parameters"][0]["items"]
+    assert entry["tool"][0]["parameters"][0]["items"]
 
 
 async def test_search_models_filters(mcp: Caller) -> None:
@@ -112,7 +112,7 @@ async def test_upload_file(mcp: Caller) -> None:
     form = aiohttp.FormData()
     form.add_field("file", b"\x89PNG", filename="in.png", content_type="image/png")
     async with mcp.http.post(f"{mcp.sandbox.api_url}/File/Upload", data=form, headers=mcp.headers) as response:
-        said = await response.json()
+        result = await response.json()
 
-    assert said["result"] is True
-    assert {"id", "name", "contenttype", "size", "url"} <= {*said["list"][0]}
+    assert result["result"] is True
+    assert {"id", "name", "contenttype", "size", "url"} <= {*result["list"][0]}

@@ -74,8 +74,8 @@ async def curl(sandbox: Sandbox, http: aiohttp.ClientSession, line: str) -> Body
         headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
     async with http.post(url, data=form if data is None else data, headers=headers) as response:
         assert response.status == 200
-        said: Body = await response.json()
-        return said
+        result: Body = await response.json()
+        return result
 
 
 @pytest.mark.parametrize("line", [SEEDREAM_4, SEEDANCE, SEEDREAM_3, EDITING], ids=["000", "003", "002", "001"])

@@ -65,8 +65,8 @@ async def test_it_explores(sdk: Caller) -> None:
 
 async def test_it_reads_a_schema(sdk: Caller) -> None:
     """Parameters are in groups; options have a label and a value."""
-    shown = await sdk.post("/Tool/Detail", {"slugowner": "bytedance", "slugproject": "text-to-image-seedream-v4"})
-    items = [item for group in shown["tool"][0]["parameters"] for item in group["items"]]
+    entry = await sdk.post("/Tool/Detail", {"slugowner": "bytedance", "slugproject": "text-to-image-seedream-v4"})
+    items = [item for group in entry["tool"][0]["parameters"] for item in group["items"]]
 
     assert [item["id"] for item in items] == ["prompt", "size", "maxImages", "watermark"]
     assert all(option["label"] and option["value"] for item in items for option in item["options"])

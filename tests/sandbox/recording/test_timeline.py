@@ -128,8 +128,8 @@ async def test_a_call_waits_for_its_reply() -> None:
 
 async def test_a_waiting_call_is_answered_when_its_task_is_canceled() -> None:
     """The recording ends, so that no reply comes."""
-    asked = record(debugoutput="asked")
-    lines = (sent("Task/Detail"), asked, sent("socket"), said("Task/Detail", reply=True, body="never"))
+    requested = record(debugoutput="asked")
+    lines = (sent("Task/Detail"), requested, sent("socket"), said("Task/Detail", reply=True, body="never"))
 
     async with playing(*lines) as client:
         task, _ = await client.run()

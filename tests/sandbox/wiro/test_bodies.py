@@ -31,8 +31,8 @@ async def test_all_parts_are_logged_in_order(sandbox: Sandbox, http: aiohttp.Cli
         ("prompt", "string", "a cat"),
     ]
     async with http.get(f"{sandbox.control_url}/tasks") as response:
-        shown = (await response.json())["runs"][0]["fields"]
-    assert shown[0]["value"] == {
+        entry = (await response.json())["runs"][0]["fields"]
+    assert entry[0]["value"] == {
         "filename": "picture 0.png",
         "content_type": "image/png",
         "size": len(PNG),
@@ -119,10 +119,10 @@ async def test_a_form_is_equivalent_to_json(sandbox: Sandbox, http: aiohttp.Clie
     async with http.post(f"{sandbox.api_url}/Run/{IMAGE}", data=aiohttp.FormData(form)) as response:
         task = (await response.json())["taskid"]
     async with http.post(f"{sandbox.api_url}/Task/Detail", data={"taskid": task}) as response:
-        shown = (await response.json())["tasklist"][0]
+        entry = (await response.json())["tasklist"][0]
 
     assert sandbox.runs[0].content_type == "application/x-www-form-urlencoded"
-    assert shown["parameters"] == {"prompt": "a cat & a dog", "maxImages": "2", "watermark": "", "tag": ["a", "b"]}
+    assert entry["parameters"] == {"prompt": "a cat & a dog", "maxImages": "2", "watermark": "", "tag": ["a", "b"]}
 
 
 async def test_a_form_that_is_not_utf_8_is_refused(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
@@ -135,15 +135,15 @@ async def test_a_form_that_is_not_utf_8_is_refused(sandbox: Sandbox, http: aioht
 async def test_json_with_a_multipart_header_can_be_refused(http: aiohttp.ClientSession) -> None:
     """By default it is read, because the models' pages print it; `boundaryless=refused` refuses it."""
     headers = {"Content-Type": "multipart/form-data"}
-    for faults, works in [(Faults(), True), (Faults(boundaryless="refused"), False)]:
+    for faults, accepted in [(Faults(), True), (Faults(boundaryless="refused"), False)]:
         async with (
             Sandbox(faults=faults) as sandbox,
             http.post(f"{sandbox.api_url}/Run/{IMAGE}", data=b'{"prompt":"x"}', headers=headers) as response,
         ):
-            said = await response.json()
-        assert said["result"] is works
-        if not works:
-            assert refusal(said) == (0, "Request parameters are invalid.")
+            result = await response.json()
+        assert result["result"] is accepted
+        if not accepted:
+            assert refusal(result) == (0, "Request parameters are invalid.")
 
 
 async def test_task_detail_has_an_address_for_each_file(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:

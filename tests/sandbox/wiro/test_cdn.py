@@ -24,7 +24,7 @@ async def test_each_output_is_a_different_picture(sandbox: Sandbox, http: aiohtt
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "first", "length"),
+    ("requested", "status", "first", "length"),
     [
         ("bytes=0-99", 206, 0, 100),
         ("bytes=100-", 206, 100, CLIP_BYTES - 100),
@@ -34,11 +34,11 @@ async def test_each_output_is_a_different_picture(sandbox: Sandbox, http: aiohtt
     ],
 )
 async def test_a_video_can_be_read_in_ranges(
-    sandbox: Sandbox, http: aiohttp.ClientSession, asked: str, status: int, first: int, length: int
+    sandbox: Sandbox, http: aiohttp.ClientSession, requested: str, status: int, first: int, length: int
 ) -> None:
     """Video players seek with range requests."""
     (output,) = await finished(sandbox, http, model="bytedance/image-to-video-seedance-v1")
-    async with http.get(output["url"], headers={"Range": asked}) as response:
+    async with http.get(output["url"], headers={"Range": requested}) as response:
         part = await response.read()
 
     assert (output["name"], output["contenttype"]) == ("0.webm", "video/webm")

@@ -37,17 +37,17 @@ def ended(exit_code: int) -> Record:
 
 def test_the_cost_is_the_time_from_accept_to_end() -> None:
     """The numbers of the documented sample: six seconds at 0.000585 per second."""
-    shown = detail(identity(), ended(0))
+    entry = detail(identity(), ended(0))
 
-    assert (shown["elapsedseconds"], shown["cps"]) == ("6.0000", "0.000585000000")
-    assert shown["totalcost"] == "0.003510000000"
+    assert (entry["elapsedseconds"], entry["cps"]) == ("6.0000", "0.000585000000")
+    assert entry["totalcost"] == "0.003510000000"
 
 
 def test_a_failed_task_costs_nothing() -> None:
     """It has a duration but no cost."""
-    shown = detail(identity(), ended(1))
+    entry = detail(identity(), ended(1))
 
-    assert (shown["elapsedseconds"], shown["totalcost"]) == ("6.0000", "0")
+    assert (entry["elapsedseconds"], entry["totalcost"]) == ("6.0000", "0")
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_a_failed_task_costs_nothing() -> None:
 )
 def test_times_have_three_formats(kind: str, start: str) -> None:
     """In all of them, a stage that is not reached is "0"."""
-    shown = detail(identity(timestamps=kind), ended(0))
+    entry = detail(identity(timestamps=kind), ended(0))
 
-    assert (shown["starttime"], shown["canceltime"]) == (start, "0")
+    assert (entry["starttime"], entry["canceltime"]) == (start, "0")
 
 
 def test_only_a_task_that_ran_has_an_end_time() -> None:

@@ -54,19 +54,23 @@ async def test_file_calls_are_logged(sandbox: Sandbox, http: aiohttp.ClientSessi
     await upload(sandbox, http, folderid=folder)
     await make_folder(sandbox, http, name="no/slash")
 
-    made, sent, refused = sandbox.file_calls
+    folder_call, upload_call, refused_call = sandbox.file_calls
     file = File(
         filename="dataset.csv", content_type="text/csv", size=len(DATA), sha256=hashlib.sha256(DATA).hexdigest()
     )
-    assert (made.call, made.content_type, made.created) == ("FolderCreate", "application/json", folder)
-    assert [(field.name, field.type, field.value) for field in made.fields] == [
+    assert (folder_call.call, folder_call.content_type, folder_call.created) == (
+        "FolderCreate",
+        "application/json",
+        folder,
+    )
+    assert [(field.name, field.type, field.value) for field in folder_call.fields] == [
         ("name", "string", "training-data"),
         ("parentid", "null", None),
     ]
-    assert (sent.call, sent.content_type) == ("Upload", "multipart/form-data")
-    assert [(field.name, field.value) for field in sent.fields] == [("file", file), ("folderid", folder)]
-    assert refused.created is None
-    entry = sandbox.files[sent.created or ""]
+    assert (upload_call.call, upload_call.content_type) == ("Upload", "multipart/form-data")
+    assert [(field.name, field.value) for field in upload_call.fields] == [("file", file), ("folderid", folder)]
+    assert refused_call.created is None
+    entry = sandbox.files[upload_call.created or ""]
     assert (entry.name, entry.parent, entry.file) == ("dataset.csv", folder, file)
 
 
@@ -105,16 +109,16 @@ async def test_responses_have_three_forms(
     """A list with all fields, a list with few fields, and a folder in `data`."""
     sandbox.next_file_call(file_answer=shape)
     sandbox.next_file_call(file_answer=shape)
-    made = await make_folder(sandbox, http, name="one")
+    folder = await make_folder(sandbox, http, name="one")
     sent = await upload(sandbox, http)
 
-    assert set(made["data"] if shape == "data" else made["list"][0]) == folder_keys
+    assert set(folder["data"] if shape == "data" else folder["list"][0]) == folder_keys
     assert set(sent["list"][0]) == file_keys
 
 
 async def test_invalid_file_calls_are_refused(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """No file, no name, an invalid name, or a folder of another account."""
-    theirs = (await make_folder(sandbox, http, key=OTHER_KEY, name="theirs"))["list"][0]["id"]
+    foreign = (await make_folder(sandbox, http, key=OTHER_KEY, name="theirs"))["list"][0]["id"]
     form = aiohttp.FormData(default_to_multipart=True)
     form.add_field("file", "a text, not a file")
     async with http.post(f"{sandbox.api_url}/File/Upload", data=form) as response:
@@ -122,13 +126,13 @@ async def test_invalid_file_calls_are_refused(sandbox: Sandbox, http: aiohttp.Cl
 
     assert refusal(await make_folder(sandbox, http)) == (0, "Request parameter [name] required")
     assert refusal(await make_folder(sandbox, http, name="two words")) == (0, "invalid-parameters")
-    assert refusal(await make_folder(sandbox, http, name="one", parentid=theirs)) == (0, "invalid-parameters")
-    assert refusal(await upload(sandbox, http, folderid=theirs)) == (0, "invalid-parameters")
+    assert refusal(await make_folder(sandbox, http, name="one", parentid=foreign)) == (0, "invalid-parameters")
+    assert refusal(await upload(sandbox, http, folderid=foreign)) == (0, "invalid-parameters")
     assert len(sandbox.files) == 1
 
 
 @pytest.mark.parametrize(
-    ("switches", "status", "made"),
+    ("switches", "status", "stored"),
     [
         ({"file_http": "429", "retry_after_s": 3}, 429, 0),
         ({"file_http": "502:html"}, 502, 0),
@@ -139,7 +143,7 @@ async def test_invalid_file_calls_are_refused(sandbox: Sandbox, http: aiohttp.Cl
     ],
 )
 async def test_an_upload_can_fail(
-    sandbox: Sandbox, http: aiohttp.ClientSession, switches: dict[str, object], status: int, made: int
+    sandbox: Sandbox, http: aiohttp.ClientSession, switches: dict[str, object], status: int, stored: int
 ) -> None:
     """The fault affects one call; the next one succeeds."""
     sandbox.next_file_call(**switches)
@@ -149,7 +153,7 @@ async def test_an_upload_can_fail(
         assert (response.status, response.headers.get("Retry-After")) == (status, "3" if status == 429 else None)
         await response.read()
 
-    assert len(sandbox.files) == made
+    assert len(sandbox.files) == stored
     assert (await upload(sandbox, http))["result"] is True
 
 

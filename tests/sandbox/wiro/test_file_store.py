@@ -34,12 +34,12 @@ async def test_a_large_file_is_not_held_in_memory(
     large.write_bytes(PNG[:1024] * 32 * 1024)
     await run_form(sandbox, http, EDIT, ("inputImage", PNG), ("prompt", "x"))
     with large.open("rb") as opened:
-        made = aiohttp.FormData()
-        made.add_field("inputImage", opened, filename="large.png", content_type="image/png")
-        made.add_field("prompt", "x")
+        data = aiohttp.FormData()
+        data.add_field("inputImage", opened, filename="large.png", content_type="image/png")
+        data.add_field("prompt", "x")
         tracemalloc.start()
         try:
-            async with http.post(f"{sandbox.api_url}/Run/{EDIT}", data=made) as response:
+            async with http.post(f"{sandbox.api_url}/Run/{EDIT}", data=data) as response:
                 assert (await response.json())["result"] is True
             _, peak = tracemalloc.get_traced_memory()
         finally:

@@ -67,7 +67,7 @@ async def test_files_are_accepted_in_every_documented_form(
 
 async def test_urls_can_be_a_json_list(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """The limit of 14 applies here too."""
-    for count, fits in ((14, True), (15, False)):
+    for count, accepted in ((14, True), (15, False)):
         body = {"inputImage": [URL] * count, "prompt": "x"}
         async with http.post(f"{sandbox.api_url}/Run/{EDIT}", json=body) as response:
-            assert (await response.json())["result"] is fits
+            assert (await response.json())["result"] is accepted

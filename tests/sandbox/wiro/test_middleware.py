@@ -11,8 +11,8 @@ from tests.sandbox.calls import IMAGE, refusal
 
 async def test_pages_of_any_origin_can_call(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """The preflight allows the requested headers, and every response can be read, including errors."""
-    wanted = {"Origin": "https://a.example", "Access-Control-Request-Headers": "x-api-key, x-nonce"}
-    async with http.options(f"{sandbox.api_url}/Task/Detail", headers=wanted) as preflight:
+    request_headers = {"Origin": "https://a.example", "Access-Control-Request-Headers": "x-api-key, x-nonce"}
+    async with http.options(f"{sandbox.api_url}/Task/Detail", headers=request_headers) as preflight:
         assert preflight.status == 204
         assert preflight.headers["Access-Control-Allow-Headers"] == "x-api-key, x-nonce"
     async with http.post(f"{sandbox.api_url}/Task/Detail", headers={"x-api-key": "nobody"}) as refused:
@@ -46,12 +46,12 @@ async def test_a_body_without_a_length_can_be_refused(http: aiohttp.ClientSessio
         yield b'"x"}'
 
     headers = {"Content-Type": "application/json"}
-    for faults, works in [(Faults(), True), (Faults(chunked="refused"), False)]:
+    for faults, accepted in [(Faults(), True), (Faults(chunked="refused"), False)]:
         async with (
             Sandbox(faults=faults) as sandbox,
             http.post(sandbox.api_url + path, data=chunks(), headers=headers) as response,
         ):
             assert (response.status, response.content_type) == (
-                (200, "application/json") if works else (411, "text/html")
+                (200, "application/json") if accepted else (411, "text/html")
             )
-            assert len(sandbox.runs) == (works and path.startswith("/Run"))
+            assert len(sandbox.runs) == (accepted and path.startswith("/Run"))

@@ -24,11 +24,11 @@ async def test_a_synchronous_run_returns_the_finished_task(sync: tuple[Sandbox, 
     """The response is that of Task/Detail; errors are those of Run."""
     sandbox, http = sync
     async with http.post(f"{sandbox.api_url}/Run/{IMAGE}/sync", json={"prompt": "a cat"}) as response:
-        said = await response.json()
+        result = await response.json()
     async with http.post(f"{sandbox.api_url}/Run/{IMAGE}/sync", json={}) as response:
         refused = await response.json()
 
-    assert (said["tasklist"][0]["pexit"], len(said["tasklist"][0]["outputs"])) == ("0", 1)
+    assert (result["tasklist"][0]["pexit"], len(result["tasklist"][0]["outputs"])) == ("0", 1)
     assert refused["errors"][0]["message"] == "Request parameter [prompt] required"
 
 
@@ -56,9 +56,9 @@ async def test_a_synchronous_run_times_out_with_504() -> None:
         aiohttp.ClientSession(headers={"x-api-key": PLAIN_KEY}) as http,
         http.post(f"{sandbox.api_url}/Run/{IMAGE}/sync", json={"prompt": "a cat"}) as response,
     ):
-        said = await response.json()
-        task = sandbox.tasks[said["taskid"]]
-        assert (response.status, said["socketaccesstoken"], task.verdict) == (504, task.token, None)
+        result = await response.json()
+        task = sandbox.tasks[result["taskid"]]
+        assert (response.status, result["socketaccesstoken"], task.verdict) == (504, task.token, None)
 
 
 async def test_older_generations_have_no_synchronous_run(sandbox: Sandbox) -> None:

@@ -12,28 +12,32 @@ async def test_task_detail_of_a_finished_task(sandbox: Sandbox, http: aiohttp.Cl
     """Numbers are text, the duration is end minus accept, the cost follows from it, and all outputs are listed."""
     task_id, token = await run(sandbox, http, maxImages=3, callbackUrl="", projectid="5")
     await sandbox.until(task_id, lambda task: task.verdict)
-    shown = await detail(sandbox, http, task_id)
+    shown_entry = await detail(sandbox, http, task_id)
 
-    assert (shown["id"], shown["socketaccesstoken"], shown["status"]) == (task_id, token, "task_postprocess_end")
-    assert shown["pexit"] == "0"
-    elapsed_s = int(str(shown["endtime"])) - int(str(shown["accepttime"]))
-    assert shown["elapsedseconds"] == f"{elapsed_s:.4f}"
-    assert shown["totalcost"] == (f"{0.003 * elapsed_s:.12f}" if elapsed_s else "0")
-    assert shown["canceltime"] == "0"
-    outputs = shown["outputs"]
+    assert (shown_entry["id"], shown_entry["socketaccesstoken"], shown_entry["status"]) == (
+        task_id,
+        token,
+        "task_postprocess_end",
+    )
+    assert shown_entry["pexit"] == "0"
+    elapsed_s = int(str(shown_entry["endtime"])) - int(str(shown_entry["accepttime"]))
+    assert shown_entry["elapsedseconds"] == f"{elapsed_s:.4f}"
+    assert shown_entry["totalcost"] == (f"{0.003 * elapsed_s:.12f}" if elapsed_s else "0")
+    assert shown_entry["canceltime"] == "0"
+    outputs = shown_entry["outputs"]
     assert isinstance(outputs, list)
     assert [output["name"] for output in outputs] == ["0.png", "1.png", "2.png"]
     assert {output["contenttype"] for output in outputs} == {"image/png"}
-    assert "Loading checkpoint shards" in str(shown["debugoutput"])
+    assert "Loading checkpoint shards" in str(shown_entry["debugoutput"])
 
 
 async def test_task_detail_of_a_queued_task(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """Times that are not reached are "0", the exit code is empty, and there are no costs."""
     task_id, _ = await run(sandbox, http, "hold_at=task_queue")
-    shown = await detail(sandbox, http, task_id)
+    shown_entry = await detail(sandbox, http, task_id)
 
-    assert (shown["accepttime"], shown["starttime"], shown["endtime"]) == ("0", "0", "0")
-    assert (shown["pexit"], shown["elapsedseconds"], shown["outputs"]) == ("", "0.0000", [])
+    assert (shown_entry["accepttime"], shown_entry["starttime"], shown_entry["endtime"]) == ("0", "0", "0")
+    assert (shown_entry["pexit"], shown_entry["elapsedseconds"], shown_entry["outputs"]) == ("", "0.0000", [])
 
 
 async def test_a_task_is_invisible_to_other_accounts(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
@@ -70,9 +74,9 @@ async def test_cancel_stops_queued_tasks_and_kill_running_ones(sandbox: Sandbox,
     assert (await post(http, cancel, {"taskid": waiting}))["result"] is True
     assert (await post(http, kill, {"socketaccesstoken": token}))["result"] is True
     assert [task.verdict for task in sandbox.tasks.values()] == ["canceled", "canceled"]
-    shown = await detail(sandbox, http, running)
-    assert (shown["status"], shown["totalcost"], shown["pexit"]) == ("task_cancel", "0", "")
-    assert shown["canceltime"] != "0"
+    shown_entry = await detail(sandbox, http, running)
+    assert (shown_entry["status"], shown_entry["totalcost"], shown_entry["pexit"]) == ("task_cancel", "0", "")
+    assert shown_entry["canceltime"] != "0"
 
 
 async def test_a_switch_selects_the_parameter_of_cancel(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
@@ -87,9 +91,9 @@ async def test_a_switch_selects_the_parameter_of_cancel(sandbox: Sandbox, http: 
     assert (await post(http, url, {"tasktoken": old_token}))["result"] is True
 
 
-@pytest.mark.parametrize(("gap", "works"), [("neither", []), ("cancel", ["Cancel"]), ("kill", ["Kill"])])
+@pytest.mark.parametrize(("gap", "accepted"), [("neither", []), ("cancel", ["Cancel"]), ("kill", ["Kill"])])
 async def test_a_switch_selects_the_call_that_stops_an_accepted_task(
-    sandbox: Sandbox, http: aiohttp.ClientSession, gap: str, works: list[str]
+    sandbox: Sandbox, http: aiohttp.ClientSession, gap: str, accepted: list[str]
 ) -> None:
     """Wiro's documents do not say which call works between accept and assign."""
     done = []
@@ -99,7 +103,7 @@ async def test_a_switch_selects_the_call_that_stops_an_accepted_task(
         if (await post(http, f"{sandbox.api_url}/Task/{call}", {"taskid": task_id}))["result"]:
             done.append(call)
 
-    assert done == works
+    assert done == accepted
 
 
 async def test_files_are_deleted_after_the_end(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
@@ -113,9 +117,9 @@ async def test_files_are_deleted_after_the_end(sandbox: Sandbox, http: aiohttp.C
     sandbox.release(task_id)
     await sandbox.until(task_id, lambda task: task.verdict)
     assert [(await post(http, url, {"tasktoken": token}))["result"] for _ in range(2)] == [True, True]
-    shown = await detail(sandbox, http, task_id)
-    assert (shown["outputs"], shown["pexit"]) == ([], "0")
-    assert shown["parameters"]
+    shown_entry = await detail(sandbox, http, task_id)
+    assert (shown_entry["outputs"], shown_entry["pexit"]) == ([], "0")
+    assert shown_entry["parameters"]
 
 
 async def test_task_detail_can_fail_at_first(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
@@ -147,13 +151,13 @@ async def test_task_detail_can_have_other_forms(sandbox: Sandbox, http: aiohttp.
     switches = "pexit_missing, stage_clock=off, parameters_json, aliases, outputs=json, timestamps=ms"
     task_id, _ = await run(sandbox, http, switches)
     await sandbox.until(task_id, lambda task: task.verdict)
-    shown = await detail(sandbox, http, task_id)
+    shown_entry = await detail(sandbox, http, task_id)
 
-    assert not {"pexit", "accepttime", "id", "outputs"} & set(shown)
-    assert shown["taskid"] == task_id
-    assert len(str(shown["starttime"])) == 13
-    assert orjson.loads(str(shown["parameters"]))["prompt"]
-    assert orjson.loads(str(shown["output"]))[0]["name"] == "0.png"
+    assert not {"pexit", "accepttime", "id", "outputs"} & set(shown_entry)
+    assert shown_entry["taskid"] == task_id
+    assert len(str(shown_entry["starttime"])) == 13
+    assert orjson.loads(str(shown_entry["parameters"]))["prompt"]
+    assert orjson.loads(str(shown_entry["output"]))[0]["name"] == "0.png"
 
 
 @pytest.mark.parametrize(("shape", "expected"), [("null", None), ("empty", []), ("holes", [{}, {}])])
@@ -171,12 +175,12 @@ async def test_a_failed_task_has_an_exit_code_and_a_traceback(sandbox: Sandbox, 
     """The status is the same as for a success, and the cost is 0."""
     task_id, _ = await run(sandbox, http, "exit=137")
     task = await sandbox.until(task_id, lambda task: task.verdict)
-    shown = await detail(sandbox, http, task_id)
+    shown_entry = await detail(sandbox, http, task_id)
 
     assert task.verdict == "failed"
-    assert (shown["status"], shown["pexit"], shown["outputs"]) == ("task_postprocess_end", "137", [])
-    assert shown["totalcost"] == "0"
-    assert "Traceback" in str(shown["debugerror"])
+    assert (shown_entry["status"], shown_entry["pexit"], shown_entry["outputs"]) == ("task_postprocess_end", "137", [])
+    assert shown_entry["totalcost"] == "0"
+    assert "Traceback" in str(shown_entry["debugerror"])
 
 
 async def test_task_detail_and_kill_can_be_refused(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
@@ -184,9 +188,9 @@ async def test_task_detail_and_kill_can_be_refused(sandbox: Sandbox, http: aioht
     task_id, _ = await run(sandbox, http, "hold_at=task_start, detail_error=99:Token expired, kill_error=no worker")
     await sandbox.until(task_id, lambda task: task.holding_at)
 
-    asked = await post(http, f"{sandbox.api_url}/Task/Detail", {"taskid": task_id})
+    requested = await post(http, f"{sandbox.api_url}/Task/Detail", {"taskid": task_id})
     killed = await post(http, f"{sandbox.api_url}/Task/Kill", {"taskid": task_id})
-    assert refusal(asked) == (99, "Token expired")
+    assert refusal(requested) == (99, "Token expired")
     assert refusal(killed) == (1, "Task could not be killed: no worker")
     assert sandbox.tasks[task_id].status == "task_start"
 

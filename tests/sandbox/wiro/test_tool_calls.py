@@ -38,7 +38,7 @@ async def tool(sandbox: Sandbox, project: str = "text-to-image-seedream-v4", own
 
 
 @pytest.mark.parametrize(
-    ("asked", "projects"),
+    ("requested", "projects"),
     [
         ({"categories": ["text-to-video"]}, ["image-to-video-seedance-v1"]),
         ({"categories": ["LLM", "text-to-video"]}, ["sandbox-chat", "image-to-video-seedance-v1"]),
@@ -51,13 +51,13 @@ async def tool(sandbox: Sandbox, project: str = "text-to-image-seedream-v4", own
     ],
     ids=str,
 )
-async def test_models_are_filtered_sorted_and_paged(sandbox: Sandbox, asked: Body, projects: list[str]) -> None:
+async def test_models_are_filtered_sorted_and_paged(sandbox: Sandbox, requested: Body, projects: list[str]) -> None:
     """A model matches any category, any tag and any word of the search; the best match comes first."""
-    listed = await call(sandbox, "Tool/List", **asked)
+    listed = await call(sandbox, "Tool/List", **requested)
 
     found = [tool["slugproject"] for tool in listed["tool"]]
     assert sorted(found) == sorted(projects)
-    if "sort" in asked or "limit" in asked:
+    if "sort" in requested or "limit" in requested:
         assert found == projects
     assert int(listed["total"]) >= len(found)
 
@@ -106,10 +106,10 @@ async def test_the_price_has_several_forms(shape: str, kind: type) -> None:
     faults = Faults().with_switches({"dynamicprice": shape})
     async with Sandbox(faults=faults) as sandbox:
         listed = (await call(sandbox, "Tool/List"))["tool"][0]
-        shown = await tool(sandbox)
+        shown_entry = await tool(sandbox)
 
     assert orjson.loads(listed["dynamicprice"])[0]["priceMethod"] == "cps"
-    assert isinstance(shown["dynamicprice"], kind)
+    assert isinstance(shown_entry["dynamicprice"], kind)
 
 
 async def test_switches_change_the_catalogue() -> None:
