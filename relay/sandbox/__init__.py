@@ -5,7 +5,7 @@ The sandbox shares no code with the relay's providers, so that a misreading of t
 both.
 """
 
-from relay.sandbox.sandbox import Sandbox, serve
+from relay.sandbox.handle import Sandbox, serve
 from relay.sandbox.shared import pictures
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.wiro.auth import API_KEY, API_SECRET, PLAIN_KEY, sign

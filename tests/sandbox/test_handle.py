@@ -1,4 +1,8 @@
-"""The handle of a sandbox, and what `relay.sandbox` exports."""
+"""
+The handle of a sandbox, and what `relay.sandbox` exports.
+
+`server` and `shared.context` are tested here too.
+"""
 
 import aiohttp
 import pytest
