@@ -1,4 +1,8 @@
-"""The calls of the simulated Apikley, and the switches that change them."""
+"""
+The calls of the simulated Apikley, and the switches that change them.
+
+`auth`, `envelope`, `input`, `job_runner`, `jobs` and `record` are tested here too.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,8 @@
-"""Parsing recordings, and the error messages for invalid lines."""
+"""
+Parsing recordings, and the error messages for invalid lines.
+
+`actions`, `fields`, `lines` and `placeholders` are tested here too.
+"""
 
 import json
 from contextlib import suppress

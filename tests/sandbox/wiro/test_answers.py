@@ -1,4 +1,8 @@
-"""Streamed answers of language models, as observed with real models."""
+"""
+Streamed answers of language models, as observed with real models.
+
+`outputs` is tested here too.
+"""
 
 import aiohttp
 

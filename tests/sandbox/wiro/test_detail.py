@@ -1,4 +1,8 @@
-"""Task/Detail: the arithmetic of times and costs."""
+"""
+Task/Detail: the arithmetic of times and costs.
+
+`record` and `timestamps` are tested here too.
+"""
 
 import pytest
 

@@ -1,4 +1,8 @@
-"""Wiro's file API: uploads, folders, the three forms of responses, and faults."""
+"""
+Wiro's file API: uploads, folders, the three forms of responses, and faults.
+
+`file_entries` is tested here too.
+"""
 
 import hashlib
 from typing import Any

@@ -1,4 +1,8 @@
-"""What all calls have in common: unknown paths, CORS, and bodies without a length."""
+"""
+What all calls have in common: unknown paths, CORS, and bodies without a length.
+
+`platform` is tested here too.
+"""
 
 from collections.abc import AsyncIterator
 

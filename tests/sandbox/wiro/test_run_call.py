@@ -1,4 +1,8 @@
-"""Run: successful responses, errors and HTTP faults."""
+"""
+Run: successful responses, errors and HTTP faults.
+
+`envelope`, `requests` and `task_starter` are tested here too.
+"""
 
 import asyncio
 

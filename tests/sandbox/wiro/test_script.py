@@ -1,4 +1,8 @@
-"""Scripts: what the seed determines, and how switches change the course of a task."""
+"""
+Scripts: what the seed determines, and how switches change the course of a task.
+
+`chat`, `script_faults` and `steps` are tested here too.
+"""
 
 from itertools import pairwise
 

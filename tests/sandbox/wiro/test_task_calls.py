@@ -1,4 +1,8 @@
-"""Calls about tasks: Task/Detail, List, Cancel, Kill and InputOutputDelete, and their faults."""
+"""
+Calls about tasks: Task/Detail, List, Cancel, Kill and InputOutputDelete, and their faults.
+
+`tasks` and `task_runner` are tested here too.
+"""
 
 import aiohttp
 import orjson

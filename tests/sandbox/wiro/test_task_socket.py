@@ -1,4 +1,8 @@
-"""The task socket: its frames in each dialect, and its switches."""
+"""
+The task socket: its frames in each dialect, and its switches.
+
+`frames` is tested here too.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,8 @@
-"""The catalogue of models, as the Tool calls return it."""
+"""
+The catalogue of models, as the Tool calls return it.
+
+`catalogue`, `models` and `openapi` are tested here too.
+"""
 
 from typing import Any
 

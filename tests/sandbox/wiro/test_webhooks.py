@@ -1,4 +1,8 @@
-"""Callbacks of finished tasks."""
+"""
+Callbacks of finished tasks.
+
+`shared.background`, `shared.callbacks` and `shared.json_response` are tested here too.
+"""
 
 from collections.abc import AsyncIterator
 
