@@ -14,7 +14,7 @@ from relay.sandbox.shared.context import Context
 from relay.sandbox.switches.directives import without_directives
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Refusal
-from relay.sandbox.wiro import bodies, script
+from relay.sandbox.wiro import bodies, plan
 from relay.sandbox.wiro.file_store import File
 from relay.sandbox.wiro.input_checks import input_error
 from relay.sandbox.wiro.models import Model
@@ -66,7 +66,7 @@ class TaskStarter:
     def start(self, account: str, model: Model, values: Mapping[str, object], *, host: str, faults: Faults) -> Task:
         """Create a task and start it. `host` is the host part of its files' addresses."""
         identity = self._identity(model, values, host, faults)
-        brief = script.Brief(
+        brief = plan.Brief(
             seed=self._context.seed,
             index=identity.index,
             model=model,
@@ -76,7 +76,7 @@ class TaskStarter:
             faults=faults,
         )
         record = Record(status="task_queue", times={"createtime": time.time()})
-        task = Task(identity=identity, account=account, script=script.write(brief), record=record)
+        task = Task(identity=identity, account=account, script=plan.write(brief), record=record)
         self._tasks.add(task)
         self._runner.start(task)
         return task

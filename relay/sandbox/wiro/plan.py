@@ -12,8 +12,8 @@ from random import Random
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Dialect
 from relay.sandbox.wiro import chat
+from relay.sandbox.wiro.frame_faults import disturbed
 from relay.sandbox.wiro.models import Model, Phase
-from relay.sandbox.wiro.script_faults import disturbed
 from relay.sandbox.wiro.steps import Answer, Body, FullLog, Log, Odd, Outputs, Progress, Step
 
 

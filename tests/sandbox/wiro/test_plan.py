@@ -12,7 +12,7 @@ from relay.sandbox.switches.directives import directives
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Dialect
 from relay.sandbox.wiro import catalogue
-from relay.sandbox.wiro.script import Brief, write
+from relay.sandbox.wiro.plan import Brief, write
 from relay.sandbox.wiro.steps import Answer, Log, Odd, Progress, Step
 
 
