@@ -103,7 +103,7 @@ class RecordedWiro(Interceptor):
         index = len(self._tasks.by_id) + 1
         identity = _identity(request, fields, id_=str(self._first_id + index), index=index)
         record = Record(status="task_queue", times={})
-        task = Task(identity=identity, account=account, script=(), record=record, entry={})
+        task = Task(identity=identity, account=account, steps=(), record=record, entry={})
         self._tasks.add(task)
         recorded = self._playback.start_task(
             lines,

@@ -1,4 +1,4 @@
-"""Disturb the frames of a script: duplicates, wrong order, missing and late frames. The record stays correct."""
+"""Disturb the frames of a task: duplicates, wrong order, missing and late frames. The record stays correct."""
 
 from collections.abc import Iterator
 from dataclasses import replace

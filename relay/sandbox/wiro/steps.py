@@ -1,4 +1,4 @@
-"""The steps of a script: what can happen to a task, independent of the dialect."""
+"""The steps of a plan: what can happen to a task, independent of the dialect."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,5 +1,5 @@
 """
-Run the scripts of tasks in real time, at the sandbox's speed, with the pauses and delays that switches ask for.
+Run the plans of tasks in real time, at the sandbox's speed, with the pauses and delays that switches ask for.
 
 Each task runs in its own asyncio task. `record` defines what a step changes, `frames` how it is sent.
 """
@@ -53,7 +53,7 @@ class TaskRunner:
             await self._socket.until_subscribed(task.token)
         holds: set[str] = set(task.faults.hold_at)
         due, at_s = clock(), 0.0
-        for step in task.script:
+        for step in task.steps:
             due += (step.at_s - at_s) / self._speed
             at_s = step.at_s
             await asyncio.sleep(max(0.0, due - clock()))

@@ -14,10 +14,11 @@ from relay.sandbox.shared.context import Context
 from relay.sandbox.switches.directives import without_directives
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Refusal
-from relay.sandbox.wiro import bodies, plan
+from relay.sandbox.wiro import bodies
 from relay.sandbox.wiro.file_store import File
 from relay.sandbox.wiro.input_checks import input_error
 from relay.sandbox.wiro.models import Model
+from relay.sandbox.wiro.plan import plan
 from relay.sandbox.wiro.record import Identity, Record
 from relay.sandbox.wiro.task_runner import TaskRunner
 from relay.sandbox.wiro.tasks import Task, Tasks
@@ -66,17 +67,8 @@ class TaskStarter:
     def start(self, account: str, model: Model, values: Mapping[str, object], *, host: str, faults: Faults) -> Task:
         """Create a task and start it. `host` is the host part of its files' addresses."""
         identity = self._identity(model, values, host, faults)
-        brief = plan.Brief(
-            seed=self._context.seed,
-            index=identity.index,
-            model=model,
-            prompt=identity.prompt,
-            images=identity.images,
-            dialect=identity.dialect,
-            faults=faults,
-        )
         record = Record(status="task_queue", times={"createtime": time.time()})
-        task = Task(identity=identity, account=account, script=plan.write(brief), record=record)
+        task = Task(identity=identity, account=account, steps=plan(identity, self._context.seed), record=record)
         self._tasks.add(task)
         self._runner.start(task)
         return task

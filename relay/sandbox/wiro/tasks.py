@@ -22,7 +22,8 @@ class Task:
 
     identity: Identity
     account: str
-    script: tuple[Step, ...]
+    steps: tuple[Step, ...]
+    """What will happen to it; empty for a task of a recording."""
     record: Record
     """The true state. Task/Detail may lag behind it."""
     before_end: Record | None = None

@@ -1,7 +1,7 @@
 """
-Scripts: what the seed determines, and how switches change the course of a task.
+Plans: what the seed determines, and how switches change the course of a task.
 
-`chat`, `script_faults` and `steps` are tested here too.
+`chat`, `frame_faults` and `steps` are tested here too.
 """
 
 from itertools import pairwise
@@ -12,29 +12,45 @@ from relay.sandbox.switches.directives import directives
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Dialect
 from relay.sandbox.wiro import catalogue
-from relay.sandbox.wiro.plan import Brief, write
+from relay.sandbox.wiro.plan import plan
+from relay.sandbox.wiro.record import Identity
 from relay.sandbox.wiro.steps import Answer, Log, Odd, Progress, Step
 
 
-def script(
+def planned(
     switches: str = "", *, slug: str = "ByteDance/seedream-v4", index: int = 1, seed: int = 7, dialect: Dialect = "gen1"
 ) -> tuple[Step, ...]:
     model = catalogue.find(*slug.split("/"))
     assert model is not None
     faults = Faults().with_switches(directives([f"[sandbox: {switches}]"]))
-    return write(Brief(seed=seed, index=index, model=model, prompt="a cat", images=1, dialect=dialect, faults=faults))
+    task = Identity(
+        id="1",
+        token="aToken",
+        folder="aFolder",
+        index=index,
+        model=model,
+        parameters={},
+        callback_url="",
+        prompt="a cat",
+        images=1,
+        size=(1, 1),
+        dialect=dialect,
+        faults=faults,
+        cdn_url="",
+    )
+    return plan(task, seed)
 
 
 @pytest.mark.parametrize("slug", [model.slug for model in catalogue.MODELS])
-def test_the_same_seed_and_index_give_the_same_script(slug: str) -> None:
+def test_the_same_seed_and_index_give_the_same_plan(slug: str) -> None:
     """A task can be repeated exactly."""
-    assert script(slug=slug) == script(slug=slug)
+    assert planned(slug=slug) == planned(slug=slug)
 
 
 @pytest.mark.parametrize("slug", [model.slug for model in catalogue.MODELS])
-def test_other_seeds_and_indexes_give_other_scripts(slug: str) -> None:
+def test_other_seeds_and_indexes_give_other_plans(slug: str) -> None:
     """Tasks of one model differ from each other."""
-    assert len({script(slug=slug), script(slug=slug, index=2), script(slug=slug, seed=8)}) == 3
+    assert len({planned(slug=slug), planned(slug=slug, index=2), planned(slug=slug, seed=8)}) == 3
 
 
 @pytest.mark.parametrize(
@@ -47,7 +63,7 @@ def test_other_seeds_and_indexes_give_other_scripts(slug: str) -> None:
 )
 def test_tasks_take_as_long_as_real_ones(slug: str, least_s: float, most_s: float) -> None:
     """A picture takes about 10 s, a video 40 s, an answer 8 s, and steps are in order of time."""
-    steps = script(slug=slug)
+    steps = planned(slug=slug)
 
     assert least_s < steps[-1].at_s < most_s
     assert [step.at_s for step in steps] == sorted(step.at_s for step in steps)
@@ -62,15 +78,15 @@ def test_gen_1_preprocesses_before_it_assigns_and_gen_0_after() -> None:
     new = ["task_preprocess_start", "task_preprocess_end", "task_assign"]
     old = ["task_assign", "task_preprocess_start", "task_preprocess_end"]
 
-    assert stages(script())[2:5] == new
-    assert stages(script(dialect="gen0"))[2:5] == old
-    assert stages(script("stage_order=old"))[2:5] == old
-    assert stages(script("preprocess_skipped"))[2:4] == ["task_assign", "task_start"]
+    assert stages(planned())[2:5] == new
+    assert stages(planned(dialect="gen0"))[2:5] == old
+    assert stages(planned("stage_order=old"))[2:5] == old
+    assert stages(planned("preprocess_skipped"))[2:4] == ["task_assign", "task_start"]
 
 
 def test_progress_restarts_in_each_phase() -> None:
     """The percentage returns to 0 when the label changes."""
-    progress = [step.body for step in script() if isinstance(step.body, Progress)]
+    progress = [step.body for step in planned() if isinstance(step.body, Progress)]
 
     assert [body.task for body in progress if body.percentage == "0"] == ["Generate", "Decode"]
     assert [body.task for body in progress if body.percentage == "100"] == ["Generate", "Decode"]
@@ -78,14 +94,14 @@ def test_progress_restarts_in_each_phase() -> None:
 
 def test_raw_percentages_are_sent_in_turn() -> None:
     """They replace the real percentages."""
-    progress = [step.body for step in script("percentages=100|0|NaN||>100") if isinstance(step.body, Progress)]
+    progress = [step.body for step in planned("percentages=100|0|NaN||>100") if isinstance(step.body, Progress)]
 
     assert [body.percentage for body in progress[:7]] == ["100", "0", "NaN", "", ">100", "100", "0"]
 
 
 def test_tqdm_replaces_progress_objects_with_text() -> None:
     """The text has carriage returns and percent signs."""
-    steps = script("tqdm")
+    steps = planned("tqdm")
 
     assert not [step for step in steps if isinstance(step.body, Progress)]
     assert [step for step in steps if isinstance(step.body, Log) and step.body.text.startswith("\r 50%|█████ ")]
@@ -93,7 +109,7 @@ def test_tqdm_replaces_progress_objects_with_text() -> None:
 
 def test_each_state_of_an_answer_extends_the_one_before() -> None:
     """The last state is marked as final."""
-    answers = [step.body for step in script(slug="wiro/sandbox-chat") if isinstance(step.body, Answer)]
+    answers = [step.body for step in planned(slug="wiro/sandbox-chat") if isinstance(step.body, Answer)]
     texts = ["".join(part.text for part in answer.segments) for answer in answers]
 
     assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
@@ -103,7 +119,7 @@ def test_each_state_of_an_answer_extends_the_one_before() -> None:
 
 def test_a_long_answer_has_chunks_of_six_characters() -> None:
     """The switches set the number of chunks, including the thinking, and their rate."""
-    steps = script("answer_chunks=2000, answer_chunks_per_s=100, stderr_lines=0", slug="wiro/sandbox-chat")
+    steps = planned("answer_chunks=2000, answer_chunks_per_s=100, stderr_lines=0", slug="wiro/sandbox-chat")
     told = [(step.at_s, step.body) for step in steps if isinstance(step.body, Answer)]
     lengths = [sum(len(part.text) for part in answer.segments) for _, answer in told]
 
@@ -114,7 +130,7 @@ def test_a_long_answer_has_chunks_of_six_characters() -> None:
 def test_a_slip_is_in_one_state_only() -> None:
     """All other states are the same as without it."""
     slipped, straight = (
-        [step.body.segments for step in script(switches, slug="wiro/sandbox-chat") if isinstance(step.body, Answer)]
+        [step.body.segments for step in planned(switches, slug="wiro/sandbox-chat") if isinstance(step.body, Answer)]
         for switches in ("answer_slip", "answer_slip=off")
     )
     (odd,) = [state for state in slipped if state not in straight]
@@ -125,7 +141,7 @@ def test_a_slip_is_in_one_state_only() -> None:
 
 def test_a_failure_ends_the_run_early_with_a_traceback() -> None:
     """The stages after the run follow as usual."""
-    steps = script("exit=1, stderr_lines=0")
+    steps = planned("exit=1, stderr_lines=0")
     progress = [step.body for step in steps if isinstance(step.body, Progress)]
     errors = [step.body.text for step in steps if step.type == "task_error" and isinstance(step.body, Log)]
 
@@ -142,7 +158,7 @@ def test_a_failure_ends_the_run_early_with_a_traceback() -> None:
 
 def test_the_number_of_stderr_lines_can_be_set() -> None:
     """Without any there is no `task_error_full`."""
-    noisy, quiet = script("stderr_lines=9"), script("stderr_lines=0")
+    noisy, quiet = planned("stderr_lines=9"), planned("stderr_lines=0")
 
     assert sum(step.type == "task_error" for step in noisy) == 9
     assert not [step for step in quiet if step.type in ("task_error", "task_error_full")]
@@ -150,19 +166,19 @@ def test_the_number_of_stderr_lines_can_be_set() -> None:
 
 def test_a_persisted_error_goes_back_to_the_queue_or_stays() -> None:
     """The status `task_error` is not the end, but it can be the last status."""
-    assert stages(script("persisted_error=recovers"))[:5] == [
+    assert stages(planned("persisted_error=recovers"))[:5] == [
         "task_queue",
         "task_accept",
         "task_error",
         "task_queue",
         "task_accept",
     ]
-    assert stages(script("persisted_error=stays")) == ["task_queue", "task_accept", "task_error"]
+    assert stages(planned("persisted_error=stays")) == ["task_queue", "task_accept", "task_error"]
 
 
 def test_a_duplicate_is_sent_twice_and_recorded_once() -> None:
     """Every second frame is repeated immediately."""
-    steps, plain = script("duplicate_every=2"), script()
+    steps, plain = planned("duplicate_every=2"), planned()
 
     assert len(steps) == len(plain) + len(plain) // 2
     assert [step for step in steps if step.recorded] == list(plain)
@@ -171,7 +187,7 @@ def test_a_duplicate_is_sent_twice_and_recorded_once() -> None:
 
 def test_reordering_swaps_frames_but_not_the_record() -> None:
     """The same frames are sent in a different order."""
-    steps, plain = script("reorder_every=3"), script()
+    steps, plain = planned("reorder_every=3"), planned()
     sent = [step.body or step.type for step in steps if step.sent]
     meant = [step.body or step.type for step in plain]
 
@@ -183,16 +199,16 @@ def test_reordering_swaps_frames_but_not_the_record() -> None:
 
 def test_a_silent_task_passes_all_stages_without_frames() -> None:
     """`silent` removes all frames, `no_terminal` the last one; the record does not change."""
-    plain = stages(script())
+    plain = stages(planned())
 
-    assert stages(script("silent")) == stages(script("no_terminal")) == plain
-    assert not [step for step in script("silent") if step.sent]
-    assert [step.type for step in script("no_terminal") if not step.sent] == ["task_postprocess_end"]
+    assert stages(planned("silent")) == stages(planned("no_terminal")) == plain
+    assert not [step for step in planned("silent") if step.sent]
+    assert [step.type for step in planned("no_terminal") if not step.sent] == ["task_postprocess_end"]
 
 
 def test_a_straggler_follows_the_terminal_frame() -> None:
     """It is sent but not recorded."""
-    assert [(step.type, step.recorded) for step in script("straggler")[-2:]] == [
+    assert [(step.type, step.recorded) for step in planned("straggler")[-2:]] == [
         ("task_postprocess_end", True),
         ("task_output", False),
     ]
@@ -200,7 +216,7 @@ def test_a_straggler_follows_the_terminal_frame() -> None:
 
 def test_odd_frames_are_sent_during_the_run() -> None:
     """They are between start and end."""
-    steps = script("odd_frames=array|binary")
+    steps = planned("odd_frames=array|binary")
     types = [step.type for step in steps]
     places = [place for place, step in enumerate(steps) if isinstance(step.body, Odd)]
 
@@ -211,12 +227,12 @@ def test_odd_frames_are_sent_during_the_run() -> None:
 def test_a_late_frame_is_not_after_the_terminal_frame() -> None:
     """Only a straggler is; the frame before the end keeps its place or is sent with it."""
     for every in range(1, 8):
-        steps = [step for step in script(f"reorder_every={every}") if step.sent]
+        steps = [step for step in planned(f"reorder_every={every}") if step.sent]
         assert steps[-1].terminal
 
 
 def test_a_late_frame_at_the_end_is_sent() -> None:
     """A task that stays in `task_error` has no terminal frame."""
-    steps = script("persisted_error=stays, reorder_every=3")
+    steps = planned("persisted_error=stays, reorder_every=3")
 
     assert [(step.type, step.sent) for step in steps][-2:] == [("task_error", False), ("task_error", True)]
