@@ -1,7 +1,7 @@
 """
 Simulated Wiro and Apikley servers on loopback with real sockets, and a switch for each known oddity.
 
-The sandbox shares no code with the relay's providers, so that a misreading of the platforms' documents cannot be in
+The sandbox shares no code with the relay's providers, so that a misreading of the platforms' documentation cannot be in
 both.
 """
 

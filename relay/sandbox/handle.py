@@ -38,7 +38,7 @@ class Sandbox:
     port: int = 0
     """The port to listen on; 0 picks a free one."""
     dialect: Dialect = "gen1"
-    """The generation of Wiro's documents to follow. A task's switches can override it."""
+    """The generation of Wiro's documentation to follow. A task's switches can override it."""
     speed: float = 1.0
     """1.0 is the pace of the real platforms, 100.0 is a hundred times as fast."""
     seed: int = 0

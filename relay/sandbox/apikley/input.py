@@ -1,4 +1,4 @@
-"""Validate the input of the simulated Apikley's only model, as its documents specify."""
+"""Validate the input of the simulated Apikley's only model, as its documentation specifies."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -43,7 +43,7 @@ def read(body: object) -> Input:
     Parse the body of a createTask request.
 
     Raises:
-        InvalidInput: the body does not match the documents.
+        InvalidInput: the body does not match the documentation.
     """
     if not isinstance(body, dict):
         raise InvalidInput("The request body is not a JSON object")

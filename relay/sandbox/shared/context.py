@@ -15,7 +15,7 @@ class Context:
     faults: Faults
     """The default switches. A task or a call can override most of them."""
     dialect: Dialect
-    """The generation of Wiro's documents to follow."""
+    """The generation of Wiro's documentation to follow."""
     speed: float
     """1.0 is the pace of the real platforms, 10.0 is ten times as fast."""
     seed: int

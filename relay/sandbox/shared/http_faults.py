@@ -1,4 +1,4 @@
-"""Answer HTTP calls wrongly, as an `HttpFault` says."""
+"""Respond to HTTP calls with the faults that switches ask for."""
 
 import asyncio
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 The outputs of the sandbox's models: abstract pictures drawn from a seed, and one short video.
 
 A picture is a PNG with a palette: bands of colour with a few brighter discs. It is not compressed, so that its size in
-bytes is known before it is drawn, when it is requested.
+bytes is known in advance, and it is drawn only on request.
 """
 
 import zlib

@@ -21,7 +21,7 @@ class Faults:
 
     # The task socket.
     dialect: Dialect | None = None
-    """The generation of Wiro's documents that the task's frames follow. Default: the server's."""
+    """The generation of Wiro's documentation that the task's frames follow. Default: the server's."""
     welcome: bool = True
     """Send a `connected` frame on each new connection. Server default only, because no task is known yet."""
     ack: bool = False
@@ -143,11 +143,11 @@ class Faults:
     stop_http: HttpFault | None = None
     """Answer Cancel and Kill with an HTTP fault."""
     cancel_by: Literal["taskid", "tasktoken", "both"] = "taskid"
-    """Which parameter Cancel accepts: production requires the id, gen-1's documents the token."""
+    """Which parameter Cancel accepts: production requires the id, gen-1's documentation the token."""
     stop_gap: Literal["neither", "cancel", "kill"] = "kill"
-    """Which call stops a task between accept and assign, a case that the documents leave open."""
+    """Which call stops a task between accept and assign, a case that the documentation leaves open."""
     kill_by: Literal["id_or_socket", "any"] = "id_or_socket"
-    """Which parameters Kill accepts: `any` adds the `tasktoken` that older documents and one SDK send."""
+    """Which parameters Kill accepts: `any` adds the `tasktoken` that older documentation and one SDK use."""
     kill_error: str = ""
     """Refuse Kill with this reason."""
 

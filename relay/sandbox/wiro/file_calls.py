@@ -1,7 +1,7 @@
 """
 Handle POST /File/…: Wiro's file storage with folders.
 
-Wiro's documents show three different responses; the switch `file_answer` selects one.
+Wiro's documentation shows three different responses; the switch `file_answer` selects one.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Files and folders of Wiro's file storage, and the three ways in which its documents show them."""
+"""Files and folders of Wiro's file storage, and the three ways in which its documentation shows them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def created_response(entry: Entry, root: str, faults: Faults) -> dict[str, objec
 
 
 def _listed(entry: Entry, parent: str) -> dict[str, object]:
-    """Return an entry as in the tables of the documents, with numbers as text."""
+    """Return an entry as in the tables of the documentation, with numbers as text."""
     fields: dict[str, object] = {
         "id": entry.id,
         "name": entry.name,

@@ -1,7 +1,7 @@
 """
 Encode the steps of a task as frames of the task socket, in the dialect of the task.
 
-gen-1 identifies the task by id and token. gen-2 identifies it by id, adds a verdict, and sends no full logs. gen-0
+gen-1 identifies the task by id and token. gen-2 identifies it by id, adds a verdict, and leaves full logs empty. gen-0
 identifies it by token and leaves out a message that is null.
 """
 

@@ -1,7 +1,7 @@
 """
 Post the callback of a finished task.
 
-Wiro's callbacks are unsigned, and its documents specify neither their body nor their retries.
+Wiro's callbacks are unsigned, and its documentation specifies neither their body nor their retries.
 """
 
 import asyncio

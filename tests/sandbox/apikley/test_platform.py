@@ -93,7 +93,7 @@ async def test_an_unknown_key_is_refused(sandbox: Sandbox) -> None:
     assert [result["code"] for result in (new, read, credit)] == [401, 401, 401]
 
 
-async def test_a_record_follows_apikleys_documents(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+async def test_a_record_follows_apikleys_documentation(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """
     https://docs.apikley.ru/get-task-detail: `message`, no price, no duration, and empty strings for absent values.
     """
@@ -115,7 +115,7 @@ async def test_a_record_follows_apikleys_documents(sandbox: Sandbox, http: aioht
     }
 
 
-async def test_a_record_can_follow_kies_documents(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+async def test_a_record_can_follow_kies_documentation(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     """It has `msg`, a price and a duration, and null for absent values."""
     data = await finished(sandbox, http, "[sandbox: spelling=kie]")
     job = next(iter(sandbox.jobs))

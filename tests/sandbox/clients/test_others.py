@@ -47,7 +47,7 @@ async def test_a_credential_test_with_an_unknown_token(sandbox: Sandbox, http: a
 
 
 async def test_tasks_are_stopped_by_token(caller: Caller) -> None:
-    """https://github.com/wiroai/Dart-QuickStart sends `tasktoken` to Cancel and Kill, as in older documents."""
+    """https://github.com/wiroai/Dart-QuickStart sends `tasktoken` to Cancel and Kill, as in older documentation."""
     for call, stage in (("Cancel", "task_queue"), ("Kill", "task_start")):
         caller.sandbox.next_run(hold_at=stage, cancel_by="both", kill_by="any")
         started = await caller.run({"prompt": "a lake"})

@@ -80,7 +80,7 @@ async def test_file_calls_are_logged(sandbox: Sandbox, http: aiohttp.ClientSessi
 
 @pytest.mark.parametrize("name", ["folderid", "folderId"])
 async def test_a_file_is_stored_in_a_folder(sandbox: Sandbox, http: aiohttp.ClientSession, name: str) -> None:
-    """Wiro's documents use two names for the field; without it, files and folders have the same parent."""
+    """Wiro's documentation uses two names for the field; without it, files and folders have the same parent."""
     folder = (await make_folder(sandbox, http, name="one"))["list"][0]
 
     assert (await upload(sandbox, http, **{name: folder["id"]}))["list"][0]["parentid"] == folder["id"]

@@ -24,7 +24,7 @@ async def test_pages_of_any_origin_can_call(sandbox: Sandbox, http: aiohttp.Clie
 
 
 async def test_cors_can_be_disabled(http: aiohttp.ClientSession) -> None:
-    """Wiro's documents do not promise CORS."""
+    """Wiro's documentation does not promise CORS."""
     async with (
         Sandbox(faults=Faults(cors=False)) as sandbox,
         http.options(f"{sandbox.api_url}/Task/Detail") as preflight,
@@ -43,7 +43,7 @@ async def test_an_unknown_path_or_method_is_404(sandbox: Sandbox, http: aiohttp.
 
 @pytest.mark.parametrize("path", ["/Run/bytedance/seedream-v4", "/File/Upload", "/Task/Detail"])
 async def test_a_body_without_a_length_can_be_refused(http: aiohttp.ClientSession, path: str) -> None:
-    """Wiro's documents do not mention chunked bodies; `chunked=refused` refuses them."""
+    """Wiro's documentation does not mention chunked bodies; `chunked=refused` refuses them."""
 
     async def chunks() -> AsyncIterator[bytes]:
         yield b'{"prompt":'

@@ -84,7 +84,7 @@ async def test_cancel_stops_queued_tasks_and_kill_running_ones(sandbox: Sandbox,
 
 
 async def test_a_switch_selects_the_parameter_of_cancel(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Production requires the id, the first documents the token."""
+    """Production requires the id, the first documentation the token."""
     strict, strict_token = await run(sandbox, http, "hold_at=task_queue")
     old, old_token = await run(sandbox, http, "hold_at=task_queue, cancel_by=tasktoken")
     url = f"{sandbox.api_url}/Task/Cancel"
@@ -99,7 +99,7 @@ async def test_a_switch_selects_the_parameter_of_cancel(sandbox: Sandbox, http: 
 async def test_a_switch_selects_the_call_that_stops_an_accepted_task(
     sandbox: Sandbox, http: aiohttp.ClientSession, gap: str, accepted: list[str]
 ) -> None:
-    """Wiro's documents do not say which call works between accept and assign."""
+    """Wiro's documentation does not say which call works between accept and assign."""
     done = []
     for call in ("Cancel", "Kill"):
         task_id, _ = await run(sandbox, http, f"hold_at=task_accept, stop_gap={gap}")
@@ -217,7 +217,7 @@ async def test_kill_can_return_an_http_fault(
 
 
 async def test_kill_can_accept_the_tasktoken(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-    """Older documents and one SDK send it; by default it is refused, as production reportedly does."""
+    """Older documentation and one SDK use it; by default it is refused, as production reportedly does."""
     responses = []
     for switches in ("", "kill_by=any"):
         task_id, token = await run(sandbox, http, f"hold_at=task_start, {switches}")
