@@ -190,7 +190,7 @@ def test_a_task_ends_with_what_the_record_says(
     typed: bool,
     delivered: bool,
 ) -> None:
-    """Its outputs and its log are the record's, its times are in order, and folding its events gives its state."""
+    """Outputs and log are those of the record, times are in order, and the fold of the events is the state."""
     story = Story(offset_s)
     platform = story.platform
     for step in script:
@@ -220,8 +220,8 @@ def test_a_task_ends_with_what_the_record_says(
 
 @settings(deadline=None)
 @given(st.sampled_from([0.0, 0.5, 29.0, -29.0, 600.0, -600.0, 86_400.0]), st.booleans())
-def test_a_duration_never_mixes_two_clocks(offset_s: float, connected: bool) -> None:
-    """2.6 s of work take 2 to 4 s, whatever the platform's clock says, with and without its socket."""
+def test_a_duration_does_not_mix_two_clocks(offset_s: float, connected: bool) -> None:
+    """2.6 s of work take 2 to 4 s, whatever the platform's clock shows, with and without its socket."""
     story = Story(offset_s)
     platform = story.platform
     if connected:

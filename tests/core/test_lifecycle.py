@@ -1,4 +1,9 @@
-"""The lifecycle: what every task can rely on whatever comes, and what single signals mean."""
+"""
+The lifecycle: the guarantees of every task, and the effect of single signals.
+
+Tests also events, signals and the parts that only the lifecycle uses: event_writer, log_sync, merge, record_reader and
+stalls.
+"""
 
 from dataclasses import replace
 
@@ -146,8 +151,8 @@ def played(script: list[tuple[Signal, float]]) -> tuple[Lifecycle, list[Event]]:
 
 @settings(max_examples=400)
 @given(steps)
-def test_whatever_comes_the_log_is_whole_and_ends_once(script: list[tuple[Signal, float]]) -> None:
-    """Gapless seq, stages at most once, state never back, exactly one `done`, last, and nothing after it."""
+def test_any_signals_give_a_complete_log_that_ends_once(script: list[tuple[Signal, float]]) -> None:
+    """The seq has no gaps, stages are unique, the state never goes back, and there is one `done`, at the end."""
     lifecycle, events = played(script)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     seen = [event.type for event in events if event.type in set(Stage)]
@@ -163,8 +168,8 @@ def test_whatever_comes_the_log_is_whole_and_ends_once(script: list[tuple[Signal
 
 
 @given(steps)
-def test_the_fold_of_the_events_is_the_state_that_the_lifecycle_holds(script: list[tuple[Signal, float]]) -> None:
-    """Written to JSON and read back, the events fold to the very snapshot, and so does the snapshot itself."""
+def test_the_snapshot_is_the_fold_of_the_events(script: list[tuple[Signal, float]]) -> None:
+    """Also after encoding and decoding both as JSON."""
     lifecycle, events = played(script)
     read = [decode_event(encode_event(event)) for event in events]
     assert read == events
@@ -173,8 +178,8 @@ def test_the_fold_of_the_events_is_the_state_that_the_lifecycle_holds(script: li
 
 
 @given(steps, st.integers(0, 40))
-def test_a_restart_anywhere_breaks_nothing(script: list[tuple[Signal, float]], at: int) -> None:
-    """A lifecycle taken up from its snapshot goes on with the same promises."""
+def test_a_restart_at_any_point_keeps_the_guarantees(script: list[tuple[Signal, float]], at: int) -> None:
+    """A lifecycle that is resumed from its snapshot continues the same log."""
     lifecycle, first = begun()
     events, now = [first], T0
     for number, (signal, wait_s) in enumerate(script):
@@ -190,8 +195,8 @@ def test_a_restart_anywhere_breaks_nothing(script: list[tuple[Signal, float]], a
 
 
 @given(steps)
-def test_percent_never_goes_back(script: list[tuple[Signal, float]]) -> None:
-    """Phases begin again at 0, what viewers see does not."""
+def test_the_percentage_never_decreases(script: list[tuple[Signal, float]]) -> None:
+    """Phases restart at 0; the percentage of the task does not."""
     _, events = played(script)
     shown = [event.data.progress.percent for event in events if isinstance(event.data, ProgressOutput)]
     known = [percent for percent in shown if percent is not None]
@@ -202,7 +207,7 @@ def test_percent_never_goes_back(script: list[tuple[Signal, float]]) -> None:
 
 @given(st.lists(st.lists(texts, max_size=3), max_size=12))
 def test_appends_rebuild_the_answer(says: list[list[str]]) -> None:
-    """Whatever the upstream rewrites, the segments end as it said last (a part that it took back is empty)."""
+    """Whatever the platform rewrites, the segments are the last answer. A part that was withdrawn is empty."""
     lifecycle, _ = begun()
     for number, parts in enumerate(says):
         lifecycle.receive(TextSeen(parts=tuple(Part(kind="answer", text=text) for text in parts)), T0 + number)
@@ -212,7 +217,7 @@ def test_appends_rebuild_the_answer(says: list[list[str]]) -> None:
     assert not any(shown[len(last) :])
 
 
-def test_a_run_as_it_should_be() -> None:
+def test_a_normal_run() -> None:
     """From submission to success, in order, with the outputs before the end."""
     _, events = followed(
         Accepted(upstream_id="7"),
@@ -230,7 +235,7 @@ def test_a_run_as_it_should_be() -> None:
 
 
 def test_end_is_not_the_end_and_stderr_is_not_failure() -> None:
-    """`task_end` and stderr leave the task open."""
+    """`task_end` and text on stderr leave the task open."""
     lifecycle, events = followed(
         Accepted(upstream_id="7"), LogSeen(stream="stderr", text="warning\n"), StageSeen(stage=Stage.END)
     )
@@ -238,8 +243,8 @@ def test_end_is_not_the_end_and_stderr_is_not_failure() -> None:
     assert events[-1].type == "end"
 
 
-def test_missed_stages_are_filled_in_with_their_true_times() -> None:
-    """The record's clock gives what no frame said, marked, and does not repeat what was live."""
+def test_missed_stages_are_added_with_their_times() -> None:
+    """They have the times and the source of the record. Stages from frames are not repeated."""
     lifecycle, _ = begun()
     lifecycle.receive(Accepted(upstream_id="7"), T0 + 0.2)
     lifecycle.receive(StageSeen(stage=Stage.START), T0 + 9)
@@ -250,7 +255,7 @@ def test_missed_stages_are_filled_in_with_their_true_times() -> None:
 
 
 def test_progress_is_merged_and_flushed_before_any_other_event() -> None:
-    """The first at once, the latest of the later ones before the log line, the rest at the deadline."""
+    """The first one is immediate, the latest one comes before the log line, and the rest at the deadline."""
     lifecycle, _ = begun()
     first = lifecycle.receive(ProgressSeen(progress=Progress(percent=1)), T0)
     silent = lifecycle.receive(ProgressSeen(progress=Progress(percent=2)), T0 + 0.01)
@@ -269,7 +274,7 @@ def test_progress_is_merged_and_flushed_before_any_other_event() -> None:
 
 
 def test_cumulative_text_becomes_appends() -> None:
-    """What was said before is not said again."""
+    """Only what was added is written."""
     lifecycle, _ = begun()
     says = ["Hel", "Hello", "Hello 😀", "Help"]
     events = [
@@ -283,8 +288,8 @@ def test_cumulative_text_becomes_appends() -> None:
     assert appended == [(0, "Hel"), (3, "lo"), (5, " 😀"), (3, "p")]
 
 
-def test_no_event_outweighs_the_snapshots_log() -> None:
-    """Eight megabytes of log come as pieces, and nothing is lost of them."""
+def test_long_log_text_is_split_into_several_events() -> None:
+    """Eight megabytes of log become pieces that fit into a snapshot, without loss."""
     lifecycle, _ = begun()
     events = lifecycle.receive(LogSeen(stream="stdout", text="😀" * 100_000), T0)
     pieces = [event.data.log.text for event in events if isinstance(event.data, LogOutput)]
@@ -294,7 +299,7 @@ def test_no_event_outweighs_the_snapshots_log() -> None:
 
 
 def test_a_refused_run_ends_failed_and_unbilled() -> None:
-    """It exists, it has ended, and it says why."""
+    """The task exists, has ended, and has the reason."""
     _, events = followed(Refused(fault=Fault(code=97, message="Insufficient balance")))
     done = events[-1].data
     assert isinstance(done, Done)
@@ -305,8 +310,8 @@ def test_a_refused_run_ends_failed_and_unbilled() -> None:
     )
 
 
-def test_an_unconfirmed_terminal_frame_is_believed_in_the_end() -> None:
-    """The record lags for ever: the frame's word counts, and the verdict says so."""
+def test_an_unconfirmed_terminal_frame_decides_after_a_while() -> None:
+    """If the record never confirms it, the frame decides, and the verdict is inferred."""
     lifecycle, _ = begun()
     lifecycle.receive(EndSeen(how="finished", outputs=(PICTURE,)), T0)
     lifecycle.receive(RecordRead(record=Record(phase="open", status="task_start")), T0 + 1)
@@ -324,10 +329,10 @@ def test_an_unconfirmed_terminal_frame_is_believed_in_the_end() -> None:
         (Record(phase="succeeded", status="success"), "succeeded", (NO_OUTPUTS,)),
     ],
 )
-def test_an_end_without_outputs_is_read_again_before_it_counts(
+def test_a_record_without_outputs_is_read_again_before_it_ends_the_task(
     record: Record, verdict: str, warnings: tuple[str, ...]
 ) -> None:
-    """They can follow: after 2, 5, 10 and 30 s; then the task has ended without them, and says so."""
+    """After 2, 5, 10 and 30 s the task ends without outputs, with a warning."""
     lifecycle, _ = begun()
     blank = RecordRead(record=record)
     for looked, next_look in ((0, 2), (2, 5), (5, 10), (10, 30)):
@@ -338,8 +343,8 @@ def test_an_end_without_outputs_is_read_again_before_it_counts(
     assert (done.verdict, done.warnings) == (verdict, warnings)
 
 
-def test_a_result_without_an_address_is_not_there_yet() -> None:
-    """It is read again like one that is missing; without any, the end has the same warning."""
+def test_an_output_without_a_url_counts_as_missing() -> None:
+    """The record is read again. Without any URL the end has the same warning."""
     nameless = replace(PICTURE, url=None)
     lifecycle, _ = begun()
     lifecycle.receive(EndSeen(how="finished", outputs=(nameless,)), T0)
@@ -357,8 +362,8 @@ def test_a_result_without_an_address_is_not_there_yet() -> None:
     assert (done.verdict, done.warnings) == ("succeeded", (NO_OUTPUTS,))
 
 
-def test_a_streamed_answer_is_a_result_although_the_record_names_none() -> None:
-    """Some language models leave their outputs empty: nothing is waited for, and nothing is missing."""
+def test_a_streamed_answer_counts_as_a_result() -> None:
+    """Some language models have no outputs in their record: the task ends at once, without a warning."""
     _, events = followed(
         TextSeen(parts=(Part(kind="answer", text="42"),)),
         RecordRead(record=Record(phase="finished", status="task_postprocess_end", exit_code=0)),
@@ -368,8 +373,8 @@ def test_a_streamed_answer_is_a_result_although_the_record_names_none() -> None:
     assert (done.verdict, done.warnings) == ("succeeded", ())
 
 
-def test_outputs_that_come_late_turn_a_blank_finish_into_success() -> None:
-    """The second look finds them."""
+def test_outputs_that_arrive_late_make_a_success() -> None:
+    """The second read of the record finds them."""
     lifecycle, _ = begun()
     lifecycle.receive(RecordRead(record=Record(phase="finished", status="task_postprocess_end")), T0)
     found = Record(phase="finished", status="task_postprocess_end", outputs=(PICTURE,))
@@ -378,8 +383,8 @@ def test_outputs_that_come_late_turn_a_blank_finish_into_success() -> None:
     assert events[-1].state is State.SUCCEEDED
 
 
-def test_silence_is_checked_and_then_called_a_stall_until_there_is_news() -> None:
-    """The check comes first; the stall says what it found and that the platform confirms the task; news ends it."""
+def test_a_long_silence_is_checked_before_it_is_a_stall() -> None:
+    """The stall has what the check found, and whether it confirms the task. News end it."""
     lifecycle, _ = begun()
     lifecycle.receive(StageSeen(stage=Stage.START), T0)
     lifecycle.receive(StreamOpened(), T0)
@@ -393,8 +398,8 @@ def test_silence_is_checked_and_then_called_a_stall_until_there_is_news() -> Non
     assert lifecycle.snapshot.stall is None
 
 
-def test_a_task_that_waits_in_the_platforms_queue_is_not_stalled() -> None:
-    """For however long, as long as the record says so; once it cannot be read, and for long, it is."""
+def test_a_task_in_the_platforms_queue_is_not_stalled() -> None:
+    """However long it waits, unless the record cannot be read for a long time."""
     lifecycle, _ = begun()
     lifecycle.receive(Accepted(upstream_id="7"), T0)
     lifecycle.receive(StreamOpened(), T0)
@@ -412,8 +417,8 @@ def test_a_task_that_waits_in_the_platforms_queue_is_not_stalled() -> None:
     assert [event.type for event in lifecycle.receive(waiting, now + 200)] == ["stall_end"]
 
 
-def test_a_task_that_the_platform_queues_again_waits() -> None:
-    """Its state does not go back, but the record says that it is in the queue."""
+def test_a_task_that_the_platform_requeues_is_not_stalled() -> None:
+    """Its state does not go back, but the record shows that it is in the queue."""
     lifecycle, _ = begun()
     lifecycle.receive(StageSeen(stage=Stage.ACCEPT), T0)
     lifecycle.receive(StreamOpened(), T0)
@@ -423,8 +428,8 @@ def test_a_task_that_the_platform_queues_again_waits() -> None:
         assert lifecycle.receive(requeued, T0 + 60 * minute) == []
 
 
-def test_a_queued_task_in_a_state_that_nobody_knows_stalls() -> None:
-    """Nothing says that it waits in the platform's queue."""
+def test_a_queued_task_with_an_unknown_status_stalls() -> None:
+    """The record does not show that it is in the platform's queue."""
     lifecycle, _ = begun()
     lifecycle.receive(Accepted(upstream_id="7"), T0)
     odd = RecordRead(record=Record(phase="open", status="moderated"))
@@ -433,8 +438,8 @@ def test_a_queued_task_in_a_state_that_nobody_knows_stalls() -> None:
     assert stalled.data == Stall(silent_s=180.0, checked="status moderated", confirmed=True)
 
 
-def test_a_record_that_says_what_frames_have_told_is_no_news() -> None:
-    """Else a silent task would be called silent only after twice the time."""
+def test_a_record_that_repeats_the_frames_is_not_news() -> None:
+    """Otherwise a silent task would stall only after twice the time."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
     lifecycle.receive(RecordRead(record=Record(phase="open", status="task_queue", stage=Stage.QUEUE)), T0)
@@ -447,8 +452,8 @@ def test_a_record_that_says_what_frames_have_told_is_no_news() -> None:
 
 
 @pytest.mark.parametrize(("stage", "limit_s"), [(Stage.START, 60), (Stage.ACCEPT, 180), (Stage.END, 180)])
-def test_silence_is_judged_by_what_the_task_does(stage: Stage, limit_s: int) -> None:
-    """A model that loads, or a video that is stored, says nothing for longer than one that runs."""
+def test_the_limit_of_silence_depends_on_the_state(stage: Stage, limit_s: int) -> None:
+    """Loading a model and storing a video may be silent for longer than running."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
     alive = RecordRead(record=Record(phase="open", status="x"))
@@ -458,8 +463,8 @@ def test_silence_is_judged_by_what_the_task_does(stage: Stage, limit_s: int) -> 
     assert [event.type for event in lifecycle.receive(alive, T0 + limit_s)] == ["stall"]
 
 
-def test_a_stall_says_anew_whether_the_platform_confirms_the_task() -> None:
-    """Each time the answer changes, and only then."""
+def test_a_stall_is_written_again_when_its_confirmation_changes() -> None:
+    """Only then."""
     lifecycle, _ = begun()
     lifecycle.receive(StageSeen(stage=Stage.START), T0)
     alive: Signal = RecordRead(record=Record(phase="open", status="x"))
@@ -471,8 +476,8 @@ def test_a_stall_says_anew_whether_the_platform_confirms_the_task() -> None:
     assert [event.data.confirmed for event in told if isinstance(event.data, Stall)] == [True, False, True]
 
 
-def test_task_error_in_the_detail_is_a_stall_and_no_end() -> None:
-    """It may be put right and run after all."""
+def test_task_error_in_the_record_is_a_stall_and_not_an_end() -> None:
+    """The task can recover and run."""
     lifecycle, _ = begun()
     events = lifecycle.receive(RecordRead(record=Record(phase="error", status="task_error")), T0)
     assert [event.type for event in events] == ["stall"]
@@ -499,8 +504,8 @@ def done_of(events: list[Event]) -> Done:
     return events[-1].data
 
 
-def test_a_deadline_has_the_record_read_before_it_is_judged() -> None:
-    """A read is due at once, and the clock alone never ends the task however late it gets."""
+def test_at_its_deadline_the_record_is_read_before_a_task_is_lost() -> None:
+    """The read is due at once. The clock alone never ends the task, however late it gets."""
     lifecycle = overdue()
     assert lifecycle.check_at is not None
     assert lifecycle.check_at <= T0 + 3600
@@ -516,13 +521,13 @@ def test_a_deadline_has_the_record_read_before_it_is_judged() -> None:
 
 
 def test_a_record_that_ends_the_task_wins_over_its_deadline() -> None:
-    """However late it is read: what the platform knows is the truth."""
+    """However late it is read."""
     lifecycle = overdue()
     assert done_of(lifecycle.receive(RecordRead(record=FINISHED), T0 + 90_000)).verdict == "succeeded"
 
 
-def test_a_record_that_was_asked_for_before_the_deadline_does_not_judge_it() -> None:
-    """It may be old by the time it comes: another is read at once."""
+def test_a_record_requested_before_the_deadline_does_not_decide() -> None:
+    """It may be outdated when it arrives. Another one is read at once."""
     lifecycle = overdue()
     events = lifecycle.receive(RecordRead(record=RUNNING, asked_at=T0 + 3599), T0 + 3610)
     assert "done" not in [event.type for event in events]
@@ -530,16 +535,16 @@ def test_a_record_that_was_asked_for_before_the_deadline_does_not_judge_it() -> 
     assert done_of(lifecycle.receive(RecordRead(record=FINISHED, asked_at=T0 + 3611), T0 + 3612)).verdict == "succeeded"
 
 
-def test_an_incomplete_end_is_no_loss_at_the_deadline() -> None:
-    """The platform says that it has finished; its outputs may follow."""
+def test_a_task_with_an_incomplete_record_is_not_lost_at_its_deadline() -> None:
+    """The platform has finished it, and its outputs may follow."""
     lifecycle = overdue()
     blank = Record(phase="finished", status="task_postprocess_end", exit_code=0)
     assert all(event.type != "done" for event in lifecycle.receive(RecordRead(record=blank), T0 + 3601))
     assert done_of(lifecycle.receive(RecordRead(record=FINISHED), T0 + 3604)).verdict == "succeeded"
 
 
-def test_a_terminal_frame_is_settled_by_itself_across_the_deadline() -> None:
-    """An unconfirmed end is believed after its own time, and not called lost meanwhile."""
+def test_a_terminal_frame_is_settled_after_its_own_time_across_the_deadline() -> None:
+    """The task is not lost meanwhile."""
     lifecycle, _ = begun(limits=TimeLimits(deadline_s=3600))
     lifecycle.receive(EndSeen(how="finished", outputs=(PICTURE,), success=True, exit_code=0), T0 + 3590)
     lifecycle.handle_deadline(T0 + 3600)
@@ -548,8 +553,8 @@ def test_a_terminal_frame_is_settled_by_itself_across_the_deadline() -> None:
     assert done_of(lifecycle.handle_deadline(T0 + 3590 + SETTLE_S)).verdict == "succeeded"
 
 
-def test_a_record_that_cannot_be_read_is_tried_for_as_long_again() -> None:
-    """A platform that is down keeps no task for ever, and loses none before it had its time."""
+def test_an_unreadable_record_is_tried_for_as_long_as_the_deadline_again() -> None:
+    """An outage of the platform neither loses a task too early nor keeps it for ever."""
     lifecycle = overdue()
     failed = RecordUnreadable(why="no answer")
     for at in (T0 + 3601, T0 + 7199):
@@ -561,8 +566,8 @@ def test_a_record_that_cannot_be_read_is_tried_for_as_long_again() -> None:
 
 
 @pytest.mark.parametrize("off_s", [-200_000.0, 0.0, 1000.0, 200_000.0, 4e6])
-def test_a_task_that_is_taken_up_has_time_left(off_s: float) -> None:
-    """However long the relay seems to have been off, there is an hour at least, and no more than there was at first."""
+def test_a_resumed_task_has_time_left(off_s: float) -> None:
+    """At least an hour, however long the relay seems to have been down, and at most its original time."""
     _, snapshot = submit(task="t1", model="a/b", provider="wiro", tags=(), epoch="e1", now=T0)
     now = T0 + off_s
     due = Lifecycle(snapshot, now, TimeLimits(deadline_s=7200)).next_deadline()
@@ -572,16 +577,16 @@ def test_a_task_that_is_taken_up_has_time_left(off_s: float) -> None:
     assert short == now + 5
 
 
-def test_a_cancelled_task_is_canceled_only_when_the_upstream_says_so() -> None:
-    """Asking is an event of its own, once however often it is asked."""
+def test_a_task_is_canceled_only_when_the_record_says_so() -> None:
+    """The request is an event of its own, and only one however often it is repeated."""
     lifecycle, events = followed(Accepted(upstream_id="7"), CancelRequested(by="key"), CancelRequested(by="key"))
     assert [event.type for event in events] == ["submit", "submitted", "cancel"]
     done = lifecycle.receive(RecordRead(record=Record(phase="canceled", status="task_cancel")), T0 + 9)
     assert done[-1].state is State.CANCELED
 
 
-def test_an_empty_list_in_the_terminal_frame_waits_for_the_detail() -> None:
-    """The outputs are shown once, so not before somebody has them."""
+def test_an_empty_list_in_the_terminal_frame_waits_for_the_record() -> None:
+    """The outputs are written once, so not before they are known."""
     lifecycle, events = followed(EndSeen(how="finished", outputs=()))
     assert [event.type for event in events] == ["submit"]
     found = Record(phase="finished", status="x", exit_code=0, outputs=(PICTURE,))
@@ -591,7 +596,7 @@ def test_an_empty_list_in_the_terminal_frame_waits_for_the_detail() -> None:
 
 
 def test_a_held_task_is_submitting_again_before_it_is_sent_again() -> None:
-    """The log says so, because from then on the outcome may be unknown."""
+    """The log has it before the call, because its outcome may be unknown from then on."""
     _, events = followed(Held(reason="full", position=1), Released(), Held(reason="full", position=1))
     assert [event.state for event in events] == [State.SUBMITTING, State.HELD, State.SUBMITTING, State.HELD]
 
@@ -611,8 +616,8 @@ def logged(events: list[Event]) -> list[tuple[Source, str, int]]:
     ]
 
 
-def test_live_text_is_written_at_once_and_what_was_missed_goes_before_it() -> None:
-    """A record that takes long holds up nothing; its text is put where it belongs."""
+def test_live_text_is_written_at_once_and_missed_text_before_it() -> None:
+    """A slow record delays nothing. Its text is inserted at its place."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
     live = lifecycle.receive(LogSeen(stream="stdout", text="three\n"), T0 + 1)
@@ -625,8 +630,8 @@ def test_live_text_is_written_at_once_and_what_was_missed_goes_before_it() -> No
     assert [log.text for log in lifecycle.snapshot.log] == ["one\ntwo\nthree\nfour\n"]
 
 
-def test_a_frame_that_the_record_has_overtaken_is_not_told_twice() -> None:
-    """Its text stands in the record that came first, by another connection; what comes after it is new."""
+def test_a_frame_that_arrives_after_its_record_is_not_written_twice() -> None:
+    """Its text is in the record, which came over another connection. Text after that is new."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
     overtaken = Record(phase="open", status="x", stdout="one\ntwo\n")
@@ -641,7 +646,7 @@ def test_a_frame_that_the_record_has_overtaken_is_not_told_twice() -> None:
 
 
 def test_a_record_from_before_the_stream_opened_is_read_again() -> None:
-    """It was asked for on behalf of an earlier stream, and lacks what that one has brought since."""
+    """It lacks what an earlier stream brought after it was requested."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
     lifecycle.receive(LogSeen(stream="stdout", text="two\n"), T0 + 1)
@@ -656,8 +661,8 @@ def test_a_record_from_before_the_stream_opened_is_read_again() -> None:
     assert "".join(entry.text for entry in lifecycle.snapshot.log) == "one\ntwo\nthree\n"
 
 
-def test_equal_lines_are_never_taken_for_repeats() -> None:
-    """Where they leave open how far the record goes, it is read again, and then it is known how many there are."""
+def test_equal_lines_are_not_taken_for_repetitions() -> None:
+    """If they make it uncertain how much the record contains, it is read again."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
     before = Record(phase="open", status="x", stdout="tick\ntick\n")
@@ -673,7 +678,7 @@ def test_equal_lines_are_never_taken_for_repeats() -> None:
 
 
 def test_messages_without_a_line_end_are_lines() -> None:
-    """The platform's documents print them so, and its record has the line ends."""
+    """The platform's documentation shows them so, and its record has the line ends."""
     lifecycle, _ = begun()
     for number in range(3):
         lifecycle.receive(LogSeen(stream="stdout", text=f"line {number}"), T0 + number)
@@ -689,7 +694,7 @@ def test_messages_without_a_line_end_are_lines() -> None:
 
 
 def test_a_check_that_failed_is_still_due() -> None:
-    """One failed call must not hide for a whole minute of an open stream that the task has ended."""
+    """One failed call must not hide the end of a task for a minute while the stream is open."""
     lifecycle, _ = begun()
     lifecycle.receive(StreamOpened(), T0)
     silence_s = lifecycle._limits.silence_s
@@ -698,8 +703,8 @@ def test_a_check_that_failed_is_still_due() -> None:
         assert lifecycle.check_at == at
 
 
-def test_waiting_for_a_place_is_no_silence_of_the_upstream() -> None:
-    """The upstream owes no news of a task that it has not taken."""
+def test_time_in_the_relays_queue_is_not_silence_of_the_platform() -> None:
+    """There can be no news of a task that the platform has not accepted."""
     lifecycle, _ = begun()
     lifecycle.receive(Held(reason="full", position=1), T0)
     taken_at = T0 + 10 * lifecycle._limits.silence_s
@@ -708,8 +713,8 @@ def test_waiting_for_a_place_is_no_silence_of_the_upstream() -> None:
     assert [event.type for event in events] == ["submitted"]
 
 
-def test_a_streamed_answer_is_not_told_again_as_log() -> None:
-    """The upstream keeps what it streamed as the task's stdout; what stands on stderr was never part of it."""
+def test_a_streamed_answer_is_not_repeated_as_log() -> None:
+    """The platform stores it as stdout of the task. Text on stderr is never part of it."""
     lifecycle, _ = begun()
     lifecycle.receive(TextSeen(parts=(Part(kind="answer", text="Forty-two."),)), T0)
     found = Record(phase="finished", status="x", exit_code=0, outputs=(PICTURE,), stdout="Forty-two.", stderr="slow\n")
@@ -717,8 +722,8 @@ def test_a_streamed_answer_is_not_told_again_as_log() -> None:
     assert [event.data.log.text for event in events if isinstance(event.data, LogOutput)] == ["slow\n"]
 
 
-def test_a_callback_that_the_record_does_not_confirm_is_looked_into_again() -> None:
-    """It can be faster than the record: each second for a while, then as before."""
+def test_a_callback_that_the_record_does_not_confirm_is_checked_again() -> None:
+    """It can be faster than the record: every second for a while, then as before."""
     lifecycle, _ = begun()
     lifecycle.receive(StageSeen(stage=Stage.START), T0)
     lifecycle.receive(StreamOpened(), T0)
@@ -730,8 +735,8 @@ def test_a_callback_that_the_record_does_not_confirm_is_looked_into_again() -> N
     assert lifecycle.check_at == T0 + lifecycle._limits.silence_s
 
 
-def test_without_a_stream_the_record_is_read_again_ever_more_slowly() -> None:
-    """Soon at first, up to a bound while nothing changes, and soon again once something has."""
+def test_without_a_stream_polls_slow_down_while_nothing_changes() -> None:
+    """Up to a limit, and they are frequent again after a change."""
     lifecycle, _ = begun(limits=TimeLimits().without_stream())
     lifecycle.receive(Accepted(upstream_id="7"), T0)
     lifecycle.receive(StreamLost(), T0)
@@ -749,8 +754,8 @@ def test_without_a_stream_the_record_is_read_again_ever_more_slowly() -> None:
     assert waits[36:] == [2.5, 2.5]
 
 
-def test_progress_in_the_record_is_told_with_its_source() -> None:
-    """It only grows, and the same number again is no event."""
+def test_progress_in_the_record_is_written_with_its_source() -> None:
+    """It only grows, and the same number twice is one event."""
     lifecycle, _ = begun()
     lifecycle.receive(Accepted(upstream_id="7"), T0)
     events = []
@@ -762,8 +767,8 @@ def test_progress_in_the_record_is_told_with_its_source() -> None:
     assert told == [(10.0, Source.POLLED), (30.0, Source.POLLED)]
 
 
-def test_a_spelt_out_failure_announces_no_results() -> None:
-    """`postprocess_end` says that results are there: there are none."""
+def test_a_stated_failure_announces_no_results() -> None:
+    """`postprocess_end` means that there are results, and there are none."""
     lifecycle, _ = begun()
     lifecycle.receive(Accepted(upstream_id="7"), T0)
     failed = Record(phase="failed", status="fail", fault=Fault(code=501, message="no"), ended_at=T0 + 1)

@@ -1,4 +1,4 @@
-"""What of a log was missed, and where it belongs."""
+"""Which log text was missed, and where it belongs."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ def bare(text: str) -> str:
 
 
 def filled(ours: str, found: list[Gap]) -> str:
-    """Put missed text where it belongs."""
+    """Return the text with the gaps filled."""
     for gap in found:
         before, after = utf16_cut(ours, utf16_len(ours) - gap.before)
         ours = before + gap.text + after
@@ -23,8 +23,8 @@ def filled(ours: str, found: list[Gap]) -> str:
 
 
 @given(repeating, st.data())
-def test_lines_left_out_anywhere_are_found_even_among_equal_ones(theirs: list[str], data: st.DataObject) -> None:
-    """With them in place the text is the platform's."""
+def test_missing_lines_are_found_even_among_equal_ones(theirs: list[str], data: st.DataObject) -> None:
+    """With the gaps filled, the text is that of the record."""
     kept = [line for line in theirs if data.draw(st.booleans())]
     ours, whole = "".join(f"{line}\n" for line in kept), "".join(f"{line}\n" for line in theirs)
     mended = filled(ours, gaps(ours, whole, cut=False))
@@ -32,8 +32,8 @@ def test_lines_left_out_anywhere_are_found_even_among_equal_ones(theirs: list[st
 
 
 @given(repeating, st.data())
-def test_of_a_log_that_was_cut_only_what_follows_its_beginning_is_found(theirs: list[str], data: st.DataObject) -> None:
-    """What was cut off is not missing."""
+def test_text_before_the_beginning_of_a_cut_log_is_not_missing(theirs: list[str], data: st.DataObject) -> None:
+    """Only gaps after it are filled."""
     first = data.draw(st.integers(0, len(theirs)))
     whole, rest = "".join(f"{line}\n" for line in theirs), [line for line in theirs[first:] if line]
     kept = [line for number, line in enumerate(rest) if number == 0 or data.draw(st.booleans())]
@@ -44,46 +44,46 @@ def test_of_a_log_that_was_cut_only_what_follows_its_beginning_is_found(theirs: 
 
 
 @given(lines, lines)
-def test_what_follows_our_text_is_found_however_it_was_joined(ours: list[str], more: list[str]) -> None:
-    """Joined otherwise than ours, theirs is ours and the rest."""
+def test_text_at_the_end_is_found_however_lines_were_joined(ours: list[str], more: list[str]) -> None:
+    """The record contains the written text and more."""
     have, whole = "".join(ours), "\n".join([*ours, *more])
     assert bare(filled(have, gaps(have, whole, cut=False))) == bare(whole)
 
 
 @given(lines, lines)
-def test_a_log_that_tells_another_story_adds_nothing(ours: list[str], theirs: list[str]) -> None:
+def test_a_record_that_contradicts_the_log_adds_nothing(ours: list[str], theirs: list[str]) -> None:
     """Text is never repeated on a guess."""
     have = "x" + "".join(ours)
     assert gaps(have, "\n".join(theirs), cut=False) == []
 
 
-def test_a_cut_log_goes_on_where_its_end_is_found() -> None:
-    """Its beginning is gone on our side only; its first line may be half a line."""
+def test_a_cut_log_continues_where_its_end_is_found() -> None:
+    """Its first line may be half a line."""
     assert gaps("two\nthree\n", "one\ntwo\nthree\nfour\n", cut=True) == [Gap("four\n", 0)]
     assert gaps("wo\nthree\n", "one\ntwo\nand\nthree\n", cut=True) == [Gap("and\n", 6)]
     assert gaps("elsewhere", "one\ntwo\n", cut=True) == []
 
 
 def test_text_that_was_missed_before_the_first_live_line_goes_before_it() -> None:
-    """The platform wrote it first."""
+    """The model wrote it first."""
     assert gaps("three\nfour\n", "one\ntwo\nthree\nfour\n", cut=False) == [Gap("one\ntwo\n", 11)]
 
 
-def test_a_line_that_was_broken_into_messages_is_one_line_for_the_platform() -> None:
-    """A gap is found all the same, as long as there is one only."""
+def test_a_single_gap_is_found_although_messages_split_lines() -> None:
+    """The record has the line in one piece."""
     assert gaps("Load\ning\nready\n", "Loading\nready\n", cut=False) == []
     assert gaps("Load\ning\nready\n", "Loading\nwait\nready\n", cut=False) == [Gap("wait\n", 6)]
 
 
-def test_text_that_begins_alike_is_not_torn_apart() -> None:
-    """What is missing goes before the line that it is missing from, not behind the letters that both begin with."""
+def test_a_gap_is_placed_at_the_start_of_a_line() -> None:
+    """Not after the letters with which the missing and the following line both begin."""
     bars = "\rLoading shards 0%\rLoading shards 50%"
     said = "Loading pipeline\n"
     assert gaps(bars, f"{said}\rLoading shards 0%\n\rLoading shards 50%", cut=False) == [Gap(said, len(bars))]
 
 
-def test_only_the_line_end_that_we_have_is_left_out() -> None:
-    """A blank line, or the carriage return of a bar, belongs to what is missing."""
+def test_only_the_line_end_that_was_written_is_left_out() -> None:
+    """A blank line, or the carriage return of a bar, belongs to the missing text."""
     assert gaps("one\n", "one\n\r 50%|", cut=False) == [Gap("\r 50%|", 0)]
     assert gaps("one\n", "one\n\ntwo", cut=False) == [Gap("\ntwo", 0)]
     assert gaps("one\n", "one\r\ntwo", cut=False) == [Gap("two", 0)]
@@ -92,8 +92,8 @@ def test_only_the_line_end_that_we_have_is_left_out() -> None:
     assert gaps("\r 50%|", "\r 50%|\ndone\n", cut=False) == [Gap("\ndone\n", 0)]
 
 
-def test_pieces_that_stand_in_the_log_already_are_counted() -> None:
-    """Those at its end, from the first piece on."""
+def test_pieces_at_the_end_of_the_record_are_counted() -> None:
+    """From the first piece on."""
     assert already_in("one\ntwo\nthree", ["two\n", "three\n", "four\n"]) == 2
     assert already_in("one", ["two"]) == 0
     assert already_in("", []) == 0
@@ -101,7 +101,7 @@ def test_pieces_that_stand_in_the_log_already_are_counted() -> None:
 
 
 def test_a_message_is_a_line_with_or_without_its_line_end() -> None:
-    """A bar that rewrites its line has none, and what follows it begins a new one."""
+    """A bar that rewrites its line has no line end, and the next message starts a new line."""
     said = ["Loading", "two\nlines", "ended\n", "\r 10%|", "\r 20%|", "done", "crlf\r\n"]
     text = ""
     for message in said:

@@ -1,4 +1,4 @@
-"""Progress: reading bars out of text, durations, and a percent that never goes back."""
+"""Progress: bars and durations in text, and a percentage that never decreases."""
 
 import math
 
@@ -24,8 +24,8 @@ def progresses() -> st.SearchStrategy[Progress]:
     )
 
 
-def test_a_whole_bar_is_read_with_all_it_says() -> None:
-    """Label, percent, step, speed and what is left come out of tqdm's own shape."""
+def test_a_complete_bar_is_read() -> None:
+    """Label, percentage, step, speed and time left of a tqdm bar."""
     bar = parse_progress_bar("Sampling:  10%|█         | 1/10 [00:05<00:45,  1.20it/s]")
 
     assert bar == Progress(
@@ -53,13 +53,13 @@ def test_a_whole_bar_is_read_with_all_it_says() -> None:
     ],
 )
 def test_every_variant_of_a_bar_is_read_and_the_last_one_wins(text: str, expected: Progress) -> None:
-    """Short bars, unknown rates, slow rates, scaled units, carriage returns and cursor codes all occur."""
+    """Short bars, unknown rates, slow rates, scaled units, carriage returns and cursor codes."""
     assert parse_progress_bar(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "60%", "accuracy 60% | loss 3", "60%|", "step 3/10", "%|bar| 1/2"])
-def test_text_that_only_mentions_a_percent_is_no_progress(text: str) -> None:
-    """Models write percentages about many things; only tqdm's shape counts."""
+def test_a_percentage_in_other_text_is_not_progress(text: str) -> None:
+    """Models write percentages of many things. Only tqdm bars count."""
     assert parse_progress_bar(text) is None
 
 
@@ -82,13 +82,13 @@ def test_text_that_only_mentions_a_percent_is_no_progress(text: str) -> None:
         ("NaN", None),
     ],
 )
-def test_durations_are_read_in_every_spelling(text: str, expected: float | None) -> None:
-    """Words, clocks and bare seconds; what is no duration is null."""
+def test_durations_are_read_in_every_format(text: str, expected: float | None) -> None:
+    """Words, clocks and seconds; null for anything else."""
     assert parse_duration_s(text) == expected
 
 
-def test_a_new_phase_keeps_the_percent_and_brings_the_rest() -> None:
-    """When a phase starts over at 0, only the percent stays where it was."""
+def test_a_new_phase_keeps_the_percentage_and_replaces_the_rest() -> None:
+    """If a phase restarts at 0, only the percentage stays."""
     before = Progress(percent=80.0, basis="estimated", step=8, steps=10, label="Encode", speed=2.0, unit="it/s")
 
     after = advance(before, Progress(percent=0.0, step=0, steps=5, label="Decode"))
@@ -113,14 +113,14 @@ def test_a_new_phase_keeps_the_percent_and_brings_the_rest() -> None:
         (Progress(percent=55.5, step=1, steps=100), 55.5),
     ],
 )
-def test_a_percent_that_cannot_be_is_dropped(new: Progress, percent: float) -> None:
-    """It is worked out from the step where that can be, and else stays as it was."""
+def test_an_impossible_percentage_is_ignored(new: Progress, percent: float) -> None:
+    """It is computed from the step if possible, else it stays as it was."""
     assert advance(Progress(percent=40.0), new).percent == percent
 
 
 @given(st.lists(progresses(), max_size=8))
-def test_the_percent_never_goes_back_nor_leaves_its_range(news: list[Progress]) -> None:
-    """Whatever an upstream says, a viewer sees a number that only grows within 0 and 100."""
+def test_the_percentage_never_decreases_nor_leaves_its_range(news: list[Progress]) -> None:
+    """Whatever a platform reports."""
     shown: Progress | None = None
     for new in news:
         before = shown.percent if shown else None
@@ -132,15 +132,15 @@ def test_the_percent_never_goes_back_nor_leaves_its_range(news: list[Progress]) 
 
 @given(st.text() | st.text(alphabet="0123456789%|:/[]<,. its\r\n█", max_size=60))
 def test_any_text_is_read_without_an_error(text: str) -> None:
-    """Reading text is total: a bar or null, a duration or null."""
+    """The result is a bar or null, and a duration or null."""
     bar = parse_progress_bar(text)
     assert bar is None or bar.percent is not None
     duration = parse_duration_s(text)
     assert duration is None or duration >= 0
 
 
-def test_a_phase_that_only_prepares_has_steps_but_no_percent() -> None:
-    """A model that has loaded has made nothing yet; what was made before stays."""
+def test_a_phase_that_only_prepares_has_steps_but_no_percentage() -> None:
+    """A loaded model has not produced anything yet. The percentage before it stays."""
     loaded = Progress(percent=100.0, step=3, steps=3, label="Loading checkpoint shards")
     shown = advance(None, loaded)
     assert (shown.percent, shown.step, shown.steps, shown.label) == (None, 3, 3, "Loading checkpoint shards")
@@ -153,7 +153,7 @@ def test_a_phase_that_only_prepares_has_steps_but_no_percent() -> None:
     ("label", "percent"), [("Generate 1/2", 25.0), ("Generate 2/2", 75.0), ("Generate 3/2", 50.0), ("Generate", 50.0)]
 )
 def test_one_of_several_parts_counts_for_its_share(label: str, percent: float) -> None:
-    """The first of two pictures is half of the work."""
+    """The first of two images is half of the work."""
     assert advance(None, Progress(percent=50.0, label=label)).percent == percent
 
 
@@ -168,16 +168,16 @@ def phases(*news: Progress) -> list[tuple[int, str | None, float | None]]:
     return seen
 
 
-def test_another_label_begins_a_phase_whose_percent_restarts() -> None:
-    """The percent of the whole stays at 100, that of the phase begins anew."""
+def test_another_label_starts_a_phase_whose_percentage_restarts() -> None:
+    """The percentage of the task stays at 100."""
     sampled = Progress(percent=100.0, label="Sampling")
     upscaling = Progress(step=3, steps=10, label="Upscaling")
     assert phases(sampled, upscaling) == [(0, "Sampling", 100.0), (1, "Upscaling", 30.0)]
     assert advance(advance(None, sampled), upscaling).percent == 100.0
 
 
-def test_a_phase_keeps_its_label_and_percent_while_others_leave_them_out() -> None:
-    """Frames come without a label, in the wrong order, or with a value that cannot be."""
+def test_a_phase_keeps_its_label_and_percentage_if_a_report_lacks_them() -> None:
+    """Reports come without a label, in the wrong order, or with an impossible value."""
     news = [
         Progress(percent=5.0),
         Progress(percent=10.0, label="Generate"),
@@ -194,15 +194,15 @@ def test_a_phase_keeps_its_label_and_percent_while_others_leave_them_out() -> No
     ]
 
 
-def test_a_complete_phase_that_starts_over_is_the_next_one() -> None:
-    """The second picture under the same label; a frame that is merely late is not."""
+def test_a_complete_phase_that_restarts_is_the_next_one() -> None:
+    """The second image has the same label. A report that is only late is not a new phase."""
     whole, late, again = (Progress(percent=percent, label="Generate") for percent in (100.0, 90.0, 0.0))
     assert phases(whole, late, again) == [(0, "Generate", 100.0), (0, "Generate", 100.0), (1, "Generate", 0.0)]
 
 
 @given(st.lists(progresses(), max_size=8))
-def test_phases_only_go_on_and_stay_in_range(news: list[Progress]) -> None:
-    """Whatever a platform says."""
+def test_phases_only_advance_and_stay_in_range(news: list[Progress]) -> None:
+    """Whatever a platform reports."""
     seen = phases(*news)
     assert [index for index, _, _ in seen] == sorted(index for index, _, _ in seen)
     assert all(percent is None or 0 <= percent <= 100 for _, _, percent in seen)

@@ -1,4 +1,4 @@
-"""The table, row by row."""
+"""The state machine, row by row."""
 
 from relay.core.events import STAGE_ORDER, Stage, State
 from relay.core.transitions import RELEASE, TRANSITIONS
@@ -7,7 +7,7 @@ RANK = {state: rank for rank, state in enumerate(State)}
 
 
 def test_no_row_leads_back() -> None:
-    """A state only goes forward, but for a task that leaves the line to be submitted again."""
+    """The state only advances, except for a task that leaves the queue to be submitted again."""
     for (before, trigger), after in TRANSITIONS.items():
         if trigger == RELEASE:
             assert (before, after) == (State.HELD, State.SUBMITTING)
@@ -15,26 +15,26 @@ def test_no_row_leads_back() -> None:
         assert RANK[after] >= RANK[before], (before, trigger)
 
 
-def test_no_row_begins_in_an_ended_state() -> None:
-    """After `done` nothing can happen."""
+def test_no_row_starts_in_an_ended_state() -> None:
+    """Nothing can happen after `done`."""
     assert not [row for row in TRANSITIONS if row[0].ended]
 
 
 def test_every_open_state_can_end_in_every_verdict() -> None:
-    """A verdict may come at any moment."""
+    """A verdict can come at any time."""
     for state in State:
         if not state.ended:
             for verdict in ("succeeded", "failed", "canceled", "lost"):
                 assert TRANSITIONS[state, verdict] == verdict
 
 
-def test_a_task_is_held_only_before_the_upstream_takes_it() -> None:
-    """`hold` has rows for `submitting` and `held` alone."""
+def test_a_task_is_held_only_before_the_platform_accepts_it() -> None:
+    """`hold` has rows for `submitting` and `held` only."""
     assert {state for state, trigger in TRANSITIONS if trigger == "hold"} == {State.SUBMITTING, State.HELD}
 
 
-def test_every_stage_enters_the_state_that_the_contract_names() -> None:
-    """The contract's list, written out."""
+def test_every_stage_enters_its_state() -> None:
+    """The list of docs/protocol.md, written out."""
     entered = {stage: TRANSITIONS[State.SUBMITTING, stage] for stage in Stage}
     assert entered == {
         Stage.QUEUE: State.QUEUED,

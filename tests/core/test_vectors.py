@@ -1,4 +1,4 @@
-"""The vectors of the fold, which Python and JavaScript share (tests/vectors/README.md)."""
+"""The vectors of the fold, shared by Python and JavaScript (tests/vectors/README.md)."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def expand(value: Any) -> Any:
 
 
 def after(snapshot: Snapshot | None, message: dict[str, Any]) -> Snapshot | None:
-    """Return a viewer's state after `message`, as a viewer in Python would work it out."""
+    """Return the state of a viewer in Python after `message`."""
     if message["type"] == "snapshot":
         return decode_snapshot(orjson.dumps(message["task"]))
     if message["type"] not in EVENT_TYPES or snapshot is None:
@@ -51,5 +51,5 @@ def test_the_fold_gives_the_snapshot_of_each_vector(path: Path) -> None:
 
 
 def test_there_are_vectors() -> None:
-    """A wrong path would let the test above pass with nothing to do."""
+    """With a wrong path the test above would pass without a vector."""
     assert len(VECTORS) >= 10

@@ -1,4 +1,4 @@
-"""The verdict where the upstream spells out how a task ended."""
+"""The verdict according to the record and the frame. What leads to it is tested in test_lifecycle.py."""
 
 import pytest
 
@@ -14,8 +14,8 @@ PICTURE = Output(content_type="image/png", url="https://cdn.example/0.png")
     [(Cost(amount=5, unit="credits"), True), (Cost(amount=0, unit="credits"), False), (None, None)],
     ids=["a price", "no price", "unknown"],
 )
-def test_a_success_in_so_many_words_needs_no_inference(cost: Cost | None, billed: bool | None) -> None:
-    """Neither an exit code nor a frame is asked for; whether it is billed is what its price says."""
+def test_a_stated_success_is_not_inferred(cost: Cost | None, billed: bool | None) -> None:
+    """Neither an exit code nor a frame is needed. Whether it is billed depends on its price."""
     record = Record(phase="succeeded", status="success", outputs=(PICTURE,), cost=cost, elapsed_s=7.5)
 
     done = judge(record, None, record.outputs)
@@ -26,8 +26,8 @@ def test_a_success_in_so_many_words_needs_no_inference(cost: Cost | None, billed
     assert done.evidence == ("record: status success", "outputs: 1")
 
 
-def test_a_failure_in_so_many_words_keeps_its_reason() -> None:
-    """Code and words are the upstream's own; outputs seen before make it no success, nor does a frame."""
+def test_a_stated_failure_keeps_its_reason() -> None:
+    """Code and text are the platform's. Neither outputs nor a frame make it a success."""
     record = Record(phase="failed", status="fail", fault=Fault(code=501, message="The prompt was refused"))
 
     done = judge(record, EndSeen(how="finished", success=True), (PICTURE,))

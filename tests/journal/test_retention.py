@@ -1,4 +1,4 @@
-"""What is kept no longer, and what a viewer of it gets; what is kept all the same."""
+"""Retention: which tasks are deleted, and what remains of them."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def event(task: str, seq: int, kind: str, state: State, at: float, data: Submit 
 
 
 async def journal_of(*ends: float | None) -> MemoryJournal:
-    """Return a journal with a task of some ten kilobytes for each time of an end; null: it runs."""
+    """Return a journal with a task of about 10 kB for each time of an end; null for a running task."""
     journal = MemoryJournal()
     await journal.open(lock=True)
     for number, ended_at in enumerate(ends):
@@ -49,8 +49,8 @@ async def kept(journal: MemoryJournal) -> list[str]:
     return sorted(place.id for place in places)
 
 
-async def test_a_task_is_removed_when_its_end_is_long_ago() -> None:
-    """However many there are; one that ended later and one that runs stay."""
+async def test_a_task_that_ended_long_ago_is_deleted() -> None:
+    """However many there are. One that ended later and a running one stay."""
     journal = await journal_of(*[100.0] * 25, 600.0, None)
 
     assert await sweep(journal, 1000.0, age_s=500.0, limit_bytes=10**9) == 25
@@ -58,14 +58,14 @@ async def test_a_task_is_removed_when_its_end_is_long_ago() -> None:
     assert await kept(journal) == ["task-25", "task-26"]
 
 
-async def test_without_an_age_tasks_are_kept_for_ever() -> None:
-    """0 says never."""
+async def test_without_a_limit_of_age_tasks_are_kept() -> None:
+    """An age of 0 is no limit."""
     journal = await journal_of(100.0)
     assert await sweep(journal, 1e12, age_s=0, limit_bytes=10**9) == 0
     assert await kept(journal) == ["task-0"]
 
 
-async def test_a_store_that_is_too_large_loses_the_oldest_that_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_is_too_large_loses_its_oldest_ended_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until it is small enough, and no more than that."""
     monkeypatch.setattr(retention, "BATCH", 1)
     journal = await journal_of(None, 10.0, 10.0, 10.0, 10.0)
@@ -76,8 +76,8 @@ async def test_a_store_that_is_too_large_loses_the_oldest_that_have_ended(monkey
     assert await journal.size_bytes() <= 35_000
 
 
-async def test_what_runs_or_has_just_ended_is_never_removed() -> None:
-    """A store that is too large with nothing but these stays so, and the sweep comes to its end."""
+async def test_running_and_recently_ended_tasks_are_never_deleted() -> None:
+    """A store that is too large with only these stays so, and the sweep ends."""
     journal = await journal_of(None, 1000.0, 1000.0 - YOUNG_S)
 
     assert await sweep(journal, 1000.0, age_s=0, limit_bytes=1) == 0
@@ -107,8 +107,8 @@ async def test_a_sweep_that_fails_is_repeated(monkeypatch: pytest.MonkeyPatch, f
     assert ("retention.failed" in [entry["event"] for entry in logs]) is not isinstance(failure, StoreError)
 
 
-async def test_a_removed_task_is_not_found_by_anybody(make_relay: MakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A relay whose tasks grow old at once: not by its key, its token, its tag, its idempotency key, nor a socket."""
+async def test_a_deleted_task_cannot_be_found(make_relay: MakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by its key, token, tag or idempotency key nor on a socket."""
     monkeypatch.setattr(retention, "SWEEP_S", 0.01)
     async with make_relay(history_age_s=0.001) as relay:
         headers = {"Authorization": f"Bearer {relay.api_key}"}
@@ -134,10 +134,10 @@ async def test_a_removed_task_is_not_found_by_anybody(make_relay: MakeRelay, mon
             assert again["task"]["id"] != made["task"]["id"]
 
 
-async def test_a_task_that_goes_while_the_list_is_read_is_left_out(
+async def test_a_task_that_is_deleted_while_the_list_is_read_is_left_out(
     client: aiohttp.ClientSession, relay: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the page and the states one was removed: that is no fault of whoever reads."""
+    """It was deleted between the page and the states: the request still succeeds."""
     async with client.post("/v1/tasks", json=TASK | {"tags": []}) as answer:
         assert answer.status == 201
 
