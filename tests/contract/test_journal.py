@@ -1,4 +1,8 @@
-"""What every journal promises (relay/journal/base.py), asked of every backend."""
+"""
+The contract of a journal (relay/journal/base.py), tested with every backend.
+
+Covers batch, listeners and memory, and of the SQLite journal: events, listing, metadata, tasks and words.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -29,7 +33,7 @@ Make = Callable[[int], Journal]
 
 @pytest.fixture(params=["memory", "sqlite"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    """Make an unopened journal that keeps that many events behind a snapshot."""
+    """Return a function that creates a journal; it keeps the given number of events before a snapshot."""
 
     def make_one(history_events: int) -> Journal:
         if request.param == "memory":
@@ -41,7 +45,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
 
 @pytest.fixture
 async def start(make: Make) -> AsyncIterator[Callable[[int], Awaitable[Journal]]]:
-    """Open journals, and close them in the end."""
+    """Return a function that opens a journal, which is closed at the end of the test."""
     async with AsyncExitStack() as opened:
 
         async def start_one(history_events: int) -> Journal:
@@ -132,8 +136,8 @@ def hear(journal: Journal) -> list[Entry]:
 # States
 
 
-async def test_who_asks_for_a_live_task_is_given_the_state_that_came_with_its_events(journal: Journal) -> None:
-    """As it is; without one it is folded, and one that has ended is read."""
+async def test_the_state_that_was_passed_with_events_is_returned_as_it_is(journal: Journal) -> None:
+    """Without one it is folded, and that of a task that has ended is read."""
     events = [submit("a"), *logs("a", 2, 4), done("a", 5)]
     await create(journal, "a")
     states = [snapshot_of(journal, events[:count]) for count in range(1, 6)]
@@ -148,8 +152,8 @@ async def test_who_asks_for_a_live_task_is_given_the_state_that_came_with_its_ev
     assert await journal.snapshot("a") == states[4]
 
 
-async def test_a_state_of_another_moment_is_refused(journal: Journal) -> None:
-    """It would hide events from whoever asks."""
+async def test_a_state_that_is_not_the_one_after_the_events_is_refused(journal: Journal) -> None:
+    """It would hide events from readers."""
     await create(journal, "a")
     with pytest.raises(ValueError, match="the snapshot is of a at seq 1"):
         await journal.append(logs("a", 2, 2), folded=snapshot_of(journal, [submit("a")]))
@@ -158,8 +162,8 @@ async def test_a_state_of_another_moment_is_refused(journal: Journal) -> None:
 # Writing
 
 
-async def test_a_created_task_is_there_with_its_first_event(journal: Journal) -> None:
-    """`create` adds the task, and its log begins with the event."""
+async def test_create_adds_a_task_with_its_first_event(journal: Journal) -> None:
+    """Both can be read as soon as it returns."""
     given = record("a", tags=("z", "b", "z"))
     first = submit("a", tags=("z", "b", "z"))
     await journal.create(given, first)
@@ -169,8 +173,8 @@ async def test_a_created_task_is_there_with_its_first_event(journal: Journal) ->
     assert await journal.snapshot("a") == begin(first, journal.epoch)
 
 
-async def test_an_id_is_taken_once(journal: Journal) -> None:
-    """A second `create` of an id is refused and changes nothing."""
+async def test_an_id_is_used_once(journal: Journal) -> None:
+    """A second `create` with the id is refused and changes nothing."""
     await create(journal, "a", tags=("one",))
     heard = hear(journal)
 
@@ -184,8 +188,8 @@ async def test_an_id_is_taken_once(journal: Journal) -> None:
 
 
 @pytest.mark.parametrize("first", [logs("a", 2, 2)[0], submit("b")], ids=["not seq 1", "another task's"])
-async def test_a_task_begins_with_its_own_first_event(journal: Journal, first: Event) -> None:
-    """A log begins at seq 1 of its own task, or there is no task."""
+async def test_a_log_starts_with_its_own_event_at_seq_1(journal: Journal, first: Event) -> None:
+    """Otherwise no task is created."""
     with pytest.raises(ValueError, match="starts"):
         await journal.create(record("a"), first)
 
@@ -194,15 +198,15 @@ async def test_a_task_begins_with_its_own_first_event(journal: Journal, first: E
 
 
 async def test_of_concurrent_creates_of_one_id_one_succeeds(journal: Journal) -> None:
-    """However many want the same id at once, one has it and the others are told."""
+    """All others raise ValueError."""
     results = await asyncio.gather(*(create(journal, "a") for _ in range(10)), return_exceptions=True)
 
     assert sum(result is None for result in results) == 1
     assert sum(isinstance(result, ValueError) for result in results) == 9
 
 
-async def test_events_are_kept_in_order_byte_for_byte(journal: Journal) -> None:
-    """What is read is what was appended, in the encoding that viewers get."""
+async def test_events_are_stored_in_order_byte_for_byte(journal: Journal) -> None:
+    """They are read in the encoding that viewers receive."""
     await create(journal, "a")
     await journal.append(logs("a", 2, 4))
     await journal.append([done("a", 5)])
@@ -229,8 +233,8 @@ async def test_events_are_kept_in_order_byte_for_byte(journal: Journal) -> None:
     ],
     ids=["gap before", "seq taken", "gap inside", "two tasks", "repeat inside", "unknown at 1", "unknown at 2"],
 )
-async def test_an_append_that_is_not_the_next_leaves_nothing(journal: Journal, events: list[Event]) -> None:
-    """An event out of its place refuses the whole append: no event, upstream or state of it is there."""
+async def test_an_append_out_of_order_is_refused_as_a_whole(journal: Journal, events: list[Event]) -> None:
+    """No event, upstream id or state of it is stored."""
     await create(journal, "a")
     await create(journal, "b")
     heard = hear(journal)
@@ -245,8 +249,8 @@ async def test_an_append_that_is_not_the_next_leaves_nothing(journal: Journal, e
 
 
 @pytest.mark.parametrize("last", [2, 4])
-async def test_a_snapshot_is_of_the_last_event(journal: Journal, last: int) -> None:
-    """A snapshot of another seq would trim or repeat events: it is refused with the whole append."""
+async def test_a_snapshot_must_be_the_one_after_the_last_event(journal: Journal, last: int) -> None:
+    """One of another seq would trim or repeat events. The whole append is refused."""
     await create(journal, "a")
 
     with pytest.raises(ValueError, match="snapshot"):
@@ -255,8 +259,8 @@ async def test_a_snapshot_is_of_the_last_event(journal: Journal, last: int) -> N
     assert await seqs(journal, "a") == [1]
 
 
-async def test_an_append_that_cannot_be_written_leaves_nothing(journal: Journal) -> None:
-    """A text that is no text (a lone surrogate) refuses the events before it too."""
+async def test_an_append_that_cannot_be_encoded_is_refused_as_a_whole(journal: Journal) -> None:
+    """A lone surrogate refuses the events before it, too."""
     await create(journal, "a")
     broken = event("a", 3, LogOutput(log=Log(stream="stdout", text="\ud800")))
 
@@ -268,8 +272,8 @@ async def test_an_append_that_cannot_be_written_leaves_nothing(journal: Journal)
     assert await seqs(journal, "a") == [1, 2]
 
 
-async def test_events_go_with_what_came_with_them(journal: Journal) -> None:
-    """Where the snapshot or the upstream cannot be written, the events are not either."""
+async def test_events_are_not_committed_without_the_rest_of_the_append(journal: Journal) -> None:
+    """If the snapshot or the upstream id cannot be encoded, the events are not stored either."""
     await create(journal, "a")
     events = [submit("a"), *logs("a", 2, 2)]
     broken = replace(snapshot_of(journal, events), log=(Log(stream="stdout", text="\ud800"),))
@@ -283,8 +287,8 @@ async def test_events_go_with_what_came_with_them(journal: Journal) -> None:
     assert await journal.snapshot("a") == snapshot_of(journal, events[:1])
 
 
-async def test_nothing_appended_is_nothing(journal: Journal) -> None:
-    """An empty append neither writes nor is heard of."""
+async def test_an_append_without_events_does_nothing(journal: Journal) -> None:
+    """It does not write, and listeners are not called."""
     await create(journal, "a")
     heard = hear(journal)
 
@@ -295,7 +299,7 @@ async def test_nothing_appended_is_nothing(journal: Journal) -> None:
 
 
 async def test_an_append_is_seen_whole_or_not_at_all(journal: Journal) -> None:
-    """A reader beside an append of many events never sees some of them."""
+    """A concurrent reader never sees some of its events."""
     await create(journal, "a")
     appending = asyncio.create_task(journal.append(logs("a", 2, 201)))
     seen = set()
@@ -308,8 +312,8 @@ async def test_an_append_is_seen_whole_or_not_at_all(journal: Journal) -> None:
     assert seen <= {1, 201}
 
 
-async def test_the_upstream_is_stored_with_the_events(journal: Journal) -> None:
-    """`upstream` is of the same commit, and a later one replaces it."""
+async def test_the_upstream_id_is_stored_with_the_events(journal: Journal) -> None:
+    """In the same commit. A later one replaces it."""
     await create(journal, "a")
     for seq, upstream in [
         (2, UpstreamTask(upstream_id="7", socket_token=None)),
@@ -322,8 +326,8 @@ async def test_the_upstream_is_stored_with_the_events(journal: Journal) -> None:
         assert "secret" not in repr(kept)
 
 
-async def test_a_cancelled_caller_has_its_commit(journal: Journal) -> None:
-    """To stop waiting for an append is not to take it back."""
+async def test_the_append_of_a_cancelled_caller_is_committed(journal: Journal) -> None:
+    """The caller only stops waiting for it."""
     await create(journal, "a")
     heard = hear(journal)
     appending = asyncio.create_task(journal.append(logs("a", 2, 3)))
@@ -341,8 +345,8 @@ async def test_a_cancelled_caller_has_its_commit(journal: Journal) -> None:
 # Listening
 
 
-async def test_a_listener_has_heard_when_the_append_returns(journal: Journal) -> None:
-    """Whoever has its append answered knows that every listener has been told, once and in order."""
+async def test_listeners_are_called_before_the_append_returns(journal: Journal) -> None:
+    """All of them, once and in order."""
     one, two = hear(journal), hear(journal)
     await create(journal, "a")
     assert [entry.seq for entry in one] == [1]
@@ -355,7 +359,7 @@ async def test_a_listener_has_heard_when_the_append_returns(journal: Journal) ->
 
 
 async def test_a_listener_receives_the_state_that_the_writer_passed(journal: Journal) -> None:
-    """The state comes with the entries of each task, the first and the last included; null where none was passed."""
+    """It comes with the entries of each task, also of the first and last; null if none was passed."""
     heard: list[Appended] = []
     journal.listen(heard.extend)
     events = [submit("a"), *logs("a", 2, 4), done("a", 5)]
@@ -370,8 +374,8 @@ async def test_a_listener_receives_the_state_that_the_writer_passed(journal: Jou
     assert [each.folded for each in heard] == [states[0], states[2], None, states[4]]
 
 
-async def test_what_a_listener_hears_is_committed(journal: Journal) -> None:
-    """A read that begins inside a listener finds the entries that the listener was called with."""
+async def test_listeners_are_called_after_the_commit(journal: Journal) -> None:
+    """A read that starts in a listener finds the entries."""
     reads: list[tuple[Entry, asyncio.Task[list[int]]]] = []
 
     def listen(appended: Sequence[Appended]) -> None:
@@ -388,8 +392,8 @@ async def test_what_a_listener_hears_is_committed(journal: Journal) -> None:
         assert entry.seq in await read
 
 
-async def test_a_hundred_appenders_at_once(journal: Journal) -> None:
-    """Many tasks that write at the same time each have their whole log, and each is heard in its order, once."""
+async def test_a_hundred_tasks_append_at_once(journal: Journal) -> None:
+    """Each log is complete, and listeners receive it once and in order."""
     heard = hear(journal)
 
     async def write(task: str) -> None:
@@ -405,8 +409,8 @@ async def test_a_hundred_appenders_at_once(journal: Journal) -> None:
         assert [entry.seq for entry in heard if entry.task == task] == list(range(1, 12))
 
 
-async def test_who_listens_first_and_reads_second_misses_nothing(journal: Journal) -> None:
-    """At whatever moment one comes, what was read and what is then heard make the whole log."""
+async def test_listening_first_and_reading_second_misses_nothing(journal: Journal) -> None:
+    """At any time, what was read and what listeners receive are the whole log."""
     await create(journal, "a")
     came = asyncio.Event()
 
@@ -433,8 +437,8 @@ async def test_who_listens_first_and_reads_second_misses_nothing(journal: Journa
         assert read + [seq for seq in live if seq > read[-1]] == list(range(1, 302))
 
 
-async def test_who_stopped_listening_hears_no_more(journal: Journal) -> None:
-    """Unlistening is for that listener alone, and may be done twice."""
+async def test_a_removed_listener_is_not_called(journal: Journal) -> None:
+    """Removing it affects no other one, and may be done twice."""
     heard: list[Appended] = []
     stay = hear(journal)
     unlisten = journal.listen(heard.extend)
@@ -451,8 +455,8 @@ async def test_who_stopped_listening_hears_no_more(journal: Journal) -> None:
     assert [entry.seq for entry in stay] == [1, 2, 3]
 
 
-async def test_a_listener_may_take_another_away(journal: Journal) -> None:
-    """One who is taken away while a commit is told does not hear of it any more."""
+async def test_a_listener_may_remove_another_one(journal: Journal) -> None:
+    """One that is removed during a call is not called any more."""
     heard: list[Appended] = []
     journal.listen(lambda _: unlisten())
     unlisten = journal.listen(heard.extend)
@@ -465,16 +469,16 @@ async def test_a_listener_may_take_another_away(journal: Journal) -> None:
 # Reading
 
 
-async def test_an_unknown_task_is_nothing(journal: Journal) -> None:
-    """Reads of a task that is not there say so without an error."""
+async def test_an_unknown_task_is_not_an_error(journal: Journal) -> None:
+    """Reads return null or nothing."""
     assert await journal.stored_task("a") is None
     assert await journal.snapshot("a") is None
     history = await journal.read("a", after=0, limit=10)
     assert (history.entries, history.first_seq) == ((), 0)
 
 
-async def test_a_read_begins_after_a_seq_and_ends_at_its_limit(journal: Journal) -> None:
-    """`after` is not included, `limit` is the most, and beyond the end there is nothing."""
+async def test_a_read_starts_after_a_seq_and_ends_at_its_limit(journal: Journal) -> None:
+    """`after` is excluded, and there is nothing beyond the end."""
     await create(journal, "a")
     await journal.append(logs("a", 2, 9))
 
@@ -489,7 +493,7 @@ async def test_a_read_begins_after_a_seq_and_ends_at_its_limit(journal: Journal)
 
 
 async def test_a_snapshot_is_the_fold_of_all_events(journal: Journal) -> None:
-    """Whether one is stored or not, before, at and behind it, the answer is the fold of the whole log."""
+    """With and without a stored one, before, at and after it."""
     events = [
         submit("a", tags=("x",)),
         *logs("a", 2, 3),
@@ -504,8 +508,8 @@ async def test_a_snapshot_is_the_fold_of_all_events(journal: Journal) -> None:
         assert await journal.snapshot("a") == snapshot_of(journal, events[:end])
 
 
-async def test_trimming_keeps_the_last_events_that_a_snapshot_covers(journal: Journal) -> None:
-    """A snapshot lets the events go that lie `history_events` behind it; none go without one."""
+async def test_trimming_keeps_the_last_events_before_the_snapshot(journal: Journal) -> None:
+    """As many as `history_events`. Without a snapshot nothing is trimmed."""
     events = [submit("a"), *logs("a", 2, 60)]
     await create(journal, "a")
     await journal.append(events[1:30])
@@ -520,8 +524,8 @@ async def test_trimming_keeps_the_last_events_that_a_snapshot_covers(journal: Jo
     assert await journal.snapshot("a") == snapshot_of(journal, events)
 
 
-async def test_a_young_log_is_not_trimmed(journal: Journal) -> None:
-    """A snapshot of a log that is not longer than what is kept takes nothing away."""
+async def test_a_short_log_is_not_trimmed(journal: Journal) -> None:
+    """A snapshot removes nothing if the log is within the limits."""
     events = [submit("a"), *logs("a", 2, HISTORY_EVENTS)]
     await create(journal, "a")
     await journal.append(events[1:], snapshot=snapshot_of(journal, events))
@@ -529,8 +533,8 @@ async def test_a_young_log_is_not_trimmed(journal: Journal) -> None:
     assert await seqs(journal, "a") == list(range(1, HISTORY_EVENTS + 1))
 
 
-async def test_trimming_keeps_no_more_bytes_than_it_may(journal: Journal) -> None:
-    """A few events can be large: then fewer are kept, the newest of them, and the state has all."""
+async def test_trimming_keeps_the_size_limit(journal: Journal) -> None:
+    """Large events leave room for fewer. The newest ones are kept, and the state is complete."""
     large = LogOutput(log=Log(stream="stdout", text="ü" * 500))
     events = [submit("a"), *(event("a", seq, large) for seq in range(2, 9))]
     await create(journal, "a")
@@ -546,8 +550,8 @@ async def test_trimming_keeps_no_more_bytes_than_it_may(journal: Journal) -> Non
     assert await seqs(journal, "b") == [1, 2, 3, 4]
 
 
-async def test_a_log_whose_last_event_is_too_large_goes_on(journal: Journal) -> None:
-    """Nothing of it is kept, and the next event is still the next."""
+async def test_a_log_whose_last_event_is_too_large_continues(journal: Journal) -> None:
+    """No event is kept, and the next seq is still the next one."""
     events = [submit("a"), event("a", 2, LogOutput(log=Log(stream="stdout", text="x" * HISTORY_BYTES)))]
     await create(journal, "a")
     await journal.append(events[1:], snapshot=snapshot_of(journal, events))
@@ -558,8 +562,8 @@ async def test_a_log_whose_last_event_is_too_large_goes_on(journal: Journal) -> 
     assert await seqs(journal, "a") == [3]
 
 
-async def test_a_log_without_history_goes_on(start: Callable[[int], Awaitable[Journal]]) -> None:
-    """Where no event is kept, the snapshot still says where the log is and what comes next."""
+async def test_a_log_without_history_continues(start: Callable[[int], Awaitable[Journal]]) -> None:
+    """If no event is kept, the snapshot has the last seq."""
     journal = await start(0)
     events = [submit("a"), *logs("a", 2, 5)]
     await create(journal, "a")
@@ -579,7 +583,7 @@ async def test_a_log_without_history_goes_on(start: Callable[[int], Awaitable[Jo
 
 
 async def test_a_list_is_newest_first_in_pages(journal: Journal) -> None:
-    """Pages follow on each other without gap or repeat, even among tasks of the very same moment."""
+    """Pages follow each other without gaps or repetitions, even among tasks created at the same time."""
     ages = {"a": 3.25, "b": 1.0, "c": 3.25, "d": 3.25, "e": 2.0, "f": 9.0}
     for task, created_at in ages.items():
         await create(journal, task, created_at=created_at)
@@ -594,8 +598,8 @@ async def test_a_list_is_newest_first_in_pages(journal: Journal) -> None:
         assert found == [ListPosition(created_at=ages[task], id=task) for task in ("f", "d", "c", "a", "e", "b")]
 
 
-async def test_a_page_may_begin_where_no_task_is(journal: Journal) -> None:
-    """A cursor is a place, not a task: it need not be there."""
+async def test_a_page_may_start_at_a_position_without_a_task(journal: Journal) -> None:
+    """The task may have been deleted."""
     await create(journal, "a", created_at=1.0)
     await create(journal, "c", created_at=1.0)
 
@@ -604,8 +608,8 @@ async def test_a_page_may_begin_where_no_task_is(journal: Journal) -> None:
     assert [place.id for place in page] == ["a"]
 
 
-async def test_a_list_takes_what_its_filter_says(journal: Journal) -> None:
-    """State is as of the last event; filters are joined; a tag of many is enough, and none is matched in part."""
+async def test_a_list_has_the_tasks_that_meet_all_conditions(journal: Journal) -> None:
+    """The state is that after the last event, and one tag of several is enough."""
     await create(journal, "a", created_at=1.0, tags=("x", "y"))
     await create(journal, "b", created_at=2.0, tags=("x",), provider="apikley")
     await create(journal, "c", created_at=3.0, tags=("y", "y"))
@@ -628,7 +632,7 @@ async def test_a_list_takes_what_its_filter_says(journal: Journal) -> None:
     assert await ids(Filter(states=(State.FAILED,), tag="x")) == ""
 
 
-async def test_a_list_takes_any_of_several_states(journal: Journal) -> None:
+async def test_a_list_can_have_several_states(journal: Journal) -> None:
     """Newest first over all of them."""
     for number, task in enumerate("abcdef"):
         await create(journal, task, created_at=float(number))
@@ -646,8 +650,8 @@ async def test_a_list_takes_any_of_several_states(journal: Journal) -> None:
     assert await ids(*State) == "fedcba"
 
 
-async def test_a_list_is_bounded_in_time(journal: Journal) -> None:
-    """From the first moment on, and before the last."""
+async def test_a_list_can_be_limited_in_time(journal: Journal) -> None:
+    """The start is included, the end is not."""
     for task, created_at in (("a", 1.0), ("b", 2.0), ("c", 3.0)):
         await create(journal, task, created_at=created_at)
 
@@ -662,8 +666,8 @@ async def test_a_list_is_bounded_in_time(journal: Journal) -> None:
     assert await ids(0.5, 9.5) == "cba"
 
 
-async def test_a_removed_task_is_found_by_no_word_and_the_others_still_are(journal: Journal) -> None:
-    """Words that only it had are gone; words that it shared stay."""
+async def test_a_deleted_task_is_not_found_by_words_and_the_others_still_are(journal: Journal) -> None:
+    """Words that only it had are removed from the index; shared ones stay."""
     await create(journal, "a", created_at=1.0, tags=("shared", "own"))
     await create(journal, "b", created_at=2.0, tags=("shared",))
     events = [submit("a", tags=("shared", "own")), done("a", 2)]
@@ -708,7 +712,7 @@ def test_both_journals_list_the_same(
     wheres: list[Filter],
     limit: int,
 ) -> None:
-    """Whatever tasks there are and whatever is asked for, page by page, however a store comes by them."""
+    """Any tasks and any filter, page by page, with both query plans of SQLite."""
 
     async def listed(journal: Journal) -> list[list[ListPosition]]:
         await journal.open(lock=False)
@@ -744,8 +748,8 @@ def test_both_journals_list_the_same(
     assert stored == kept
 
 
-async def test_the_unended_are_listed_oldest_first(journal: Journal) -> None:
-    """Of all tasks, those whose last event has not ended them."""
+async def test_unfinished_tasks_are_listed_oldest_first(journal: Journal) -> None:
+    """Those whose last event has not ended them."""
     for task, created_at in [("a", 5.0), ("b", 2.0), ("c", 9.0), ("d", 2.0), ("e", 3.0)]:
         await create(journal, task, created_at=created_at)
     await journal.append([done("e", 2)])
@@ -757,8 +761,8 @@ async def test_the_unended_are_listed_oldest_first(journal: Journal) -> None:
 # What is kept besides
 
 
-async def test_a_secret_is_kept_once(journal: Journal) -> None:
-    """However many come with a value of their own, all go with the first; names do not touch each other."""
+async def test_a_secret_is_stored_once(journal: Journal) -> None:
+    """All callers get the first value. Names are independent of each other."""
     epoch = journal.epoch
     values = await asyncio.gather(*(journal.keep_secret("key", f"v{n}") for n in range(20)))
 
@@ -769,12 +773,12 @@ async def test_a_secret_is_kept_once(journal: Journal) -> None:
 
 
 async def test_the_epoch_is_a_word(journal: Journal) -> None:
-    """It can stand before the colon of a cursor."""
+    """It can be the part of a cursor before the colon."""
     assert journal.epoch.isalnum()
 
 
-async def test_a_journal_that_is_not_open_says_so(make: Make) -> None:
-    """Before `open` and after `close` every call is a clear error; `close` may be called again."""
+async def test_a_closed_journal_raises(make: Make) -> None:
+    """Every call before `open` and after `close` is a RuntimeError; `close` may be called again."""
     journal = make(HISTORY_EVENTS)
 
     async def check() -> None:
@@ -804,12 +808,12 @@ async def test_a_journal_that_is_not_open_says_so(make: Make) -> None:
 
 
 async def test_a_journal_that_was_never_opened_can_be_closed(make: Make) -> None:
-    """Whoever cleans up need not know how far it came."""
+    """Cleaning up does not require knowing how far opening got."""
     await make(HISTORY_EVENTS).close()
 
 
-async def test_close_commits_what_waits(journal: Journal) -> None:
-    """Appends that were made before `close` are answered and heard, not dropped."""
+async def test_close_commits_pending_appends(journal: Journal) -> None:
+    """They return, and listeners receive them."""
     await create(journal, "a")
     heard = hear(journal)
     appending = [asyncio.create_task(journal.append(logs("a", seq, seq))) for seq in range(2, 50)]
@@ -821,8 +825,8 @@ async def test_close_commits_what_waits(journal: Journal) -> None:
     await asyncio.gather(*appending)
 
 
-async def test_a_task_is_found_by_its_hook(journal: Journal) -> None:
-    """The word opens one task of one provider."""
+async def test_a_task_is_found_by_its_callback_secret(journal: Journal) -> None:
+    """Only among the tasks of its provider."""
     await journal.create(record("a", hook="word-a"), submit("a"))
     await journal.create(record("b", hook="word-b"), submit("b"))
     assert await journal.find_hook("wiro", "word-b") == "b"
@@ -846,8 +850,8 @@ async def test_a_task_is_found_by_its_upstream_id_or_its_socket_token(journal: J
     assert await journal.find_upstream("other", UpstreamTask(upstream_id="7", socket_token="t7")) is None
 
 
-async def test_a_claim_comes_with_its_task_and_gives_way_to_a_later_one(journal: Journal) -> None:
-    """The key names the task that it made last; a task that could not be made claims nothing."""
+async def test_a_claim_is_stored_with_its_task_and_replaced_by_a_later_one(journal: Journal) -> None:
+    """A task that could not be created claims nothing."""
     first = Claim(key="k", digest="d1", task="a", at=1.0)
     await journal.create(record("a"), submit("a"), claim=first)
     assert await journal.find_claim("k") == first
@@ -859,16 +863,16 @@ async def test_a_claim_comes_with_its_task_and_gives_way_to_a_later_one(journal:
     assert await journal.find_claim("k") == second
 
 
-async def test_a_dropped_claim_is_free(journal: Journal) -> None:
-    """Dropping it twice is no error."""
+async def test_a_dropped_claim_is_gone(journal: Journal) -> None:
+    """Dropping it twice is not an error."""
     await journal.create(record("a"), submit("a"), claim=Claim(key="k", digest="d", task="a", at=1.0))
     await journal.drop_claim("k")
     await journal.drop_claim("k")
     assert await journal.find_claim("k") is None
 
 
-async def test_a_synced_append_is_an_append(journal: Journal) -> None:
-    """It is committed and heard of like any other."""
+async def test_a_synced_append_is_committed_like_any_other(journal: Journal) -> None:
+    """Listeners receive it, too."""
     heard = hear(journal)
     await journal.create(record("a"), submit("a"))
     await journal.append(logs("a", 2, 3), synced=True)
@@ -879,7 +883,7 @@ async def test_a_synced_append_is_an_append(journal: Journal) -> None:
 
 
 async def end(journal: Journal, task: str, *, created_at: float, ended_at: float) -> None:
-    """Make a task with a tag, a hook and a claim, and have it end."""
+    """Create a task with a tag, a callback secret and a claim, and end it."""
     await journal.create(
         record(task, tags=("t",), created_at=created_at, hook=f"hook-{task}"),
         submit(task, tags=("t",)),
@@ -890,8 +894,8 @@ async def end(journal: Journal, task: str, *, created_at: float, ended_at: float
     await journal.append([last], snapshot=snapshot_of(journal, [submit(task, tags=("t",)), last]), upstream=upstream)
 
 
-async def test_what_is_pruned_is_gone_with_all_that_belongs_to_it(journal: Journal) -> None:
-    """No call knows the task any longer, its key makes a new one, and the others are as they were."""
+async def test_a_pruned_task_is_deleted_with_all_its_data(journal: Journal) -> None:
+    """No call finds it, its idempotency key is free, and other tasks are unchanged."""
     await end(journal, "a", created_at=1.0, ended_at=10.0)
     await end(journal, "b", created_at=2.0, ended_at=30.0)
 
@@ -909,8 +913,8 @@ async def test_what_is_pruned_is_gone_with_all_that_belongs_to_it(journal: Journ
     assert await seqs(journal, "a") == [1, 2]
 
 
-async def test_only_what_has_ended_by_then_is_pruned(journal: Journal) -> None:
-    """A task that runs stays however old it is; how old one is that ended, its end says and not its beginning."""
+async def test_only_tasks_that_ended_before_are_pruned(journal: Journal) -> None:
+    """Running tasks stay, however old. The age of a task counts from its end."""
     await create(journal, "runs", created_at=1.0)
     await end(journal, "late", created_at=2.0, ended_at=50.0)
     await end(journal, "early", created_at=3.0, ended_at=10.0)
@@ -921,8 +925,8 @@ async def test_only_what_has_ended_by_then_is_pruned(journal: Journal) -> None:
     assert await journal.unfinished() == ("runs",)
 
 
-async def test_the_oldest_are_pruned_first_and_only_so_many(journal: Journal) -> None:
-    """So one call is short, whatever there is to remove."""
+async def test_the_oldest_are_pruned_first_up_to_a_limit(journal: Journal) -> None:
+    """So that one call is short."""
     for task, created_at in (("c", 3.0), ("a", 1.0), ("b", 2.0)):
         await end(journal, task, created_at=created_at, ended_at=10.0)
 
@@ -930,8 +934,8 @@ async def test_the_oldest_are_pruned_first_and_only_so_many(journal: Journal) ->
     assert await journal.prune(ended_before=20.0, limit=2) == ("c",)
 
 
-async def test_a_pruned_task_takes_no_room(journal: Journal) -> None:
-    """The size falls back to where it was."""
+async def test_a_pruned_task_takes_no_space(journal: Journal) -> None:
+    """The size is what it was before the task."""
     await create(journal, "z")
     before = await journal.size_bytes()
     big = [event("a", seq, LogOutput(log=Log(stream="stdout", text="x" * 1000))) for seq in range(2, 100)]

@@ -1,4 +1,4 @@
-"""The contract of a provider, held by each of them against the simulated upstreams, over real sockets."""
+"""The contract of a provider, tested with each of them against the simulated platforms, over real sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -50,7 +50,7 @@ NO_MONEY = {"wiro": "97:Insufficient balance", "apikley": "402:Insufficient cred
 
 
 def keys(name: str, sandbox: Sandbox) -> dict[str, Any]:
-    """Return what a provider proves itself with."""
+    """Return the credentials of a provider."""
     if name == "wiro":
         return {"key": sandbox.api_key, "secret": sandbox.api_secret}
     return {"key": sandbox.apikley_key, "secret": sandbox.apikley_webhook_secret}
@@ -58,7 +58,7 @@ def keys(name: str, sandbox: Sandbox) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One provider in front of its simulated upstream."""
+    """One provider and its simulated platform."""
 
     name: str
     sandbox: Sandbox
@@ -66,21 +66,21 @@ class Bench:
 
     @property
     def run(self) -> Run:
-        """A wish that the upstream can fulfil."""
+        """A run that the platform accepts."""
         return Run(model=MODELS[self.name], input={"prompt": "a lake at dawn"})
 
     @property
     def started(self) -> list[str]:
-        """The ids of everything that the upstream has started."""
+        """The ids of all tasks on the platform."""
         return [*(self.sandbox.tasks if self.name == "wiro" else self.sandbox.jobs)]
 
     @property
     def asked(self) -> int:
-        """How many runs the upstream was sent."""
+        """How many runs the platform has received."""
         return len(self.sandbox.runs if self.name == "wiro" else self.sandbox.created)
 
     async def until_ended(self, task_id: str) -> None:
-        """Wait until the upstream has ended a task."""
+        """Wait until a task has ended on the platform."""
         if self.name == "wiro":
             await self.sandbox.until(task_id, lambda task: task.verdict)
         else:
@@ -89,15 +89,15 @@ class Bench:
 
 @pytest.fixture(params=[*MAKERS])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    """Each provider, with a sandbox of its own."""
+    """Return each provider with its own sandbox."""
     async with Sandbox(speed=500) as sandbox:
         provider = MAKERS[request.param](sandbox.origin, **keys(request.param, sandbox))
         yield Bench(request.param, sandbox, provider)
         await provider.close()
 
 
-async def test_a_run_is_started_and_its_detail_comes_to_its_end(bench: Bench) -> None:
-    """The record names the task, its first stage and its results, its end, and its price if the platform names one."""
+async def test_a_run_is_started_and_its_record_ends(bench: Bench) -> None:
+    """The record has the id, the stages, the results, the end and, if the platform names one, the price."""
     bench.sandbox.next_run(spelling="kie")
     task = await bench.provider.run(bench.run)
     assert bench.started == [task.upstream_id]
@@ -115,8 +115,8 @@ async def test_a_run_is_started_and_its_detail_comes_to_its_end(bench: Bench) ->
     assert record.elapsed_s is not None
 
 
-async def test_a_run_that_fails_says_so_in_its_detail(bench: Bench) -> None:
-    """It has ended, without results."""
+async def test_a_failed_run_has_a_failed_record(bench: Bench) -> None:
+    """It has ended without results."""
     bench.sandbox.next_run(exit=1)
     task = await bench.provider.run(bench.run)
     await bench.until_ended(bench.started[0])
@@ -128,8 +128,8 @@ async def test_a_run_that_fails_says_so_in_its_detail(bench: Bench) -> None:
     assert record.outputs == ()
 
 
-async def test_a_refusal_is_rejected_with_its_code(bench: Bench) -> None:
-    """Nothing was started, and what the platform said is kept."""
+async def test_a_refused_run_is_rejected_with_its_code(bench: Bench) -> None:
+    """Nothing was started, and the platform's message is kept."""
     bench.sandbox.next_run(run_error=NO_MONEY[bench.name])
 
     with pytest.raises(UpstreamRejected) as caught:
@@ -142,8 +142,8 @@ async def test_a_refusal_is_rejected_with_its_code(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("name", [*MAKERS])
-async def test_an_upstream_that_is_not_there_is_unavailable(name: str, unused_tcp_port: int) -> None:
-    """Surely nothing was started."""
+async def test_a_platform_that_cannot_be_reached_is_unavailable(name: str, unused_tcp_port: int) -> None:
+    """Certainly nothing was started."""
     provider = MAKERS[name](f"http://127.0.0.1:{unused_tcp_port}")
 
     with pytest.raises(UpstreamUnavailable):
@@ -154,8 +154,8 @@ async def test_an_upstream_that_is_not_there_is_unavailable(name: str, unused_tc
 
 
 @pytest.mark.parametrize("fault", ["drop", "hang", "200:truncated", "200:empty", "200:html"])
-async def test_a_run_that_took_effect_and_was_not_answered_is_unclear(bench: Bench, fault: str) -> None:
-    """It is sent once, whatever became of its answer."""
+async def test_a_run_without_a_response_is_unclear(bench: Bench, fault: str) -> None:
+    """It is sent once, whatever happens to the response."""
     provider = (
         MAKERS[bench.name](bench.sandbox.origin, **keys(bench.name, bench.sandbox), timeout_s=0.5)
         if fault == "hang"
@@ -173,8 +173,8 @@ async def test_a_run_that_took_effect_and_was_not_answered_is_unclear(bench: Ben
 
 
 @pytest.mark.parametrize("fault", ["502:html", "503:empty", "500", "drop_before"])
-async def test_a_run_that_met_a_server_error_is_unclear(bench: Bench, fault: str) -> None:
-    """Nobody can tell whether it was started: a gateway speaks for a server that may have acted."""
+async def test_a_run_with_a_server_error_is_unclear(bench: Bench, fault: str) -> None:
+    """The error may be that of a gateway, and the server may have started the task."""
     bench.sandbox.next_run(run_http=fault)
 
     with pytest.raises(UpstreamUnclear):
@@ -183,8 +183,8 @@ async def test_a_run_that_met_a_server_error_is_unclear(bench: Bench, fault: str
     assert bench.asked == 1
 
 
-async def test_a_detail_that_is_not_there_yet_is_null(bench: Bench) -> None:
-    """Right after a run the record may lag behind it."""
+async def test_a_record_that_does_not_exist_yet_is_null(bench: Bench) -> None:
+    """It can lag behind the run."""
     bench.sandbox.next_run(detail_empty_polls=1)
     task = await bench.provider.run(bench.run)
 
@@ -192,8 +192,8 @@ async def test_a_detail_that_is_not_there_yet_is_null(bench: Bench) -> None:
     assert await bench.provider.read_record(task) is not None
 
 
-async def test_a_detail_that_cannot_be_read_says_how_long_to_wait(bench: Bench) -> None:
-    """An unclear answer passes on the upstream's wish to be left alone."""
+async def test_a_record_that_cannot_be_read_raises_with_the_time_to_wait(bench: Bench) -> None:
+    """The error has the platform's Retry-After."""
     bench.sandbox.next_run(detail_http="503:html*1", retry_after_s=7)
     task = await bench.provider.run(bench.run)
 
@@ -205,7 +205,7 @@ async def test_a_detail_that_cannot_be_read_says_how_long_to_wait(bench: Bench) 
 
 @pytest.fixture
 def picture(tmp_path: Path) -> File:
-    """A file in the spool."""
+    """Return a file in the spool."""
     path = tmp_path / "0"
     path.write_bytes(png())
     digest = sha256(png()).hexdigest()
@@ -219,8 +219,8 @@ def picture(tmp_path: Path) -> File:
     )
 
 
-async def test_files_go_where_a_provider_takes_them(bench: Bench, picture: File) -> None:
-    """A run with one and the file store get it whole and by its name; who takes none is not asked, and says so."""
+async def test_files_are_sent_to_providers_that_accept_them(bench: Bench, picture: File) -> None:
+    """Complete and by name, with a run and to the file store. Other providers are not called and raise."""
     run = replace(bench.run, model="bytedance/seedream-v4", files=(picture,))
     if not bench.provider.takes_files:
         with pytest.raises(UpstreamRejected):
@@ -239,8 +239,8 @@ async def test_files_go_where_a_provider_takes_them(bench: Bench, picture: File)
 
 
 @pytest.mark.parametrize("answer", ["list", "samples", "data"])
-async def test_each_printed_answer_of_the_file_store_is_read(picture: File, answer: str) -> None:
-    """One page prints three of them for the two calls."""
+async def test_each_documented_response_of_the_file_store_is_read(picture: File, answer: str) -> None:
+    """One page of the documentation has three of them for the two calls."""
     async with Sandbox() as sandbox:
         provider = make_wiro(sandbox.origin, **keys("wiro", sandbox))
         for _ in range(3):
@@ -256,8 +256,8 @@ async def test_each_printed_answer_of_the_file_store_is_read(picture: File, answ
 
 
 @pytest.mark.parametrize("fault", ["drop", "200:truncated", "502:html"])
-async def test_an_upload_without_an_answer_is_unclear_and_not_repeated(picture: File, fault: str) -> None:
-    """It may be there: a second one would be there twice."""
+async def test_an_upload_without_a_response_is_unclear_and_not_repeated(picture: File, fault: str) -> None:
+    """A repetition could store the file twice."""
     async with Sandbox() as sandbox:
         provider = make_wiro(sandbox.origin, **keys("wiro", sandbox))
         sandbox.next_file_call(file_http=fault)
@@ -269,8 +269,8 @@ async def test_an_upload_without_an_answer_is_unclear_and_not_repeated(picture: 
 
 
 @pytest.mark.parametrize("stop", ["65536", "65536:drop"])
-async def test_an_upload_that_the_upstream_breaks_off_surely_did_nothing(picture: File, stop: str) -> None:
-    """It says so in the middle, and does not read on."""
+async def test_an_upload_that_the_platform_refuses_midway_did_nothing(picture: File, stop: str) -> None:
+    """The platform responds before it has read everything."""
     picture.path.write_bytes(png() + bytes(2**24))
     large = replace(picture, size_bytes=len(png()) + 2**24)
     async with Sandbox() as sandbox:
@@ -284,8 +284,8 @@ async def test_an_upload_that_the_upstream_breaks_off_surely_did_nothing(picture
         assert sandbox.tasks == {}
 
 
-async def test_a_body_may_take_longer_than_a_call_as_long_as_it_moves(picture: File) -> None:
-    """A slow upstream is not one that stands still."""
+async def test_a_body_may_take_longer_than_the_timeout_of_a_call_while_it_moves(picture: File) -> None:
+    """A slow platform is not a stalled one."""
     size_bytes = 2**22
     picture.path.write_bytes(png() + bytes(size_bytes - len(png())))
     async with Sandbox() as sandbox:
@@ -300,21 +300,21 @@ async def test_a_body_may_take_longer_than_a_call_as_long_as_it_moves(picture: F
         assert list(sandbox.tasks) == [task.upstream_id]
 
 
-async def test_a_task_without_an_id_or_token_is_not_asked_for(bench: Bench) -> None:
-    """There is nothing to ask for it by."""
+async def test_the_record_of_a_task_without_an_id_or_token_is_not_requested(bench: Bench) -> None:
+    """There is nothing to identify it by."""
     with pytest.raises(UpstreamRejected):
         await bench.provider.read_record(UpstreamTask(upstream_id=None, socket_token=None))
 
 
-async def test_a_search_finds_nothing_where_nothing_was_started(bench: Bench) -> None:
-    """No task is made up."""
+async def test_a_search_finds_nothing_if_nothing_was_started(bench: Bench) -> None:
+    """No other task is taken for it."""
     found = await bench.provider.find(bench.run, since=0, until=2e9)
 
     assert (found.certain, found.likely) == (None, ())
 
 
-async def test_what_it_says_it_can_do_it_does(bench: Bench) -> None:
-    """A provider that streams is followed and one that stops stops; the other ones refuse both."""
+async def test_a_provider_does_what_it_declares(bench: Bench) -> None:
+    """Streaming and stopping work if it declares them, and raise if it does not."""
     bench.sandbox.next_run(hold_at="task_queue")
     task = await bench.provider.run(bench.run)
 
@@ -333,8 +333,8 @@ async def test_what_it_says_it_can_do_it_does(bench: Bench) -> None:
             await bench.provider.stop(task, started=False)
 
 
-async def test_the_check_takes_good_keys_and_refuses_others(bench: Bench) -> None:
-    """It costs nothing and starts nothing; what is wrong is told with the name of its setting."""
+async def test_the_check_accepts_valid_keys_and_refuses_others(bench: Bench) -> None:
+    """It costs nothing and starts nothing. The error names the setting."""
     await bench.provider.check()
     stranger = MAKERS[bench.name](bench.sandbox.origin)
     with pytest.raises(UpstreamRejected, match=f"check {bench.name.upper()}_API_KEY"):
@@ -344,8 +344,8 @@ async def test_the_check_takes_good_keys_and_refuses_others(bench: Bench) -> Non
     assert bench.asked == 0
 
 
-async def test_a_secret_is_in_no_error_repr_or_log(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever goes wrong: the key, the secret and a socket token stay here."""
+async def test_no_error_repr_or_log_has_a_secret(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """Key, secret and socket token, whatever goes wrong."""
     provider = MAKERS[bench.name](bench.sandbox.origin)
     said = [repr(provider), repr(TASK)]
     for call in (provider.check(), provider.run(bench.run), provider.read_record(TASK)):
@@ -408,7 +408,7 @@ _objects = st.dictionaries(_names, _trees, max_size=8)
 
 
 def _plain(tree: object) -> object:
-    """Make a tree that JSON can hold: an integer beyond 64 bits becomes a string."""
+    """Return a tree that JSON can represent: integers of more than 64 bits become strings."""
     match tree:
         case dict():
             return {name: _plain(value) for name, value in tree.items()}
@@ -426,8 +426,8 @@ _bodies = (_objects | _trees).map(_plain).map(orjson.dumps) | st.binary(max_size
 @pytest.mark.parametrize("name", [*MAKERS])
 @given(body=_bodies, status=st.sampled_from((200, 200, 200, 201, 302, 401, 404, 422, 429, 500, 502)))
 @settings(max_examples=60, deadline=None)
-def test_whatever_the_upstream_answers_only_its_errors_come_out(name: str, body: bytes, status: int) -> None:
-    """Any JSON, or none, under any status: it is read, or an UpstreamError says that it cannot be."""
+def test_any_response_is_read_or_raises_an_upstream_error(name: str, body: bytes, status: int) -> None:
+    """Any JSON or none, with any status."""
     asyncio.run(_answered(MAKERS[name], body, status))
 
 

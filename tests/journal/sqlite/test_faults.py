@@ -1,4 +1,8 @@
-"""What the journal in a file does when the disk, a row or its thread fails: it answers everybody, and logs it once."""
+"""
+Failures of the disk, of stored data and of threads: every caller gets an error, and each failure is logged once.
+
+Covers availability and damage.
+"""
 
 import asyncio
 import resource
@@ -37,13 +41,13 @@ async def journal(path: Path) -> AsyncIterator[SQLiteJournal]:
 
 @pytest.fixture(autouse=True)
 def always_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every check write something."""
+    """Make every check write something."""
     monkeypatch.setattr(sqlite_journal, "CHECK_WRITE_S", 0.0)
 
 
 @contextmanager
 def full_disk(path: Path) -> Iterator[None]:
-    """Let no file of this process grow beyond the journal's log as it is."""
+    """Keep the files of this process from growing beyond the current size of the journal's log."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.with_name("relay.db-wal").stat().st_size, hard))
     try:
@@ -70,20 +74,20 @@ async def create(journal: SQLiteJournal, task: str) -> None:
 
 
 async def create_ended(journal: SQLiteJournal, task: str) -> None:
-    """Add a task that has ended, and so has a stored snapshot."""
+    """Add a task that has ended and has a stored snapshot."""
     await create(journal, task)
     later = [line(task, 2), event(task, 3, "done", State.SUCCEEDED, Done(verdict="succeeded"))]
     await journal.append(later, snapshot=fold(begin(submit(task), journal.epoch), later))
 
 
 def change(path: Path, statement: str) -> None:
-    """Damage the file behind the journal's back."""
+    """Change the file over another connection."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(statement)
 
 
 def spoil(path: Path) -> None:
-    """Write over the second half of a file."""
+    """Overwrite the second half of a file."""
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(size // 2)
@@ -97,8 +101,8 @@ async def read(journal: SQLiteJournal, task: str) -> object:
 # The disk
 
 
-async def test_a_full_disk_is_told_once_and_shows_in_the_check(path: Path, journal: SQLiteJournal) -> None:
-    """However many writes fail: one line when it begins, one when it is over, and the check agrees each time."""
+async def test_a_full_disk_is_logged_once_and_fails_the_check(path: Path, journal: SQLiteJournal) -> None:
+    """One line when it begins and one when it is over, however many writes fail."""
     await create(journal, "a")
     assert await journal.check() is None
     with capture_logs() as logs:
@@ -114,16 +118,16 @@ async def test_a_full_disk_is_told_once_and_shows_in_the_check(path: Path, journ
     await journal.append([line("a", 2)])
 
 
-async def test_a_check_finds_a_full_disk_that_nobody_has_met(path: Path, journal: SQLiteJournal) -> None:
-    """It writes by itself; when it cannot, it says so before a task is lost by it."""
+async def test_a_check_finds_a_full_disk_before_a_write_fails(path: Path, journal: SQLiteJournal) -> None:
+    """It writes something itself."""
     await create(journal, "a")
     with full_disk(path):
         assert await journal.check() == "the store cannot be written"
     assert await journal.check() is None
 
 
-async def test_many_checks_at_once_write_once(journal: SQLiteJournal) -> None:
-    """Anybody may ask, as often as they like."""
+async def test_concurrent_checks_share_one_write(journal: SQLiteJournal) -> None:
+    """However often a load balancer asks."""
     statements: list[str] = []
     journal._opened().database.writes.set_trace_callback(statements.append)
     assert await asyncio.gather(*(journal.check() for _ in range(50))) == [None] * 50
@@ -133,7 +137,7 @@ async def test_many_checks_at_once_write_once(journal: SQLiteJournal) -> None:
 async def test_a_store_that_hangs_fails_the_check(
     path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that answers nothing must not keep whoever asks."""
+    """The check returns although the disk does not respond."""
     monkeypatch.setattr(sqlite_journal, "CHECK_TIMEOUT_S", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -147,14 +151,14 @@ async def test_a_store_that_hangs_fails_the_check(
 
 
 class Oddity(BaseException):
-    """No error of ours, of SQLite's or of Python's library."""
+    """An error that no code expects."""
 
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), OverflowError("odd"), StopIteration(), Oddity()])
-async def test_whatever_breaks_the_writer_everybody_is_answered(
+async def test_any_error_in_the_writer_is_raised_to_all_callers(
     journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    """Those of that commit and all who come later; when it works again, so does the journal."""
+    """Those of that commit and later ones. When the error is gone, the journal works again."""
     await create(journal, "a")
     writer = journal._opened().writer
 
@@ -190,10 +194,10 @@ async def test_work_that_violates_a_constraint_fails_alone(path: Path, journal: 
     assert await journal.check() is None
 
 
-async def test_one_append_that_breaks_the_writer_takes_no_other_with_it(
+async def test_an_append_that_raises_in_the_writer_fails_alone(
     path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What waits is committed together; the one that cannot be is found, and told once though it is tried again."""
+    """The others of its commit are repeated. The error is logged once."""
     for task in ("a", "b", "c"):
         await create(journal, task)
     writer = journal._opened().writer
@@ -231,8 +235,8 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_a_damaged_state_is_that_task_s_error(path: Path, journal: SQLiteJournal, damage: str) -> None:
-    """At once, as a StoreDamaged that names it and quotes nothing; every other call and task is as it was."""
+async def test_a_damaged_state_fails_the_calls_of_that_task(path: Path, journal: SQLiteJournal, damage: str) -> None:
+    """With a StoreDamaged that names the task and quotes no data. All other calls and tasks work."""
     for task in ("bad", "good"):
         await create_ended(journal, task)
     change(path, DAMAGES[damage])
@@ -266,10 +270,10 @@ async def test_a_damaged_state_is_that_task_s_error(path: Path, journal: SQLiteJ
         ("DELETE FROM events WHERE task = 'bad' AND seq = 2", read),
     ],
 )
-async def test_any_damaged_part_is_an_error_of_that_task(
+async def test_any_damaged_part_fails_the_calls_of_that_task(
     path: Path, statement: str, call: Callable[[SQLiteJournal, str], Awaitable[object]]
 ) -> None:
-    """Its record, its log, a gap in it: never a ValueError, which would be the caller's fault, and never nothing."""
+    """Its data, its log, a gap in it: not a ValueError, which would blame the caller, and not null."""
     first = SQLiteJournal(path)
     await first.open(lock=True)
     for task in ("bad", "good"):
@@ -291,8 +295,8 @@ async def test_any_damaged_part_is_an_error_of_that_task(
         await journal.close()
 
 
-async def test_a_damaged_state_does_not_keep_others_from_being_removed(path: Path, journal: SQLiteJournal) -> None:
-    """Retention goes on, and the damaged one goes by its age, too."""
+async def test_a_damaged_state_does_not_stop_retention(path: Path, journal: SQLiteJournal) -> None:
+    """The damaged task is deleted by its age, too."""
     for task in ("bad", "good"):
         await create_ended(journal, task)
     change(path, DAMAGES["state"])
@@ -300,10 +304,10 @@ async def test_a_damaged_state_does_not_keep_others_from_being_removed(path: Pat
 
 
 @pytest.mark.parametrize("error", [StopIteration(), KeyError("prompt"), ValueError("secret")])
-async def test_no_error_of_what_is_stored_leaves_the_journal(
+async def test_any_error_in_a_query_is_a_store_error(
     journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Whatever a query raises; a StopIteration would never even reach who awaits it."""
+    """A StopIteration would not even reach the caller."""
 
     def broken(_connection: sqlite3.Connection) -> tuple[str, ...]:
         raise error
@@ -316,8 +320,8 @@ async def test_no_error_of_what_is_stored_leaves_the_journal(
     assert await journal.unfinished() == ()
 
 
-async def test_damaged_pages_are_an_error_and_no_end(path: Path) -> None:
-    """Bytes in the middle of the file that are no longer SQLite's: whoever asks is told, and nothing hangs."""
+async def test_damaged_pages_are_store_errors(path: Path) -> None:
+    """Callers get an error, and nothing hangs."""
     journal = SQLiteJournal(path)
     await journal.open(lock=True)
     for number in range(50):

@@ -1,4 +1,8 @@
-"""One relay has the journal's file, by whatever name, and notices when it is taken away, replaced or restored."""
+"""
+Locking: one relay uses the file, under any path, and notices when it is deleted, replaced, overwritten or restored.
+
+Covers high_water_mark, too.
+"""
 
 import asyncio
 import os
@@ -54,7 +58,7 @@ async def append(journal: SQLiteJournal, task: str, seq: int) -> None:
 
 
 def copy(path: Path, to: Path) -> None:
-    """Make a backup as docs/operating.md describes, also of a running relay."""
+    """Make a backup as docs/operating.md describes, which also works while a relay is running."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM INTO ?", (str(to),))
 
@@ -76,10 +80,10 @@ def by_hard_link(path: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("link", [by_symlink, by_folder, by_hard_link])
-async def test_a_second_name_is_the_same_journal(
+async def test_a_second_path_to_the_file_is_refused(
     path: Path, tmp_path: Path, link: Callable[[Path, Path], None]
 ) -> None:
-    """Refused in this process and in another, in one line; the first one loses nothing by the attempt."""
+    """In this process and another, with a one-line error. The first journal is not affected."""
     other = tmp_path / "other" / "relay.db"
     other.parent.mkdir()
     async with opened(path) as journal:
@@ -136,10 +140,10 @@ def remove_log(path: Path) -> None:
 
 
 @pytest.mark.parametrize("accident", [remove, remove_all, move, replace, overwrite, truncate, remove_log])
-async def test_a_store_that_is_taken_away_is_noticed(
+async def test_a_file_that_is_deleted_replaced_or_overwritten_is_noticed(
     path: Path, monkeypatch: pytest.MonkeyPatch, accident: Callable[[Path], None]
 ) -> None:
-    """No task is made in it any more, appends end too, the check says why, and the log does, once."""
+    """No task is created any more, appends end, the check fails, and it is logged once."""
     monkeypatch.setattr(writer, "CHECK_S", 0.0)
     journal = SQLiteJournal(path)
     await journal.open(lock=True)
@@ -168,8 +172,8 @@ async def test_a_store_that_is_taken_away_is_noticed(
     await journal.close()
 
 
-async def test_a_store_that_is_put_back_goes_on(path: Path) -> None:
-    """A file that was only moved for a while is the same one."""
+async def test_a_file_that_is_moved_back_is_used_again(path: Path) -> None:
+    """It is the same file."""
     async with opened(path) as journal:
         await create(journal, "a")
         await asyncio.to_thread(move, path)
@@ -179,8 +183,8 @@ async def test_a_store_that_is_put_back_goes_on(path: Path) -> None:
         await append(journal, "a", 2)
 
 
-async def test_what_others_may_do_to_a_running_store_is_no_accident(path: Path) -> None:
-    """Commands beside it, a backup, a checkpoint, and a vacuum that makes it smaller."""
+async def test_normal_maintenance_is_not_taken_for_an_accident(path: Path) -> None:
+    """Commands, a backup, a checkpoint, and a vacuum that shrinks the file."""
     async with opened(path) as journal:
         await create(journal, "a")
         for seq in range(2, 400):
@@ -198,7 +202,7 @@ async def test_what_others_may_do_to_a_running_store_is_no_accident(path: Path) 
 
 
 async def test_checks_from_two_threads_do_not_alarm_each_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file changes between their looks."""
+    """The file can change between the two."""
     monkeypatch.setattr(writer, "CHECK_S", 0.0)
     monkeypatch.setattr(sqlite_journal, "CHECK_WRITE_S", 0.0)
     async with opened(path) as journal:
@@ -212,7 +216,7 @@ async def test_checks_from_two_threads_do_not_alarm_each_other(path: Path, monke
 
 
 async def run(path: Path, task: str, *, lines: int = 3) -> str:
-    """Have a relay run for a while and close; return its epoch."""
+    """Open the journal, append to it and close it; return its epoch."""
     async with opened(path) as journal:
         await create(journal, task)
         for seq in range(2, lines + 2):
@@ -227,7 +231,7 @@ async def epoch_of(path: Path) -> str:
 
 @pytest.mark.parametrize("by", ["replaced", "overwritten"])
 async def test_a_restored_backup_of_a_clean_stop_has_a_new_epoch(path: Path, by: str) -> None:
-    """What was committed since is gone, so no cursor of before may be resumed; from then on it is an ordinary store."""
+    """Later commits are missing, so old cursors must not be resumed. After that it is a normal file."""
     before = await run(path, "a")
     backup = path.with_name("backup")
     shutil.copy(path, backup)
@@ -267,8 +271,8 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("restored", [True, False])
-async def test_a_backup_of_the_same_run_has_a_new_epoch_after_a_kill(path: Path, restored: bool) -> None:
-    """One event later is enough. Killed and not restored, the file has lost nothing and keeps its epoch."""
+async def test_a_backup_restored_after_a_kill_has_a_new_epoch(path: Path, restored: bool) -> None:
+    """A single missing event is enough. A file that was killed but not restored keeps its epoch."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", CHILD, str(path), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -289,8 +293,8 @@ async def test_a_backup_of_the_same_run_has_a_new_epoch_after_a_kill(path: Path,
     assert (await epoch_of(path) == epoch) == (not restored)
 
 
-async def test_a_file_that_is_brought_elsewhere_has_a_new_epoch(path: Path, tmp_path: Path) -> None:
-    """Nothing there says how far it had come: alone, or with all that lies beside it."""
+async def test_a_file_that_is_moved_to_another_directory_has_a_new_epoch(path: Path, tmp_path: Path) -> None:
+    """Alone or with its other files: there is no mark of this path to compare it with."""
     before = await run(path, "a")
     alone = tmp_path / "alone.db"
     shutil.copy(path, alone)
@@ -301,8 +305,8 @@ async def test_a_file_that_is_brought_elsewhere_has_a_new_epoch(path: Path, tmp_
     assert await epoch_of(path) == before
 
 
-async def test_a_command_beside_it_changes_no_epoch(path: Path) -> None:
-    """It does not run the journal, so it does not judge it, not even an older copy."""
+async def test_opening_without_the_lock_does_not_change_the_epoch(path: Path) -> None:
+    """Not even that of a restored copy: only the relay that runs it decides."""
     before = await run(path, "a")
     backup = path.with_name("backup")
     shutil.copy(path, backup)
@@ -314,8 +318,8 @@ async def test_a_command_beside_it_changes_no_epoch(path: Path) -> None:
     assert await epoch_of(path) != before
 
 
-async def test_a_file_of_a_relay_that_left_no_mark_keeps_its_epoch(path: Path) -> None:
-    """An update is no restore."""
+async def test_a_file_without_a_mark_keeps_its_epoch(path: Path) -> None:
+    """Earlier versions left none, and an update is not a restore."""
     before = await run(path, "a")
     path.with_name("relay.db.lock").write_bytes(b"")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -323,8 +327,8 @@ async def test_a_file_of_a_relay_that_left_no_mark_keeps_its_epoch(path: Path) -
     assert await epoch_of(path) == before
 
 
-def test_marks_are_read_back_and_anything_else_is_none() -> None:
-    """Each is as long as the last."""
+def test_marks_are_decoded_and_anything_else_is_null() -> None:
+    """All marks have the same length."""
     marks = [
         HighWaterMark(epoch="0f" * 8, inode=7),
         HighWaterMark(epoch="0f" * 8, inode=2**63, task="t" * 26, seq=10**9),

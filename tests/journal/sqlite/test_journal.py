@@ -1,4 +1,8 @@
-"""What only the journal in a file can promise: it outlives its process, is one relay's, and private."""
+"""
+The guarantees of the SQLite journal beyond the contract: it is durable, locked, private and upgraded.
+
+Covers database, reader, upgrades and writer, too.
+"""
 
 import asyncio
 import os
@@ -45,7 +49,7 @@ async def journal(path: Path) -> AsyncIterator[SQLiteJournal]:
 
 @contextmanager
 def held_up(path: Path) -> Iterator[None]:
-    """Keep every other connection from writing, as a slow disk would."""
+    """Block all other writers, as a slow disk would."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -79,7 +83,7 @@ async def seqs(journal: SQLiteJournal, task: str) -> list[int]:
 
 
 async def test_a_reopened_file_has_everything(path: Path) -> None:
-    """Log, record, snapshot, secrets, lists and epoch are what they were."""
+    """Log, task, snapshot, secrets, lists and epoch are what they were."""
     events = [submit("a"), line("a", 2), line("a", 3)]
     async with opened(path) as journal:
         await create(journal, "a")
@@ -140,8 +144,8 @@ asyncio.run(main())
 """
 
 
-async def test_a_killed_process_loses_nothing_that_was_answered(path: Path) -> None:
-    """After SIGKILL amid appends, every seq whose append had returned is there, under the same epoch."""
+async def test_a_killed_process_loses_no_append_that_returned(path: Path) -> None:
+    """After SIGKILL during appends, the epoch is the same, too."""
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, str(path), stdout=asyncio.subprocess.PIPE)
     assert child.stdout is not None
     epoch = (await child.stdout.readline()).split()[1].decode()
@@ -168,8 +172,8 @@ async def test_a_killed_process_loses_nothing_that_was_answered(path: Path) -> N
 
 
 @pytest.mark.parametrize("ending", ["closed", "killed"])
-async def test_the_epoch_changes_when_the_machine_went_down_under_a_running_relay(path: Path, ending: str) -> None:
-    """Commits that were not synced may be lost then; a relay that had closed had synced them."""
+async def test_the_epoch_changes_when_the_machine_went_down_while_a_relay_was_running(path: Path, ending: str) -> None:
+    """Commits that were not synced may be lost. A relay that was closed has synced them."""
     async with opened(path) as journal:
         epoch = journal.epoch
     if ending == "killed":
@@ -189,8 +193,8 @@ async def test_the_epoch_changes_when_the_machine_went_down_under_a_running_rela
 # One relay's, and private
 
 
-async def test_a_second_relay_is_told_who_is_there(path: Path, journal: SQLiteJournal) -> None:
-    """The lock is had by one at a time: the next is told in one line, and has it after the first is closed."""
+async def test_a_second_relay_is_refused(path: Path, journal: SQLiteJournal) -> None:
+    """The error is one line. After the first one is closed, the second one gets the lock."""
     second = SQLiteJournal(path)
     with pytest.raises(ConfigError) as caught:
         await second.open(lock=True)
@@ -204,7 +208,7 @@ async def test_a_second_relay_is_told_who_is_there(path: Path, journal: SQLiteJo
 
 
 def made_old(path: Path, version: int) -> None:
-    """Write what is in a file into one of an older schema, in its place."""
+    """Replace a file by one of an older schema with the same content."""
     if version == 4:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("ALTER TABLE tasks DROP COLUMN checked")
@@ -233,7 +237,7 @@ def made_old(path: Path, version: int) -> None:
 
 
 def schema_of(path: Path) -> set[tuple[str, str, str]]:
-    """Return every table and index of a file, with its columns."""
+    """Return every table and index of a file with its columns."""
     with closing(sqlite3.connect(path)) as connection:
         names = connection.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'").fetchall()
         return {
@@ -242,8 +246,8 @@ def schema_of(path: Path) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
-async def test_a_file_of_an_older_schema_is_brought_up_to_date(path: Path, version: int) -> None:
-    """What is in it stays and is found as in a new one; a task of long ago has no files."""
+async def test_a_file_of_an_older_schema_is_upgraded(path: Path, version: int) -> None:
+    """Its tasks stay and are found as in a new file; old ones have no files."""
     async with opened(path) as journal:
         await create(journal, "a", tags=("long-video", "Frühling"))
         await create(journal, "b", tags=("long-video",))
@@ -267,10 +271,8 @@ async def test_a_file_of_an_older_schema_is_brought_up_to_date(path: Path, versi
     assert schema_of(path) == schema_of(fresh)
 
 
-async def test_what_was_committed_moves_into_the_file_beside_the_writing(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No commit has to do it, and nobody has to close the journal for it."""
+async def test_checkpoints_are_made_while_appends_go_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a commit nor closing the journal has to make them."""
     monkeypatch.setattr(checkpoints, "PAUSE_S", 0.0)
     async with opened(path) as journal:
         await create(journal, "a")
@@ -280,7 +282,7 @@ async def test_what_was_committed_moves_into_the_file_beside_the_writing(
 
 
 def tasks_without_the_log(path: Path) -> list[str]:
-    """Read the file alone, as if there were no write-ahead log beside it."""
+    """Read the file as if there were no write-ahead log."""
     with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as connection:
         try:
             return [task for (task,) in connection.execute("SELECT id FROM tasks")]
@@ -288,8 +290,8 @@ def tasks_without_the_log(path: Path) -> list[str]:
             return []
 
 
-async def test_without_the_lock_several_may_open(path: Path, journal: SQLiteJournal) -> None:
-    """A command beside a running relay sees its tasks, and all agree on one key."""
+async def test_several_may_open_the_file_without_the_lock(path: Path, journal: SQLiteJournal) -> None:
+    """A command beside a running relay sees its tasks, and all get the same secret."""
     await create(journal, "a")
     async with opened(path, lock=False) as one, opened(path, lock=False) as two:
         assert await seqs(one, "a") == [1]
@@ -298,8 +300,8 @@ async def test_without_the_lock_several_may_open(path: Path, journal: SQLiteJour
         assert len(set(kept)) == 1
 
 
-async def test_the_first_openers_of_a_new_file_make_it_once(path: Path) -> None:
-    """Those that come to a missing file at the same moment end up in the same journal."""
+async def test_a_new_file_is_created_once(path: Path) -> None:
+    """Processes that open a missing file at the same time share one journal."""
     journals = [SQLiteJournal(path) for _ in range(8)]
     await asyncio.gather(*(journal.open(lock=False) for journal in journals))
     kept = await asyncio.gather(*(journal.keep_secret("key", f"of {n}") for n, journal in enumerate(journals)))
@@ -310,8 +312,8 @@ async def test_the_first_openers_of_a_new_file_make_it_once(path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", ["missing", "empty and readable"])
-async def test_nobody_else_can_read_the_file(path: Path, before: str) -> None:
-    """All files of the journal are their owner's alone, whatever the umask and whoever made the first."""
+async def test_only_the_owner_can_read_the_file(path: Path, before: str) -> None:
+    """All files of the journal, whatever the umask, and however the first one was created."""
     umask = os.umask(0)
     try:
         if before != "missing":
@@ -376,10 +378,10 @@ async def _make(path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("lock", [True, False])
-async def test_what_cannot_be_opened_is_told_in_one_line(
+async def test_a_file_that_cannot_be_opened_is_a_one_line_error(
     path: Path, prepare: Callable[[Path], Path], reason: str, lock: bool
 ) -> None:
-    """The operator reads which file it is and what is wrong; the file is as it was and nobody holds it."""
+    """It names the file and the reason. The file is unchanged and not locked."""
     place = await asyncio.to_thread(prepare, path)
     before = place.stat() if place.is_file() else None
     for _ in range(2):
@@ -393,8 +395,8 @@ async def test_what_cannot_be_opened_is_told_in_one_line(
     assert (before and (before.st_mode, before.st_size)) == (after and (after.st_mode, after.st_size))
 
 
-async def test_a_folder_that_cannot_be_written_is_told() -> None:
-    """A new file in such a folder is a ConfigError, not a traceback. Not even root can write to this one."""
+async def test_a_directory_that_cannot_be_written_is_a_config_error() -> None:
+    """Not a traceback. Not even root can write to this one."""
     with pytest.raises(ConfigError, match="cannot open"):
         async with opened(Path("/proc/self/relay.db")):
             pass
@@ -403,8 +405,8 @@ async def test_a_folder_that_cannot_be_written_is_told() -> None:
 # The writer
 
 
-async def test_what_waits_is_committed_together(path: Path, journal: SQLiteJournal) -> None:
-    """A hundred appends that pile up behind a busy disk make two commits: the one under way and all the others."""
+async def test_pending_appends_are_committed_together(path: Path, journal: SQLiteJournal) -> None:
+    """A hundred appends behind a busy disk take two commits: the current one and one for all others."""
     for n in range(100):
         await create(journal, f"t{n}")
     commits: list[Sequence[Appended]] = []
@@ -419,7 +421,7 @@ async def test_what_waits_is_committed_together(path: Path, journal: SQLiteJourn
 
 
 async def test_one_bad_job_of_a_commit_fails_alone(path: Path, journal: SQLiteJournal) -> None:
-    """What is committed together with a wrong job is not harmed by it."""
+    """The other jobs of the same commit are not affected."""
     await create(journal, "a")
     await create(journal, "b")
     with held_up(path):
@@ -442,8 +444,8 @@ async def test_one_bad_job_of_a_commit_fails_alone(path: Path, journal: SQLiteJo
     assert await seqs(journal, "b") == [1, 2]
 
 
-async def test_work_that_breaks_off_is_undone_alone(path: Path, journal: SQLiteJournal) -> None:
-    """What a job wrote before its mistake goes; what others wrote in the same commit stays."""
+async def test_work_that_raises_is_rolled_back_alone(path: Path, journal: SQLiteJournal) -> None:
+    """What other jobs of the same commit wrote stays."""
     await create(journal, "a")
     writer = journal._opened().writer
 
@@ -463,8 +465,8 @@ async def test_work_that_breaks_off_is_undone_alone(path: Path, journal: SQLiteJ
     assert await seqs(journal, "a") == [1, 2]
 
 
-async def test_what_must_be_on_disk_is_synced(journal: SQLiteJournal) -> None:
-    """Commits with a `create` or a `keep` are synced before they are answered; appends alone are not."""
+async def test_intents_and_secrets_are_synced(journal: SQLiteJournal) -> None:
+    """The commits of `create` and `keep_secret` are; appends alone are not."""
     statements: list[str] = []
     journal._opened().database.writes.set_trace_callback(statements.append)
 
@@ -480,7 +482,7 @@ async def test_what_must_be_on_disk_is_synced(journal: SQLiteJournal) -> None:
 
 
 async def test_reads_do_not_wait_for_writes(path: Path, journal: SQLiteJournal) -> None:
-    """While a write is held up, reads are answered from what is committed, and the loop runs."""
+    """While a write is blocked, reads return what is committed, and the event loop runs."""
     await create(journal, "a")
     with held_up(path):
         appending = asyncio.create_task(journal.append([line("a", 2)]))
@@ -491,8 +493,10 @@ async def test_reads_do_not_wait_for_writes(path: Path, journal: SQLiteJournal) 
     assert await seqs(journal, "a") == [1, 2]
 
 
-async def test_a_caller_that_is_cancelled_behind_a_slow_disk_has_its_commit(path: Path, journal: SQLiteJournal) -> None:
-    """The commit is made and heard of though nobody waits for its answer any more."""
+async def test_the_append_of_a_caller_that_is_cancelled_during_a_slow_write_is_committed(
+    path: Path, journal: SQLiteJournal
+) -> None:
+    """Listeners receive it although no caller is waiting."""
     await create(journal, "a")
     heard: list[Appended] = []
     journal.listen(heard.extend)
@@ -511,7 +515,7 @@ async def test_a_caller_that_is_cancelled_behind_a_slow_disk_has_its_commit(path
 
 
 async def test_close_waits_for_a_slow_disk(path: Path) -> None:
-    """What was appended before `close` is in the file when it returns, even if the closer lost its patience once."""
+    """Appends before `close` are in the file when it returns, even if one call of it was cancelled."""
     journal = SQLiteJournal(path)
     await journal.open(lock=True)
     await create(journal, "a")
@@ -531,8 +535,8 @@ async def test_close_waits_for_a_slow_disk(path: Path) -> None:
         assert await seqs(again, "a") == [1, 2]
 
 
-async def test_a_full_disk_is_an_os_error_and_the_append_can_be_made_again(path: Path, journal: SQLiteJournal) -> None:
-    """Nothing of a failed commit is there or heard of; when there is room again the same call succeeds."""
+async def test_a_full_disk_is_an_os_error_and_the_append_can_be_repeated(path: Path, journal: SQLiteJournal) -> None:
+    """A failed commit has no effect. With space again, the same call succeeds."""
     await create(journal, "a")
     await journal.append([line("a", 2)])
     heard: list[Appended] = []
@@ -555,8 +559,8 @@ async def test_a_full_disk_is_an_os_error_and_the_append_can_be_made_again(path:
     assert [entry.seq for each in heard for entry in each.entries] == [3, 4]
 
 
-async def test_a_listener_that_breaks_its_word_does_not_hang_the_writers(journal: SQLiteJournal) -> None:
-    """If a listener raises, the loop's exception handler is called, and the append returns all the same."""
+async def test_a_listener_that_raises_does_not_block_appends(journal: SQLiteJournal) -> None:
+    """The loop's exception handler is called, and the append returns."""
     told: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
 
@@ -570,8 +574,8 @@ async def test_a_listener_that_breaks_its_word_does_not_hang_the_writers(journal
     assert await seqs(journal, "a") == [1]
 
 
-def test_a_loop_that_ends_without_closing_leaves_a_sound_file(path: Path) -> None:
-    """What the loop left behind is committed; the journal's thread neither crashes nor keeps the process."""
+def test_a_loop_that_ends_without_closing_leaves_an_intact_file(path: Path) -> None:
+    """Pending appends are committed. The threads neither crash nor keep the process alive."""
 
     async def leave(stack: ExitStack) -> SQLiteJournal:
         journal = SQLiteJournal(path)
@@ -595,8 +599,8 @@ def test_a_loop_that_ends_without_closing_leaves_a_sound_file(path: Path) -> Non
     left._opened().database.close()
 
 
-async def test_a_folder_of_another_user_is_named_with_both_uids(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A volume belongs to root at first, and the image's relay does not run as root."""
+async def test_a_directory_of_another_user_is_named_with_both_uids(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Docker volume belongs to root at first, and the image's relay does not run as root."""
 
     def refuse(name: str, *_: object, **__: object) -> int:
         raise PermissionError(13, "Permission denied", name)
