@@ -68,7 +68,7 @@ class LogSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One part of a streamed answer, such as its reasoning or its text, as far as it is known."""
+    """One part of a streamed answer, such as its reasoning or its text. It may still grow."""
 
     kind: str
     text: str

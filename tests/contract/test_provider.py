@@ -24,7 +24,7 @@ from relay.sandbox import File as Arrived
 from relay.sandbox import Sandbox
 from tests.sample_files import png
 
-KEY, SECRET = "a-key-that-nobody-may-read", "a-secret-that-nobody-may-read"
+KEY, SECRET = "a-key-that-must-not-leak", "a-secret-that-must-not-leak"
 TASK = UpstreamTask(upstream_id="2221", socket_token="s0cketT0ken")
 
 Make = Callable[..., Provider]

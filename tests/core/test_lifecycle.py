@@ -157,7 +157,7 @@ def test_any_signals_give_a_complete_log_that_ends_once(script: list[tuple[Signa
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     seen = [event.type for event in events if event.type in set(Stage)]
     assert len(seen) == len(set(seen))
-    # Until the upstream takes the task, `submitting` and `held` may alternate; nothing else goes back.
+    # Until the platform accepts the task, `submitting` and `held` may alternate. Nothing else goes back.
     ranks = [max(RANK[event.state], RANK[State.HELD]) for event in events]
     assert ranks == sorted(ranks)
     assert [event.type for event in events].count("done") == 1
@@ -250,8 +250,8 @@ def test_missed_stages_are_added_with_their_times() -> None:
     lifecycle.receive(StageSeen(stage=Stage.START), T0 + 9)
     clock = {Stage.QUEUE: T0, Stage.ACCEPT: T0 + 4, Stage.START: T0 + 8}
     events = lifecycle.receive(RecordRead(record=Record(phase="open", status="task_start", stages=clock)), T0 + 10)
-    learnt = [(event.type, event.at, event.source) for event in events]
-    assert learnt == [("queue", T0, Source.RECONCILED), ("accept", T0 + 4, Source.RECONCILED)]
+    found = [(event.type, event.at, event.source) for event in events]
+    assert found == [("queue", T0, Source.RECONCILED), ("accept", T0 + 4, Source.RECONCILED)]
 
 
 def test_progress_is_merged_and_flushed_before_any_other_event() -> None:
@@ -608,7 +608,7 @@ def test_a_hold_is_written_only_when_it_changes() -> None:
 
 
 def logged(events: list[Event]) -> list[tuple[Source, str, int]]:
-    """Return what was written to the log: how it was learnt, the text, and before how many units it goes."""
+    """Return what was written to the log: the source, the text, and its place in units from the end."""
     return [
         (event.source, event.data.log.text, getattr(event.data.log, "before", 0))
         for event in events

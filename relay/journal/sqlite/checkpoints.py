@@ -1,8 +1,8 @@
 """
 The thread that moves committed data from SQLite's write-ahead log into the database file.
 
-By default SQLite does this inside a commit, every so many pages, and all callers that wait for the commit wait for the
-disk. This thread does it concurrently. The writer's own limit remains for a log that grows faster than that.
+By default SQLite does this inside a commit, once the log has a certain size, and all callers that wait for the commit
+wait for the disk. This thread does it concurrently. The writer's own limit remains for a log that grows faster than that.
 """
 
 import sqlite3

@@ -226,7 +226,7 @@ async def test_an_append_that_raises_in_the_writer_fails_alone(
 
 DAMAGES = {
     "state": "UPDATE tasks SET snapshot = substr(snapshot, 1, 40) WHERE id = 'bad'",
-    "state of nobody": "UPDATE tasks SET snapshot = x'7b7d' WHERE id = 'bad'",
+    "state without fields": "UPDATE tasks SET snapshot = x'7b7d' WHERE id = 'bad'",
     "state of another": "UPDATE tasks SET snapshot = (SELECT snapshot FROM tasks WHERE id = 'good') WHERE id = 'bad'",
     "no state": "UPDATE tasks SET snapshot = NULL WHERE id = 'bad'",
     "no state and no log": "UPDATE tasks SET snapshot = NULL, snapshot_seq = NULL WHERE id = 'bad'",

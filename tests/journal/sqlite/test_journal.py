@@ -461,7 +461,7 @@ async def test_work_that_raises_is_rolled_back_alone(path: Path, journal: SQLite
         await broken
     await appending
 
-    assert await journal.keep_secret("half", "anew") == "anew"
+    assert await journal.keep_secret("half", "again") == "again"
     assert await seqs(journal, "a") == [1, 2]
 
 
@@ -589,7 +589,7 @@ def test_a_loop_that_ends_without_closing_leaves_an_intact_file(path: Path) -> N
 
     async def look() -> None:
         async with opened(path) as journal:
-            # The writer whose loop is closed can tell nobody when it is done.
+            # The writer has no loop any more on which it could report that it is done.
             while await seqs(journal, "a") != [1, 2]:  # noqa: ASYNC110
                 await asyncio.sleep(0)
 
