@@ -1,7 +1,7 @@
 """
 The lifecycle: the guarantees of every task, and the effect of single signals.
 
-Tests also events, signals and the parts that only the lifecycle uses: event_writer, log_sync, merge, record_reader and
+Tests also events, signals and the parts that only the lifecycle uses: event_writer, log_sync, record_reader and
 stalls.
 """
 
@@ -776,3 +776,48 @@ def test_a_stated_failure_announces_no_results() -> None:
     events = lifecycle.receive(RecordRead(record=failed, source=Source.CALLBACK), T0 + 2)
 
     assert [(event.type, event.state, event.at) for event in events] == [("done", State.FAILED, T0 + 1)]
+
+
+@pytest.mark.parametrize(
+    ("signal", "verdict", "evidence"),
+    [
+        (Withdrawn(), "canceled", ("relay: canceled before it was sent to the platform",)),
+        (GivenUp(evidence=("relay: not found",)), "lost", ("relay: not found",)),
+    ],
+)
+def test_a_task_can_end_without_the_platform(signal: Signal, verdict: str, evidence: tuple[str, ...]) -> None:
+    """It has its reason, and nothing happens to it after that."""
+    lifecycle, _ = begun()
+    done = done_of(lifecycle.receive(signal, T0 + 1))
+    assert (done.verdict, done.evidence) == (verdict, evidence)
+    assert lifecycle.next_deadline() is None
+    assert lifecycle.check_at is None
+    assert lifecycle.receive(Accepted(upstream_id="7"), T0 + 2) == []
+    assert lifecycle.handle_deadline(T0 + 1e6) == []
+
+
+def test_a_stage_is_written_once_and_an_impossible_event_never() -> None:
+    """Frames can repeat a stage, and a task that the platform has accepted cannot be queued again."""
+    _, events = followed(
+        Accepted(upstream_id="7"),
+        StageSeen(stage=Stage.START),
+        StageSeen(stage=Stage.START),
+        Held(reason="x", position=1),
+    )
+    assert [event.type for event in events] == ["submit", "submitted", "start"]
+
+
+def test_a_frame_without_the_results_that_it_announces_has_the_record_read() -> None:
+    """`postprocess_end` is written with the results."""
+    lifecycle, events = followed(Accepted(upstream_id="7"), StageSeen(stage=Stage.POSTPROCESS_END))
+    assert [event.type for event in events] == ["submit", "submitted"]
+    assert lifecycle.check_at == T0 + 1
+
+
+def test_an_unconfirmed_cancellation_ends_canceled() -> None:
+    """The terminal frame decides after SETTLE_S, without results."""
+    lifecycle, _ = followed(Accepted(upstream_id="7"), EndSeen(how="canceled"))
+    events = lifecycle.handle_deadline(T0 + 1 + SETTLE_S)
+    assert [event.type for event in events] == ["done"]
+    assert done_of(events).verdict == "canceled"
+    assert done_of(events).evidence == ("frame: the task canceled", "record: did not confirm the end within 120 s")

@@ -129,3 +129,15 @@ def test_messages_that_the_record_has_joined_are_continued() -> None:
     """The line end that was written already is not repeated."""
     assert gaps("a\nb\n", "ab\nc", cut=False) == [Gap("c", 0)]
     assert gaps("b\nc\n", "a b c d", cut=True) == [Gap(" d", 0)]
+
+
+def test_blank_lines_are_not_missing_text() -> None:
+    """Only together with a missing line."""
+    assert gaps("a\nb\n", "a\n\nb\n\n", cut=False) == []
+    assert gaps("a\n", "a\n\nb\n\n", cut=False) == [Gap("\nb\n", 0)]
+
+
+def test_a_record_with_different_text_adds_nothing() -> None:
+    """Neither a shorter nor a longer one."""
+    assert gaps("abc", "xy", cut=False) == []
+    assert gaps("abc", "xyzzy", cut=False) == []

@@ -59,3 +59,9 @@ def test_a_long_answer_comes_in_pieces() -> None:
     found = appends((), (Part(kind="answer", text="x" * (LOG_UNITS + 1)),))
     assert [utf16_len(append.text) for append in found] == [LOG_UNITS, 1]
     assert [append.offset for append in found] == [0, LOG_UNITS]
+
+
+def test_a_part_that_is_withdrawn_is_emptied() -> None:
+    """A segment cannot be removed. One that is empty already needs no append."""
+    segments = (Segment(kind="thinking", text="hm"), Segment(kind="answer", text=""))
+    assert appends(segments, ()) == [Append(segment=0, kind="thinking", offset=0, text="")]

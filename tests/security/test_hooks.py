@@ -34,7 +34,7 @@ WAYS_OUT = {
 """By which names Python's and our libraries reach out."""
 
 ELSEWHERE = {
-    *(("journal/database.py", "connect"), ("journal/checkpoints.py", "connect")),  # SQLite's, to a file
+    *(("journal/sqlite/database.py", "connect"), ("journal/sqlite/checkpoints.py", "connect")),  # SQLite's, to a file
     *(("ready.py", "HTTPConnection"), ("ready.py", "request")),  # another process, to the relay of its settings
 }
 """What goes nowhere else."""

@@ -2,7 +2,7 @@
 The thread that moves committed data from SQLite's write-ahead log into the database file.
 
 By default SQLite does this inside a commit, once the log has a certain size, and all callers that wait for the commit
-wait for the disk. This thread does it concurrently. The writer's own limit remains for a log that grows faster than that.
+wait for the disk. This thread does it concurrently. The writer's own limit remains, for a log that grows faster.
 """
 
 import sqlite3
@@ -22,26 +22,26 @@ class Checkpoints:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._requested = threading.Event()
+        self._notified = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal-checkpoints", daemon=True)
         self._thread.start()
 
-    def request(self) -> None:
-        """Request a checkpoint, after a commit."""
-        self._requested.set()
+    def notify(self) -> None:
+        """Note a commit, so that a checkpoint is made soon."""
+        self._notified.set()
 
     def stop(self) -> None:
         """End the thread and wait for it."""
         self._stopped.set()
-        self._requested.set()
+        self._notified.set()
         self._thread.join()
 
     def _run(self) -> None:
         with ExitStack() as stack:
             connection: sqlite3.Connection | None = None
-            while self._requested.wait() and not self._stopped.wait(PAUSE_S):
-                self._requested.clear()
+            while self._notified.wait() and not self._stopped.wait(PAUSE_S):
+                self._notified.clear()
                 # A failing disk or a lack of file descriptors fails the writer, too, which logs it.
                 with suppress(sqlite3.Error):
                     if connection is None:

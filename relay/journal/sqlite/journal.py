@@ -222,4 +222,4 @@ class SQLiteJournal:
 def _committed(database: Database, checkpoints: Checkpoints, batches: Sequence[Batch]) -> None:
     """In the writer's thread, after a commit."""
     database.mark(batches)
-    checkpoints.request()
+    checkpoints.notify()

@@ -19,7 +19,7 @@ def values_without_the_log(path: Path) -> list[int]:
         return [value for (value,) in connection.execute("SELECT value FROM numbers")]
 
 
-def test_each_request_moves_what_was_committed_into_the_file(path: Path) -> None:
+def test_each_notification_moves_what_was_committed_into_the_file(path: Path) -> None:
     """While the writer keeps its connection open, and without a checkpoint of its own."""
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("CREATE TABLE numbers (value INTEGER)")
@@ -28,7 +28,7 @@ def test_each_request_moves_what_was_committed_into_the_file(path: Path) -> None
         thread = Checkpoints(path)
         for value in (1, 2):
             writer.execute("INSERT INTO numbers VALUES (?)", (value,))
-            thread.request()
+            thread.notify()
             deadline_s = time.monotonic() + LONGEST_S
             while value not in values_without_the_log(path):
                 assert time.monotonic() < deadline_s
@@ -39,7 +39,7 @@ def test_each_request_moves_what_was_committed_into_the_file(path: Path) -> None
 def test_a_file_that_cannot_be_opened_does_not_end_the_thread(path: Path) -> None:
     """The writer fails for the same reason, and logs it."""
     thread = Checkpoints(path / "nothing" / "here.db")
-    thread.request()
+    thread.notify()
     time.sleep(0.01)
     assert thread._thread.is_alive()
     thread.stop()
