@@ -37,8 +37,8 @@ class EventWriter:
     """
     Continues the log of one task from a given state.
 
-    Every method takes `now`, the current time, and most take `source`, where the information came from. `at` is when
-    the event happened, if that was not `now`. Unix seconds.
+    Arguments that many methods have: `now` is the current time in unix seconds, `source` is where the information came
+    from, and `at` is when the event happened.
     """
 
     def __init__(self, snapshot: Snapshot, now: float) -> None:

@@ -1,7 +1,8 @@
 """
 The contract of a journal (relay/journal/base.py), tested with every backend.
 
-Covers batch, listeners and memory, and of the SQLite journal: events, listing, metadata, tasks and words.
+Covers batch, listeners and memory, of the SQLite journal events, listing, metadata, tasks and words, and that the
+values of relay.core.upstream are stored.
 """
 
 import asyncio
