@@ -163,7 +163,7 @@ class Tasks:
         """
         return await self._supervisor.snapshot(task)
 
-    async def record(self, task: str) -> StoredTask:
+    async def stored_task(self, task: str) -> StoredTask:
         """
         Return what is stored of a task besides its log.
 

@@ -106,7 +106,7 @@ async def test_no_address_that_anybody_gives_is_called(make_relay: MakeRelay, sa
                     status = answer.status
                     if status == 201:
                         made = await answer.json()
-            record = await relay.context.tasks.record(made["task"]["id"])
+            record = await relay.context.tasks.stored_task(made["task"]["id"])
             said = {"callBackUrl": bait, "data": {"resultUrls": [bait]}, "tasklist": [{"outputs": [{"url": bait}]}]}
             async with client.post(f"/hooks/wiro/{record.hook}", json=said) as answer:
                 assert answer.status == 200
@@ -148,7 +148,7 @@ async def test_a_callback_that_is_sent_again_and_again_changes_nothing(
     async with asyncio.timeout(PATIENCE_S):
         while relay.context.tasks.following:  # noqa: ASYNC110 -- nobody tells
             await asyncio.sleep(0)
-    record = await relay.context.tasks.record(task)
+    record = await relay.context.tasks.stored_task(task)
     (truth,) = sandbox.tasks.values()
     before, read_before = await relay.context.tasks.snapshot(task), truth.details_read
     lie = {"code": 200, "data": {"state": "fail"}, "tasklist": [{"status": "task_cancel"}]}

@@ -206,7 +206,7 @@ async def test_however_often_the_platform_calls_back_its_record_is_read_seldom(
         async with client.post("/v1/tasks", json=TASK) as answer:
             task = (await answer.json())["task"]["id"]
         (truth,) = sandbox.tasks.values()
-        hook = (await relay.context.tasks.record(task)).hook
+        hook = (await relay.context.tasks.stored_task(task)).hook
         for _ in range(200):
             async with client.post(f"/hooks/wiro/{hook}", json={}) as answer:
                 assert answer.status == 200

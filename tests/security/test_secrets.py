@@ -60,7 +60,7 @@ async def test_no_secret_is_in_any_answer_page_stream_or_representation(
         said.append(await told(client, "POST", "/v1/tasks/attach", json={"socket_token": held.token}))
         said.append(await told(client, "POST", "/v1/tasks/attach", json={"socket_token": f"x{held.token}"}))
         tasks = [place.id for place in await relay.context.journal.page(Filter(), after=None, limit=100)]
-        records = [await relay.context.tasks.record(task) for task in tasks]
+        records = [await relay.context.tasks.stored_task(task) for task in tasks]
         live = [repr(each) for each in ours()]  # while everything is at work
         for record in records:
             path = f"/v1/tasks/{record.id}"

@@ -139,7 +139,7 @@ async def test_what_is_sent_is_what_the_document_prints(apikley_relay: ApikleyRe
     }
     async with apikley_relay(calls_back=True) as relay, client_of(relay) as client:
         task = await begun(client, **given)
-        record = await relay.context.tasks.record(task)
+        record = await relay.context.tasks.stored_task(task)
 
         (request,) = sandbox.created
         hook = f"{relay.url}/hooks/apikley/{record.hook}"
@@ -299,7 +299,7 @@ async def test_a_callback_about_another_job_is_ignored(apikley_relay: ApikleyRel
     async with apikley_relay(calls_back=True) as relay, client_of(relay) as client:
         sandbox.next_run(hold_at="task_queue")
         task = await begun(client)
-        record = await relay.context.tasks.record(task)
+        record = await relay.context.tasks.stored_task(task)
         at = str(int(time.time()))
         digest = hmac.new(sandbox.apikley_webhook_secret.encode(), f"other.{at}".encode(), hashlib.sha256).digest()
         headers = {"X-Webhook-Timestamp": at, "X-Webhook-Signature": base64.b64encode(digest).decode()}
@@ -317,7 +317,7 @@ async def test_a_callback_that_is_too_large_is_rejected(apikley_relay: ApikleyRe
     """413: the platform knows the secret of the address, so the body is limited like any other."""
     async with apikley_relay(calls_back=True, body_limit_bytes=4096) as relay, client_of(relay) as client:
         sandbox.next_run(hold_at="task_queue")
-        record = await relay.context.tasks.record(await begun(client))
+        record = await relay.context.tasks.stored_task(await begun(client))
         async with client.post(f"/hooks/apikley/{record.hook}", data=b"x" * 5000) as answer:
             assert answer.status == 413
 

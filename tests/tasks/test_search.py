@@ -109,7 +109,7 @@ async def test_callbacks_and_cancels_do_not_use_up_the_attempts(
     async with make_relay(public_url="http://relay.example/") as relay:
         sandbox.next_run(run_http="drop", run_http_started=False)
         task = (await relay.context.tasks.start(request())).snapshot.id
-        hook = (await relay.context.tasks.record(task)).hook
+        hook = (await relay.context.tasks.stored_task(task)).hook
         assert hook is not None
         for _ in range(20):  # more often than attempts are planned
             await relay.context.tasks.call_back("wiro", hook, {}, read)

@@ -34,7 +34,7 @@ async def test_the_input_is_checked_once_and_the_result_is_stored(
     monkeypatch.setattr(models, "check", counted)
     started = await relay.context.tasks.start(request())
     await ended(relay, started.snapshot.id)
-    stored = await relay.context.tasks.record(started.snapshot.id)
+    stored = await relay.context.tasks.stored_task(started.snapshot.id)
 
     assert len(checks) == 1
     assert (stored.input, stored.checked) == ({"prompt": "a cat"}, CheckedInput(model=MODEL, input=CHECKED))

@@ -54,7 +54,7 @@ async def test_a_task_that_has_ended_cannot_be_canceled(relay: Running) -> None:
 async def test_an_unknown_task_is_not_found(relay: Running) -> None:
     """By any use case."""
     tasks = relay.context.tasks
-    for call in (tasks.snapshot("unknown"), tasks.record("unknown"), tasks.cancel("unknown", "key")):
+    for call in (tasks.snapshot("unknown"), tasks.stored_task("unknown"), tasks.cancel("unknown", "key")):
         with pytest.raises(RequestError) as caught:
             await call
         assert caught.value.code is Code.NOT_FOUND

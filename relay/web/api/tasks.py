@@ -69,7 +69,7 @@ async def show_input(request: web.Request) -> web.Response:
     """`GET /v1/tasks/{id}/input`: what the task was started with."""
     task = request.match_info["id"]
     await require(request, "input", task)
-    record = await context(request).tasks.record(task)
+    record = await context(request).tasks.stored_task(task)
     files = [
         {
             "input": file.input,

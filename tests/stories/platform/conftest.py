@@ -267,7 +267,7 @@ class Stand:
 
     async def look_now(self, task: str) -> None:
         """Make the relay read the platform's record, as a callback does."""
-        record = await self.relay.context.tasks.record(task)
+        record = await self.relay.context.tasks.stored_task(task)
         async with self.page.post(f"/hooks/wiro/{record.hook}", json={}) as answer:
             assert answer.status < 300
 
