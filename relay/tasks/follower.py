@@ -58,7 +58,7 @@ class Follower:
         """
 
     def __repr__(self) -> str:
-        return f"<Follower {self._lifecycle!r}>"
+        return f"<Follower {self._task_log!r}>"
 
     @property
     def snapshot(self) -> Snapshot:

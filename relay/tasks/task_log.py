@@ -34,7 +34,7 @@ class TaskLog:
         """The committed state."""
 
     def __repr__(self) -> str:
-        return f"<TaskLog {self._lifecycle!r}>"
+        return f"<TaskLog {self.snapshot.id} {self.snapshot.state} seq={self.snapshot.seq}>"
 
     async def write(
         self, signals: Sequence[Signal], upstream: UpstreamTask | None = None, *, synced: bool = False

@@ -43,7 +43,7 @@ async def test_a_task_is_followed_from_its_start_to_its_end(one: Bench, follower
     assert follower.submitted.result() is None
     assert follower.snapshot.state is State.SUCCEEDED
     assert one.context.admission.queue._woken["next"].is_set()
-    assert repr(follower).startswith("<Follower <Lifecycle task succeeded")
+    assert repr(follower) == f"<Follower <TaskLog task succeeded seq={follower.snapshot.seq}>>"
 
 
 async def test_a_refused_task_is_not_followed(one: Bench, follower: Follower) -> None:

@@ -27,7 +27,7 @@ async def test_signals_are_committed_with_the_upstream_id() -> None:
     assert stored.upstream == UPSTREAM
     assert log.snapshot == await one.journal.snapshot("task")
     assert log.snapshot.upstream_id == "1"
-    assert repr(log).startswith("<TaskLog <Lifecycle task ")
+    assert repr(log) == f"<TaskLog task queued seq={log.snapshot.seq}>"
 
 
 async def test_nothing_is_committed_without_events() -> None:
