@@ -106,7 +106,7 @@ def record(
                 content_type="image/png",
                 size_bytes=7,
                 sha256="ab" * 32,
-                path=Path("parcel/0"),
+                path=Path("upload/0"),
             ),
         ),
     )

@@ -42,7 +42,7 @@ def given(number: int) -> tuple[str, str, bytes]:
     return ("inputImage", f"image{number}.jpg", png(number))
 
 
-def told(number: int) -> tuple[str, object]:
+def as_sent(number: int) -> tuple[str, object]:
     return ("inputImage", (f"image{number}.jpg", sha256(png(number)).hexdigest()))
 
 
@@ -68,7 +68,7 @@ async def test_images_are_sent_as_the_document_prints_them(
     (run,) = sandbox.runs
     assert (run.model, run.content_type) == (EDIT, "multipart/form-data")
     assert sent(sandbox) == [
-        *map(told, range(files)),
+        *map(as_sent, range(files)),
         *(("inputImage", url) for url in urls),
         ("prompt", DESERT),
         ("size", "2048x2048"),
@@ -152,7 +152,7 @@ async def test_the_files_of_a_queued_task_are_sent_after_a_restart(make_relay: M
             await box.until(running, lambda task: task.holding_at)
             box.release(running)
             assert await ended(client, made["task"]["id"]) == "succeeded"
-            assert sent(box)[0] == told(1)
+            assert sent(box)[0] == as_sent(1)
             assert relay.context.spool.used_bytes == 0
         assert list((tmp_path / "relay.db.spool").iterdir()) == []
 

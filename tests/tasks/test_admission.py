@@ -81,7 +81,7 @@ async def test_only_so_many_streams_are_opened_at_once() -> None:
 
 
 async def test_a_run_counts_as_being_sent_until_its_answer_is_committed() -> None:
-    """Those who wait for the answer are told."""
+    """Searches that wait for the answer go on."""
     admission = Admission(10)
     with admission.sending():
         (sent,) = admission.being_sent()

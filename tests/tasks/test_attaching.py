@@ -51,7 +51,7 @@ async def test_an_unknown_token_is_rejected(client: aiohttp.ClientSession) -> No
     assert (answer.status, problem["errors"][0]["field"]) == (404, "socket_token")
 
 
-@pytest.mark.parametrize("provider", ["apikley", "nobody"])
+@pytest.mark.parametrize("provider", ["apikley", "unknown"])
 async def test_a_provider_that_is_not_configured_is_rejected(client: aiohttp.ClientSession, provider: str) -> None:
     """422, and the error lists the providers that are."""
     body = {"socket_token": "token", "provider": provider}

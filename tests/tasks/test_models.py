@@ -1,4 +1,4 @@
-"""Which model takes what: the catalogue first, then the platform's word; and what passes when nobody can say."""
+"""What each model takes: the catalogue first, then the platform's description; without either, input is unchecked."""
 
 import asyncio
 from collections.abc import Mapping
@@ -64,8 +64,8 @@ def made(platforms: Mapping[str, Platform], clock: Clock) -> Models:
     return Models(load(), {name: cast("Provider", platform) for name, platform in platforms.items()}, clock)
 
 
-async def test_the_catalogue_is_asked_before_anybody_else(models: Models, wiro: Platform) -> None:
-    """What is known well costs no call, however it is spelt."""
+async def test_a_model_of_the_catalogue_is_not_asked_for(models: Models, wiro: Platform) -> None:
+    """It costs no call, whatever the case of its name."""
     await models.check("wiro", "ByteDance/Seedream-V4", {"prompt": "a cat"})
     with pytest.raises(RequestError, match="size must be one of 2048x2048"):
         await models.check("wiro", "bytedance/seedream-v4", {"prompt": "a cat", "size": "1K"})
@@ -73,8 +73,8 @@ async def test_the_catalogue_is_asked_before_anybody_else(models: Models, wiro: 
     assert wiro.asked == []
 
 
-async def test_another_model_is_checked_by_its_platforms_word(models: Models) -> None:
-    """The same rules, the same words, one field for each fault."""
+async def test_another_model_is_checked_against_its_platforms_description(models: Models) -> None:
+    """By the same rules and with the same messages, one field for each error."""
     await models.check("wiro", NAME, {"size": 2})
     with pytest.raises(RequestError) as refused:
         await models.check("wiro", NAME, {"size": 0, "colour": "red"})
@@ -83,8 +83,8 @@ async def test_another_model_is_checked_by_its_platforms_word(models: Models) ->
     assert refused.value.detail == f"size must be at least 1; colour is no input of {NAME}; it has size"
 
 
-async def test_a_platforms_word_counts_for_an_hour(models: Models, wiro: Platform, clock: Clock) -> None:
-    """Asked once, in whatever case, and once more when the hour is over."""
+async def test_a_description_is_cached_for_an_hour(models: Models, wiro: Platform, clock: Clock) -> None:
+    """It is asked for once, whatever the case of the name, and again after an hour."""
     for name in (NAME, NAME.upper(), NAME):
         await models.check("wiro", name, {})
     assert wiro.asked == [NAME]
@@ -94,8 +94,8 @@ async def test_a_platforms_word_counts_for_an_hour(models: Models, wiro: Platfor
     assert wiro.asked == [NAME, NAME]
 
 
-async def test_only_so_many_words_are_kept(models: Models, wiro: Platform) -> None:
-    """The oldest goes first: nobody fills the memory with made-up names."""
+async def test_the_cache_of_descriptions_is_limited(models: Models, wiro: Platform) -> None:
+    """The oldest is dropped first, so made-up names cannot fill the memory."""
     for number in range(CACHE_SIZE + 1):
         await models.check("wiro", f"some/body-{number}", {})
     await models.check("wiro", "some/body-1", {})
@@ -105,8 +105,10 @@ async def test_only_so_many_words_are_kept(models: Models, wiro: Platform) -> No
     assert len(wiro.asked) == CACHE_SIZE + 2
 
 
-async def test_what_nobody_can_judge_passes_and_the_log_says_so(models: Models, wiro: Platform, clock: Clock) -> None:
-    """An error, and a model that is not described: the platform has the last word. It is not asked each time."""
+async def test_input_without_a_description_passes_and_the_log_says_so(
+    models: Models, wiro: Platform, clock: Clock
+) -> None:
+    """After an error, or for a model that is not described. The platform is not asked each time."""
     for error, known, reason in (
         (UpstreamUnclear("Wiro answered HTTP 500."), True, "Wiro answered HTTP 500."),
         (None, False, "its inputs are not described"),
@@ -121,8 +123,8 @@ async def test_what_nobody_can_judge_passes_and_the_log_says_so(models: Models, 
         clock.now += FAILURE_CACHE_S
 
 
-async def test_a_model_that_is_half_known_is_half_checked(clock: Clock) -> None:
-    """What it says is judged, what it does not say passes, and the log says that."""
+async def test_a_partial_description_is_used(clock: Clock) -> None:
+    """Known inputs are checked, unknown ones pass, and the log says so."""
     models = made({"wiro": Platform(closed=False)}, clock)
     with capture_logs() as lines:
         await models.check("wiro", NAME, {"size": 1, "colour": "red"})
@@ -132,10 +134,10 @@ async def test_a_model_that_is_half_known_is_half_checked(clock: Clock) -> None:
     assert [line["event"] for line in lines] == ["model.unchecked"]
 
 
-async def test_a_platform_that_does_not_answer_holds_nobody_up(
+async def test_a_platform_that_does_not_answer_delays_a_start_briefly(
     models: Models, wiro: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A start waits for a description only so long."""
+    """A start waits for a description for a limited time."""
 
     async def never(_model: str) -> None:
         await asyncio.Event().wait()
@@ -148,8 +150,8 @@ async def test_a_platform_that_does_not_answer_holds_nobody_up(
     assert lines[0]["reason"] == f"wiro did not describe {NAME} within 0 s."
 
 
-async def test_a_model_is_found_wherever_it_is(clock: Clock) -> None:
-    """In the catalogue even without credentials, else at the first platform that knows it, else nowhere."""
+async def test_a_model_is_found_in_the_catalogue_or_at_a_platform(clock: Clock) -> None:
+    """The catalogue needs no credentials; else the first platform that has it is used."""
     first, second = Platform(), Platform()
     first.known = False
     models = made({"first": first, "second": second}, clock)
@@ -160,7 +162,7 @@ async def test_a_model_is_found_wherever_it_is(clock: Clock) -> None:
     assert found is not None
     assert (first.asked, second.asked) == ([NAME], [NAME])
     assert await models.find(NAME, "first") is None
-    assert await models.find(NAME, "nobody") is None
+    assert await models.find(NAME, "unknown") is None
     first.error = second.error = UpstreamUnclear("no")
     clock.now += CACHE_S
     with pytest.raises(UpstreamUnclear):

@@ -1,8 +1,8 @@
 """
-A sandbox, a relay in front of it, and the story of one task: what its viewers were told beside what was true upstream.
+A sandbox, a relay in front of it, and the story of a task: what its viewers saw next to what the platform did.
 
-A story is watched by two viewers at once, one on each wire. Reading it checks what holds for every story, whatever the
-upstream did: no gap, both viewers and the log alike, every stage at most once, one `done` and nothing after it.
+Two viewers watch each story, one by WebSocket and one by SSE. Reading a story checks the rules that hold for all of
+them: no gap, both viewers and the log agree, every stage comes at most once, and one `done` comes last.
 """
 
 import asyncio
@@ -222,7 +222,7 @@ class Stand:
         self._stack.push_async_callback(messages.aclose)
         return Viewer(messages, known)
 
-    async def let_go(self, truth: Task, stage: str) -> None:
+    async def release_at(self, truth: Task, stage: str) -> None:
         """Wait until a task has stopped at a stage, and let it continue."""
         async with asyncio.timeout(LONGEST_S):
             await truth.until(lambda task: task.holding_at == stage)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 UNCLEAR = ("drop", "408", "500", "502:html", "503:empty", "200:html", "200:truncated", "200:empty", "hang")
 
 
-async def told_of(stand: "Stand", made: dict[str, Any]) -> "Story":
+async def story_of(stand: "Stand", made: dict[str, Any]) -> "Story":
     """Follow a task to its end, given the answer to its start."""
     task, token = made["task"]["id"], made["token"]
     viewers = [stand.viewer(task, token, "ws"), stand.viewer(task, token, "sse")]
@@ -41,7 +41,7 @@ async def test_every_form_of_the_answer_to_a_run_is_understood(stand: "Stand", s
 async def test_a_task_without_a_socket_token_is_followed_by_its_record(stand: "Stand") -> None:
     """It has no stream, so the record is polled."""
     status, made = await stand.post(run_token_missing=True)
-    story = await told_of(stand, made)
+    story = await story_of(stand, made)
 
     assert status == 201
     story.check_truth()
@@ -61,7 +61,7 @@ async def test_a_run_that_was_started_although_its_answer_was_lost_is_found(
     """It is sent once, reported as unconfirmed, found in the list, and followed."""
     async with make_stand(request_timeout_s=timeout_s(fault)) as stand:
         status, made = await stand.post(run_http=f"{fault}*1", run_http_started=True, await_subscriber=True)
-        story = await told_of(stand, made)
+        story = await story_of(stand, made)
 
     assert (status, len(stand.sandbox.runs)) == (202, 1)
     story.check_truth()
@@ -75,7 +75,7 @@ async def test_a_run_that_was_not_started_and_whose_answer_was_lost_is_lost(
     """The relay cannot know: it searches for the run and reports it lost with evidence, and does not send it again."""
     async with make_stand(request_timeout_s=timeout_s(fault)) as stand:
         status, made = await stand.post(run_http=fault, run_http_started=False)
-        story = await told_of(stand, made)
+        story = await story_of(stand, made)
 
     assert (status, len(stand.sandbox.runs)) == (202, 1)
     done = story.end.done
@@ -108,7 +108,7 @@ async def test_a_task_is_queued_while_the_platform_is_at_capacity(standing: "Mak
         sandbox.release(first.truth.id)
         (await stand.ended(first)).check_truth()
         end = await viewer.to_the_end()
-        story = await told_of(stand, made)
+        story = await story_of(stand, made)
 
     assert status == 202
     assert story.end == end

@@ -73,7 +73,7 @@ def ended(state: Snapshot) -> bool:
     return state.done is not None
 
 
-async def told(stand: "Stand", ward: "Ward") -> "Story":
+async def story_of(stand: "Stand", ward: "Ward") -> "Story":
     """Read a task to its end with the API key: a viewer's token expires by the clock."""
     await until(stand, ward.id, ended)
     return await stand.read(ward.id, ward.truth)
@@ -86,7 +86,7 @@ async def test_a_task_that_ended_while_the_relay_was_off_is_read(
     async with make_stand(store=store) as stand:
         wards = [await stand.begin(hold_at="task_start") for _ in range(3)]
         for ward in wards:
-            await stand.let_go(ward.truth, "task_queue")
+            await stand.release_at(ward.truth, "task_queue")
             await ward.truth.until(lambda task: task.holding_at == "task_start")
     for ward in wards:
         sandbox.release(ward.truth.id)
@@ -94,7 +94,7 @@ async def test_a_task_that_ended_while_the_relay_was_off_is_read(
     clock.ahead_s = 48 * HOUR_S
     async with make_stand(store=store) as stand:
         for ward in wards:
-            (await told(stand, ward)).check_truth()
+            (await story_of(stand, ward)).check_truth()
 
 
 @pytest.mark.parametrize("ahead_s", SHIFTS_S)
@@ -104,14 +104,14 @@ async def test_a_task_that_runs_after_a_restart_is_followed(
     """The clock has moved two days forward or back. The platform's record says that the task is running."""
     async with make_stand(store=store) as stand:
         ward = await stand.begin(hold_at="task_start")
-        await stand.let_go(ward.truth, "task_queue")
+        await stand.release_at(ward.truth, "task_queue")
         await ward.truth.until(lambda task: task.holding_at == "task_start")
     clock.ahead_s = ahead_s
     read_before = ward.truth.details_read
     async with make_stand(store=store) as stand:
         await ward.truth.until(lambda task: task.details_read > read_before)
         sandbox.release(ward.truth.id)
-        story = await told(stand, ward)
+        story = await story_of(stand, ward)
     story.check_truth()
     assert story.end.ended_at is not None
     assert story.end.ended_at >= story.end.created_at
@@ -124,7 +124,7 @@ async def test_a_clock_that_is_set_while_tasks_run_changes_nothing_for_them(
     """They end as on the platform, with true durations, and a new task is dated by the new time."""
     async with make_stand() as stand:
         ward = await stand.begin(hold_at="task_start")
-        await stand.let_go(ward.truth, "task_queue")
+        await stand.release_at(ward.truth, "task_queue")
         await ward.truth.until(lambda task: task.holding_at == "task_start")
         clock.ahead_s = ahead_s
         await stand.look_now(ward.id)
@@ -148,7 +148,7 @@ async def test_a_platform_that_is_down_when_the_relay_starts_is_retried(
     clock.ahead_s = 48 * HOUR_S
     async with make_stand(store=store) as stand:
         sandbox.release(ward.truth.id)
-        story = await told(stand, ward)
+        story = await story_of(stand, ward)
     story.check_truth()
 
 
@@ -215,11 +215,11 @@ async def test_a_queued_task_is_not_expired_by_a_clock(
             clock.ahead_s = ahead_s
             queue = stand.relay.context.tasks._supervisor.admission("wiro").queue
             queue.wake(also["task"]["id"])  # it looks whether its time is over
-            while queue._woken[also["task"]["id"]].is_set():  # noqa: ASYNC110 -- nobody tells
+            while queue._woken[also["task"]["id"]].is_set():  # noqa: ASYNC110 -- there is no event for it
                 await asyncio.sleep(0)
         async with standing(sandbox, store=store) as stand:
             for stage in ("task_queue", "task_start"):
-                await stand.let_go(running.truth, stage)
+                await stand.release_at(running.truth, stage)
             for task in (held, also):
                 assert (await until(stand, task["task"]["id"], ended)).state is State.SUCCEEDED
 

@@ -47,8 +47,8 @@ async def test_each_dialect_streams_an_answer(stand: "Stand", dialect: str) -> N
 
     check_live(story)
     assert story.truth is not None
-    told = [(segment.kind, segment.text) for segment in story.end.segments]
-    assert told == [(segment.type, segment.text) for segment in story.truth.record.segments]
+    seen = [(segment.kind, segment.text) for segment in story.end.segments]
+    assert seen == [(segment.type, segment.text) for segment in story.truth.record.segments]
     assert story.end.outputs[0].content is not None
     assert story.text("stdout") == ""
 
@@ -93,8 +93,8 @@ async def test_the_log_keeps_the_order_of_stages_and_the_snapshot_sorts_them(sta
     """A task may be assigned before it was prepared."""
     story = await stand.story(stage_order="old")
 
-    told = [event.type for event in story.log]
-    assert told.index("assign") < told.index("preprocess_start")
+    seen = [event.type for event in story.log]
+    assert seen.index("assign") < seen.index("preprocess_start")
     assert [mark.type for mark in story.end.stages] == list(Stage)
 
 

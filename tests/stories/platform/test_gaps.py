@@ -43,7 +43,7 @@ async def test_a_closed_socket_is_opened_again_and_nothing_is_missed(stand: "Sta
         stand.sandbox.release(ward.truth.id)
         await ward.truth.until(lambda task: task.holding_at == stage)
         await ward.truth.until(lambda task: task.early_closed and stand.sandbox.subscribers(task.id))
-    await stand.let_go(ward.truth, stage)
+    await stand.release_at(ward.truth, stage)
     story = await stand.ended(ward)
 
     story.check_truth()
@@ -67,9 +67,9 @@ async def test_what_was_missed_while_the_socket_was_closed_is_filled_in(
     story.check_logs()
     assert story.truth is not None
     order = [name for name, _ in story.truth.passed]
-    heard = order.index("task_start" if stage == "task_output" else stage)
+    live_until = order.index("task_start" if stage == "task_output" else stage)
     for mark in story.end.stages:
-        if (number := order.index(f"task_{mark.type}")) > heard:
+        if (number := order.index(f"task_{mark.type}")) > live_until:
             assert mark.source is not Source.LIVE
             assert abs(mark.at - story.truth.passed[number][1]) <= 1  # the platform counts whole seconds
         elif number:

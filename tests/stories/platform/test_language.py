@@ -245,7 +245,7 @@ async def test_a_long_answer_costs_a_viewer_a_hundredth_of_the_platforms_traffic
         path = f"/v1/tasks/{made['task']['id']}/ws?token={made['token']}"
         viewing = asyncio.create_task(raw_viewer(stand.relay.url, path, opened))
         await opened.wait()
-        await stand.let_go(truth, "task_queue")
+        await stand.release_at(truth, "task_queue")
         messages = await viewing
 
     state, record = folded(messages), truth.record

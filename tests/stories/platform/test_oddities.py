@@ -12,7 +12,7 @@ MODEL = "lab/any"
 JOB = "bytedance/seedream-v4-text-to-image"
 
 
-async def told(
+async def play(
     make_relay: MakeRelay, script: list[Line], model: str = MODEL
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Play a recording, and return the task's last state and its events."""
@@ -53,7 +53,7 @@ async def test_results_without_a_valid_type_are_recognized(make_relay: MakeRelay
         {"url": "//cdn.example.com/g.webp"},
         {"name": "c.png", "url": "javascript:alert(1)"},
     ]
-    state, _ = await told(make_relay, [*running(), *ended(outputs)])
+    state, _ = await play(make_relay, [*running(), *ended(outputs)])
 
     assert state["state"] == "succeeded"
     assert [output["content_type"] for output in state["outputs"]] == [
@@ -80,7 +80,7 @@ async def test_an_answer_in_segments_has_no_tags(make_relay: MakeRelay) -> None:
     last = {"segments": [{"type": "answer", "text": text}, call], "finishreason": "stop"}
     outputs = [{"contenttype": "raw", "content": {"prompt": "q", **last}}]
     script = [*running(), *streamed, frame("task_output", last, at_s=5), *ended(outputs, at_s=5)]
-    state, events = await told(make_relay, script)
+    state, events = await play(make_relay, script)
 
     assert state["segments"] == [
         {"kind": "thinking", "text": "hm"},
@@ -101,7 +101,7 @@ async def test_an_object_that_a_model_prints_is_in_the_log(make_relay: MakeRelay
         {"novel": "words"},
     ]
     frames = [frame("task_output", message, at_s=number) for number, message in enumerate(messages)]
-    state, events = await told(make_relay, [*running(), *frames, *ended([{"url": "{{cdn}}/0.png"}], at_s=5)])
+    state, events = await play(make_relay, [*running(), *frames, *ended([{"url": "{{cdn}}/0.png"}], at_s=5)])
 
     assert lines(events) == [
         "Frame 12 of 300",
@@ -118,7 +118,7 @@ async def test_a_task_ends_whatever_the_spelling_of_its_end(make_relay: MakeRela
     """The last frame is in another case, and the status has a space."""
     end: dict[str, Any] = {"status": "Task Postprocess End", "postprocessendtime": "{{now}}", "pexit": "0"}
     outputs = [{"url": "{{cdn}}/0.png"}]
-    state, _ = await told(
+    state, _ = await play(
         make_relay, [*running(), record(**end, outputs=outputs), frame(" TASK_POSTPROCESS_END", outputs)]
     )
 
@@ -129,7 +129,7 @@ async def test_a_task_ends_whatever_the_spelling_of_its_end(make_relay: MakeRela
 async def test_another_word_for_failure_is_a_failure(make_relay: MakeRelay) -> None:
     """At once, with its reason."""
     failed = {"state": "Timed-Out", "failMsg": "The prompt was refused", "completeTime": "{{now_ms:number}}"}
-    state, _ = await told(make_relay, [sent("jobs/createTask"), said("record", at_s=1, body=failed)], JOB)
+    state, _ = await play(make_relay, [sent("jobs/createTask"), said("record", at_s=1, body=failed)], JOB)
 
     assert (state["state"], state["done"]["error"]["message"]) == ("failed", "The prompt was refused")
 
@@ -137,7 +137,7 @@ async def test_another_word_for_failure_is_a_failure(make_relay: MakeRelay) -> N
 async def test_another_word_for_success_is_a_success(make_relay: MakeRelay) -> None:
     """Its results have another name and are in a list."""
     found = {"state": "COMPLETED", "resultJson": "", "videoUrl": "{{cdn}}/0.mp4", "completeTime": "{{now_ms:number}}"}
-    state, _ = await told(make_relay, [sent("jobs/createTask"), said("record", at_s=1, body=found)], JOB)
+    state, _ = await play(make_relay, [sent("jobs/createTask"), said("record", at_s=1, body=found)], JOB)
 
     assert (state["state"], [output["content_type"] for output in state["outputs"]]) == ("succeeded", ["video/mp4"])
 
@@ -146,6 +146,6 @@ async def test_invalid_progress_is_dropped(make_relay: MakeRelay) -> None:
     """The bar stays as it is."""
     percents: list[object] = ["10", "150", "NaN", -1, "Infinity", ">100", "20"]
     frames = [frame("task_output", {"percentage": value}, at_s=2 * number) for number, value in enumerate(percents)]
-    _, events = await told(make_relay, [*running(), *frames, *ended([{"url": "{{cdn}}/0.png"}], at_s=15)])
+    _, events = await play(make_relay, [*running(), *frames, *ended([{"url": "{{cdn}}/0.png"}], at_s=15)])
 
     assert [event["data"]["progress"]["percent"] for event in events if "progress" in event["data"]] == [10, 20]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.stories.platform.conftest import Stand, Story
 
 
-async def unheard(stand: "Stand", **switches: Any) -> "Story":
+async def silent_story(stand: "Stand", **switches: Any) -> "Story":
     """Run a task without frames, and return its story from the record."""
     ward = await stand.begin(silent=True, **switches)
     stand.sandbox.release(ward.truth.id)
@@ -33,12 +33,12 @@ async def unheard(stand: "Stand", **switches: Any) -> "Story":
     ],
     ids=lambda switches: " ".join(f"{name}={value}" for name, value in switches.items()),
 )
-@pytest.mark.parametrize("heard", [True, False], ids=["heard", "unheard"])
+@pytest.mark.parametrize("live", [True, False], ids=["with frames", "without frames"])
 async def test_variants_of_the_record_do_not_change_the_story(
-    stand: "Stand", switches: dict[str, Any], heard: bool
+    stand: "Stand", switches: dict[str, Any], live: bool
 ) -> None:
     """Numbers, times, lists and names in any form: stages, outputs and verdict are the same."""
-    story = await (stand.story(**switches) if heard else unheard(stand, **switches))
+    story = await (stand.story(**switches) if live else silent_story(stand, **switches))
 
     story.check_truth()
     story.check_logs()
@@ -91,7 +91,7 @@ async def test_a_verdict_from_the_record_alone(
     stand: "Stand", switches: dict[str, Any], verdict: str, inferred: bool
 ) -> None:
     """Without exit code and outputs, it is read again, and then reported as failed, inferred."""
-    story = await unheard(stand, **switches)
+    story = await silent_story(stand, **switches)
 
     done = story.end.done
     assert done is not None

@@ -26,7 +26,7 @@ async def begun(stand: "Stand") -> str:
     return task
 
 
-async def told(standing: "MakeStand", *lines: Line, **settings: object) -> "Story":
+async def play(standing: "MakeStand", *lines: Line, **settings: object) -> "Story":
     """Play a recording to a relay, and return the story of its task."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox(script=lines))
@@ -46,7 +46,7 @@ class TestResults:
     async def test_pictures_that_only_the_record_has_are_results(self, standing: "MakeStand") -> None:
         """The frame has one of four; the others follow in an `output` before the end."""
         four = [picture(f"{number}.png") for number in range(4)]
-        story = await told(standing, *running(), *ended(four[:1], four))
+        story = await play(standing, *running(), *ended(four[:1], four))
 
         assert named(story) == ["0.png", "1.png", "2.png", "3.png"]
         told_twice = [(event.type, event.state) for event in story.log if isinstance(event.data, Results)]
@@ -56,14 +56,14 @@ class TestResults:
         """The frame lacks them."""
         bare = {"url": "{{cdn}}/file?id=7"}
         full = {"name": "clip", "contenttype": "video/mp4", "size": "10", "url": "{{cdn}}/file?id=7"}
-        story = await told(standing, *running(), *ended([bare], [full]))
+        story = await play(standing, *running(), *ended([bare], [full]))
 
         (output,) = story.end.outputs
         assert (output.content_type, output.size, output.name) == ("video/mp4", 10, "clip")
 
     async def test_results_that_follow_the_success_are_waited_for(self, standing: "MakeStand") -> None:
         """The first record with an end has none."""
-        story = await told(
+        story = await play(
             standing,
             *running(),
             *ended([], []),
@@ -77,7 +77,7 @@ class TestResults:
 
     async def test_a_success_without_results_has_a_warning(self, standing: "MakeStand") -> None:
         """It still ends."""
-        story = await told(standing, *running(), *ended([], []))
+        story = await play(standing, *running(), *ended([], []))
 
         assert story.end.done is not None
         assert (story.end.done.verdict, story.end.done.warnings) == ("succeeded", (NO_OUTPUTS,))
@@ -87,13 +87,13 @@ class TestResults:
         """The frame has all and the record none, or the other way round."""
         both = [picture("0.png"), picture("1.png")]
         lines = ended(both, []) if without == "record" else ended(None, both)
-        story = await told(standing, *running(), *lines)
+        story = await play(standing, *running(), *lines)
 
         assert named(story) == ["0.png", "1.png"]
 
     async def test_outputs_of_a_record_that_is_not_final_are_not_shown(self, standing: "MakeStand") -> None:
         """Before the end, the platform's addresses are temporary."""
-        story = await told(
+        story = await play(
             standing,
             *running(),
             record(outputs=[picture("temporary.png")], status="task_start"),
@@ -113,7 +113,7 @@ class TestResults:
             "{{cdn}}/plain.png",
             {"url": "//cdn.example/g.webp"},
         ]
-        story = await told(standing, *running(), *ended(outputs))
+        story = await play(standing, *running(), *ended(outputs))
 
         types = [output.content_type for output in story.end.outputs]
         assert types == ["image/png", "video/mp4", "image/png", "image/webp", "image/png", "image/webp"]
@@ -123,7 +123,7 @@ class TestResults:
 class TestLogs:
     async def test_equal_lines_around_the_opening_of_the_socket_are_all_kept(self, standing: "MakeStand") -> None:
         """Two before the socket was open and three after it make five."""
-        story = await told(
+        story = await play(
             standing,
             record(debugoutput="tick\ntick\n"),
             *running(),
@@ -141,7 +141,7 @@ class TestLogs:
 
     async def test_equal_lines_around_a_disconnection_are_all_kept(self, standing: "MakeStand") -> None:
         """Twelve lines, some of them written while the socket was closed."""
-        story = await told(
+        story = await play(
             standing,
             *running(),
             sent(**ANSWERED),
@@ -160,7 +160,7 @@ class TestLogs:
 
     async def test_messages_without_a_line_end_are_lines(self, standing: "MakeStand") -> None:
         """As in the platform's documents."""
-        story = await told(
+        story = await play(
             standing,
             *running(),
             *(frame("task_output", f"line {number}") for number in range(5)),
@@ -176,7 +176,7 @@ class TestLogs:
 
     async def test_an_object_without_progress_is_logged_as_text(self, standing: "MakeStand") -> None:
         """Whatever its keys are."""
-        story = await told(
+        story = await play(
             standing,
             *running(),
             frame("task_output", {"type": "info", "message": "Frame 12 of 300"}),
@@ -210,7 +210,7 @@ class TestLogs:
 
     async def test_missed_lines_are_inserted_before_the_live_ones(self, standing: "MakeStand") -> None:
         """The record comes late, and its lines are put in order."""
-        story = await told(
+        story = await play(
             standing,
             record(debugoutput="one\ntwo\n"),
             said("Task/Detail", delay_s=0.3, times=1),
@@ -232,7 +232,7 @@ class TestTimes:
         """None is negative; no time is before the start or after the end of the task."""
         clock = {"from": "platform", "at_s": 0, "task": "*", "channel": "clock", "body": {"offset_s": offset_s}}
         stamps = ("accepttime", "assigntime", "starttime")
-        story = await told(
+        story = await play(
             standing,
             clock,
             *([] if silent else running()),
@@ -271,7 +271,7 @@ class TestSilence:
     async def test_a_task_in_the_platforms_queue_is_not_stalled(self, standing: "MakeStand") -> None:
         """However often the record says the same."""
         lines = (sent("socket"), frame("task_queue"), sent("Task/Detail", count=5, answered=True), *ended([picture()]))
-        story = await told(standing, *lines, silence_s=0.05)
+        story = await play(standing, *lines, silence_s=0.05)
 
         assert [event.state for event in story.of("stall")] == []
 
@@ -283,7 +283,7 @@ class TestSilence:
             sent("Task/Detail", count=2, answered=True),
             *ended([picture()]),
         )
-        story = await told(standing, *lines, silence_s=0.05)
+        story = await play(standing, *lines, silence_s=0.05)
 
         assert [event.data.confirmed for event in story.of("stall") if isinstance(event.data, Stall)] == [True]
 
@@ -299,7 +299,7 @@ class TestProgress:
             {"type": "progressGenerate", "task": "Upscaling", "percentage": "40"},
         ]
         lines = [line for each in said_by for line in (frame("task_output", each), frame("task_output", "a line"))]
-        story = await told(standing, *running(), *lines, *ended([picture()]))
+        story = await play(standing, *running(), *lines, *ended([picture()]))
 
         shown: list[Progress] = [e.data.progress for e in story.log if isinstance(e.data, ProgressOutput)]
         phases = [(each.phase.index, each.phase.label, each.phase.percent) for each in shown if each.phase]

@@ -58,7 +58,7 @@ async def test_what_happened_while_no_relay_ran_is_reconciled(
     async with make_stand(store=store) as stand:
         ward = await stand.begin(hold_at=holds)
         if stage != "task_queue":
-            await stand.let_go(ward.truth, "task_queue")
+            await stand.release_at(ward.truth, "task_queue")
             await ward.truth.until(lambda task: task.holding_at == stage)
     sandbox.release(ward.truth.id)
     await ward.truth.until(lambda task: task.holding_at == "task_end")
@@ -85,7 +85,7 @@ async def test_many_restarts_do_not_change_the_story(make_stand: "MakeStand", sa
         async with make_stand(store=store) as stand:
             await taken_up(sandbox, ward.truth, read_before)
             ward = await stand.resume(ward)
-            await stand.let_go(ward.truth, stage)
+            await stand.release_at(ward.truth, stage)
             if stage == STAGES[-1]:
                 story = await stand.ended(ward)
             else:
@@ -100,7 +100,7 @@ async def test_a_cancel_from_before_a_restart_is_repeated(
     """The platform refused it; the next relay asks again."""
     async with make_stand(store=store) as stand:
         ward = await stand.begin(hold_at="task_start", stop_http="500*1")
-        await stand.let_go(ward.truth, "task_queue")
+        await stand.release_at(ward.truth, "task_queue")
         await ward.truth.until(lambda task: task.holding_at == "task_start")
         assert await stand.cancel(ward.id) == 502
         for viewer in ward.viewers:
