@@ -37,7 +37,7 @@ ELSEWHERE = {
     *(("journal/sqlite/database.py", "connect"), ("journal/sqlite/checkpoints.py", "connect")),  # SQLite's, to a file
     *(("ready.py", "HTTPConnection"), ("ready.py", "request")),  # another process, to the relay of its settings
 }
-"""What goes nowhere else."""
+"""Calls of these names that open no connection to another host."""
 
 
 def called(path: Path) -> Iterator[str]:
