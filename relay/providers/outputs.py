@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from relay.core.events import Output
 from relay.providers import media_types
-from relay.providers.answers import NAMES as ANSWER_NAMES
-from relay.providers.answers import readable
 from relay.providers.lenient_json import address, content, integer, load, text
+from relay.providers.llm_answers import NAMES as ANSWER_NAMES
+from relay.providers.llm_answers import readable
 
 _DEEPEST: Final = 32
 """The maximum nesting of lists and objects."""

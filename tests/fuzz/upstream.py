@@ -13,11 +13,10 @@ from relay.core.signals import RecordRead, Signal
 from relay.core.snapshot import apply
 from relay.core.upstream import File
 from relay.errors import RequestError, UpstreamRejected, UpstreamUnclear
-from relay.providers.apikley import answers as apikley
+from relay.providers.apikley import responses as apikley
 from relay.providers.apikley.callbacks import WINDOW_S, proven_job, sign
 from relay.providers.http import Answer
-from relay.providers.wiro import answers as wiro
-from relay.providers.wiro import store
+from relay.providers.wiro import responses as wiro
 from relay.providers.wiro.frames import FrameError, parse
 from relay.providers.wiro.tools import parse_tool
 from relay.web.api.models import written
@@ -82,8 +81,8 @@ def wiro_answer(data: bytes) -> None:
         check_events([RecordRead(record=record)])
     allow_refusal(wiro.parse_run, answer)
     allow_refusal(wiro.confirm, answer)
-    orjson.dumps(allow_refusal(lambda each: store.parse_file(each, UPLOAD), answer))
-    orjson.dumps(allow_refusal(lambda each: store.parse_folder(each, "a"), answer))
+    orjson.dumps(allow_refusal(lambda each: file_store.parse_file(each, UPLOAD), answer))
+    orjson.dumps(allow_refusal(lambda each: file_store.parse_folder(each, "a"), answer))
 
 
 def wiro_tool(data: bytes) -> None:

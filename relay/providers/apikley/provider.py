@@ -11,8 +11,8 @@ from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, Upst
 from relay.errors import Code, FieldError, UpstreamRejected, UpstreamUnavailable
 from relay.net.proxy import DIRECT, Proxies
 from relay.providers.apikley import states
-from relay.providers.apikley.answers import confirm, parse_create, parse_record
 from relay.providers.apikley.callbacks import proven_job
+from relay.providers.apikley.responses import confirm, parse_create, parse_record
 from relay.providers.base import Attempt
 from relay.providers.http import Http
 from relay.providers.lenient_json import dump

@@ -14,7 +14,7 @@ from relay.core.signals import EndSeen, Signal, StageSeen
 from relay.providers import outputs
 from relay.providers.lenient_json import flag, integer, load, text
 from relay.providers.wiro import messages
-from relay.providers.wiro.words import word
+from relay.providers.wiro.statuses import word
 
 _STAGES: Final[dict[str, Stage]] = {
     f"task_{stage}": stage for stage in Stage if stage is not Stage.POSTPROCESS_END

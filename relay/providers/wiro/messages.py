@@ -12,8 +12,8 @@ from typing import Final
 from relay.core.events import Progress, Stream
 from relay.core.progress import LABEL_CHARS, parse_duration_s, parse_progress_bar, reported_eta
 from relay.core.signals import LogSeen, Part, ProgressSeen, Signal, TextSeen
-from relay.providers.answers import call_text, texts_of
 from relay.providers.lenient_json import dump, entries, integer, mapping, number, text
+from relay.providers.llm_answers import call_text, texts_of
 from relay.providers.wrappers import unwrap
 
 _PROGRESS: Final = frozenset(

@@ -13,14 +13,14 @@ from relay.net.proxy import DIRECT, Proxies
 from relay.providers.base import Attempt
 from relay.providers.lenient_json import short
 from relay.providers.notices import Notices
-from relay.providers.wiro import runs, socket, store
-from relay.providers.wiro.answers import confirm, parse_record, parse_run, read_tasks
+from relay.providers.wiro import file_store, run_body, socket
+from relay.providers.wiro.responses import confirm, parse_record, parse_run, read_tasks
 from relay.providers.wiro.rest import Rest
 from relay.providers.wiro.search import CLOCK_SKEW_S, pick
 from relay.providers.wiro.signing import Signer
+from relay.providers.wiro.statuses import STATUSES, word
 from relay.providers.wiro.task_list import PAGE_TASKS, Span, TaskList
 from relay.providers.wiro.tools import parse_tool
-from relay.providers.wiro.words import STATUSES, word
 
 _log = log.get("wiro")
 
@@ -66,7 +66,7 @@ class WiroProvider:
         self._task_list = TaskList(self._read_page)
 
     async def run(self, run: Run, attempt: Attempt | None = None) -> UpstreamTask:
-        return parse_run(await self._rest.run(run.model, runs.written(run), attempt))
+        return parse_run(await self._rest.run(run.model, run_body.written(run), attempt))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         span = Span(since - CLOCK_SKEW_S, until + CLOCK_SKEW_S)
@@ -112,11 +112,11 @@ class WiroProvider:
         return parse_tool(await self._rest.call("/Tool/Detail", {"slugowner": owner, "slugproject": name}), model)
 
     async def upload(self, file: File, folder: str | None) -> StoredFile:
-        return store.parse_file(await self._rest.send("/File/Upload", store.upload(file, folder)), file)
+        return file_store.parse_file(await self._rest.send("/File/Upload", file_store.upload(file, folder)), file)
 
     async def create_folder(self, name: str, parent: str | None) -> StoredFolder:
-        body = store.create_folder(name, parent)
-        return store.parse_folder(await self._rest.send("/File/FolderCreate", body), name)
+        body = file_store.create_folder(name, parent)
+        return file_store.parse_folder(await self._rest.send("/File/FolderCreate", body), name)
 
     async def check(self) -> None:
         confirm(await self._rest.call("/Task/List", _listing(1)))

@@ -11,8 +11,8 @@ from relay.catalogue.model import Input, InputType, Model, Option
 from relay.errors import UpstreamRejected, UpstreamUnclear
 from relay.providers.http import Answer
 from relay.providers.lenient_json import entries, flag, mapping, number, text
-from relay.providers.wiro.answers import read_tools
 from relay.providers.wiro.refusals import is_unknown_model
+from relay.providers.wiro.responses import read_tools
 
 _TYPES: Final[dict[str, InputType]] = {
     "text": "text",

@@ -11,7 +11,7 @@ from relay.providers import media_types
 from relay.providers.http import Answer
 from relay.providers.lenient_json import address, dump, integer, text
 from relay.providers.request_body import Body, Form, JsonBody
-from relay.providers.wiro.answers import read_entry
+from relay.providers.wiro.responses import read_entry
 
 
 def upload(file: File, folder: str | None) -> Body:

@@ -17,7 +17,7 @@ from relay.providers import outputs
 from relay.providers.http import Answer
 from relay.providers.lenient_json import entries, flag, integer, load, mapping, moment, number, text
 from relay.providers.wiro.refusals import classify, faults, is_unknown_task
-from relay.providers.wiro.words import word
+from relay.providers.wiro.statuses import word
 
 Phase = Literal["open", "finished", "canceled", "error"]
 

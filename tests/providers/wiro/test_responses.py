@@ -13,7 +13,7 @@ from relay.core.signals import Record
 from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamError, UpstreamRejected, UpstreamUnclear
 from relay.providers.http import Answer
-from relay.providers.wiro.answers import confirm, parse_record, parse_run
+from relay.providers.wiro.responses import confirm, parse_record, parse_run
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

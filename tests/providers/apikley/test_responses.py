@@ -6,7 +6,7 @@ import pytest
 from relay.core.events import Cost, Fault, Output, Progress, Stage
 from relay.core.upstream import UpstreamTask
 from relay.errors import Code, UpstreamRejected, UpstreamUnclear
-from relay.providers.apikley.answers import confirm, parse_create, parse_record
+from relay.providers.apikley.responses import confirm, parse_create, parse_record
 from relay.providers.http import Answer
 
 MADE, CHANGED, ENDED = 1_765_176_547_151, 1_765_176_549_000, 1_765_176_560_651
