@@ -1,1 +1,1 @@
-"""The models that are known well: one TOML file each, what they take, and what is sent for it."""
+"""Models with documented inputs: one TOML file per model, its check, and its JSON Schema."""

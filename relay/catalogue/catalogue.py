@@ -1,4 +1,4 @@
-"""The catalogue: the models of the files beside this one, found by provider and name. Read once; it never changes."""
+"""The catalogue: the models in the TOML files of this folder, by provider and name. It is immutable."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,11 +12,11 @@ from relay.errors import ConfigError
 
 FILES = Path(__file__).parent
 
-_READ = TypeAdapter(Model)
+_ADAPTER = TypeAdapter(Model)
 
 
 class Catalogue:
-    """Models in the order of their files' names."""
+    """The known models, in the order of their file names."""
 
     def __init__(self, models: Iterable[Model]) -> None:
         self._models = {(model.provider, model.model.lower()): model for model in models}
@@ -28,20 +28,21 @@ class Catalogue:
         return iter(self._models.values())
 
     def find(self, provider: str, name: str) -> Model | None:
-        """Return a provider's model of this name, in whatever case it is written."""
+        """Return a provider's model by its case-insensitive name, or null if the catalogue does not have it."""
         return self._models.get((provider, name.lower()))
 
     def providers_of(self, name: str) -> tuple[str, ...]:
-        """Return the providers that have a model of this name."""
+        """Return the providers of a model, by its case-insensitive name."""
         return tuple(provider for provider, model in self._models if model == name.lower())
 
     def sent(
         self, provider: str, name: str, given: Mapping[str, object], offers: Sequence[Offer] = ()
     ) -> tuple[str, Mapping[str, object]]:
         """
-        Return the name and the input that go upstream for what a caller gave, with these files besides.
+        Return the name and the input to send to the provider.
 
-        What is not in the catalogue, or does not fit it any longer (a file may have changed since), goes as it is.
+        A model that is not in the catalogue, and an input that is no longer valid because a model file has changed, are
+        sent unchanged.
         """
         if (model := self.find(provider, name)) is None:
             return name, given
@@ -51,17 +52,17 @@ class Catalogue:
 
 def load(folder: Path = FILES) -> Catalogue:
     """
-    Read every model file of a folder.
+    Load every model file in a folder.
 
     Raises:
-        ConfigError: a file is wrong; the text names it and the field.
+        ConfigError: a file is invalid; the message names the file and the field.
     """
     return Catalogue(_read(path) for path in sorted(folder.glob("*.toml")))
 
 
 def _read(path: Path) -> Model:
     try:
-        return _READ.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        return _ADAPTER.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name}: {error}") from None
     except ValidationError as error:

@@ -1,5 +1,5 @@
 """
-What a model takes: values, no behaviour. They come from the catalogue's files, or from what a platform says of a model.
+The description of a model and of its inputs, from a file of the catalogue or from a platform.
 
 The field names are those of the files and of `GET /v1/models`.
 """
@@ -12,8 +12,8 @@ from pydantic import ConfigDict
 
 InputType = Literal["text", "textarea", "select", "number", "fileinput", "multifileinput", "combinefileinput", "other"]
 """
-As Wiro calls them. A `fileinput` is one file and a `multifileinput` several; a `combinefileinput` is a list of files
-and addresses. `other` is whatever we do not know: it is taken as it comes.
+The types of Wiro. A `fileinput` is one file, a `multifileinput` is several files, and a `combinefileinput` is a list of
+files and URLs. `other` stands for every unknown type and accepts any value.
 """
 
 _STRICT = ConfigDict(extra="forbid")
@@ -21,7 +21,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One of the values of a select, and what a person reads in its place."""
+    """One value of a select, and its label."""
 
     __pydantic_config__ = _STRICT
 
@@ -31,7 +31,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One input of a model. Limits include their ends; null is no limit."""
+    """One input of a model. Limits are inclusive; null means unlimited."""
 
     __pydantic_config__ = _STRICT
 
@@ -41,11 +41,11 @@ class Input:
     type: InputType
     required: bool = False
     default: str | int | float | None = None
-    """What is sent when nothing is given, just as it is sent. Null: nothing."""
+    """The value that is sent if none is given, in the form in which it is sent. Null: none."""
     sends: Literal["number", "string"] = "number"
-    """As what a number is sent."""
+    """The JSON type in which a number is sent."""
     sends_null: bool = False
-    """Whether null is sent when nothing is given: TOML has no null."""
+    """Whether null is sent if no value is given. It is a separate field because TOML has no null."""
     options: tuple[Option, ...] = ()
     integer: bool = False
     minimum: float | None = None
@@ -53,26 +53,26 @@ class Input:
     max_length: int | None = None
     """In characters."""
     max_items: int | None = None
-    """Of files and addresses together."""
+    """The maximum number of files and URLs together."""
     accept: tuple[str, ...] = ()
-    """The content types that its files may have; empty: any."""
+    """The accepted content types of its files; empty: any."""
     pattern: str | None = None
-    """A regular expression for the whole of a text; `takes` says it in words."""
+    """A regular expression that the whole text must match; `takes` describes it in words."""
     takes: str = ""
 
     @property
     def takes_files(self) -> bool:
-        """Whether files can be uploaded for it, under its own name."""
+        """Whether files can be uploaded for it, under its name."""
         return self.type in ("fileinput", "multifileinput", "combinefileinput", "other")
 
     @property
     def key(self) -> str:
-        """The name under which JSON carries it: a file has a twin that takes its address."""
+        """The name of the input in JSON. An input for files has another one there, which takes their URLs."""
         return f"{self.name}Url" if self.type in ("fileinput", "multifileinput") else self.name
 
     @property
-    def twin(self) -> str | None:
-        """The second name under which the addresses of its files are accepted; null if it takes no files."""
+    def alias(self) -> str | None:
+        """The alternative name for the URLs of its files; null if it does not take files."""
         if not self.takes_files:
             return None
         return self.name if self.key != self.name else f"{self.name}Url"
@@ -80,7 +80,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model of one provider. Names of models are compared without regard to case."""
+    """One model of one provider. Names of models are case-insensitive."""
 
     __pydantic_config__ = _STRICT
 
@@ -88,16 +88,16 @@ class Model:
     model: str
     """`owner/name`."""
     run_as: str
-    """The same in the spelling that is sent."""
+    """The name in the spelling that is sent."""
     title: str
     description: str = ""
     inputs: tuple[Input, ...]
     inspires: tuple[Mapping[str, str | int | float], ...] = ()
-    """Sample inputs to begin with."""
+    """Sample inputs."""
     closed: bool = True
-    """Whether it takes nothing but `inputs`."""
+    """Whether inputs other than `inputs` are rejected."""
 
-    def twin_of(self, each: Input) -> str | None:
-        """Return the second name of an input that takes files, unless another input has that name."""
+    def alias_of(self, each: Input) -> str | None:
+        """Return the alternative name of an input for files, unless another input has that name."""
         names = {name for other in self.inputs if other is not each for name in (other.name, other.key)}
-        return None if each.twin in names else each.twin
+        return None if each.alias in names else each.alias

@@ -1,1 +1,1 @@
-"""One folder an upstream: its words become signals, our wishes become its requests."""
+"""The clients of the platforms: one package per provider, on a shared HTTP client and shared parsers."""

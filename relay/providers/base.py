@@ -1,9 +1,10 @@
 """
-The contract of a provider: our side of one upstream platform.
+The contract of a provider: the client of one platform.
 
-A provider translates and carries; it does not decide. It never sends a billable call twice, parses every answer once
-into the typed values below and in `core.signals`, and lets only `relay.errors.UpstreamError` out of its calls. Its
-socket token is the power over a task: it is in no repr, error or log line.
+A provider translates and transports; it makes no decisions. It sends a billable call at most once. It parses each
+response once, into the values of `core.upstream` and `core.signals`. Its calls raise only
+`relay.errors.UpstreamError`. A socket token grants control over a task, so it never appears in a repr, an error or a
+log line.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -18,125 +19,135 @@ from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, Upst
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """One attempt to send a run. The caller and the provider share it while the run is being sent."""
+    """One attempt to send a run, shared by the caller and the provider while the run is being sent."""
 
     canceled: bool = False
-    """Set by the caller to stop sending. Once the attempt is complete, it has no effect."""
+    """Set by the caller to stop sending. It has no effect once the attempt is complete."""
     complete: bool = False
     """
-    Set by the provider when it hands the last byte to the connection: from then on the run may have been started.
+    Set by the provider when it passes the last byte to the connection: from then on the run may have been started.
 
-    A caller that is cancelled while it waits for the answer learns only from this whether that is possible.
+    A caller that is cancelled while it waits for the response can learn this only here.
     """
 
 
 class Provider(Protocol):
-    """One upstream platform. Every call has a time limit of its own and may be cancelled."""
+    """The client of one platform. Every call has its own time limit and may be cancelled."""
 
     name: str
 
     streams: bool
-    """Whether a task can be followed live. Where not, its record is all there is, and `follow` is never called."""
+    """Whether a task can be followed live. If not, its record is the only source, and `follow` is never called."""
 
     stops: bool
-    """Whether a task can be stopped once it was taken. Where not, `stop` is never called."""
+    """Whether a submitted task can be stopped. If not, `stop` is never called."""
 
     lists: bool
-    """Whether `find` can see tasks. Where not, only a callback can tell what became of a run without an answer."""
+    """Whether `find` can list tasks. If not, only a callback can resolve a run that got no response."""
 
     takes_files: bool
-    """Whether it has runs with files, and a store to upload them to. Where not, neither is ever asked of it."""
+    """Whether it accepts runs with files and has a file store. If not, neither is requested from it."""
 
     async def run(self, run: Run, attempt: Attempt | None = None) -> UpstreamTask:
         """
-        Start a task. Billable, not idempotent: it is sent once.
+        Start a task. The call is billable and not idempotent, so it is sent at most once.
 
         Args:
-            run: what to start.
-            attempt: new, for the caller to share. Sending stops if it is canceled before it is complete.
+            run: the run to start.
+            attempt: a new attempt, shared with the caller. Sending stops if it is canceled before it is complete.
 
         Raises:
-            UpstreamRejected: the upstream said no; nothing was started.
-            UpstreamUnavailable: it was not reached, or the attempt was canceled; nothing was started.
-            UpstreamUnclear: it may have been started.
+            UpstreamRejected: the platform refused the run; nothing was started.
+            UpstreamUnavailable: the platform was not reached or the attempt was canceled; nothing was started.
+            UpstreamUnclear: the run may have been started.
         """
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         """
-        Look for a run whose outcome is unknown, sent between `since` and `until`: unix seconds by the platform's clock.
+        Search for a run whose outcome is unknown.
+
+        Args:
+            run: the run as it was sent.
+            since: the earliest time at which it was sent, in unix seconds of the platform's clock.
+            until: the latest such time.
 
         Raises:
-            UpstreamError: the upstream could not be asked.
+            UpstreamError: the platform could not be queried.
         """
 
     async def read_record(self, task: UpstreamTask) -> Record | None:
         """
-        Read the upstream's record of the task; null when it has none (yet).
+        Read the platform's record of a task; return null if there is none, or none yet.
 
         Raises:
-            UpstreamError: it could not be read.
+            UpstreamError: the record could not be read.
         """
 
     async def stop(self, task: UpstreamTask, *, started: bool) -> None:
         """
-        Ask the upstream to cancel a waiting task or kill a running one; `started` is our best knowledge of which.
+        Ask the platform to cancel a queued task or to kill a running one.
+
+        Args:
+            task: the task to stop.
+            started: whether the task is believed to be running. The other call is tried if this is outdated.
 
         Raises:
-            UpstreamRejected: it cannot be stopped (any more); the text says why.
-            UpstreamError: it could not be asked.
+            UpstreamRejected: the task cannot be stopped, or not any more; the message says why.
+            UpstreamError: the platform could not be asked.
         """
 
     def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
         """
-        Open the task's live stream: once entered, the upstream is subscribed and every later frame comes as signals.
+        Open the live stream of a task.
 
-        The iterator ends when the upstream closes the stream, for whatever reason; nothing is replayed on the next.
-
-        Raises:
-            UpstreamUnavailable: on entering, when the stream could not be opened.
-        """
-
-    def heard(self, headers: Mapping[str, str], body: bytes) -> UpstreamTask | None:
-        """
-        Read a callback, and return the task that it proves to be about; null where it proves nothing.
-
-        A callback is a hint, proven or not: what it says of the task is read from the task's record.
+        Once the context is entered, the subscription is active and every later frame yields signals. The iterator ends
+        when the platform closes the stream, for any reason. A new stream does not replay earlier frames.
 
         Raises:
-            RequestError: it should prove who sent it, and does not.
+            UpstreamUnavailable: on entering, if the stream could not be opened.
+        """
+
+    def verify_callback(self, headers: Mapping[str, str], body: bytes) -> UpstreamTask | None:
+        """
+        Return the task that a callback is proven to be about, or null if callbacks carry no proof.
+
+        A callback is only a hint, with or without proof: the state of the task is always read from its record.
+
+        Raises:
+            RequestError: the callback must prove its origin and does not.
         """
 
     async def describe(self, model: str) -> Model | None:
         """
-        Ask what a model takes, at no cost; null when the platform has no such model, or describes none.
+        Read which inputs a model takes, free of charge; return null if the platform has no description of it.
 
         Raises:
-            UpstreamError: it could not be asked, or its answer makes no sense.
+            UpstreamError: the platform could not be queried, or its response is malformed.
         """
 
     async def upload(self, file: File, folder: str | None) -> StoredFile:
         """
-        Put a file into the upstream's store, into one of its folders or where it puts files by itself. Sent once.
+        Upload a file to the platform's store, into a folder or into the default location. It is sent at most once.
 
         Raises:
-            UpstreamError: it was refused, or not all of it arrived, or whether it did is not known.
+            UpstreamError: the file was refused or not fully sent, or the outcome is unknown.
         """
 
     async def create_folder(self, name: str, parent: str | None) -> StoredFolder:
         """
-        Create a folder in the upstream's store, in another one or at the top. Sent once.
+        Create a folder in the platform's store, at the top level or in `parent`. The call is sent at most once.
 
         Raises:
-            UpstreamError: it was refused, or whether it was made is not known.
+            UpstreamError: the folder was refused, or the outcome is unknown.
         """
 
     async def check(self) -> None:
         """
-        Reach for the upstream and see that it takes our credentials, at no cost.
+        Test the connection and the credentials, free of charge.
 
         Raises:
-            UpstreamError: it cannot be reached, or it refuses them.
+            UpstreamError: the platform cannot be reached or refuses the credentials.
         """
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""

@@ -1,7 +1,8 @@
 """
-Reading an upstream's JSON: numbers come as strings, lists as null or as JSON in a string, emoji cut in half.
+Read the JSON of a platform, whose values vary in type. Pure.
 
-Everything here is total but `load`, `dump` and `clean`: what cannot be read is null or empty.
+Numbers are sent as strings, lists as null or as a string of JSON, and emoji cut in half. Only `load`, `dump` and
+`clean` raise errors. Every other function returns null or an empty value for input that it cannot read.
 """
 
 import json
@@ -13,12 +14,13 @@ from datetime import UTC, datetime
 import orjson
 
 _MAX_DEPTH = 64
-"""Deeper JSON is refused: orjson writes at most 254 levels, and what we cannot write we must not take in."""
+"""The maximum nesting. orjson writes at most 254 levels, and JSON that cannot be written must not be accepted."""
 
 _EXACT = 2**53
-"""Beyond this a JavaScript viewer misreads an integer."""
+"""JavaScript represents only the integers below this one exactly."""
 
 MESSAGE_CHARS = 300
+"""The maximum length of a platform's message."""
 
 _BARE_ADDRESS = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,10}\.[a-z]{2,24}(?::\d{1,5})?/\S+", re.IGNORECASE)
 _NOT_IN_ADDRESS = re.compile(r"[\x00-\x1f\x7f]")
@@ -29,27 +31,27 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 def load(raw: str | bytes) -> object:
     """
-    Read JSON; half an emoji becomes U+FFFD, a number that is none becomes null.
+    Decode JSON. A lone surrogate (half an emoji) becomes U+FFFD; NaN and infinity become null.
 
     Raises:
-        ValueError: it is no JSON, or is nested too deep.
+        ValueError: the input is not JSON, or is nested too deeply.
     """
     try:
         return orjson.loads(raw)
     except ValueError:
-        # An upstream cuts text between the halves of a surrogate pair; orjson refuses such an escape, json reads it.
+        # Platforms cut text between the halves of a surrogate pair. orjson rejects such an escape; json reads it.
         try:
             return clean(json.loads(raw, parse_int=_integer))
         except RecursionError:
-            raise ValueError("nested too deep") from None
+            raise ValueError("nested too deeply") from None
 
 
 def dump(value: object) -> bytes:
     """
-    Write JSON; what orjson refuses (half an emoji, an integer beyond 64 bits) goes the long way.
+    Encode JSON. Values that orjson rejects (a lone surrogate, an integer beyond 64 bits) are encoded by `json`.
 
     Raises:
-        ValueError: it is nested too deep.
+        ValueError: the value is nested too deeply.
     """
     try:
         return orjson.dumps(value)
@@ -59,13 +61,13 @@ def dump(value: object) -> bytes:
 
 def clean(value: object, depth: int = _MAX_DEPTH) -> object:
     """
-    Copy a JSON value so that orjson writes it and a viewer reads it.
+    Copy a JSON value without lone surrogates and non-finite numbers, which orjson or a browser would reject.
 
     Raises:
-        ValueError: it is nested too deep.
+        ValueError: the value is nested too deeply.
     """
     if depth == 0:
-        raise ValueError("nested too deep")
+        raise ValueError("nested too deeply")
     if isinstance(value, str):
         return _LONE_SURROGATE.sub("\ufffd", value)
     if isinstance(value, float):
@@ -78,13 +80,13 @@ def clean(value: object, depth: int = _MAX_DEPTH) -> object:
 
 
 def mapping(value: object) -> dict[str, object]:
-    """Return the object, or the one that a string holds as JSON; empty when it is none."""
+    """Return an object, also from a string of JSON; empty for any other value."""
     value = _unpacked(value, "{")
     return value if isinstance(value, dict) else {}
 
 
 def entries(value: object) -> list[object]:
-    """Return the list, or the one that a string holds as JSON; a single value becomes a list of one."""
+    """Return a list, also from a string of JSON; a single value becomes a list of one."""
     value = _unpacked(value, "[")
     if isinstance(value, list):
         return value
@@ -92,14 +94,14 @@ def entries(value: object) -> list[object]:
 
 
 def text(value: object) -> str:
-    """Return the string, or a number as one; empty for everything else."""
+    """Return a string, or a number as a string; empty for any other value."""
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def number(value: object) -> float | None:
-    """Read a finite number, also from a string."""
+    """Return a finite number, also from a string; null for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -110,20 +112,24 @@ def number(value: object) -> float | None:
 
 
 def integer(value: object) -> int | None:
-    """Read an integer that JavaScript can hold, also from a string, also written as `6.0000`."""
+    """Return an integer that JavaScript can represent, also from a string such as `6.0000`; else null."""
     found = number(value)
     return int(found) if found is not None and found.is_integer() and abs(found) < _EXACT else None
 
 
 def flag(value: object) -> bool | None:
-    """Read a boolean, also as `1`, `"1"` or `"true"`; null when it is none."""
+    """Return a boolean, also from `1`, `"1"` or `"true"`; null for any other value."""
     if isinstance(value, bool):
         return value
     return {"1": True, "true": True, "0": False, "false": False}.get(text(value).strip().lower())
 
 
 def moment(value: object) -> float | None:
-    """Read a time into unix seconds: seconds, milliseconds, or `YYYY-MM-DD HH:MM:SS` in UTC; zero is "not yet"."""
+    """
+    Return a time in unix seconds, from seconds, milliseconds or `YYYY-MM-DD HH:MM:SS` in UTC.
+
+    Return null for any other value, and for zero, which the platforms send before an event has happened.
+    """
     found = number(value)
     if found is None:
         try:
@@ -131,26 +137,26 @@ def moment(value: object) -> float | None:
             found = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             return None
-    if found > 1e11:  # in seconds that is the year 5138
+    if found > 1e11:  # milliseconds: in seconds this is the year 5138
         found /= 1000
     return found if 0 < found < 1e11 else None
 
 
 def content(value: object) -> dict[str, object] | None:
-    """Return an object that the journal can write; null when it is none, is empty, or cannot be written."""
+    """Return an object that the journal can store; null if it is not an object, is empty or cannot be encoded."""
     try:
         found = clean(mapping(value))
         orjson.dumps(found)
-    except (ValueError, TypeError):  # too deep, or with a number beyond 64 bits
+    except (ValueError, TypeError):  # nested too deeply, or a number beyond 64 bits
         return None
     return found if isinstance(found, dict) and found else None
 
 
 def address(value: object) -> str | None:
     """
-    Return a web address, or null for anything else: pages show it, so `javascript:` is never accepted.
+    Return an HTTP URL, or null for any other value. Pages link to it, so `javascript:` is never accepted.
 
-    One without a scheme (`//cdn.example.com/a.png`, `cdn.example.com/a.png`) gets `https:`.
+    A URL without a scheme (`//cdn.example.com/a.png`, `cdn.example.com/a.png`) gets `https:`.
     """
     url = _NOT_IN_ADDRESS.sub("", text(value)).strip()
     if url.lower().startswith(("https://", "http://")):
@@ -161,13 +167,13 @@ def address(value: object) -> str | None:
 
 
 def short(message: str) -> str:
-    """Make the upstream's words fit to be shown: one line, no control characters, cut to size."""
+    """Make a platform's message displayable: one line, no control characters, at most `MESSAGE_CHARS` long."""
     message = _CONTROL.sub(" ", message).strip()
     return message if len(message) <= MESSAGE_CHARS else message[: MESSAGE_CHARS - 1] + "…"
 
 
 def _integer(digits: str) -> int | float:
-    """Read an integer as orjson does: one that could not be written again is a float."""
+    """Parse an integer as orjson does: one beyond 64 bits, which could not be encoded, becomes a float."""
     found = float(digits)
     return int(digits) if abs(found) < 2**63 else found
 

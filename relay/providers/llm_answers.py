@@ -1,9 +1,9 @@
 """
-Normalise the answer of a language model in the content of an output. Pure.
+Normalise the answer of a language model, which is the content of an output. Pure.
 
-Wiro's API generations write an answer as `segments`, as the lists `thinking` and `answer`, or as `raw`; others as
-`message` or `text`. All fields keep their names. Wrapper tags are removed, and `answer` is added if the content has an
-answer only under a name that pages do not know.
+Depending on the API generation, Wiro returns an answer as `segments`, as the lists `thinking` and `answer`, or as
+`raw`; other platforms return `message` or `text`. All fields keep their names. Wrapper tags are removed, and `answer`
+is added if the content has an answer only under a name that pages do not display.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ NAMES: Final = frozenset({"segments", "raw", *_LISTS, *_OTHER_NAMES})
 """Fields that can hold an answer. An object with any of these and without a file is an answer."""
 
 
-def readable(content: Mapping[str, object]) -> dict[str, object]:
+def normalize(content: Mapping[str, object]) -> dict[str, object]:
     """Return the content of an output without wrapper tags, with `answer` filled in if it has an answer."""
     found = dict(content)
     for name in _OTHER_NAMES:
@@ -31,7 +31,7 @@ def readable(content: Mapping[str, object]) -> dict[str, object]:
         found["segments"] = [each for entry in entries(found["segments"]) for each in _segments(entry)]
     _unwrap_lists(found)
     _unwrap_raw(found)
-    said = next(filter(None, (_said(content.get(name)) for name in _OTHER_NAMES)), "")
+    said = next(filter(None, (_message_text(content.get(name)) for name in _OTHER_NAMES)), "")
     if said and not any(_shown(found.get(name)) for name in ("segments", "raw", *_LISTS)):
         found |= _lists(unwrap("answer", said))
     return found
@@ -41,12 +41,12 @@ def call_text(segment: Mapping[str, object]) -> str:
     """Format a tool call as `name(arguments)`."""
     name = text(segment.get("name"))
     given = segment.get("arguments") if "arguments" in segment else segment.get("input")
-    written = text(given) if not isinstance(given, dict | list) else dump(given).decode()
-    return f"{name}({written})" if name else written
+    arguments = text(given) if not isinstance(given, dict | list) else dump(given).decode()
+    return f"{name}({arguments})" if name else arguments
 
 
 def texts_of(value: object) -> list[object]:
-    """Return the texts of `thinking` or `answer`, a list or one string. A string of JSON is an answer in JSON."""
+    """Return the texts of `thinking` or `answer`, a list or one string. A string of JSON is text, not a list."""
     if isinstance(value, list):
         return value
     return [] if value is None or value == "" else [value]
@@ -98,7 +98,7 @@ def _joined(pieces: tuple[tuple[str, str], ...]) -> str:
     return "\n\n".join(part for _, part in pieces)
 
 
-def _said(value: object) -> str:
+def _message_text(value: object) -> str:
     """Return the text of a message, which may be an object with `content` or `text`."""
     if isinstance(value, Mapping):
         return text(value.get("content")) or text(value.get("text"))

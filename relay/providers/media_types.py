@@ -1,8 +1,8 @@
 """
-Find the media type of an output: from its content type, else its name, else its address. Pure.
+Determine the media type of an output from its content type, else its file name, else its URL. Pure.
 
-The types that pages can show are listed here. Python's built-in table has the rest; the tables of the operating system
-are not read, so every machine gives the same result.
+The types that pages can display are listed here. Python's built-in table has the rest. The tables of the operating
+system are not read, so the result does not depend on the machine.
 """
 
 import mimetypes
@@ -80,7 +80,7 @@ _ALIASES: Final = {
 
 _CLASSES: Final = frozenset({"image", "video", "audio"})
 
-_SAYS_NOTHING: Final = frozenset(
+_GENERIC: Final = frozenset(
     {
         "application/binary",
         "application/download",
@@ -101,10 +101,10 @@ _SAYS_NOTHING: Final = frozenset(
 )
 
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
-"""RFC 6838, section 4.2."""
+"""https://www.rfc-editor.org/rfc/rfc6838#section-4.2"""
 
 _EXTENSION: Final = re.compile(r"\.([a-z0-9]{1,10})(?=$|[!@~:])", re.IGNORECASE)
-"""Image services append their options to the name: `a.jpg@100w`, `a.png~tplv.image`, `a.jpg!thumb`."""
+"""An extension. Image services append options to the name: `a.jpg@100w`, `a.png~tplv.image`, `a.jpg!thumb`."""
 
 
 def resolve(said: Iterable[str], name: str | None, url: str | None) -> str | None:
@@ -112,21 +112,21 @@ def resolve(said: Iterable[str], name: str | None, url: str | None) -> str | Non
     Return the media type of a file, or null if it is unknown.
 
     Args:
-        said: values that may be its content type, as written by the platform: `image/PNG; charset=x`, `png`, `image`.
+        said: values that may be its content type, as sent by the platform: `image/PNG; charset=x`, `png`, `image`.
         name: the name of the file.
-        url: the address of the file.
+        url: the URL of the file.
     """
     kinds = [kind for each in said if (kind := _read(each)) is not None]
     if (exact := next((kind for kind in kinds if not kind.endswith("/*")), None)) is not None:
         return exact
-    guesses = [guess for guess in (_of_name(name or ""), _of_address(url or "")) if guess is not None]
-    for kind in kinds:  # only a class such as `image/*`: take a guess of that class
+    guesses = [guess for guess in (_of_name(name or ""), _of_url(url or "")) if guess is not None]
+    for kind in kinds:  # only a class such as `image/*`: prefer a guess of that class
         return next((guess for guess in guesses if guess.startswith(kind[:-1])), kind)
     return guesses[0] if guesses else None
 
 
 def file_name(url: str) -> str | None:
-    """Return the last part of an address's path, or null if it has none."""
+    """Return the last part of a URL's path, or null if there is none."""
     try:
         return unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2] or None
     except ValueError:
@@ -139,7 +139,7 @@ def _read(said: str) -> str | None:
     if "/" not in said:
         return f"{said}/*" if said in _CLASSES else _of_extension(said.lstrip("."))
     said = _ALIASES.get(said, said)
-    if said in _SAYS_NOTHING:
+    if said in _GENERIC:
         return None
     if said.partition("/")[0] in _CLASSES and said.endswith("/*"):
         return said
@@ -152,7 +152,7 @@ def _of_extension(extension: str) -> str | None:
     if not re.fullmatch(r"[A-Za-z0-9]{1,10}", extension):
         return None
     found, encoding = _OTHERS.guess_type(f"file.{extension}", strict=False)
-    return None if encoding or found in _SAYS_NOTHING else found
+    return None if encoding or found in _GENERIC else found
 
 
 def _of_name(name: str) -> str | None:
@@ -160,7 +160,7 @@ def _of_name(name: str) -> str | None:
     return next((kind for each in extensions[::-1] if (kind := _of_extension(each)) is not None), None)
 
 
-def _of_address(url: str) -> str | None:
+def _of_url(url: str) -> str | None:
     if (kind := _of_name(file_name(url) or "")) is not None:
         return kind
     try:

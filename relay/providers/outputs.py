@@ -1,8 +1,8 @@
 """
 Read the outputs of a task, in any shape that a platform may list them in. Pure, and shared by all providers.
 
-Nested lists, objects in place of lists, JSON in strings, bare addresses and several names for one field are accepted,
-so that nothing that a person could look at is lost. An address that a browser would execute is never accepted.
+It accepts nested lists, objects in place of lists, JSON in strings, bare URLs and several names for one field, so that
+no displayable result is lost. It never accepts a URL that a browser would execute.
 """
 
 import re
@@ -13,7 +13,7 @@ from relay.core.events import Output
 from relay.providers import media_types
 from relay.providers.lenient_json import address, content, integer, load, text
 from relay.providers.llm_answers import NAMES as ANSWER_NAMES
-from relay.providers.llm_answers import readable
+from relay.providers.llm_answers import normalize
 
 _DEEPEST: Final = 32
 """The maximum nesting of lists and objects."""
@@ -24,23 +24,23 @@ _NAMES: Final = ("name", "filename", "originalname")
 _TYPES: Final = ("contenttype", "mimetype", "mediatype", "mime", "type", "filetype", "format", "extension", "ext")
 _SIZES: Final = ("size", "sizebytes", "filesize", "bytes", "contentlength")
 
-_UNSEEN: Final = re.compile(r"(?:uu)?id|accesskey|.*(?:token|secret|password|apikey|signature)")
-"""Fields that mean nothing to a person, or that are secret."""
+_HIDDEN: Final = re.compile(r"(?:uu)?id|accesskey|.*(?:token|secret|password|apikey|signature)")
+"""Fields that are secret or of no use to a person."""
 
 _SCRIPT: Final = re.compile(r"(?:javascript|vbscript):", re.IGNORECASE)
 _LOCAL: Final = re.compile(r"\s*(?:data|blob|file):\S", re.IGNORECASE)
-"""Addresses without a server. `Data: five rows` is text."""
+"""URLs without a host. `Data: five rows` is text."""
 
 
 def read(value: object) -> tuple[Output, ...]:
-    """Return the outputs; empty entries are left out."""
+    """Return the outputs, without empty entries."""
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")) and isinstance(_unpacked(value), str):
         return ()  # truncated JSON
     return tuple(_read(value, words=True, depth=_DEEPEST))
 
 
 def read_files(value: object) -> tuple[Output, ...]:
-    """Return the outputs that are files; text other than an address is left out."""
+    """Return the outputs that are files. Text that is not a URL is left out."""
     return tuple(_read(value, words=False, depth=_DEEPEST))
 
 
@@ -58,7 +58,7 @@ def _read(value: object, *, words: bool, depth: int) -> Iterator[Output]:
 
 
 def _of_text(said: str, *, words: bool) -> Iterator[Output]:
-    """Read a bare string: one address, several addresses, or text."""
+    """Read a bare string: one URL, several URLs, or text."""
     several = re.split(r"[\s,]+", said)
     if len(several) > 1 and all(_is_explicit(each) for each in several):
         for each in several:
@@ -93,11 +93,11 @@ def _of_object(entry: Mapping[str, object], *, words: bool, depth: int) -> Itera
     if len(rest) == len(entry) and any(text(fields.get(key)) for key in _NAMES):
         yield _file(None, fields)
     elif words and (len(rest) == len(entry) or _is_answer(rest)):
-        yield from _answer(_seen(rest) or {})
+        yield from _answer(_displayable(rest) or {})
 
 
 def _may_hold_files(key: str, value: object) -> bool:
-    """Tell whether a field may hold files; an address within an answer is not an output."""
+    """Return whether a field may contain files; a URL within an answer is not an output."""
     if isinstance(_unpacked(value), list | Mapping):
         return key not in ("segments", "thinking", "answer")
     return _is_explicit(value) and key not in ANSWER_NAMES
@@ -129,37 +129,37 @@ def _content(value: object) -> dict[str, object] | None:
         value = {"answer" if texts else "segments": value} if value else None
     elif not isinstance(value, Mapping):
         value = {"raw": said} if (said := text(value)) else None
-    return None if not value else content(readable(value)) or content(value)
+    return None if not value else content(normalize(value)) or content(value)
 
 
 def _is_answer(fields: Mapping[str, object]) -> bool:
     return any(fields.get(name) for name in ANSWER_NAMES)
 
 
-def _seen(value: object, depth: int = _DEEPEST) -> Any:
-    """Return the part of an unknown value that a person may see, or null if there is none."""
+def _displayable(value: object, depth: int = _DEEPEST) -> Any:
+    """Return the displayable part of an unknown value, or null if there is none."""
     if depth == 0 or value in (None, "") or _would_run(value):
         return None
     if isinstance(value, Mapping):
-        items = ((key, _seen(item, depth - 1)) for key, item in value.items() if not _is_hidden(key))
+        items = ((key, _displayable(item, depth - 1)) for key, item in value.items() if not _is_hidden(key))
         return {key: item for key, item in items if item is not None} or None
     if isinstance(value, list):
-        return [item for each in value if (item := _seen(each, depth - 1)) is not None] or None
+        return [item for each in value if (item := _displayable(each, depth - 1)) is not None] or None
     return value
 
 
 def _is_hidden(key: str) -> bool:
     name = re.sub(r"[\s_-]", "", key).lower()
-    return name in (*_URLS, *_TYPES, *_SIZES) or _UNSEEN.fullmatch(name) is not None
+    return name in (*_URLS, *_TYPES, *_SIZES) or _HIDDEN.fullmatch(name) is not None
 
 
 def _is_explicit(value: object) -> bool:
-    """Tell whether a value is certainly an address: `cdn.example.com/a.png` could also be the name of a model."""
+    """Return whether a value is certainly a URL: `cdn.example.com/a.png` could also be the name of a model."""
     return isinstance(value, str) and re.match(r"\s*(?:https?:)?//[^\s/]", value, re.IGNORECASE) is not None
 
 
 def _would_run(value: object) -> bool:
-    """Tell whether a browser would execute a string as an address. Browsers ignore white space in the scheme."""
+    """Return whether a browser would execute a string as a URL. Browsers ignore white space in the scheme."""
     if not isinstance(value, str):
         return False
     return _SCRIPT.match(re.sub(r"[\s\x00-\x1f]", "", value[:100])) is not None or _LOCAL.match(value) is not None

@@ -1,8 +1,9 @@
 """
-What a call carries: bytes whose number is known before the first one leaves, given out piece by piece.
+Request bodies: JSON, and multipart forms with files. Their size is known before they are sent.
 
-A file is read while it is sent and is never whole in memory. Whether the last byte left is what tells a run that
-surely was not started from one that may have been (`relay.providers.http`), so nothing here reads ahead.
+A body yields its pieces one by one, and nothing reads ahead: whether the last byte was sent distinguishes a run that
+was not started from one that may have been (see `relay.providers.outgoing`). A file is read while it is sent and is
+never entirely in memory. `aiohttp.MultipartWriter` does not expose where the last byte is, so it is not used.
 """
 
 import asyncio
@@ -17,35 +18,35 @@ from relay.core.upstream import File
 from relay.errors import UpstreamUnavailable
 
 _READERS = ThreadPoolExecutor(1, thread_name_prefix="upload-reader")
-"""A slow disk is waited for here: the loop's own threads look up names, and everybody needs these."""
+"""Reads files. The event loop's default executor also resolves host names, and a slow disk must not block that."""
 
 PIECE_BYTES = 64 * 1024
-"""A body goes out in pieces of this size, each when the one before it has left."""
+"""The maximum size of a piece."""
 
 
 class Body(Protocol):
-    """Something to send."""
+    """A request body."""
 
     @property
     def content_type(self) -> str:
-        """What it is, for the header."""
+        """The value of the `Content-Type` header."""
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes `pieces` gives in all."""
+        """The total number of bytes in `pieces`."""
 
     def pieces(self) -> AsyncIterator[bytes]:
         """
-        Give it out.
+        Yield the bytes of the body.
 
         Raises:
-            UpstreamUnavailable: a file is gone; its last byte was not given out.
+            UpstreamUnavailable: a file is missing or truncated; the last byte of the body was not yielded.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class JsonBody:
-    """JSON that is written already."""
+    """Encoded JSON."""
 
     data: bytes
 
@@ -63,7 +64,12 @@ class JsonBody:
 
 
 class Form:
-    """`multipart/form-data` (RFC 7578): texts and files under names that may repeat, in the order given."""
+    """
+    A `multipart/form-data` body (https://www.rfc-editor.org/rfc/rfc7578).
+
+    Args:
+        fields: names and values in order. A name may repeat.
+    """
 
     def __init__(self, fields: Sequence[tuple[str, str | File]]) -> None:
         self._boundary = secrets.token_hex(16)
@@ -101,15 +107,18 @@ class Form:
 
 
 def _quoted(name: str) -> str:
-    """Escape a name as browsers do (WHATWG, multipart/form-data encoding algorithm)."""
+    """Escape a name as browsers do (https://html.spec.whatwg.org/#multipart-form-data)."""
     return name.replace("\n", "%0A").replace("\r", "%0D").replace('"', "%22")
 
 
 async def _read(file: File) -> AsyncIterator[bytes]:
     """
-    Give out a file that has as many bytes as were promised, or nothing after the first that is missing.
+    Yield the bytes of a file, up to its recorded size.
 
-    It is opened for each piece: whoever stops to listen then leaves nothing open.
+    The file is opened for each piece, so a consumer that stops early leaves no open file behind.
+
+    Raises:
+        UpstreamUnavailable: the file is missing or shorter than recorded.
     """
     loop, offset = asyncio.get_running_loop(), 0
     while offset < file.size_bytes:
@@ -117,9 +126,9 @@ async def _read(file: File) -> AsyncIterator[bytes]:
         try:
             piece = await loop.run_in_executor(_READERS, _piece, file.path, offset, size_bytes)
         except OSError as error:
-            raise UpstreamUnavailable(f"Nothing was sent: an uploaded file for {file.input} is gone.") from error
+            raise UpstreamUnavailable(f"Nothing was sent: the file uploaded for {file.input} is missing.") from error
         if not piece:
-            raise UpstreamUnavailable(f"Nothing was sent: an uploaded file for {file.input} was cut.")
+            raise UpstreamUnavailable(f"Nothing was sent: the file uploaded for {file.input} is truncated.")
         offset += len(piece)
         yield piece
 

@@ -1,4 +1,4 @@
-"""Why a TLS connection failed, in words for the operator."""
+"""Explain to the operator why a TLS connection failed."""
 
 import ssl
 
@@ -9,10 +9,10 @@ _OTHER_NAME = frozenset({62, 64})
 
 
 def tls_failure(error: BaseException) -> str | None:
-    """Return why TLS failed, to stand in a sentence; null for what is no failure of TLS."""
+    """Return why TLS failed, as part of a sentence; null if the error is not a TLS failure."""
     match error:
-        case ssl.SSLCertVerificationError(verify_code=code, verify_message=said):
-            return f"TLS failed: {_about_certificate(code, said)}"
+        case ssl.SSLCertVerificationError(verify_code=code, verify_message=message):
+            return f"TLS failed: {_certificate_problem(code, message)}"
         case ssl.SSLError(reason=str(reason)):
             return f"TLS failed: {reason.lower().replace('_', ' ')}"
         case ssl.SSLError():
@@ -21,13 +21,13 @@ def tls_failure(error: BaseException) -> str | None:
             return None
 
 
-def _about_certificate(code: int, said: str) -> str:
+def _certificate_problem(code: int, message: str) -> str:
     if code == _EXPIRED:
         return "its certificate has expired"
     if code == _NOT_YET:
         return "its certificate is not valid yet; check this machine's clock"
     if code in _UNKNOWN_ISSUER:
-        return f"its certificate is from an unknown authority ({said}); set SSL_CERT_FILE to trust another one"
+        return f"its certificate is from an unknown authority ({message}); set SSL_CERT_FILE to trust another one"
     if code in _OTHER_NAME:
         return "its certificate is for another host name"
-    return said
+    return message

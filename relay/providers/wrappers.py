@@ -1,8 +1,8 @@
 """
 Remove the tags that language models wrap their answers in: `<think>`, `<thinking>` and `<answer>`. Pure.
 
-Only a tag at the beginning of a text is a wrapper. A tag further on belongs to the answer: the model may explain tags
-or write a template. While a text is streamed, an incomplete tag is hidden too.
+Only a tag at the beginning of a text is a wrapper. A later tag belongs to the answer: the model may be explaining tags
+or writing a template. While a text is streamed, an incomplete tag is hidden too.
 """
 
 import re

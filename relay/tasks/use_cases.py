@@ -150,7 +150,7 @@ class Tasks:
         task = await self._journal.find_hook(provider, hook)
         if task is None or provider not in self._providers:
             raise RequestError(Code.NOT_FOUND, "Unknown callback address.")
-        named = self._providers[provider].heard(headers, await read())
+        named = self._providers[provider].verify_callback(headers, await read())
         if (follower := self._supervisor.get(task)) is not None:
             follower.called_back(named)
 

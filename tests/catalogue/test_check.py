@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from relay.catalogue.catalogue import load
-from relay.catalogue.check import FAULTS, Offer, check
+from relay.catalogue.check import MAX_UNKNOWN, Offer, check
 from relay.catalogue.model import Input, Model
 
 CATALOGUE = load()
@@ -119,8 +119,8 @@ def test_an_equivalent_value_is_sent_in_the_printed_form(model: Model, name: str
         (VIDEO, "seed", (-1, 4294967295), (-2, 4294967296), "must be between -1 and 4294967295"),
         (APIKLEY, "max_images", (1, 6), (0, 7), "must be between 1 and 6"),
         (APIKLEY, "seed", (-(2**53) + 1, 2**53 - 1), (-(2**53), 2**53), None),
-        (APIKLEY, "prompt", ("x" * 5000, "é" * 5000), ("x" * 5001,), "takes at most 5000 characters; this has 5001"),
-        (EDIT, "inputImage", ([URL], [URL] * 14), ([URL] * 15,), "takes at most 14 entries; these are 15"),
+        (APIKLEY, "prompt", ("x" * 5000, "é" * 5000), ("x" * 5001,), "takes at most 5000 characters; this one has 5001"),
+        (EDIT, "inputImage", ([URL], [URL] * 14), ([URL] * 15,), "takes at most 14 entries; 15 were given"),
     ],
 )
 def test_a_limit_lets_its_end_through_and_nothing_beyond(
@@ -173,7 +173,7 @@ def test_a_prompt_is_required_and_not_blank(model: Model) -> None:
     assert refusal(model, {}) == ("input.prompt", "is required")
     assert refusal(model, {"prompt": " \n"}) == ("input.prompt", "is required: it must not be blank")
     for value in (None, True, ["a cat"], {"text": "a cat"}):
-        assert refusal(model, {"prompt": value}) == ("input.prompt", "must be a text")
+        assert refusal(model, {"prompt": value}) == ("input.prompt", "must be a string")
 
 
 def test_the_video_has_a_prompt_of_its_own() -> None:
@@ -190,14 +190,14 @@ def test_an_unknown_name_is_refused_with_those_that_exist(model: Model) -> None:
     field, message = refusal(model, {"prompt": "a cat", "sizes": "1K"})
 
     assert field == "input.sizes"
-    assert message.endswith(f"it has {', '.join(each.name for each in model.inputs)}")
+    assert message.endswith(f"its inputs are {', '.join(each.name for each in model.inputs)}")
 
 
 def test_unknown_names_are_counted_and_cut() -> None:
     """A body full of them does not make an answer that is larger still."""
     _, faults = check(IMAGE, {"prompt": "a cat"} | {f"{number}{'x' * 5000}": 1 for number in range(500)})
 
-    assert len(faults) == FAULTS
+    assert len(faults) == MAX_UNKNOWN
     assert all(len(fault.field) < 120 for fault in faults)
 
 
@@ -213,7 +213,7 @@ def test_an_entry_that_is_no_address_is_named_by_its_place(entry: object) -> Non
     """The third of five, not "one of them"."""
     field, message = refusal(EDIT, {"prompt": "a cat", "inputImage": [URL, URL, entry]})
 
-    assert (field, message) == ("input.inputImage.2", "must be an address that begins with https:// or http://")
+    assert (field, message) == ("input.inputImage.2", "must be a URL that begins with https:// or http://")
 
 
 def test_no_images_are_none() -> None:
@@ -265,7 +265,7 @@ class TestFiles:
 
     def test_a_fifteenth_image_is_refused(self) -> None:
         """However they are given."""
-        said = ("input.inputImage", "takes at most 14 entries; these are 15")
+        said = ("input.inputImage", "takes at most 14 entries; 15 were given")
 
         assert file_refusal(EDIT, {"prompt": "a cat"}, png("inputImage", 15)) == said
         assert file_refusal(EDIT, {"prompt": "a cat", "inputImage": [URL] * 14}, png("inputImage")) == said
@@ -278,18 +278,18 @@ class TestFiles:
         assert field == "input.inputImage"
         assert message == (
             "takes files of image/jpeg, image/png, image/webp, image/gif, image/heic; "
-            f"this is {content_type or 'none of these'}"
+            f"this one is {content_type or 'of an unknown type'}"
         )
 
     def test_a_file_for_an_input_that_takes_none_is_refused(self) -> None:
         """A prompt is no file, and what there is no input for is none either."""
-        assert file_refusal(EDIT, {"prompt": "x"}, png("prompt")) == ("input.prompt", "takes no file")
+        assert file_refusal(EDIT, {"prompt": "x"}, png("prompt")) == ("input.prompt", "does not take files")
         assert file_refusal(EDIT, {"prompt": "x"}, png("mask"))[0] == "input.mask"
         assert check(model_of(closed=False), {}, png("mask"))[1] == ()
 
     def test_one_file_or_one_address(self) -> None:
         """A `fileinput` takes either, not both, and an empty address beside a file is none."""
-        said = ("input.image", "takes one file, or one address")
+        said = ("input.image", "takes one file, or one URL")
 
         assert check(self.ONE, {}, png("image")) == ({}, ())
         assert check(self.ONE, {"imageUrl": ""}, png("image")) == ({}, ())
@@ -301,7 +301,7 @@ class TestFiles:
         assert check(self.SEVERAL, {"pagesUrl": f"{URL},{URL}"}, png("pages")) == ({"pagesUrl": f"{URL},{URL}"}, ())
         assert file_refusal(self.SEVERAL, {"pagesUrl": f"{URL},{URL}"}, png("pages", 2)) == (
             "input.pagesUrl",
-            "takes at most 3 entries; these are 4",
+            "takes at most 3 entries; 4 were given",
         )
 
     def test_no_file_is_missing_while_more_may_come(self) -> None:
@@ -384,14 +384,14 @@ class TestTwins:
 
     def test_what_does_not_fit_is_named_by_the_name_it_was_given_by(self) -> None:
         """With its place in a list."""
-        no_address = "must be an address that begins with https:// or http://"
+        no_address = "must be a URL that begins with https:// or http://"
 
-        assert refusal(self.ONE, {"image": URL, "imageUrl": OTHER})[1] == "takes one file, or one address"
+        assert refusal(self.ONE, {"image": URL, "imageUrl": OTHER})[1] == "takes one file, or one URL"
         assert refusal(self.ONE, {"imageUrl": "cat.jpg"}) == ("input.imageUrl", no_address)
         assert refusal(self.MIXED, {"images": [URL], "imagesUrl": "cat.jpg"}) == ("input.imagesUrl.0", no_address)
         assert refusal(self.SEVERAL, {"pages": [URL, 7]}) == ("input.pages.1", no_address)
-        assert refusal(self.MIXED, {"images": [URL] * 3, "imagesUrl": URL})[1] == "takes at most 3 entries; these are 4"
-        assert file_refusal(self.ONE, {"image": URL}, png("image")) == ("input.image", "takes one file, or one address")
+        assert refusal(self.MIXED, {"images": [URL] * 3, "imagesUrl": URL})[1] == "takes at most 3 entries; 4 were given"
+        assert file_refusal(self.ONE, {"image": URL}, png("image")) == ("input.image", "takes one file, or one URL")
         assert check(self.ONE, {"image": "", "imageUrl": ""}, png("image")) == ({}, ())
 
     def test_an_input_of_that_name_is_another_input(self) -> None:
@@ -421,7 +421,7 @@ class TestDescribed:
         assert refusal(model, {}) == ("input.inputImageUrl", "is required")
         assert refusal(model, {"inputImageUrl": "cat.jpg"})[0] == "input.inputImageUrl"
         _, faults = check(model, {"inputImage": "cat.jpg", "inputImageUrl": URL})
-        said = "takes a file: upload it as a part of this name, or give its address as inputImageUrl"
+        said = "takes a file: upload it under this name, or give its URL as inputImageUrl"
         assert [fault.message for fault in faults] == [said]
 
     def test_several_files_are_given_in_one_text(self) -> None:
@@ -429,8 +429,8 @@ class TestDescribed:
         model = model_of(Input(name="images", label="", type="multifileinput", required=True))
 
         assert check(model, {"imagesUrl": f"{URL},{URL}"})[1] == ()
-        assert refusal(model, {"imagesUrl": [URL]})[1] == "must be addresses with commas between them"
-        assert refusal(model, {"imagesUrl": " "})[1] == "must be addresses with commas between them"
+        assert refusal(model, {"imagesUrl": [URL]})[1] == "must be comma-separated URLs"
+        assert refusal(model, {"imagesUrl": " "})[1] == "must be comma-separated URLs"
 
     def test_an_input_of_an_unknown_kind_takes_anything(self) -> None:
         """What we do not understand we do not refuse."""

@@ -70,9 +70,9 @@ def inputs(draw: st.DrawFn, model: Model) -> dict[str, Any]:
         given.pop(each.key, None)
         if draw(st.booleans()):
             given[each.key] = draw(plain(each))
-        if (twin := model.twin_of(each)) is not None and draw(st.booleans()):
-            given[twin] = draw(WORDS | OTHERS | (LISTS if each.type == "multifileinput" else st.none()))
-            assume(each.type != "fileinput" or given[twin] != given.get(each.key))  # the same twice is taken besides
+        if (alias := model.alias_of(each)) is not None and draw(st.booleans()):
+            given[alias] = draw(WORDS | OTHERS | (LISTS if each.type == "multifileinput" else st.none()))
+            assume(each.type != "fileinput" or given[alias] != given.get(each.key))  # the same twice is taken besides
     return given | (draw(st.sampled_from([{}, {}, {}, {"unknown": 1}])))
 
 

@@ -191,7 +191,7 @@ async def test_invalid_inputs_are_marked_at_their_controls(
 
     await expect(page.locator("#start .problem")).to_contain_text("The task was not started.")
     assert [text for text in await page.locator(".wrong").all_text_contents() if text] == [
-        "Input images (entry 2) must be an address that begins with https:// or http://.",
+        "Input images (entry 2) must be a URL that begins with https:// or http://.",
         "Prompt is required.",
         "Maximum number of output images must be between 1 and 15.",
     ]

@@ -14,8 +14,9 @@ from relay.core.snapshot import apply
 from relay.core.upstream import File
 from relay.errors import RequestError, UpstreamRejected, UpstreamUnclear
 from relay.providers.apikley import responses as apikley
-from relay.providers.apikley.callbacks import WINDOW_S, proven_job, sign
-from relay.providers.http import Answer
+from relay.providers.apikley.callbacks import WINDOW_S, sign, verified_job
+from relay.providers.response import Response
+from relay.providers.wiro import file_store
 from relay.providers.wiro import responses as wiro
 from relay.providers.wiro.frames import FrameError, parse
 from relay.providers.wiro.tools import parse_tool
@@ -45,7 +46,7 @@ def check_events(signals: Iterable[Signal]) -> None:
     assert seen.seq >= first.seq
 
 
-def allow_refusal(read: Callable[[Answer], Read], answer: Answer) -> Read | None:
+def allow_refusal(read: Callable[[Response], Read], answer: Response) -> Read | None:
     """Read an answer; allow only the providers' documented errors, which must be reportable."""
     try:
         return read(answer)
@@ -54,11 +55,11 @@ def allow_refusal(read: Callable[[Answer], Read], answer: Answer) -> Read | None
         return None
 
 
-def answered(data: bytes) -> Answer:
+def answered(data: bytes) -> Response:
     """Return an answer: the first byte selects status and content type, the rest is the body."""
     first = data[0] if data else 0
     kind = "application/json" if first < 128 else "text/html"
-    return Answer(status=STATUSES[first % len(STATUSES)], content_type=kind, body=data[1:])
+    return Response(status=STATUSES[first % len(STATUSES)], content_type=kind, body=data[1:])
 
 
 def frame(data: bytes) -> None:
@@ -112,7 +113,7 @@ def apikley_callback(data: bytes) -> None:
         "X-Webhook-Signature": signature.decode(errors="surrogateescape"),
     }
     try:
-        job = proven_job(headers, body, secret=SECRET, now=NOW)
+        job = verified_job(headers, body, secret=SECRET, now=NOW)
     except RequestError as error:
         check_reportable(error)
     else:

@@ -9,14 +9,14 @@ import pytest
 
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
 from relay.providers.base import Attempt
-from relay.providers.http import Http
+from relay.providers.http import HttpClient
 from relay.providers.request_body import JsonBody
 
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def upstream(behave: Behave, *, timeout_s: float = 5.0) -> AsyncIterator[Http]:
+async def upstream(behave: Behave, *, timeout_s: float = 5.0) -> AsyncIterator[HttpClient]:
     """Listen on loopback and treat every connection as told."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -27,7 +27,9 @@ async def upstream(behave: Behave, *, timeout_s: float = 5.0) -> AsyncIterator[H
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**16)
     port = server.sockets[0].getsockname()[1]
-    http = Http(name="Upstream", setting="URL", api_url=f"http://127.0.0.1:{port}", timeout_s=timeout_s, headers=dict)
+    http = HttpClient(
+        name="Upstream", setting="URL", api_url=f"http://127.0.0.1:{port}", timeout_s=timeout_s, headers=dict
+    )
     async with server:
         yield http
         await http.close()

@@ -94,7 +94,7 @@ async def test_a_file_that_is_gone_or_cut_never_goes_out_to_its_last_byte(pictur
     form = Form([("inputImage", picture)])
     sent: list[bytes] = []
 
-    with pytest.raises(UpstreamUnavailable, match="an uploaded file for inputImage"):
+    with pytest.raises(UpstreamUnavailable, match="the file uploaded for inputImage"):
         await send(form, sent)
 
     assert sum(map(len, sent)) < form.size_bytes

@@ -12,7 +12,7 @@ from aiohttp import connector
 
 from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamUnavailable
-from relay.providers.http import Http
+from relay.providers.http import HttpClient
 from relay.providers.wiro import socket
 
 OPENSSL_CA = """
@@ -102,7 +102,7 @@ async def test_why_tls_failed_is_said(
             # aiohttp reads it when it is imported.
             monkeypatch.setattr(connector, "_SSL_CONTEXT_VERIFIED", connector._make_ssl_context(verified=True))
     async with served(chain) as address:
-        http = Http(
+        http = HttpClient(
             name="Wiro", setting="WIRO_API_URL", api_url=f"https://{address}", timeout_s=10, headers=dict[str, str]
         )
         with pytest.raises(UpstreamUnavailable) as caught:

@@ -8,7 +8,7 @@ import pytest
 
 from relay.errors import UpstreamUnavailable
 from relay.net.proxy import Proxy
-from relay.providers.http import Http
+from relay.providers.http import HttpClient
 from relay.providers.request_body import JsonBody
 from relay.sandbox import Sandbox
 from tests.egress import CERTIFICATES, EgressProxy, egress, with_tls
@@ -113,7 +113,7 @@ async def test_an_unreachable_proxy_is_named(unused_tcp_port: int) -> None:
     await http.close()
 
 
-def through(proxy: Proxy) -> Http:
-    return Http(
+def through(proxy: Proxy) -> HttpClient:
+    return HttpClient(
         name="Wiro", setting="WIRO_API_URL", api_url="https://api.wiro.test", timeout_s=5.0, headers=dict, proxy=proxy
     )

@@ -110,13 +110,13 @@ async def test_the_files_of_another_model_keep_their_input_names(
     ("files", "given_input", "said"),
     [
         ((), {}, "inputImageUrl is required"),
-        ((IMAGE, IMAGE), {}, "inputImage takes one file, or one address"),
-        ((IMAGE,), {f"{IMAGE}Url": URLS[0]}, "inputImage takes one file, or one address"),
-        ((IMAGE, "prompt"), {}, "prompt takes no file"),
-        ((IMAGE, "hat"), {}, "hat is no input of wiro/sandbox-collage"),
-        ((IMAGE,), {IMAGE: URLS[0]}, "inputImage takes one file, or one address"),
-        ((), {IMAGE: "cat.png"}, "inputImage takes a file: upload it as a part of this name"),
-        ((IMAGE,), {CLOTHES: ["shirt.png"]}, "inputImageClothes.0 must be an address"),
+        ((IMAGE, IMAGE), {}, "inputImage takes one file, or one URL"),
+        ((IMAGE,), {f"{IMAGE}Url": URLS[0]}, "inputImage takes one file, or one URL"),
+        ((IMAGE, "prompt"), {}, "prompt does not take files"),
+        ((IMAGE, "hat"), {}, "hat is not an input of wiro/sandbox-collage"),
+        ((IMAGE,), {IMAGE: URLS[0]}, "inputImage takes one file, or one URL"),
+        ((), {IMAGE: "cat.png"}, "inputImage takes a file: upload it under this name"),
+        ((IMAGE,), {CLOTHES: ["shirt.png"]}, "inputImageClothes.0 must be a URL"),
     ],
 )
 async def test_files_that_another_model_does_not_take_are_rejected(
@@ -177,7 +177,7 @@ async def test_a_task_whose_file_is_missing_fails_unsent(make_relay: MakeRelay, 
             async with client.get(f"/v1/tasks/{made['task']['id']}") as answer:
                 done = (await answer.json())["done"]
 
-    assert "an uploaded file for inputImage is gone" in str(done)
+    assert "the file uploaded for inputImage is missing" in str(done)
     assert list(box.tasks) == [running]
 
 

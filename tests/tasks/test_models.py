@@ -80,7 +80,7 @@ async def test_another_model_is_checked_against_its_platforms_description(models
         await models.check("wiro", NAME, {"size": 0, "colour": "red"})
 
     assert [fault.field for fault in refused.value.fields] == ["input.size", "input.colour"]
-    assert refused.value.detail == f"size must be at least 1; colour is no input of {NAME}; it has size"
+    assert refused.value.detail == f"size must be at least 1; colour is not an input of {NAME}; its inputs are size"
 
 
 async def test_a_description_is_cached_for_an_hour(models: Models, wiro: Platform, clock: Clock) -> None:

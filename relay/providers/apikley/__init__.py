@@ -1,1 +1,1 @@
-"""Apikley, which resells kie.ai: a job is made, its record is read until it has ended, and there is no socket."""
+"""Apikley, which resells kie.ai. It has no socket: the record of a job is polled until the job has ended."""

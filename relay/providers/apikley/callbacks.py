@@ -1,8 +1,8 @@
 """
-Apikley's callback: who sent it, and which job it is about.
+Verify the signature of Apikley's callbacks.
 
-The signature covers the job's id and a time, not the body, so a callback with a good one proves which job it is about
-and nothing else of what it says.
+The signature covers the ID of the job and a timestamp, not the body. A valid one therefore proves which job the
+callback is about, and nothing else in it. Source: https://docs.kie.ai/common-api/webhook-verification.
 """
 
 import hmac
@@ -14,44 +14,47 @@ from relay.errors import Code, RequestError
 from relay.providers.lenient_json import load, mapping, text
 
 WINDOW_S: Final = 300.0
-"""How far the time of a callback may be off from ours: what is older may have been recorded and sent again."""
+"""The maximum difference between the timestamp and the local clock. It limits replays of a recorded callback."""
 
 
 def sign(job: str, timestamp: str, secret: str) -> str:
-    """Return the signature: base64 of HMAC-SHA256 over job and time, with the account's webhook secret as key."""
+    """Return the signature: base64 of the HMAC-SHA256 of `job.timestamp`, keyed with the account's webhook secret."""
     return b64encode(hmac.digest(secret.encode(), f"{job}.{timestamp}".encode(), "sha256")).decode()
 
 
-def proven_job(headers: Mapping[str, str], body: bytes, *, secret: str, now: float) -> str:
+def verified_job(headers: Mapping[str, str], body: bytes, *, secret: str, now: float) -> str:
     """
-    Return the job that a callback is about.
+    Return the ID of the job that a callback is about.
 
     Args:
-        headers: looked into without regard to case.
-        body: as it came.
+        headers: the headers of the request; their names are case-insensitive.
+        body: the raw body.
         secret: the account's webhook secret.
-        now: unix seconds.
+        now: the current time in unix seconds.
 
     Raises:
-        RequestError: it is not signed, not with this secret, or not now.
+        RequestError: the signature is missing or invalid, or its timestamp is outside the window.
     """
     given = {name.lower(): value for name, value in headers.items()}
     timestamp, signature = given.get("x-webhook-timestamp", ""), given.get("x-webhook-signature", "")
     if not timestamp or not signature:
         raise RequestError(Code.FORBIDDEN, "The callback is not signed.")
     if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
-        raise RequestError(Code.FORBIDDEN, "The callback's time makes no sense.")
+        raise RequestError(Code.FORBIDDEN, "The timestamp of the callback is malformed.")
     if abs(now - int(timestamp)) > WINDOW_S:
-        raise RequestError(Code.FORBIDDEN, "The callback is too old, or one of the two clocks is wrong.")
+        raise RequestError(
+            Code.FORBIDDEN,
+            f"The timestamp of the callback is more than {WINDOW_S:g} s off from the server's clock.",
+        )
     for job in _jobs(body):
-        right = sign(job, timestamp, secret)
-        if hmac.compare_digest(right.encode(), signature.strip().encode(errors="replace")):
+        expected = sign(job, timestamp, secret)
+        if hmac.compare_digest(expected.encode(), signature.strip().encode(errors="replace")):
             return job
-    raise RequestError(Code.FORBIDDEN, "The callback's signature is wrong: check APIKLEY_WEBHOOK_SECRET.")
+    raise RequestError(Code.FORBIDDEN, "The signature of the callback is invalid: check APIKLEY_WEBHOOK_SECRET.")
 
 
 def _jobs(body: bytes) -> list[str]:
-    """Return the ids that the body names: callbacks carry `taskId`, the documents' sample signs `task_id`."""
+    """Return the possible IDs in a body: callbacks have `taskId`, but the documented sample signs `task_id`."""
     try:
         data = mapping(mapping(load(body)).get("data"))
     except ValueError:

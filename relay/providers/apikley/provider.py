@@ -1,4 +1,4 @@
-"""Apikley as a provider: which call does what. It carries and translates; it decides nothing and keeps no task."""
+"""The provider for Apikley: it maps each method to a REST call. It makes no decisions and keeps no task state."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -11,10 +11,10 @@ from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, Upst
 from relay.errors import Code, FieldError, UpstreamRejected, UpstreamUnavailable
 from relay.net.proxy import DIRECT, Proxies
 from relay.providers.apikley import states
-from relay.providers.apikley.callbacks import proven_job
+from relay.providers.apikley.callbacks import verified_job
 from relay.providers.apikley.responses import confirm, parse_create, parse_record
 from relay.providers.base import Attempt
-from relay.providers.http import Http
+from relay.providers.http import HttpClient
 from relay.providers.lenient_json import dump
 from relay.providers.notices import Notices
 from relay.providers.request_body import JsonBody
@@ -24,14 +24,14 @@ _log = log.get("apikley")
 
 class ApikleyProvider:
     """
-    Our side of Apikley; see `relay.providers.base.Provider` for what each call promises.
+    The client of Apikley; `relay.providers.base.Provider` documents the methods.
 
     Args:
-        api_key: the account's key.
-        api_url: where calls go: `https://api.apikley.ru`.
-        webhook_secret: what callbacks are signed with; null: they prove nothing, and are hints all the same.
-        request_timeout_s: how long a call may stand still.
-        clock: gives unix seconds.
+        api_key: the API key of the account.
+        api_url: the base URL, such as `https://api.apikley.ru`.
+        webhook_secret: the key that signs callbacks. If null, callbacks are not verified and serve only as hints.
+        request_timeout_s: how long a call may make no progress.
+        clock: returns unix seconds.
         proxies: the egress proxies.
     """
 
@@ -51,7 +51,7 @@ class ApikleyProvider:
         clock: Callable[[], float] = time.time,
         proxies: Proxies = DIRECT,
     ) -> None:
-        self._http = Http(
+        self._http = HttpClient(
             name="Apikley",
             setting="APIKLEY_API_URL",
             api_url=api_url,
@@ -70,37 +70,37 @@ class ApikleyProvider:
         try:
             data = dump(body)
         except ValueError:
-            wrong = FieldError(field="input", message="The input is nested too deep.")
+            wrong = FieldError(field="input", message="The input is nested too deeply.")
             raise UpstreamRejected(wrong.message, code=Code.INVALID_INPUT, fields=(wrong,)) from None
         return parse_create(await self._http.send("/api/v1/jobs/createTask", JsonBody(data), attempt))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
-        return Found()  # Apikley has no list: only a signed callback can still name the job
+        return Found()  # Apikley cannot list jobs: only a signed callback can still identify the job
 
     async def read_record(self, task: UpstreamTask) -> Record | None:
         if not task.upstream_id:
-            raise UpstreamRejected("This task has no id at Apikley: it cannot be asked for.")
+            raise UpstreamRejected("The record cannot be read: this task has no ID at Apikley.")
         query = {"taskId": task.upstream_id}
         record = parse_record(await self._http.call("GET", "/api/v1/jobs/recordInfo", query=query))
-        unknown = record.status if record is not None and states.read(record.status) is None else None
+        unknown = record.status if record is not None and states.parse(record.status) is None else None
         if unknown is not None and self._notices.is_new(task.upstream_id, unknown):
             _log.warning("apikley.unknown_state", state=unknown, upstream_id=task.upstream_id)
         return record
 
     async def stop(self, task: UpstreamTask, *, started: bool) -> None:
-        raise UpstreamRejected("Apikley has no way to stop a task.", code=Code.CONFLICT)
+        raise UpstreamRejected("Apikley cannot stop a task.", code=Code.CONFLICT)
 
     def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
-        raise UpstreamUnavailable("Apikley has no stream: a task's record is all there is.")
+        raise UpstreamUnavailable("Apikley has no live stream.")
 
-    def heard(self, headers: Mapping[str, str], body: bytes) -> UpstreamTask | None:
+    def verify_callback(self, headers: Mapping[str, str], body: bytes) -> UpstreamTask | None:
         if self._webhook_secret is None:
             return None
-        job = proven_job(headers, body, secret=self._webhook_secret, now=self._clock())
+        job = verified_job(headers, body, secret=self._webhook_secret, now=self._clock())
         return UpstreamTask(upstream_id=job, socket_token=None)
 
     async def describe(self, model: str) -> Model | None:
-        return None  # Apikley has no call for it: its models are in the catalogue
+        return None  # Apikley has no call for this; its models are in the catalogue
 
     async def upload(self, file: File, folder: str | None) -> StoredFile:
         raise UpstreamRejected("Apikley has no file store.", code=Code.CONFLICT)

@@ -1,7 +1,7 @@
 """
-What Apikley's codes mean: one of our problem codes, and what to do about it.
+Map Apikley's error codes to the relay's problem codes and to advice for the operator.
 
-The code stands in the body, often under HTTP 200; only a proxy in front of it speaks by HTTP status alone.
+The code is in the body, often with HTTP 200. Only a proxy in front of Apikley uses the HTTP status alone.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final
 from relay.errors import Code, FieldError, UpstreamFault, UpstreamRejected
 
 UNCLEAR: Final = frozenset({408, 500, 502, 503, 504})
-"""What says nothing of whether the call took effect. 501 is no such code here: Apikley calls a failed job so."""
+"""Codes that do not say whether the call took effect. 501 is not among them: Apikley uses it for a failed job."""
 
 _CODES: Final = {
     400: Code.INVALID_INPUT,
@@ -21,17 +21,17 @@ _CODES: Final = {
 }
 
 _DETAILS: Final = {
-    401: "Apikley did not accept the key: check APIKLEY_API_KEY",
-    402: "The Apikley account has too few credits",
-    403: "Apikley did not accept the key: check APIKLEY_API_KEY",
-    404: "Apikley does not know this call: check APIKLEY_API_URL",
-    429: "Apikley asks us to slow down",
+    401: "Apikley rejected the API key: check APIKLEY_API_KEY",
+    402: "The Apikley account has insufficient credits",
+    403: "Apikley rejected the API key: check APIKLEY_API_KEY",
+    404: "Apikley does not have this call: check APIKLEY_API_URL",
+    429: "Apikley is rate limiting calls",
     433: "The limit of this Apikley key is reached",
     455: "Apikley is down for maintenance: try again later",
     501: "Apikley says that the generation failed",
     505: "Apikley has switched this feature off",
 }
-"""Sentences without their ends: Apikley's own words follow."""
+"""The beginnings of sentences; Apikley's message follows."""
 
 _NO_RECORD: Final = re.compile(r"record\s*info\s+is\s+null", re.IGNORECASE)
 _MODEL: Final = re.compile(r"\bmodel\b", re.IGNORECASE)
@@ -39,19 +39,19 @@ _MODEL: Final = re.compile(r"\bmodel\b", re.IGNORECASE)
 
 def classify(code: int, message: str, retry_after_s: float | None = None) -> UpstreamRejected:
     """
-    Say what a refusal means for the caller of our API and for the operator.
+    Return the error that a refusal means for the API client and for the operator.
 
     Args:
-        code: from the body, or the HTTP status where the body has none.
-        message: Apikley's words, fit to be shown; may be empty.
-        retry_after_s: what the `Retry-After` header said.
+        code: the code in the body, or the HTTP status if the body has none.
+        message: Apikley's message, displayable; may be empty.
+        retry_after_s: the `Retry-After` header in seconds, null without one.
     """
     sentence = _DETAILS.get(code, "Apikley refused")
     known = _CODES.get(code, Code.UPSTREAM_REJECTED)
     fields: tuple[FieldError, ...] = ()
     if known is Code.INVALID_INPUT:
         name = "model" if _MODEL.search(message) else "input"
-        fields = (FieldError(field=name, message=message or "Apikley does not take it, and does not say why."),)
+        fields = (FieldError(field=name, message=message or "Apikley rejected it without giving a reason."),)
     return UpstreamRejected(
         f"{sentence}: {message}" if message else f"{sentence} (code {code}).",
         code=known,
@@ -62,5 +62,5 @@ def classify(code: int, message: str, retry_after_s: float | None = None) -> Ups
 
 
 def is_unknown_job(code: int, message: str) -> bool:
-    """Tell whether Apikley only says that it has no record of the job (yet), as it does right after it was made."""
+    """Return whether Apikley has no record of the job, or none yet, as happens right after its creation."""
     return code == 422 and _NO_RECORD.search(message) is not None

@@ -1,8 +1,8 @@
 """
-Read the state of a job in the many words that platforms of this kind use. Pure.
+Parse the state of a job, for which similar platforms use many different words. Pure.
 
 Apikley documents `success` and `fail`. Other APIs of kie.ai, which runs these jobs, answer `GENERATE_FAILED` or a
-`successFlag` from 0 to 3. An unknown word never ends a task.
+`successFlag` from 0 to 3. An unknown state never ends a task.
 """
 
 import re
@@ -58,26 +58,26 @@ _GENERATING: Final = frozenset(
 _SUBJECTS: Final = frozenset({"generate", "generation", "job", "request", "run", "task"})
 
 _FLAGS: Final[dict[int, State]] = {0: "generating", 1: "succeeded", 2: "failed", 3: "failed"}
-"""The `successFlag` of kie.ai's Veo API: 2 is a failed job, 3 one that could not be created (docs.kie.ai)."""
+"""The `successFlag` of kie.ai's Veo API: 2 is a failed job, 3 one that could not be created (https://docs.kie.ai)."""
 
 
-def said(record: Mapping[str, object]) -> str:
-    """Return the state in a record as the platform wrote it, or an empty string."""
+def find(record: Mapping[str, object]) -> str:
+    """Return the unparsed state in a record, or an empty string."""
     names = ("state", "status", "taskStatus", "task_status", "successFlag", "success_flag")
     return next((found for name in names if (found := text(record.get(name)).strip())), "")
 
 
-def read(word: str) -> State | None:
+def parse(state: str) -> State | None:
     """Return the meaning of a state, or null if it is unknown."""
-    if (flag := integer(word)) is not None:
+    if (flag := integer(state)) is not None:
         return _FLAGS.get(flag)
-    words = [each for each in re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()) if each]
-    if len(words) > 1 and words[0] in _SUBJECTS:  # `TASK_COMPLETED` says no more than `COMPLETED`
+    words = [each for each in re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", state).lower()) if each]
+    if len(words) > 1 and words[0] in _SUBJECTS:  # `TASK_COMPLETED` means `COMPLETED`
         del words[0]
     bare = "".join(words)
-    for state, known in _KNOWN.items():
+    for meaning, known in _KNOWN.items():
         if bare in known:
-            return state
+            return meaning
     # kie.ai: `GENERATE_FAILED`, `CREATE_TASK_FAILED`, `SENSITIVE_WORD_ERROR`.
     ends_badly = bool(words) and words[-1] in ("fail", "failed", "failure", "error", "rejected")
     return "failed" if ends_badly and words[0] not in ("no", "not", "retry", "retrying") else None

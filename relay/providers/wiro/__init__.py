@@ -1,1 +1,1 @@
-"""Wiro: signed REST calls, one socket for each task, and two dialects of the same story."""
+"""Wiro: signed REST calls, one socket per task, and two dialects of frames."""

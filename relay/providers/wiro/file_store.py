@@ -1,42 +1,43 @@
 """
-Wiro's file store: File/Upload and File/FolderCreate, what they are sent and what they answer.
+Wiro's file store: the bodies and responses of File/Upload and File/FolderCreate.
 
-One page of Wiro's documentation spells a folder `folderid` and `folderId`, a parent `parentId` and `parentid`, and
-prints two answers for each call: every spelling is sent, and both answers are read.
+Wiro's documentation spells a folder `folderid` and `folderId`, a parent `parentId` and `parentid`, and shows two
+different responses for each call. Every spelling is sent, and both responses are accepted.
+Source: https://wiro.ai/docs/markdown/full-documentation.md (Files).
 """
 
 from relay.core.upstream import File, StoredFile, StoredFolder
 from relay.errors import UpstreamUnclear
 from relay.providers import media_types
-from relay.providers.http import Answer
 from relay.providers.lenient_json import address, dump, integer, text
 from relay.providers.request_body import Body, Form, JsonBody
-from relay.providers.wiro.responses import read_entry
+from relay.providers.response import Response
+from relay.providers.wiro.responses import parse_entry
 
 
 def upload(file: File, folder: str | None) -> Body:
-    """Write a File/Upload. The folder stands before the file, so that nobody has to wait for it."""
+    """Return the body of File/Upload. The folder comes before the file, so Wiro knows it when the file arrives."""
     names = () if folder is None else ("folderid", "folderId")
     return Form([*((name, folder or "") for name in names), ("file", file)])
 
 
 def create_folder(name: str, parent: str | None) -> Body:
-    """Write a File/FolderCreate."""
+    """Return the body of File/FolderCreate."""
     return JsonBody(dump({"name": name} | ({"parentId": parent, "parentid": parent} if parent else {})))
 
 
-def parse_file(answer: Answer, sent: File) -> StoredFile:
+def parse_file(response: Response, sent: File) -> StoredFile:
     """
-    Read the answer to an upload.
+    Parse the response to File/Upload.
 
     Raises:
-        UpstreamRejected: Wiro said no.
-        UpstreamUnclear: it cannot be told whether the file is there.
+        UpstreamRejected: Wiro refused the call.
+        UpstreamUnclear: it is unknown whether the file was stored.
     """
-    entry = read_entry(answer)
+    entry = parse_entry(response)
     size = integer(entry.get("size"))
     return StoredFile(
-        id=_id(answer, entry, "file"),
+        id=_id(response, entry, "file"),
         name=text(entry.get("name")) or sent.filename,
         content_type=media_types.resolve([text(entry.get("contenttype"))], None, None) or sent.content_type,
         size=sent.size_bytes if size is None else size,
@@ -45,23 +46,23 @@ def parse_file(answer: Answer, sent: File) -> StoredFile:
     )
 
 
-def parse_folder(answer: Answer, name: str) -> StoredFolder:
+def parse_folder(response: Response, name: str) -> StoredFolder:
     """
-    Read the answer to the creation of a folder.
+    Parse the response to File/FolderCreate.
 
     Raises:
-        UpstreamRejected: Wiro said no.
-        UpstreamUnclear: it cannot be told whether the folder is there.
+        UpstreamRejected: Wiro refused the call.
+        UpstreamUnclear: it is unknown whether the folder was created.
     """
-    entry = read_entry(answer)
+    entry = parse_entry(response)
     return StoredFolder(
-        id=_id(answer, entry, "folder"),
+        id=_id(response, entry, "folder"),
         name=text(entry.get("name")) or name,
         parent=text(entry.get("parentid")) or text(entry.get("parentId")) or None,
     )
 
 
-def _id(answer: Answer, entry: dict[str, object], kind: str) -> str:
+def _id(response: Response, entry: dict[str, object], kind: str) -> str:
     if not (found := text(entry.get("id"))):
-        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without the id of a {kind}.")
+        raise UpstreamUnclear(f"Wiro responseed HTTP {response.status} without the ID of a {kind}.")
     return found

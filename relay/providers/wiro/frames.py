@@ -1,8 +1,8 @@
 """
-One frame of Wiro's socket into signals. Pure.
+Parse a frame of Wiro's socket into signals. Pure.
 
-Two dialects live side by side: gen-1 frames carry the `tasktoken`, gen-2 frames dropped it, so that only `id` tells
-whose they are, and say `success` and `exitCode` at the end. What a frame says is never part of an error.
+Wiro uses two dialects. Gen-1 frames have the `tasktoken`; gen-2 frames have only the `id`, and the last one has
+`success` and `exitCode`. An error never contains the content of a frame.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from relay.core.signals import EndSeen, Signal, StageSeen
 from relay.providers import outputs
 from relay.providers.lenient_json import flag, integer, load, text
 from relay.providers.wiro import messages
-from relay.providers.wiro.statuses import word
+from relay.providers.wiro.statuses import normalize
 
 _STAGES: Final[dict[str, Stage]] = {
     f"task_{stage}": stage for stage in Stage if stage is not Stage.POSTPROCESS_END
-}  # `task_end` is among them: the process has ended, the outputs are yet to come
+}  # `task_end` included: the process has ended, and the outputs follow
 
 _STREAMS: Final[dict[str, Stream]] = {"task_output": "stdout", "task_error": "stderr"}
 
@@ -28,18 +28,18 @@ _SILENT: Final = frozenset(
         # Repeat what was streamed: gen-1 with the whole log, gen-2 as an empty signal.
         "task_output_full",
         "task_error_full",
-        # Realtime sessions, which are not ours.
+        # Realtime sessions, which relay does not support.
         "task_stream_ready",
         "task_stream_end",
         "task_cost",
     }
 )
 _AGENT = "agent_"
-"""Agents share the host; their frames mean nothing to a task."""
+"""Prefix of the frames of agents, which use the same host. They are irrelevant to a task."""
 
 
 class FrameError(ValueError):
-    """A frame that cannot be read; `reason` is one of a few fixed words, without its content."""
+    """A malformed frame; `reason` is a fixed phrase without its content."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -49,9 +49,9 @@ class FrameError(ValueError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """
-    What a frame says and whose it is. A frame with neither token nor id belongs to whoever owns the connection.
+    A parsed frame. One without token and ID belongs to the task of the connection.
 
-    `known` is false for a type that we have never heard of.
+    `known` is false if the type of the frame is unknown.
     """
 
     token: str | None = field(repr=False)
@@ -62,10 +62,10 @@ class Frame:
 
 def parse(raw: str | bytes) -> Frame:
     """
-    Read a frame.
+    Parse a frame.
 
     Raises:
-        FrameError: it is binary, no JSON, no object, or has no type.
+        FrameError: it is binary, not JSON, not an object, or has no type.
     """
     if isinstance(raw, bytes):
         raise FrameError("binary")
@@ -77,7 +77,7 @@ def parse(raw: str | bytes) -> Frame:
         raise FrameError("not an object")
     if not text(frame.get("type")):
         raise FrameError("no type")
-    kind = word(frame["type"])
+    kind = normalize(frame["type"])
     return Frame(
         token=text(frame.get("tasktoken")) or None,
         upstream_id=text(frame.get("id")) or None,

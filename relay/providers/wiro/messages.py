@@ -1,8 +1,8 @@
 """
-Read the message of a `task_output` or `task_error` frame: text, progress, a streamed answer, or several of them. Pure.
+Parse the message of a `task_output` or `task_error` frame: text, progress, a streamed answer, or several of them. Pure.
 
-Models put arbitrary objects into a message, and everything that a person could read is kept: an object that is neither
-progress nor an answer becomes a log line, and so does text beside a percentage.
+Models send arbitrary objects, and all readable content is kept: an object that is neither progress nor an answer
+becomes a log line, and so does text next to a percentage.
 """
 
 import re
@@ -20,9 +20,9 @@ _PROGRESS: Final = frozenset(
     {"elapsedTime", "percentage", "remainingTime", "speed", "speedType", "stepCurrent", "stepTotal", "task"}
 )
 _ANSWER: Final = frozenset({"answer", "finishreason", "isThinking", "segments", "thinking", "usage"})
-"""An object with any of these is progress or an answer; models omit fields freely."""
+"""An object with any of these fields is progress or an answer; any of them may be missing."""
 
-_WORDS: Final = (
+_TEXTS: Final = (
     "message",
     "text",
     "msg",
@@ -38,16 +38,16 @@ _WORDS: Final = (
     "error",
     "status",
 )
-"""Fields that hold the text of an object, by priority."""
+"""Fields that contain the text of an object, by priority."""
 
-_ABOUT: Final = frozenset({"type", "level", "severity", "logger", "time", "timestamp", "ts", "date", "id"})
+_METADATA: Final = frozenset({"type", "level", "severity", "logger", "time", "timestamp", "ts", "date", "id"})
 """Metadata of a text, which a log line omits."""
 
-_WORDS_A_SECOND: Final = re.compile(r"(?:words?|w|t|tok|tokens?|chars?|characters?)/s(?:ec)?", re.IGNORECASE)
+_WORDS_PER_SECOND: Final = re.compile(r"(?:words?|w|t|tok|tokens?|chars?|characters?)/s(?:ec)?", re.IGNORECASE)
 
 
 def read(message: object, stream: Stream) -> Iterator[Signal]:
-    """Read a message: text, an object, or the same object as JSON in a string."""
+    """Yield the signals of a message: text, an object, or an object as JSON in a string."""
     said = mapping(message)
     if not said:
         yield from _log(_line(message), stream)
@@ -56,16 +56,16 @@ def read(message: object, stream: Stream) -> Iterator[Signal]:
     progress = _progress(said)
     if parts:
         yield TextSeen(parts=parts)
-    # Every chunk of an answer repeats label and speed: events for these alone would cost more than the answer itself.
+    # Every chunk of an answer repeats label and speed; events for these alone would outweigh the answer.
     if progress != Progress() and not (parts and progress.percent is None and progress.step is None):
         yield ProgressSeen(progress=progress)
-    yield from _log(_left_over(message, said, answered=stream == "stdout"), stream)
+    yield from _log(_remaining_text(message, said, answered=stream == "stdout"), stream)
 
 
 def _log(line: str, stream: Stream) -> Iterator[Signal]:
     if line:
         yield LogSeen(stream=stream, text=line)
-        if bar := parse_progress_bar(line):  # tqdm writes to stderr unless told otherwise
+        if bar := parse_progress_bar(line):  # tqdm writes to stderr by default
             yield ProgressSeen(progress=bar)
 
 
@@ -74,29 +74,29 @@ def _line(message: object) -> str:
     return _json(message) if message and isinstance(message, dict | list) else text(message)
 
 
-def _left_over(message: object, said: Mapping[str, object], *, answered: bool) -> str:
-    """Return the readable part of an object apart from its progress and its answer."""
+def _remaining_text(message: object, said: Mapping[str, object], *, answered: bool) -> str:
+    """Return the readable part of an object without its progress and its answer."""
     taken = _PROGRESS | (_ANSWER if answered else frozenset())
     is_raw_answer = answered and _is_raw_answer(said)
     rest = {name: value for name, value in said.items() if name not in taken and value not in (None, "", [], {})}
     if is_raw_answer:
         rest.pop("raw", None)
-    is_bare_progress = text(said.get("type")).lower().startswith("progress") and not rest.keys() - _ABOUT
+    is_bare_progress = text(said.get("type")).lower().startswith("progress") and not rest.keys() - _METADATA
     measured = len(taken & said.keys()) > 0 or is_raw_answer or is_bare_progress
     if not measured and isinstance(message, str):
-        return message  # the platform's own log has the same string
-    name = next((name for name in _WORDS if isinstance(rest.get(name), str) and text(rest[name]).strip()), None)
+        return message  # the log in the record has the same string
+    name = next((name for name in _TEXTS if isinstance(rest.get(name), str) and text(rest[name]).strip()), None)
     more = {key: value for key, value in rest.items() if key != name and isinstance(value, str | list | dict)}
     if name is None and not measured:
         return _json(said) if rest else ""
-    more = {key: value for key, value in more.items() if key not in _ABOUT}
+    more = {key: value for key, value in more.items() if key not in _METADATA}
     return " ".join(filter(None, (text(rest[name]) if name else "", _json(more) if more else "")))
 
 
 def _json(value: object) -> str:
     try:
         return dump(value).decode()
-    except ValueError:  # nested too deep
+    except ValueError:  # nested too deeply
         return ""
 
 
@@ -106,7 +106,7 @@ def _parts(said: Mapping[str, object]) -> tuple[Part, ...]:
 
 
 def _segments(said: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
-    """Read gen-2's ordered segments; a tool call is written `name(arguments)`."""
+    """Yield the ordered segments of gen-2; a tool call becomes `name(arguments)`."""
     for entry in entries(said.get("segments")):
         segment = mapping(entry) or {"text": text(entry)}
         kind = text(segment.get("type")).strip()[:LABEL_CHARS] or "answer"
@@ -121,9 +121,9 @@ def _segments(said: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
 
 def _pairs(said: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
     """
-    Read gen-1's two lists, where `thinking[n]` comes before `answer[n]`; `raw` is the same once more, in one piece.
+    Yield the two lists of gen-1, each `thinking[n]` before `answer[n]`. `raw` repeats both as one text.
 
-    Put in that order, a part that has begun keeps its place while later ones join.
+    In this order, parts keep their position while later ones are appended.
     """
     lists = {kind: [text(piece) for piece in texts_of(said.get(kind))] for kind in ("thinking", "answer")}
     if not any(map(any, lists.values())):
@@ -144,11 +144,11 @@ def _unwrapped(kind: str, written: str, *, growing: bool) -> Iterator[Part]:
 
 
 def _is_raw_answer(said: Mapping[str, object]) -> bool:
-    """Tell whether `raw` is an answer: only language models report thinking, words per second, or wrapper tags."""
+    """Return whether `raw` is an answer: only language models send thinking, words per second, or wrapper tags."""
     raw = text(said.get("raw"))
     return bool(raw) and (
         not _ANSWER.isdisjoint(said)
-        or _WORDS_A_SECOND.fullmatch(text(said.get("speedType")).strip()) is not None
+        or _WORDS_PER_SECOND.fullmatch(text(said.get("speedType")).strip()) is not None
         or unwrap("answer", raw) != (("answer", raw),)
     )
 

@@ -1,4 +1,4 @@
-"""Wiro as a provider: which call does what. It carries and translates; it decides nothing and keeps no task."""
+"""The provider for Wiro: it maps each method to a REST call or the socket. It makes no decisions."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,11 +14,11 @@ from relay.providers.base import Attempt
 from relay.providers.lenient_json import short
 from relay.providers.notices import Notices
 from relay.providers.wiro import file_store, run_body, socket
-from relay.providers.wiro.responses import confirm, parse_record, parse_run, read_tasks
+from relay.providers.wiro.responses import confirm, parse_record, parse_run, parse_tasks
 from relay.providers.wiro.rest import Rest
 from relay.providers.wiro.search import CLOCK_SKEW_S, pick
 from relay.providers.wiro.signing import Signer
-from relay.providers.wiro.statuses import STATUSES, word
+from relay.providers.wiro.statuses import STATUSES, normalize
 from relay.providers.wiro.task_list import PAGE_TASKS, Span, TaskList
 from relay.providers.wiro.tools import parse_tool
 
@@ -27,15 +27,15 @@ _log = log.get("wiro")
 
 class WiroProvider:
     """
-    Our side of Wiro; see `relay.providers.base.Provider` for what each call promises.
+    The client of Wiro; `relay.providers.base.Provider` documents the methods.
 
     Args:
-        api_key: the project's key.
-        api_secret: the project's secret; null or empty for a project that takes the key alone.
-        api_url: where REST calls go, with the version: `https://api.wiro.ai/v1`.
-        socket_url: where task sockets are: `wss://socket.wiro.ai/v1`.
-        request_timeout_s: how long a REST call may stand still.
-        proxies: the egress proxies of both.
+        api_key: the API key of the project.
+        api_secret: the secret of the project; null or empty if the project authenticates by key alone.
+        api_url: the base URL of REST calls with the version, such as `https://api.wiro.ai/v1`.
+        socket_url: the URL of the task socket, such as `wss://socket.wiro.ai/v1`.
+        request_timeout_s: how long a REST call may make no progress.
+        proxies: the egress proxies.
     """
 
     name = "wiro"
@@ -66,35 +66,35 @@ class WiroProvider:
         self._task_list = TaskList(self._read_page)
 
     async def run(self, run: Run, attempt: Attempt | None = None) -> UpstreamTask:
-        return parse_run(await self._rest.run(run.model, run_body.written(run), attempt))
+        return parse_run(await self._rest.run(run.model, run_body.encode(run), attempt))
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         span = Span(since - CLOCK_SKEW_S, until + CLOCK_SKEW_S)
         found = pick(await self._task_list.tasks(span), run, since=since, until=until)
         if found.certain is None and run.callback_url is not None:
-            # A clock that was behind dated the run too early. Its callback address identifies it at any time.
+            # If the clock was slow, `until` is too early. The callback URL identifies the run regardless of the time.
             newer = pick(await self._task_list.tasks(Span(span.since, inf)), run, since=since, until=until)
             return newer if newer.certain is not None else found
         return found
 
     async def read_record(self, task: UpstreamTask) -> Record | None:
-        _known(task)
+        _require_identity(task)
         body = {"taskid": task.upstream_id} if task.upstream_id else {"tasktoken": task.socket_token}
         record = parse_record(await self._rest.call("/Task/Detail", body))
-        unknown = short(record.status) if record is not None and word(record.status) not in STATUSES else None
+        unknown = short(record.status) if record is not None and normalize(record.status) not in STATUSES else None
         if unknown is not None and self._notices.is_new(task.upstream_id or task.socket_token or "", unknown):
             _log.warning("wiro.unknown_status", status=unknown, upstream_id=task.upstream_id)
         return record
 
     async def stop(self, task: UpstreamTask, *, started: bool) -> None:
-        _known(task)
+        _require_identity(task)
         first, second = (self._kill, self._cancel) if started else (self._cancel, self._kill)
         try:
             await first(task)
         except UpstreamRejected as refusal:
             if refusal.code is Code.RATE_LIMITED:
                 raise
-            # Our knowledge may be old, and between accept and assign Wiro documents neither call as the right one.
+            # `started` may be outdated, and Wiro does not document which call applies between accept and assign.
             try:
                 await second(task)
             except UpstreamRejected as again:
@@ -104,8 +104,8 @@ class WiroProvider:
     def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
         return socket.follow(self._socket_url, task, self._socket_proxy)
 
-    def heard(self, headers: Mapping[str, str], body: bytes) -> UpstreamTask | None:
-        return None  # Wiro signs nothing: the secret word in the address is all there is
+    def verify_callback(self, headers: Mapping[str, str], body: bytes) -> UpstreamTask | None:
+        return None  # Wiro does not sign callbacks: only the secret in the callback URL protects them
 
     async def describe(self, model: str) -> Model | None:
         owner, _, name = model.partition("/")
@@ -119,30 +119,30 @@ class WiroProvider:
         return file_store.parse_folder(await self._rest.send("/File/FolderCreate", body), name)
 
     async def check(self) -> None:
-        confirm(await self._rest.call("/Task/List", _listing(1)))
+        confirm(await self._rest.call("/Task/List", _list_body(1)))
 
     async def close(self) -> None:
         await self._rest.close()
 
     async def _read_page(self, page: int) -> Sequence[dict[str, object]]:
-        return read_tasks(await self._rest.call("/Task/List", _listing(PAGE_TASKS, start=page * PAGE_TASKS)))
+        return parse_tasks(await self._rest.call("/Task/List", _list_body(PAGE_TASKS, start=page * PAGE_TASKS)))
 
     async def _cancel(self, task: UpstreamTask) -> None:
-        # The documentation asked for `tasktoken` here and later for `taskid`, the clients differ too: both are sent.
+        # The documentation first required `tasktoken` and later `taskid`, and clients differ too: send both.
         names = {"taskid": task.upstream_id, "tasktoken": task.socket_token}
         confirm(await self._rest.call("/Task/Cancel", {name: value for name, value in names.items() if value}))
 
     async def _kill(self, task: UpstreamTask) -> None:
-        # The same token goes by another name here.
+        # This call has another name for the same token.
         body = {"taskid": task.upstream_id} if task.upstream_id else {"socketaccesstoken": task.socket_token}
         confirm(await self._rest.call("/Task/Kill", body))
 
 
-def _listing(limit: int, *, start: int = 0) -> dict[str, object]:
-    # Documented nowhere, but Wiro's own MCP server lists tasks with these words.
+def _list_body(limit: int, *, start: int = 0) -> dict[str, object]:
+    # Undocumented; Wiro's MCP server sends this: https://github.com/wiroai/Wiro-MCP (tools/list-tasks.ts).
     return {"type": "model", "sort": "id", "order": "DESC", "start": str(start), "limit": str(limit)}
 
 
-def _known(task: UpstreamTask) -> None:
+def _require_identity(task: UpstreamTask) -> None:
     if not task.upstream_id and not task.socket_token:
-        raise UpstreamRejected("This task has neither an id nor a token at Wiro: it cannot be asked for.")
+        raise UpstreamRejected("This task has neither an ID nor a token at Wiro, so it cannot be identified there.")

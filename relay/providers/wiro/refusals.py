@@ -1,7 +1,8 @@
 """
-What Wiro's refusals mean: its code and its words into one of our problem codes, and what to do about it.
+Map Wiro's errors to the relay's problem codes and to advice for the operator.
 
-Wiro documents HTTP 200 for every answer, and 401 and 404 beside it, so the words decide and the status only helps.
+Wiro documents HTTP 200 for every response, but also 401 and 404, so the message takes precedence over the status.
+Source: https://wiro.ai/docs/error-reference.
 """
 
 import re
@@ -13,12 +14,12 @@ _INPUT = re.compile(r"request (?:parameters?|files?) \[([^\]]{1,100})\]", re.IGN
 _NO_MODEL = {"slug-owner-project-not-exist", "tool-not-accessible"}
 _NO_TASK = {"there is no task yet", "task-not-founded", "task-not-exist"}
 _OPERATOR = {
-    "project authorization is not founded": "Wiro does not know this API key: check WIRO_API_KEY.",
-    "project requires signature authentication": "This Wiro project takes signed calls only: set WIRO_API_SECRET.",
+    "project authorization is not founded": "Wiro does not have this API key: check WIRO_API_KEY.",
+    "project requires signature authentication": "This Wiro project requires signed calls: set WIRO_API_SECRET.",
     "project authorization is not valid": (
-        "Wiro did not accept the signature: check that WIRO_API_SECRET belongs to WIRO_API_KEY."
+        "Wiro rejected the signature: check that WIRO_API_SECRET belongs to WIRO_API_KEY."
     ),
-    "requested ip": "Wiro does not take calls from this address: add it to the allowed addresses of the project.",
+    "requested ip": "Wiro rejects calls from this IP address: add it to the allowed addresses of the project.",
     "this model is not available for your team": (
         "This model is not available to the team of WIRO_API_KEY. Ask the owner of the team to allow it, or use "
         "another key."
@@ -29,7 +30,7 @@ _OPERATOR = {
     "your personal spend limit in this team has been reached": (
         "The personal spend limit in the Wiro team has been reached. Ask the owner of the team to raise it."
     ),
-    "error parsing url": "Wiro does not know this path: check WIRO_API_URL.",
+    "error parsing url": "Wiro does not have this path: check WIRO_API_URL.",
 }
 
 
@@ -40,8 +41,8 @@ _SPENT = re.compile(r"insufficient balance|spend(?:ing)? limit", re.IGNORECASE)
 """The spend limit of a team or of a member. It is permanent, so waiting does not help."""
 
 
-def faults(value: object) -> tuple[UpstreamFault, ...]:
-    """Read `errors`: objects with code and message, bare strings, codes that are words."""
+def parse_errors(value: object) -> tuple[UpstreamFault, ...]:
+    """Parse `errors`: a list of strings, or of objects with a message and a code, which may be a word."""
     found = []
     for entry in entries(value):
         if isinstance(entry, dict):
@@ -55,20 +56,20 @@ def faults(value: object) -> tuple[UpstreamFault, ...]:
 
 
 _AT_LIMIT = 96
-"""The account runs as many tasks as it may."""
+"""The code for an account that has reached its limit of running tasks."""
 
 
-def classify(status: int, found: tuple[UpstreamFault, ...], retry_after_s: float | None = None) -> UpstreamRejected:
+def classify(status: int, errors: tuple[UpstreamFault, ...], retry_after_s: float | None = None) -> UpstreamRejected:
     """
-    Say what a refusal means for the caller of our API and for the operator.
+    Return the error that a refusal means for the API client and for the operator.
 
     Args:
-        status: the HTTP status it came with.
-        found: what Wiro said, the weightiest first; may be empty.
-        retry_after_s: what the `Retry-After` header said.
+        status: the HTTP status.
+        errors: Wiro's errors, the most important first; may be empty.
+        retry_after_s: the `Retry-After` header in seconds, null without one.
     """
-    fault = found[0] if found else None
-    fields = tuple(field for one in found if (field := _field(one)))
+    fault = errors[0] if errors else None
+    fields = tuple(field for error in errors if (field := _field(error)))
     code = _code(status, fault, fields)
     waits = fault is not None and fault.code == _AT_LIMIT and code is Code.RATE_LIMITED
     kind = UpstreamFull if waits else UpstreamRejected
@@ -82,12 +83,12 @@ def classify(status: int, found: tuple[UpstreamFault, ...], retry_after_s: float
 
 
 def is_unknown_task(refusal: UpstreamRejected) -> bool:
-    """Tell whether Wiro only says that it has no record of the task (yet)."""
+    """Return whether Wiro has no record of the task, or none yet."""
     return refusal.fault is not None and refusal.fault.message.lower().rstrip(".") in _NO_TASK
 
 
 def is_unknown_model(refusal: UpstreamRejected) -> bool:
-    """Tell whether Wiro only says that it has no such model for this project."""
+    """Return whether Wiro has no such model for this project."""
     return refusal.fault is not None and refusal.fault.message.lower().rstrip(".") in _NO_MODEL
 
 
@@ -116,11 +117,11 @@ def _field(fault: UpstreamFault) -> FieldError | None:
 def _detail(status: int, fault: UpstreamFault | None) -> str:
     if fault is None or not fault.message:
         return f"Wiro refused with HTTP {status} and gave no reason."
-    for words, sentence in _OPERATOR.items():
-        if fault.message.lower().startswith(words):
+    for beginning, sentence in _OPERATOR.items():
+        if fault.message.lower().startswith(beginning):
             return sentence
     if status in (401, 403) or fault.code in (98, 99):
-        return f"Wiro refused our credentials ({fault.message}): check WIRO_API_KEY and WIRO_API_SECRET."
+        return f"Wiro rejected the credentials ({fault.message}): check WIRO_API_KEY and WIRO_API_SECRET."
     if status == 429:
-        return f"Wiro asks us to slow down: {fault.message}"
+        return f"Wiro is rate limiting calls: {fault.message}"
     return f"Wiro refused: {fault.message}"

@@ -1,227 +1,155 @@
 """
-Wiro's REST answers into typed values, each read once.
+Parse Wiro's REST responses.
 
-A refusal that Wiro spelt out is `UpstreamRejected`. An answer that says nothing we can rely on (a server error, HTML,
-half a JSON) is `UpstreamUnclear`, and its text says which of these it was, never what was in it.
+An explicit refusal raises `UpstreamRejected`. A response that proves nothing (a server error, HTML, truncated JSON)
+raises `UpstreamUnclear`; its message names the problem and never quotes the body.
 """
 
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Final, Literal
 
-from relay.core.events import Cost, Output, Stage
 from relay.core.signals import Record
 from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamRejected, UpstreamUnclear
-from relay.providers import outputs
-from relay.providers.http import Answer
-from relay.providers.lenient_json import entries, flag, integer, load, mapping, moment, number, text
-from relay.providers.wiro.refusals import classify, faults, is_unknown_task
-from relay.providers.wiro.statuses import word
-
-Phase = Literal["open", "finished", "canceled", "error"]
-
-_PHASES: Final[dict[str, Phase]] = {
-    "task_postprocess_end": "finished",
-    "task_cancel": "canceled",
-    "task_error": "error",
-}
-"""Every other status, an unknown one included, is open: `task_end` comes before the outputs are there."""
-
-_STAGES: Final = {f"task_{stage}": stage for stage in Stage}
-
-_CLOCK: Final[dict[Stage, str]] = {
-    Stage.QUEUE: "createtime",
-    Stage.ACCEPT: "accepttime",
-    Stage.PREPROCESS_START: "preprocessstarttime",
-    Stage.PREPROCESS_END: "preprocessendtime",
-    Stage.ASSIGN: "assigntime",
-    Stage.START: "starttime",
-    Stage.END: "endtime",
-    Stage.POSTPROCESS_START: "postprocessstarttime",
-    Stage.POSTPROCESS_END: "postprocessendtime",
-}
-
-_FINISH_WARNINGS: Final = {
-    "length": "The answer was cut off at its length limit.",
-    "content_filter": "A content filter cut the answer off.",
-    "error": "The model reported an error while it answered.",
-}
+from relay.providers.lenient_json import entries, flag, load, mapping, text
+from relay.providers.response import Response
+from relay.providers.wiro.record import parse_task
+from relay.providers.wiro.refusals import classify, is_unknown_task, parse_errors
+from relay.providers.wiro.statuses import normalize
 
 
-def parse_run(answer: Answer) -> UpstreamTask:
+def parse_run(response: Response) -> UpstreamTask:
     """
-    Read the answer to a run.
+    Parse the response to Run.
 
     Raises:
-        UpstreamRejected: Wiro said no.
-        UpstreamUnclear: it cannot be told whether a task was started, or it was and cannot be followed.
+        UpstreamRejected: Wiro refused the run.
+        UpstreamUnclear: it is unknown whether a task was started, or one was started that cannot be identified.
     """
-    fields = _read(answer, "taskid")
-    upstream_id, token = text(fields.get("taskid")).strip(), text(fields.get("socketaccesstoken")).strip()
-    if refusal := _refusal(answer, fields):
+    envelope = _parse_envelope(response, "taskid")
+    upstream_id, token = text(envelope.get("taskid")).strip(), text(envelope.get("socketaccesstoken")).strip()
+    if refusal := _refusal(response, envelope):
         if upstream_id:
-            raise UpstreamUnclear(f"Wiro refused and yet named a task, {upstream_id[:40]}.", fault=refusal.fault)
+            raise UpstreamUnclear(
+                f"Wiro refused the run and yet returned a task, {upstream_id[:40]}.", fault=refusal.fault
+            )
         raise refusal
     if not upstream_id and not token:
-        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a task.")
+        raise UpstreamUnclear(f"Wiro answered HTTP {response.status} without a task.")
     return UpstreamTask(upstream_id=upstream_id or None, socket_token=token or None)
 
 
-def parse_record(answer: Answer) -> Record | None:
+def parse_record(response: Response) -> Record | None:
     """
-    Read a task's record; null when Wiro does not have it (yet).
+    Parse the response to Task/Detail; return null if Wiro has no record of the task, or none yet.
 
     Raises:
-        UpstreamRejected: Wiro said no.
-        UpstreamUnclear: the answer makes no sense.
+        UpstreamRejected: Wiro refused the call.
+        UpstreamUnclear: the response is malformed.
     """
     try:
-        tasks = read_tasks(answer)
+        tasks = parse_tasks(response)
     except UpstreamRejected as refusal:
         if is_unknown_task(refusal):
             return None
         raise
-    return (
-        replace(_record(tasks[0]), dated_at=answer.dated_at) if tasks else None
-    )  # right after a run the list is empty for a moment
+    if not tasks:  # the list is empty for a moment after a run
+        return None
+    return replace(parse_task(tasks[0]), dated_at=response.dated_at)
 
 
-def read_tasks(answer: Answer) -> list[dict[str, object]]:
+def parse_tasks(response: Response) -> list[dict[str, object]]:
     """
-    Return the records in an answer, as they came; empty ones are left out.
+    Return the records in a response, unparsed and without empty entries.
 
     Raises:
-        UpstreamRejected: Wiro said no.
-        UpstreamUnclear: the answer makes no sense.
+        UpstreamRejected: Wiro refused the call.
+        UpstreamUnclear: the response is malformed.
     """
-    fields = _read(answer, "tasklist")
-    if refusal := _refusal(answer, fields):
-        raise refusal
-    if "tasklist" in fields:
-        return [task for entry in entries(fields["tasklist"]) if (task := mapping(entry))]
-    if word(fields.get("status")).startswith("task_"):  # samples show the task itself in `data`
-        return [fields]
-    raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a task list.")
+    envelope = _accepted(response, "tasklist")
+    if "tasklist" in envelope:
+        return _objects(envelope["tasklist"])
+    if normalize(envelope.get("status")).startswith("task_"):  # some samples have the task itself in `data`
+        return [envelope]
+    raise UpstreamUnclear(f"Wiro answered HTTP {response.status} without a task list.")
 
 
-def read_tools(answer: Answer) -> list[dict[str, object]]:
+def parse_tools(response: Response) -> list[dict[str, object]]:
     """
-    Return the descriptions of models in an answer, as they came; empty ones are left out.
+    Return the model descriptions in a response, unparsed and without empty entries.
 
     Raises:
-        UpstreamRejected: Wiro said no.
-        UpstreamUnclear: the answer makes no sense.
+        UpstreamRejected: Wiro refused the call.
+        UpstreamUnclear: the response is malformed.
     """
-    fields = _read(answer, "tool")
-    if refusal := _refusal(answer, fields):
-        raise refusal
-    if "tool" not in fields:
-        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a model.")
-    return [tool for entry in entries(fields["tool"]) if (tool := mapping(entry))]
+    envelope = _accepted(response, "tool")
+    if "tool" not in envelope:
+        raise UpstreamUnclear(f"Wiro answered HTTP {response.status} without a model.")
+    return _objects(envelope["tool"])
 
 
-def read_entry(answer: Answer) -> dict[str, object]:
+def parse_entry(response: Response) -> dict[str, object]:
     """
-    Return the file or the folder in an answer of the file store, as it came: one page prints `list`, and also `data`.
+    Return the file or folder in a response of the file store, unparsed. Wiro documents it in `list` and in `data`.
 
     Raises:
-        UpstreamRejected: Wiro said no.
-        UpstreamUnclear: the answer makes no sense.
+        UpstreamRejected: Wiro refused the call.
+        UpstreamUnclear: the response is malformed.
     """
-    fields = _read(answer, "list")
-    if refusal := _refusal(answer, fields):
-        raise refusal
-    listed = [entry for each in entries(fields.get("list")) if (entry := mapping(each))]
-    return listed[0] if listed else fields
+    envelope = _accepted(response, "list")
+    return next(iter(_objects(envelope.get("list"))), envelope)
 
 
-def confirm(answer: Answer) -> None:
+def confirm(response: Response) -> None:
     """
-    Read an answer of which only its success matters.
+    Check that a call succeeded and ignore the rest of the response.
 
     Raises:
-        UpstreamRejected: Wiro said no.
-        UpstreamUnclear: the answer makes no sense.
+        UpstreamRejected: Wiro refused the call.
+        UpstreamUnclear: the response is malformed.
     """
-    fields = _read(answer, "result")
-    if refusal := _refusal(answer, fields):
+    envelope = _accepted(response, "result")
+    if flag(envelope.get("result")) is None:
+        raise UpstreamUnclear(f"Wiro answered HTTP {response.status} without a result.")
+
+
+def _accepted(response: Response, key: str) -> dict[str, object]:
+    """Return the envelope of a call that Wiro accepted."""
+    envelope = _parse_envelope(response, key)
+    if refusal := _refusal(response, envelope):
         raise refusal
-    if flag(fields.get("result")) is None:
-        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} without a result.")
+    return envelope
 
 
-def _read(answer: Answer, key: str) -> dict[str, object]:
-    """Return the envelope: `key` lies in it, or, as parts of the documentation show it, one level down in `data`."""
+def _objects(value: object) -> list[dict[str, object]]:
+    return [found for entry in entries(value) if (found := mapping(entry))]
+
+
+def _parse_envelope(response: Response, key: str) -> dict[str, object]:
+    """Return the envelope. Wiro documents `key` at its top level, and in places one level below, in `data`."""
     try:
-        fields = load(answer.body)
-        problem = None if isinstance(fields, dict) else "with JSON that is not an object"
+        envelope = load(response.body)
+        problem = "" if isinstance(envelope, dict) else " with JSON that is not an object"
     except ValueError:
-        fields, problem = None, answer.unreadable
-    if answer.status >= 500 or answer.status == 408:
-        said = faults(fields.get("errors")) if isinstance(fields, dict) else ()
-        what = f": {said[0].message}" if said else f" {problem}." if problem else "."
+        envelope, problem = None, f" {response.problem}"
+    if response.status >= 500 or response.status == 408:
+        errors = parse_errors(envelope.get("errors")) if isinstance(envelope, dict) else ()
         raise UpstreamUnclear(
-            f"Wiro answered HTTP {answer.status}{what}",
-            fault=said[0] if said else None,
-            retry_after_s=answer.retry_after_s,
+            f"Wiro answered HTTP {response.status}{f': {errors[0].message}' if errors else f'{problem}.'}",
+            fault=errors[0] if errors else None,
+            retry_after_s=response.retry_after_s,
         )
-    if isinstance(fields, dict):
-        inner = mapping(fields.get("data"))
-        return fields if key in fields or not inner else {**fields, **inner}
-    if answer.status >= 400:  # refused, whoever stood in front of Wiro and said so
-        raise classify(answer.status, (), answer.retry_after_s)
-    raise UpstreamUnclear(f"Wiro answered HTTP {answer.status} {problem}.")
+    if isinstance(envelope, dict):
+        inner = mapping(envelope.get("data"))
+        return envelope if key in envelope or not inner else {**envelope, **inner}
+    if response.status >= 400:  # a proxy in front of Wiro refused the call
+        raise classify(response.status, (), response.retry_after_s)
+    raise UpstreamUnclear(f"Wiro answered HTTP {response.status}{problem}.")
 
 
-def _refusal(answer: Answer, fields: dict[str, object]) -> UpstreamRejected | None:
-    said = faults(fields.get("errors"))
-    if said or answer.status >= 400 or flag(fields.get("result")) is False:
-        return classify(answer.status, said, answer.retry_after_s)
-    if answer.status >= 300:
-        raise UpstreamUnclear(f"Wiro answered HTTP {answer.status}, a redirect: check WIRO_API_URL.")
+def _refusal(response: Response, envelope: dict[str, object]) -> UpstreamRejected | None:
+    errors = parse_errors(envelope.get("errors"))
+    if errors or response.status >= 400 or flag(envelope.get("result")) is False:
+        return classify(response.status, errors, response.retry_after_s)
+    if response.status >= 300:
+        raise UpstreamUnclear(f"Wiro answered HTTP {response.status}, a redirect: check WIRO_API_URL.")
     return None
-
-
-def _record(task: dict[str, object]) -> Record:
-    status = text(task.get("status")).strip()
-    phase: Phase = _PHASES.get(word(status), "open")
-    stages = {stage: at for stage, name in _CLOCK.items() if (at := moment(task.get(name))) is not None}
-    cancel_at = moment(task.get("canceltime"))
-    amount = number(task.get("totalcost"))
-    found = outputs.read(task.get("outputs")) or outputs.read(task.get("output"))
-    return Record(
-        phase=phase,
-        status=status[:100],
-        stage=_STAGES.get(word(status)),
-        upstream_id=text(task.get("id")) or text(task.get("taskid")) or None,
-        model=_model(task),
-        stages=MappingProxyType(stages),
-        exit_code=integer(task.get("pexit")),
-        outputs=found,
-        cancel_at=cancel_at,
-        ended_at=_ended_at(phase, stages, cancel_at),
-        elapsed_s=number(task.get("elapsedseconds")),
-        cost=None if amount is None or amount < 0 else Cost(amount=amount, unit="usd"),
-        stdout=text(task.get("debugoutput")),
-        stderr=text(task.get("debugerror")),
-        warnings=_warnings(found),
-    )
-
-
-def _warnings(found: tuple[Output, ...]) -> tuple[str, ...]:
-    """Return a sentence for each answer that did not end by itself."""
-    reasons = (text((output.content or {}).get("finishreason")).strip().lower() for output in found)
-    return tuple(dict.fromkeys(_FINISH_WARNINGS[reason] for reason in reasons if reason in _FINISH_WARNINGS))
-
-
-def _model(task: dict[str, object]) -> str | None:
-    owner, name = text(task.get("modelslugowner")), text(task.get("modelslugproject"))
-    return f"{owner}/{name}" if owner and name else None
-
-
-def _ended_at(phase: Phase, stages: dict[Stage, float], cancel_at: float | None) -> float | None:
-    finished_at = stages.get(Stage.POSTPROCESS_END) or stages.get(Stage.END)
-    if phase == "canceled":
-        return cancel_at or finished_at
-    return finished_at if phase == "finished" else None

@@ -1,4 +1,4 @@
-"""Wiro's REST calls: which path and body each has, signed. What an answer means is not decided here."""
+"""Send Wiro's REST calls, signed. Responses are parsed in `relay.providers.wiro.responses`."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -6,17 +6,18 @@ from urllib.parse import quote
 from relay.errors import Code, FieldError, UpstreamRejected
 from relay.net.proxy import Proxy
 from relay.providers.base import Attempt
-from relay.providers.http import Answer, Http
+from relay.providers.http import HttpClient
 from relay.providers.lenient_json import dump
 from relay.providers.request_body import Body, JsonBody
+from relay.providers.response import Response
 from relay.providers.wiro.signing import Signer
 
 
 class Rest:
-    """Wiro's REST side. It opens connections when they are needed; `close` lets go of them."""
+    """The REST calls to Wiro. Connections open on demand; `close` closes them."""
 
     def __init__(self, *, signer: Signer, api_url: str, timeout_s: float, proxy: Proxy | None = None) -> None:
-        self._http = Http(
+        self._http = HttpClient(
             name="Wiro",
             setting="WIRO_API_URL",
             api_url=api_url,
@@ -25,49 +26,46 @@ class Rest:
             proxy=proxy,
         )
 
-    async def run(self, model: str, body: Body, attempt: Attempt | None = None) -> Answer:
+    async def run(self, model: str, body: Body, attempt: Attempt | None = None) -> Response:
         """
         Send a billable run.
 
         Raises:
-            UpstreamRejected: `model` is no `owner/name`; nothing was sent.
+            UpstreamRejected: `model` is not `owner/name`; nothing was sent.
             UpstreamUnavailable: nothing was sent, or not all of it.
-            UpstreamUnclear: it was sent and not answered.
+            UpstreamUnclear: it was sent, and no response was received.
         """
         return await self._http.send(f"/Run/{_slug(model)}", body, attempt)
 
-    async def send(self, path: str, body: Body) -> Answer:
+    async def send(self, path: str, body: Body) -> Response:
         """
         Send another call that must not be repeated.
 
         Raises:
             UpstreamUnavailable: nothing was sent, or not all of it.
-            UpstreamUnclear: it was sent and not answered.
+            UpstreamUnclear: it was sent, and no response was received.
         """
         return await self._http.send(path, body)
 
-    async def call(self, path: str, body: Mapping[str, object]) -> Answer:
+    async def call(self, path: str, body: Mapping[str, object]) -> Response:
         """
-        Send a call that costs nothing.
+        Send a call that is free of charge.
 
         Raises:
             UpstreamUnavailable: nothing was sent.
-            UpstreamUnclear: it was sent and not answered.
+            UpstreamUnclear: it was sent, and no response was received.
         """
         return await self._http.call("POST", path, body=JsonBody(dump(body)))
 
     async def close(self) -> None:
-        """Let go of the kept connections; a later call opens new ones."""
+        """Close the kept-alive connections; a later call opens new ones."""
         await self._http.close()
 
 
 def _slug(model: str) -> str:
     parts = model.split("/")
     if len(parts) != 2 or any(part.strip(". ") == "" for part in parts):
-        raise _wrong("model", "A Wiro model is written owner/name, as in bytedance/seedream-v4.")
+        message = "A Wiro model must have the form owner/name, such as bytedance/seedream-v4."
+        fields = (FieldError(field="model", message=message),)
+        raise UpstreamRejected(message, code=Code.INVALID_INPUT, fields=fields)
     return "/".join(quote(part, safe="") for part in parts)
-
-
-def _wrong(field: str, message: str) -> UpstreamRejected:
-    """Refuse in Wiro's place what Wiro could not make sense of."""
-    return UpstreamRejected(message, code=Code.INVALID_INPUT, fields=(FieldError(field=field, message=message),))

@@ -1,8 +1,7 @@
 """
-What a Run of Wiro carries: JSON without files, a form with them.
+Encode the body of a run: a multipart form if it has files, else JSON.
 
-Wiro's documents print both for models that take files. JSON says what a number is and needs no boundary, so a form is
-sent only where a file calls for it.
+Wiro documents both forms. JSON keeps the types of values, so a form is sent only if it is needed for a file.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,41 +12,41 @@ from relay.providers.lenient_json import dump
 from relay.providers.request_body import Body, Form, JsonBody
 
 _RESERVED = ("callbackUrl", "projectid")
-"""What every run takes beside its model's inputs: a file of that name would stand in the way of what is said there."""
+"""Fields of every run that are not inputs of the model. A file with one of these names would override the field."""
 
 
-def written(run: Run) -> Body:
+def encode(run: Run) -> Body:
     """
-    Write a run.
+    Return the body of a run.
 
     Raises:
-        UpstreamRejected: it cannot be written: it is nested too deep, or a file has a name that is none of an input.
+        UpstreamRejected: the input is nested too deeply, or a file is given for a reserved name.
     """
     fields = dict(run.input)
     if run.callback_url is not None:
         fields["callbackUrl"] = run.callback_url
     for file in run.files:
         if file.input in _RESERVED:
-            raise _refused(file.input, f"{file.input} is no input: it takes no file.")
+            raise _refused(file.input, f"{file.input} is not an input, so it does not accept a file.")
     try:
         return Form([*_form(fields, run.files)]) if run.files else JsonBody(dump(fields))
     except ValueError:
-        raise _refused("", "The input is nested too deep.") from None
+        raise _refused("", "The input is nested too deeply.") from None
 
 
 def _refused(name: str, message: str) -> UpstreamRejected:
-    """Refuse in Wiro's place what Wiro could not make sense of."""
+    """Return the refusal of an input that Wiro could not interpret."""
     field = f"input.{name}" if name else "input"
     return UpstreamRejected(message, code=Code.INVALID_INPUT, fields=(FieldError(field=field, message=message),))
 
 
 def _form(fields: Mapping[str, object], files: tuple[File, ...]) -> Iterator[tuple[str, str | File]]:
-    """Write the files first, as the seeds print them: of an input that has both, files come before addresses."""
+    """Yield the fields, files first: for an input that has both, Wiro expects files before URLs."""
     for file in files:
         yield file.input, file
     for name, value in fields.items():
         for each in value if isinstance(value, list | tuple) else (value,):
-            if each is not None:  # a form has no null
+            if each is not None:  # a form cannot represent null
                 yield name, _text(each)
 
 

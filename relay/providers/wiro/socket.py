@@ -1,8 +1,9 @@
 """
-Wiro's task socket: one connection for each task, frames in, signals out.
+Follow a task on Wiro's socket, with one connection per task.
 
-The socket wants no key: the task's token is the power over the task, so it is in no log line and no error. Nothing is
-replayed and a wrong token is met with silence, so whoever follows reads the detail beside it.
+The socket needs no API key: the task's token alone grants control over the task, so it never appears in a log line or
+an error. Wiro does not replay frames and does not answer an invalid token, so the caller must also read the record.
+Source: https://wiro.ai/docs/markdown/full-documentation.md (WebSocket).
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -21,19 +22,19 @@ from relay.providers.tls import tls_failure
 from relay.providers.wiro.frames import Frame, FrameError, parse
 
 FRAME_LIMIT_BYTES = 16 * 2**20
-"""websockets' own 1 MiB is too little for a long answer said again with every chunk. A longer frame ends the stream."""
+"""The default of 1 MiB is too small for a long answer, which each chunk repeats. A larger frame ends the stream."""
 
 _OPEN_LIMIT_S = 10.0
 _CLOSE_LIMIT_S = 2.0
 _PING_INTERVAL_S = 30.0
-"""Wiro pings every 30 s too, but only our own ping tells us that the other side is gone."""
+"""Wiro pings every 30 s too, but only the pings of the relay detect a dead connection."""
 _PING_LIMIT_S = 20.0
 
 _log = log.get("wiro.socket")
 
 
 class _Connect(connect):
-    """websockets' own, but that no redirect is followed: whoever it leads to would be told the task's token."""
+    """Connect without following redirects, because the target of a redirect would receive the task's token."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
@@ -42,22 +43,22 @@ class _Connect(connect):
 @asynccontextmanager
 async def follow(url: str, task: UpstreamTask, proxy: Proxy | None = None) -> AsyncIterator[AsyncIterator[Signal]]:
     """
-    Subscribe to a task; the iterator ends when the connection does, whatever the reason.
+    Subscribe to a task; the iterator ends when the connection closes, for any reason.
 
     Args:
-        url: where the socket is.
+        url: the URL of the socket.
         task: the task, with its token.
-        proxy: through which the socket is opened; null: directly.
+        proxy: the proxy to connect through; null for a direct connection.
 
     Raises:
-        UpstreamUnavailable: on entering: there is no token, or the socket could not be opened.
+        UpstreamUnavailable: on entering, if the task has no token or the socket could not be opened.
     """
     if not task.socket_token:
         raise UpstreamUnavailable("Wiro gave no socket token for this task: it cannot be followed live.")
     try:
         connection = await _Connect(
             url,
-            compression=None,  # 14 KiB an idle connection instead of 48 KiB
+            compression=None,  # 14 KiB instead of 48 KiB per idle connection
             max_size=FRAME_LIMIT_BYTES,
             open_timeout=_OPEN_LIMIT_S,
             close_timeout=_CLOSE_LIMIT_S,
@@ -67,46 +68,46 @@ async def follow(url: str, task: UpstreamTask, proxy: Proxy | None = None) -> As
             user_agent_header=f"relay/{__version__}",
         )
     except (OSError, WebSocketException) as error:
-        way = "" if proxy is None else f" through the proxy {proxy}"
-        why = tls_failure(error) or type(error).__name__
-        raise UpstreamUnavailable(f"Wiro's socket could not be opened{way} ({why}).") from error
+        route = "" if proxy is None else f" through the proxy {proxy}"
+        reason = tls_failure(error) or type(error).__name__
+        raise UpstreamUnavailable(f"Wiro's socket could not be opened{route} ({reason}).") from error
     async with connection:
         try:
             await connection.send(orjson.dumps({"type": "task_info", "tasktoken": task.socket_token}).decode())
         except ConnectionClosed as error:
-            raise UpstreamUnavailable("Wiro's socket closed before it took the subscription.") from error
+            raise UpstreamUnavailable("Wiro's socket closed before the subscription was sent.") from error
         async with aclosing(_signals(connection, task)) as signals:
             yield signals
 
 
 async def _signals(connection: ClientConnection, task: UpstreamTask) -> AsyncGenerator[Signal, None]:
-    told: set[str] = set()
+    logged: set[str] = set()
     try:
         async for raw in connection:
             try:
                 frame = parse(raw)
             except FrameError as error:
-                _tell_once(told, error.reason, task)
+                _log_once(logged, error.reason, task)
                 continue
-            if not _is_ours(frame, task):
+            if not _belongs_to(frame, task):
                 continue
             if not frame.known:
-                _tell_once(told, "unknown type", task)
+                _log_once(logged, "unknown type", task)
             for signal in frame.signals:
                 yield signal
     except ConnectionClosed:
         return
 
 
-def _is_ours(frame: Frame, task: UpstreamTask) -> bool:
-    """One connection carries one task, so a frame that names nobody is ours."""
+def _belongs_to(frame: Frame, task: UpstreamTask) -> bool:
+    """Return whether a frame is about the task; one without an ID is, because a connection serves one task."""
     if frame.token is not None:
         return frame.token == task.socket_token
     return frame.upstream_id is None or task.upstream_id is None or frame.upstream_id == task.upstream_id
 
 
-def _tell_once(told: set[str], reason: str, task: UpstreamTask) -> None:
-    """Log a frame that was passed over: what is wrong with it, never what was in it."""
-    if reason not in told:
-        told.add(reason)
+def _log_once(logged: set[str], reason: str, task: UpstreamTask) -> None:
+    """Log why a frame was skipped, once per reason; never log its content."""
+    if reason not in logged:
+        logged.add(reason)
         _log.warning("frame.skipped", reason=reason, upstream_id=task.upstream_id)

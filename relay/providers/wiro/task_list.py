@@ -20,13 +20,13 @@ ReadPage = Callable[[int], Awaitable[Sequence[Task]]]
 """Read one page of the list; page 0 has the newest tasks."""
 
 PAGE_TASKS = 50
-"""How many tasks one page has. Wiro documents no limit; its own MCP server asks for as many."""
+"""The number of tasks per page. Wiro documents no limit; its own MCP server requests this number."""
 
 SPAN_PAGES = 20
 """The most pages that are read of a span, so that one search cannot read an account's whole history."""
 
 TRIES = 3
-"""How often one page is asked for: a search of several calls must not fail with each call that fails."""
+"""How many times one page is requested: one failed call must not fail a search of several calls."""
 
 
 @dataclass(frozen=True, slots=True)

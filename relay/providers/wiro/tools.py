@@ -1,18 +1,18 @@
 """
-What Wiro says of a model (Tool/Detail) into our description of one.
+Parse Wiro's description of a model, as Tool/Detail returns it.
 
-The answer's shape is nowhere specified: types, flags and numbers are read in every guise they were seen in, and what
-is not understood becomes an input that takes anything.
+Its format is undocumented, so types, flags and numbers are accepted in every observed form. A parameter that cannot be
+interpreted becomes an input that accepts any value.
 """
 
 from typing import Final
 
 from relay.catalogue.model import Input, InputType, Model, Option
 from relay.errors import UpstreamRejected, UpstreamUnclear
-from relay.providers.http import Answer
 from relay.providers.lenient_json import entries, flag, mapping, number, text
+from relay.providers.response import Response
 from relay.providers.wiro.refusals import is_unknown_model
-from relay.providers.wiro.responses import read_tools
+from relay.providers.wiro.responses import parse_tools
 
 _TYPES: Final[dict[str, InputType]] = {
     "text": "text",
@@ -32,23 +32,23 @@ _TYPES: Final[dict[str, InputType]] = {
     "combinefileinput": "combinefileinput",
 }
 
-_WHOLE: Final = frozenset({"integer", "int"})
+_INTEGERS: Final = frozenset({"integer", "int"})
 
 
-def parse_tool(answer: Answer, name: str) -> Model | None:
+def parse_tool(response: Response, name: str) -> Model | None:
     """
-    Read what a model takes; null when Wiro has no such model.
+    Return the description of a model, or null if Wiro does not have the model.
 
     Args:
-        answer: the answer to Tool/Detail.
-        name: the model, as it was asked for.
+        response: the response to Tool/Detail.
+        name: the name of the model, as requested.
 
     Raises:
-        UpstreamRejected: Wiro said no.
-        UpstreamUnclear: the answer makes no sense.
+        UpstreamRejected: Wiro refused the call.
+        UpstreamUnclear: the response is malformed.
     """
     try:
-        tools = read_tools(answer)
+        tools = parse_tools(response)
     except UpstreamRejected as refusal:
         if is_unknown_model(refusal):
             return None
@@ -57,7 +57,7 @@ def parse_tool(answer: Answer, name: str) -> Model | None:
         return None
     tool = tools[0]
     if "parameters" not in tool:
-        raise UpstreamUnclear("Wiro describes this model without its parameters.")
+        raise UpstreamUnclear("Wiro's description of this model has no parameters.")
     groups = [mapping(group) for group in entries(tool["parameters"])]
     items = [mapping(item) for group in groups for item in (entries(group["items"]) if "items" in group else [group])]
     inputs = {each.name: each for item in items if (each := _input(item)) is not None}
@@ -69,7 +69,7 @@ def parse_tool(answer: Answer, name: str) -> Model | None:
         description=text(tool.get("description")),
         inputs=tuple(inputs.values()),
         inspires=tuple(sample for entry in entries(tool.get("inspire")) if (sample := _sample(entry))),
-        # Null is written for models that have inputs all the same, and an item that cannot be read may be any name.
+        # `parameters` may be null although the model has inputs, and an unreadable item may be an input of any name.
         closed=bool(inputs) and len(inputs) == len(items),
     )
 
@@ -78,8 +78,8 @@ def _input(item: dict[str, object]) -> Input | None:
     name = text(item.get("id")) or text(item.get("name"))
     if not name:
         return None
-    said = text(item.get("type")).strip().lower()
-    kind = _TYPES.get(said, "other")
+    type_name = text(item.get("type")).strip().lower()
+    kind = _TYPES.get(type_name, "other")
     options = tuple(option for entry in entries(item.get("options")) if (option := _option(entry)) is not None)
     if kind == "select" and not options:
         kind = "other"
@@ -93,7 +93,7 @@ def _input(item: dict[str, object]) -> Input | None:
         required=flag(item.get("required")) is True and not default,
         default=default if default and (known or kind in ("text", "textarea")) else None,
         options=options,
-        integer=said in _WHOLE,
+        integer=type_name in _INTEGERS,
         minimum=number(item.get("min")) if kind == "number" else None,
         maximum=number(item.get("max")) if kind == "number" else None,
     )
@@ -101,14 +101,14 @@ def _input(item: dict[str, object]) -> Input | None:
 
 def _option(entry: object) -> Option | None:
     if not isinstance(entry, dict):
-        return Option(value=_spelled(entry), label=_spelled(entry)) if _spelled(entry) else None
+        return Option(value=_as_text(entry), label=_as_text(entry)) if _as_text(entry) else None
     label = next(filter(None, (text(entry.get(name)) for name in ("label", "name", "title", "text"))), "")
-    # The options of a `multiselect` have no value: the label is sent.
-    value = _spelled(entry["value"]) if entry.get("value") is not None else label
+    # The options of a `multiselect` have no value: their label is sent.
+    value = _as_text(entry["value"]) if entry.get("value") is not None else label
     return Option(value=value, label=label or value) if value or label else None
 
 
-def _spelled(value: object) -> str:
+def _as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else text(value)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from relay.core.upstream import UpstreamTask
 from relay.errors import Code, RequestError
-from relay.providers.apikley.callbacks import WINDOW_S, proven_job, sign
+from relay.providers.apikley.callbacks import WINDOW_S, sign, verified_job
 from relay.providers.apikley.provider import ApikleyProvider
 
 SECRET, JOB, NOW = "webhook-secret", "task_bytedance_1", 1_765_176_560.0
@@ -26,9 +26,9 @@ def test_the_signature_is_the_documents() -> None:
 def test_a_good_signature_proves_the_job(name: str) -> None:
     """By either name of its id, whatever the case of the headers."""
     body = orjson.dumps({"data": {name: JOB}})
-    assert proven_job(headers(), body, secret=SECRET, now=NOW) == JOB
+    assert verified_job(headers(), body, secret=SECRET, now=NOW) == JOB
     lower = {key.lower(): value for key, value in headers().items()}
-    assert proven_job(lower, body, secret=SECRET, now=NOW + WINDOW_S) == JOB
+    assert verified_job(lower, body, secret=SECRET, now=NOW + WINDOW_S) == JOB
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_good_signature_proves_the_job(name: str) -> None:
 def test_anything_else_is_forbidden(given: dict[str, str], body: bytes, now: float) -> None:
     """Not signed, by somebody else, about another job, too old, too early, or no sense at all."""
     with pytest.raises(RequestError) as caught:
-        proven_job(given, body, secret=SECRET, now=now)
+        verified_job(given, body, secret=SECRET, now=now)
 
     assert caught.value.code is Code.FORBIDDEN
     assert SECRET not in caught.value.detail
@@ -63,5 +63,5 @@ async def test_without_a_secret_a_callback_proves_nothing_and_is_heard() -> None
     provider = ApikleyProvider(api_key="k", api_url="http://127.0.0.1:1")
     signed = ApikleyProvider(api_key="k", api_url="http://127.0.0.1:1", webhook_secret=SECRET, clock=lambda: NOW)
 
-    assert provider.heard({}, b"whatever") is None
-    assert signed.heard(headers(), BODY) == UpstreamTask(upstream_id=JOB, socket_token=None)
+    assert provider.verify_callback({}, b"whatever") is None
+    assert signed.verify_callback(headers(), BODY) == UpstreamTask(upstream_id=JOB, socket_token=None)

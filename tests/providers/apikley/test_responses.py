@@ -7,7 +7,7 @@ from relay.core.events import Cost, Fault, Output, Progress, Stage
 from relay.core.upstream import UpstreamTask
 from relay.errors import Code, UpstreamRejected, UpstreamUnclear
 from relay.providers.apikley.responses import confirm, parse_create, parse_record
-from relay.providers.http import Answer
+from relay.providers.response import Response
 
 MADE, CHANGED, ENDED = 1_765_176_547_151, 1_765_176_549_000, 1_765_176_560_651
 RECORD = {
@@ -26,12 +26,12 @@ RECORD = {
 }
 
 
-def answer(body: object, status: int = 200, content_type: str = "application/json") -> Answer:
+def answer(body: object, status: int = 200, content_type: str = "application/json") -> Response:
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    return Answer(status=status, content_type=content_type, body=raw)
+    return Response(status=status, content_type=content_type, body=raw)
 
 
-def record(**changes: object) -> Answer:
+def record(**changes: object) -> Response:
     return answer({"code": 200, "msg": "success", "data": RECORD | changes})
 
 
@@ -301,9 +301,9 @@ def test_a_model_that_is_not_taken_is_named() -> None:
         (500, {"code": 500, "msg": "Server Error"}, "code 500"),
         (502, {"code": 200, "msg": "success", "data": None}, "code 502"),
         (200, {"code": 7, "msg": "odd"}, "code 7"),
-        (200, {"code": 402, "msg": "no credits", "data": {"taskId": "job"}}, "refused and yet named a job"),
+        (200, {"code": 402, "msg": "no credits", "data": {"taskId": "job"}}, "refused and yet returned a job"),
         (200, [], "with JSON that is not an object"),
-        (200, b'{"code":200,"data":{"task', "breaks off"),
+        (200, b'{"code":200,"data":{"task', "truncated or invalid"),
         (200, b"", "empty body"),
         (307, {}, "a redirect: check APIKLEY_API_URL"),
     ],

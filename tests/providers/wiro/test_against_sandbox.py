@@ -283,7 +283,7 @@ async def test_wrong_inputs_name_their_field(provider: Provider) -> None:
     ("run_http", "words"),
     [
         ("502:html", "HTTP 502 with text/html"),
-        ("200:truncated", "breaks off"),
+        ("200:truncated", "truncated or invalid"),
         ("200:empty", "empty body"),
         ("hang", "did not answer within"),
         ("drop", "broke before"),

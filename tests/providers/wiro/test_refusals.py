@@ -4,7 +4,7 @@ import pytest
 
 from relay.errors import Code, FieldError, UpstreamFault, UpstreamFull
 from relay.providers.lenient_json import MESSAGE_CHARS
-from relay.providers.wiro.refusals import classify, faults
+from relay.providers.wiro.refusals import classify, parse_errors
 
 BUSY = "You have reached your concurrent task limit. With your current balance of $10, you can run up to 1 tasks."
 
@@ -23,13 +23,13 @@ BUSY = "You have reached your concurrent task limit. With your current balance o
 )
 def test_errors_are_read_in_every_spelling(errors: object, expected: tuple[int | str | None, str]) -> None:
     """Objects, bare strings, codes as strings or words, and no list around them."""
-    assert faults(errors) == (UpstreamFault(code=expected[0], message=expected[1]),)
+    assert parse_errors(errors) == (UpstreamFault(code=expected[0], message=expected[1]),)
 
 
 @pytest.mark.parametrize("errors", [None, [], "", {}, [None], [[]], [" "]])
 def test_errors_that_say_nothing_are_none(errors: object) -> None:
     """Null and empty lists are how success looks."""
-    assert faults(errors) == ()
+    assert parse_errors(errors) == ()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_429_is_a_rate_limit_with_its_time() -> None:
 
 def test_a_long_message_is_cut() -> None:
     """A page of text in an error is not passed on whole."""
-    (fault,) = faults(["x" * 5000])
+    (fault,) = parse_errors(["x" * 5000])
 
     assert len(fault.message) == MESSAGE_CHARS
 

@@ -12,7 +12,7 @@ from relay.core.events import Cost, Output, Stage
 from relay.core.signals import Record
 from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamError, UpstreamRejected, UpstreamUnclear
-from relay.providers.http import Answer
+from relay.providers.response import Response
 from relay.providers.wiro.responses import confirm, parse_record, parse_run
 
 JSON = st.recursive(
@@ -57,9 +57,9 @@ TASK: dict[str, Any] = {
 PNG = Output(content_type="image/png", name="0.png", size=202472, url="https://cdn1.wiro.ai/6a6af820/0.png")
 
 
-def answer(body: object, status: int = 200, content_type: str = "application/json") -> Answer:
+def answer(body: object, status: int = 200, content_type: str = "application/json") -> Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status=status, content_type=content_type, body=raw)
+    return Response(status=status, content_type=content_type, body=raw)
 
 
 def detail_of(**fields: Any) -> Record:
@@ -84,10 +84,10 @@ def test_a_run_gives_the_task_in_every_envelope(body: object) -> None:
     ("body", "words"),
     [
         ({"result": True, "errors": []}, "without a task"),
-        ({**RAN, "result": False, "errors": ["strange"]}, "refused and yet named a task, 2221"),
+        ({**RAN, "result": False, "errors": ["strange"]}, "refused the run and yet returned a task, 2221"),
         ([RAN], "with JSON that is not an object"),
         (b"", "with an empty body"),
-        (b'{"taskid":"22', "with JSON that breaks off"),
+        (b'{"taskid":"22', "with truncated or invalid JSON"),
     ],
 )
 def test_a_run_that_may_have_begun_is_unclear(body: object, words: str) -> None:

@@ -301,7 +301,7 @@ async def test_a_detail_is_asked_for_by_what_we_know(wiro: Scripted, provider: W
 
     found = await provider.read_record(TASK)
     await provider.read_record(UpstreamTask(upstream_id=None, socket_token="s0cketT0ken"))
-    with pytest.raises(UpstreamRejected, match="neither an id nor a token"):
+    with pytest.raises(UpstreamRejected, match="neither an ID nor a token"):
         await provider.read_record(UpstreamTask(upstream_id=None, socket_token=None))
 
     assert found is not None

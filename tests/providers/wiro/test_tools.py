@@ -6,14 +6,14 @@ import pytest
 from relay.catalogue.check import check
 from relay.catalogue.model import Input, Model, Option
 from relay.errors import UpstreamRejected, UpstreamUnclear
-from relay.providers.http import Answer
+from relay.providers.response import Response
 from relay.providers.wiro.tools import parse_tool
 
 NAME = "Some/Body"
 
 
-def answer(body: object, status: int = 200) -> Answer:
-    return Answer(status=status, content_type="application/json", body=orjson.dumps(body))
+def answer(body: object, status: int = 200) -> Response:
+    return Response(status=status, content_type="application/json", body=orjson.dumps(body))
 
 
 def described(parameters: object, **more: object) -> Model:

@@ -35,7 +35,7 @@ def check_stalls(story: "Story") -> None:
         ({"silent": True}, "status task_start"),
         ({"detail_empty_polls": 3}, "no record of the task yet"),
         ({"detail_http": "502:html"}, "reading the record failed: Wiro answered HTTP 502"),
-        ({"detail_http": "429"}, "reading the record failed: Wiro asks us to slow down"),
+        ({"detail_http": "429"}, "reading the record failed: Wiro is rate limiting calls"),
         ({"detail_http": "drop"}, "reading the record failed: The connection to Wiro broke"),
     ],
 )

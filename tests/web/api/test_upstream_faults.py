@@ -34,7 +34,7 @@ async def start(client: aiohttp.ClientSession, switches: str, **fields: object) 
         ("run_http=401:envelope", 502, "upstream_rejected", "WIRO_API_SECRET"),
         ("run_error=7:Nothing doing", 502, "upstream_rejected", "Nothing doing"),
         ("run_error=97:Insufficient balance", 402, "insufficient_balance", "Insufficient balance"),
-        ("run_http=429:envelope", 429, "rate_limited", "slow down"),
+        ("run_http=429:envelope", 429, "rate_limited", "rate limiting"),
     ],
 )
 async def test_a_refusal_is_a_problem_with_the_task_and_what_the_upstream_said(

@@ -1,0 +1,90 @@
+"""
+Track a request while it is sent: when it was sent, and whether its last byte was.
+
+The second is what matters for money. A platform that lacks the last byte of a request cannot have acted on it.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+
+import aiohttp
+
+from relay.errors import UpstreamUnavailable
+from relay.providers.base import Attempt
+from relay.providers.request_body import Body
+
+_BUFFERED_BYTES = 8 * 2**20
+"""How much of a body may still be in socket buffers after the last piece was written."""
+_SLOWEST_BYTES_S = 256 * 1024
+"""The minimum transfer rate, in bytes per second, at which these buffers are expected to empty."""
+
+
+class SendTime:
+    """The time at which a request was sent. The last mark counts: the end of a body is sent after the headers."""
+
+    def __init__(self) -> None:
+        self.mark()
+
+    def mark(self) -> None:
+        """Record that a part of the request is being sent now."""
+        self._at, self._ticks_s = time.time(), time.monotonic()
+
+    def interval(self) -> tuple[float, float]:
+        """Return when the request was sent and the current time, both in unix seconds."""
+        return self._at, self._at + (time.monotonic() - self._ticks_s)
+
+
+def open_session() -> aiohttp.ClientSession:
+    """
+    Open a session that marks the `SendTime` in `trace_request_ctx` when the headers of a request are sent.
+
+    The time spent waiting for a connection is thereby not counted.
+    """
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_mark_headers)
+    return aiohttp.ClientSession(trace_configs=[trace])
+
+
+async def _mark_headers(_session: aiohttp.ClientSession, trace: SimpleNamespace, _params: object) -> None:
+    trace.trace_request_ctx.mark()
+
+
+class OutgoingBody:
+    """
+    A body that is being sent.
+
+    Args:
+        body: the body to send.
+        extend: called before each piece with the seconds to allow beyond the usual time limit.
+        attempt: completed with the last piece; canceling it stops the sending.
+        send_time: marked before each piece.
+    """
+
+    def __init__(self, body: Body, extend: Callable[[float], None], attempt: Attempt, send_time: SendTime) -> None:
+        self._body = body
+        self._send_time = send_time
+        self._extend = extend
+        self.attempt = attempt
+        self.failure: UpstreamUnavailable | None = None
+        """Why the body could not be read to its end."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._pieces():
+                yield piece
+        except UpstreamUnavailable as error:
+            self.failure = error
+            raise
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        left = self._body.size_bytes
+        flush_s = min(left, _BUFFERED_BYTES) / _SLOWEST_BYTES_S
+        async for piece in self._body.pieces():
+            if self.attempt.canceled:
+                raise UpstreamUnavailable("The request was canceled before all of it was sent.")
+            left -= len(piece)
+            self.attempt.complete = left <= 0
+            self._send_time.mark()
+            self._extend(flush_s if self.attempt.complete else 0.0)
+            yield piece
