@@ -8,6 +8,7 @@ was sent and got no response (`UpstreamUnclear`). It does not interpret response
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import SimpleNamespace
 
 import aiohttp
 
@@ -15,7 +16,7 @@ from relay import __version__
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
 from relay.net.proxy import Proxy
 from relay.providers.base import Attempt
-from relay.providers.outgoing import OutgoingBody, SendTime, open_session
+from relay.providers.outgoing import OutgoingBody, SendTime
 from relay.providers.request_body import Body
 from relay.providers.response import Response, parse_dates
 from relay.providers.tls import tls_failure
@@ -72,7 +73,7 @@ class HttpClient:
             UpstreamUnclear: it was sent, and no response was received.
         """
         timeout = aiohttp.ClientTimeout(total=None, connect=self._connect_s)
-        async with open_session() as session:
+        async with _open_session() as session:
             return await self._request(session, "POST", path, body=body, timeout=timeout, attempt=attempt)
 
     async def call(
@@ -86,7 +87,7 @@ class HttpClient:
             UpstreamUnclear: it was sent, and no response was received.
         """
         if self._shared is None:
-            self._shared = open_session()
+            self._shared = _open_session()
         # `connect` would also limit the wait for a connection from the pool, which is not a failure.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s)
         return await self._request(self._shared, method, path, body=body, query=query, timeout=timeout)
@@ -193,6 +194,21 @@ class HttpClient:
             answered_at=answered_at,
             dated_at=dated_at,
         )
+
+
+def _open_session() -> aiohttp.ClientSession:
+    """
+    Open a session that marks the `SendTime` in `trace_request_ctx` when the headers of a request are sent.
+
+    The time spent waiting for a connection is thereby not counted.
+    """
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_mark_headers)
+    return aiohttp.ClientSession(trace_configs=[trace])
+
+
+async def _mark_headers(_session: aiohttp.ClientSession, trace: SimpleNamespace, _params: object) -> None:
+    trace.trace_request_ctx.mark()
 
 
 def _reason(error: aiohttp.ClientError) -> str:

@@ -6,9 +6,6 @@ The second is what matters for money. A platform that lacks the last byte of a r
 
 import time
 from collections.abc import AsyncIterator, Callable
-from types import SimpleNamespace
-
-import aiohttp
 
 from relay.errors import UpstreamUnavailable
 from relay.providers.base import Attempt
@@ -33,21 +30,6 @@ class SendTime:
     def interval(self) -> tuple[float, float]:
         """Return when the request was sent and the current time, both in unix seconds."""
         return self._at, self._at + (time.monotonic() - self._ticks_s)
-
-
-def open_session() -> aiohttp.ClientSession:
-    """
-    Open a session that marks the `SendTime` in `trace_request_ctx` when the headers of a request are sent.
-
-    The time spent waiting for a connection is thereby not counted.
-    """
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(_mark_headers)
-    return aiohttp.ClientSession(trace_configs=[trace])
-
-
-async def _mark_headers(_session: aiohttp.ClientSession, trace: SimpleNamespace, _params: object) -> None:
-    trace.trace_request_ctx.mark()
 
 
 class OutgoingBody:

@@ -119,7 +119,13 @@ def test_an_equivalent_value_is_sent_in_the_printed_form(model: Model, name: str
         (VIDEO, "seed", (-1, 4294967295), (-2, 4294967296), "must be between -1 and 4294967295"),
         (APIKLEY, "max_images", (1, 6), (0, 7), "must be between 1 and 6"),
         (APIKLEY, "seed", (-(2**53) + 1, 2**53 - 1), (-(2**53), 2**53), None),
-        (APIKLEY, "prompt", ("x" * 5000, "é" * 5000), ("x" * 5001,), "takes at most 5000 characters; this one has 5001"),
+        (
+            APIKLEY,
+            "prompt",
+            ("x" * 5000, "é" * 5000),
+            ("x" * 5001,),
+            "takes at most 5000 characters; this one has 5001",
+        ),
         (EDIT, "inputImage", ([URL], [URL] * 14), ([URL] * 15,), "takes at most 14 entries; 15 were given"),
     ],
 )
@@ -390,7 +396,8 @@ class TestTwins:
         assert refusal(self.ONE, {"imageUrl": "cat.jpg"}) == ("input.imageUrl", no_address)
         assert refusal(self.MIXED, {"images": [URL], "imagesUrl": "cat.jpg"}) == ("input.imagesUrl.0", no_address)
         assert refusal(self.SEVERAL, {"pages": [URL, 7]}) == ("input.pages.1", no_address)
-        assert refusal(self.MIXED, {"images": [URL] * 3, "imagesUrl": URL})[1] == "takes at most 3 entries; 4 were given"
+        too_many = {"images": [URL] * 3, "imagesUrl": URL}
+        assert refusal(self.MIXED, too_many)[1] == "takes at most 3 entries; 4 were given"
         assert file_refusal(self.ONE, {"image": URL}, png("image")) == ("input.image", "takes one file, or one URL")
         assert check(self.ONE, {"image": "", "imageUrl": ""}, png("image")) == ({}, ())
 

@@ -1,4 +1,7 @@
-"""What is known of a call that went wrong: whether the upstream can have acted on it."""
+"""Tests for the HTTP client: whether the platform can have acted on a failed call.
+
+The modules `outgoing` and `response`, which only the client uses, are tested here too.
+"""
 
 import asyncio
 import time
@@ -16,8 +19,8 @@ Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def upstream(behave: Behave, *, timeout_s: float = 5.0) -> AsyncIterator[HttpClient]:
-    """Listen on loopback and treat every connection as told."""
+async def platform(behave: Behave, *, timeout_s: float = 5.0) -> AsyncIterator[HttpClient]:
+    """Serve every connection with `behave`, and yield a client for the server."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -35,34 +38,34 @@ async def upstream(behave: Behave, *, timeout_s: float = 5.0) -> AsyncIterator[H
         await http.close()
 
 
-async def test_a_body_whose_end_was_not_sent_was_surely_not_acted_on() -> None:
-    """The connection breaks in the middle of sixteen megabytes."""
+async def test_a_partly_sent_body_is_unavailable() -> None:
+    """The connection breaks in the middle of a body of 16 MiB."""
 
     async def break_off(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
 
-    async with upstream(break_off) as http:
+    async with platform(break_off) as http:
         with pytest.raises(UpstreamUnavailable, match="before all was sent"):
             await http.send("/Run", JsonBody(b"x" * 2**24))
 
 
-async def test_a_request_that_nobody_takes_was_surely_not_acted_on() -> None:
-    """The upstream does not read on, until the time is over."""
+async def test_a_body_that_is_not_read_is_unavailable() -> None:
+    """The platform stops reading until the time limit expires."""
     over = asyncio.Event()
 
     async def stand_still(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         await over.wait()
 
-    async with upstream(stand_still, timeout_s=0.5) as http:
+    async with platform(stand_still, timeout_s=0.5) as http:
         with pytest.raises(UpstreamUnavailable, match="did not take the request"):
             await http.send("/Run", JsonBody(b"x" * 2**24))
         over.set()
 
 
 @pytest.mark.parametrize("status", [408, 502, 503])
-async def test_a_refusal_in_the_middle_of_a_body_says_that_nothing_was_acted_on(status: int) -> None:
-    """A proxy lost its patience: whoever stands behind it lacks the end."""
+async def test_an_error_status_before_the_end_of_the_body_is_unavailable(status: int) -> None:
+    """A proxy answered, and the platform behind it has not received the last byte."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -70,13 +73,13 @@ async def test_a_refusal_in_the_middle_of_a_body_says_that_nothing_was_acted_on(
         await writer.drain()
         await reader.readexactly(2**16)
 
-    async with upstream(refuse) as http:
+    async with platform(refuse) as http:
         with pytest.raises(UpstreamUnavailable, match=f"answered HTTP {status} before all was sent|before all was"):
             await http.send("/Run", JsonBody(b"x" * 2**25))
 
 
-async def test_a_caller_that_is_cancelled_learns_whether_the_request_was_complete() -> None:
-    """If it was not, the upstream cannot have acted on it."""
+async def test_a_cancelled_caller_learns_whether_the_request_was_complete() -> None:
+    """If it was not, the platform cannot have acted on it."""
     begun, over = asyncio.Event(), asyncio.Event()
 
     async def stand_still(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -84,7 +87,7 @@ async def test_a_caller_that_is_cancelled_learns_whether_the_request_was_complet
         begun.set()
         await over.wait()
 
-    async with upstream(stand_still) as http:
+    async with platform(stand_still) as http:
         for size_bytes, complete in ((2**25, False), (10, True)):
             begun.clear()
             attempt = Attempt()
@@ -98,7 +101,7 @@ async def test_a_caller_that_is_cancelled_learns_whether_the_request_was_complet
 
 
 async def test_a_canceled_attempt_stops_before_the_last_byte() -> None:
-    """Nothing was started."""
+    """The platform cannot have started anything."""
     attempt = Attempt()
 
     async def read(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -106,29 +109,29 @@ async def test_a_canceled_attempt_stops_before_the_last_byte() -> None:
         attempt.canceled = True
         await reader.read()
 
-    async with upstream(read) as http:
+    async with platform(read) as http:
         with pytest.raises(UpstreamUnavailable, match="canceled before all"):
             await http.send("/Run", JsonBody(b"x" * 2**25), attempt)
     assert not attempt.complete
 
 
-async def test_a_whole_body_without_an_answer_is_unclear() -> None:
-    """It may have been acted on."""
+async def test_a_complete_body_without_a_response_is_unclear() -> None:
+    """The platform may have acted on it."""
 
     async def read_and_leave(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(2**20)
 
-    async with upstream(read_and_leave) as http:
+    async with platform(read_and_leave) as http:
         with pytest.raises(UpstreamUnclear, match="broke before its answer"):
             await http.send("/Run", JsonBody(b"x" * 2**20))
 
 
-class TestMoments:
-    """An answer says between which two moments it was written, and when it claims to have been."""
+class TestTimes:
+    """Tests for the times of a response: when it was requested, received and dated."""
 
-    async def test_an_answer_was_written_between_its_two_moments(self) -> None:
-        """The request has left, however large it is, and the headers have not arrived."""
+    async def test_a_response_is_written_between_its_two_times(self) -> None:
+        """This holds for a body of any size: the last piece counts, and the response headers."""
         wrote_at: list[float] = []
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -139,7 +142,7 @@ class TestMoments:
             writer.write(b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\r\n{}")
             await writer.drain()
 
-        async with upstream(answer) as http:
+        async with platform(answer) as http:
             called = await http.call("GET", "/Task")
             sent = await http.send("/Run", JsonBody(b"x" * 2**20))
 
@@ -150,7 +153,7 @@ class TestMoments:
             assert answered.dated_at == 784_111_777.0
 
     async def test_a_wait_for_a_connection_is_not_part_of_the_call(self) -> None:
-        """A proxy or a full pool may keep a call for seconds: that says nothing about the platform's clock."""
+        """A proxy or a full pool may delay a call by seconds, which does not affect the platform's clock."""
         entered, let_go = asyncio.Event(), asyncio.Event()
         answered_at: list[float] = []
 
@@ -162,29 +165,29 @@ class TestMoments:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
             await writer.drain()
 
-        async with upstream(answer) as http:
-            calls = [asyncio.create_task(http.call("GET", "/Task")) for _ in range(101)]  # the pool has 100 places
+        async with platform(answer) as http:
+            calls = [asyncio.create_task(http.call("GET", "/Task")) for _ in range(101)]  # the pool has 100 connections
             await entered.wait()
             let_go.set()
             answers = await asyncio.gather(*calls)
 
         waited = [each for each in answers if each.sent_at is not None and each.sent_at >= answered_at[0]]
-        assert waited, "the call that waited for a place left only when a place was free"
+        assert waited, "the waiting call was sent only when a connection was free"
 
     @pytest.mark.parametrize("date", ["", "Date: soon\r\n", "Date: Sun, 06 Nov 99999 08:49:37 GMT\r\n"])
-    async def test_a_date_that_is_none_is_null(self, date: str) -> None:
-        """No header, and one that cannot be read."""
+    async def test_a_missing_or_malformed_date_is_null(self, date: str) -> None:
+        """There is no header, or it cannot be parsed."""
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\n{}" % date.encode())
             await writer.drain()
 
-        async with upstream(answer) as http:
+        async with platform(answer) as http:
             assert (await http.call("GET", "/Task")).dated_at is None
 
-    async def test_a_date_to_come_back_at_is_compared_with_the_date_of_the_answer(self) -> None:
-        """Both are the clock of whoever wrote them, which may be years off from ours."""
+    async def test_a_retry_date_is_compared_with_the_date_of_the_response(self) -> None:
+        """The same clock wrote both headers, and it may differ from the local clock by years."""
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
@@ -194,5 +197,5 @@ class TestMoments:
             )
             await writer.drain()
 
-        async with upstream(answer) as http:
+        async with platform(answer) as http:
             assert (await http.call("GET", "/Task")).retry_after_s == 12.0

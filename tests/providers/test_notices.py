@@ -1,10 +1,10 @@
-"""What is told once."""
+"""Tests for notices that are logged once."""
 
 from relay.providers.notices import KEPT, Notices
 
 
 def test_a_notice_is_new_once() -> None:
-    """Each task and each word apart."""
+    """Tasks and values are independent."""
     notices = Notices()
 
     assert [notices.is_new("1", "a"), notices.is_new("1", "a"), notices.is_new("1", "b"), notices.is_new("2", "a")] == [
@@ -16,7 +16,7 @@ def test_a_notice_is_new_once() -> None:
 
 
 def test_only_so_many_are_remembered() -> None:
-    """The latest: one that is told again and again stays."""
+    """The most recent notices are remembered; a repeated one stays."""
     notices = Notices()
     for number in range(KEPT + 1):
         notices.is_new("first")

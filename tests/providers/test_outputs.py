@@ -1,4 +1,7 @@
-"""Results in every shape: what a person could look at is there, with its type, and nothing that a browser would run."""
+"""Tests for outputs in every shape: all displayable results with their types, and no executable URL.
+
+The modules `media_types`, `llm_answers` and `lenient_json` are tested here too.
+"""
 
 import json
 from typing import Any
@@ -45,7 +48,7 @@ def one(value: object) -> Output:
     ],
 )
 def test_a_type_follows_from_the_name_and_else_from_the_address(entry: dict[str, str], kind: str) -> None:
-    """The query says it where the path does not."""
+    """The query is used if the path has no extension."""
     assert one([entry]).content_type == kind
 
 
@@ -78,7 +81,7 @@ def test_a_type_follows_from_the_name_and_else_from_the_address(entry: dict[str,
     ],
 )
 def test_a_content_type_counts_before_everything_where_it_says_anything(said: str | None, kind: str) -> None:
-    """An extension alone is one; a generic one is none, and the name says what the file is."""
+    """A bare extension is a type; a generic type is ignored in favour of the file name."""
     assert one([{"name": "a.gif", "contenttype": said, "url": f"{CDN}/a.bin"}]).content_type == kind
 
 
@@ -87,7 +90,7 @@ def test_a_content_type_counts_before_everything_where_it_says_anything(said: st
 @pytest.mark.parametrize("name", ["name", "filename", "fileName", "file_name"])
 @pytest.mark.parametrize("size", ["size", "fileSize", "file_size"])
 def test_a_field_has_many_spellings(key: str, url: str, name: str, size: str) -> None:
-    """As the platforms' clients have seen them."""
+    """These names occur in clients of the platforms."""
     assert one([{key: "image/png", url: f"{CDN}/a.png", name: "a.png", size: 10}]) == PICTURE
 
 
@@ -110,7 +113,7 @@ def test_a_field_has_many_spellings(key: str, url: str, name: str, size: str) ->
     ],
 )
 def test_one_file_is_found_in_every_shape(value: object) -> None:
-    """A list, an object in place of one, one in the other, JSON in a string, also escaped twice."""
+    """A list, an object in place of a list, nested ones, and JSON in a string, also encoded twice."""
     assert read(value) == (PICTURE,)
 
 
@@ -127,14 +130,14 @@ def test_one_file_is_found_in_every_shape(value: object) -> None:
     ],
 )
 def test_a_bare_address_is_a_result(said: str, url: str) -> None:
-    """Named after its end, and as good as one in an object."""
+    """It is named after the last part of its path, and equals one in an object."""
     picture = Output(content_type="image/png", name="a.png", url=url)
 
     assert read([said]) == read(said) == read([{"url": said}]) == read_files([said]) == (picture,)
 
 
 def test_several_addresses_may_stand_in_one_text() -> None:
-    """With commas or on lines of their own; an address may have a comma itself."""
+    """They are separated by commas or line breaks; a URL may contain a comma."""
     urls = [f"{CDN}/a.png", f"{CDN}/b.png"]
 
     assert [output.url for output in read(", ".join(urls))] == urls
@@ -157,7 +160,7 @@ def test_several_addresses_may_stand_in_one_text() -> None:
     ],
 )
 def test_an_address_that_a_browser_would_run_never_gets_through(url: str) -> None:
-    """In whatever field and shape; the name of the file stays."""
+    """This holds for every field and shape; the name of the file is kept."""
     for value in ([url], url, {"url": url}, [{"href": url}], {"0": {"link": url}}, {"image": url}, {"urls": [url]}):
         assert read(value) == ()
     assert read([{"name": "a.png", "url": url}]) == (Output(content_type="image/png", name="a.png"),)
@@ -167,7 +170,7 @@ def test_an_address_that_a_browser_would_run_never_gets_through(url: str) -> Non
     "value", [None, "", " ", "null", [], "[]", {}, "{}", [{}, [], ""], "[half", '{"half', 0, False]
 )
 def test_what_says_nothing_is_nothing(value: object) -> None:
-    """Before the end all of these stand there."""
+    """All of these occur before the end of a task."""
     assert read(value) == read_files(value) == ()
 
 
@@ -189,12 +192,12 @@ def test_what_says_nothing_is_nothing(value: object) -> None:
     ],
 )
 def test_what_can_be_read_is_a_result_without_a_file(entry: object, content: dict[str, Any]) -> None:
-    """Also what has a shape that nobody has described; a key to a file is shown to nobody."""
+    """Undocumented shapes are shown too; the access key of a file never is."""
     assert read([entry]) == (Output(content_type="raw", content=content),)
 
 
 def test_an_answer_may_come_with_files() -> None:
-    """Both are results; an address in an answer is part of it."""
+    """Both are results; a URL within an answer is part of the answer."""
     text = Output(content_type="raw", content={"answer": f"{CDN}/b.png"})
 
     assert read([{"answer": f"{CDN}/b.png", "images": [PICTURE.url]}]) == (
@@ -205,12 +208,12 @@ def test_an_answer_may_come_with_files() -> None:
 
 
 def test_text_is_no_file() -> None:
-    """Where only files can be, text that is no address is left out."""
+    """If only files are expected, text that is not a URL is left out."""
     assert read_files(["Hello", {"text": "Hello"}, 7]) == ()
 
 
 class TestAnswers:
-    """Answers without the tags that they were wrapped in."""
+    """Tests for answers in wrapper tags."""
 
     @pytest.mark.parametrize(
         ("content", "shown"),
@@ -247,7 +250,7 @@ class TestAnswers:
     def test_a_wrapper_is_taken_off_wherever_the_answer_lies(
         self, content: dict[str, Any], shown: dict[str, Any] | None
     ) -> None:
-        """In lists, segments, in `raw` and under other names; a prompt and a tool call stay as they are."""
+        """In lists, segments, `raw` and other fields; prompts and tool calls are unchanged."""
         expected = shown if shown is not None else {**content, "answer": ["Hi"]}
 
         assert one([{"contenttype": "raw", "content": content}]).content == expected
@@ -268,7 +271,7 @@ JSON = st.recursive(
 @settings(deadline=None)
 @given(JSON | JSON.map(json.dumps), st.integers(0, 2))
 def test_any_json_is_read_and_can_be_written(value: object, wrapped: int) -> None:
-    """Whatever it is, in however many strings."""
+    """Any value, encoded any number of times."""
     for _ in range(wrapped):
         value = json.dumps(value)
     orjson.dumps(read(value))
@@ -281,7 +284,7 @@ def test_any_json_is_read_and_can_be_written(value: object, wrapped: int) -> Non
     st.lists(st.sampled_from(["list", "object", "entry", "json", "named"]), max_size=5),
 )
 def test_no_result_is_lost(urls: list[str], shapes: list[str]) -> None:
-    """However they lie in each other: as many files as addresses, in their order."""
+    """In any nesting, each URL becomes one file, in order."""
     value: Any = list(urls)
     for shape in shapes:
         match shape:

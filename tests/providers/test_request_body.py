@@ -1,4 +1,4 @@
-"""What a call carries: as many bytes as it says, read while they are sent, and read back as what went in."""
+"""Tests for request bodies: their size, their encoding, and files that change while they are sent."""
 
 from email import message_from_bytes
 from email.message import Message
@@ -39,7 +39,7 @@ async def written(body: Body) -> bytes:
 
 
 def parts(body: Body, whole: bytes) -> list[Message]:
-    """Read a form with a reader that is not ours."""
+    """Parse a form with an independent parser."""
     read = message_from_bytes(f"Content-Type: {body.content_type}\r\n\r\n".encode() + whole)
     assert not read.defects
     found = read.get_payload()
@@ -48,7 +48,7 @@ def parts(body: Body, whole: bytes) -> list[Message]:
 
 
 async def test_a_form_is_read_back_as_it_was_written(picture: File) -> None:
-    """Names repeat, and come in their order; a file has its name and type."""
+    """Fields keep their order and may repeat; a file has its name and content type."""
     form = Form([("inputImage", picture), ("inputImage", "https://x/2.png"), ("prompt", "ein Kätzchen\n"), ("n", "")])
 
     read = parts(form, await written(form))
@@ -67,7 +67,7 @@ async def test_a_form_is_read_back_as_it_was_written(picture: File) -> None:
 
 @given(st.text(max_size=40).filter(lambda text: text.encode(errors="ignore").decode() == text))
 def test_no_name_breaks_out_of_its_header(name: str) -> None:
-    """A quote or a line end in a name would begin a header of its own."""
+    """An unescaped quote or line break in a name would start a new header."""
     head = Form([(name, "x")])._head(name, "x").decode()
 
     assert head.count("\r\n") == 3
@@ -75,7 +75,7 @@ def test_no_name_breaks_out_of_its_header(name: str) -> None:
 
 
 async def test_json_goes_out_in_pieces() -> None:
-    """However large it is."""
+    """This holds for any size."""
     assert await written(JsonBody(b"x" * (PIECE_BYTES + 1))) == b"x" * (PIECE_BYTES + 1)
 
 
@@ -85,8 +85,8 @@ async def send(body: Body, sent: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("left", [None, 1000])
-async def test_a_file_that_is_gone_or_cut_never_goes_out_to_its_last_byte(picture: File, left: int | None) -> None:
-    """So that surely nothing was started with half a picture."""
+async def test_a_missing_or_truncated_file_is_never_sent_to_its_last_byte(picture: File, left: int | None) -> None:
+    """So it is certain that no run was started with a partial file."""
     if left is None:
         picture.path.unlink()
     else:

@@ -1,4 +1,4 @@
-"""TLS that fails, against real servers: the operator is told what is wrong with the certificate."""
+"""Tests for TLS failures against real servers: the message names the problem of the certificate."""
 
 import asyncio
 import ssl
@@ -34,7 +34,7 @@ distinguished_name = name
 
 
 def make_certificate(folder: Path, *, name: str, start: str, end: str) -> tuple[Path, Path]:
-    """Make an authority, and a certificate of it for `name`; return the certificate with its key, and the authority."""
+    """Create an authority and a certificate for `name`; return the certificate with its key, and the authority."""
     folder.mkdir()
     (folder / "ca.cnf").write_text(OPENSSL_CA)
     (folder / "index.txt").touch()
@@ -56,7 +56,7 @@ def make_certificate(folder: Path, *, name: str, start: str, end: str) -> tuple[
 
 @asynccontextmanager
 async def served(chain: Path | None) -> AsyncIterator[str]:
-    """Serve TLS with a certificate, or with none: plain text. Gives host and port."""
+    """Serve TLS with a certificate, or plain text without one; yield host and port."""
     context = None
     if chain is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -93,7 +93,7 @@ async def test_why_tls_failed_is_said(
     trusted: bool,
     said: str,
 ) -> None:
-    """Over REST and over the socket."""
+    """Both REST calls and the socket report it."""
     chain = None
     if certificate is not None:
         chain, authority = make_certificate(tmp_path / "tls", **certificate)

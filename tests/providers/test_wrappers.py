@@ -1,4 +1,4 @@
-"""The tags around answers: taken off where they wrap, kept where the model speaks of them, never shown half."""
+"""Tests for wrapper tags: removed around an answer, kept within it, and never shown incomplete."""
 
 import pytest
 from hypothesis import given, settings
@@ -39,7 +39,7 @@ PIECES = st.sampled_from([f"<{slash}{name}>" for name in TAGS for slash in ("", 
     ],
 )
 def test_a_wrapper_is_taken_off(kind: str, text: str, pieces: tuple[tuple[str, str], ...]) -> None:
-    """In any case, one in the other, several in a row, and where the end is missing because it was cut."""
+    """In any case, nested, consecutive, and truncated."""
     assert unwrap(kind, text) == pieces
 
 
@@ -56,14 +56,14 @@ def test_a_wrapper_is_taken_off(kind: str, text: str, pieces: tuple[tuple[str, s
     ],
 )
 def test_a_tag_that_the_model_speaks_of_stays(text: str) -> None:
-    """Only what a text begins with wraps it; without a wrapper no character changes."""
+    """Only a tag at the beginning is a wrapper; text without one is unchanged."""
     assert unwrap("answer", text) == (("answer", text),)
 
 
 @settings(deadline=None)
 @given(WORDS)
 def test_a_text_without_tags_stays_as_it_is(text: str) -> None:
-    """White space included."""
+    """White space is kept too."""
     assert unwrap("answer", text) == (("answer", text),)
     assert unwrap("answer", text, growing=True) == (("answer", text),)
 
@@ -71,7 +71,7 @@ def test_a_text_without_tags_stays_as_it_is(text: str) -> None:
 @settings(deadline=None)
 @given(WORDS.map(str.strip), WORDS.map(str.strip), SPACES, st.sampled_from(["", "answer"]), st.booleans())
 def test_no_wrapper_flashes_while_a_text_grows(hm: str, hi: str, space: str, tag: str, capitals: bool) -> None:
-    """Whatever has come: what is shown is the beginning of what is shown in the end."""
+    """At any point, the text shown is a prefix of the final text."""
     wrapped = f"<{tag}>{space}{hi}{space}</{tag}>" if tag else hi
     text = f"<think>{space}{hm}{space}</think>{space}{wrapped}"
     text = text.upper() if capitals else text
@@ -88,7 +88,7 @@ def test_no_wrapper_flashes_while_a_text_grows(hm: str, hi: str, space: str, tag
 @settings(deadline=None)
 @given(st.lists(PIECES, max_size=8).map("".join), st.booleans())
 def test_what_was_unwrapped_has_no_wrapper(text: str, growing: bool) -> None:
-    """Unwrapping the pieces again changes nothing; no piece but an only one is empty."""
+    """Unwrapping is idempotent; a piece is empty only if it is the only one."""
     pieces = unwrap("answer", text, growing=growing)
 
     assert len(pieces) == 1 or all(part for _, part in pieces)
@@ -99,5 +99,5 @@ def test_what_was_unwrapped_has_no_wrapper(text: str, growing: bool) -> None:
 @settings(deadline=None)
 @given(st.sampled_from([" ", "\n", "</answer>", "<answer>", "</think>", "<think>", "<"]), st.integers(1, 20_000))
 def test_any_repetition_is_read(piece: str, count: int) -> None:
-    """However often a tag comes: nothing recurses."""
+    """Repeated tags cause no recursion."""
     assert unwrap("answer", piece * count)

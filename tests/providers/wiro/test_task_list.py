@@ -40,7 +40,7 @@ async def test_a_run_of_any_age_is_found_in_few_calls(count: int, growth: int, d
     tasks, _ = await read_span(account.page, Span(T0 + wanted - 100, T0 + wanted + 100))
 
     assert str(wanted) in [task["id"] for task in tasks]
-    searching = 2 * math.log2(1 + account.count / PAGE_TASKS) + 3
+    searching = 2 * math.log2(1 + account.count / PAGE_TASKS) + 4
     assert account.calls <= searching + (200 + growth * searching) / (PAGE_TASKS - growth) + 1
 
 
