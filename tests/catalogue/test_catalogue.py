@@ -1,4 +1,4 @@
-"""The catalogue's files: they can be read, they agree with themselves, and a wrong one is named."""
+"""Tests for the catalogue: its files load, are consistent, and errors name the file."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ type = "text"
 """
 
 
-def test_the_models_of_the_mission_are_there() -> None:
-    """Four of Wiro and one of Apikley, in the spelling that their documents send."""
+def test_the_supported_models_are_in_the_catalogue() -> None:
+    """Four of Wiro and one of Apikley, in their documented spelling."""
     assert {(model.provider, model.model, model.run_as) for model in CATALOGUE} == {
         ("wiro", "bytedance/text-to-image-seedream-v4", "bytedance/text-to-image-seedream-v4"),
         ("wiro", "bytedance/seedream-v4", "bytedance/seedream-v4"),
@@ -37,7 +37,7 @@ def test_the_models_of_the_mission_are_there() -> None:
 
 @pytest.mark.parametrize("name", ["bytedance/seedream-v4", "ByteDance/seedream-v4", "BYTEDANCE/SEEDREAM-V4"])
 def test_a_name_is_found_in_any_case(name: str) -> None:
-    """The documents spell the same owner both ways."""
+    """The documents use both spellings of the same owner."""
     model = CATALOGUE.find("wiro", name)
 
     assert model is not None
@@ -47,8 +47,8 @@ def test_a_name_is_found_in_any_case(name: str) -> None:
 
 
 @pytest.mark.parametrize("model", [*CATALOGUE], ids=lambda model: model.model)
-def test_a_file_agrees_with_itself(model: Model) -> None:
-    """Defaults and samples fit, selects have options, texts say what their pattern means, every input has a label."""
+def test_a_model_file_is_consistent(model: Model) -> None:
+    """Defaults and samples are valid, selects have options, patterns are described, inputs have labels."""
     assert model.run_as.lower() == model.model
     assert len({each.name for each in model.inputs}) == len(model.inputs)
     assert model.inspires
@@ -64,19 +64,19 @@ def test_a_file_agrees_with_itself(model: Model) -> None:
             assert (taken[each.key], type(taken[each.key])) == (each.default, type(each.default))
 
 
-def test_what_does_not_fit_any_longer_goes_as_it_is() -> None:
-    """A task that waits over an update of its file is not refused by us after all."""
+def test_an_input_that_is_no_longer_valid_is_sent_unchanged() -> None:
+    """A task that is queued while its model file changes is not rejected later."""
     assert CATALOGUE.sent("wiro", "bytedance/seedream-v4", {"old": 1}) == ("bytedance/seedream-v4", {"old": 1})
 
 
-def test_what_is_not_in_the_catalogue_goes_as_it_is() -> None:
-    """Name and input alike."""
+def test_a_model_that_is_not_in_the_catalogue_is_sent_unchanged() -> None:
+    """Both its name and its input."""
     assert CATALOGUE.sent("wiro", "Some/Body", {"x": 1}) == ("Some/Body", {"x": 1})
     assert CATALOGUE.sent("apikley", "bytedance/seedream-v4", {"x": 1}) == ("bytedance/seedream-v4", {"x": 1})
 
 
-def test_a_file_that_is_added_is_a_model(tmp_path: Path) -> None:
-    """Adding a model takes a file and nothing else."""
+def test_a_new_file_adds_a_model(tmp_path: Path) -> None:
+    """A new model needs only a file."""
     (tmp_path / "body.toml").write_text(GOOD)
     (model,) = load(tmp_path)
 
@@ -92,8 +92,8 @@ def test_a_file_that_is_added_is_a_model(tmp_path: Path) -> None:
         ("provider =", "at end of document"),
     ],
 )
-def test_a_file_that_is_wrong_is_named_with_the_field(tmp_path: Path, text: str, says: str) -> None:
-    """Whoever adds a model is told where the slip is."""
+def test_an_error_names_the_file_and_the_field(tmp_path: Path, text: str, says: str) -> None:
+    """The author of a model file learns where the mistake is."""
     (tmp_path / "body.toml").write_text(text)
 
     with pytest.raises(ConfigError, match=r"body\.toml") as error:

@@ -1,4 +1,4 @@
-"""Each input of each model: what is let through, in which form it is sent, and one refusal for each rule."""
+"""Tests for the check: every input of every model, the form that is sent, and one error per rule."""
 
 from collections.abc import Mapping
 
@@ -23,14 +23,14 @@ SELECTS = [
 
 
 def sent(model: Model, **given: object) -> dict[str, object]:
-    """Return what goes upstream for a prompt and these inputs, which fit."""
+    """Return what is sent for a prompt and these valid inputs."""
     taken, faults = check(model, {"prompt": "a cat", **given})
     assert faults == ()
     return taken
 
 
 def refusal(model: Model, given: Mapping[str, object]) -> tuple[str, str]:
-    """Return the one fault of an input: its field and its message."""
+    """Return the only error of an input: its field and its message."""
     _, (fault,) = check(model, given)
     return fault.field, fault.message
 
@@ -39,8 +39,8 @@ def model_of(*inputs: Input, closed: bool = True) -> Model:
     return Model(provider="wiro", model="some/body", run_as="some/body", title="", inputs=inputs, closed=closed)
 
 
-def test_the_options_of_the_documents_are_all_there() -> None:
-    """Eight sizes and so on: an option that is lost would be tested by nobody."""
+def test_all_documented_options_are_in_the_catalogue() -> None:
+    """Eight sizes and so on; otherwise a missing option would go unnoticed."""
     counts = {(model.model.split("/")[1], each.name): len(each.options) for model, each, _ in SELECTS}
 
     assert counts == {
@@ -62,15 +62,15 @@ def test_the_options_of_the_documents_are_all_there() -> None:
 
 @pytest.mark.parametrize(("model", "each", "value"), SELECTS, ids=lambda value: getattr(value, "name", None))
 def test_every_option_of_every_select_is_sent_as_it_is(model: Model, each: Input, value: str) -> None:
-    """An option goes upstream in its printed form."""
+    """An option is sent in its documented form."""
     assert sent(model, **{each.name: value})[each.name] == value
 
 
 @pytest.mark.parametrize(
     ("model", "each"), [*{(model.model, each.name): (model, each) for model, each, _ in SELECTS}.values()]
 )
-def test_what_is_no_option_is_refused_with_what_is_allowed(model: Model, each: Input) -> None:
-    """The caller is told every option."""
+def test_an_invalid_option_is_rejected_with_the_valid_ones(model: Model, each: Input) -> None:
+    """The message lists every option."""
     values: list[object] = ["nothing", "", None, [each.options[0].value], {}]
     for value in values:
         field, message = refusal(model, {"prompt": "a cat", each.name: value})
@@ -102,8 +102,8 @@ def test_what_is_no_option_is_refused_with_what_is_allowed(model: Model, each: I
         (EDIT, "inputImage", [URL, URL], [URL, URL]),
     ],
 )
-def test_an_equivalent_value_is_sent_in_the_printed_form(model: Model, name: str, given: object, goes: object) -> None:
-    """1 or "1", false or "false": the caller may write either, the platform gets what its documents print."""
+def test_an_equivalent_value_is_sent_as_documented(model: Model, name: str, given: object, goes: object) -> None:
+    """The caller may send 1 or "1", false or "false"; the platform gets the documented form."""
     value = sent(model, **{name: given})[name]
 
     assert (value, type(value)) == (goes, type(goes))
@@ -129,10 +129,10 @@ def test_an_equivalent_value_is_sent_in_the_printed_form(model: Model, name: str
         (EDIT, "inputImage", ([URL], [URL] * 14), ([URL] * 15,), "takes at most 14 entries; 15 were given"),
     ],
 )
-def test_a_limit_lets_its_end_through_and_nothing_beyond(
+def test_limits_are_inclusive(
     model: Model, name: str, fits: tuple[object, ...], too_much: tuple[object, ...], message: str | None
 ) -> None:
-    """Each limit from both sides."""
+    """Each limit is tested from both sides."""
     for value in fits:
         assert name in sent(model, **{name: value})
     for value in too_much:
@@ -144,14 +144,14 @@ def test_a_limit_lets_its_end_through_and_nothing_beyond(
 @pytest.mark.parametrize(
     "value", ["many", "1e3", "0x1", "\u0661", True, None, [1], {}, float("inf"), float("nan"), 1.5]
 )
-def test_what_is_no_integer_is_refused(value: object) -> None:
-    """Also what Python would read as one."""
+def test_an_invalid_integer_is_rejected(value: object) -> None:
+    """This includes values that Python accepts as integers."""
     assert refusal(IMAGE, {"prompt": "a cat", "maxImages": value}) == ("input.maxImages", "must be an integer")
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n"])
-def test_an_empty_text_for_a_number_is_none(blank: str) -> None:
-    """Other clients send it for every number that nobody filled in: the default counts, or that it is required."""
+def test_an_empty_string_for_a_number_counts_as_missing(blank: str) -> None:
+    """Clients send it for every unset number; the default applies, or the number is reported as required."""
     steps = Input(name="steps", label="", type="number", integer=True, minimum=1.0, required=True)
 
     assert sent(IMAGE, maxImages=blank)["maxImages"] == 1
@@ -160,30 +160,30 @@ def test_an_empty_text_for_a_number_is_none(blank: str) -> None:
     assert refusal(model_of(steps), {"steps": blank}) == ("input.steps", "is required")
 
 
-def test_an_empty_text_is_a_text() -> None:
-    """Kling V3 wants `multiPrompt` sent although there is nothing in it."""
+def test_an_empty_string_is_a_valid_text() -> None:
+    """Kling V3 requires `multiPrompt` even if it is empty."""
     model = model_of(Input(name="multiPrompt", label="", type="textarea"))
 
     assert check(model, {"multiPrompt": ""}) == ({"multiPrompt": ""}, ())
     assert check(model, {}) == ({}, ())
 
 
-def test_what_is_no_number_is_refused() -> None:
-    """Where fractions are allowed, it says so."""
+def test_an_invalid_number_is_rejected() -> None:
+    """If fractions are allowed, the message says so."""
     assert refusal(IMAGE_3, {"prompt": "a cat", "guidanceScale": "much"})[1] == "must be a number"
 
 
 @pytest.mark.parametrize("model", [IMAGE, EDIT, IMAGE_3, APIKLEY], ids=lambda model: model.model)
 def test_a_prompt_is_required_and_not_blank(model: Model) -> None:
-    """A run without one costs money and shows nothing."""
+    """A run without a prompt is billed and produces nothing useful."""
     assert refusal(model, {}) == ("input.prompt", "is required")
     assert refusal(model, {"prompt": " \n"}) == ("input.prompt", "is required: it must not be blank")
     for value in (None, True, ["a cat"], {"text": "a cat"}):
         assert refusal(model, {"prompt": value}) == ("input.prompt", "must be a string")
 
 
-def test_the_video_has_a_prompt_of_its_own() -> None:
-    """Its document prints one as the default."""
+def test_the_video_model_has_a_default_prompt() -> None:
+    """It is the documented default."""
     taken, faults = check(VIDEO, {})
 
     assert faults == ()
@@ -191,51 +191,51 @@ def test_the_video_has_a_prompt_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("model", [*CATALOGUE], ids=lambda model: model.model)
-def test_an_unknown_name_is_refused_with_those_that_exist(model: Model) -> None:
-    """A slip in a name is not a default that is silently taken."""
+def test_an_unknown_name_is_rejected_with_the_valid_ones(model: Model) -> None:
+    """A misspelled name must not silently select the default."""
     field, message = refusal(model, {"prompt": "a cat", "sizes": "1K"})
 
     assert field == "input.sizes"
     assert message.endswith(f"its inputs are {', '.join(each.name for each in model.inputs)}")
 
 
-def test_unknown_names_are_counted_and_cut() -> None:
-    """A body full of them does not make an answer that is larger still."""
+def test_the_number_of_reported_unknown_names_is_limited() -> None:
+    """A body full of them must not cause an even larger response."""
     _, faults = check(IMAGE, {"prompt": "a cat"} | {f"{number}{'x' * 5000}": 1 for number in range(500)})
 
     assert len(faults) == MAX_UNKNOWN
     assert all(len(fault.field) < 120 for fault in faults)
 
 
-def test_a_size_that_is_none_is_refused_with_an_example() -> None:
-    """A pattern is told in words."""
+def test_an_invalid_size_is_rejected_with_an_example() -> None:
+    """The message describes the pattern in words."""
     for value in ("big", "1024", "1024x", "0x1024", "1024x1024\n", "99999x1024"):
         field, message = refusal(IMAGE_3, {"prompt": "a cat", "size": value})
         assert (field, message) == ("input.size", "must be a width and a height in pixels, as in 1024x1024")
 
 
 @pytest.mark.parametrize("entry", ["cat.jpg", "ftp://example.com/1.jpg", "https://a b", "", 7, None])
-def test_an_entry_that_is_no_address_is_named_by_its_place(entry: object) -> None:
-    """The third of five, not "one of them"."""
+def test_an_invalid_url_is_named_by_its_index(entry: object) -> None:
+    """The error names the index of the entry."""
     field, message = refusal(EDIT, {"prompt": "a cat", "inputImage": [URL, URL, entry]})
 
     assert (field, message) == ("input.inputImage.2", "must be a URL that begins with https:// or http://")
 
 
-def test_no_images_are_none() -> None:
-    """An empty list is left out, as the platform's own request without images has it."""
+def test_an_empty_list_of_images_counts_as_missing() -> None:
+    """It is left out, as in the documented request without images."""
     assert "inputImage" not in sent(EDIT, inputImage=[])
 
 
-def test_every_fault_is_told_at_once() -> None:
-    """Nobody mends one field to be told of the next."""
+def test_all_errors_are_reported_together() -> None:
+    """The caller can correct all fields at once."""
     _, faults = check(VIDEO, {"ratio": "2:1", "seed": "pi", "colour": "red"})
 
     assert [fault.field for fault in faults] == ["input.ratio", "input.seed", "input.colour"]
 
 
 def test_no_message_quotes_a_value() -> None:
-    """Prompts are private, and answers end up in logs of others."""
+    """Prompts are private, and responses may be logged elsewhere."""
     secret = "hunter2"
     given = {"prompt": [secret], "size": secret, "maxImages": secret, "watermark": secret, "inputImage": [secret]}
     _, faults = check(EDIT, given)
@@ -249,36 +249,36 @@ def png(name: str, count: int = 1) -> list[Offer]:
 
 
 def file_refusal(model: Model, given: Mapping[str, object], offers: list[Offer]) -> tuple[str, str]:
-    """Return the one fault of an input with these files: its field and its message."""
+    """Return the only error of an input with these files: its field and its message."""
     _, (fault,) = check(model, given, offers)
     return fault.field, fault.message
 
 
 class TestFiles:
-    """Files beside the input: how many, of what type, and what may stand beside them."""
+    """Tests for files: their number, their types, and URLs in addition to them."""
 
     ONE = model_of(Input(name="image", label="", type="fileinput", required=True))
     SEVERAL = model_of(Input(name="pages", label="", type="multifileinput", required=True, max_items=3))
 
     @pytest.mark.parametrize("files", [1, 14])
-    def test_images_come_as_files_as_addresses_or_mixed(self, files: int) -> None:
-        """Fourteen in all; addresses are sent as they are given, a list of none is left out."""
+    def test_images_may_be_files_urls_or_both(self, files: int) -> None:
+        """At most 14 in total; URLs are sent unchanged, and an empty list is left out."""
         given = {"prompt": "a cat", "inputImage": [URL] * (14 - files)}
         sent, faults = check(EDIT, given, png("inputImage", files))
 
         assert faults == ()
         assert sent.get("inputImage", []) == [URL] * (14 - files)
 
-    def test_a_fifteenth_image_is_refused(self) -> None:
-        """However they are given."""
+    def test_a_fifteenth_image_is_rejected(self) -> None:
+        """In any combination of files and URLs."""
         said = ("input.inputImage", "takes at most 14 entries; 15 were given")
 
         assert file_refusal(EDIT, {"prompt": "a cat"}, png("inputImage", 15)) == said
         assert file_refusal(EDIT, {"prompt": "a cat", "inputImage": [URL] * 14}, png("inputImage")) == said
 
     @pytest.mark.parametrize("content_type", ["application/pdf", None])
-    def test_a_file_of_another_type_is_refused(self, content_type: str | None) -> None:
-        """Also one whose first bytes say nothing."""
+    def test_a_file_of_another_type_is_rejected(self, content_type: str | None) -> None:
+        """This includes a file of an unknown type."""
         field, message = file_refusal(EDIT, {"prompt": "x"}, [Offer(input="inputImage", content_type=content_type)])
 
         assert field == "input.inputImage"
@@ -287,14 +287,14 @@ class TestFiles:
             f"this one is {content_type or 'of an unknown type'}"
         )
 
-    def test_a_file_for_an_input_that_takes_none_is_refused(self) -> None:
-        """A prompt is no file, and what there is no input for is none either."""
+    def test_a_file_for_another_input_is_rejected(self) -> None:
+        """For an input that does not take files, or for an unknown name."""
         assert file_refusal(EDIT, {"prompt": "x"}, png("prompt")) == ("input.prompt", "does not take files")
         assert file_refusal(EDIT, {"prompt": "x"}, png("mask"))[0] == "input.mask"
         assert check(model_of(closed=False), {}, png("mask"))[1] == ()
 
-    def test_one_file_or_one_address(self) -> None:
-        """A `fileinput` takes either, not both, and an empty address beside a file is none."""
+    def test_a_file_input_takes_one_file_or_one_url(self) -> None:
+        """A `fileinput` does not take both, but an empty URL next to a file is ignored."""
         said = ("input.image", "takes one file, or one URL")
 
         assert check(self.ONE, {}, png("image")) == ({}, ())
@@ -302,23 +302,23 @@ class TestFiles:
         assert file_refusal(self.ONE, {"imageUrl": URL}, png("image")) == said
         assert file_refusal(self.ONE, {}, png("image", 2)) == said
 
-    def test_several_files_and_addresses_are_counted_together(self) -> None:
-        """Addresses stand in one text, with commas between them."""
+    def test_files_and_urls_are_counted_together(self) -> None:
+        """The URLs are comma-separated in one string."""
         assert check(self.SEVERAL, {"pagesUrl": f"{URL},{URL}"}, png("pages")) == ({"pagesUrl": f"{URL},{URL}"}, ())
         assert file_refusal(self.SEVERAL, {"pagesUrl": f"{URL},{URL}"}, png("pages", 2)) == (
             "input.pagesUrl",
             "takes at most 3 entries; 4 were given",
         )
 
-    def test_no_file_is_missing_while_more_may_come(self) -> None:
-        """What is wrong already is said all the same."""
+    def test_a_missing_file_is_not_reported_while_more_may_follow(self) -> None:
+        """Other errors are reported."""
         assert check(self.ONE, {}, more=True) == ({}, ())
         assert [fault.field for fault in check(self.ONE, {"x": 1}, more=True)[1]] == ["input.x"]
         assert file_refusal(self.ONE, {}, []) == ("input.imageUrl", "is required")
 
 
 class TestTwins:
-    """Addresses of files under both names that an input has: `inputImage` and `inputImageUrl`."""
+    """Tests for URLs under both names of an input: `inputImage` and `inputImageUrl`."""
 
     ONE = model_of(Input(name="image", label="", type="fileinput"))
     NEEDED = model_of(Input(name="image", label="", type="fileinput", required=True))
@@ -339,10 +339,8 @@ class TestTwins:
             ({"inputImageUrl": f"{URL},b"}, [f"{URL},b"]),
         ],
     )
-    def test_a_list_of_files_takes_an_address_under_its_other_name(
-        self, given: dict[str, object], goes: object
-    ) -> None:
-        """The official n8n node always sends it; what is sent on is the list that the documents print."""
+    def test_a_list_of_files_takes_a_url_under_its_alias(self, given: dict[str, object], goes: object) -> None:
+        """The official n8n node always sends the alias; the documented list is sent to the platform."""
         taken = sent(EDIT, **given)
 
         assert taken.get("inputImage") == goes
@@ -360,8 +358,8 @@ class TestTwins:
             ({"imageUrl": ""}, {}),
         ],
     )
-    def test_one_file_takes_one_address_under_either_name(self, given: dict[str, object], goes: object) -> None:
-        """An empty one is none."""
+    def test_one_file_takes_one_url_under_either_name(self, given: dict[str, object], goes: object) -> None:
+        """An empty URL counts as missing."""
         assert check(self.ONE, given) == (goes, ())
 
     @pytest.mark.parametrize(
@@ -374,12 +372,12 @@ class TestTwins:
             ({"pages": [], "pagesUrl": OTHER}, OTHER),
         ],
     )
-    def test_several_files_take_addresses_under_either_name(self, given: dict[str, object], goes: object) -> None:
-        """A list, or a text with commas."""
+    def test_several_files_take_urls_under_either_name(self, given: dict[str, object], goes: object) -> None:
+        """As a list or as a comma-separated string."""
         assert check(self.SEVERAL, given) == ({"pagesUrl": goes}, ())
 
     def test_what_is_required_is_required_under_one_of_both_names(self) -> None:
-        """And not filled with nothing."""
+        """An empty value does not satisfy the requirement."""
         blank: tuple[dict[str, object], ...] = ({}, {"imageUrl": ""}, {"image": ""}, {"image": "", "imageUrl": ""})
         for given in blank:
             assert refusal(self.NEEDED, given) == ("input.imageUrl", "is required")
@@ -388,8 +386,8 @@ class TestTwins:
             assert refusal(self.MIXED, given) == ("input.images", "is required")
         assert check(self.MIXED, {"imagesUrl": URL})[1] == ()
 
-    def test_what_does_not_fit_is_named_by_the_name_it_was_given_by(self) -> None:
-        """With its place in a list."""
+    def test_an_error_uses_the_name_that_was_given(self) -> None:
+        """It includes the index in a list."""
         no_address = "must be a URL that begins with https:// or http://"
 
         assert refusal(self.ONE, {"image": URL, "imageUrl": OTHER})[1] == "takes one file, or one URL"
@@ -401,16 +399,16 @@ class TestTwins:
         assert file_refusal(self.ONE, {"image": URL}, png("image")) == ("input.image", "takes one file, or one URL")
         assert check(self.ONE, {"image": "", "imageUrl": ""}, png("image")) == ({}, ())
 
-    def test_an_input_of_that_name_is_another_input(self) -> None:
-        """Some models have both, and mean two things."""
+    def test_an_input_with_the_name_of_an_alias_is_independent(self) -> None:
+        """Some models have two different inputs with these names."""
         model = model_of(
             Input(name="image", label="", type="combinefileinput"), Input(name="imageUrl", label="", type="text")
         )
 
         assert check(model, {"image": [URL], "imageUrl": "cat"}) == ({"image": [URL], "imageUrl": "cat"}, ())
 
-    def test_an_input_of_an_unknown_kind_may_be_a_file(self) -> None:
-        """So its address is no unknown name."""
+    def test_an_input_of_an_unknown_type_may_be_a_file(self) -> None:
+        """So its alias is not an unknown name."""
         model = model_of(Input(name="mask", label="", type="other", required=True))
 
         assert check(model, {"maskUrl": URL}) == ({"maskUrl": URL}, ())
@@ -418,10 +416,10 @@ class TestTwins:
 
 
 class TestDescribed:
-    """Models that only their platform knows."""
+    """Tests for models that only the platform describes."""
 
-    def test_a_file_is_given_by_the_address_of_its_twin(self) -> None:
-        """`inputImageUrl` for `inputImage`, and who writes the latter is told so."""
+    def test_a_file_is_given_by_its_url(self) -> None:
+        """It is `inputImageUrl` for `inputImage`; the error for the latter says so."""
         model = model_of(Input(name="inputImage", label="", type="fileinput", required=True))
 
         assert check(model, {"inputImageUrl": URL})[1] == ()
@@ -431,35 +429,35 @@ class TestDescribed:
         said = "takes a file: upload it under this name, or give its URL as inputImageUrl"
         assert [fault.message for fault in faults] == [said]
 
-    def test_several_files_are_given_in_one_text(self) -> None:
-        """Their twin takes addresses with commas between them."""
+    def test_several_files_are_given_in_one_string(self) -> None:
+        """The alias takes comma-separated URLs."""
         model = model_of(Input(name="images", label="", type="multifileinput", required=True))
 
         assert check(model, {"imagesUrl": f"{URL},{URL}"})[1] == ()
         assert refusal(model, {"imagesUrl": [URL]})[1] == "must be comma-separated URLs"
         assert refusal(model, {"imagesUrl": " "})[1] == "must be comma-separated URLs"
 
-    def test_an_input_of_an_unknown_kind_takes_anything(self) -> None:
-        """What we do not understand we do not refuse."""
+    def test_an_input_of_an_unknown_type_accepts_anything(self) -> None:
+        """A type that is not understood is not restricted."""
         model = model_of(Input(name="region", label="", type="other"))
 
         assert check(model, {"region": {"x": [1, None]}}) == ({"region": {"x": [1, None]}}, ())
 
-    def test_a_model_that_is_not_fully_known_takes_more(self) -> None:
-        """Unknown names pass, known ones are judged."""
+    def test_a_partly_described_model_accepts_other_inputs(self) -> None:
+        """Unknown names are accepted, known ones are checked."""
         model = model_of(Input(name="steps", label="", type="number", minimum=1.0), closed=False)
 
         assert check(model, {"steps": 1, "more": True}) == ({"steps": 1, "more": True}, ())
         assert refusal(model, {"steps": 0, "more": True}) == ("input.steps", "must be at least 1")
 
-    def test_a_limit_may_have_one_end(self) -> None:
-        """Half a range is said as such."""
+    def test_a_range_may_have_one_limit(self) -> None:
+        """The message states only that limit."""
         model = model_of(Input(name="steps", label="", type="number", maximum=2.5))
 
         assert refusal(model, {"steps": 3}) == ("input.steps", "must be at most 2.5")
 
     def test_required_images_are_at_least_one(self) -> None:
-        """An empty list is none."""
+        """An empty list counts as missing."""
         model = model_of(Input(name="images", label="", type="combinefileinput", required=True))
 
         assert refusal(model, {"images": []}) == ("input.images", "is required")

@@ -1,4 +1,4 @@
-"""The JSON Schema of a model and its check say the same, judged by a validator that is not ours."""
+"""Tests that the JSON Schema of a model and its check agree, with an independent validator."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ REQUIRED: dict[str, object] = {"prompt": "a cat", "imageUrl": URL, "imagesUrl": 
 
 @st.composite
 def inputs(draw: st.DrawFn, model: Model) -> dict[str, Any]:
-    """An input that fits, with up to three of its values changed or taken out: else all would have many faults."""
+    """Return a valid input with up to three values changed or removed, so that errors are few."""
     given = {each.key: REQUIRED[each.key] for each in model.inputs if each.key in REQUIRED}
     for each in draw(st.lists(st.sampled_from(model.inputs), max_size=3, unique_by=lambda each: each.key)):
         given.pop(each.key, None)
@@ -77,8 +77,8 @@ def inputs(draw: st.DrawFn, model: Model) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.model)
-def test_a_schema_is_one(model: Model) -> None:
-    """It is well-formed, and its own defaults fit it."""
+def test_a_schema_is_valid(model: Model) -> None:
+    """It is well-formed, and its defaults are valid."""
     drawn = schema(model)
     Draft202012Validator.check_schema(drawn)
     for each in drawn["properties"].values():
@@ -89,8 +89,8 @@ def test_a_schema_is_one(model: Model) -> None:
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.model)
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_what_fits_the_schema_passes_the_check_and_the_other_way_round(model: Model, data: st.DataObject) -> None:
-    """Whoever checks by the schema is never refused, and is told of no fault that is none."""
+def test_schema_and_check_agree(model: Model, data: st.DataObject) -> None:
+    """An input that is valid by the schema is accepted, and one that is invalid is rejected."""
     tried = data.draw(inputs(model))
 
     assert Draft202012Validator(schema(model)).is_valid(tried) == (check(model, tried)[1] == ())
@@ -99,8 +99,8 @@ def test_what_fits_the_schema_passes_the_check_and_the_other_way_round(model: Mo
 @pytest.mark.parametrize("model", [*load()], ids=lambda model: model.model)
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
-def test_what_was_sent_once_is_sent_the_same_again(model: Model, data: st.DataObject) -> None:
-    """Checking what the check has made changes nothing: a restart sends what the first try would have sent."""
+def test_checking_is_idempotent(model: Model, data: st.DataObject) -> None:
+    """A restart sends what the first attempt would have sent."""
     taken, faults = check(model, data.draw(inputs(model)))
 
     assert faults or check(model, taken) == (taken, ())

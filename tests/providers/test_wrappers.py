@@ -70,7 +70,7 @@ def test_a_text_without_tags_stays_as_it_is(text: str) -> None:
 
 @settings(deadline=None)
 @given(WORDS.map(str.strip), WORDS.map(str.strip), SPACES, st.sampled_from(["", "answer"]), st.booleans())
-def test_no_wrapper_flashes_while_a_text_grows(hm: str, hi: str, space: str, tag: str, capitals: bool) -> None:
+def test_no_incomplete_tag_is_shown_while_a_text_grows(hm: str, hi: str, space: str, tag: str, capitals: bool) -> None:
     """At any point, the text shown is a prefix of the final text."""
     wrapped = f"<{tag}>{space}{hi}{space}</{tag}>" if tag else hi
     text = f"<think>{space}{hm}{space}</think>{space}{wrapped}"

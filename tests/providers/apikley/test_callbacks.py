@@ -1,4 +1,4 @@
-"""Callbacks: which of them prove that Apikley sent them."""
+"""Tests for callbacks: which of them prove that Apikley sent them."""
 
 import orjson
 import pytest
@@ -17,14 +17,14 @@ def headers(job: str = JOB, stamp: str = STAMP, secret: str = SECRET) -> dict[st
     return {"X-Webhook-Timestamp": stamp, "X-Webhook-Signature": sign(job, stamp, secret)}
 
 
-def test_the_signature_is_the_documents() -> None:
-    """Base64 of HMAC-SHA256 over id, dot and time: this one was worked out with openssl."""
+def test_the_signature_matches_the_documentation() -> None:
+    """Base64 of the HMAC-SHA256 of ID, dot and time, computed with openssl."""
     assert sign("task_1", "1700000000", "secret") == "ZldUdpiTNjv8C3iG+Nsqf+/7MoUG8WN6i3/xqFapcCM="
 
 
 @pytest.mark.parametrize("name", ["taskId", "task_id"])
-def test_a_good_signature_proves_the_job(name: str) -> None:
-    """By either name of its id, whatever the case of the headers."""
+def test_a_valid_signature_proves_the_job(name: str) -> None:
+    """With either name of the ID, and headers in any case."""
     body = orjson.dumps({"data": {name: JOB}})
     assert verified_job(headers(), body, secret=SECRET, now=NOW) == JOB
     lower = {key.lower(): value for key, value in headers().items()}
@@ -50,7 +50,7 @@ def test_a_good_signature_proves_the_job(name: str) -> None:
     ],
 )
 def test_anything_else_is_forbidden(given: dict[str, str], body: bytes, now: float) -> None:
-    """Not signed, by somebody else, about another job, too old, too early, or no sense at all."""
+    """Unsigned, with another key, about another job, too old, too early, or malformed."""
     with pytest.raises(RequestError) as caught:
         verified_job(given, body, secret=SECRET, now=now)
 
@@ -58,8 +58,8 @@ def test_anything_else_is_forbidden(given: dict[str, str], body: bytes, now: flo
     assert SECRET not in caught.value.detail
 
 
-async def test_without_a_secret_a_callback_proves_nothing_and_is_heard() -> None:
-    """With one, it names the job."""
+async def test_without_a_secret_a_callback_is_accepted_as_a_hint() -> None:
+    """With a secret, it identifies the job."""
     provider = ApikleyProvider(api_key="k", api_url="http://127.0.0.1:1")
     signed = ApikleyProvider(api_key="k", api_url="http://127.0.0.1:1", webhook_secret=SECRET, clock=lambda: NOW)
 

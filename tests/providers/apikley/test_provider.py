@@ -1,4 +1,4 @@
-"""Apikley's provider over a real socket: what it notes beside what it reads."""
+"""Tests of Apikley's provider over a real socket."""
 
 from aiohttp import web
 from structlog.testing import capture_logs
@@ -7,8 +7,8 @@ from relay.core.upstream import UpstreamTask
 from relay.providers.apikley.provider import ApikleyProvider
 
 
-async def test_a_state_that_nobody_knows_is_logged_once_for_each_task(unused_tcp_port: int) -> None:
-    """It ends nothing, however often the record is read."""
+async def test_an_unknown_state_is_logged_once_per_task(unused_tcp_port: int) -> None:
+    """It never ends the task."""
     states = iter(["waiting", "teleporting", "teleporting", "beaming", "fail", "teleporting"])
 
     async def answer(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""Answers: what each shape of a record means, and which refusal and which muddle becomes which error."""
+"""Tests for Apikley's responses: records in every format, and the error for each refusal."""
 
 import orjson
 import pytest
@@ -35,8 +35,8 @@ def record(**changes: object) -> Response:
     return answer({"code": 200, "msg": "success", "data": RECORD | changes})
 
 
-def test_a_job_that_succeeded_is_read_whole() -> None:
-    """Stages, results by the ends of their names, price, and the time between its two moments."""
+def test_a_successful_job_is_parsed_completely() -> None:
+    """Stages, results with types by their extensions, price, and duration."""
     detail = parse_record(record())
 
     assert detail is not None
@@ -63,7 +63,7 @@ def test_a_job_that_succeeded_is_read_whole() -> None:
     ],
 )
 def test_a_job_that_has_not_ended_is_open(state: str, stages: dict[Stage, float]) -> None:
-    """Whatever else stands in its record; a state that nobody knows is no end."""
+    """With any other fields in its record; an unknown state does not end it."""
     detail = parse_record(record(state=state, resultJson="", completeTime=None, creditsConsumed=0))
 
     assert detail is not None
@@ -87,8 +87,8 @@ ENDS: dict[str, tuple[object, ...]] = {
 
 
 @pytest.mark.parametrize(("phase", "state"), [(phase, state) for phase, states in ENDS.items() for state in states])
-def test_every_spelling_of_an_end_ends_the_task(phase: str, state: object) -> None:
-    """Its reason and its results are read then."""
+def test_every_final_state_ends_the_task(phase: str, state: object) -> None:
+    """Its reason and its results are then parsed."""
     detail = parse_record(record(state=state, failMsg="The prompt was refused"))
 
     assert detail is not None
@@ -114,8 +114,8 @@ def test_every_spelling_of_an_end_ends_the_task(phase: str, state: object) -> No
         "job_started",
     ],
 )
-def test_what_only_sounds_like_an_end_is_none(state: object) -> None:
-    """A task that is ended too early loses its result; one that is not is looked at again."""
+def test_a_similar_state_does_not_end_the_task(state: object) -> None:
+    """A task that ends too early loses its result; an open one is polled again."""
     detail = parse_record(record(state=state))
 
     assert detail is not None
@@ -123,8 +123,8 @@ def test_what_only_sounds_like_an_end_is_none(state: object) -> None:
 
 
 @pytest.mark.parametrize("flag", [1, "1"])
-def test_a_record_may_count_where_its_job_is(flag: object) -> None:
-    """As kie.ai's Veo does, which has its results in `response` and its reasons under other names."""
+def test_a_state_may_be_a_number(flag: object) -> None:
+    """kie.ai's Veo API does this, with results in `response` and other names for the reasons."""
     video = {"taskId": "veo_1", "successFlag": flag, "createTime": MADE, "completeTime": ENDED}
     found = {"response": {"resultUrls": ["https://x/0.mp4"], "originUrls": ["https://x/1.mp4"]}}
     detail = parse_record(answer({"code": 200, "data": video | found}))
@@ -140,8 +140,8 @@ def test_a_record_may_count_where_its_job_is(flag: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["resultUrls", "result_urls", "urls", "videoUrl", "response", "output"])
-def test_results_may_lie_beside_the_result(name: str) -> None:
-    """Where `resultJson` has none."""
+def test_results_may_be_in_other_fields(name: str) -> None:
+    """They are used if `resultJson` has none."""
     detail = parse_record(record(**{"resultJson": "", name: ["https://x/0.mp4"]}))
 
     assert detail is not None
@@ -149,8 +149,8 @@ def test_results_may_lie_beside_the_result(name: str) -> None:
 
 
 @pytest.mark.parametrize("percent", [150, -1, "NaN", "Infinity", ">100"])
-def test_a_percentage_that_is_none_is_dropped(percent: object) -> None:
-    """As if it had not been said."""
+def test_an_invalid_percentage_is_dropped(percent: object) -> None:
+    """It is treated as missing."""
     detail = parse_record(record(state="generating", progress=percent))
 
     assert detail is not None
@@ -158,8 +158,8 @@ def test_a_percentage_that_is_none_is_dropped(percent: object) -> None:
 
 
 @pytest.mark.parametrize("code", [200, 501])
-def test_a_job_that_failed_has_its_reason(code: int) -> None:
-    """Its record counts under the job's own code too."""
+def test_a_failed_job_has_its_reason(code: int) -> None:
+    """Its record is also accepted with the job's code in the envelope."""
     failed = {"state": "fail", "failCode": "430", "failMsg": "Refused", "resultJson": None, "creditsConsumed": None}
     detail = parse_record(answer({"code": code, "msg": "Playground task failed.", "data": RECORD | failed}))
 
@@ -169,8 +169,8 @@ def test_a_job_that_failed_has_its_reason(code: int) -> None:
     assert Stage.POSTPROCESS_END not in detail.stages
 
 
-def test_a_failure_without_words_says_so() -> None:
-    """An empty reason is none."""
+def test_a_failure_without_a_reason_says_so() -> None:
+    """An empty reason counts as missing."""
     detail = parse_record(record(state="fail", failCode="", failMsg=None))
 
     assert detail is not None
@@ -205,8 +205,8 @@ def test_a_failure_without_words_says_so() -> None:
         ("{broken", ()),
     ],
 )
-def test_results_come_in_many_shapes(result: object, outputs: tuple[object, ...]) -> None:
-    """An object or JSON of one, escaped once or twice; what is no address is left out."""
+def test_results_are_parsed_in_every_format(result: object, outputs: tuple[object, ...]) -> None:
+    """An object or JSON, encoded once or twice; values that are not URLs are left out."""
     detail = parse_record(record(resultJson=result))
 
     assert detail is not None
@@ -215,16 +215,16 @@ def test_results_come_in_many_shapes(result: object, outputs: tuple[object, ...]
     )
 
 
-def test_progress_is_there_only_where_it_is_said() -> None:
-    """Nothing is estimated, and an end needs none."""
+def test_progress_is_only_what_the_platform_reports() -> None:
+    """Nothing is estimated, and an ended job has no progress."""
     assert [
         found.progress if (found := parse_record(record(state=state, progress=said))) else None
         for state, said in (("generating", 42), ("generating", "7.5"), ("generating", None), ("success", 100))
     ] == [Progress(percent=42.0), Progress(percent=7.5), None, None]
 
 
-def test_the_older_name_of_the_price_is_read() -> None:
-    """A price below nothing is none."""
+def test_the_older_name_of_the_price_is_accepted() -> None:
+    """A negative price is ignored."""
     older = {name: value for name, value in RECORD.items() if name != "creditsConsumed"} | {"consumeCredits": "2.5"}
     found = parse_record(answer({"code": 200, "data": older}))
     negative = parse_record(record(creditsConsumed=-1))
@@ -245,12 +245,12 @@ def test_the_older_name_of_the_price_is_read() -> None:
     ids=str,
 )
 def test_no_record_yet_is_null(body: object) -> None:
-    """Right after a job was made its record is not there for a moment."""
+    """The record does not exist for a moment after the creation of a job."""
     assert parse_record(answer(body)) is None
 
 
-def test_a_job_was_made() -> None:
-    """The answer of the document."""
+def test_a_created_job_is_identified() -> None:
+    """The response is the documented one."""
     made = parse_create(answer({"code": 200, "msg": "success", "data": {"taskId": "task_bytedance_1765176547151"}}))
 
     assert made == UpstreamTask(upstream_id="task_bytedance_1765176547151", socket_token=None)
@@ -272,8 +272,8 @@ def test_a_job_was_made() -> None:
         (505, Code.UPSTREAM_REJECTED, None),
     ],
 )
-def test_each_refusal_has_our_code(status: int | None, code: int, ours: Code, field: str | None) -> None:
-    """It is surely not started, and Apikley's own code and words are kept."""
+def test_each_refusal_has_a_problem_code(status: int | None, code: int, ours: Code, field: str | None) -> None:
+    """Nothing was started, and Apikley's code and message are kept."""
     with pytest.raises(UpstreamRejected) as caught:
         parse_create(answer({"code": code, "msg": "Why", "data": None}, status or code))
 
@@ -285,8 +285,8 @@ def test_each_refusal_has_our_code(status: int | None, code: int, ours: Code, fi
     assert error.detail.endswith(": Why")
 
 
-def test_a_model_that_is_not_taken_is_named() -> None:
-    """The caller learns which field to mend."""
+def test_a_rejected_model_is_named() -> None:
+    """The caller learns which field to correct."""
     with pytest.raises(UpstreamRejected) as caught:
         parse_create(answer({"code": 422, "msg": "The model name you specified is not supported"}))
 
@@ -308,14 +308,14 @@ def test_a_model_that_is_not_taken_is_named() -> None:
         (307, {}, "a redirect: check APIKLEY_API_URL"),
     ],
 )
-def test_what_says_nothing_for_certain_is_unclear(status: int, body: object, says: str) -> None:
-    """A job may have been made: it is never made again."""
+def test_an_inconclusive_response_is_unclear(status: int, body: object, says: str) -> None:
+    """A job may have been created, so the call is never repeated."""
     with pytest.raises(UpstreamUnclear, match=says):
         parse_create(answer(body, status))
 
 
-def test_a_page_in_front_of_it_is_named_and_not_shown() -> None:
-    """A gateway's page is unclear under 5xx and a refusal under 4xx; a record without a state makes no sense."""
+def test_html_from_a_proxy_is_described_and_not_quoted() -> None:
+    """HTML is unclear with 5xx and a refusal with 4xx; a record without a state is unclear."""
     with pytest.raises(UpstreamUnclear, match="text/html instead of JSON"):
         parse_create(answer(b"<html>secret", 502, "text/html"))
     with pytest.raises(UpstreamRejected) as caught:
@@ -325,8 +325,8 @@ def test_a_page_in_front_of_it_is_named_and_not_shown() -> None:
         parse_record(answer({"code": 200, "data": {"taskId": "job"}}))
 
 
-def test_the_check_wants_success() -> None:
-    """The number of credits is no matter."""
+def test_the_check_requires_success() -> None:
+    """The number of credits does not matter."""
     confirm(answer({"code": 200, "msg": "success", "data": 0}))
     with pytest.raises(UpstreamRejected, match="check APIKLEY_API_KEY"):
         confirm(answer({"code": 401, "msg": "You do not have access permissions"}))

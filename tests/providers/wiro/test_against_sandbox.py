@@ -1,4 +1,4 @@
-"""The provider against the simulated Wiro, which was written apart from it: every call, over real sockets."""
+"""Tests of the provider against the sandbox, which shares no code with it: every call, over real sockets."""
 
 import asyncio
 import time
@@ -52,7 +52,7 @@ def connected(
 
 
 async def told(provider: Provider, task: UpstreamTask) -> list[Signal]:
-    """Follow a task until a frame says that it is over."""
+    """Follow a task until a frame reports its end."""
     signals: list[Signal] = []
     async with provider.follow(task) as frames:
         async for signal in frames:
@@ -92,7 +92,7 @@ async def test_an_image_is_followed_from_the_queue_to_its_outputs(
 
 
 @pytest.mark.parametrize("dialect", ["gen1", "gen2"])
-async def test_an_answer_grows_and_its_parts_keep_their_places(
+async def test_an_answer_grows_and_its_parts_keep_their_order(
     sandbox: Sandbox, provider: Provider, dialect: Literal["gen1", "gen2"]
 ) -> None:
     """Two lists or segments: each state continues the one before it."""
@@ -122,8 +122,8 @@ async def test_text_bars_are_progress_too(sandbox: Sandbox, provider: Provider) 
     assert all(each.steps for each in progress)
 
 
-async def test_odd_frames_cost_nothing(sandbox: Sandbox, provider: Provider) -> None:
-    """Broken, foreign, binary, huge: the story goes on to its end."""
+async def test_odd_frames_are_skipped(sandbox: Sandbox, provider: Provider) -> None:
+    """Malformed, foreign, binary and oversized frames do not stop the task."""
     odd = "not_json|array|unknown_type|huge|half_emoji|binary|agent|realtime|foreign"
     sandbox.next_run(await_subscriber=True, odd_frames=odd, ack=True)
     task = await provider.run(IMAGE)
@@ -138,8 +138,8 @@ async def test_odd_frames_cost_nothing(sandbox: Sandbox, provider: Provider) -> 
     assert any(len(text) == 8 * 2**20 for text in logged)
 
 
-async def test_frames_that_name_nobody_are_ours(sandbox: Sandbox, provider: Provider) -> None:
-    """One connection carries one task."""
+async def test_frames_without_an_id_belong_to_the_task(sandbox: Sandbox, provider: Provider) -> None:
+    """A connection serves one task."""
     sandbox.next_run(await_subscriber=True, tasktoken_missing=True, message_json_string=True)
     task = await provider.run(IMAGE)
 
@@ -153,7 +153,7 @@ async def test_frames_that_name_nobody_are_ours(sandbox: Sandbox, provider: Prov
 async def test_an_early_close_ends_the_stream_and_a_second_one_goes_on(
     sandbox: Sandbox, provider: Provider, code: int
 ) -> None:
-    """Whatever the code, the iterator ends without an error, and following again brings what comes then."""
+    """For any close code, the iterator ends without an error, and a new stream yields later frames."""
     sandbox.next_run(await_subscriber=True, early_close=f"task_start:{code}", hold_at="task_start")
     task = await provider.run(IMAGE)
     assert task.upstream_id is not None
@@ -174,8 +174,8 @@ async def test_an_early_close_ends_the_stream_and_a_second_one_goes_on(
     assert isinstance(rest[-1], EndSeen)
 
 
-async def test_a_record_is_read_in_every_disguise(sandbox: Sandbox, provider: Provider) -> None:
-    """Aliases, JSON in strings, dates, holes in the outputs and an empty list at first."""
+async def test_a_record_is_parsed_in_every_variant(sandbox: Sandbox, provider: Provider) -> None:
+    """Aliases, JSON in strings, dates, gaps in the outputs, and an empty list at first."""
     sandbox.next_run(
         await_subscriber=True,
         aliases=True,
@@ -200,7 +200,7 @@ async def test_a_record_is_read_in_every_disguise(sandbox: Sandbox, provider: Pr
 
 
 async def test_a_failed_run_shows_its_exit_code_and_its_stderr(sandbox: Sandbox, provider: Provider) -> None:
-    """The verdict is not ours to give; what it rests on is all there."""
+    """The provider does not decide the verdict, but returns all evidence for it."""
     sandbox.next_run(await_subscriber=True, exit=1)
     task = await provider.run(IMAGE)
     await told(provider, task)
@@ -214,7 +214,7 @@ async def test_a_failed_run_shows_its_exit_code_and_its_stderr(sandbox: Sandbox,
 
 @pytest.mark.parametrize("cancel_by", ["taskid", "tasktoken", "both"])
 async def test_a_waiting_task_is_canceled(sandbox: Sandbox, provider: Provider, cancel_by: str) -> None:
-    """Whichever name for it Cancel takes, and although we believe that it runs already."""
+    """With either parameter name, and even if the task is believed to be running."""
     for started in (False, True):
         sandbox.next_run(hold_at="task_queue", await_subscriber=True, cancel_by=cancel_by)
         task = await provider.run(IMAGE)
@@ -228,7 +228,7 @@ async def test_a_waiting_task_is_canceled(sandbox: Sandbox, provider: Provider, 
 
 
 async def test_a_running_task_is_killed(sandbox: Sandbox, provider: Provider) -> None:
-    """Also when we believe that it still waits; the socket says so too."""
+    """Even if the task is believed to be queued; the socket reports it too."""
     for started in (True, False):
         sandbox.next_run(hold_at="task_start", await_subscriber=True)
         task = await provider.run(IMAGE)
@@ -242,7 +242,7 @@ async def test_a_running_task_is_killed(sandbox: Sandbox, provider: Provider) ->
 
 
 async def test_an_ended_task_cannot_be_stopped(sandbox: Sandbox, provider: Provider) -> None:
-    """Both of Wiro's reasons are told."""
+    """The error contains both of Wiro's reasons."""
     sandbox.next_run(await_subscriber=True)
     task = await provider.run(IMAGE)
     await told(provider, task)
@@ -251,8 +251,8 @@ async def test_an_ended_task_cannot_be_stopped(sandbox: Sandbox, provider: Provi
         await provider.stop(task, started=False)
 
 
-async def test_a_full_house_is_a_rate_limit_with_code_96(stack: AsyncExitStack) -> None:
-    """So the relay can hold the task until there is a place."""
+async def test_an_account_at_its_limit_is_a_rate_limit_with_code_96(stack: AsyncExitStack) -> None:
+    """So the relay can queue the task until there is capacity."""
     sandbox = await stack.enter_async_context(Sandbox(speed=1000.0, concurrency=1))
     provider = connected(sandbox, stack, sandbox.api_secret)
     sandbox.next_run(hold_at="task_queue")
@@ -266,8 +266,8 @@ async def test_a_full_house_is_a_rate_limit_with_code_96(stack: AsyncExitStack) 
     assert caught.value.fault.code == 96
 
 
-async def test_wrong_inputs_name_their_field(provider: Provider) -> None:
-    """A missing prompt, a number that is none, a model that is not there."""
+async def test_invalid_inputs_name_their_field(provider: Provider) -> None:
+    """A missing prompt, an invalid number, a model that does not exist."""
     runs = {
         "input.prompt": Run(model=IMAGE.model, input={}),
         "input.maxImages": Run(model=IMAGE.model, input={"prompt": "x", "maxImages": "many"}),
@@ -290,10 +290,10 @@ async def test_wrong_inputs_name_their_field(provider: Provider) -> None:
         ("drop_before", "broke before"),
     ],
 )
-async def test_a_run_without_a_proper_answer_is_unclear_and_was_sent_once(
+async def test_a_run_without_a_valid_response_is_unclear_and_sent_once(
     sandbox: Sandbox, stack: AsyncExitStack, run_http: str, words: str
 ) -> None:
-    """Some of these started a task and some did not; from here they look alike."""
+    """Some of these started a task and some did not, which the client cannot distinguish."""
     provider = connected(sandbox, stack, sandbox.api_secret, timeout_s=0.5 if run_http == "hang" else 30.0)
     sandbox.next_run(run_http=run_http, await_subscriber=True)
 
@@ -303,8 +303,8 @@ async def test_a_run_without_a_proper_answer_is_unclear_and_was_sent_once(
     assert len(tuple(sandbox.runs)) == 1
 
 
-async def test_the_callback_rides_along(sandbox: Sandbox, provider: Provider) -> None:
-    """Wiro is told where to call back, beside the model's inputs."""
+async def test_the_callback_url_is_sent(sandbox: Sandbox, provider: Provider) -> None:
+    """The callback URL is sent next to the model's inputs."""
     sandbox.next_run(await_subscriber=True)
     await provider.run(Run(model=IMAGE.model, input=IMAGE.input, callback_url="http://127.0.0.1:1/hook"))
 
@@ -315,7 +315,7 @@ async def test_the_callback_rides_along(sandbox: Sandbox, provider: Provider) ->
     }
 
 
-async def test_the_check_tells_which_setting_is_wrong(sandbox: Sandbox, stack: AsyncExitStack) -> None:
+async def test_the_check_names_the_invalid_setting(sandbox: Sandbox, stack: AsyncExitStack) -> None:
     """Good credentials pass; a wrong key, no secret and a wrong secret each name their setting."""
     await connected(sandbox, stack, sandbox.api_secret).check()
 
@@ -329,8 +329,8 @@ async def test_the_check_tells_which_setting_is_wrong(sandbox: Sandbox, stack: A
     assert not tuple(sandbox.runs)
 
 
-async def test_a_project_without_a_secret_is_called_with_its_key_alone(stack: AsyncExitStack) -> None:
-    """The other of Wiro's two ways to authorise."""
+async def test_a_project_without_a_secret_uses_its_key_alone(stack: AsyncExitStack) -> None:
+    """This is the other of Wiro's two authentication methods."""
     sandbox = await stack.enter_async_context(Sandbox(speed=1000.0, accounts={"k3y": None}))
     provider = connected(sandbox, stack, None)
 
@@ -339,7 +339,7 @@ async def test_a_project_without_a_secret_is_called_with_its_key_alone(stack: As
 
 
 async def test_a_lost_run_is_found_behind_sixty_newer_tasks(sandbox: Sandbox, provider: Provider) -> None:
-    """The list is read on, page by page, until it reaches back to the run."""
+    """The list is read page by page, back to the run."""
     sent_at = time.time()
     lost = Run(model=IMAGE.model, input={"prompt": "the lost one"})
     known = await provider.run(lost)

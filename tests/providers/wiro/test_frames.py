@@ -1,4 +1,4 @@
-"""Frames: both dialects of the socket, every spelling of a message, and nothing but a named error for the rest."""
+"""Tests for frames: both dialects, every form of a message, and one error for malformed input."""
 
 import json
 from contextlib import suppress
@@ -37,13 +37,13 @@ def said(kind: str, **fields: Any) -> tuple[Signal, ...]:
 
 @pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.POSTPROCESS_END])
 @pytest.mark.parametrize("fields", [{"message": None}, {"message": ""}, {}])
-def test_a_stage_is_announced_whatever_its_message(stage: Stage, fields: dict[str, Any]) -> None:
-    """Null, an empty string and no message at all occur; `task_end` is a stage like the others, not the end."""
+def test_a_stage_frame_may_have_any_message(stage: Stage, fields: dict[str, Any]) -> None:
+    """The message may be null, empty or missing; `task_end` is a stage, not the end of the task."""
     assert said(f"task_{stage}", **fields) == (StageSeen(stage=stage),)
 
 
-def test_a_frame_says_whose_it_is_in_either_dialect() -> None:
-    """Gen-1 frames carry token and id, gen-2 frames the id alone, as string or number; some carry neither."""
+def test_a_frame_identifies_its_task_in_either_dialect() -> None:
+    """Gen-1 frames have token and ID, gen-2 frames the ID as a string or number; some have neither."""
     first = parse('{"type":"task_start","id":"534574","tasktoken":"eDcCm5yy","message":null,"result":true}')
     second = parse('{"type":"task_start","id":534574,"message":null,"success":null,"terminal":false,"exitCode":null}')
     bare = parse('{"type":"task_start"}')
@@ -68,8 +68,8 @@ PROGRESS = {
 
 
 @pytest.mark.parametrize("message", [PROGRESS, json.dumps(PROGRESS)], ids=["object", "JSON in a string"])
-def test_a_progress_object_is_progress_and_no_log(message: object) -> None:
-    """All its numbers are strings; the object also comes as JSON in a string."""
+def test_a_progress_object_is_progress_and_not_log(message: object) -> None:
+    """All its numbers are strings; the object may be JSON in a string."""
     progress = Progress(percent=60.0, step=6, steps=10, label="Generate", speed=1.2, unit="it/s", eta=reported_eta(3.0))
 
     assert said("task_output", message=message) == (ProgressSeen(progress=progress),)
@@ -98,14 +98,14 @@ def test_a_progress_object_is_progress_and_no_log(message: object) -> None:
     ],
 )
 def test_any_part_of_a_progress_object_is_enough(message: object, progress: Progress | None) -> None:
-    """Models leave out what they like and write what is no number; what says nothing is no signal."""
+    """Any field may be missing or not a number; an object without content yields no signal."""
     expected = () if progress is None else (ProgressSeen(progress=progress),)
 
     assert said("task_output", message=message) == expected
 
 
 def test_text_is_log_with_its_line_ends() -> None:
-    """stdout is `task_output`; a number, an unknown object and JSON of one are text for a person."""
+    """stdout is `task_output`; a number, an unknown object and JSON of one become text."""
     assert said("task_output", message="Loading…\r\n") == (LogSeen(stream="stdout", text="Loading…\r\n"),)
     assert said("task_output", message=7) == (LogSeen(stream="stdout", text="7"),)
     assert said("task_output", message={"loss": 1}) == (LogSeen(stream="stdout", text='{"loss":1}'),)
@@ -115,13 +115,13 @@ def test_text_is_log_with_its_line_ends() -> None:
 
 
 def test_task_error_is_a_line_on_stderr_and_not_the_end() -> None:
-    """Models write warnings to stderr; that is no failure."""
+    """Models write warnings to stderr, which is not a failure."""
     assert said("task_error", message="UserWarning: …") == (LogSeen(stream="stderr", text="UserWarning: …"),)
 
 
 @pytest.mark.parametrize(("kind", "stream"), [("task_output", "stdout"), ("task_error", "stderr")])
 def test_a_bar_in_the_text_of_either_stream_is_also_progress(kind: str, stream: Any) -> None:
-    """The text stays a log line, so nothing is lost."""
+    """The text remains a log line, so nothing is lost."""
     bar = "10%|█| 1/10"
 
     assert said(kind, message=bar) == (
@@ -131,7 +131,7 @@ def test_a_bar_in_the_text_of_either_stream_is_also_progress(kind: str, stream: 
 
 
 def test_the_two_lists_of_an_answer_come_in_pairs() -> None:
-    """`thinking[n]` stands before `answer[n]`, so a part that has begun keeps its place as later ones join."""
+    """`thinking[n]` precedes `answer[n]`, so parts keep their position while later ones are appended."""
     message = {
         "type": "answer",
         "thinking": ["t0", "t1"],
@@ -178,7 +178,7 @@ def test_an_answer_is_read_in_every_spelling(message: object) -> None:
 
 
 def test_segments_keep_their_order_and_their_kind() -> None:
-    """Gen-2 says the order itself; a tool call reads as its name with its arguments or its input in brackets."""
+    """Gen-2 segments are ordered; a tool call becomes its name with its arguments or input in parentheses."""
     message = {
         "type": "progressGenerate",
         "segments": [
@@ -213,7 +213,7 @@ def test_segments_keep_their_order_and_their_kind() -> None:
 
 
 def test_an_answer_with_a_percent_is_also_progress() -> None:
-    """Its speed alone is not worth an event each chunk; a percent or a step is."""
+    """A percent or a step is reported with each chunk, a speed alone is not."""
     signals = said("task_output", message={"answer": ["hello"], "percentage": "50"})
 
     assert signals == (
@@ -222,8 +222,8 @@ def test_an_answer_with_a_percent_is_also_progress() -> None:
     )
 
 
-def test_the_last_frame_brings_the_outputs_and_in_gen_2_the_verdict() -> None:
-    """Gen-1 says nothing of success; gen-2 says `success` and `exitCode` beside the outputs."""
+def test_the_last_frame_has_the_outputs_and_in_gen_2_the_exit_code() -> None:
+    """Gen-1 does not report success; gen-2 sends `success` and `exitCode` with the outputs."""
     files = [{"name": "0.png", "contenttype": "image/png", "size": "202472", "url": "https://cdn1.wiro.ai/x/0.png"}]
     outputs = (Output(content_type="image/png", name="0.png", size=202472, url="https://cdn1.wiro.ai/x/0.png"),)
 
@@ -242,7 +242,7 @@ def test_the_last_frame_brings_the_outputs_and_in_gen_2_the_verdict() -> None:
     "kind", ["TASK_POSTPROCESS_END", "Task_Postprocess_End ", "task postprocess end", "task-postprocess-end"]
 )
 def test_a_type_is_read_in_every_spelling(kind: str) -> None:
-    """Cases, spaces and hyphens do not keep a task from its end."""
+    """Case, spaces and hyphens do not matter."""
     assert parse(json.dumps({"type": kind, "message": []})).known
     assert said(kind, message=[]) == (EndSeen(how="finished", outputs=()),)
 
@@ -259,15 +259,15 @@ def test_a_type_is_read_in_every_spelling(kind: str) -> None:
         "agent_output",
     ],
 )
-def test_frames_that_are_not_for_us_are_known_and_silent(kind: str) -> None:
-    """The welcome, the repeated logs, realtime and agent frames say nothing about a task's way."""
+def test_irrelevant_frames_are_known_and_yield_no_signal(kind: str) -> None:
+    """The welcome, the repeated logs, realtime and agent frames are ignored."""
     frame = parse(json.dumps({"type": kind, "message": {"raw": "10%|█| 1/10"}}))
 
     assert (frame.signals, frame.known) == ((), True)
 
 
-def test_an_unknown_type_is_told_apart() -> None:
-    """It is no error: Wiro may add types."""
+def test_an_unknown_type_is_reported() -> None:
+    """It is not an error, because Wiro may add types."""
     frame = parse('{"type":"task_teleport","message":"x"}')
 
     assert (frame.signals, frame.known) == ((), False)
@@ -286,7 +286,7 @@ def test_an_unknown_type_is_told_apart() -> None:
     ],
 )
 def test_a_bad_frame_has_a_reason_without_its_content(raw: str | bytes, reason: str) -> None:
-    """Binary, broken, an array, without a type: a fixed word says which."""
+    """A fixed phrase names the problem: binary, not JSON, not an object, no type."""
     with pytest.raises(FrameError) as caught:
         parse(raw)
 
@@ -294,7 +294,7 @@ def test_a_bad_frame_has_a_reason_without_its_content(raw: str | bytes, reason: 
 
 
 def test_half_an_emoji_becomes_a_replacement_character() -> None:
-    """Wiro cuts text between the halves of a pair; a whole pair stays what it is."""
+    """Wiro cuts text between the halves of a surrogate pair; a complete pair is kept."""
     frame = parse('{"type":"task_output","message":{"answer":["a\\ud83d"],"task":"\\ud83d\\ude00"}}')
 
     assert frame.signals == (TextSeen(parts=(Part(kind="answer", text="a\ufffd"),)),)
@@ -316,7 +316,7 @@ def test_half_an_emoji_becomes_a_replacement_character() -> None:
     | JSON
 )
 def test_any_json_is_read_or_refused_by_name(frame: object) -> None:
-    """Whatever Wiro sends, the parser gives signals or raises its one error."""
+    """For any JSON, the parser returns signals or raises `FrameError`."""
     try:
         parse(json.dumps(frame))
     except FrameError:
@@ -325,6 +325,6 @@ def test_any_json_is_read_or_refused_by_name(frame: object) -> None:
 
 @given(st.text())
 def test_any_text_is_read_or_refused_by_name(raw: str) -> None:
-    """Text that is no JSON raises the one error too."""
+    """Text that is not JSON raises `FrameError` too."""
     with suppress(FrameError):
         parse(raw)

@@ -1,4 +1,4 @@
-"""What a model writes: nothing of it vanishes, and each thing is told once."""
+"""Tests for messages of models: nothing is lost, and nothing is reported twice."""
 
 import json
 from typing import Any
@@ -50,8 +50,8 @@ def parts(message: object) -> list[tuple[str, str]]:
         ('{"loss": 1}', '{"loss": 1}'),
     ],
 )
-def test_an_object_that_is_no_progress_is_a_line_of_log(message: object, line: str) -> None:
-    """Its text, where it has one under whatever name, else the object; a string stays just as it came."""
+def test_an_object_that_is_not_progress_is_a_log_line(message: object, line: str) -> None:
+    """The line is the text in any of its fields, else the object; a string is unchanged."""
     assert lines(message) == [line]
     assert parts(message) == []
 
@@ -67,15 +67,15 @@ def test_an_object_that_is_no_progress_is_a_line_of_log(message: object, line: s
         ({"percentage": "50", "type": "info", "frame": 12, "level": "info"}, None),
     ],
 )
-def test_words_beside_a_percentage_are_both(message: object, line: str | None) -> None:
-    """Progress, and a line of log; what is only about the progress is no line."""
+def test_text_with_a_percentage_is_both(message: object, line: str | None) -> None:
+    """It is progress and a log line; metadata of the progress is not a line."""
     expected = (HALF,) if line is None else (HALF, LogSeen(stream="stdout", text=line))
 
     assert said(message) == expected
 
 
-def test_an_answer_with_words_beside_it_is_both() -> None:
-    """The answer is streamed, the words are a line."""
+def test_an_answer_with_other_text_is_both() -> None:
+    """The answer is streamed, and the other text becomes a log line."""
     assert said({"answer": ["Hi"], "message": "Searching the web"}) == (
         TextSeen(parts=(Part(kind="answer", text="Hi"),)),
         LogSeen(stream="stdout", text="Searching the web"),
@@ -83,7 +83,7 @@ def test_an_answer_with_words_beside_it_is_both() -> None:
 
 
 def test_an_object_on_stderr_is_a_line_there() -> None:
-    """And progress, where it has any; nobody answers on stderr."""
+    """It is also progress, if it has any; an answer never comes from stderr."""
     assert tuple(read({"percentage": "50", "message": "Slow"}, "stderr")) == (
         HALF,
         LogSeen(stream="stderr", text="Slow"),
@@ -92,8 +92,8 @@ def test_an_object_on_stderr_is_a_line_there() -> None:
 
 
 @pytest.mark.parametrize("thinking", [True, "1", "true"])
-def test_a_model_that_says_only_that_it_thinks_says_no_word(thinking: object) -> None:
-    """Empty lists from first to last: how fast it thinks is all there is, and that is no log."""
+def test_a_model_that_only_reports_that_it_thinks_writes_no_log(thinking: object) -> None:
+    """All lists are empty and only the speed is reported, which is not a log line."""
     message = {"type": "progressGenerate", "answer": [], "thinking": [], "isThinking": thinking}
 
     assert said(message) == ()
@@ -103,7 +103,7 @@ def test_a_model_that_says_only_that_it_thinks_says_no_word(thinking: object) ->
 
 
 class TestWrappers:
-    """The tags around answers, while these grow."""
+    """Tests for wrapper tags in growing answers."""
 
     @pytest.mark.parametrize(
         ("message", "found"),
@@ -117,12 +117,12 @@ class TestWrappers:
         ],
     )
     def test_a_wrapper_is_taken_off(self, message: object, found: list[tuple[str, str]]) -> None:
-        """Thoughts are told apart from the answer, and told once."""
+        """Thinking is separated from the answer and reported once."""
         assert parts(message) == found
 
     @pytest.mark.parametrize("shape", ["answer", "raw", "segments"])
-    def test_no_tag_flashes(self, shape: str) -> None:
-        """Character by character, in each of the shapes that an answer streams in."""
+    def test_no_incomplete_tag_is_shown(self, shape: str) -> None:
+        """Character by character, in each form of a streamed answer."""
         text = "<thinking>\nhm, 1 < 2\n</thinking>\n<answer>\nHi, 1 < 2\n</answer>"
         for end in range(len(text) + 1):
             message: dict[str, Any] = {"isThinking": True}
@@ -145,8 +145,8 @@ KEYS = st.sampled_from(
 
 @settings(deadline=None)
 @given(st.dictionaries(KEYS, st.none() | st.just("50") | st.booleans(), max_size=5), KEYS, TEXT, st.booleans())
-def test_no_word_of_a_model_vanishes(message: dict[str, object], key: str, word: str, packed: bool) -> None:
-    """Whatever field it stands in and whatever stands beside it: it is a line, a part of an answer, or a label."""
+def test_no_text_of_a_model_is_lost(message: dict[str, object], key: str, word: str, packed: bool) -> None:
+    """In any field, it becomes a log line, a part of an answer, or a label."""
     message = {**message, key: word}
     if (key in ("type", "level") and len(message) > 1) or key in ("percentage", "isThinking"):
         return  # these say what kind of message it is, not what the model says

@@ -22,13 +22,13 @@ BUSY = "You have reached your concurrent task limit. With your current balance o
     ],
 )
 def test_errors_are_read_in_every_spelling(errors: object, expected: tuple[int | str | None, str]) -> None:
-    """Objects, bare strings, codes as strings or words, and no list around them."""
+    """Objects, bare strings, codes as strings or words, with or without a list."""
     assert parse_errors(errors) == (UpstreamFault(code=expected[0], message=expected[1]),)
 
 
 @pytest.mark.parametrize("errors", [None, [], "", {}, [None], [[]], [" "]])
-def test_errors_that_say_nothing_are_none(errors: object) -> None:
-    """Null and empty lists are how success looks."""
+def test_empty_errors_are_ignored(errors: object) -> None:
+    """A successful response has null or an empty list."""
     assert parse_errors(errors) == ()
 
 
@@ -57,10 +57,8 @@ def test_errors_that_say_nothing_are_none(errors: object) -> None:
         (98, "sign in to run this model", Code.UPSTREAM_REJECTED),
     ],
 )
-def test_a_refusal_becomes_a_problem_code_and_keeps_what_wiro_said(
-    code: int | None, message: str, expected: Code
-) -> None:
-    """The code is for the caller; Wiro's own code stays, for 96 is waited out."""
+def test_a_refusal_has_a_problem_code_and_the_error_of_wiro(code: int | None, message: str, expected: Code) -> None:
+    """The problem code is for the caller; Wiro's code is kept, because 96 means that the task can queue."""
     refusal = classify(200, (UpstreamFault(code=code, message=message),))
 
     assert refusal.code is expected
@@ -77,15 +75,15 @@ def test_a_refusal_becomes_a_problem_code_and_keeps_what_wiro_said(
         ("tool-not-accessible", "model"),
     ],
 )
-def test_a_wrong_input_names_its_field(message: str, field: str) -> None:
-    """The caller sees which of the fields to mend, in Wiro's words."""
+def test_an_invalid_input_names_its_field(message: str, field: str) -> None:
+    """The caller learns which field to correct, with Wiro's message."""
     (wrong,) = classify(200, (UpstreamFault(code=0, message=message),)).fields
 
     assert wrong.field == field
     assert message in wrong.message
 
 
-def test_every_wrong_input_is_named() -> None:
+def test_every_invalid_input_is_named() -> None:
     """Wiro may list several at once."""
     said = tuple(UpstreamFault(code=0, message=f"Request parameter [{name}] required") for name in ("a", "b"))
 
@@ -108,8 +106,8 @@ def test_every_wrong_input_is_named() -> None:
         ("Requested ip 203.0.113.7 is not allowed.", "allowed addresses"),
     ],
 )
-def test_refused_credentials_tell_the_operator_which_setting_to_check(status: int, message: str, words: str) -> None:
-    """Each of the documented sentences has its own cure, with whichever status it comes."""
+def test_rejected_credentials_name_the_setting_to_check(status: int, message: str, words: str) -> None:
+    """Each documented message has its own advice, with any HTTP status."""
     refusal = classify(status, (UpstreamFault(code=0, message=message),))
 
     assert refusal.code is Code.UPSTREAM_REJECTED
@@ -117,7 +115,7 @@ def test_refused_credentials_tell_the_operator_which_setting_to_check(status: in
 
 
 def test_an_unknown_401_still_points_to_the_credentials() -> None:
-    """Wiro's own words come along."""
+    """The error contains Wiro's message."""
     refusal = classify(401, (UpstreamFault(code=99, message="Authorization bearer token expired."),))
 
     assert "check WIRO_API_KEY and WIRO_API_SECRET" in refusal.detail
@@ -125,7 +123,7 @@ def test_an_unknown_401_still_points_to_the_credentials() -> None:
 
 
 def test_a_429_is_a_rate_limit_with_its_time() -> None:
-    """With or without words; how long to wait is passed on."""
+    """With or without a message; the retry time is kept."""
     bare = classify(429, (), 7.0)
     spoken = classify(429, (UpstreamFault(code=0, message="Too many requests"),), 7.0)
 
@@ -133,7 +131,7 @@ def test_a_429_is_a_rate_limit_with_its_time() -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    """A page of text in an error is not passed on whole."""
+    """A long text in an error is truncated."""
     (fault,) = parse_errors(["x" * 5000])
 
     assert len(fault.message) == MESSAGE_CHARS

@@ -1,4 +1,4 @@
-"""Answers: Wiro's REST envelopes, a task's record with all its quirks, and what cannot be relied on."""
+"""Tests for Wiro's REST responses: envelopes, records in every variant, and inconclusive responses."""
 
 import json
 from contextlib import suppress
@@ -74,7 +74,7 @@ def detail_of(**fields: Any) -> Record:
     ids=["flat", "number", "data", "data beside an envelope"],
 )
 def test_a_run_gives_the_task_in_every_envelope(body: object) -> None:
-    """Flat as the SDKs read it, or in `data` as some samples do; the id is a string or a number."""
+    """At the top level, as the SDKs expect, or in `data`, as in some samples; the ID is a string or a number."""
     task = parse_run(answer(body))
 
     assert task == UpstreamTask(upstream_id="2221", socket_token=str(RAN["socketaccesstoken"]))
@@ -90,8 +90,8 @@ def test_a_run_gives_the_task_in_every_envelope(body: object) -> None:
         (b'{"taskid":"22', "with truncated or invalid JSON"),
     ],
 )
-def test_a_run_that_may_have_begun_is_unclear(body: object, words: str) -> None:
-    """The text says what was wrong with the answer; nobody may send the run again."""
+def test_a_run_that_may_have_started_is_unclear(body: object, words: str) -> None:
+    """The message names the problem; the run must not be sent again."""
     with pytest.raises(UpstreamUnclear, match=words):
         parse_run(answer(body))
 
@@ -109,10 +109,10 @@ def test_a_run_that_may_have_begun_is_unclear(body: object, words: str) -> None:
         (302, "application/json", b"{}", "Wiro answered HTTP 302, a redirect: check WIRO_API_URL."),
     ],
 )
-def test_an_unreadable_answer_is_named_without_its_content(
+def test_a_malformed_response_is_described_without_its_content(
     status: int, content_type: str, body: bytes, detail: str
 ) -> None:
-    """Which kind of nonsense it was can be shown; what was in it cannot."""
+    """The message names the kind of problem and never quotes the body."""
     with pytest.raises(UpstreamUnclear) as caught:
         parse_run(answer(body, status, content_type))
 
@@ -120,14 +120,14 @@ def test_an_unreadable_answer_is_named_without_its_content(
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413, 429])
-def test_a_refusal_by_status_is_a_refusal_whoever_wrote_the_page(status: int) -> None:
-    """A gateway's HTML with a 4xx says that the call went no further."""
+def test_a_client_error_status_is_a_refusal(status: int) -> None:
+    """HTML from a gateway with a 4xx status proves that the call was not processed."""
     with pytest.raises(UpstreamRejected, match=f"HTTP {status}"):
         parse_run(answer(b"<html>", status, "text/html"))
 
 
-def test_a_finished_task_is_read_whole() -> None:
-    """Every number is a string; the stage clock, the cost and the outputs come out typed."""
+def test_a_finished_task_is_parsed_completely() -> None:
+    """Every number is a string; stage times, cost and outputs are typed."""
     stages = {
         Stage.QUEUE: 1734513807.0,
         Stage.ACCEPT: 1734513807.0,
@@ -175,7 +175,7 @@ def test_a_finished_task_is_read_whole() -> None:
     ],
 )
 def test_a_status_becomes_a_phase_and_an_unknown_one_is_open(status: str | None, phase: str) -> None:
-    """Only two words end a task; `task_end` comes before the outputs, `task_error` may be put right."""
+    """Only two statuses end a task; `task_end` precedes the outputs, and `task_error` is recoverable."""
     found = detail_of(status=status)
 
     assert (found.phase, found.status) == (phase, (status or "").strip())
@@ -184,8 +184,8 @@ def test_a_status_becomes_a_phase_and_an_unknown_one_is_open(status: str | None,
 @pytest.mark.parametrize(
     ("pexit", "exit_code"), [("0", 0), (0, 0), ("1", 1), (-9, -9), ("", None), (None, None), ("killed", None)]
 )
-def test_an_exit_code_that_is_not_there_is_null(pexit: object, exit_code: int | None) -> None:
-    """Before the end it is null or empty, afterwards a string or a number."""
+def test_a_missing_exit_code_is_null(pexit: object, exit_code: int | None) -> None:
+    """It is null or empty before the end, and a string or a number afterwards."""
     assert detail_of(pexit=pexit).exit_code == exit_code
 
 
@@ -221,8 +221,8 @@ def test_a_time_is_read_in_every_spelling(written: object, at: float | None) -> 
         {"outputs": "[half"},
     ],
 )
-def test_outputs_that_say_nothing_are_none(fields: dict[str, Any]) -> None:
-    """Null, empty, empty entries and broken JSON all occur before the end."""
+def test_empty_outputs_are_left_out(fields: dict[str, Any]) -> None:
+    """Null, empty lists, empty entries and truncated JSON all occur before the end."""
     assert detail_of(**fields).outputs == ()
 
 
@@ -271,13 +271,13 @@ def test_the_same_output_is_read_in_every_spelling(fields: dict[str, Any]) -> No
         ),
     ],
 )
-def test_an_output_without_a_proper_type_is_what_its_address_says(entry: object, output: Output) -> None:
-    """No type, an extension, a bare address, an address without a scheme, an answer in segments: none is lost."""
+def test_the_url_determines_a_missing_content_type(entry: object, output: Output) -> None:
+    """No type, an extension, a bare URL, a URL without a scheme, an answer in segments: all are kept."""
     assert detail_of(outputs=[entry]).outputs == (output,)
 
 
-def test_an_address_that_is_not_http_is_left_out() -> None:
-    """Pages show outputs: a `javascript:` address must not reach them."""
+def test_a_url_that_is_not_http_is_left_out() -> None:
+    """Pages link to outputs, so a `javascript:` URL must not reach them."""
     (output,) = detail_of(outputs=[{"name": "0.png", "url": "javascript:alert(1)"}]).outputs
 
     assert output.url is None
@@ -287,8 +287,8 @@ def test_an_address_that_is_not_http_is_left_out() -> None:
     ("reason", "warned"),
     [("stop", 0), ("tool_calls", 0), ("length", 1), ("content_filter", 1), ("error", 1), (None, 0)],
 )
-def test_an_answer_that_was_cut_off_warns(reason: str | None, warned: int) -> None:
-    """The run may have succeeded and the answer still not be whole."""
+def test_a_truncated_answer_has_a_warning(reason: str | None, warned: int) -> None:
+    """The run may have succeeded although the answer is incomplete."""
     content = {"prompt": "?", "raw": "x", "thinking": [], "answer": ["x"], "finishreason": reason}
 
     found = detail_of(outputs=[{"contenttype": "RAW", "content": content}])
@@ -297,13 +297,13 @@ def test_an_answer_that_was_cut_off_warns(reason: str | None, warned: int) -> No
     assert len(found.warnings) == warned
 
 
-def test_a_malformed_field_that_we_do_not_need_harms_nobody() -> None:
-    """`parameters` can be an object, JSON in a string or neither."""
+def test_a_malformed_unused_field_is_ignored() -> None:
+    """`parameters` may be an object, JSON in a string, or neither."""
     assert detail_of(parameters='{"half', categories='["tool"') == detail_of()
 
 
 def test_a_canceled_task_ended_when_it_was_canceled() -> None:
-    """Where that time is missing, as in Wiro's own sample, the end of the process stands for it."""
+    """If that time is missing, as in Wiro's sample, the end of the process is used."""
     assert detail_of(status="task_cancel", canceltime="1734513810").ended_at == 1734513810.0
     assert detail_of(status="task_cancel").ended_at == 1734513814.0
     assert detail_of(status="task_start").ended_at is None
@@ -321,7 +321,7 @@ def test_a_canceled_task_ended_when_it_was_canceled() -> None:
     ],
 )
 def test_a_task_that_wiro_does_not_have_yet_is_null(body: object) -> None:
-    """Right after a run the list is empty; three spellings say that there is no task."""
+    """Right after a run the list is empty; three messages mean that there is no task."""
     assert parse_record(answer(body)) is None
 
 
@@ -329,18 +329,18 @@ def test_a_task_that_wiro_does_not_have_yet_is_null(body: object) -> None:
     "body", [{"data": {"tasklist": [TASK], "result": True}}, {"data": TASK, "result": True}, {"tasklist": TASK}]
 )
 def test_a_record_is_found_in_every_envelope(body: object) -> None:
-    """One level down, as the task itself, or as one object instead of a list."""
+    """In `data`, as the task itself, or as one object instead of a list."""
     assert parse_record(answer(body)) == detail_of()
 
 
 def test_a_record_without_a_list_is_unclear() -> None:
-    """An answer that is about no task is not taken for "no task yet"."""
+    """A response without a task is not mistaken for "no task yet"."""
     with pytest.raises(UpstreamUnclear, match="without a task list"):
         parse_record(answer({"result": True, "errors": []}))
 
 
 def test_a_call_is_confirmed_by_its_result_alone() -> None:
-    """Cancel, kill and list answers are read for nothing else; a record copied from another task cannot mislead."""
+    """Only the result of a cancel, kill or list call matters, so an unrelated record cannot mislead."""
     confirm(answer({"errors": [], "tasklist": [TASK], "result": "1"}))
     with pytest.raises(UpstreamUnclear, match="without a result"):
         confirm(answer({}))
@@ -349,7 +349,7 @@ def test_a_call_is_confirmed_by_its_result_alone() -> None:
 
 
 def test_a_socket_token_is_in_no_repr() -> None:
-    """Neither the raw answer nor the task shows it."""
+    """Neither the response nor the task shows it."""
     token = str(RAN["socketaccesstoken"])
 
     assert token not in repr(answer(RAN))
@@ -357,8 +357,8 @@ def test_a_socket_token_is_in_no_repr() -> None:
 
 
 @given(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys((*RAN, "tasklist", "data", "status"), JSON)))
-def test_any_answer_is_read_or_refused_by_name(body: object) -> None:
-    """Whatever the envelope holds, only the errors of the upstream's tree come out."""
+def test_any_response_is_parsed_or_raises_a_documented_error(body: object) -> None:
+    """For any envelope, only `UpstreamRejected` or `UpstreamUnclear` is raised."""
     for read in (parse_run, parse_record, confirm):
         with suppress(UpstreamError):
             read(answer(body))
@@ -366,7 +366,7 @@ def test_any_answer_is_read_or_refused_by_name(body: object) -> None:
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(TASK, JSON | JSON.map(json.dumps))))
 def test_any_record_is_read(task: dict[str, object]) -> None:
-    """A task's fields can be anything; what cannot be read is null, empty or open."""
+    """For any field values; what cannot be parsed is null, empty or open."""
     found = parse_record(answer({"tasklist": [task]}))
 
     assert (found is None) == (not task)
@@ -374,5 +374,5 @@ def test_any_record_is_read(task: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("token", [" ", "", None])
 def test_a_run_without_a_socket_token_is_a_task_all_the_same(token: str | None) -> None:
-    """It cannot be followed live, but it runs and costs, and its detail can be read."""
+    """It cannot be followed live, but it is billed, and its record can be read."""
     assert parse_run(answer({**RAN, "socketaccesstoken": token})) == UpstreamTask(upstream_id="2221", socket_token=None)

@@ -1,4 +1,4 @@
-"""REST: what is sent, on which connection, and how each way of failing is called."""
+"""Tests for REST calls: what is sent, on which connection, and the error for each failure."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Scripted:
-    """A Wiro that answers what the test says: one reply for each call, the last one again and again."""
+    """A server with scripted responses: one per call, and the last one for all further calls."""
 
     url: str = ""
     replies: list[Reply] = field(default_factory=list)
@@ -83,7 +83,7 @@ def make(url: str, *, secret: str | None = "s3cr3t", timeout_s: float = 30.0) ->
 
 
 async def test_a_run_sends_the_input_as_given_and_signed(wiro: Scripted, provider: WiroProvider) -> None:
-    """JSON with the model's own names, the callback beside them, and a signature that fits its nonce."""
+    """JSON with the names of the inputs, the callback URL, and a signature that matches the nonce."""
     wiro.says(RAN)
 
     task = await provider.run(
@@ -103,7 +103,7 @@ async def test_a_run_sends_the_input_as_given_and_signed(wiro: Scripted, provide
 
 
 async def test_a_run_has_a_connection_of_its_own_and_reads_share_one(wiro: Scripted, provider: WiroProvider) -> None:
-    """A kept connection may be dead, and a run that went into it could be anywhere; a read can be sent again."""
+    """A kept-alive connection may be dead, which would leave the outcome of a run unknown."""
     wiro.says(RAN, RAN, {"tasklist": []})
 
     for _ in range(2):
@@ -117,7 +117,7 @@ async def test_a_run_has_a_connection_of_its_own_and_reads_share_one(wiro: Scrip
 
 
 async def test_a_model_name_cannot_leave_its_place_in_the_path(wiro: Scripted, provider: WiroProvider) -> None:
-    """Odd characters are quoted; what is no owner/name is refused before anything is sent."""
+    """Special characters are quoted; a name that is not owner/name is rejected before sending."""
     wiro.says(RAN)
     await provider.run(Run(model="own er/a?b#c%2f", input={}))
 
@@ -131,7 +131,7 @@ async def test_a_model_name_cannot_leave_its_place_in_the_path(wiro: Scripted, p
 
 
 async def test_an_input_that_cannot_be_written_is_refused(wiro: Scripted, provider: WiroProvider) -> None:
-    """Nested beyond all reason: the caller can mend it, and nothing is sent."""
+    """The input is nested too deeply; the caller can correct it, and nothing is sent."""
     deep: object = "x"
     for _ in range(2000):
         deep = [deep]
@@ -144,7 +144,7 @@ async def test_an_input_that_cannot_be_written_is_refused(wiro: Scripted, provid
 
 
 async def test_a_refusal_comes_with_its_code_and_its_field(wiro: Scripted, provider: WiroProvider) -> None:
-    """Wiro answers HTTP 200 for it."""
+    """Wiro sends it with HTTP 200."""
     wiro.says({"result": False, "errors": [{"code": 0, "message": "Request parameter [prompt] required"}]})
 
     with pytest.raises(UpstreamRejected) as caught:
@@ -156,7 +156,7 @@ async def test_a_refusal_comes_with_its_code_and_its_field(wiro: Scripted, provi
 
 @pytest.mark.parametrize("header", ["7", "Fri, 31 Dec 2100 23:59:59 GMT", "soon", None])
 async def test_a_rate_limit_says_how_long_to_wait(wiro: Scripted, provider: WiroProvider, header: str | None) -> None:
-    """Seconds or a date; anything else is as good as none."""
+    """Seconds or a date; any other value is ignored."""
     wiro.says({}, status=429, headers={"Retry-After": header} if header else None)
 
     with pytest.raises(UpstreamRejected) as caught:
@@ -169,7 +169,7 @@ async def test_a_rate_limit_says_how_long_to_wait(wiro: Scripted, provider: Wiro
 
 
 async def test_a_wiro_that_is_not_there_is_unavailable(unused_tcp_port: int) -> None:
-    """The connection is refused: surely nothing was started."""
+    """The connection is refused, so nothing was started."""
     provider = make(f"http://127.0.0.1:{unused_tcp_port}/v1")
 
     with pytest.raises(UpstreamUnavailable, match="could not be reached"):
@@ -374,7 +374,7 @@ async def test_the_check_sees_refused_credentials(wiro: Scripted) -> None:
 
 
 async def test_a_status_that_nobody_knows_is_logged_once_for_each_task(wiro: Scripted, provider: WiroProvider) -> None:
-    """It ends nothing, however often the record is read."""
+    """It never ends the task."""
     for status in ("task_queue", "task_teleport", "task_teleport", "task_beam", "TASK_START", "task_teleport"):
         wiro.says({"result": True, "errors": [], "tasklist": [{"id": "2221", "status": status}]})
     with capture_logs() as lines:

@@ -1,4 +1,4 @@
-"""Looking for a run in Wiro's list."""
+"""Tests for the search in Wiro's task list."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ def found(task: Mapping[str, object], run: Run = RUN) -> Found:
 
 
 def test_a_task_that_fits_by_model_parameters_and_time_is_likely() -> None:
-    """Numbers and booleans are compared as Wiro keeps them; what it adds by itself does not matter."""
+    """Numbers and booleans are compared as stored by Wiro; fields that Wiro adds are ignored."""
     assert found(TASK) == Found(likely=(KNOWN,))
 
 
@@ -44,12 +44,12 @@ def test_a_task_that_fits_by_model_parameters_and_time_is_likely() -> None:
     ],
 )
 def test_a_task_that_differs_is_not(other: dict[str, object]) -> None:
-    """By any one of them."""
+    """Any difference is enough."""
     assert found(TASK | other) == Found()
 
 
 def test_a_run_with_files_fits_by_all_but_these() -> None:
-    """Wiro keeps an address of its own for a file; a task without one is another."""
+    """Wiro stores its own URL for a file; a task without one does not match."""
     file = File(input="image", filename="a", content_type="image/png", size_bytes=1, sha256="", path=Path("0"))
     run = replace(RUN, input={**RUN.input, "image": ["https://x/2.png"]}, files=(file,))
     kept = {**TASK["parameters"], "image": "https://api/File/x/image-1.png"}  # type: ignore[dict-item]
@@ -59,17 +59,17 @@ def test_a_run_with_files_fits_by_all_but_these() -> None:
 
 
 def test_the_callback_address_is_certain_proof() -> None:
-    """Whatever else the record says or lacks."""
+    """This holds for any other fields of the record."""
     run = Run(model="a/b", input={"prompt": "x"}, callback_url="https://relay.example/hooks/wiro/word")
     assert found({"id": "7", "socketaccesstoken": "t7", "callbackurl": run.callback_url}, run) == Found(certain=KNOWN)
 
 
 def test_a_task_that_calls_back_to_somebody_else_is_not_ours() -> None:
-    """Even if all else fits."""
+    """This holds even if everything else matches."""
     run = Run(model=RUN.model, input=RUN.input, callback_url="https://relay.example/hooks/wiro/word")
     assert found(TASK | {"callbackurl": "https://relay.example/hooks/wiro/other"}, run) == Found()
 
 
 def test_a_task_that_is_listed_twice_is_one_candidate() -> None:
-    """New tasks move the others to later pages while the list is read."""
+    """New tasks move others to later pages while the list is read."""
     assert pick([dict(TASK), dict(TASK)], RUN, since=T0 - 5, until=T0 + 5) == Found(likely=(KNOWN,))

@@ -1,4 +1,4 @@
-"""Signing: a fixed vector, and nonces that are never used twice."""
+"""Tests for signing: a fixed vector, and nonces that are never reused."""
 
 from relay.providers.wiro.signing import Signer, sign
 
@@ -11,13 +11,13 @@ def test_a_signature_is_what_openssl_computes() -> None:
 
 
 def test_a_project_without_a_secret_sends_its_key_alone() -> None:
-    """Null and empty both mean that there is no secret."""
+    """A null or empty secret means that there is none."""
     assert Signer("k3y", None).headers() == {"x-api-key": "k3y"}
     assert Signer("k3y", "").headers() == {"x-api-key": "k3y"}
 
 
 def test_every_call_is_signed_with_a_nonce_of_its_own() -> None:
-    """Many calls within one millisecond still get rising nonces, each with its fitting signature."""
+    """Calls within one millisecond get increasing nonces, each with a matching signature."""
     signer = Signer("k3y", "s3cr3t")
 
     calls = [signer.headers() for _ in range(50)]

@@ -1,4 +1,4 @@
-"""The task socket: subscribed on entering, only our own frames, ended by whatever closes it, silent about its token."""
+"""Tests for the task socket: subscription, filtering of frames, closing, and secrecy of the token."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ Script = Callable[[ServerConnection], Awaitable[None]]
 
 @asynccontextmanager
 async def wiro(script: Script) -> AsyncIterator[str]:
-    """A socket server that takes the subscription and then follows `script`; yields its address."""
+    """Serve a socket that reads the subscription and then runs `script`; yield its URL."""
 
     async def handle(connection: ServerConnection) -> None:
         assert json.loads(await connection.recv()) == {"type": "task_info", "tasktoken": TOKEN}
@@ -58,7 +58,7 @@ def texts(signals: list[Signal]) -> list[str]:
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    """Whoever it leads to would be told the task's token, and could end the task."""
+    """The target of the redirect would receive the task's token and could stop the task."""
     reached = []
 
     async def stranger(connection: ServerConnection) -> None:
@@ -80,7 +80,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 async def test_the_frames_of_the_task_come_as_signals_in_their_order() -> None:
-    """The welcome that some servers send first is passed over."""
+    """The welcome that some servers send first is skipped."""
     script = frames(
         {"type": "connected", "version": "1.0"}, {"type": "task_start"}, line("a"), line("b"), {"type": "task_end"}
     )
@@ -94,7 +94,7 @@ async def test_the_frames_of_the_task_come_as_signals_in_their_order() -> None:
 
 
 async def test_only_our_own_frames_are_taken() -> None:
-    """The token decides where there is one, else the id; a frame with neither is ours."""
+    """The token decides if there is one, else the ID; a frame with neither belongs to the task."""
     script = frames(
         line("our token", tasktoken=TOKEN, id="9"),
         line("other token", tasktoken="other", id="2221"),
@@ -109,7 +109,7 @@ async def test_only_our_own_frames_are_taken() -> None:
 
 
 async def test_bad_frames_are_skipped_and_logged_once_each_without_their_content() -> None:
-    """One broken frame must not cost the rest; neither it nor the token is in a line."""
+    """A malformed frame does not affect later ones; neither it nor the token is logged."""
     script = frames(b"PCM16", "{half secret", "{half secret", '["secret"]', {"type": "task_novel"}, line("on"))
     with capture_logs() as logs:
         async with wiro(script) as url:
@@ -123,7 +123,7 @@ async def test_bad_frames_are_skipped_and_logged_once_each_without_their_content
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 4000])
 async def test_a_close_ends_the_iterator_whatever_its_code(code: int) -> None:
-    """Why it ended is the detail's to say."""
+    """The record says why the task ended."""
 
     async def script(connection: ServerConnection) -> None:
         await connection.send(json.dumps(line("last")))
@@ -134,7 +134,7 @@ async def test_a_close_ends_the_iterator_whatever_its_code(code: int) -> None:
 
 
 async def test_a_lost_connection_ends_the_iterator() -> None:
-    """A connection that is cut without a closing handshake (1006)."""
+    """The connection ends without a closing handshake (1006)."""
 
     async def script(connection: ServerConnection) -> None:
         await connection.send(json.dumps(line("last")))
@@ -145,7 +145,7 @@ async def test_a_lost_connection_ends_the_iterator() -> None:
 
 
 async def test_long_frames_are_read_and_too_long_ones_end_the_stream() -> None:
-    """An answer said again with every chunk passes one MiB; beyond 16 MiB the detail has to serve."""
+    """An answer that is repeated with every chunk exceeds 1 MiB; above 16 MiB the record must be read."""
 
     async def script(connection: ServerConnection) -> None:
         await connection.send(json.dumps(line("x" * 2**21)))
@@ -156,7 +156,7 @@ async def test_long_frames_are_read_and_too_long_ones_end_the_stream() -> None:
 
 
 async def test_leaving_closes_the_connection() -> None:
-    """The other side sees the end at once, also when the reader leaves in the middle."""
+    """The server sees the close at once, even if the reader leaves early."""
     closed = asyncio.Event()
 
     async def script(connection: ServerConnection) -> None:
@@ -171,7 +171,7 @@ async def test_leaving_closes_the_connection() -> None:
 
 
 async def test_a_socket_that_cannot_be_opened_is_unavailable(unused_tcp_port: int) -> None:
-    """Nobody there, or a server that is no WebSocket; the token is not in the text."""
+    """No server, or not a WebSocket server; the message does not contain the token."""
 
     async def no_websocket(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
@@ -187,6 +187,6 @@ async def test_a_socket_that_cannot_be_opened_is_unavailable(unused_tcp_port: in
 
 
 async def test_a_task_without_a_token_is_not_followed() -> None:
-    """There is nothing to subscribe with."""
+    """Without a token, no subscription is possible."""
     with pytest.raises(UpstreamUnavailable, match="no socket token"):
         await heard("ws://127.0.0.1:1", UpstreamTask(upstream_id="2221", socket_token=None))
