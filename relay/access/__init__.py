@@ -1,1 +1,1 @@
-"""Who may do what: API keys, viewer tokens and sign-in codes."""
+"""Authorization: API keys, viewer tokens and sign-in codes."""

@@ -1,8 +1,8 @@
 """
-Who may do what: management keys, and viewer tokens (JWT, HS256).
+Check credentials: API keys and viewer tokens (JWT with HS256, https://www.rfc-editor.org/rfc/rfc7519).
 
-A key may do everything. A token opens one task, or the tasks of one tag, for its scopes, until it expires. A bad or
-expired credential is never treated as none.
+An API key allows everything. A token allows its scopes on one task, or on the tasks of one tag, until it expires. An
+invalid or expired credential is rejected, even where none is needed.
 """
 
 import hmac
@@ -22,22 +22,22 @@ SCOPES: tuple[Scope, ...] = ("view", "cancel", "input")
 DAY_S = 86_400
 
 MAX_TTL_S = 365 * DAY_S
-"""A token lives no longer, whoever minted it."""
+"""The longest lifetime of a token, also of one that another backend minted."""
 
 LEEWAY_S = 30.0
-"""How far the clock of a backend that mints tokens may be ahead of ours."""
+"""How far the clock of a backend that mints tokens may be ahead of the relay's."""
 
 MILLISECONDS_FROM = 1e11
-"""As unix seconds this is the year 5138, as milliseconds it is 1973."""
+"""Numbers from here on are taken for milliseconds: as seconds, this is the year 5138; as milliseconds, 1973."""
 
 DIGEST_CHARS = 32
 
 MAX_TIME = 2**53
-"""No time is this late, in whatever unit."""
+"""Upper bound of `exp`, `nbf` and `iat` in any unit."""
 
 
 class TokenExpired(RequestError):
-    """It was valid once: its bearer should come back with a fresh one."""
+    """The token was valid but has expired. The client should reconnect with a new one."""
 
     def __init__(self) -> None:
         super().__init__(Code.UNAUTHORIZED, "The token has expired; request a new one.")
@@ -45,12 +45,12 @@ class TokenExpired(RequestError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a credential allows: a key everything, a token what it names."""
+    """What a credential allows: an API key everything, a token what it names."""
 
     key: int | None = None
-    """Which of the keys it is."""
+    """The index of the API key."""
     key_digest: str = ""
-    """What tells the key from others, over restarts and whatever their order is."""
+    """Identifies the API key across restarts and changes of the order of keys."""
     task: str | None = None
     tag: str | None = None
     scopes: frozenset[str] = frozenset()
@@ -61,13 +61,13 @@ class Grant:
         return self.key is not None
 
     def allows(self, scope: Scope, task: str, tags: Iterable[str] = ()) -> bool:
-        """Say whether it allows `scope` on a task with these tags."""
+        """Return whether it allows `scope` on a task with these tags."""
         if self.is_key:
             return True
         return scope in self.scopes and (self.task == task or (self.tag is not None and self.tag in tags))
 
     def allows_tag(self, scope: Scope, tag: str) -> bool:
-        """Say whether it allows `scope` on all tasks of a tag."""
+        """Return whether it allows `scope` on all tasks of a tag."""
         return self.is_key or (scope in self.scopes and self.tag == tag)
 
 
@@ -77,22 +77,22 @@ class Access:
     def __init__(self, keys: Sequence[str], token_secret: str, clock: Callable[[], float]) -> None:
         """
         Args:
-            keys: the management keys, several while they are rotated.
-            token_secret: signs tokens; whoever knows it can mint them.
-            clock: gives unix seconds.
+            keys: the API keys. There are several while keys are rotated.
+            token_secret: signs tokens. Backends that know it can mint them.
+            clock: returns unix seconds.
         """
         self._keys = [key.encode() for key in keys]
         self._secret = token_secret
         self._clock = clock
 
     def replace_keys(self, keys: Sequence[str]) -> bool:
-        """Take other management keys from now on; return whether one of the old ones no longer counts."""
+        """Replace the API keys. Return whether any of the old ones is no longer valid."""
         before, self._keys = self._keys, [key.encode() for key in keys]
         return not set(before) <= set(self._keys)
 
     @property
     def key(self) -> str:
-        """The API key that a browser is signed in with: the first one."""
+        """The API key for signing in browsers: the first one."""
         return self._keys[0].decode()
 
     def check(self, credential: str | None) -> Grant:
@@ -100,29 +100,32 @@ class Access:
         Return what a credential allows.
 
         Raises:
-            TokenExpired: it is a token whose time is over.
-            RequestError: there is none, or it is not valid.
+            TokenExpired: it is a token that has expired.
+            RequestError: it is missing or invalid.
         """
         if not credential:
-            raise RequestError(Code.UNAUTHORIZED, "Send an API key or a viewer token as Authorization: Bearer ….")
-        # A header can hold bytes that are no text: they are surrogates here, and equal to nothing.
+            raise RequestError(
+                Code.UNAUTHORIZED,
+                "A credential is required: send an API key or a viewer token as `Authorization: Bearer CREDENTIAL`.",
+            )
+        # Header bytes that are not UTF-8 are surrogates here. They are replaced, so they match no key.
         given = credential.encode(errors="replace")
-        matches = [hmac.compare_digest(given, key) for key in self._keys]  # every key, so that time tells nothing
+        matches = [hmac.compare_digest(given, key) for key in self._keys]  # compare all keys, in constant time
         if not any(matches):
-            return self._token(credential)
+            return self._check_token(credential)
         return Grant(key=matches.index(True), key_digest=sha256(given).hexdigest()[:DIGEST_CHARS])
 
     def mint(self, task: str, *, scope: str, ttl_s: float) -> tuple[str, float]:
         """
-        Make a token for one task.
+        Mint a token for one task.
 
         Returns:
-            The token and when it expires, in unix seconds.
+            The token, and its expiry in unix seconds.
         """
         return self._sign("task", task, scope, ttl_s)
 
     def mint_tag(self, tag: str, *, scope: str, ttl_s: float) -> tuple[str, float]:
-        """Make a token for all tasks of a tag, those that are still to come too; returns the same as `mint`."""
+        """Mint a token for all tasks of a tag, including future ones. Return the same as `mint`."""
         return self._sign("tag", tag, scope, ttl_s)
 
     def _sign(self, subject: Literal["task", "tag"], name: str, scope: str, ttl_s: float) -> tuple[str, float]:
@@ -131,23 +134,25 @@ class Access:
         claims = {subject: name, "scope": scope, "iat": int(now), "exp": expires_at}
         return jwt.encode(claims, self._secret, algorithm="HS256"), float(expires_at)
 
-    def _token(self, token: str) -> Grant:
+    def _check_token(self, token: str) -> Grant:
         try:
             claims = jwt.decode(
                 token,
                 self._secret,
                 algorithms=["HS256"],
-                # The clock is ours to pass in, so that a test can move it: times are checked below.
+                # PyJWT would use the system clock. Times are checked below, with the clock that tests can set.
                 options={"require": ["exp"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
             )
         except (jwt.InvalidTokenError, UnicodeEncodeError, RecursionError) as error:
-            raise RequestError(Code.UNAUTHORIZED, "The credential is neither an API key nor a valid token.") from error
+            raise RequestError(
+                Code.UNAUTHORIZED, "The credential is neither a valid API key nor a valid token."
+            ) from error
         task, tag, scope = claims.get("task"), claims.get("tag"), claims.get("scope", "view")
         named = [name for name in (task, tag) if name is not None]
         if not isinstance(scope, str):
-            raise RequestError(Code.UNAUTHORIZED, "The token's `scope` must be a text, such as `view cancel`.")
+            raise RequestError(Code.UNAUTHORIZED, "The token's `scope` must be a string such as `view cancel`.")
         if len(named) != 1 or not isinstance(named[0], str) or not named[0]:
-            raise RequestError(Code.UNAUTHORIZED, "The token must name one `task` or one `tag`.")
+            raise RequestError(Code.UNAUTHORIZED, "The token must name either one `task` or one `tag`.")
         if tag is not None:
             tag = _tag(tag)
         expires_at = self._valid_until(claims)
@@ -159,7 +164,7 @@ class Access:
 
         Raises:
             TokenExpired: it has expired.
-            RequestError: a time makes no sense, the token is not valid yet, or it is valid for too long.
+            RequestError: a time is invalid, or the token is not valid yet or valid for too long.
         """
         now = self._clock()
         expires_at, valid_from = _time(claims, "exp"), _time(claims, "nbf")
@@ -167,29 +172,29 @@ class Access:
         if now >= expires_at:
             raise TokenExpired
         if valid_from > now + LEEWAY_S:
-            detail = f"`nbf` is {valid_from - now:.0f} s ahead, and at most {LEEWAY_S:.0f} s are accepted"
+            detail = f"`nbf` is {valid_from - now:.0f} s ahead; the limit is {LEEWAY_S:.0f} s"
             raise RequestError(Code.UNAUTHORIZED, f"The token is not valid yet: {detail}. Check the issuer's clock.")
         if expires_at > now + MAX_TTL_S + LEEWAY_S:
             days = (expires_at - now) / DAY_S
-            detail = f"`exp` is {days:.0f} days ahead, and at most {MAX_TTL_S // DAY_S} days are accepted"
+            detail = f"`exp` is {days:.0f} days ahead; the limit is {MAX_TTL_S // DAY_S} days"
             raise RequestError(Code.UNAUTHORIZED, f"The token is valid for too long: {detail}.")
         return expires_at
 
 
 def _time(claims: Mapping[str, object], name: str) -> float:
     """
-    Return the time in a claim, in unix seconds; 0 where there is none.
+    Return the time in a claim, in unix seconds, or 0 if it is missing.
 
     Raises:
-        RequestError: it is no time, or one in milliseconds, the commonest slip of JavaScript backends.
+        RequestError: it is not a time, or it is in milliseconds, a common mistake of JavaScript backends.
     """
     value = claims.get(name, 0)
-    # Python's JSON knows NaN and Infinity, which would be for ever, and numbers that no float can hold.
+    # Python's JSON accepts NaN, Infinity (which would never expire) and integers too large for a float.
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < MAX_TIME:
         raise RequestError(Code.UNAUTHORIZED, f"The token's `{name}` must be a number of unix seconds.")
     if value >= MILLISECONDS_FROM:
         shown = f"{value:,.0f}".replace(",", " ")
-        detail = f"The token's `{name}` is {shown}: seconds are expected, this looks like milliseconds."
+        detail = f"The token's `{name}` must be in unix seconds; {shown} looks like milliseconds."
         raise RequestError(Code.UNAUTHORIZED, detail)
     return float(value)
 
@@ -198,4 +203,4 @@ def _tag(given: str) -> str:
     try:
         return normalize_tag(given)
     except ValueError as error:
-        raise RequestError(Code.UNAUTHORIZED, f"The token's `tag` cannot be one: {error}.") from None
+        raise RequestError(Code.UNAUTHORIZED, f"The token's `tag` is invalid: {error}.") from None

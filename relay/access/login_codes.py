@@ -1,7 +1,7 @@
 """
-Codes for signing in by a link that is printed in a terminal. Each is valid once and for a short time.
+Codes for the sign-in links that are printed in a terminal. Each is valid once, for ten minutes.
 
-The key itself in a link would stay in the history, the sessions and the sync of the browser that opens it.
+An API key in the link would stay in the browser's history, restored sessions and synced data.
 """
 
 import secrets
@@ -12,18 +12,18 @@ LIFETIME_S = 600.0
 
 
 class LoginCodes:
-    """The codes that are valid. Only their digests are kept."""
+    """Issues and redeems sign-in codes. Only their digests are kept."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """
         Args:
-            clock: gives monotonic seconds.
+            clock: returns monotonic seconds.
         """
         self._clock = clock
         self._valid_until: dict[bytes, float] = {}
 
     def make(self) -> str:
-        """Return a new code."""
+        """Return a new code and drop expired ones."""
         code = secrets.token_urlsafe(24)
         now = self._clock()
         self._valid_until = {digest: until for digest, until in self._valid_until.items() if until > now}
@@ -31,7 +31,7 @@ class LoginCodes:
         return code
 
     def redeem(self, code: str) -> bool:
-        """Say whether a code is valid; from now on it is not."""
+        """Return whether a code is valid, and invalidate it."""
         return self._valid_until.pop(_digest(code), 0.0) > self._clock()
 
 
