@@ -39,10 +39,10 @@ from relay.tasks.models import Models
 from relay.tasks.supervisor import Supervisor
 from relay.tasks.use_cases import Tasks
 from relay.web.application import application
-from relay.web.http.connection_counts import Crowd
+from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.context import Context
 from relay.web.http.listener import listening, make_gate
-from relay.web.http.rate_limits import Rate, Rates
+from relay.web.http.rate_limits import RateLimit, RateLimits
 
 _log = log.get("relay")
 
@@ -56,10 +56,11 @@ class Running:
     made_key: bool
     """Whether the relay generated the key because none is configured."""
     context: Context
+    journal: Journal
 
     def login_link(self) -> str:
         """Return a link that signs a browser in. It works once, within ten minutes."""
-        return f"{self.url}/#code={self.context.logins.make()}"
+        return f"{self.url}/#code={self.context.login_codes.make()}"
 
 
 def make_journal(config: Config) -> Journal:
@@ -167,17 +168,16 @@ async def running(config: Config) -> AsyncIterator[Running]:
             file_store=FileStore(providers, spool),
             spool=spool,
             hub=hub,
-            journal=journal,
             access=Access(keys, await token_secret(config, journal), time.time),
-            logins=LoginCodes(time.monotonic),
-            rates=Rates(
-                starts=Rate(config.start_rate, "starts per key"),
-                mints=Rate(config.mint_rate, "new tokens per key"),
-                cancels=Rate(config.cancel_rate, "cancels by viewers of one task or tag"),
+            login_codes=LoginCodes(time.monotonic),
+            rate_limits=RateLimits(
+                starts=RateLimit(config.start_rate, "starts", "API key"),
+                mints=RateLimit(config.mint_rate, "tokens", "API key"),
+                cancels=RateLimit(config.cancel_rate, "cancellations", "task or tag of a viewer token"),
             ),
             gate=gate,
-            viewers=Crowd(config.connection_limit, config.address_limit),
-            complaints=Bucket(1, 1 / 60, time.time()),
+            viewers=ConnectionCounts(config.connection_limit, config.address_limit),
+            refused_log=Bucket(1, 1 / 60, time.time()),
             clock=time.time,
         )
         await supervisor.resume()
@@ -187,7 +187,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
         url = await _serve(config, context, stack)
         stack.push_async_callback(_drain, context)
         _log.info("relay.started", url=url, providers=list(providers), following=tasks.following)
-        yield Running(url=url, api_key=keys[0], made_key=not config.api_keys, context=context)
+        yield Running(url=url, api_key=keys[0], made_key=not config.api_keys, context=context, journal=journal)
 
 
 async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str:

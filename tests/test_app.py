@@ -19,7 +19,7 @@ async def test_an_api_key_and_a_token_secret_are_generated_once(make_relay: Make
         async with make_relay(store=f"sqlite:///{tmp_path}/relay.db", api_keys=()) as relay:
             assert relay.made_key
             assert relay.api_key not in repr(relay)
-            seen.add((relay.api_key, await token_secret(relay.context.config, relay.context.journal)))
+            seen.add((relay.api_key, await token_secret(relay.context.config, relay.journal)))
     assert len(seen) == 1
 
 
@@ -28,7 +28,7 @@ async def test_configured_secrets_are_used(make_relay: MakeRelay) -> None:
     secret = "a-secret-of-more-than-32-characters"
     async with make_relay(token_secret=secret) as relay:
         assert not relay.made_key
-        assert await token_secret(relay.context.config, relay.context.journal) == secret
+        assert await token_secret(relay.context.config, relay.journal) == secret
 
 
 async def test_a_login_link_works_once(make_relay: MakeRelay) -> None:
@@ -36,8 +36,8 @@ async def test_a_login_link_works_once(make_relay: MakeRelay) -> None:
     async with make_relay() as relay:
         url, _, code = relay.login_link().partition("/#code=")
         assert url == relay.url
-        assert relay.context.logins.redeem(code)
-        assert not relay.context.logins.redeem(code)
+        assert relay.context.login_codes.redeem(code)
+        assert not relay.context.login_codes.redeem(code)
 
 
 async def test_an_address_in_use_is_a_config_error(make_relay: MakeRelay) -> None:

@@ -28,7 +28,7 @@ from relay.hub.close_codes import Close
 from relay.sandbox.switches import faults
 from relay.sandbox.switches.faults import Faults
 from relay.web.api import openapi
-from relay.web.api.bodies import StartBody
+from relay.web.api.task_bodies import StartBody
 from relay.web.application import application
 from relay.web.http.problems import STATUS
 from relay.web.live import messages
@@ -173,7 +173,7 @@ class TestProtocol:
 
     def test_it_has_every_field_of_a_model(self) -> None:
         """The fields of a model are documented in order, with every type of an input."""
-        schemas = openapi._schemas()
+        schemas = openapi.schemas()
         assert firsts(PROTOCOL, "model", "meaning") == schemas["Model"]["required"]
         inputs = rows(PROTOCOL, "input of a model", "meaning")
         assert [name for row in inputs for name in names(row[0])] == schemas["ModelInput"]["required"]

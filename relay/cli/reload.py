@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 
 from relay import log
-from relay.app import api_keys
+from relay.app import Running, api_keys
 from relay.config import Config, load
 from relay.errors import ConfigError
-from relay.web.http.context import Context
 
 RELOADED = ("api_keys", "allowed_origins", "log_level")
 """Settings that a reload applies. A change of any other setting needs a restart."""
@@ -14,7 +13,7 @@ RELOADED = ("api_keys", "allowed_origins", "log_level")
 _log = log.get("relay")
 
 
-async def reload(context: Context) -> None:
+async def reload(relay: Running) -> None:
     """
     Read the settings again and apply those in RELOADED. If any setting is invalid, change nothing.
 
@@ -22,12 +21,13 @@ async def reload(context: Context) -> None:
     """
     try:
         fresh = load()
-        keys = await api_keys(fresh, context.journal)
+        keys = await api_keys(fresh, relay.journal)
     except (ConfigError, OSError) as error:
         _log.error(
             "settings.reload_failed", problems=str(error).splitlines(), reason="the current settings stay in effect"
         )
         return
+    context = relay.context
     old = context.config
     changed = [name for name in Config.model_fields if getattr(fresh, name) != getattr(old, name)]
     context.config = old.model_copy(update={name: getattr(fresh, name) for name in RELOADED})

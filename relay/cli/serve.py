@@ -45,7 +45,7 @@ async def _serve(settings: Config, reload_requested: asyncio.Event) -> None:
         while True:
             await reload_requested.wait()
             reload_requested.clear()
-            await reload(relay.context)
+            await reload(relay)
 
 
 def _introduce(relay: Running, settings: Config) -> None:

@@ -14,6 +14,7 @@ from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError, StoreDamaged
 from relay.files.spool import Spool
 from relay.journal.base import Filter, Journal, ListPosition, StoredTask
+from relay.journal.entries import History
 from relay.providers.base import Provider
 from relay.tasks.attaching import Attacher
 from relay.tasks.background import Background
@@ -173,6 +174,19 @@ class Tasks:
         if (stored := await self._journal.stored_task(task)) is None:
             raise RequestError(Code.NOT_FOUND, "There is no such task.")
         return stored
+
+    @property
+    def epoch(self) -> str:
+        """The journal's epoch, the first part of a cursor."""
+        return self._journal.epoch
+
+    async def events(self, task: str, *, after: int, limit: int) -> History:
+        """Return committed events with a seq above `after`, oldest first, at most `limit`."""
+        return await self._journal.read(task, after=after, limit=limit)
+
+    async def check_store(self) -> str | None:
+        """Check that the store is usable. Return what is wrong, without secrets, or None."""
+        return await self._journal.check()
 
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> Page:
         """Return tasks, newest first, without log and segments. Tasks whose rows are damaged are left out."""

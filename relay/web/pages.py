@@ -1,4 +1,4 @@
-"""Serve the pages and their scripts and styles. A page gets its token from the URL fragment, which no server sees."""
+"""Serve the pages, scripts and styles. Pages get their token from the URL fragment, which browsers do not send."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from relay.web.http.context import context
 
 
 def static_folder() -> Path:
-    """Return the folder of static files: in the installed package, or next to it in a checkout."""
+    """Return the folder of the static files: inside the installed package, or next to it in a checkout."""
     package = Path(relay.__file__).parent
     inside = package / "static"
     return inside if inside.is_dir() else package.parent / "static"
@@ -17,7 +17,7 @@ def static_folder() -> Path:
 
 STATIC = static_folder()
 FILES = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
-"""Maps names to paths, so that no name can lead out of the folder."""
+"""Paths by URL. A URL that is not listed is not served, so none can lead outside the folder."""
 
 
 def _page(request: web.Request, name: str, frame_ancestors: str) -> web.FileResponse:
@@ -32,28 +32,28 @@ def _page(request: web.Request, name: str, frame_ancestors: str) -> web.FileResp
 
 
 async def file(request: web.Request) -> web.FileResponse:
-    """Serve a script, a style sheet or an image: `GET /static/…`."""
+    """`GET /static/…`: a script, a style sheet or an image."""
     path = FILES.get(request.match_info["path"])
-    if path is None:  # FileResponse would not answer with a problem document
+    if path is None:  # FileResponse would not return a problem
         raise web.HTTPNotFound
     return web.FileResponse(path)
 
 
 async def dashboard(request: web.Request) -> web.FileResponse:
-    """Serve the dashboard, which lists all tasks: `GET /`."""
+    """`GET /`: the dashboard, which lists all tasks."""
     return _page(request, "dashboard.html", "'none'")
 
 
 async def task(request: web.Request) -> web.FileResponse:
-    """Serve the page of one task: `GET /t/{id}`."""
+    """`GET /t/{id}`: the page of a task."""
     return _page(request, "task.html", "'none'")
 
 
 async def inspect(request: web.Request) -> web.FileResponse:
-    """Serve the inspector, which shows the messages about a task: `GET /inspect/{id}`."""
+    """`GET /inspect/{id}`: the inspector, which shows the messages of a task."""
     return _page(request, "inspect.html", "'none'")
 
 
 async def embed(request: web.Request) -> web.FileResponse:
-    """Serve the frame for other pages: `GET /embed/{id}`."""
+    """`GET /embed/{id}`: the page that other sites embed in an iframe."""
     return _page(request, "embed.html", context(request).config.frame_ancestors)

@@ -74,9 +74,9 @@ async def test_a_third_party_client_reads_the_whole_log(relay: Running, sandbox:
     first, *later = messages
     assert first["type"] == "snapshot"
     state = decode_snapshot(orjson.dumps(first["task"]))
-    history = await relay.context.journal.read(task, after=state.seq, limit=1000)
+    history = await relay.journal.read(task, after=state.seq, limit=1000)
     assert later == [orjson.loads(entry.body) for entry in history.entries]
     assert later[-1]["type"] == "done"
     for message in later:
         state = apply(state, decode_event(orjson.dumps(message)))
-    assert state == await relay.context.journal.snapshot(task)
+    assert state == await relay.journal.snapshot(task)

@@ -401,8 +401,8 @@ async def write(relay: Running, names: list[str] | None = None) -> list[str]:
         record = StoredTask(
             id=name, provider="wiro", model=model, created_at=now - began, tags=tags, input={}, metadata={}
         )
-        await relay.context.journal.create(record, events[0])
-        await relay.context.journal.append(events[1:])
+        await relay.journal.create(record, events[0])
+        await relay.journal.append(events[1:])
     return [*(names or known)]
 
 
@@ -417,8 +417,8 @@ async def write_task(
         for seq, (name, state, data) in enumerate([("submit", State.SUBMITTING, submit), *entries], start=1)
     ]
     record = StoredTask(id=task, provider="wiro", model=IMAGE, created_at=now, input={}, metadata={})
-    await relay.context.journal.create(record, events[0])
-    await relay.context.journal.append(events[1:])
+    await relay.journal.create(record, events[0])
+    await relay.journal.append(events[1:])
 
 
 async def write_succeeded(relay: Running, task: str, *outputs: Output) -> None:

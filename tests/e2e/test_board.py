@@ -29,7 +29,7 @@ async def write(relay: Running, task: str, entries: Entries, *, ago_s: float = 0
     record = StoredTask(
         id=task, provider="wiro", model=stories.IMAGE, created_at=at, tags=(tag,), input={}, metadata={}
     )
-    await relay.context.journal.create(record, first)
+    await relay.journal.create(record, first)
     await append(relay, task, entries, after=1)
 
 
@@ -40,7 +40,7 @@ async def append(relay: Running, task: str, entries: Entries, *, after: int) -> 
         Event(type=name, task=task, seq=seq, state=state, at=now, source=Source.LIVE, data=data)
         for seq, (name, state, data) in enumerate(entries, start=after + 1)
     ]
-    await relay.context.journal.append(events)
+    await relay.journal.append(events)
 
 
 async def board(page: Page, relay: Running) -> None:

@@ -61,7 +61,7 @@ async def test_a_row_keeps_the_focus_when_it_moves(relay: Running, page: Page) -
     rows = page.locator("#list li")
     await expect(rows.locator(".status")).to_have_text(["Queued", "60 %"])
     await rows.nth(1).get_by_role("button").focus()
-    log = (await relay.context.journal.read("running", after=0, limit=100)).entries
+    log = (await relay.journal.read("running", after=0, limit=100)).entries
 
     stall = Stall(silent_s=90, checked="status task_output")
     event = Event(
@@ -73,7 +73,7 @@ async def test_a_row_keeps_the_focus_when_it_moves(relay: Running, page: Page) -
         source=Source.RELAY,
         data=stall,
     )
-    await relay.context.journal.append([event])
+    await relay.journal.append([event])
 
     await expect(rows.locator(".status")).to_have_text(["60 %", "Queued"])
     await expect(rows.first.get_by_role("button")).to_be_focused()

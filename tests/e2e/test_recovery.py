@@ -164,7 +164,7 @@ async def test_a_native_event_source_resumes_and_closes_at_the_end(
     events = [message for message in received if "seq" in message and message["type"] != "resumed"]
     assert is_gapless(seqs_of(received))
     assert events[-1]["type"] == "done"
-    assert all(event["lastEventId"] == f"{relay.context.journal.epoch}:{event['seq']}" for event in events)
+    assert all(event["lastEventId"] == f"{relay.journal.epoch}:{event['seq']}" for event in events)
 
 
 async def test_a_refused_subscription_does_not_affect_the_others(sandbox: Sandbox, relay: Running, page: Page) -> None:

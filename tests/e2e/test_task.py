@@ -66,7 +66,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def log_of(relay: Running, task: str) -> list[Any]:
     """Return the events of the task's log as they are sent."""
-    history = await relay.context.journal.read(task, after=0, limit=10_000)
+    history = await relay.journal.read(task, after=0, limit=10_000)
     return [orjson.loads(entry.body) for entry in history.entries]
 
 
@@ -100,8 +100,8 @@ async def write(relay: Running, task: str, entries: list[tuple[str, State, Data]
         for seq, (name, state, data) in enumerate(entries, start=1)
     ]
     record = StoredTask(id=task, provider="wiro", model=PAYLOAD, created_at=1_734_513_809.0, input={}, metadata={})
-    await relay.context.journal.create(record, events[0])
-    await relay.context.journal.append(events[1:])
+    await relay.journal.create(record, events[0])
+    await relay.journal.append(events[1:])
 
 
 async def events_of(page: Page) -> list[Any]:

@@ -17,19 +17,11 @@ from relay.catalogue import catalogue
 from relay.catalogue.check import Offer, check
 from relay.errors import ConfigError, RequestError
 from relay.hub.cursor import parse_cursor
-from relay.web.api.bodies import (
-    AttachBody,
-    EventsQuery,
-    FileBody,
-    FolderBody,
-    ListQuery,
-    StartBody,
-    TagTokenBody,
-    TokenBody,
-    page_cursor,
-)
+from relay.web.api.file_bodies import FileBody, FolderBody
+from relay.web.api.task_bodies import AttachBody, StartBody, TagTokenBody, TokenBody
+from relay.web.api.task_queries import EventsQuery, ListQuery, page_cursor
 from relay.web.http.json_body import parse_object
-from relay.web.http.problems import of_validation
+from relay.web.http.problems import validation_error
 from relay.web.live.messages import MessageError, parse
 from tests.fuzz.target import Target, check_reportable
 
@@ -119,7 +111,7 @@ def allow_refusal(read: Callable[[], object]) -> None:
     except RequestError as error:
         check_reportable(error)
     except ValidationError as error:
-        check_reportable(of_validation(error))
+        check_reportable(validation_error(error))
 
 
 def body(data: bytes) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from relay.errors import Code, RequestError, UpstreamError
-from relay.web.http.problems import Problem, answer, of_upstream
+from relay.web.http.problems import request_problem, upstream_problem
 
 ODD = (
     b"null",
@@ -46,14 +46,10 @@ class Target:
         return f"<Target {self.name}>"
 
 
-def check_reportable(error: UpstreamError | RequestError | Problem) -> None:
+def check_reportable(error: UpstreamError | RequestError) -> None:
     """Assert that an error can be sent to the caller; one that cannot be encoded would become a 500."""
-    match error:
-        case Problem():
-            problem = error
-        case RequestError():
-            problem = Problem(code=error.code, detail=error.detail, fields=error.fields)
-        case UpstreamError():
-            problem = of_upstream(error, "a-task")
-    assert problem.code is not Code.INTERNAL
-    answer(problem)
+    assert error.code is not Code.INTERNAL
+    if isinstance(error, RequestError):
+        request_problem(error)
+    else:
+        upstream_problem(error, "a-task")

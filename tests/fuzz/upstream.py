@@ -20,7 +20,7 @@ from relay.providers.wiro import file_store
 from relay.providers.wiro import responses as wiro
 from relay.providers.wiro.frames import FrameError, parse
 from relay.providers.wiro.tools import parse_tool
-from relay.web.api.models import written
+from relay.web.api.models import to_response
 from tests.fuzz.target import Target, check_reportable
 
 NOW = 1_734_513_809.0
@@ -90,7 +90,7 @@ def wiro_tool(data: bytes) -> None:
     """Parse a description of a model; it must be presentable and usable for checking an input."""
     model = allow_refusal(lambda each: parse_tool(each, "owner/name"), answered(data))
     if model is not None:
-        shown = orjson.loads(orjson.dumps(written(model, available=True)))
+        shown = orjson.loads(orjson.dumps(to_response(model, available=True)))
         given = {each["name"]: each["default"] if each["default"] is not None else "1" for each in shown["inputs"]}
         sent, _ = check(model, given)
         orjson.dumps(sent)

@@ -1,4 +1,4 @@
-"""What a connection has to keep to, whoever has it: how many there may be, how slow one may be, that it speaks HTTP."""
+"""Limits on connections: their number, slow requests, malformed HTTP, and clients that vanish."""
 
 import asyncio
 import gzip
@@ -15,7 +15,7 @@ import pytest
 
 from relay.app import Running
 from relay.web.http import listener
-from relay.web.http.connection_counts import Crowd
+from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.file_descriptors import Descriptors
 
 Message = dict[str, Any]
@@ -25,14 +25,14 @@ Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial = Callable[..., AbstractAsyncContextManager[Line]]
 
 PATIENCE_S = 60.0
-"""What is awaited here comes at once, or never."""
+"""A generous timeout: what is awaited arrives at once or never."""
 
 IMAGE = "bytedance/text-to-image-seedream-v4"
 
 
 @asynccontextmanager
 async def held(relay: Running) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    """Have a task that does not end; gives a client with the key, and the task's address."""
+    """Start a task that does not end. Yields a client with the API key, and the task's path."""
     headers = {"Authorization": f"Bearer {relay.api_key}"}
     async with aiohttp.ClientSession(relay.url, headers=headers) as client:
         body = {"model": IMAGE, "input": {"prompt": "a cat [sandbox: hold_at=task_queue]"}}
@@ -41,13 +41,13 @@ async def held(relay: Running) -> AsyncIterator[tuple[aiohttp.ClientSession, str
 
 
 async def first_of(socket: aiohttp.ClientWebSocketResponse) -> str | int:
-    """Return the type of the first message, or the code of the close that came instead."""
+    """Return the type of the first message, or the close code if there is none."""
     message = await socket.receive()
     return str(orjson.loads(message.data)["type"]) if message.type is aiohttp.WSMsgType.TEXT else int(message.data)
 
 
 def problem_in(answer: bytes) -> Message:
-    """Return the problem of an answer that was read raw."""
+    """Parse the problem in the bytes of a response."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"application/problem+json" in head
     assert b"nosniff" in head
@@ -56,8 +56,8 @@ def problem_in(answer: bytes) -> Message:
     return problem
 
 
-async def test_an_address_has_so_many_viewers_over_both_wires(make_relay: MakeRelay) -> None:
-    """One more is 4004, or a stream that ends cleanly; another address gets in, and so does this one when one left."""
+async def test_viewers_of_an_address_are_limited_over_both_transports(make_relay: MakeRelay) -> None:
+    """A viewer beyond the limit is closed with 4004, or its stream ends. Other addresses are not affected."""
     async with make_relay(address_limit=2, trusted_proxies=("127.0.0.1",)) as relay, held(relay) as (client, task):
         mine, other = {"X-Forwarded-For": "203.0.113.7"}, {"X-Forwarded-For": "203.0.113.8"}
         stream = {"Accept": "text/event-stream"}
@@ -73,50 +73,50 @@ async def test_an_address_has_so_many_viewers_over_both_wires(make_relay: MakeRe
                 async with client.ws_connect(f"{task}/ws", headers=other) as others:
                     assert await first_of(others) == "snapshot"
             await first.close()
-            await condition(lambda: relay.context.viewers.size == 0)
+            await condition(lambda: relay.context.viewers.total == 0)
             async with client.ws_connect(f"{task}/ws", headers=mine) as again:
                 assert await first_of(again) == "snapshot"
 
 
-async def test_an_address_that_nobody_vouches_for_counts_for_nothing(make_relay: MakeRelay) -> None:
-    """Without a trusted proxy the header is the client's invention: a new one each time is still one address."""
+async def test_a_forwarded_address_without_a_trusted_proxy_is_ignored(make_relay: MakeRelay) -> None:
+    """A client could otherwise forge a new address for each connection."""
     async with make_relay(address_limit=1) as relay, held(relay) as (client, task):
         relay.context.viewers = Counting(10, 10)
         async with client.ws_connect(f"{task}/ws", headers={"X-Forwarded-For": "203.0.113.7"}) as socket:
             assert await first_of(socket) == "snapshot"
-        assert relay.context.viewers.asked == [None]  # loopback, as whom it came
+        assert relay.context.viewers.added == [None]  # the connection comes from loopback
 
 
-class Counting(Crowd):
-    """A crowd that remembers who asked."""
+class Counting(ConnectionCounts):
+    """Counts that record the addresses added."""
 
-    def __init__(self, limit: int, limit_of_one: int) -> None:
-        super().__init__(limit, limit_of_one)
-        self.asked: list[str | None] = []
+    def __init__(self, limit: int, address_limit: int) -> None:
+        super().__init__(limit, address_limit)
+        self.added: list[str | None] = []
 
-    def enter(self, who: str | None) -> bool:
-        self.asked.append(who)
-        return super().enter(who)
+    def add(self, address: str | None) -> bool:
+        self.added.append(address)
+        return super().add(address)
 
 
-async def test_the_relay_has_so_many_viewers(make_relay: MakeRelay) -> None:
-    """Viewers are counted as long as they watch and not as long as they leave."""
+async def test_viewers_are_limited_in_total(make_relay: MakeRelay) -> None:
+    """A viewer that was closed makes room at once."""
     async with make_relay(connection_limit=1) as relay, held(relay) as (client, task):
         async with client.ws_connect(f"{task}/ws") as first:
             assert await first_of(first) == "snapshot"
             for _ in range(5):
                 async with client.ws_connect(f"{task}/ws") as socket:
                     assert await first_of(socket) == 4004
-        await condition(lambda: relay.context.viewers.size == 0)
+        await condition(lambda: relay.context.viewers.total == 0)
         async with client.ws_connect(f"{task}/ws") as socket:
             assert await first_of(socket) == "snapshot"
 
 
-async def test_connections_beyond_the_limit_are_cut_off_and_those_within_are_served(
+async def test_connections_beyond_the_limit_are_closed(
     make_relay: MakeRelay, dial: Dial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They cost nothing but their closing, and when one has left there is room for the next."""
-    monkeypatch.setattr(listener, "OTHERS", 3)
+    """Those within the limit are served, and each that closes makes room for another."""
+    monkeypatch.setattr(listener, "API_CONNECTIONS", 3)
     async with make_relay(connection_limit=1) as relay, AsyncExitStack() as open_lines:
         lines = [await open_lines.enter_async_context(dial(relay)) for _ in range(4)]
         for _ in range(20):
@@ -130,9 +130,9 @@ async def test_connections_beyond_the_limit_are_cut_off_and_those_within_are_ser
             assert answer.status == 200
 
 
-async def test_an_address_has_so_many_connections(monkeypatch: pytest.MonkeyPatch, make_relay: MakeRelay) -> None:
-    """Who is no proxy and no part of this machine may have twice as many connections as viewers."""
-    monkeypatch.setattr(listener, "counted_as", lambda address, exempt: f"{address} of {exempt}")
+async def test_connections_of_an_address_are_limited(monkeypatch: pytest.MonkeyPatch, make_relay: MakeRelay) -> None:
+    """An address that is not a proxy or loopback may have twice as many connections as viewers."""
+    monkeypatch.setattr(listener, "counted_address", lambda address, exempt: f"{address} of {exempt}")
     async with make_relay(address_limit=1, trusted_proxies=("10.0.0.1",)) as relay, AsyncExitStack() as opened:
         sockets = [opened.enter_context(socket.socket()) for _ in range(3)]
         loop, address = asyncio.get_running_loop(), urlsplit(relay.url)
@@ -146,25 +146,25 @@ async def test_an_address_has_so_many_connections(monkeypatch: pytest.MonkeyPatc
 
 
 async def cut(sock: socket.socket) -> bool:
-    """Return whether the peer closed it, however it did."""
+    """Return whether the relay closed the connection."""
     try:
         return await asyncio.get_running_loop().sock_recv(sock, 1) == b""
     except ConnectionResetError:
         return True
 
 
-async def test_a_limit_that_the_system_does_not_allow_is_lowered(
+async def test_the_limit_is_lowered_to_what_the_system_allows(
     make_relay: MakeRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files are for the journal and the upstream, too: what is left of them is for connections."""
+    """A quarter of the descriptors stays reserved for the journal and the platforms."""
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (64, 400))
     monkeypatch.setattr(resource, "setrlimit", lambda _which, limits: asked.append(limits))
     async with make_relay() as relay:
         assert asked == [(400, 400)]
-        assert listener.room(relay.context.config, Descriptors(400)) == 300
-        wanted = relay.context.config.connection_limit + listener.OTHERS
-        assert listener.room(relay.context.config, Descriptors(100_000)) == wanted
+        assert listener.connection_limit(relay.context.config, Descriptors(400)) == 300
+        wanted = relay.context.config.connection_limit + listener.API_CONNECTIONS
+        assert listener.connection_limit(relay.context.config, Descriptors(100_000)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,14 @@ async def test_a_limit_that_the_system_does_not_allow_is_lowered(
         b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\n",
     ],
 )
-async def test_who_does_not_finish_a_request_is_cut_off(make_relay: MakeRelay, dial: Dial, said: bytes) -> None:
-    """Silent from the beginning, in the middle of a line, of the head, or of the second request."""
+async def test_an_unfinished_request_times_out(make_relay: MakeRelay, dial: Dial, said: bytes) -> None:
+    """The client stops at the beginning, in a line, in the headers, or in a second request."""
     async with make_relay(idle_s=0.2) as relay, dial(relay, said) as (reader, _):
         await asyncio.wait_for(reader.read(), PATIENCE_S)
 
 
-async def test_who_sends_a_head_byte_by_byte_is_cut_off(make_relay: MakeRelay, dial: Dial) -> None:
-    """Each byte is in time, and the head never ends: what counts is the whole of it."""
+async def test_headers_that_trickle_time_out(make_relay: MakeRelay, dial: Dial) -> None:
+    """The timeout is for the headers as a whole, not for each byte."""
     async with make_relay(idle_s=0.3) as relay, dial(relay, b"GET /livez HTTP/1.1\r\nX: ") as (reader, writer):
         over = asyncio.create_task(reader.read())
         async with asyncio.timeout(PATIENCE_S):
@@ -194,8 +194,8 @@ async def test_who_sends_a_head_byte_by_byte_is_cut_off(make_relay: MakeRelay, d
 
 
 @pytest.mark.parametrize("kind", ["json", "form", "file"])
-async def test_a_body_that_does_not_go_on_is_a_400(make_relay: MakeRelay, dial: Dial, kind: str) -> None:
-    """The answer says so, and no place is kept for the rest."""
+async def test_a_body_that_pauses_is_a_400(make_relay: MakeRelay, dial: Dial, kind: str) -> None:
+    """The message says that it was too slow, and the spool is empty."""
     path, content_type, body = {
         "json": ("/v1/tasks", "application/json", b'{"model":'),
         "form": ("/v1/tasks", "multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="task"'),
@@ -217,7 +217,7 @@ async def test_a_body_that_does_not_go_on_is_a_400(make_relay: MakeRelay, dial: 
 
 
 async def test_a_body_that_trickles_is_a_400(make_relay: MakeRelay, dial: Dial) -> None:
-    """Each byte is in time; the whole would take hours."""
+    """Each byte arrives in time, but the rate is below the minimum."""
     async with make_relay(body_silence_s=0.3) as relay:
         head = (
             f"POST /v1/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {relay.api_key}\r\n"
@@ -241,10 +241,10 @@ async def test_a_body_that_trickles_is_a_400(make_relay: MakeRelay, dial: Dial) 
         b"Content-Encoding: deflate\r\nContent-Length: 3\r\n\r\nxyz",
     ],
 )
-async def test_a_body_that_is_framed_wrongly_is_a_400(
+async def test_a_malformed_body_is_a_400(
     make_relay: MakeRelay, dial: Dial, head: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is the sender's fault and no fault of ours: it is answered, and leaves no traceback in the log."""
+    """It is answered and logged without a traceback."""
     start = b"POST /v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "
     async with (
         make_relay(body_silence_s=0.1) as relay,
@@ -255,8 +255,8 @@ async def test_a_body_that_is_framed_wrongly_is_a_400(
     assert caplog.text == ""
 
 
-async def test_a_small_body_that_unpacks_to_a_large_one_is_a_413(client: aiohttp.ClientSession) -> None:
-    """What counts is what we would hold."""
+async def test_a_compressed_body_is_limited_by_its_decompressed_size(client: aiohttp.ClientSession) -> None:
+    """The limit is for what the relay holds in memory."""
     body = gzip.compress(b'{"model":"' + b" " * 10_000_000)
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     async with client.post("/v1/tasks", data=body, headers=headers) as answer:
@@ -277,16 +277,16 @@ async def test_a_small_body_that_unpacks_to_a_large_one_is_a_413(client: aiohttp
     ],
     ids=["TLS", "a word", "a version", "a header", "a null", "a long path", "a long header", "many headers"],
 )
-async def test_what_is_no_http_is_answered_with_a_problem(relay: Running, dial: Dial, said: bytes) -> None:
-    """400 as for everything else that is malformed; the answer repeats nothing of it, and the connection ends."""
+async def test_malformed_http_is_answered_with_a_problem(relay: Running, dial: Dial, said: bytes) -> None:
+    """It is a 400 that quotes nothing of the request, and the connection is closed."""
     async with dial(relay, said) as (reader, _):
         problem = problem_in(await asyncio.wait_for(reader.read(), PATIENCE_S))
     assert problem["code"] == "invalid_request"
     assert "xxx" not in problem["detail"]
 
 
-async def test_every_connection_notices_a_peer_that_is_gone(relay: Running) -> None:
-    """Half-open, or not reading: the system cuts it off after a minute, for it was told so before it was accepted."""
+async def test_every_connection_has_a_timeout_for_unacknowledged_data(relay: Running) -> None:
+    """The kernel closes half-open connections after a minute. They inherit the option when they are accepted."""
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is None:
         pytest.skip("this system cannot")
@@ -307,7 +307,7 @@ async def test_every_connection_notices_a_peer_that_is_gone(relay: Running) -> N
 
 
 async def condition(holds: Callable[[], bool]) -> None:
-    """Wait until it holds."""
+    """Wait until the condition holds."""
     async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110 -- nobody tells
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What answers, logs and caches keep of what a caller sends: neither secrets nor more of the server than its name."""
+"""Responses, logs and caches contain no secrets and no versions."""
 
 import re
 from collections.abc import Callable
@@ -37,7 +37,7 @@ SECRET = "eyJhbGciOiJIUzI1NiJ9.SECRET-IN-A-PATH.c2lnbmF0dXJl"
 async def test_a_path_is_logged_as_its_route(
     make_relay: MakeRelay, capfd: pytest.CaptureFixture[str], method: str, path: str, logged: str
 ) -> None:
-    """What somebody writes into it may be a key or a token; the answer does not repeat it either."""
+    """A path may contain a key or a token. Neither the log nor the response repeats it."""
     async with (
         make_relay(public_url="https://example.com/relay") as relay,
         aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {relay.api_key}"}) as client,
@@ -53,14 +53,14 @@ async def test_a_path_is_logged_as_its_route(
 @pytest.mark.parametrize(
     "path", ["/", "/livez", "/v1/tasks", "/nothing", "/static/pages/dashboard.js", "/t/x", "/openapi.json"]
 )
-async def test_the_server_tells_its_name_and_no_version(relay: Running, path: str) -> None:
-    """Versions of Python and aiohttp help nobody but an attacker."""
+async def test_the_server_header_has_no_version(relay: Running, path: str) -> None:
+    """Versions of Python and aiohttp would only help attackers."""
     async with aiohttp.ClientSession(relay.url) as client, client.get(path) as answer:
         assert answer.headers.getall("Server") == ["relay"]
 
 
-async def test_what_a_credential_opens_is_kept_in_no_cache(relay: Running) -> None:
-    """However it came, and whatever the answer is."""
+async def test_responses_to_credentials_are_not_cached(relay: Running) -> None:
+    """Wherever the credential is, and whatever the status is."""
     headers = {"Authorization": f"Bearer {relay.api_key}"}
     async with aiohttp.ClientSession(relay.url) as client:
         async with client.post("/v1/tasks", json=HELD, headers=headers) as answer:
@@ -79,7 +79,7 @@ async def test_what_a_credential_opens_is_kept_in_no_cache(relay: Running) -> No
 
 
 async def test_an_idempotency_key_belongs_to_an_api_key(make_relay: MakeRelay) -> None:
-    """Another key with the same body gets a task of its own, and not the first one's token."""
+    """The same request with another API key starts another task and does not return the first one's token."""
     async with make_relay(api_keys=KEYS) as relay, aiohttp.ClientSession(relay.url) as client:
         made = []
         for key in (*KEYS, KEYS[0]):
@@ -90,13 +90,15 @@ async def test_an_idempotency_key_belongs_to_an_api_key(make_relay: MakeRelay) -
         assert made[0] == made[2] != made[1]
 
 
-async def test_a_claim_of_an_older_store_still_counts(make_relay: MakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start that is repeated across an upgrade is not sent twice."""
+async def test_an_idempotency_key_of_an_older_store_is_found(
+    make_relay: MakeRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that is retried after an upgrade starts no second task."""
     async with make_relay(api_keys=KEYS) as relay, aiohttp.ClientSession(relay.url) as client:
         headers = {"Authorization": f"Bearer {KEYS[0]}", "Idempotency-Key": "order-1"}
         async with client.post("/v1/tasks", json=HELD, headers=headers) as answer:
             task = (await answer.json())["task"]["id"]
-        journal = relay.context.journal
+        journal = relay.journal
         find = journal.find_claim
 
         async def as_it_was(key: str) -> Claim | None:

@@ -1,4 +1,4 @@
-"""Callbacks and addresses: nobody guesses a hook, a replay does no harm, no address that somebody gives is called."""
+"""Callback URLs cannot be guessed, replays have no effect, and URLs from outside are never requested."""
 
 import ast
 import asyncio
@@ -24,14 +24,14 @@ IMAGE = "bytedance/text-to-image-seedream-v4"
 PATIENCE_S = 60.0
 
 CALLERS = {"providers/http.py", "providers/wiro/socket.py"}
-"""What opens connections: to the addresses of the settings, and to no others."""
+"""The modules that open connections, only to the hosts in the settings."""
 
 WAYS_OUT = {
     *("ClientSession", "TCPConnector", "request", "connect", "unix_connect", "urlopen", "urlretrieve"),
     *("HTTPConnection", "HTTPSConnection", "open_connection", "create_connection", "create_datagram_endpoint"),
     *("sock_connect", "connect_ex", "open_unix_connection", "getaddrinfo", "create_subprocess_exec", "Popen"),
 }
-"""By which names Python's and our libraries reach out."""
+"""Names in libraries that open connections."""
 
 ELSEWHERE = {
     *(("journal/sqlite/database.py", "connect"), ("journal/sqlite/checkpoints.py", "connect")),  # SQLite's, to a file
@@ -41,7 +41,7 @@ ELSEWHERE = {
 
 
 def called(path: Path) -> Iterator[str]:
-    """Yield the last name of everything that a module calls, or makes a kind of its own from."""
+    """Yield the last name of everything that a module calls or subclasses."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
@@ -52,8 +52,8 @@ def called(path: Path) -> Iterator[str]:
                 pass
 
 
-def test_only_the_providers_reach_out() -> None:
-    """Two modules open connections. Whatever else gets an address can show it or pass it on, and not call it."""
+def test_only_the_providers_open_connections() -> None:
+    """Other modules can show a URL or pass it on, but not request it."""
     folder = Path(package.__file__).parent
     reaching = {
         (str(path.relative_to(folder)), name)
@@ -66,7 +66,7 @@ def test_only_the_providers_reach_out() -> None:
 
 
 async def test_a_redirect_is_not_followed(make_relay: MakeRelay) -> None:
-    """A platform that sends us elsewhere sends us nowhere."""
+    """A platform cannot redirect the relay to another host."""
     heard: list[object] = []
     trap = await asyncio.start_server(lambda reader, writer: heard.append(reader), "127.0.0.1", 0)
     bait = f"http://127.0.0.1:{trap.sockets[0].getsockname()[1]}/bait"
@@ -88,8 +88,8 @@ async def test_a_redirect_is_not_followed(make_relay: MakeRelay) -> None:
     assert heard == []
 
 
-async def test_no_address_that_anybody_gives_is_called(make_relay: MakeRelay, sandbox: Sandbox) -> None:
-    """In an input, in metadata, in a callback, as a model's name, in headers: a trap at that address hears nothing."""
+async def test_urls_of_clients_are_not_requested(make_relay: MakeRelay, sandbox: Sandbox) -> None:
+    """URLs in inputs, metadata, callbacks, model names and headers: a server there gets no request."""
     heard: list[object] = []
     trap = await asyncio.start_server(lambda reader, writer: heard.append(reader), "127.0.0.1", 0)
     bait = f"http://127.0.0.1:{trap.sockets[0].getsockname()[1]}/bait.png"
@@ -118,17 +118,17 @@ async def test_no_address_that_anybody_gives_is_called(make_relay: MakeRelay, sa
 
 
 @pytest.mark.parametrize("model", ["../Task", "a/..", "./b", "a/.b", "..", "a/b/c", "a/b?c", "a/%2e%2e", "a\\b/c"])
-async def test_a_model_whose_name_could_lead_to_another_call_is_refused_at_once(
+async def test_a_model_name_that_could_address_another_call_is_rejected(
     client: aiohttp.ClientSession, sandbox: Sandbox, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It becomes part of an address: nobody asks the platform whether it has such a model."""
+    """The name is part of a URL of the platform, so the platform is not asked."""
     monkeypatch.setattr(Models, "check", None)
     async with client.post("/v1/tasks", json={"model": model, "input": {}}) as answer:
         assert (answer.status, [wrong["field"] for wrong in (await answer.json())["errors"]]) == (422, ["model"])
 
 
 def test_a_hook_has_more_than_128_random_bits() -> None:
-    """Whoever tries a million a second needs longer than there is time; ids are of the same kind."""
+    """They cannot be guessed. Task ids have the same form."""
     assert ids.ID_LENGTH * math.log2(len(ids.ALPHABET)) > 128
     assert len(set(ids.ALPHABET)) == len(ids.ALPHABET)
     words = {ids.random_id() for _ in range(1000)}
@@ -137,10 +137,10 @@ def test_a_hook_has_more_than_128_random_bits() -> None:
         assert len({word[place] for word in words}) == len(ids.ALPHABET)
 
 
-async def test_a_callback_that_is_sent_again_and_again_changes_nothing(
+async def test_repeated_callbacks_change_nothing(
     client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
 ) -> None:
-    """The task has ended: nothing is written, and its platform is not even asked."""
+    """After the end of the task, nothing is written and the platform is not asked."""
     async with client.post("/v1/tasks", json={"model": IMAGE, "input": {"prompt": "a cat"}}) as answer:
         task = (await answer.json())["task"]["id"]
     async with client.get(f"/v1/tasks/{task}/events", headers={"Accept": "text/event-stream"}) as answer:
@@ -160,8 +160,8 @@ async def test_a_callback_that_is_sent_again_and_again_changes_nothing(
 
 
 @pytest.mark.parametrize("word", ["x", "a" * 26])
-async def test_of_a_callback_to_nobody_no_body_is_read(relay: Running, dial: Dial, word: str) -> None:
-    """A stranger could have us hold as many bodies as there are connections."""
+async def test_the_body_of_an_unknown_callback_is_not_read(relay: Running, dial: Dial, word: str) -> None:
+    """A stranger could otherwise fill the memory with bodies."""
     head = f"POST /hooks/wiro/{word} HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n"
     async with dial(relay, head.encode()) as (reader, _):
         answer = await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE_S)
@@ -169,16 +169,16 @@ async def test_of_a_callback_to_nobody_no_body_is_read(relay: Running, dial: Dia
 
 
 @pytest.mark.parametrize("path", ["/v1/tasks", "/v1/tasks/attach", "/v1/files", "/v1/folders", "/v1/tokens"])
-async def test_of_a_caller_without_a_key_no_body_is_read(relay: Running, dial: Dial, path: str) -> None:
-    """Who may not is told so before anything is taken in."""
+async def test_the_body_of_a_request_without_a_key_is_not_read(relay: Running, dial: Dial, path: str) -> None:
+    """The request is rejected before its body."""
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2000000\r\n\r\n"
     async with dial(relay, head.encode()) as (reader, _):
         answer = await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE_S)
     assert answer.startswith(b"HTTP/1.1 401 ")
 
 
-async def test_a_cookie_authorises_nothing_and_none_is_set(relay: Running) -> None:
-    """So a foreign page has nothing to ride on: a browser sends no Authorization by itself."""
+async def test_cookies_are_not_used(relay: Running) -> None:
+    """Cross-site requests carry no credential, because browsers do not send `Authorization` by themselves."""
     token, _ = relay.context.access.mint_tag("shop", scope="view", ttl_s=60)
     cookies = {name: value for value in (relay.api_key, token) for name in ("token", "key", "authorization")}
     async with aiohttp.ClientSession(relay.url, cookies=cookies) as browser:
@@ -188,14 +188,14 @@ async def test_a_cookie_authorises_nothing_and_none_is_set(relay: Running) -> No
                 assert "Set-Cookie" not in answer.headers
 
 
-async def test_a_callback_with_a_slash_at_its_end_is_heard(
+async def test_a_callback_url_may_end_with_a_slash(
     relay: Running, client: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A platform or a proxy may add one; a word that is none is unknown with it, too."""
+    """A platform or a proxy may add one. An unknown secret is still unknown."""
     body = {"model": IMAGE, "input": {"prompt": "a cat [sandbox: hold_at=task_queue]"}}
     async with client.post("/v1/tasks", json=body) as answer:
         task = (await answer.json())["task"]["id"]
-    record = await relay.context.journal.stored_task(task)
+    record = await relay.journal.stored_task(task)
     assert record is not None
     async with client.post(f"/hooks/wiro/{record.hook}/", json={}) as answer:
         assert (answer.status, await answer.json()) == (200, {"code": 200, "msg": "success"})
@@ -206,10 +206,10 @@ async def test_a_callback_with_a_slash_at_its_end_is_heard(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
 @pytest.mark.parametrize("slash", ["", "/"])
-async def test_another_method_on_a_hook_is_told_which_one_to_use(
+async def test_another_method_on_a_callback_url_is_a_405(
     client: aiohttp.ClientSession, method: str, slash: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """405 with Allow, and a line in the log of an ordinary level: the callback is lost otherwise without a word."""
+    """It has `Allow` and is logged at level info, because a platform may be misconfigured."""
     async with client.request(method, f"/hooks/wiro/word{slash}") as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
         if method != "HEAD":

@@ -1,4 +1,4 @@
-"""How much one client may say and one key may do: over it there is a clear answer, and others notice nothing."""
+"""Rate limits by API key, by viewer token and by connection. Other clients are not affected."""
 
 import asyncio
 import hmac
@@ -16,8 +16,8 @@ from relay.backoff import Bucket
 from relay.errors import RequestError
 from relay.sandbox import Sandbox
 from relay.tasks.stopper import STOPS_AT_ONCE
-from relay.web.http import rate_limits as rates
-from relay.web.http.rate_limits import Rate
+from relay.web.http import rate_limits
+from relay.web.http.rate_limits import RateLimit
 
 Message = dict[str, Any]
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
@@ -31,7 +31,7 @@ def bearer(key: str) -> dict[str, str]:
 
 
 async def too_many(answer: aiohttp.ClientResponse) -> bool:
-    """Return whether it is the answer for who asked too often, which says when to come back."""
+    """Return whether a response is a rate limit problem with `Retry-After`."""
     if answer.status != 429:
         return False
     assert (await answer.json())["code"] == "rate_limited"
@@ -39,8 +39,8 @@ async def too_many(answer: aiohttp.ClientResponse) -> bool:
     return True
 
 
-async def test_a_key_starts_only_so_many_tasks_a_minute(make_relay: MakeRelay) -> None:
-    """Starts, attachments and uploads are counted together, before anything is read; another key has its own count."""
+async def test_starts_are_limited_by_key(make_relay: MakeRelay) -> None:
+    """Starts, attachments and uploads count together, before their bodies are read. Each key has its own limit."""
     async with make_relay(start_rate=2, api_keys=KEYS) as relay, aiohttp.ClientSession(relay.url) as client:
         for _ in range(2):
             async with client.post("/v1/tasks", json=TASK, headers=bearer(KEYS[0])) as answer:
@@ -54,8 +54,8 @@ async def test_a_key_starts_only_so_many_tasks_a_minute(make_relay: MakeRelay) -
             assert len((await answer.json())["tasks"]) == 3
 
 
-async def test_a_key_mints_only_so_many_tokens_a_minute(make_relay: MakeRelay) -> None:
-    """For a task or for a tag: it is one count, and not that of starts."""
+async def test_minted_tokens_are_limited_by_key(make_relay: MakeRelay) -> None:
+    """Tokens for tasks and tags count together, apart from starts."""
     async with (
         make_relay(mint_rate=2, api_keys=KEYS) as relay,
         aiohttp.ClientSession(relay.url, headers=bearer(KEYS[1])) as client,
@@ -71,8 +71,8 @@ async def test_a_key_mints_only_so_many_tokens_a_minute(make_relay: MakeRelay) -
                 assert await too_many(answer), path
 
 
-async def test_each_of_several_keys_opens_everything(make_relay: MakeRelay) -> None:
-    """Keys are rotated by having two for a while; what is no key of them is none."""
+async def test_each_of_several_keys_allows_everything(make_relay: MakeRelay) -> None:
+    """Two keys are valid while keys are rotated. Parts of a key are not valid."""
     async with make_relay(api_keys=KEYS) as relay, aiohttp.ClientSession(relay.url) as client:
         for key, status in ((KEYS[0], 200), (KEYS[1], 200), (",".join(KEYS), 401), (KEYS[0][:-1], 401)):
             async with client.get("/v1/tasks", headers=bearer(key)) as answer:
@@ -80,7 +80,7 @@ async def test_each_of_several_keys_opens_everything(make_relay: MakeRelay) -> N
 
 
 def test_a_key_is_compared_with_every_key_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How long it takes tells neither how much of it is right nor which of the keys it is."""
+    """The time discloses neither how much of a key is right nor which key it is."""
     compared: list[tuple[bytes, bytes]] = []
 
     def compare(one: bytes, other: bytes) -> bool:
@@ -97,8 +97,10 @@ def test_a_key_is_compared_with_every_key_in_constant_time(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("many", [True, False], ids=["many", "one"])
 @pytest.mark.parametrize("what", ["messages", "pings", "pongs"])
-async def test_who_says_too_much_is_closed_with_4505(make_relay: MakeRelay, many: bool, what: str) -> None:
-    """Whatever it says: a flood of pings costs as much as one of messages."""
+async def test_a_client_that_sends_too_many_frames_is_closed_with_4505(
+    make_relay: MakeRelay, many: bool, what: str
+) -> None:
+    """Pings count like messages."""
     async with (
         make_relay(message_rate=0.5) as relay,
         aiohttp.ClientSession(relay.url, headers=bearer(relay.api_key)) as client,
@@ -122,21 +124,21 @@ async def test_who_says_too_much_is_closed_with_4505(make_relay: MakeRelay, many
         assert len([each for each in said if each.type is aiohttp.WSMsgType.PONG]) == (5 if what == "pings" else 0)
 
 
-async def test_a_ping_is_answered_with_what_it_said(client: aiohttp.ClientSession) -> None:
-    """RFC 6455 section 5.5.3: pongs are ours to send, since pings are ours to count."""
+async def test_a_pong_has_the_payload_of_its_ping(client: aiohttp.ClientSession) -> None:
+    """https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3. The relay answers pings itself in order to count them."""
     async with client.ws_connect("/v1/ws", autoping=False) as socket:
         await socket.ping(b"are you there")
         answer = await socket.receive()
     assert (answer.type, answer.data) == (aiohttp.WSMsgType.PONG, b"are you there")
 
 
-async def test_the_log_says_once_a_minute_that_viewers_are_refused(
+async def test_refused_viewers_are_logged_once_a_minute(
     make_relay: MakeRelay, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A flood of refusals is none of lines, and one line names somebody."""
+    """A flood of refusals does not flood the log. The line has the address of a client."""
     async with make_relay(connection_limit=1, log_format="json") as relay:
         relay.context.viewers._limit = 0
-        relay.context.complaints = Bucket(1, 1e-9, relay.context.clock())
+        relay.context.refused_log = Bucket(1, 1e-9, relay.context.clock())
         async with aiohttp.ClientSession(relay.url, headers=bearer(relay.api_key)) as client:
             for _ in range(5):
                 async with client.ws_connect("/v1/ws") as socket:
@@ -144,8 +146,8 @@ async def test_the_log_says_once_a_minute_that_viewers_are_refused(
     assert capfd.readouterr().out.count("viewers.refused") == 1
 
 
-async def test_one_connection_subscribes_to_so_many_tasks_and_tags_together(make_relay: MakeRelay) -> None:
-    """A tag counts as a task does."""
+async def test_subscriptions_of_a_connection_are_limited(make_relay: MakeRelay) -> None:
+    """Tasks and tags count together."""
     async with (
         make_relay(subscription_limit=2) as relay,
         aiohttp.ClientSession(relay.url, headers=bearer(relay.api_key)) as client,
@@ -157,10 +159,10 @@ async def test_one_connection_subscribes_to_so_many_tasks_and_tags_together(make
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "in a loop"])
-async def test_however_often_a_task_is_canceled_its_platform_is_asked_seldom(
+async def test_repeated_cancels_do_not_reach_the_platform(
     make_relay: MakeRelay, sandbox: Sandbox, at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A viewer's token must not use up the rate limit of the account; each caller learns what the platform said."""
+    """Viewers must not use up the rate limit of the account. Each caller gets the platform's answer."""
     async with make_relay(cancel_rate=1000) as relay, aiohttp.ClientSession(relay.url) as client:
         body = {"model": TASK["model"], "input": {"prompt": "a cat [sandbox: hold_at=task_start, kill_error=later]"}}
         async with client.post("/v1/tasks", json=body, headers=bearer(relay.api_key)) as answer:
@@ -195,10 +197,8 @@ async def test_however_often_a_task_is_canceled_its_platform_is_asked_seldom(
         assert truth.details_read - read <= 20
 
 
-async def test_however_often_the_platform_calls_back_its_record_is_read_seldom(
-    make_relay: MakeRelay, sandbox: Sandbox
-) -> None:
-    """Callbacks are hints: one look serves all that come meanwhile, and the last of them is followed by a look."""
+async def test_repeated_callbacks_read_the_record_once(make_relay: MakeRelay, sandbox: Sandbox) -> None:
+    """One read serves all callbacks that arrive before it, and a read follows the last one."""
     async with (
         make_relay(public_url="http://relay.example/") as relay,
         aiohttp.ClientSession(relay.url, headers=bearer(relay.api_key)) as client,
@@ -216,8 +216,8 @@ async def test_however_often_the_platform_calls_back_its_record_is_read_seldom(
         assert follower._extra_checks.pending
 
 
-async def test_viewers_cancel_only_so_often_a_minute(make_relay: MakeRelay) -> None:
-    """A tag's token could stop thousands of tasks at once, in thousands of calls; an API key may."""
+async def test_cancels_of_viewers_are_limited(make_relay: MakeRelay) -> None:
+    """A tag token could otherwise cancel thousands of tasks. API keys are not limited."""
     async with make_relay(cancel_rate=2) as relay, aiohttp.ClientSession(relay.url) as client:
         tasks = []
         for _ in range(4):
@@ -235,15 +235,15 @@ async def test_viewers_cancel_only_so_often_a_minute(make_relay: MakeRelay) -> N
                 assert answer.status == 202
 
 
-def test_a_rate_forgets_those_that_have_not_asked_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tokens can name any number of tags."""
-    monkeypatch.setattr(rates, "MOST_BUCKETS", 3)
-    rate = Rate(60, "calls")
+def test_full_buckets_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory stays bounded although viewer tokens can name any number of tags."""
+    monkeypatch.setattr(rate_limits, "MAX_BUCKETS", 3)
+    limit = RateLimit(60, "calls", "API key")
     for number in range(100):
-        rate.spend(number, now=2.0 * number)
-    assert len(rate._buckets) <= 3
+        limit.spend(number, now=2.0 * number)
+    assert len(limit._buckets) <= 3
     for _ in range(59):
-        rate.spend(99, now=198.0)
+        limit.spend(99, now=198.0)
     with pytest.raises(RequestError) as caught:
-        rate.spend(99, now=198.0)
-    assert caught.value.detail == "Rate limit exceeded: 60 calls a minute. Retry in 1 s."
+        limit.spend(99, now=198.0)
+    assert caught.value.detail == "Rate limit exceeded: 60 calls per minute per API key. Retry in 1 s."

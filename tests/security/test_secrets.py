@@ -1,4 +1,4 @@
-"""A whole run with every secret there is: in nothing that anybody can be shown is one of them."""
+"""No secret appears in any response, stream, page or `repr` of a run that uses all of them."""
 
 import gc
 from collections.abc import Callable
@@ -20,21 +20,21 @@ STREAM = {"Accept": "text/event-stream"}
 
 
 async def told(client: aiohttp.ClientSession, method: str, path: str, **arguments: object) -> str:
-    """Make a call and return all of its answer, head and body."""
+    """Make a request and return the whole response, headers and body."""
     async with client.request(method, path, **arguments) as answer:  # type: ignore[arg-type] # handed through
         return f"{answer.status} {dict(answer.headers)} {await answer.text()}"
 
 
 async def watched(client: aiohttp.ClientSession, path: str) -> str:
-    """Return all that a WebSocket says to its end."""
+    """Return all messages of a WebSocket until it closes."""
     async with client.ws_connect(path) as socket:
         return " ".join([str(message.data) async for message in socket])
 
 
-async def test_no_secret_is_in_any_answer_page_stream_or_representation(
+async def test_no_secret_is_in_any_response_page_stream_or_repr(
     make_relay: MakeRelay, sandbox: Sandbox, unused_tcp_port: int
 ) -> None:
-    """Good calls and bad ones on both platforms, with callbacks; and what every object of ours says of itself."""
+    """Valid and invalid calls on both platforms, with callbacks, and the `repr` of every object of the relay."""
     settings = {
         "api_keys": KEYS,
         "token_secret": TOKEN_SECRET,
@@ -59,7 +59,7 @@ async def test_no_secret_is_in_any_answer_page_stream_or_representation(
         *_, held = sandbox.tasks.values()
         said.append(await told(client, "POST", "/v1/tasks/attach", json={"socket_token": held.token}))
         said.append(await told(client, "POST", "/v1/tasks/attach", json={"socket_token": f"x{held.token}"}))
-        tasks = [place.id for place in await relay.context.journal.page(Filter(), after=None, limit=100)]
+        tasks = [place.id for place in await relay.journal.page(Filter(), after=None, limit=100)]
         records = [await relay.context.tasks.stored_task(task) for task in tasks]
         live = [repr(each) for each in ours()]  # while everything is at work
         for record in records:
@@ -88,7 +88,7 @@ async def test_no_secret_is_in_any_answer_page_stream_or_representation(
 
 
 def ours() -> list[object]:
-    """Return every object of the relay's that there is, but for those of the sandbox."""
+    """Return all live objects of the relay except those of the sandbox."""
     found: list[object] = []
     for each in gc.get_objects():
         home = str(type(each).__module__)

@@ -67,12 +67,12 @@ async def begun(client: aiohttp.ClientSession, **given: Any) -> str:
 async def until(relay: Running, task: str, condition: Callable[[Snapshot], object]) -> Snapshot:
     """Wait until a condition holds for a task's committed state."""
     changed = asyncio.Event()
-    stop = relay.context.journal.listen(lambda _entries: changed.set())
+    stop = relay.journal.listen(lambda _entries: changed.set())
     try:
         async with asyncio.timeout(WAIT_S):
             while True:
                 changed.clear()
-                snapshot = await relay.context.journal.snapshot(task)
+                snapshot = await relay.journal.snapshot(task)
                 if snapshot is not None and condition(snapshot):
                     return snapshot
                 await changed.wait()
@@ -92,7 +92,7 @@ def done_of(snapshot: Snapshot) -> Done:
 
 async def log_of(relay: Running, task: str) -> list[Event]:
     """Return a task's whole log."""
-    history = await relay.context.journal.read(task, after=0, limit=1000)
+    history = await relay.journal.read(task, after=0, limit=1000)
     return [entry.event for entry in history.entries]
 
 

@@ -29,7 +29,7 @@ def request(prompt: str = "a cat") -> Start:
 
 async def committed(relay: Running, task: str) -> Snapshot:
     """Return a task's committed state."""
-    snapshot = await relay.context.journal.snapshot(task)
+    snapshot = await relay.journal.snapshot(task)
     assert snapshot is not None
     return snapshot
 
@@ -37,7 +37,7 @@ async def committed(relay: Running, task: str) -> Snapshot:
 async def reached(relay: Running, task: str, condition: Callable[[Snapshot], bool]) -> Snapshot:
     """Wait until a condition holds for a task's committed state, and return that state."""
     changed = asyncio.Event()
-    stop = relay.context.journal.listen(lambda _appended: changed.set())
+    stop = relay.journal.listen(lambda _appended: changed.set())
     try:
         async with asyncio.timeout(WAIT_S):
             while not condition(snapshot := await committed(relay, task)):

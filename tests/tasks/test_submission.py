@@ -356,7 +356,7 @@ class TestQueue:
         second = await relay.context.tasks.start(request("two"))
         await release(sandbox, first.snapshot.upstream_id)
         await ended(relay, second.snapshot.id)
-        history = await relay.context.journal.read(second.snapshot.id, after=0, limit=50)
+        history = await relay.journal.read(second.snapshot.id, after=0, limit=50)
         events = [entry.event for entry in history.entries]
         sent = next(number for number, event in enumerate(events) if event.type == "submitted")
         before = events[sent - 1]

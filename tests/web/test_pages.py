@@ -1,4 +1,4 @@
-"""The pages and the documents about the relay: what a browser may do with them, and that they are true."""
+"""Pages, static files, health checks and the OpenAPI document."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from relay.app import Running
-from relay.web.api.contract import CALLS
+from relay.web.api.routes import ROUTES
 from relay.web.application import application
 from relay.web.http.problems import STATUS
 from relay.web.pages import FILES, STATIC
@@ -19,10 +19,10 @@ PAGES = {"/": "'none'", "/t/x": "'none'", "/inspect/x": "'none'", "/embed/x": "'
 
 
 @pytest.mark.parametrize(("path", "ancestors"), PAGES.items())
-async def test_a_page_may_load_and_be_embedded_only_as_its_policy_says(
+async def test_the_content_security_policy_of_a_page(
     client: aiohttp.ClientSession, relay: Running, path: str, ancestors: str
 ) -> None:
-    """Scripts and styles of our own, pictures from where the operator allows, and no frame but the one for it."""
+    """Scripts and styles of the relay, media of configured sources, and frames of other sites for `/embed` only."""
     async with client.get(path) as answer:
         policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["Content-Security-Policy"].split(";"))
         html = await answer.text()
@@ -39,8 +39,8 @@ async def test_a_page_may_load_and_be_embedded_only_as_its_policy_says(
     assert not re.search(r"<script>|<style>|\son\w+=|\sstyle=", html)
 
 
-async def test_every_static_file_can_be_had_from_any_page_and_is_asked_for_anew(client: aiohttp.ClientSession) -> None:
-    """Somebody else's page imports the element; two versions of our modules never mix."""
+async def test_static_files_are_shared_with_all_origins_and_revalidated(client: aiohttp.ClientSession) -> None:
+    """Pages of other sites import the element, and modules of two versions are never mixed."""
     assert "relay.js" in FILES
     for name in FILES:
         async with client.get(f"/static/{name}", headers={"Origin": "https://else.example"}) as answer:
@@ -53,8 +53,8 @@ async def test_every_static_file_can_be_had_from_any_page_and_is_asked_for_anew(
             assert answer.status == 304
 
 
-async def test_a_module_has_the_type_that_browsers_insist_on(client: aiohttp.ClientSession) -> None:
-    """A module of another type is not run."""
+async def test_a_module_has_a_javascript_content_type(client: aiohttp.ClientSession) -> None:
+    """Browsers do not run modules of another type."""
     async with client.get("/static/relay.js") as answer:
         assert answer.content_type in ("text/javascript", "application/javascript")
 
@@ -62,7 +62,7 @@ async def test_a_module_has_the_type_that_browsers_insist_on(client: aiohttp.Cli
 async def test_an_allowed_origin_gets_exactly_its_own_cors_headers(
     client: aiohttp.ClientSession, relay: Running
 ) -> None:
-    """The preflight and the call name that origin and no other; a foreign one is refused and named nowhere."""
+    """The preflight and the response have that origin only. An origin that is not allowed is rejected without them."""
     parts, origin = relay.context, "https://app.example"
     parts.config = parts.config.model_copy(update={"allowed_origins": (origin,)})
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
@@ -88,10 +88,10 @@ async def test_an_allowed_origin_gets_exactly_its_own_cors_headers(
                 assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-async def test_ready_says_no_while_draining_and_live_says_yes(
+async def test_a_draining_relay_is_live_but_not_ready(
     client: aiohttp.ClientSession, relay: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A balancer stops sending tasks; nobody kills the process for it. A store that fails is not ready either."""
+    """Load balancers stop sending requests, and the process is not restarted. A failing store is not ready either."""
     async with client.get("/readyz") as answer:
         assert (answer.status, (await answer.json())["status"]) == (200, "ok")
 
@@ -99,7 +99,7 @@ async def test_ready_says_no_while_draining_and_live_says_yes(
         return "the disk is gone"
 
     with monkeypatch.context() as patch:
-        patch.setattr(relay.context.journal, "check", fail)
+        patch.setattr(relay.journal, "check", fail)
         async with client.get("/readyz") as answer:
             assert (answer.status, (await answer.json())["status"]) == (503, "the disk is gone")
     relay.context.tasks._supervisor.draining = True
@@ -118,7 +118,7 @@ async def document(client: aiohttp.ClientSession) -> Json:
 
 
 def refs(value: object) -> Iterator[str]:
-    """Yield every reference in a document."""
+    """Yield all references in a document."""
     match value:
         case dict():
             if isinstance(value.get("$ref"), str):
@@ -132,8 +132,8 @@ def refs(value: object) -> Iterator[str]:
             pass
 
 
-async def test_the_document_has_every_call_of_the_application(document: Json, relay: Running) -> None:
-    """No route of the API is missing, and none is made up."""
+async def test_the_document_has_all_routes_of_the_api(document: Json, relay: Running) -> None:
+    """And no others."""
     resources = application(relay.context).router.routes()
     served = {
         (route.method.lower(), route.resource.canonical)
@@ -147,7 +147,7 @@ async def test_the_document_has_every_call_of_the_application(document: Json, re
 
 
 async def test_the_document_is_well_formed(document: Json) -> None:
-    """OpenAPI 3.1: every reference leads somewhere, parameters fit their path, answers are described."""
+    """OpenAPI 3.1: references resolve, parameters match the path, and responses have descriptions."""
     assert document["openapi"].startswith("3.1.")
     assert {"title", "version"} <= set(document["info"])
     schemas = document["components"]["schemas"]
@@ -167,25 +167,25 @@ async def test_the_document_is_well_formed(document: Json) -> None:
             assert set(scheme) <= set(document["components"]["securitySchemes"])
 
 
-async def test_every_problem_that_a_call_can_have_is_in_the_document(document: Json) -> None:
-    """Each status of a refusal is a problem, with the codes that have it; what is left is `default`."""
-    for call in CALLS:
+async def test_the_document_has_all_errors_of_a_route(document: Json) -> None:
+    """Each status of an error is a problem that lists its codes. Internal errors are `default`."""
+    for call in ROUTES:
         responses = document["paths"][call.path][call.method]["responses"]
-        for code in call.refusals:
+        for code in call.errors:
             response = responses[str(STATUS[code])]
             assert code.value in response["description"]
             assert set(response["content"]) == {"application/problem+json"}
-        assert call.open or "default" in responses
+        assert call.public or "default" in responses
 
 
-def test_no_page_has_an_absolute_path() -> None:
-    """What a page loads or links to is found from where the page is, so that it works under any path."""
+def test_pages_have_no_absolute_paths() -> None:
+    """References are relative to the page, so that the relay works under any path."""
     for path in STATIC.rglob("*.html"):
         assert not re.search(r'(?:href|src|action)="/', path.read_text(encoding="utf-8")), path.name
 
 
-def test_styles_work_in_the_oldest_browsers_that_are_supported() -> None:
-    """What Chrome 105, Firefox 110 and Safari 16.0 do not know stands in `@supports`, or after what they know."""
+def test_styles_work_in_the_oldest_supported_browsers() -> None:
+    """Features that Chrome 105, Firefox 110 or Safari 16.0 lack are in `@supports` or have a fallback before them."""
     supports = re.compile(r"@supports [^{]*\{(?:[^{}]*\{(?:[^{}]|\{[^{}]*\})*\})*[^{}]*\}")
     for path in sorted(STATIC.rglob("*.css")):
         css = supports.sub("", re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL))

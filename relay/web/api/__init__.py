@@ -1,1 +1,1 @@
-"""The REST API: each call reads its request, calls a use case and writes the answer."""
+"""The REST API: each handler parses its request, calls a use case and writes the response."""

@@ -1,24 +1,25 @@
-"""Whether the process lives, and whether it should be sent new requests."""
+"""`GET /livez` and `GET /readyz`: the health checks of load balancers and orchestrators."""
 
 from aiohttp import web
 
-from relay.web.http.answers import json_answer
+from relay.web.api.responses import Liveness, Readiness
 from relay.web.http.context import context
+from relay.web.http.json_body import json_response
 
 
 async def live(_request: web.Request) -> web.Response:
     """`GET /livez`: the event loop answers."""
-    return web.json_response({"status": "ok"})
+    return json_response(Liveness(status="ok"))
 
 
 async def ready(request: web.Request) -> web.Response:
-    """`GET /readyz`: new tasks are taken, the store is usable and in its place, and viewers find file descriptors."""
-    parts = context(request)
-    if parts.draining:
+    """`GET /readyz`: new tasks are accepted, the store is usable, and file descriptors are left for viewers."""
+    here = context(request)
+    if here.tasks.draining:
         status = "draining"
-    elif not parts.gate.has_room():
+    elif not here.gate.has_room():
         status = "few file descriptors are left"
     else:
-        status = await parts.journal.check() or "ok"
-    body = {"status": status, "following": parts.tasks.following, "viewers": parts.hub.viewers}
-    return json_answer(body, 200 if status == "ok" else 503)
+        status = await here.tasks.check_store() or "ok"
+    readiness = Readiness(status=status, following=here.tasks.following, viewers=here.hub.viewers)
+    return json_response(readiness, 200 if status == "ok" else 503)

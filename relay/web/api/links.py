@@ -1,10 +1,15 @@
-"""Where a task's own addresses are: absolute when the relay knows its public address, else relative."""
+"""Build the URLs of a task."""
 
 from relay.config import Config
+from relay.web.api.responses import Links
 
 
-def links(config: Config, task: str, token: str) -> dict[str, str]:
-    """Return the links of a start's answer. The token rides in the fragment, so that no server's log has it."""
+def links(config: Config, task: str, token: str) -> Links:
+    """
+    Return the URLs of a task: absolute if `RELAY_PUBLIC_URL` is set, else relative.
+
+    The pages get the token in the fragment, which browsers do not send and servers do not log.
+    """
     base = str(config.public_url).rstrip("/") if config.public_url is not None else ""
     socket_base = "ws" + base.removeprefix("http") if base else ""
     return {

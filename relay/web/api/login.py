@@ -1,4 +1,4 @@
-"""`POST /v1/login`: the dashboard trades the code of a printed link for the API key."""
+"""`POST /v1/login`: exchange the code of a sign-in link for the API key."""
 
 from typing import Annotated
 
@@ -6,9 +6,9 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from relay.errors import Code, RequestError
-from relay.web.http.answers import json_answer
+from relay.web.api.responses import SignedIn
 from relay.web.http.context import context
-from relay.web.http.json_body import read_object
+from relay.web.http.json_body import json_response, read_object
 
 
 class LoginBody(BaseModel):
@@ -20,9 +20,9 @@ class LoginBody(BaseModel):
 
 
 async def login(request: web.Request) -> web.Response:
-    """`POST /v1/login`: the API key for a code."""
+    """`POST /v1/login`."""
     body = LoginBody.model_validate(await read_object(request))
-    if not context(request).logins.redeem(body.code):
-        detail = "The link has been used already, or is older than 10 minutes. Sign in with the API key."
+    if not context(request).login_codes.redeem(body.code):
+        detail = "The sign-in link has been used already or is older than 10 minutes. Sign in with the API key."
         raise RequestError(Code.UNAUTHORIZED, detail)
-    return json_answer({"key": context(request).access.key})
+    return json_response(SignedIn(key=context(request).access.key))

@@ -1,41 +1,48 @@
-"""`GET /v1/models`: what can be started, with all that a form or a client needs to ask for it."""
+"""`GET /v1/models`: the models that can be started, with what a form or a client needs to know of their inputs."""
 
 import re
-from typing import Any
 
 from aiohttp import web
+from pydantic import BaseModel
 
-from relay.catalogue.model import Input, Model
+from relay.catalogue import model as catalogue
 from relay.catalogue.schema import schema
 from relay.errors import Code, RequestError
-from relay.web.api.bodies import MODEL
-from relay.web.http.answers import json_answer
+from relay.web.api.fields import MODEL_PATTERN
+from relay.web.api.responses import Model, ModelInput, ModelList
 from relay.web.http.context import context
 from relay.web.http.credentials import require_key
+from relay.web.http.json_body import json_response
+from relay.web.http.queries import read_query
 
-Json = dict[str, Any]
+
+class ModelQuery(BaseModel):
+    """`GET /v1/models/{owner}/{name}`."""
+
+    provider: str | None = None
 
 
 async def index(request: web.Request) -> web.Response:
-    """`GET /v1/models`: the catalogue."""
+    """`GET /v1/models`: the models of the catalogue."""
     require_key(request)
     models = context(request).models
-    return json_answer({"models": [written(model, models.is_available(model)) for model in models]})
+    return json_response(ModelList(models=[to_response(model, models.is_available(model)) for model in models]))
 
 
 async def show(request: web.Request) -> web.Response:
-    """`GET /v1/models/{owner}/{name}`: one model, also one that is not in the catalogue if its platform knows it."""
+    """`GET /v1/models/{owner}/{name}`: a model of the catalogue, or one that the platform describes."""
     require_key(request)
     models = context(request).models
     name = f"{request.match_info['owner']}/{request.match_info['name']}"
-    model = await models.find(name, request.query.get("provider")) if re.fullmatch(MODEL, name) else None
+    provider = read_query(request, ModelQuery).provider
+    model = await models.find(name, provider) if re.fullmatch(MODEL_PATTERN, name) else None
     if model is None:
         raise RequestError(Code.NOT_FOUND, "There is no such model.")
-    return json_answer(written(model, models.is_available(model)))
+    return json_response(to_response(model, models.is_available(model)))
 
 
-def written(model: Model, available: bool) -> Json:
-    """Return a model as the API shows it; `available` says whether its provider has credentials here."""
+def to_response(model: catalogue.Model, available: bool) -> Model:
+    """Return a model for the API; `available` is whether the relay has credentials for its provider."""
     return {
         "model": model.model,
         "provider": model.provider,
@@ -48,7 +55,7 @@ def written(model: Model, available: bool) -> Json:
     }
 
 
-def _input(each: Input) -> Json:
+def _input(each: catalogue.Input) -> ModelInput:
     limits = {
         "minimum": each.minimum,
         "maximum": each.maximum,

@@ -1,206 +1,120 @@
-"""`GET /openapi.json`: the REST contract for tools, drawn from the very types that parse and write it."""
+"""`GET /openapi.json`: describe the API for tools, from the route table and the types of bodies and responses."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from http import HTTPStatus
 from itertools import groupby
-from typing import Any, get_args
+from typing import Any, Literal
 
 import orjson
 from aiohttp import web
 from pydantic import TypeAdapter
 
 from relay import __version__
-from relay.catalogue.model import InputType
-from relay.core.events import Event
-from relay.core.snapshot import Snapshot
-from relay.core.upstream import StoredFile, StoredFolder
-from relay.errors import Code, FieldError, UpstreamFault
-from relay.web.api.bodies import (
-    AttachBody,
-    EventsQuery,
-    FileBody,
-    FolderBody,
-    ListQuery,
-    StartBody,
-    TagTokenBody,
-    TokenBody,
-)
-from relay.web.api.contract import CALLS, Call, Json, ref, shape
-from relay.web.api.login import LoginBody
-from relay.web.http.problems import STATUS
-from relay.web.live.requests import SubscriptionsBody, SubscriptionsQuery
+from relay.errors import Code
+from relay.web.api.routes import ROUTES, Route
+from relay.web.http.problems import STATUS, Problem
+
+Json = dict[str, Any]
 
 
 async def document(_request: web.Request) -> web.Response:
-    """Answer with the document."""
-    return web.Response(body=_document(), content_type="application/json")
+    """`GET /openapi.json`."""
+    return web.Response(body=openapi_document(), content_type="application/json")
 
 
 @cache
-def _document() -> bytes:
+def openapi_document() -> bytes:
+    """Return the OpenAPI document as JSON."""
+    definitions = schemas()
     paths: dict[str, Json] = {}
-    schemas = _schemas()
-    for call in CALLS:
-        paths.setdefault(call.path, {})[call.method] = _operation(call, schemas)
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method] = _operation(route, definitions)
     return orjson.dumps(
         {
             "openapi": "3.1.0",
             "info": {"title": "relay", "version": __version__, "license": {"name": "MIT"}},
             "paths": paths,
             "components": {
-                "schemas": schemas,
+                "schemas": definitions,
                 "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
             },
         }
     )
 
 
-def _refusals(call: Call) -> set[Code]:
-    """Return the refusals of a call. Every call below /v1 except the WebSockets refuses a repeated query parameter."""
-    checked = call.path.startswith("/v1/") and not call.path.endswith("/ws")
-    return {*call.refusals, Code.INVALID_INPUT} if checked else {*call.refusals}
+@cache
+def schemas() -> dict[str, Json]:
+    """Return the JSON Schemas of all bodies, queries and responses by name."""
+    found: dict[str, Json] = {}
+    for kind, mode in dict.fromkeys(_types()):
+        schema = TypeAdapter(kind).json_schema(mode=mode, ref_template="#/components/schemas/{model}")
+        found |= schema.pop("$defs", {})
+        found[kind.__name__] = schema
+    return found
 
 
-def _operation(call: Call, schemas: dict[str, Json]) -> Json:
+def _types() -> Iterator[tuple[Any, Literal["validation", "serialization"]]]:
+    for route in ROUTES:
+        for kind in (route.body, route.form, route.query):
+            if kind is not None:
+                yield kind, "validation"
+        for response in route.responses.values():
+            if not isinstance(response, str):
+                yield response, "serialization"
+    yield Problem, "serialization"
+
+
+def _operation(route: Route, definitions: dict[str, Json]) -> Json:
     responses: Json = {}
-    for status, schema in call.answers.items():
-        if isinstance(schema, str):
-            responses[str(status)] = {"description": schema}
+    for status, response in route.responses.items():
+        if isinstance(response, str):
+            responses[str(status)] = {"description": response}
         else:
-            content = {"application/json": {"schema": schema}}
-            if call.streams:
+            content = {"application/json": {"schema": _ref(response)}}
+            if route.streams:
                 content["text/event-stream"] = {"schema": {"type": "string"}}
             responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
-    problem = {"application/problem+json": {"schema": ref("Problem")}}
-    for status, codes in groupby(sorted(_refusals(call), key=_status), key=_status):
-        responses[str(status)] = {"description": ", ".join(sorted({*codes})), "content": problem}
-    if not call.open:
+    problem = {"application/problem+json": {"schema": _ref(Problem)}}
+    for status, codes in groupby(sorted(_errors(route), key=_status), key=_status):
+        responses[str(status)] = {"description": ", ".join(sorted(codes)), "content": problem}
+    if not route.public:
         responses["default"] = {"description": Code.INTERNAL.value, "content": problem}
     operation: Json = {
-        "operationId": f"{call.method} {call.path}",
-        "summary": call.summary,
+        "operationId": f"{route.method} {route.path}",
+        "summary": route.summary,
         "responses": responses,
-        "security": [] if call.open else [{"bearer": []}],
-        "parameters": _parameters(call, schemas),
+        "security": [] if route.public else [{"bearer": []}],
+        "parameters": _parameters(route, definitions),
     }
-    bodies = {"application/json": call.body, "multipart/form-data": call.form}
-    content = {kind: {"schema": ref(schema)} for kind, schema in bodies.items() if schema is not None}
+    bodies = {"application/json": route.body, "multipart/form-data": route.form}
+    content = {media_type: {"schema": _ref(kind)} for media_type, kind in bodies.items() if kind is not None}
     if content:
-        operation["requestBody"] = {"required": call.body_required, "content": content}
+        operation["requestBody"] = {"required": route.body_required, "content": content}
     return operation
+
+
+def _ref(kind: type[Any]) -> Json:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+
+
+def _errors(route: Route) -> set[Code]:
+    """Return the errors of a call. All under /v1 except the WebSockets reject repeated query parameters."""
+    checked = route.path.startswith("/v1/") and not route.path.endswith("/ws")
+    return {*route.errors, Code.INVALID_INPUT} if checked else {*route.errors}
 
 
 def _status(code: Code) -> int:
     return STATUS[code]
 
 
-def _parameters(call: Call, schemas: dict[str, Json]) -> list[Json]:
-    found: list[Json] = [
+def _parameters(route: Route, definitions: dict[str, Json]) -> list[Json]:
+    parameters: list[Json] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", call.path)
+        for name in re.findall(r"{(\w+)}", route.path)
     ]
-    if call.query is not None:
-        for name, schema in schemas[call.query]["properties"].items():
-            found.append({"name": name, "in": "query", "required": False, "schema": schema})
-    return found
-
-
-def _schemas() -> dict[str, Json]:
-    """Draw the schemas of what is read and written; shared parts stand once."""
-    schemas: dict[str, Json] = {}
-    read: tuple[type[Any], ...] = (
-        StartBody,
-        AttachBody,
-        FileBody,
-        FolderBody,
-        TokenBody,
-        TagTokenBody,
-        LoginBody,
-        ListQuery,
-        EventsQuery,
-        SubscriptionsBody,
-        SubscriptionsQuery,
-    )
-    written: tuple[type[Any], ...] = (Snapshot, Event, StoredFile, StoredFolder, FieldError, UpstreamFault)
-    for mode, kinds in (("validation", read), ("serialization", written)):
-        for kind in kinds:
-            schema = TypeAdapter(kind).json_schema(
-                mode="validation" if mode == "validation" else "serialization",
-                ref_template="#/components/schemas/{model}",
-            )
-            schemas |= schema.pop("$defs", {})
-            schemas[kind.__name__] = schema
-    text, number = {"type": "string"}, {"type": "number"}
-    schemas["ModelList"] = shape({"models": {"type": "array", "items": ref("Model")}})
-    schemas["ModelQuery"] = shape({}, {"provider": text})
-    schemas["Model"] = shape(
-        {
-            "model": text,
-            "provider": text,
-            "available": {"type": "boolean"},
-            "title": text,
-            "description": text,
-            "inputs": {"type": "array", "items": ref("ModelInput")},
-            "inspires": {"type": "array", "items": {"type": "object"}},
-            "schema": {"type": "object"},
-        }
-    )
-    option = shape({"value": text, "label": text})
-    schemas["ModelInput"] = shape(
-        {
-            "name": text,
-            "label": text,
-            "help": text,
-            "type": {"enum": [*get_args(InputType)]},
-            "required": {"type": "boolean"},
-            "default": {"type": ["string", "number", "null"]},
-            "options": {"type": "array", "items": option},
-            "part": {"type": ["string", "null"]},
-            "accept": {"type": "array", "items": text},
-            "limits": {"type": "object"},
-        }
-    )
-    binary = {"type": "string", "format": "binary"}
-    schemas["StartForm"] = shape({"task": ref("StartBody")}) | {"additionalProperties": binary}
-    schemas["FileForm"] = shape({"file": binary}, schemas["FileBody"]["properties"])
-    schemas["Started"] = shape(
-        {"task": ref("Snapshot"), "token": text, "links": {"type": "object"}}, {"unconfirmed": text}
-    )
-    schemas["TaskList"] = shape(
-        {"tasks": {"type": "array", "items": ref("Snapshot")}, "next": {"type": ["string", "null"]}}
-    )
-    file = shape({"input": text, "filename": text, "content_type": text, "size": {"type": "integer"}, "sha256": text})
-    schemas["Input"] = shape(
-        {
-            "input": {"type": "object"},
-            "files": {"type": "array", "items": file},
-            "metadata": {"type": "object"},
-        }
-    )
-    schemas["History"] = shape(
-        {
-            "epoch": text,
-            "events": {"type": "array", "items": ref("Event")},
-            "first_seq": {"type": "integer"},
-            "next": {"type": ["integer", "null"]},
-        }
-    )
-    schemas["Messages"] = shape({"messages": {"type": "array", "items": {"type": "object"}}})
-    schemas["TagToken"] = shape({"token": text, "expires_at": number})
-    schemas["Token"] = shape({"token": text, "expires_at": number, "links": {"type": "object"}})
-    schemas["Problem"] = shape(
-        {
-            "type": text,
-            "title": text,
-            "status": {"type": "integer"},
-            "detail": text,
-            "code": {"enum": [code.value for code in Code]},
-        },
-        {
-            "errors": {"type": "array", "items": ref("FieldError")},
-            "upstream": ref("UpstreamFault"),
-            "task": text,
-        },
-    )
-    return schemas
+    if route.query is not None:
+        for name, schema in definitions[route.query.__name__]["properties"].items():
+            parameters.append({"name": name, "in": "query", "required": False, "schema": schema})
+    return parameters

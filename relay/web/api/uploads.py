@@ -1,7 +1,7 @@
 """
-Uploads: a task with its files, or a file alone, from the parts of a request into the spool.
+Read uploads into the spool: the files of a task, or one file for a platform's file store.
 
-Whatever is wrong is said as soon as it can be seen: of a file that no input takes, not a second piece is read.
+Errors are reported as early as possible: a file that no input accepts is rejected after its first chunk.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,9 @@ from relay.catalogue.check import Offer
 from relay.errors import Code, FieldError, RequestError
 from relay.files.upload import Upload
 from relay.tasks.requests import Idempotency, Start
-from relay.web.api.bodies import FileBody, StartBody, idempotency
+from relay.web.api.file_bodies import FileBody
+from relay.web.api.idempotency import check_idempotency_key, read_idempotency
+from relay.web.api.task_bodies import StartBody
 from relay.web.http.context import context
 from relay.web.http.json_body import parse_object, read_object
 from relay.web.http.multipart import CONTENT_TYPE, Part, parts
@@ -22,108 +24,110 @@ from relay.web.http.multipart import CONTENT_TYPE, Part, parts
 _TEXT_BYTES = 1024
 
 _SIGNATURE_BYTES = 8192
-"""So many bytes at the beginning of a file tell what it is."""
+"""How many bytes of a file are read to detect its type."""
 
-Admit = Callable[[Offer], Awaitable[None]]
-"""Says, by raising, that a file is not wanted."""
+Screen = Callable[[Offer], Awaitable[None]]
+"""Raises an error if a file is not accepted."""
 
 
 async def read_start(request: web.Request, caller: str) -> tuple[StartBody, Start, Idempotency | None]:
     """
-    Read the body of `POST /v1/tasks`, JSON or a form; the files of the wish are in the spool, and the caller's.
+    Read the body of `POST /v1/tasks`, JSON or a form. The files of the returned request are in the spool.
+
+    The caller owns the files from then on.
 
     Args:
-        request: the caller's.
-        caller: tells its API key from others: an idempotency key belongs to one.
+        request: the client's request.
+        caller: identifies the API key, because each API key has its own idempotency keys.
 
     Raises:
-        RequestError: it cannot be what a task is started with.
+        RequestError: the body is invalid.
     """
     if request.content_type != CONTENT_TYPE:
-        given = await read_object(request)
-        body = StartBody.model_validate(given)
-        return body, body.wish(), idempotency(request, caller, given)
+        fields = await read_object(request)
+        body = StartBody.model_validate(fields)
+        return body, body.to_request(), read_idempotency(request, caller, fields)
     here = context(request)
-    coming = parts(request)
-    given = await _first(coming, "task", here.config.body_limit_bytes)
-    body = StartBody.model_validate(given)
-    wish = body.wish()
-    idempotency(request, caller, None)  # a key that is none is told before anything is uploaded
-    await here.tasks.screen(wish, ())
+    incoming = parts(request)
+    fields = await _read_task(incoming, here.config.body_limit_bytes)
+    body = StartBody.model_validate(fields)
+    start = body.to_request()
+    check_idempotency_key(request)  # before any file is uploaded
+    await here.tasks.screen(start, ())
     offers: list[Offer] = []
 
-    async def admit(offer: Offer) -> None:
+    async def screen(offer: Offer) -> None:
         offers.append(offer)
-        await here.tasks.screen(wish, offers)
+        await here.tasks.screen(start, offers)
 
     async with Upload(here.spool) as upload:
-        async for part in coming:
-            await _take_in(part, upload, admit)
+        async for part in incoming:
+            await _receive(part, upload, screen)
         files = [[file.input, file.filename, file.sha256] for file in upload.files]
-        key = idempotency(request, caller, [given, *files] if files else given)
-        return body, replace(wish, files=upload.hand_over()), key
+        idempotency = read_idempotency(request, caller, [fields, *files] if files else fields)
+        return body, replace(start, files=upload.hand_over()), idempotency
 
 
 async def read_file(request: web.Request, upload: Upload) -> FileBody:
     """
-    Read the body of `POST /v1/files` into the upload: one file, and before it the texts that `FileBody` has.
+    Read the body of `POST /v1/files` into the upload: the text parts of `FileBody`, then one file.
 
     Raises:
-        RequestError: it is something else.
+        RequestError: the body is invalid.
     """
     if request.content_type != CONTENT_TYPE:
         raise RequestError(
-            Code.UNSUPPORTED_MEDIA_TYPE, f"Send the file as {CONTENT_TYPE}, not as {request.content_type}."
+            Code.UNSUPPORTED_MEDIA_TYPE, f"The content type must be {CONTENT_TYPE}, not {request.content_type}."
         )
-    given: dict[str, str] = {}
+    fields: dict[str, str] = {}
     body = FileBody()
     async for part in parts(request):
         if upload.files:
-            raise RequestError(Code.INVALID_REQUEST, "Send one file at a time, as the last part.")
+            raise RequestError(Code.INVALID_REQUEST, "The body must have one file, as its last part.")
         if part.filename is None:
-            given[part.name] = (await part.read(_TEXT_BYTES)).decode(errors="replace")
+            fields[part.name] = (await part.read(_TEXT_BYTES)).decode(errors="replace")
         else:
-            body = FileBody.model_validate(given)
-            context(request).file_store.provider(body.provider)  # before the file is read in vain
-            await _take_in(part, upload, _any)
+            body = FileBody.model_validate(fields)
+            context(request).file_store.provider(body.provider)  # reject an unknown provider before reading the file
+            await _receive(part, upload, _accept)
     if not upload.files:
-        raise RequestError(Code.INVALID_REQUEST, "The body has no file.")
+        raise RequestError(Code.INVALID_REQUEST, "The body must have a file.")
     return body
 
 
-async def _first(coming: AsyncIterator[Part], name: str, limit_bytes: int) -> dict[str, object]:
-    part = await anext(coming, None)
-    if part is None or part.name != name:
-        raise RequestError(Code.INVALID_REQUEST, f"The first part of the body must be `{name}`, with the JSON.")
+async def _read_task(incoming: AsyncIterator[Part], limit_bytes: int) -> dict[str, object]:
+    part = await anext(incoming, None)
+    if part is None or part.name != "task":
+        raise RequestError(Code.INVALID_REQUEST, "The first part of the body must be `task`, with the JSON.")
     return parse_object(await part.read(limit_bytes))
 
 
-async def _take_in(part: Part, upload: Upload, admit: Admit) -> None:
-    """Put a part into the spool, if it is wanted."""
+async def _receive(part: Part, upload: Upload, screen: Screen) -> None:
+    """Store the file of a part in the spool, unless `screen` rejects it."""
     if part.name == "task":
-        raise RequestError(Code.INVALID_REQUEST, "The part `task` comes once, and first.")
+        raise RequestError(Code.INVALID_REQUEST, "The part `task` must be the first part, and must not be repeated.")
     if part.filename is None:
-        detail = f"The part {part.name!r} is no file: it has no filename. Inputs that are none belong into `task`."
+        detail = f"The part {part.name!r} is not a file: it has no filename. Put other inputs into the part `task`."
         raise RequestError(Code.INVALID_REQUEST, detail)
-    pieces = part.pieces()
+    chunks = part.chunks()
     start = b""
-    async for piece in pieces:
-        start += piece
+    async for chunk in chunks:
+        start += chunk
         if len(start) >= _SIGNATURE_BYTES:
             break
     if not start:
-        wrong = FieldError(field=f"input.{part.name}", message="the file is empty")
-        raise RequestError(Code.INVALID_INPUT, f"{part.name}: {wrong.message}", fields=(wrong,))
-    seen: str | None = filetype.guess_mime(start)
-    await admit(Offer(input=part.name, content_type=seen))
-    await upload.add(part.name, part.filename, seen or part.content_type, _joined(start, pieces))
+        empty = FieldError(field=f"input.{part.name}", message="the file is empty")
+        raise RequestError(Code.INVALID_INPUT, f"{part.name}: {empty.message}", fields=(empty,))
+    detected: str | None = filetype.guess_mime(start)
+    await screen(Offer(input=part.name, content_type=detected))
+    await upload.add(part.name, part.filename, detected or part.content_type, _chain(start, chunks))
 
 
-async def _joined(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _chain(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield start
-    async for piece in rest:
-        yield piece
+    async for chunk in rest:
+        yield chunk
 
 
-async def _any(_offer: Offer) -> None:
-    """A file store takes what it takes: its platform says what it does not."""
+async def _accept(_offer: Offer) -> None:
+    """Accept any file: the platform decides what its file store takes."""

@@ -1,1 +1,1 @@
-"""HTTP below the calls: connections, limits, credentials, bodies, problem details and CORS."""
+"""HTTP below the API: connections, limits, credentials, request bodies, problem details and CORS."""

@@ -1,4 +1,4 @@
-"""The address of the client: of the connection, or of the first hop before the proxies that are trusted."""
+"""Find the address of the client: the address of the connection, or the one that trusted proxies report."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,18 @@ from aiohttp import web
 from relay.web.http.ip_addresses import Network, is_in, parse_address
 
 LONGEST_CHARS = 45
-"""The longest address that there is. What stands in the place of one is cut to it: it may be the client's invention."""
+"""The length of the longest IP address. A value that is not an address is cut to it: the client may have made it up."""
 
 
-def peer(request: web.Request, trusted: Sequence[Network]) -> str:
+def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
     """
-    Return the address of the first hop, from the relay outwards, that is no trusted proxy.
+    Return the address of the first hop, seen from the relay, that is not a trusted proxy.
 
-    What lies beyond it in X-Forwarded-For can be anybody's invention. A proxy may append a line of its own to that
-    header in place of extending one: the lines are one list (RFC 9110 section 5.3).
+    Entries of `X-Forwarded-For` beyond that hop can be forged. A proxy may add a header line instead of extending the
+    existing one; the lines are one list (https://www.rfc-editor.org/rfc/rfc9110#section-5.3).
 
     Args:
-        request: the client's.
+        request: the client's request.
         trusted: networks of trusted proxies.
     """
     hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",") if hop.strip()]

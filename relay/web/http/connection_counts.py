@@ -1,68 +1,71 @@
-"""How many there are at once, in all and from each address. What becomes of one too many is not decided here."""
+"""Count connections or viewers, in total and per client address, and enforce the limits."""
 
+from collections.abc import Iterable
 from ipaddress import ip_network
 
 from relay.web.http.ip_addresses import Network, is_in, parse_address
 
-_NEIGHBOURS_BITS = 64
-"""An IPv6 customer has this much of an address for himself: whoever has one has 2**64."""
+_IPV6_PREFIX_BITS = 64
+"""An IPv6 customer usually gets a whole /64, so all its addresses count as one."""
 
 UNKNOWN = "unknown"
 
 
-class Crowd:
-    """A count that knows its limits. Whoever entered leaves once."""
+class ConnectionCounts:
+    """Counts in total and per client address, with a limit for each."""
 
-    def __init__(self, limit: int, limit_of_one: int) -> None:
+    def __init__(self, limit: int, address_limit: int) -> None:
         """
         Args:
-            limit: how many there may be.
-            limit_of_one: how many of one address.
+            limit: the limit in total.
+            address_limit: the limit for one address.
         """
         self._limit = limit
-        self._limit_of_one = limit_of_one
-        self._of: dict[str, int] = {}
-        self.size = 0
+        self._address_limit = address_limit
+        self._by_address: dict[str, int] = {}
+        self.total = 0
 
     def __repr__(self) -> str:
-        return f"<Crowd {self.size} of {len(self._of)} addresses>"
+        return f"<ConnectionCounts {self.total} from {len(self._by_address)} addresses>"
 
-    def enter(self, who: str | None) -> bool:
-        """Count one more, if there is room; `who` is null where only the whole is counted."""
-        if self.size >= self._limit or (who is not None and self._of.get(who, 0) >= self._limit_of_one):
+    def add(self, address: str | None) -> bool:
+        """Count one more and return True, or return False at a limit. None counts in the total only."""
+        if self.total >= self._limit:
             return False
-        self.size += 1
-        if who is not None:
-            self._of[who] = self._of.get(who, 0) + 1
+        if address is not None:
+            if self._by_address.get(address, 0) >= self._address_limit:
+                return False
+            self._by_address[address] = self._by_address.get(address, 0) + 1
+        self.total += 1
         return True
 
-    def leave(self, who: str | None) -> None:
-        """Count one less."""
-        self.size -= 1
-        if who is None:
+    def remove(self, address: str | None) -> None:
+        """Count one less. Call it once for each `add` that returned True."""
+        self.total -= 1
+        if address is None:
             return
-        if self._of[who] == 1:
-            del self._of[who]
+        if self._by_address[address] == 1:
+            del self._by_address[address]
         else:
-            self._of[who] -= 1
+            self._by_address[address] -= 1
 
 
-def counted_as(address: str, exempt: tuple[Network, ...] = ()) -> str | None:
+def counted_address(address: str, proxies: Iterable[Network] = ()) -> str | None:
     """
-    Return as whom an address counts; null for one that stands for many.
+    Return the key under which a client address is counted, or None if it stands for many clients.
 
-    Loopback does: from there come a proxy that nobody named and the tools of this machine, and no stranger. All clients
-    whose proxy names something else than an address count as one.
+    Loopback addresses stand for many: local tools and proxies that are not configured as trusted connect from there.
+    Clients whose proxy reports something other than an address share the key `UNKNOWN`.
 
     Args:
-        address: whose; empty for a socket that has none.
-        exempt: networks that stand for many as well.
+        address: the client address. Empty for a socket without one.
+        proxies: networks of trusted proxies, which stand for many clients.
     """
     if not address:
         return None
-    found = parse_address(address)
-    if found is None:
+    parsed = parse_address(address)
+    if parsed is None:
         return UNKNOWN
-    if found.is_loopback or is_in(found, exempt):
+    if parsed.is_loopback or is_in(parsed, proxies):
         return None
-    return str(ip_network((found, _NEIGHBOURS_BITS), strict=False) if found.version == 6 else found)
+    return str(ip_network((parsed, _IPV6_PREFIX_BITS), strict=False) if parsed.version == 6 else parsed)

@@ -1,8 +1,8 @@
 """
-Which connections are let in, and which idle one makes room for a new one.
+Decide which connections are accepted, and close idle ones to make room for new ones.
 
-A client that connects and asks for nothing must not keep others out: when descriptors are short, the connections that
-have been idle for the longest time are closed, as nginx does with its `reusable` ones.
+A client that connects and sends nothing must not keep others out. When file descriptors run short, the connections that
+have been idle the longest are closed, as nginx does with its reusable connections.
 """
 
 from collections.abc import Callable
@@ -10,120 +10,129 @@ from typing import Protocol
 
 from relay import log
 from relay.backoff import Bucket
-from relay.web.http.connection_counts import Crowd
+from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.file_descriptors import Descriptors
 
-KEPT_S = 5.0
-"""A client that has asked for something is given so long to ask for more: closed earlier, its next request is lost."""
+MIN_IDLE_S = 5.0
+"""A connection that has served a request stays open at least this long: closed earlier, it could lose the next one."""
 
-LINES_PER_S = 1 / 60
-"""How often the log repeats that connections are refused, or that descriptors are short."""
+LOG_LINES_PER_S = 1 / 60
+"""How often the log repeats that connections are refused or descriptors are short."""
 
-REST = 20
-"""Looking takes at most one part in so many of the time."""
+SCAN_INTERVAL_FACTOR = 20
+"""The pause between two scans for idle connections, as a multiple of the time that a scan takes."""
 
 _log = log.get("web")
 
 
-class Idle(Protocol):
-    """A connection, as far as the gate looks at it."""
+class IdleConnection(Protocol):
+    """What the gate needs to know of a connection."""
 
     @property
     def idle_since(self) -> tuple[bool, float] | None:
-        """Whether it has ever sent a request, and when its last answer ended; null while one is being answered."""
+        """
+        Whether it has served a request, and since when it has been idle, in monotonic seconds.
+
+        None while a request is being answered.
+        """
 
     def dismiss(self) -> None:
-        """Close it."""
+        """Close the connection."""
 
 
 class Gate:
-    """The connections there are."""
+    """Admits connections within the limits and keeps track of those that are open."""
 
-    def __init__(self, crowd: Crowd, descriptors: Descriptors, clock: Callable[[], float]) -> None:
+    def __init__(self, counts: ConnectionCounts, descriptors: Descriptors, clock: Callable[[], float]) -> None:
         """
         Args:
-            crowd: counts the connections, and those of one address.
-            descriptors: tells by a connection's number whether others still have descriptors.
-            clock: gives monotonic seconds.
+            counts: of the connections, in total and per client address.
+            descriptors: tells from a connection's file descriptor whether enough others are free.
+            clock: returns monotonic seconds.
         """
-        self._crowd = crowd
+        self._counts = counts
         self._descriptors = descriptors
         self._clock = clock
-        self._inside: dict[Idle, str | None] = {}
-        self._idle: dict[Idle, tuple[bool, float]] = {}
-        """Those that were idle at the last look, the first to go first."""
-        self._look_after = 0.0
-        self._refusals, self._shortages = Bucket(1, LINES_PER_S, clock()), Bucket(1, LINES_PER_S, clock())
+        self._open: dict[IdleConnection, str | None] = {}
+        self._idle: dict[IdleConnection, tuple[bool, float]] = {}
+        """The connections that the last scan found idle, the first one to close first."""
+        self._next_scan_at = 0.0
+        self._refused_log = Bucket(1, LOG_LINES_PER_S, clock())
+        self._exhausted_log = Bucket(1, LOG_LINES_PER_S, clock())
 
     def __repr__(self) -> str:
-        return f"<Gate {self._crowd!r}>"
+        return f"<Gate {self._counts!r}>"
 
-    def enter(self, connection: Idle, who: str | None, number: int) -> bool:
+    def enter(self, connection: IdleConnection, address: str | None, descriptor: int) -> bool:
         """
-        Let a connection in, if there is room or room can be made.
+        Admit a connection if a limit allows it, closing idle ones if necessary. Return whether it was admitted.
 
         Args:
-            connection: the new one.
-            who: whose it is, as the crowd counts.
-            number: its file descriptor.
+            connection: the new connection.
+            address: the key under which its client address is counted.
+            descriptor: its file descriptor.
         """
-        # Two for one: those that came in a burst have taken more descriptors than they should.
-        made_room = number >= self._descriptors.for_viewers and self._make_room(2) > 0
-        if number >= self._descriptors.for_connections and not made_room:
-            self._say_short()
+        # Close two for each new one: after a burst, connections hold more descriptors than their share.
+        made_room = descriptor >= self._descriptors.for_viewers and self._make_room(2) > 0
+        if descriptor >= self._descriptors.for_connections and not made_room:
+            self._log_exhausted()
             return False
-        if not self._crowd.enter(who):
-            if not self._refusals.take(self._clock()):
-                _log.warning("connections.refused", peer=who, connections=self._crowd.size)
+        if not self._counts.add(address):
+            if not self._refused_log.take(self._clock()):
+                _log.warning("connections.refused", peer=address, connections=self._counts.total)
             return False
-        self._inside[connection] = who
+        self._open[connection] = address
         return True
 
-    def leave(self, connection: Idle) -> None:
-        """Count one less. Idempotent."""
+    def leave(self, connection: IdleConnection) -> None:
+        """Forget a connection. Does nothing if it is not known."""
         self._idle.pop(connection, None)
-        if connection in self._inside:
-            self._crowd.leave(self._inside.pop(connection))
+        if connection in self._open:
+            self._counts.remove(self._open.pop(connection))
 
-    def has_room(self, coming: int = 0) -> bool:
-        """Say whether one more viewer or stream can have a descriptor, beside `coming` others; idle ones make room."""
-        wanted = self._descriptors.lowest_free() + coming + 1 - self._descriptors.for_viewers
-        if wanted <= 0 or self._make_room(wanted) == wanted:
+    def has_room(self, pending: int = 0) -> bool:
+        """
+        Return whether a descriptor is free for one more viewer or platform stream, closing idle connections for it.
+
+        Args:
+            pending: the number of streams that are about to be opened besides.
+        """
+        missing = self._descriptors.lowest_free() + pending + 1 - self._descriptors.for_viewers
+        if missing <= 0 or self._make_room(missing) == missing:
             return True
-        self._say_short()
+        self._log_exhausted()
         return False
 
-    def _make_room(self, wanted: int) -> int:
-        """Close idle connections; return how many. Their descriptors are free when the loop comes round."""
+    def _make_room(self, count: int) -> int:
+        """Close up to `count` idle connections and return how many. The event loop frees their descriptors later."""
         closed = 0
-        while closed < wanted and (found := self._longest_idle()) is not None:
-            self.leave(found)
-            found.dismiss()
+        while closed < count and (connection := self._take_longest_idle()) is not None:
+            self.leave(connection)
+            connection.dismiss()
             closed += 1
         return closed
 
-    def _longest_idle(self) -> Idle | None:
-        while self._look():
-            found, since = next(iter(self._idle.items()))
-            del self._idle[found]
-            if found.idle_since == since:
-                return found
+    def _take_longest_idle(self) -> IdleConnection | None:
+        while self._scan():
+            connection, since = next(iter(self._idle.items()))
+            del self._idle[connection]
+            if connection.idle_since == since:
+                return connection
         return None
 
-    def _look(self) -> bool:
-        """See that idle connections are known; say whether there are any."""
+    def _scan(self) -> bool:
+        """Look for idle connections if none is known and a scan is due. Return whether any is known."""
         began = self._clock()
-        if not self._idle and began >= self._look_after:
-            kept_after = (True, began - KEPT_S)
-            found = [
-                (since, each) for each in self._inside if (since := each.idle_since) is not None and since <= kept_after
-            ]
+        if not self._idle and began >= self._next_scan_at:
+            # False sorts first: connections that never sent a request are closed first, whatever their age.
+            newest = (True, began - MIN_IDLE_S)
+            found = [(since, each) for each in self._open if (since := each.idle_since) is not None and since <= newest]
             self._idle = {each: since for since, each in sorted(found, key=lambda pair: pair[0])}
             ended = self._clock()
-            self._look_after = ended + REST * (ended - began)
+            self._next_scan_at = ended + SCAN_INTERVAL_FACTOR * (ended - began)
         return bool(self._idle)
 
-    def _say_short(self) -> None:
-        if not self._shortages.take(self._clock()):
-            limit, connections = self._descriptors.limit, self._crowd.size
+    def _log_exhausted(self) -> None:
+        if not self._exhausted_log.take(self._clock()):
+            limit, connections = self._descriptors.limit, self._counts.total
             _log.error("descriptors.exhausted", limit=limit, connections=connections, hint="raise `ulimit -n`")

@@ -1,4 +1,4 @@
-"""What the handlers share: one value, put into the application when it is made."""
+"""The parts of the relay that request handlers use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,40 +12,37 @@ from relay.config import Config
 from relay.files.spool import Spool
 from relay.files.upstream_store import FileStore
 from relay.hub.hub import Hub
-from relay.journal.base import Journal
 from relay.tasks.models import Models
 from relay.tasks.use_cases import Tasks
-from relay.web.http.connection_counts import Crowd
+from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.connection_gate import Gate
-from relay.web.http.rate_limits import Rates
+from relay.web.http.rate_limits import RateLimits
 
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """The parts of the relay, as the handlers see them."""
+    """What the handlers need: the settings, the use cases, and the limits on clients."""
 
     config: Config
     tasks: Tasks
+    """Starts, lists and reads tasks, and knows whether the relay is ready or draining."""
     models: Models
     file_store: FileStore
     spool: Spool
+    """Receives uploads."""
     hub: Hub
-    journal: Journal
+    """Delivers events to viewers."""
     access: Access
-    logins: LoginCodes
-    rates: Rates
+    login_codes: LoginCodes
+    rate_limits: RateLimits
     gate: Gate
-    """The connections, and whether file descriptors are left for more."""
-    viewers: Crowd
-    """Who watches, by WebSocket and by SSE."""
-    complaints: Bucket
-    """How often the log says that viewers are refused: a flood of them shall not be one of lines."""
+    """Admits connections, and knows whether file descriptors are left for more viewers."""
+    viewers: ConnectionCounts
+    """Of viewers, over WebSocket and SSE."""
+    refused_log: Bucket
+    """Limits how often the log says that viewers are refused."""
     clock: Callable[[], float]
-
-    @property
-    def draining(self) -> bool:
-        """Whether the relay shuts down."""
-        return self.tasks.draining
+    """Returns unix seconds."""
 
 
 CONTEXT = web.AppKey("context", Context)

@@ -1,8 +1,8 @@
 """
-Which pages may use the relay from a browser, and the headers that say so.
+Check the origin of browser pages, and set the response headers for browsers (CORS, caching, sniffing).
 
-A request without Origin is no browser page and passes: what it may do is decided by its credential. No cookie
-authorises anything here, so there is nothing for a foreign page to ride on.
+A request without `Origin` does not come from a page of another origin and passes; its credential decides what it may
+do. The relay uses no cookies, so cross-site request forgery is not possible.
 """
 
 from urllib.parse import urlsplit
@@ -23,60 +23,63 @@ _CORS_HEADERS = {
     hdrs.ACCESS_CONTROL_MAX_AGE: "600",
 }
 
-ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", hdrs.SERVER: "relay"}
-"""What is on every answer of ours. The name of the server says nothing of its parts and their versions."""
+COMMON_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", hdrs.SERVER: "relay"}
+"""Set on every response. `Server` does not disclose libraries and their versions."""
 
 
-def may_use(config: Config, origin: str, host: str) -> bool:
-    """Say whether pages of `origin` may use a relay that was addressed as `host`."""
+def is_allowed(config: Config, origin: str, host: str) -> bool:
+    """Return whether pages of `origin` may use the relay that was addressed as `host`."""
     if any(origin_matches(allowed, origin) for allowed in config.allowed_origins):
         return True
     try:
         page = urlsplit(origin)
-    except ValueError:  # an open bracket, for one
+    except ValueError:  # for example an unclosed bracket
         return False
-    # Exactly as it was sent, which no browser does but in this way.
+    # Browsers send an origin in exactly this form (https://www.rfc-editor.org/rfc/rfc6454#section-6.2).
     if not origin.isascii() or not page.netloc or origin != f"{page.scheme}://{page.netloc}":
         return False
     return same_address(page, host) or page.netloc == urlsplit(str(config.public_url or "")).netloc
 
 
 @web.middleware
-async def origins(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse foreign pages, and answer the browser's preflight for the others."""
+async def check_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Reject pages of origins that are not allowed, and answer the preflight requests of the others."""
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or not local_path(request).startswith("/v1/"):
         return await handler(request)
-    if not may_use(context(request).config, origin, request.host):
-        raise RequestError(Code.FORBIDDEN, "Pages of this origin may not use the relay; see RELAY_ALLOWED_ORIGINS.")
+    if not is_allowed(context(request).config, origin, request.host):
+        raise RequestError(
+            Code.FORBIDDEN, "The origin of this page is not allowed. Add it to RELAY_ALLOWED_ORIGINS to allow it."
+        )
     if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
         return web.Response(status=204, headers=_CORS_HEADERS)
     return await handler(request)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Say on every answer what a browser may do with it."""
+    """Set the headers that tell browsers what they may do with a response."""
     headers = response.headers
-    headers.update(ALWAYS)
+    headers.update(COMMON_HEADERS)
     if local_path(request).startswith("/static/"):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
-        headers["Timing-Allow-Origin"] = "*"  # a page that loads the client may see how long that took
-        headers[hdrs.CACHE_CONTROL] = "no-cache"  # kept, but asked for: modules of two versions do not fit together
+        headers["Timing-Allow-Origin"] = "*"  # pages may measure how long the client took to load
+        headers[hdrs.CACHE_CONTROL] = "no-cache"  # revalidate: modules of two versions do not work together
         return
-    _forbid_storing(request, headers)
+    _forbid_caching(request, headers)
     headers[hdrs.VARY] = "Origin"
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and may_use(context(request).config, origin, request.host):
+    if origin is not None and is_allowed(context(request).config, origin, request.host):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
         headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"
 
 
-def _forbid_storing(request: web.Request, headers: CIMultiDict[str]) -> None:
+def _forbid_caching(request: web.Request, headers: CIMultiDict[str]) -> None:
     """
-    Have no cache keep what a credential opened, or was refused.
+    Forbid caches to store responses that depend on a credential.
 
-    A shared cache must not store answers to `Authorization` (RFC 9111 section 3.5); of a token in the address it knows
-    nothing, and a browser's own cache stores both.
+    Shared caches do not store responses to requests with `Authorization`
+    (https://www.rfc-editor.org/rfc/rfc9111#section-3.5), but they do not recognize a token in the URL, and a browser's
+    own cache stores both.
     """
     if hdrs.CACHE_CONTROL not in headers:
         if local_path(request).startswith("/v1/"):

@@ -1,4 +1,4 @@
-"""Where a request carries its credential, and what that allows."""
+"""Find the credential of a request, and check what it allows."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -8,23 +8,23 @@ from aiohttp import hdrs, web
 from relay.access.grants import Grant, Scope
 from relay.errors import Code, RequestError
 from relay.web.http.context import context
-from relay.web.http.rate_limits import Rate
+from relay.web.http.rate_limits import RateLimit
 
 TOKEN_PROTOCOL = "relay.token."  # noqa: S105 -- a prefix
-"""A browser cannot set headers on a WebSocket: it offers the token as a second subprotocol with this prefix."""
+"""Browsers cannot set headers on a WebSocket. They offer the token as a second subprotocol with this prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A credential as it came."""
+    """A credential as the client sent it."""
 
     text: str = field(repr=False)
     in_header: bool
-    """Whether it came as `Authorization`. Addresses and subprotocols end up in logs of proxies and browsers."""
+    """Whether it was sent as `Authorization`. URLs and subprotocols end up in logs of proxies and browsers."""
 
 
 def credential(request: web.Request) -> Credential | None:
-    """Find the credential: the header first, then the subprotocol, then `?token=` for tools that can do neither."""
+    """Return the credential from the header, else the subprotocol, else `?token=` (for tools that can set neither)."""
     if (bearer := _bearer(request)) is not None:
         return Credential(bearer, in_header=True)
     for protocol in ",".join(request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, ())).split(","):
@@ -39,41 +39,41 @@ def granted(request: web.Request) -> Grant:
     Return what the request's credential allows.
 
     Raises:
-        RequestError: there is none, it is not valid, or it is an API key and did not come in the header.
+        RequestError: it is missing or invalid, or it is an API key that was not sent in the header.
     """
     given = credential(request)
     grant = context(request).access.check(given.text if given is not None else None)
     if grant.is_key and given is not None and not given.in_header:
-        detail = "An API key is accepted in the Authorization header only, not in the address or the subprotocol."
-        raise RequestError(Code.UNAUTHORIZED, f"{detail} Send it as Authorization: Bearer …")
+        detail = "API keys are accepted in the `Authorization: Bearer` header only, not in the URL or the subprotocol."
+        raise RequestError(Code.UNAUTHORIZED, detail)
     return grant
 
 
-def require_key(request: web.Request, rate: Rate | None = None) -> Grant:
+def require_key(request: web.Request, rate_limit: RateLimit | None = None) -> Grant:
     """
-    Let only an API key pass, and only from the header: a key in an address ends up in logs. Return what it allows.
+    Require an API key in the header and return what it allows. Keys in URLs are rejected because URLs are logged.
 
     Args:
-        request: who asks.
-        rate: how often a key may ask for this.
+        request: the client's request.
+        rate_limit: the rate limit of this call, by API key.
 
     Raises:
-        RequestError: there is none, or a viewer token in its place; or it asked too often.
+        RequestError: the key is missing or invalid, it is a viewer token, or the rate limit is exceeded.
     """
     grant = context(request).access.check(_bearer(request))
     if grant.key is None:
-        raise RequestError(Code.FORBIDDEN, "This needs an API key; a viewer token is not enough.")
-    if rate is not None:
-        rate.spend(grant.key, context(request).clock())
+        raise RequestError(Code.FORBIDDEN, "This call needs an API key; a viewer token is not enough.")
+    if rate_limit is not None:
+        rate_limit.spend(grant.key, context(request).clock())
     return grant
 
 
 async def require(request: web.Request, scope: Scope, task: str) -> Grant:
     """
-    Let pass who may do `scope` on `task`.
+    Require a credential that allows `scope` on a task, and return what it allows.
 
     Raises:
-        RequestError: no valid credential, or one that does not allow this.
+        RequestError: the credential is missing, invalid, or does not allow this.
     """
     grant = granted(request)
     await permit(request, grant, scope, task)
@@ -82,14 +82,14 @@ async def require(request: web.Request, scope: Scope, task: str) -> Grant:
 
 async def permit(request: web.Request, grant: Grant, scope: Scope, task: str) -> None:
     """
-    See that a grant covers a task.
+    Check that a grant allows `scope` on a task.
 
     Raises:
         RequestError: it does not.
     """
     tags: tuple[str, ...] = ()
-    if grant.tag is not None:  # only a tag's token needs to look
-        with suppress(RequestError):  # a task that does not exist is refused like any other: existence is not disclosed
+    if grant.tag is not None:  # only the token of a tag depends on the task's tags
+        with suppress(RequestError):  # an unknown task is refused like any other, so that its absence is not disclosed
             tags = (await context(request).tasks.snapshot(task)).tags
     if not grant.allows(scope, task, tags):
         raise RequestError(Code.FORBIDDEN, f"The token does not allow {scope} on this task.")
@@ -97,7 +97,7 @@ async def permit(request: web.Request, grant: Grant, scope: Scope, task: str) ->
 
 def permit_tag(grant: Grant, scope: Scope, tag: str) -> None:
     """
-    See that a grant covers a tag. Whether any task has it is no matter: the first may come tomorrow.
+    Check that a grant allows `scope` on all tasks of a tag, which may have no tasks yet.
 
     Raises:
         RequestError: it does not.
@@ -108,7 +108,7 @@ def permit_tag(grant: Grant, scope: Scope, tag: str) -> None:
 
 def permit_all(grant: Grant) -> None:
     """
-    See that a grant covers all tasks.
+    Check that a grant covers all tasks.
 
     Raises:
         RequestError: it does not.

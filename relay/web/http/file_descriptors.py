@@ -1,8 +1,8 @@
 """
-File descriptors: how many the process may open, and how many of them client connections may take.
+Divide the file descriptors of the process between client connections and everything else.
 
-A new descriptor always gets the lowest free number (POSIX `open`), so that number says how full the table is. Nothing
-has to be counted, and everything else that is open counts: the platforms' sockets, the store, uploads.
+A new descriptor gets the lowest free number (https://pubs.opengroup.org/onlinepubs/9799919799/functions/open.html), so
+its number tells how many are in use. That includes the platforms' sockets, the store and uploads.
 """
 
 import errno
@@ -13,45 +13,45 @@ from typing import Self
 
 RESERVED = 10_000
 RESERVED_SHARE = 4
-"""Connections leave this many descriptors free for platforms, store and uploads, or one in four where that is less."""
+"""Descriptors that connections leave free for platforms, store and uploads: 10 000, or a quarter if that is less."""
 
-CALLS = 1000
-CALLS_SHARE = 8
-CALLS_LEAST = 32
-"""Viewers and streams of tasks leave this many more free for calls, ours and clients': one in eight, within bounds."""
+API_MAX = 1000
+API_SHARE = 8
+API_MIN = 32
+"""Viewers and task streams leave an eighth more free for API calls, by clients and to platforms: 32 to 1000."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""What `accept` and `open` fail with when the process or the system has none left."""
+"""Errors of `accept` and `open` when the process or the system has no descriptor or memory left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptors:
-    """The process's table of descriptors."""
+    """The descriptor limits of the process."""
 
     limit: int
-    """How many it holds."""
+    """How many descriptors the process may open."""
 
     @classmethod
-    def raised(cls, wanted: int) -> Self:
-        """Let the process open as many as `wanted` connections and the reserve need, as far as the system permits."""
+    def raise_limit(cls, connections: int) -> Self:
+        """Raise the limit of the process to what `connections` and the reserve need, up to its hard limit."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft < wanted + RESERVED:
-            soft = min(wanted + RESERVED, hard)
+        if soft < connections + RESERVED:
+            soft = min(connections + RESERVED, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         return cls(soft)
 
     @property
     def for_connections(self) -> int:
-        """Connections get numbers below this one."""
+        """Connections get descriptors below this number."""
         return self.limit - min(RESERVED, self.limit // RESERVED_SHARE)
 
     @property
     def for_viewers(self) -> int:
-        """Viewers, and the streams that the relay opens to platforms, get numbers below this one."""
-        return self.for_connections - min(CALLS, max(CALLS_LEAST, self.limit // CALLS_SHARE))
+        """Viewers, and streams from platforms, get descriptors below this number."""
+        return self.for_connections - min(API_MAX, max(API_MIN, self.limit // API_SHARE))
 
     def lowest_free(self) -> int:
-        """Return the lowest free number; `limit` when there is none."""
+        """Return the lowest free descriptor, or `limit` if none is free."""
         try:
             number = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:

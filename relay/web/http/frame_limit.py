@@ -1,8 +1,8 @@
 """
-How many frames a client's WebSocket may send.
+Limit the rate of WebSocket frames that a client sends.
 
-They are counted on the wire: a continuation frame without a byte is no message yet, and costs as much as one. Their
-payloads need no count of their own, since a message has a largest size and a frame belongs to one.
+Frames are counted before they are parsed into messages, because an empty continuation frame completes no message but
+costs as much CPU as one. Payload sizes are not counted here: the size of a message is limited already.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from aiohttp.http_websocket import WebSocketReader
 from relay.backoff import Bucket
 
 BURST_S = 10.0
-"""What a client may send in so many seconds, it may also send at once: it begins with all its subscriptions."""
+"""A burst may be as large as this many seconds' worth: a client sends all its subscriptions when it connects."""
 
 CLOSING_BYTES = 64 * 1024
-"""Beyond the limit so much is read still, for the client's answer to our close; then nothing is."""
+"""How much is still read after the limit was exceeded, to receive the client's close frame."""
 
 TOO_MANY = secrets.token_bytes(16)
-"""What a pong carries that stands for the first frame too many. No client can know it."""
+"""Payload of the pong that marks where the limit was exceeded. Random, so that clients cannot forge it."""
 
 _NOTICE = bytes([0x80 | WSMsgType.PONG, len(TOO_MANY)]) + TOO_MANY
 _LENGTH_BYTES = {126: 2, 127: 8}
@@ -28,16 +28,16 @@ _MASK_BYTES = 4
 
 
 class FrameLimit:
-    """Stands before aiohttp's reader, and puts a pong with `TOO_MANY` before the first frame too many."""
+    """Wraps aiohttp's reader and feeds it a pong with `TOO_MANY` in front of the first frame beyond the limit."""
 
     __slots__ = ("_allowance", "_head", "_over_bytes", "_payload_left", "_reader", "_transport")
 
     def __init__(self, reader: WebSocketReader, rate: float, transport: asyncio.ReadTransport) -> None:
         """
         Args:
-            reader: aiohttp's, of one connection.
-            rate: how many frames a second the client may send.
-            transport: the connection's.
+            reader: aiohttp's reader of the connection.
+            rate: frames per second.
+            transport: of the connection.
         """
         self._reader = reader
         self._transport = transport
@@ -47,24 +47,26 @@ class FrameLimit:
         self._over_bytes: int | None = None
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Take what has come, as `WebSocketReader.feed_data` does."""
+        """Feed received bytes, as `WebSocketReader.feed_data` does."""
         if self._over_bytes is None:
             data = self._head + data
             passed, over = self._count(data)
             if not over:
-                self._head = data[passed:]  # held back, so that what the reader has ends between two frames or in one
+                self._head = data[
+                    passed:
+                ]  # an incomplete frame header waits, so that a pong can be put before its frame
                 return self._feed(data[:passed])
             self._feed(data[:passed] + _NOTICE)
             data = data[passed:]
             self._over_bytes = 0
         self._over_bytes += len(data)
         if self._over_bytes > CLOSING_BYTES:
-            self._transport.pause_reading()  # TCP holds the client back until the connection is closed
+            self._transport.pause_reading()  # TCP flow control stops the client until the connection is closed
             return False, b""
         return self._feed(data)
 
     def feed_eof(self) -> None:
-        """Take note that the client has gone, as `WebSocketReader.feed_eof` does."""
+        """Signal the end of the stream, as `WebSocketReader.feed_eof` does."""
         self._reader.feed_eof()
 
     def _feed(self, data: bytes) -> tuple[bool, bytes]:
@@ -72,7 +74,7 @@ class FrameLimit:
         return bool(eof), bytes(rest)
 
     def _count(self, data: bytes) -> tuple[int, bool]:
-        """Count the frames that begin in `data`; return how much of it may be passed on, and if a frame is too many."""
+        """Count the frames that begin in `data`. Return how many bytes to pass on, and whether a limit is hit."""
         now = asyncio.get_running_loop().time()
         at = self._payload_left
         while at < len(data):
@@ -87,7 +89,11 @@ class FrameLimit:
 
 
 def _frame_size(data: bytes, at: int) -> int | None:
-    """Return how long the frame is whose head begins there (RFC 6455 section 5.2); null while that is not known."""
+    """
+    Return the size of the frame that begins at `at`, or None if its header is incomplete.
+
+    The layout is in https://www.rfc-editor.org/rfc/rfc6455#section-5.2.
+    """
     if len(data) < at + 2:
         return None
     short = data[at + 1] & 0x7F

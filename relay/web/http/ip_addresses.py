@@ -1,4 +1,4 @@
-"""Addresses of clients and proxies, in the spellings that sockets and proxies use."""
+"""Parse IP addresses in the spellings that sockets and proxies use."""
 
 import re
 from collections.abc import Iterable
@@ -8,11 +8,11 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::[0-9]+)?|([^:]*):[0-9]+")
-"""Some proxies add the port: `192.0.2.1:5678`, `[2001:db8::1]:5678` (as in RFC 7239 section 6)."""
+"""Some proxies add the port: `192.0.2.1:5678`, `[2001:db8::1]:5678` (https://www.rfc-editor.org/rfc/rfc7239#section-6)."""
 
 
 def parse_address(text: str) -> Address | None:
-    """Read an address, with a port or without; null for anything else. IPv4 in the form of IPv6 is IPv4."""
+    """Parse an address with or without a port. Return None for anything else. IPv4-mapped IPv6 becomes IPv4."""
     if found := _WITH_PORT.fullmatch(text):
         text = found[1] or found[2] or ""
     try:

@@ -1,4 +1,4 @@
-"""Read a request's body: whole, within its size limit and minimum rate, and as a JSON object."""
+"""Read JSON request bodies within the size limit and the minimum rate, and write JSON responses."""
 
 from typing import Any
 
@@ -8,28 +8,28 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from relay.errors import Code, RequestError
 from relay.web.http.context import context
-from relay.web.http.min_rate import Pace
+from relay.web.http.min_rate import MinRate
 
 
 async def read_whole(request: web.Request) -> bytes:
     """
-    Read the body, within `RELAY_BODY_LIMIT` and no slower than it may come.
+    Read the whole body.
 
     Raises:
-        RequestError: it is too large, too slow or malformed.
+        RequestError: the body is larger than `RELAY_BODY_LIMIT`, slower than the minimum rate, or malformed.
     """
     config = context(request).config
-    pace, whole = Pace(config.body_silence_s), bytearray()
+    rate, body = MinRate(config.body_silence_s), bytearray()
     try:
-        while piece := await pace.wait(request.content.readany()):
-            pace.came(len(piece))
-            whole += piece
-            if len(whole) > config.body_limit_bytes:
-                detail = f"The body is larger than {config.body_limit_bytes} bytes."
+        while chunk := await rate.wait(request.content.readany()):
+            rate.add_received(len(chunk))
+            body += chunk
+            if len(body) > config.body_limit_bytes:
+                detail = f"The body is larger than the limit of {config.body_limit_bytes} bytes."
                 raise RequestError(Code.PAYLOAD_TOO_LARGE, detail)
     except (web.RequestPayloadError, HttpProcessingError):
-        raise RequestError(Code.INVALID_REQUEST, "The body is malformed, or ends too early.") from None
-    return bytes(whole)
+        raise RequestError(Code.INVALID_REQUEST, "The body is malformed or incomplete.") from None
+    return bytes(body)
 
 
 async def read_object(request: web.Request, *, required: bool = True) -> dict[str, Any]:
@@ -37,37 +37,42 @@ async def read_object(request: web.Request, *, required: bool = True) -> dict[st
     Read the body as a JSON object.
 
     Args:
-        request: whose body.
-        required: when false, no body reads as an empty object.
+        request: the client's request.
+        required: if False, an empty body is an empty object.
 
     Raises:
-        RequestError: it is something else.
+        RequestError: the body is not a JSON object, or has another content type.
     """
     raw = await read_whole(request)
     if not raw and not required:
         return {}
     if request.content_type != "application/json":
         raise RequestError(
-            Code.UNSUPPORTED_MEDIA_TYPE, f"Send the body as application/json, not as {request.content_type}."
+            Code.UNSUPPORTED_MEDIA_TYPE, f"The content type must be application/json, not {request.content_type}."
         )
     return parse_object(raw)
 
 
+def json_response(value: object, status: int = 200) -> web.Response:
+    """Return a response with `value` as JSON. Dataclasses become objects with the names of their fields."""
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
+
+
 def parse_object(raw: bytes) -> dict[str, Any]:
     """
-    Read a JSON object.
+    Parse a JSON object.
 
     Raises:
-        RequestError: it is something else.
+        RequestError: the text is not JSON, is not an object, or is nested too deep.
     """
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise RequestError(Code.INVALID_REQUEST, f"The body is not JSON: {error}.") from None
+        raise RequestError(Code.INVALID_REQUEST, f"The body is not valid JSON: {error}.") from None
     if not isinstance(body, dict):
         raise RequestError(Code.INVALID_REQUEST, "The body must be a JSON object.")
     try:
         orjson.dumps(body)
-    except TypeError:  # it reads deeper than it writes, and what we cannot write we cannot keep
-        raise RequestError(Code.INVALID_REQUEST, "The body is nested too deep.") from None
+    except TypeError:  # orjson parses deeper nesting than it serializes
+        raise RequestError(Code.INVALID_REQUEST, "The body is nested too deeply.") from None
     return body

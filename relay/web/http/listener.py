@@ -1,9 +1,8 @@
 """
-The listening socket, and what a connection has to keep to before anything is known of it: how many there may be, how
-long one may be silent, how many frames it may send, and that it speaks HTTP.
+Listen for connections, and enforce the limits on each: the number of connections, idle time, frame rate, valid HTTP.
 
-Whoever is one too many is cut off without an answer: to a browser's EventSource that means to come back, and a problem
-would mean never to.
+A connection beyond a limit is closed without a response. A browser's EventSource reconnects after that, whereas a
+problem response would make it give up (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 """
 
 import asyncio
@@ -20,42 +19,42 @@ from relay import log
 from relay.backoff import Bucket
 from relay.config import Config
 from relay.errors import Code
-from relay.web.http.acceptor import Acceptor, bound
-from relay.web.http.connection_counts import Crowd, counted_as
-from relay.web.http.connection_gate import LINES_PER_S, Gate
+from relay.web.http.acceptor import Acceptor, bind
+from relay.web.http.connection_counts import ConnectionCounts, counted_address
+from relay.web.http.connection_gate import LOG_LINES_PER_S, Gate
 from relay.web.http.context import Context
-from relay.web.http.cors import ALWAYS
+from relay.web.http.cors import COMMON_HEADERS
 from relay.web.http.file_descriptors import Descriptors
 from relay.web.http.frame_limit import FrameLimit
-from relay.web.http.problems import Problem, answer
+from relay.web.http.problems import problem_response
 
-OTHERS = 1000
-"""How many connections there may be besides the viewers': calls, and viewers on their way out."""
+API_CONNECTIONS = 1000
+"""Connections in addition to those of viewers: for API calls, and for viewers that are disconnecting."""
 
-OTHERS_OF_ONE = 2
-"""How many times as many connections as viewers one address may have: a page has calls beside its stream."""
+ADDRESS_FACTOR = 2
+"""Connections per client address, as a multiple of its viewers: a page makes API calls besides its stream."""
 
 _log = log.get("web")
 
 
 class Connection(web.RequestHandler):
-    """One connection: aiohttp's, if there is room for it."""
+    """A connection of aiohttp that the gate has to admit."""
 
-    __slots__ = ("_entered", "_parts")
+    __slots__ = ("_admitted", "_parts")
 
     def __init__(self, server: web.Server, parts: Context) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type] # as in aiohttp's own runner: null is none
+            access_log=None,  # type: ignore[arg-type] # None disables it, as in aiohttp's own runner
             keepalive_timeout=parts.config.idle_s,
         )
         self._parts = parts
-        self._entered = False
+        self._admitted = False
 
     @property
     def idle_since(self) -> tuple[bool, float] | None:
-        # As aiohttp's own timer for idle connections sees it (`RequestHandler._process_keepalive`).
+        # The same state that aiohttp's keep-alive timer uses (`RequestHandler._process_keepalive`).
         if self._waiter is None or self._waiter.done():
             return None
         return self._request_count > 0, self._next_keepalive_close_time - self._keepalive_timeout
@@ -64,22 +63,22 @@ class Connection(web.RequestHandler):
         self.force_close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        number = transport.get_extra_info("socket").fileno()
-        who = counted_as(peer[0], self._parts.config.trusted_proxies) if peer else None
-        self._entered = self._parts.gate.enter(self, who, number)
-        if self._entered:
+        peername = transport.get_extra_info("peername")
+        descriptor = transport.get_extra_info("socket").fileno()
+        address = counted_address(peername[0], self._parts.config.trusted_proxies) if peername else None
+        self._admitted = self._parts.gate.enter(self, address, descriptor)
+        if self._admitted:
             super().connection_made(transport)
         else:
             cast("asyncio.Transport", transport).abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._parts.gate.leave(self)
-        if self._entered:
+        if self._admitted:
             super().connection_lost(exc)
 
     def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
-        """Count the frames of a WebSocket before aiohttp reads them."""
+        """Put the frame limit in front of aiohttp's WebSocket reader."""
         if self.transport is not None:
             parser = cast("WebSocketReader", FrameLimit(parser, self._parts.config.message_rate, self.transport))
         super().set_parser(parser, data_received_cb)
@@ -91,61 +90,61 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP with a problem, too. aiohttp would quote it in the log, with the secrets in it."""
+        """Answer malformed HTTP with a problem. aiohttp would quote the request in the log, including secrets."""
         if not isinstance(exc, HttpProcessingError):
-            failed = super().handle_error(request, status, exc, message)
-            failed.headers.update(ALWAYS)
-            return failed
+            response = super().handle_error(request, status, exc, message)
+            response.headers.update(COMMON_HEADERS)
+            return response
         _log.debug("request.malformed", error=type(exc).__name__)
         if request.writer.output_size:
-            raise ConnectionError("an answer is under way: a second one would be read as more of it")
+            raise ConnectionError("a response has begun already")
         detail = "The request is malformed, or its headers are too large."
-        response = answer(Problem(code=Code.INVALID_REQUEST, detail=detail))
-        response.headers.update(ALWAYS)
+        response = problem_response(Code.INVALID_REQUEST, detail)
+        response.headers.update(COMMON_HEADERS)
         response.force_close()
         return response
 
     def log_exception(self, *args: Any, **values: Any) -> None:
-        """Be brief about a body that is malformed: it was answered, and is no fault of ours with a traceback."""
+        """Log a malformed body in one line. It has been answered, and a traceback would not help."""
         if isinstance(values.get("exc_info"), web.RequestPayloadError):
             _log.debug("request.malformed", error="RequestPayloadError")
         else:
             super().log_exception(*args, **values)
 
 
-def room(config: Config, descriptors: Descriptors) -> int:
-    """Return how many connections there may be: as many as are configured, or as the process may have."""
-    wanted, possible = config.connection_limit + OTHERS, descriptors.for_connections
+def connection_limit(config: Config, descriptors: Descriptors) -> int:
+    """Return the limit on connections: the configured one, or a lower one if descriptors do not suffice."""
+    wanted, possible = config.connection_limit + API_CONNECTIONS, descriptors.for_connections
     if possible < wanted:
-        _log.warning("connections.limited", possible=possible, wanted=wanted, reason="the process may open few files")
+        _log.warning("connections.limited", limit=possible, configured=wanted, hint="raise `ulimit -n`")
     return min(wanted, possible)
 
 
 def make_gate(config: Config) -> Gate:
-    """Return a gate for as many connections as are configured, or as the process may have."""
-    descriptors = Descriptors.raised(config.connection_limit + OTHERS)
-    crowd = Crowd(room(config, descriptors), OTHERS_OF_ONE * config.address_limit)
-    return Gate(crowd, descriptors, asyncio.get_running_loop().time)
+    """Raise the descriptor limit of the process, and return the gate for its connections."""
+    descriptors = Descriptors.raise_limit(config.connection_limit + API_CONNECTIONS)
+    counts = ConnectionCounts(connection_limit(config, descriptors), ADDRESS_FACTOR * config.address_limit)
+    return Gate(counts, descriptors, asyncio.get_running_loop().time)
 
 
 @asynccontextmanager
 async def listening(parts: Context, server: web.Server) -> AsyncIterator[int]:
     """
-    Listen, and have `server` answer; gives the port. On leaving nobody is let in any longer.
+    Accept connections for `server` while the block runs. Yields the port.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the address is not available.
     """
     clock = asyncio.get_running_loop().time
-    failures = Bucket(1, LINES_PER_S, clock())
+    failures = Bucket(1, LOG_LINES_PER_S, clock())
 
-    def failed(error: OSError) -> None:
+    def log_error(error: OSError) -> None:
         if not failures.take(clock()):
             _log.error("connections.accept_failed", error=str(error))
 
     make = partial(Connection, server, parts)
     async with AsyncExitStack() as stack:
-        sockets = await bound(parts.config.host, parts.config.port)
+        sockets = await bind(parts.config.host, parts.config.port)
         for sock in sockets:
-            stack.callback(Acceptor(sock, make, failed).close)
+            stack.callback(Acceptor(sock, make, log_error).close)
         yield int(sockets[0].getsockname()[1])

@@ -1,7 +1,7 @@
 """
-How slowly a body may come: it may pause for so long, and has to bring so much on the whole.
+Enforce a minimum rate for request bodies: a limit on each pause, and on the total time for the bytes received.
 
-A sender of one byte every now and then never pauses for long, and would keep its connection for ever.
+A client that sends one byte every few seconds never pauses for long, and would hold its connection forever.
 """
 
 import asyncio
@@ -10,52 +10,55 @@ from typing import TypeVar
 
 from relay.errors import Code, RequestError
 
-FLOOR_BYTES_S = 240
-"""What Kestrel asks for, too: a telephone line of the last century brings more."""
+MIN_BYTES_PER_S = 240
+"""As in Kestrel (https://learn.microsoft.com/aspnet/core/fundamentals/servers/kestrel/options)."""
 
 T = TypeVar("T")
 
 
-class Pace:
-    """The patience with one body. Only the time counts in which we wait for its sender, and not what we do with it."""
+class MinRate:
+    """The minimum rate of one body. Only time spent waiting for the client counts."""
 
-    def __init__(self, silence_s: float) -> None:
+    def __init__(self, max_pause_s: float) -> None:
         """
         Args:
-            silence_s: how long it may pause; also how much longer than at the least speed it may take in all.
+            max_pause_s: the longest pause. The total wait may exceed the time at the minimum rate by as much.
         """
-        self._silence_s = silence_s
+        self._max_pause_s = max_pause_s
         self._waited_s = 0.0
-        self._came_bytes = 0
+        self._received_bytes = 0
 
     @property
-    def patience_s(self) -> float:
-        """How long to wait for the next piece."""
-        in_all_s = self._silence_s + self._came_bytes / FLOOR_BYTES_S
-        return max(0.0, min(self._silence_s, in_all_s - self._waited_s))
+    def timeout_s(self) -> float:
+        """How long to wait for the next chunk."""
+        total_s = self._max_pause_s + self._received_bytes / MIN_BYTES_PER_S
+        return max(0.0, min(self._max_pause_s, total_s - self._waited_s))
 
-    def waited(self, seconds: float) -> None:
-        """Take note of so long a wait."""
+    def add_wait(self, seconds: float) -> None:
+        """Count time that was spent waiting."""
         self._waited_s += seconds
 
-    def came(self, size_bytes: int) -> None:
-        """Take note that so much came."""
-        self._came_bytes += size_bytes
+    def add_received(self, size_bytes: int) -> None:
+        """Count bytes that were received."""
+        self._received_bytes += size_bytes
 
-    async def wait(self, piece: Awaitable[T]) -> T:
+    async def wait(self, chunk: Awaitable[T]) -> T:
         """
-        Wait for a piece, whose size `came` is told.
+        Wait for a chunk. Pass its size to `add_received` afterwards.
 
         Raises:
-            RequestError: it does not come in time.
+            RequestError: it does not arrive in time.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
-            async with asyncio.timeout(self.patience_s):
-                return await piece
+            async with asyncio.timeout(self.timeout_s):
+                return await chunk
         except TimeoutError:
-            detail = f"The body comes too slowly: it paused for {self._silence_s:g} s, or brings next to nothing."
+            detail = (
+                f"The body arrives too slowly: it paused for {self._max_pause_s:g} s, "
+                f"or came at less than {MIN_BYTES_PER_S} bytes per second."
+            )
             raise RequestError(Code.INVALID_REQUEST, detail) from None
         finally:
-            self.waited(clock() - began)
+            self.add_wait(clock() - began)

@@ -1,7 +1,7 @@
 """
-`multipart/form-data` (RFC 7578) as it comes in: part after part, each piece within its time, nothing whole in memory.
+Stream the parts of a `multipart/form-data` body (https://www.rfc-editor.org/rfc/rfc7578).
 
-What the parts mean is not decided here.
+Parts are read one after another in chunks, at the minimum rate or faster, without holding a whole file in memory.
 """
 
 import re
@@ -16,112 +16,114 @@ from aiohttp.multipart import BadContentDispositionHeader, BadContentDisposition
 
 from relay.errors import Code, RequestError
 from relay.web.http.context import context
-from relay.web.http.min_rate import Pace
+from relay.web.http.min_rate import MinRate
 
 warnings.filterwarnings("ignore", category=BadContentDispositionHeader)
 warnings.filterwarnings("ignore", category=BadContentDispositionParam)
-"""aiohttp's, with the header in it: the name of a file is nobody's business but its sender's."""
+"""These warnings of aiohttp quote the header, and file names are private."""
 
 CONTENT_TYPE = "multipart/form-data"
 
-PARTS = 100
-"""No model takes so many files; more are a mistake, or worse."""
+MAX_PARTS = 100
+"""More than any model takes."""
 
-PIECE_BYTES = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 
 _FILENAME_CHARS = 200
 _NAME_CHARS = 200
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-"""What a byte that is no UTF-8 is read as: nobody can write it on."""
+"""How aiohttp decodes a byte that is not UTF-8. It cannot be encoded again."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PLAIN = ("", "7bit", "8bit", "binary")
 
 
 class Part:
-    """One part, to be read once, before the next one is asked for."""
+    """A part of the body. Read it at most once, before the next part is requested."""
 
-    def __init__(self, reader: BodyPartReader, pace: Pace) -> None:
+    def __init__(self, reader: BodyPartReader, rate: MinRate) -> None:
         self._reader = reader
-        self._pace = pace
+        self._rate = rate
         self.name = reader.name or ""
         given = reader.filename
         self.filename = None if given is None else _filename(given)
-        """Null for a part that is no file."""
+        """None for a part that is not a file."""
         declared = reader.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
         self.content_type = declared if _MEDIA_TYPE.fullmatch(declared) else "application/octet-stream"
-        """As the sender calls it."""
+        """As the client declares it."""
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         """
-        Read it.
+        Yield the content in chunks.
 
         Raises:
-            RequestError: the body is malformed, or no more of it comes.
+            RequestError: the body is malformed, incomplete, or too slow.
         """
         while not self._reader.at_eof():
             with _malformed():
-                piece = await self._pace.wait(self._reader.read_chunk(PIECE_BYTES))
-            self._pace.came(len(piece))
-            if piece:
-                yield piece
+                chunk = await self._rate.wait(self._reader.read_chunk(CHUNK_BYTES))
+            self._rate.add_received(len(chunk))
+            if chunk:
+                yield chunk
 
     async def read(self, limit_bytes: int) -> bytes:
         """
-        Read it whole.
+        Return the whole content.
 
         Raises:
-            RequestError: it is larger than that, or the body is malformed, or no more of it comes.
+            RequestError: it is larger than `limit_bytes`, or the body is malformed, incomplete, or too slow.
         """
-        whole = bytearray()
-        async for piece in self.pieces():
-            whole += piece
-            if len(whole) > limit_bytes:
-                detail = f"The part {self.name!r} is larger than {limit_bytes} bytes."
+        content = bytearray()
+        async for chunk in self.chunks():
+            content += chunk
+            if len(content) > limit_bytes:
+                detail = f"The part {self.name!r} is larger than the limit of {limit_bytes} bytes."
                 raise RequestError(Code.PAYLOAD_TOO_LARGE, detail)
-        return bytes(whole)
+        return bytes(content)
 
 
 async def parts(request: web.Request) -> AsyncIterator[Part]:
     """
-    Give out the parts in their order; what the caller leaves unread of one is skipped.
+    Yield the parts in order. Content that the caller does not read is skipped.
 
     Raises:
-        RequestError: the body is malformed, has too many parts, or no more of it comes.
+        RequestError: the body is malformed, incomplete, or too slow, or has too many parts.
     """
     with _malformed():
         reader = await request.multipart()
-    pace = Pace(context(request).config.body_silence_s)
+    rate = MinRate(context(request).config.body_silence_s)
     for number in count(1):
         with _malformed():
-            found = await pace.wait(reader.next())
+            found = await rate.wait(reader.next())
         if found is None:
             return
-        if number > PARTS:
-            raise RequestError(Code.INVALID_REQUEST, f"The body has more than {PARTS} parts.")
+        if number > MAX_PARTS:
+            raise RequestError(Code.INVALID_REQUEST, f"The body has more than {MAX_PARTS} parts.")
         if not isinstance(found, BodyPartReader):
-            raise RequestError(Code.INVALID_REQUEST, "A part of the body is multipart itself; send every file alone.")
+            raise RequestError(
+                Code.INVALID_REQUEST, "Nested multipart bodies are not supported; send each file as a part of its own."
+            )
         with _malformed():
-            part = Part(found, pace)
+            part = Part(found, rate)
         if not 0 < len(part.name) <= _NAME_CHARS or _LONE_SURROGATE.search(part.name):
-            detail = f"Each part of the body needs a name, of at most {_NAME_CHARS} characters in UTF-8."
+            detail = f"Each part must have a name of 1 to {_NAME_CHARS} UTF-8 characters."
             raise RequestError(Code.INVALID_REQUEST, detail)
         if found.headers.get(hdrs.CONTENT_TRANSFER_ENCODING, "").lower() not in _PLAIN:
-            detail = f"The part {part.name!r} is encoded; send it as it is (RFC 7578 section 4.7)."
+            detail = f"The part {part.name!r} must not use Content-Transfer-Encoding (RFC 7578 section 4.7)."
             raise RequestError(Code.INVALID_REQUEST, detail)
         yield part
 
 
 @contextmanager
 def _malformed() -> Iterator[None]:
-    """Answer for the body what aiohttp's reader says of it, without quoting it."""
+    """Turn the errors of aiohttp's reader into a request error that does not quote the body."""
     try:
         yield
     except (ValueError, HttpProcessingError, web.PayloadAccessError, RuntimeError, AssertionError):
-        raise RequestError(Code.INVALID_REQUEST, "The multipart body is malformed, or ends too early.") from None
+        raise RequestError(Code.INVALID_REQUEST, "The multipart body is malformed or incomplete.") from None
 
 
 def _filename(given: str) -> str:
-    """Keep the name of a file, not where it lay, and nothing that no name should have."""
+    """Return the last part of a path, without control characters and of limited length."""
     name = _LONE_SURROGATE.sub("\ufffd", _CONTROL.sub("", re.split(r"[\\/]", given)[-1])).strip()
     return name[-_FILENAME_CHARS:] or "file"

@@ -1,18 +1,20 @@
 """
-Problem answers (RFC 9457): every error that leaves the relay over HTTP has this one shape.
+Turn errors into problem details (https://www.rfc-editor.org/rfc/rfc9457), the one shape of every HTTP error.
 
-An error that is not ours to show becomes `internal` and a line in the log; its text and traceback stay here.
+An unexpected exception becomes `internal`. Its text and traceback go to the log only.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 from http import HTTPStatus
 from math import ceil
+from typing import NotRequired
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
+from typing_extensions import TypedDict
 
 from relay import log
 from relay.errors import Code, FieldError, RequestError, StoreDamaged, StoreError, UpstreamError, UpstreamFault
@@ -37,20 +39,19 @@ STATUS = {
     Code.DRAINING: 503,
 }
 
-CLIENT_LEFT = 499
-"""The status that nginx made customary for it."""
+CLIENT_DISCONNECTED = 499
+"""The status that nginx logs when a client disconnects before its response (non-standard)."""
 
 RETRY_AFTER_S = 5.0
-"""What `Retry-After` says when nobody knows better."""
+"""The default for `Retry-After`."""
 
 _CODE_OF_STATUS = {
     400: Code.INVALID_REQUEST,
     404: Code.NOT_FOUND,
-    405: Code.METHOD_NOT_ALLOWED,
     413: Code.PAYLOAD_TOO_LARGE,
     415: Code.UNSUPPORTED_MEDIA_TYPE,
 }
-"""For the refusals that aiohttp makes by itself."""
+"""The codes for errors that aiohttp raises."""
 
 UNMATCHED = "(no route)"
 
@@ -59,34 +60,24 @@ _ID = re.compile(f"[{ALPHABET}]{{{ID_LENGTH}}}")
 _log = log.get("web")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """What went wrong, as the caller is told."""
+class Problem(TypedDict):
+    """The JSON of a problem."""
 
-    code: Code
+    type: str
+    title: str
+    status: int
     detail: str
-    fields: tuple[FieldError, ...] = ()
-    upstream: UpstreamFault | None = None
-    task: str | None = None
-    retry_after_s: float | None = None
-    allowed: frozenset[str] = frozenset()
-    """The methods that are possible, where one was not (RFC 9110 section 15.5.6)."""
+    code: Code
+    errors: NotRequired[Sequence[FieldError]]
+    """The invalid fields."""
+    upstream: NotRequired[UpstreamFault]
+    """What the platform said."""
+    task: NotRequired[str]
+    """The task that was created."""
 
 
-def of_upstream(error: UpstreamError, task: str | None = None) -> Problem:
-    """Return the problem for what the platform did."""
-    return Problem(
-        code=error.code,
-        detail=error.detail,
-        fields=error.fields,
-        upstream=error.fault,
-        task=task,
-        retry_after_s=error.retry_after_s,
-    )
-
-
-def of_validation(error: ValidationError, depth: int | None = None) -> RequestError:
-    """Return the error for what has the right form and does not fit: it names each field, to `depth` of its path."""
+def validation_error(error: ValidationError, depth: int | None = None) -> RequestError:
+    """Return the request error for a pydantic error, which names each invalid field to `depth` parts of its path."""
     fields = tuple(
         FieldError(
             field=".".join(map(str, problem["loc"][:depth])), message=problem["msg"].removeprefix("Value error, ")
@@ -97,72 +88,94 @@ def of_validation(error: ValidationError, depth: int | None = None) -> RequestEr
     return RequestError(Code.INVALID_INPUT, detail, fields=fields)
 
 
-def answer(problem: Problem) -> web.Response:
-    """Write a problem as an answer."""
-    status = STATUS[problem.code]
-    body: dict[str, object] = {
-        "type": f"/problems/{problem.code}",
-        "title": problem.code.replace("_", " ").capitalize(),
+def problem_response(
+    code: Code,
+    detail: str,
+    *,
+    fields: Sequence[FieldError] = (),
+    upstream: UpstreamFault | None = None,
+    task: str | None = None,
+    retry_after_s: float | None = None,
+) -> web.Response:
+    """Return a problem as a response."""
+    status = STATUS[code]
+    problem: Problem = {
+        "type": f"/problems/{code}",
+        "title": code.replace("_", " ").capitalize(),
         "status": status,
-        "detail": problem.detail,
-        "code": problem.code,
+        "detail": detail,
+        "code": code,
     }
-    if problem.fields:
-        body["errors"] = problem.fields
-    if problem.upstream is not None:
-        body["upstream"] = problem.upstream
-    if problem.task is not None:
-        body["task"] = problem.task
+    if fields:
+        problem["errors"] = fields
+    if upstream is not None:
+        problem["upstream"] = upstream
+    if task is not None:
+        problem["task"] = task
     headers = {}
-    if problem.allowed:
-        headers["Allow"] = ", ".join(sorted(problem.allowed))
     if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        headers["Retry-After"] = str(max(1, ceil(problem.retry_after_s or RETRY_AFTER_S)))
+        headers[hdrs.RETRY_AFTER] = str(max(1, ceil(retry_after_s or RETRY_AFTER_S)))
     return web.Response(
-        status=status, body=orjson.dumps(body), content_type="application/problem+json", headers=headers
+        status=status, body=orjson.dumps(problem), content_type="application/problem+json", headers=headers
+    )
+
+
+def request_problem(error: RequestError) -> web.Response:
+    """Return the problem for an error of the client."""
+    return problem_response(error.code, error.detail, fields=error.fields, retry_after_s=error.retry_after_s)
+
+
+def upstream_problem(error: UpstreamError, task: str | None = None) -> web.Response:
+    """Return the problem for an error of the platform, for `task` if one was created."""
+    return problem_response(
+        error.code,
+        error.detail,
+        fields=error.fields,
+        upstream=error.fault,
+        task=task,
+        retry_after_s=error.retry_after_s,
     )
 
 
 @web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into a problem answer."""
+async def handle_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every exception of a handler into a problem response."""
     try:
         return await handler(request)
     except RequestError as error:
-        problem = Problem(code=error.code, detail=error.detail, fields=error.fields, retry_after_s=error.retry_after_s)
+        response = request_problem(error)
     except UpstreamError as error:
-        problem = of_upstream(error)
-    except StoreDamaged as error:  # the journal has logged which row
-        detail = f"What is stored of the task {error.task} cannot be read; the relay's log says more."
-        problem = Problem(code=Code.INTERNAL, detail=detail)
-    except StoreError:  # the journal has logged why, once
-        detail = "The relay's store fails, so nothing was done. Try again later."
-        problem = Problem(code=Code.STORE_UNAVAILABLE, detail=detail)
+        response = upstream_problem(error)
+    except StoreDamaged as error:  # logged by the journal, with the row
+        detail = f"The stored data of task {error.task} is damaged. See the relay's log for details."
+        response = problem_response(Code.INTERNAL, detail)
+    except StoreError:  # logged by the journal, once for each outage
+        detail = "The relay's store is not available, so nothing was changed. Try again later."
+        response = problem_response(Code.STORE_UNAVAILABLE, detail)
     except ValidationError as error:
-        wrong = of_validation(error)
-        problem = Problem(code=wrong.code, detail=wrong.detail, fields=wrong.fields)
+        response = request_problem(validation_error(error))
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
-        problem = _of_aiohttp(request, error)
-    except ConnectionResetError:  # the peer has left: this is for the log alone
-        return web.Response(status=CLIENT_LEFT)
-    except Exception:  # noqa: BLE001 -- the edge: what is not meant to be shown is logged, and does not get out
+        response = _aiohttp_problem(request, error)
+    except ConnectionResetError:  # the client has disconnected: this status is only logged
+        return web.Response(status=CLIENT_DISCONNECTED)
+    except Exception:  # noqa: BLE001 -- the edge: unexpected errors are logged and not shown to clients
         _log.exception("request.crashed", method=request.method, path=logged_path(request))
-        problem = Problem(code=Code.INTERNAL, detail="The relay failed; its log says why.")
+        response = problem_response(Code.INTERNAL, "Internal error. See the relay's log for details.")
     if request.writer.output_size and request.transport is not None:
-        # An answer is under way: a second one would be read as more of it. It can only be cut off.
+        # A response has begun, and a second one would be read as part of it. Abort the connection instead.
         request.transport.abort()
-    return answer(problem)
+    return response
 
 
 def logged_path(request: web.Request) -> str:
     """
-    Return the address of a request as it may be logged: the pattern of its route, with the task's id if it is one.
+    Return the path of a request for the log: the pattern of its route, with the task's id if it is well-formed.
 
-    What a caller writes into a path can be a key or a token, and a hook's address is a secret.
+    The path itself is not logged because it may contain a key or a token, and callback URLs are secret.
     """
     if "/hooks/" in request.path:
         return "/hooks/…"
@@ -173,16 +186,20 @@ def logged_path(request: web.Request) -> str:
     return resource.canonical.replace("{id}", task) if _ID.fullmatch(task) else resource.canonical
 
 
-def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
+def _aiohttp_problem(request: web.Request, error: web.HTTPException) -> web.Response:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = sorted(error.allowed_methods)
+        detail = f"The method {request.method} is not allowed here; use {' or '.join(allowed)}."
+        response = problem_response(Code.METHOD_NOT_ALLOWED, detail)
+        # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
+        response.headers[hdrs.ALLOW] = ", ".join(allowed)
+        return response
     code = _CODE_OF_STATUS.get(error.status, Code.INVALID_REQUEST)
-    allowed = frozenset(error.allowed_methods) if isinstance(error, web.HTTPMethodNotAllowed) else frozenset()
     match code:
         case Code.NOT_FOUND:
-            detail = "There is nothing at this address."
-        case Code.METHOD_NOT_ALLOWED:
-            detail = f"{request.method} is not possible here; use {' or '.join(sorted(allowed))}."
+            detail = "There is no resource at this URL."
         case Code.PAYLOAD_TOO_LARGE:
-            detail = f"The body is larger than {request.client_max_size} bytes."
+            detail = f"The body is larger than the limit of {request.client_max_size} bytes."
         case _:
             detail = error.reason or "The request is malformed."
-    return Problem(code=code, detail=detail, allowed=allowed)
+    return problem_response(code, detail)

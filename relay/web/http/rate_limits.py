@@ -1,4 +1,4 @@
-"""How often something may be done over the API. Beyond that the answer says how long to wait."""
+"""Rate limits of API calls. A refusal says when to retry."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -7,50 +7,53 @@ from math import ceil
 from relay.backoff import Bucket as Bucket
 from relay.errors import Code, RequestError
 
-MOST_BUCKETS = 10_000
-"""With more, those that are full are dropped: a new one would be the same."""
+MAX_BUCKETS = 10_000
+"""Beyond this number, full buckets are dropped: a new bucket would be equal to them."""
 
 
-class Rate:
-    """A bucket for each API key, or for each task or tag that viewer tokens name."""
+class RateLimit:
+    """A token bucket for each API key, or for each task or tag of viewer tokens."""
 
-    def __init__(self, per_minute: int, what: str) -> None:
+    def __init__(self, per_minute: int, what: str, per: str) -> None:
         """
         Args:
-            per_minute: how many are allowed a minute, and at once.
-            what: what is limited and for whom, in the words of a refusal.
+            per_minute: the rate, and the size of a burst.
+            what: what is limited, in the plural, for messages.
+            per: what each bucket belongs to, in the singular, for messages.
         """
         self._per_minute = per_minute
         self._what = what
+        self._per = per
         self._buckets: dict[Hashable, Bucket] = {}
 
     def __repr__(self) -> str:
-        return f"<Rate {self._per_minute} {self._what} a minute, buckets={len(self._buckets)}>"
+        return f"<RateLimit {self._per_minute} {self._what} per minute per {self._per}, buckets={len(self._buckets)}>"
 
     def spend(self, key: Hashable, now: float) -> None:
         """
-        Count one.
+        Take a token from the bucket of `key`; `now` is in seconds.
 
         Raises:
-            RequestError: that is one too many.
+            RequestError: the rate limit is exceeded.
         """
         bucket = self._buckets.get(key)
         if bucket is None:
-            if len(self._buckets) >= MOST_BUCKETS:
+            if len(self._buckets) >= MAX_BUCKETS:
                 self._buckets = {name: each for name, each in self._buckets.items() if not each.is_full(now)}
             bucket = self._buckets[key] = Bucket(self._per_minute, self._per_minute / 60, now)
         if wait_s := bucket.take(now):
-            detail = f"Rate limit exceeded: {self._per_minute} {self._what} a minute. Retry in {ceil(wait_s)} s."
+            rate = f"{self._per_minute} {self._what} per minute per {self._per}"
+            detail = f"Rate limit exceeded: {rate}. Retry in {ceil(wait_s)} s."
             raise RequestError(Code.RATE_LIMITED, detail, retry_after_s=wait_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
-    """How often callers may do what."""
+class RateLimits:
+    """The rate limits of the API."""
 
-    starts: Rate
+    starts: RateLimit
     """By API key."""
-    mints: Rate
+    mints: RateLimit
     """By API key."""
-    cancels: Rate
-    """Those of viewers, by the task or the tag of their tokens."""
+    cancels: RateLimit
+    """Cancellations with viewer tokens, by the task or tag of the token."""

@@ -1,17 +1,17 @@
-"""What a viewer's TCP connection is told before anything is streamed over it, and what every connection has."""
+"""Options of TCP connections, so that the relay notices slow and vanished clients."""
 
 import asyncio
 import socket
 
 UNSENT_BYTES = 16 * 1024
-"""The kernel takes no more than this unsent: without it it swallows megabytes before a slow viewer shows."""
+"""The kernel buffers no more unsent data than this. By default it buffers megabytes before a viewer looks slow."""
 
-PEER_GONE_MS = 60_000
-"""Sent but unacknowledged for so long, and the peer is gone, whatever its address still says."""
+UNACKNOWLEDGED_MS = 60_000
+"""The kernel closes a connection whose data has not been acknowledged for this long."""
 
 
 def tune(transport: asyncio.BaseTransport) -> None:
-    """Make a slow peer show. Where the platform lacks an option, it shows later."""
+    """Make a slow client noticeable early. Options that the operating system lacks are skipped."""
     sock = transport.get_extra_info("socket")
     if sock is None:
         return

@@ -7,8 +7,8 @@ from aiohttp import web
 
 from relay import log
 from relay.hub.close_codes import DRAINING, TOO_MANY, Close
-from relay.web.http.client_address import peer
-from relay.web.http.connection_counts import counted_as
+from relay.web.http.client_address import client_address
+from relay.web.http.connection_counts import counted_address
 from relay.web.http.context import context
 
 _log = log.get("web")
@@ -18,18 +18,18 @@ _log = log.get("web")
 def viewer_slot(request: web.Request) -> Iterator[Close | None]:
     """Hold a viewer slot while the block runs. Yield None, or the reason why the viewer is refused."""
     parts = context(request)
-    if parts.draining:
+    if parts.tasks.draining:
         yield DRAINING
         return
     proxies = parts.config.trusted_proxies
-    address = peer(request, proxies)
-    counted_address = counted_as(address, proxies)
-    if not parts.gate.has_room() or not parts.viewers.enter(counted_address):
-        if not parts.complaints.take(parts.clock()):
-            _log.warning("viewers.refused", peer=address, viewers=parts.viewers.size)
+    peer = client_address(request, proxies)
+    address = counted_address(peer, proxies)
+    if not parts.gate.has_room() or not parts.viewers.add(address):
+        if not parts.refused_log.take(parts.clock()):
+            _log.warning("viewers.refused", peer=peer, viewers=parts.viewers.total)
         yield TOO_MANY
         return
     try:
         yield None
     finally:
-        parts.viewers.leave(counted_address)
+        parts.viewers.remove(address)

@@ -57,7 +57,7 @@ def store(tmp_path: Path) -> str:
 
 async def until(stand: "Stand", task: str, condition: Callable[[Snapshot], object]) -> Snapshot:
     """Wait until a condition holds for a task's committed state."""
-    journal, committed = stand.relay.context.journal, asyncio.Event()
+    journal, committed = stand.relay.journal, asyncio.Event()
     stop = journal.listen(lambda _entries: committed.set())
     try:
         async with asyncio.timeout(60):
@@ -252,7 +252,7 @@ async def test_a_clock_that_is_ahead_removes_nothing(make_stand: "MakeStand", st
         async with make_stand(store=store) as stand:
             after = await stand.story()  # the sweep at the start is over
             for story in (before, after):
-                assert await stand.relay.context.journal.snapshot(story.end.id) is not None
+                assert await stand.relay.journal.snapshot(story.end.id) is not None
 
 
 @pytest.mark.parametrize("ahead_s", [48 * HOUR_S, -48 * HOUR_S])

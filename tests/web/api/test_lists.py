@@ -1,4 +1,4 @@
-"""`GET /v1/tasks`: what a list shows, and what is said of a query that makes no sense."""
+"""`GET /v1/tasks`: filters, pages, and invalid queries."""
 
 import unicodedata
 from collections.abc import Awaitable, Callable
@@ -22,10 +22,8 @@ async def listed(client: aiohttp.ClientSession, *params: tuple[str, str]) -> lis
         return [task["id"] for task in (await answer.json())["tasks"]]
 
 
-async def test_a_task_that_waits_is_found_behind_many_that_are_newer(
-    client: aiohttp.ClientSession, start: Start
-) -> None:
-    """By its state, by its tag and by a search; not only among the newest."""
+async def test_filters_find_an_old_task(client: aiohttp.ClientSession, start: Start) -> None:
+    """By state, tag or search, behind many newer tasks."""
     stuck = (await start(HELD, tags=["long-video"]))["task"]["id"]
     for _ in range(3):
         made = await start("", tags=["other"])
@@ -40,8 +38,8 @@ async def test_a_task_that_waits_is_found_behind_many_that_are_newer(
     assert await listed(client, ("q", "long other")) == []
 
 
-async def test_several_states_are_any_of_them(client: aiohttp.ClientSession, start: Start) -> None:
-    """A list, not only the first of them."""
+async def test_several_states_match_any_of_them(client: aiohttp.ClientSession, start: Start) -> None:
+    """A repeated `state` is a list."""
     waits = (await start(HELD))["task"]["id"]
     runs = (await start("hold_at=task_start"))["task"]["id"]
     async with client.ws_connect(f"/v1/tasks/{runs}/ws") as socket:
@@ -52,8 +50,8 @@ async def test_several_states_are_any_of_them(client: aiohttp.ClientSession, sta
     assert await listed(client, ("state", "queued")) == [waits]
 
 
-async def test_filters_are_joined_and_pages_follow_on_each_other(client: aiohttp.ClientSession, start: Start) -> None:
-    """Model, time, tag and words at once, over several pages."""
+async def test_filters_are_combined_over_several_pages(client: aiohttp.ClientSession, start: Start) -> None:
+    """Model, time, tag and words together."""
     made = [await start(HELD, tags=["Frühling", f"n{number}"]) for number in range(5)]
     await start(HELD)
     tasks = [each["task"]["id"] for each in reversed(made)]
@@ -79,14 +77,14 @@ async def test_filters_are_joined_and_pages_follow_on_each_other(client: aiohttp
     [
         ([("state", "stuck")], "state", "'submitting', 'held'"),
         ([("state", "queued"), ("state", "gone")], "state", "'submitting', 'held'"),
-        ([("tag", "a"), ("tag", "b")], "tag", "given 2 times; give it once"),
-        ([("q", "a"), ("q", "b")], "q", "given 2 times; give it once"),
-        ([("limit", "1"), ("limit", "1")], "limit", "given 2 times; give it once"),
+        ([("tag", "a"), ("tag", "b")], "tag", "must be given once, not 2 times"),
+        ([("q", "a"), ("q", "b")], "q", "must be given once, not 2 times"),
+        ([("limit", "1"), ("limit", "1")], "limit", "must be given once, not 2 times"),
         ([("tag", "")], "tag", "must not be empty"),
         ([("tag", "x" * 65)], "tag", "64 characters; this one has 65"),
         ([("since", "yesterday")], "since", "valid number"),
         ([("since", "nan")], "since", "finite number"),
-        ([("since", "1764000000000")], "since", "1764000000000 looks like milliseconds; give unix seconds"),
+        ([("since", "1764000000000")], "since", "must be in unix seconds; 1764000000000 looks like milliseconds"),
         ([("since", "5"), ("until", "4")], "", "`since` (5) must not be later than `until` (4)"),
         ([("q", "a" * 257)], "q", "256 characters"),
         ([("q", " ".join(map(str, range(17))))], "", "`q` may have 16 words; this one has 17"),
@@ -95,10 +93,10 @@ async def test_filters_are_joined_and_pages_follow_on_each_other(client: aiohttp
     ],
     ids=str,
 )
-async def test_a_query_that_makes_no_sense_is_refused_by_name(
+async def test_an_invalid_query_names_its_parameter(
     client: aiohttp.ClientSession, params: Params, field: str, said: str
 ) -> None:
-    """What was ignored without a word would look like an answer."""
+    """An ignored filter would return the wrong tasks."""
     async with client.get("/v1/tasks", params=params) as answer:
         problem = await answer.json()
     assert (answer.status, problem["code"]) == (422, "invalid_input")
@@ -108,13 +106,13 @@ async def test_a_query_that_makes_no_sense_is_refused_by_name(
 
 @pytest.mark.parametrize("query", ["", " ", "-", "%ED%A0%80", "%00", "'", '"', "%25", "*", "a%00b"])
 async def test_any_text_can_be_searched_for(client: aiohttp.ClientSession, query: str) -> None:
-    """It is compared, never interpreted."""
+    """It has no special characters."""
     async with client.get(f"/v1/tasks?q={query}") as answer:
         assert answer.status == 200, await answer.text()
 
 
 async def test_a_tag_is_any_printable_text(client: aiohttp.ClientSession, start: Start) -> None:
-    """In one spelling, wherever it comes from: a start, a list, a token, a board."""
+    """It is normalized in starts, lists, tokens and subscriptions."""
     composed = unicodedata.normalize("NFC", "Frühling & Söhne 🚀")
     spelt = unicodedata.normalize("NFD", f"  {composed} ")
     made = await start(HELD, tags=[spelt])

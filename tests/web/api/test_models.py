@@ -1,4 +1,4 @@
-"""`GET /v1/models`: the catalogue, and any model that its platform knows."""
+"""`GET /v1/models`: the catalogue, and models that only their platform knows."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -9,7 +9,7 @@ import pytest
 
 from relay.app import Running
 from relay.sandbox import Sandbox
-from relay.web.api.openapi import _schemas
+from relay.web.api.openapi import schemas as all_schemas
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 Json = dict[str, Any]
@@ -20,8 +20,8 @@ async def get(client: aiohttp.ClientSession, path: str) -> tuple[int, Json]:
         return answer.status, await answer.json()
 
 
-async def test_the_catalogue_is_listed_with_all_that_a_form_needs(client: aiohttp.ClientSession) -> None:
-    """Every model with its inputs, samples and schema; what cannot be started here is marked."""
+async def test_the_catalogue_is_listed(client: aiohttp.ClientSession) -> None:
+    """Each model has its inputs, examples and schema, and whether it is available."""
     _, listed = await get(client, "/v1/models")
     models: dict[str, Json] = {model["model"]: model for model in listed["models"]}
 
@@ -56,10 +56,10 @@ async def test_the_catalogue_is_listed_with_all_that_a_form_needs(client: aiohtt
     assert (prompt["required"], prompt["limits"]) == (True, {"max_length": 5000})
 
 
-async def test_what_is_listed_is_what_the_document_says(client: aiohttp.ClientSession) -> None:
-    """Field for field, as OpenAPI has it."""
+async def test_the_list_has_the_fields_of_the_openapi_document(client: aiohttp.ClientSession) -> None:
+    """In the same order."""
     _, listed = await get(client, "/v1/models")
-    schemas = _schemas()
+    schemas = all_schemas()
 
     for model in listed["models"]:
         assert list(model) == schemas["Model"]["required"]
@@ -70,7 +70,7 @@ async def test_what_is_listed_is_what_the_document_says(client: aiohttp.ClientSe
 
 @pytest.mark.parametrize("name", ["bytedance/seedream-v4", "ByteDance/SEEDREAM-v4"])
 async def test_a_model_is_shown_by_its_name_in_any_case(client: aiohttp.ClientSession, name: str) -> None:
-    """As it stands in the list."""
+    """The response has the spelling of the list."""
     status, shown = await get(client, f"/v1/models/{name}")
     _, listed = await get(client, "/v1/models")
 
@@ -79,7 +79,7 @@ async def test_a_model_is_shown_by_its_name_in_any_case(client: aiohttp.ClientSe
 
 
 async def test_a_model_that_only_its_platform_knows_is_shown(client: aiohttp.ClientSession) -> None:
-    """In the same form."""
+    """In the same format as a model of the catalogue."""
     status, shown = await get(client, "/v1/models/wiro/sandbox-chat")
 
     assert status == 200
@@ -91,15 +91,15 @@ async def test_a_model_that_only_its_platform_knows_is_shown(client: aiohttp.Cli
 @pytest.mark.parametrize(
     "path", ["nobody/nothing", "%2e%2e/%20", "bytedance/seedream-v4?provider=nobody", "wiro/sandbox-chat?provider=x"]
 )
-async def test_a_model_that_nobody_knows_is_not_found(client: aiohttp.ClientSession, path: str) -> None:
-    """404, also for what can be no name, and at a provider that is not there."""
+async def test_an_unknown_model_is_not_found(client: aiohttp.ClientSession, path: str) -> None:
+    """Also with an invalid name or an unknown provider."""
     status, problem = await get(client, f"/v1/models/{path}")
 
     assert (status, problem["code"]) == (404, "not_found")
 
 
-async def test_a_platform_that_cannot_be_asked_is_told_from_a_model_that_is_not_there(make_relay: MakeRelay) -> None:
-    """502: it may exist."""
+async def test_an_unreachable_platform_is_not_an_unknown_model(make_relay: MakeRelay) -> None:
+    """It is a 502, because the model may exist."""
     async with (
         make_relay(wiro_api_url="http://127.0.0.1:1/v1") as relay,
         aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {relay.api_key}"}) as client,
@@ -109,8 +109,8 @@ async def test_a_platform_that_cannot_be_asked_is_told_from_a_model_that_is_not_
             assert (status, problem["code"]) == (502, "upstream_unavailable")
 
 
-async def test_models_are_for_keys(relay: Running, sandbox: Sandbox) -> None:
-    """A viewer of one task has no business there, and nobody without a credential."""
+async def test_models_need_an_api_key(relay: Running, sandbox: Sandbox) -> None:
+    """A viewer token or no credential is rejected."""
     token, _ = relay.context.access.mint("some-task", scope="view", ttl_s=60)
     for credential, status in (({}, 401), ({"Authorization": f"Bearer {token}"}, 403)):
         async with aiohttp.ClientSession(relay.url, headers=credential) as client:

@@ -1,4 +1,4 @@
-"""The whole OpenAPI document against a relay that serves: what it allows and what it forbids is answered as it says."""
+"""A running relay responds to valid and invalid requests as its OpenAPI document says."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,20 +24,20 @@ from schemathesis.specs.openapi.checks import (
 from relay.app import running
 from relay.config import Config
 from relay.sandbox import Sandbox
-from relay.web.api import openapi
+from relay.web.api.openapi import openapi_document
 
 KEY = "a-management-key-for-tests"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 MODEL = "bytedance/text-to-image-seedream-v4"
 EXAMPLES = 40
 
-DOCUMENT = orjson.loads(openapi._document())
+DOCUMENT = orjson.loads(openapi_document())
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig(seed=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A relay with one task that runs and one that has ended."""
+    """A relay with a running task and an ended one."""
 
     url: str
     tasks: tuple[str, str]
@@ -98,7 +98,7 @@ def served() -> Iterator[Served]:
 
 
 def answered_as_documented(_context: CheckContext, response: Response, case: Case[Any]) -> None:
-    """Each status is one that the call names: `default` is for our own failures, and there are none."""
+    """The document has the status of the response. `default` is for internal errors, which must not occur."""
     named = {str(status) for status in case.operation.definition.raw["responses"]} - {"default"}
     if case.method.lower() == case.operation.method.lower():
         assert str(response.status_code) in named, f"{response.status_code} is not in the document"
@@ -125,21 +125,21 @@ BOUNDED = settings(
 
 
 def ask(case: Case[Any], served: Served) -> None:
-    """Send it, and judge the answer."""
+    """Send a request and check the response."""
     case.call_and_validate(base_url=served.url, headers=HEADERS, checks=CHECKS)
 
 
 @SCHEMA.parametrize()
 @BOUNDED
-def test_every_call_is_answered_as_the_document_says(case: Case[Any], served: Served) -> None:
-    """Status, content type and body; a method that the document does not name is refused, and told which there are."""
+def test_responses_conform_to_the_document(case: Case[Any], served: Served) -> None:
+    """Status, content type and body. Methods that are not in the document are rejected with `Allow`."""
     ask(case, served)
 
 
 @SCHEMA.include(path_regex="{").parametrize()
 @BOUNDED
-def test_every_call_on_what_is_there_is_answered_as_the_document_says(case: Case[Any], served: Served) -> None:
-    """The same for a task that runs, for one that has ended, and for a model of the catalogue."""
+def test_responses_about_existing_resources_conform_to_the_document(case: Case[Any], served: Served) -> None:
+    """For a running task, an ended task, and a model of the catalogue."""
     owner, _, name = MODEL.partition("/")
     there = [{"id": task} for task in served.tasks]
     for place in there if "{id}" in case.operation.path else [{"owner": owner, "name": name}]:
@@ -149,20 +149,20 @@ def test_every_call_on_what_is_there_is_answered_as_the_document_says(case: Case
 
 @SCHEMA.include(path="/v1/tasks", method="POST").parametrize()
 @BOUNDED
-def test_a_start_of_a_model_that_there_is_is_answered_as_the_document_says(case: Case[Any], served: Served) -> None:
-    """What Hypothesis makes up as a model exists nowhere, so the rest of such a body is hardly looked at."""
+def test_starts_of_an_existing_model_conform_to_the_document(case: Case[Any], served: Served) -> None:
+    """Models that Hypothesis generates do not exist, so the rest of their bodies is hardly checked."""
     if isinstance(case.body, dict) and case.media_type == "application/json":
         case.body = case.body | {"model": MODEL, "provider": "wiro", "input": {"prompt": "a cat"}}
         ask(case, served)
 
 
-def test_the_document_that_is_served_is_the_one_that_was_tried(served: Served) -> None:
-    """Byte for byte."""
+def test_the_served_document_is_the_tested_one(served: Served) -> None:
+    """The relay runs in another process."""
     assert requests.get(f"{served.url}/openapi.json", timeout=60).json() == DOCUMENT
 
 
-def test_every_call_refuses_a_repeated_parameter_and_documents_it(served: Served) -> None:
-    """422, except for a WebSocket, which is closed with a code."""
+def test_repeated_parameters_are_rejected_and_documented(served: Served) -> None:
+    """It is a 422, except for WebSockets, which are closed with a code."""
     for path, operations in DOCUMENT["paths"].items():
         for method, operation in operations.items():
             if path.startswith("/v1/") and not path.endswith("/ws"):

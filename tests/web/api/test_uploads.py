@@ -1,4 +1,4 @@
-"""Uploads over HTTP: what is taken, what is refused, how early, and that nothing is left lying."""
+"""Uploads: which are accepted, how early others are rejected, and that the spool is empty afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -44,19 +44,19 @@ async def post(
 
 
 async def turn() -> None:
-    """Let others have a turn of the loop."""
+    """Let the event loop run other tasks."""
     await asyncio.sleep(0)
 
 
-async def swept(relay: Running) -> None:
-    """Wait until nothing lies in the spool."""
+async def spool_empty(relay: Running) -> None:
+    """Wait until the spool is empty."""
     async with asyncio.timeout(60):
         while relay.context.spool.used_bytes:
             await turn()
 
 
 async def test_a_task_is_started_with_files(client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox) -> None:
-    """They reach the platform as they are, by the type that their bytes tell, and then they are gone here."""
+    """The platform gets them unchanged, with the type detected from their bytes. The spool is empty afterwards."""
     cat = part("inputImage", png(), filename="cat.dat")
     dog = part("inputImage", JPEG, filename="../../my cats/dog.jpg", more="Content-Type: text/plain\r\n")
     status, made = await post(client, task() + cat + dog + END)
@@ -68,16 +68,16 @@ async def test_a_task_is_started_with_files(client: aiohttp.ClientSession, relay
         ("cat.dat", "image/png", sha256(png()).hexdigest()),
         ("dog.jpg", "image/jpeg", sha256(JPEG).hexdigest()),
     ]
-    await swept(relay)
+    await spool_empty(relay)
 
 
-async def test_what_was_uploaded_is_told_to_who_may_see_the_input(client: aiohttp.ClientSession) -> None:
-    """By name, type, size and digest, long after the files are gone."""
+async def test_uploaded_files_are_listed_with_the_input(client: aiohttp.ClientSession) -> None:
+    """With name, type, size and digest, also after they were deleted."""
     _, made = await post(client, form(EDIT, ("inputImage", "cat.png", png())))
     async with client.get(f"/v1/tasks/{made['task']['id']}/input") as answer:
-        told = await answer.json()
+        shown = await answer.json()
 
-    assert told["files"] == [
+    assert shown["files"] == [
         {
             "input": "inputImage",
             "filename": "cat.png",
@@ -86,18 +86,18 @@ async def test_what_was_uploaded_is_told_to_who_may_see_the_input(client: aiohtt
             "sha256": sha256(png()).hexdigest(),
         }
     ]
-    assert told["input"] == EDIT["input"]
+    assert shown["input"] == EDIT["input"]
 
 
-async def test_a_form_without_files_is_a_start_like_any_other(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
-    """It is sent as JSON, since no file calls for a form."""
+async def test_a_form_without_files_is_sent_as_json(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+    """The platform gets a form only if there are files."""
     status, _ = await post(client, form(EDIT))
 
     assert (status, sandbox.runs[0].content_type) == (201, "application/json")
 
 
-async def test_as_many_parts_as_there_may_be(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
-    """A hundred, the first of which is no file."""
+async def test_the_largest_number_of_parts(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+    """A hundred, including the JSON."""
     files = part("a", b"x", filename="x") * 99
     status, _ = await post(client, task({"model": "no/body", "input": {}}) + files + END)
 
@@ -105,8 +105,8 @@ async def test_as_many_parts_as_there_may_be(client: aiohttp.ClientSession, sand
     assert len(sandbox.runs[0].fields) == 99
 
 
-async def test_a_name_that_is_no_utf_8_is_made_one(make_relay: MakeRelay, sandbox: Sandbox, tmp_path: Path) -> None:
-    """An old client writes Latin-1: the file is no worse for it."""
+async def test_invalid_utf_8_in_a_filename_is_replaced(make_relay: MakeRelay, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Old clients send Latin-1. The file is accepted."""
     body = task() + part("inputImage", png(), filename="caf?.png").replace(b"?", b"\xe9") + END
     async with make_relay(store=f"sqlite:///{tmp_path}/relay.db") as relay, client_of(relay) as client:
         status, made = await post(client, body, **{"Idempotency-Key": "once"})
@@ -118,13 +118,13 @@ async def test_a_name_that_is_no_utf_8_is_made_one(make_relay: MakeRelay, sandbo
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "said"),
+    ("body", "status", "message"),
     [
         (END, 400, "The first part of the body must be `task`"),
         (part("inputImage", png(), filename="a.png") + task() + END, 400, "The first part of the body must be `task`"),
-        (task() + task() + END, 400, "comes once, and first"),
-        (task() + part("prompt", b"a dog") + END, 400, "'prompt' is no file: it has no filename"),
-        (part("task", b"{") + END, 400, "is not JSON"),
+        (task() + task() + END, 400, "must be the first part, and must not be repeated"),
+        (task() + part("prompt", b"a dog") + END, 400, "'prompt' is not a file: it has no filename"),
+        (part("task", b"{") + END, 400, "is not valid JSON"),
         (part("task", b"[]") + END, 400, "must be a JSON object"),
         (task({"input": {}}) + END, 422, "model: Field required"),
         (task(EDIT | {"input": {"prompt": ""}}) + END, 422, "prompt is required"),
@@ -134,40 +134,44 @@ async def test_a_name_that_is_no_utf_8_is_made_one(make_relay: MakeRelay, sandbo
         (task() + part("mask", png(), filename="a.png") + END, 422, "mask is not an input of bytedance/seedream-v4"),
         (task() + part("prompt", png(), filename="a.png") + END, 422, "prompt does not take files"),
         (task() + part("inputImage", png(), filename="a.png") * 15 + END, 422, "at most 14 entries; 15 were given"),
-        (task() + part("", png(), filename="a.png") + END, 400, "needs a name"),
-        (task() + part("caf?", png(), filename="a.png").replace(b"?", b"\xe9") + END, 400, "needs a name"),
+        (task() + part("", png(), filename="a.png") + END, 400, "must have a name of 1 to 200"),
+        (
+            task() + part("caf?", png(), filename="a.png").replace(b"?", b"\xe9") + END,
+            400,
+            "must have a name of 1 to 200",
+        ),
         (part("task", b"{}") + part("x", b"") * 100 + END, 422, "model: Field required"),
         (task({"model": "no/body", "input": {}}) + part("a", b"x", filename="x") * 100 + END, 400, "than 100 parts"),
         (
             task() + part("inputImage", b"aaaa", filename="a", more="Content-Transfer-Encoding: base64\r\n") + END,
             400,
-            "is encoded",
+            "must not use Content-Transfer-Encoding",
         ),
         (
             task() + part("x", b"--y--\r\n", more="Content-Type: multipart/mixed; boundary=y\r\n") + END,
             400,
-            "is multipart itself",
+            "Nested multipart bodies",
         ),
-        (task() + part("inputImage", png(), filename="a.png"), 400, "malformed, or ends too early"),
-        (b"", 400, "malformed, or ends too early"),
-        (b"what is this?", 400, "malformed, or ends too early"),
+        (task() + part("inputImage", png(), filename="a.png"), 400, "malformed or incomplete"),
+        (b"", 400, "malformed or incomplete"),
+        (b"what is this?", 400, "malformed or incomplete"),
     ],
 )
-async def test_what_is_no_start_is_refused_and_nothing_is_made(
-    client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox, body: bytes, status: int, said: str
+async def test_an_invalid_start_is_rejected_without_effect(
+    client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox, body: bytes, status: int, message: str
 ) -> None:
-    """With what is wrong and where; no task, no run, no file."""
+    """The message says what is wrong. There is no task, no run and no file."""
     answered, problem = await post(client, body)
 
-    assert (answered, said in problem["detail"]) == (status, True), problem
+    assert (answered, message in problem["detail"]) == (status, True), problem
     async with client.get("/v1/tasks") as listed:
         assert (await listed.json())["tasks"] == []
     assert sandbox.runs == ()
     assert relay.context.spool.used_bytes == 0
 
 
-async def test_a_file_for_a_platform_that_takes_none_is_refused(make_relay: MakeRelay, sandbox: Sandbox) -> None:
-    """Apikley reads addresses."""
+async def test_a_file_for_a_platform_without_files_is_rejected(make_relay: MakeRelay, sandbox: Sandbox) -> None:
+    """Apikley takes URLs only."""
     settings = {"apikley_api_key": sandbox.apikley_key, "apikley_api_url": sandbox.apikley_url}
     body = form(
         {"model": "some/model", "input": {}, "provider": "apikley"},
@@ -185,10 +189,10 @@ async def test_a_file_for_a_platform_that_takes_none_is_refused(make_relay: Make
 
 
 class TestEarly:
-    """An upload that is not wanted stops before it is over: the sender never comes to its end."""
+    """Uploads that cannot be accepted are rejected before their end."""
 
-    async def refused(self, client: aiohttp.ClientSession, start: bytes) -> dict[str, Any]:
-        """Send the beginning of an upload that never ends, and return the refusal."""
+    async def rejected(self, client: aiohttp.ClientSession, start: bytes) -> dict[str, Any]:
+        """Send the beginning of an upload that never ends, and return the problem."""
         over = asyncio.Event()
 
         async def endless() -> AsyncIterator[bytes]:
@@ -205,50 +209,52 @@ class TestEarly:
             over.set()
 
     async def test_a_file_of_the_wrong_type(self, client: aiohttp.ClientSession) -> None:
-        """Its first bytes tell."""
+        """The first bytes are enough to detect the type."""
         begun = part("inputImage", PDF * 40, filename="a.png")[:-2]
-        assert (await self.refused(client, task() + begun))["code"] == "invalid_input"
+        assert (await self.rejected(client, task() + begun))["code"] == "invalid_input"
 
     async def test_one_file_too_many(self, client: aiohttp.ClientSession) -> None:
-        """Those before it were wanted, and are thrown away."""
+        """The files before it are discarded."""
         files = part("inputImage", png(), filename="a.png") * 14
         begun = part("inputImage", png() + bytes(9000), filename="a.png")[:-2]
-        assert (await self.refused(client, task() + files + begun))["status"] == 422
+        assert (await self.rejected(client, task() + files + begun))["status"] == 422
 
     async def test_a_file_that_is_too_large(self, make_relay: MakeRelay) -> None:
-        """With the limit, before the rest of it comes."""
+        """The problem has the limit, and the rest is not read."""
         async with make_relay(file_limit_bytes=100_000) as relay, client_of(relay) as client:
             begun = part("inputImage", png() + bytes(200_000), filename="a.png")[:-2]
-            problem = await self.refused(client, task() + begun)
+            problem = await self.rejected(client, task() + begun)
             assert relay.context.spool.used_bytes == 0
 
         assert (problem["status"], problem["detail"]) == (413, "A file may have at most 100000 bytes.")
 
-    async def test_when_there_is_no_room(self, make_relay: MakeRelay) -> None:
-        """It may be tried again: those who wait are sent one day."""
+    async def test_a_full_spool(self, make_relay: MakeRelay) -> None:
+        """The client may retry, because queued files leave the spool."""
         async with make_relay(spool_limit_bytes=100_000) as relay, client_of(relay) as client:
             begun = part("inputImage", png() + bytes(200_000), filename="a.png")[:-2]
-            assert (await self.refused(client, task() + begun))["code"] == "rate_limited"
+            assert (await self.rejected(client, task() + begun))["code"] == "rate_limited"
 
-    async def test_an_input_that_is_wrong_already(self, client: aiohttp.ClientSession) -> None:
-        """Not a byte of the files is needed to see it."""
+    async def test_an_invalid_input_in_the_json(self, client: aiohttp.ClientSession) -> None:
+        """It is rejected before any file is read."""
         begun = task(EDIT | {"input": {"prompt": "x", "size": "1x1"}}) + part("inputImage", b"", filename="a.png")[:-2]
-        assert (await self.refused(client, begun))["errors"][0]["field"] == "input.size"
+        assert (await self.rejected(client, begun))["errors"][0]["field"] == "input.size"
 
     async def test_a_bad_idempotency_key(self, client: aiohttp.ClientSession) -> None:
-        """It would be refused in the end all the same."""
+        """It is rejected before any file is read."""
         client.headers["Idempotency-Key"] = "x" * 300
         begun = task() + part("inputImage", b"", filename="a.png")[:-2]
-        assert (await self.refused(client, begun))["detail"].startswith("Idempotency-Key: ")
+        assert (await self.rejected(client, begun))["detail"].startswith("`Idempotency-Key` must be ")
 
     async def test_without_a_key(self, relay: Running) -> None:
-        """Strangers upload nothing."""
+        """A client without a credential cannot upload."""
         async with aiohttp.ClientSession(relay.url) as stranger:
-            assert (await self.refused(stranger, task()))["code"] == "unauthorized"
+            assert (await self.rejected(stranger, task()))["code"] == "unauthorized"
 
 
-async def test_an_upload_whose_sender_leaves_is_thrown_away(client: aiohttp.ClientSession, relay: Running) -> None:
-    """In the middle of a file, without a word."""
+async def test_an_upload_is_discarded_when_its_client_disconnects(
+    client: aiohttp.ClientSession, relay: Running
+) -> None:
+    """The client disconnects in the middle of a file."""
     spooled = asyncio.Event()
 
     async def half() -> AsyncIterator[bytes]:
@@ -262,16 +268,16 @@ async def test_an_upload_whose_sender_leaves_is_thrown_away(client: aiohttp.Clie
     await spooled.wait()
     sending.cancel()
 
-    await swept(relay)
+    await spool_empty(relay)
 
 
 class TestIdempotency:
-    """Under one key a form is the same when its task and its files are."""
+    """Two forms under one key are the same request if their JSON and their files are equal."""
 
-    async def test_the_same_again_gives_the_first_task(
+    async def test_the_same_request_returns_the_first_task(
         self, client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
     ) -> None:
-        """And its files are not needed again."""
+        """Its files are discarded."""
         sent = [
             await post(client, form(EDIT, ("inputImage", "cat.png", png())), **{"Idempotency-Key": "once"})
             for _ in range(2)
@@ -280,7 +286,7 @@ class TestIdempotency:
         assert [status for status, _ in sent] == [201, 201]
         assert sent[0][1]["task"]["id"] == sent[1][1]["task"]["id"]
         assert len(sandbox.runs) == 1
-        await swept(relay)
+        await spool_empty(relay)
 
     @pytest.mark.parametrize(
         "other",
@@ -293,22 +299,22 @@ class TestIdempotency:
         ],
         ids=["bytes", "name", "number", "task", "none"],
     )
-    async def test_anything_else_is_a_conflict(
+    async def test_a_different_request_is_a_conflict(
         self, client: aiohttp.ClientSession, relay: Running, other: aiohttp.FormData
     ) -> None:
-        """And its files are thrown away."""
+        """Its files are discarded."""
         key = {"Idempotency-Key": "once"}
         await post(client, form(EDIT, ("inputImage", "cat.png", png())), **key)
 
         assert (await post(client, other, **key))[0] == 409
-        await swept(relay)
+        await spool_empty(relay)
 
 
 class TestFileStore:
-    """The platform's own file store, by way of the relay."""
+    """Uploads to the platform's file store."""
 
     async def test_a_file_and_a_folder(self, client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox) -> None:
-        """A file goes into a folder, and its address can be given to a model."""
+        """A file can be uploaded into a folder, and its URL can be used as an input."""
         async with client.post("/v1/folders", json={"name": "cats"}) as answer:
             made = await answer.json()
             assert (answer.status, made["folder"]["name"]) == (201, "cats")
@@ -328,37 +334,37 @@ class TestFileStore:
         assert (status, len(sandbox.runs)) == (201, 1)
 
     @pytest.mark.parametrize(
-        ("body", "said"),
+        ("body", "message"),
         [
-            (part("folder", b"x") + END, "has no file"),
-            (part("file", png(), filename="a.png") * 2 + END, "one file at a time"),
-            (part("file", png(), filename="a.png") + part("folder", b"x") + END, "as the last part"),
+            (part("folder", b"x") + END, "must have a file"),
+            (part("file", png(), filename="a.png") * 2 + END, "must have one file"),
+            (part("file", png(), filename="a.png") + part("folder", b"x") + END, "as its last part"),
             (part("colour", b"red") + part("file", png(), filename="a.png") + END, "colour: Extra inputs"),
             (part("provider", b"else") + part("file", png(), filename="a.png") + END, "those that have one: wiro"),
         ],
     )
-    async def test_what_is_no_upload_is_refused(
-        self, client: aiohttp.ClientSession, sandbox: Sandbox, relay: Running, body: bytes, said: str
+    async def test_an_invalid_upload_is_rejected(
+        self, client: aiohttp.ClientSession, sandbox: Sandbox, relay: Running, body: bytes, message: str
     ) -> None:
-        """Before the platform hears of it."""
+        """The platform is not called."""
         status, problem = await post(client, body, "/v1/files")
 
-        assert (status in (400, 422), said in problem["detail"]) == (True, True), problem
+        assert (status in (400, 422), message in problem["detail"]) == (True, True), problem
         assert sandbox.file_calls == ()
         assert relay.context.spool.used_bytes == 0
 
-    async def test_an_upload_that_was_not_answered_is_said_to_be_unknown(
+    async def test_an_unanswered_upload_is_reported_as_unknown(
         self, client: aiohttp.ClientSession, relay: Running, sandbox: Sandbox
     ) -> None:
-        """Nobody looks for it: the caller has to know that it may be there."""
+        """The relay does not look for the file, so the caller has to know that it may exist."""
         sandbox.next_file_call(file_http="drop")
         status, problem = await post(client, part("file", png(), filename="cat.png") + END, "/v1/files")
 
         assert (status, problem["detail"].endswith("It is unknown whether the file exists.")) == (502, True)
         assert relay.context.spool.used_bytes == 0
 
-    async def test_what_the_platform_refuses_is_passed_on(self, client: aiohttp.ClientSession) -> None:
-        """In its words."""
+    async def test_an_error_of_the_platform_is_passed_on(self, client: aiohttp.ClientSession) -> None:
+        """The problem has the platform's message."""
         async with client.post("/v1/folders", json={"name": "cats", "parent": "nobodys"}) as answer:
             problem = await answer.json()
 

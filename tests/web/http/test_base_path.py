@@ -1,4 +1,4 @@
-"""The relay behind a proxy: under a path of a site, whether the proxy passes the path on or not, and its own origin."""
+"""The relay behind a proxy: under a path of a site, with or without the prefix, and with its own origin."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,14 +16,14 @@ BODY = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "a c
 
 @pytest.fixture
 async def relay(make_relay: MakeRelay) -> AsyncIterator[Running]:
-    """A relay that the outside sees under a path."""
+    """A relay whose public URL has a path."""
     async with make_relay(public_url=f"{BASE}/") as started:
         yield started
 
 
 @pytest.mark.parametrize("before", ["", "/relay"])
-async def test_everything_is_served_with_the_path_and_without(client: aiohttp.ClientSession, before: str) -> None:
-    """Pages, modules, calls and sockets; links and Location are what the outside sees."""
+async def test_everything_is_served_with_and_without_the_prefix(client: aiohttp.ClientSession, before: str) -> None:
+    """Pages, modules, calls and WebSockets. Links and `Location` have the public URL."""
     async with client.post(f"{before}/v1/tasks", json=BODY) as answer:
         made = await answer.json()
         task = made["task"]["id"]
@@ -56,20 +56,20 @@ async def test_everything_is_served_with_the_path_and_without(client: aiohttp.Cl
         ("/relay", "relay/", "/relay/"),
     ],
 )
-async def test_a_page_is_at_one_address(
+async def test_a_trailing_slash_is_redirected(
     client: aiohttp.ClientSession, relay: Running, asked: str, location: str, leads_to: str
 ) -> None:
-    """What it loads is relative to that; the way there is relative too, for a proxy may have taken a prefix away."""
+    """References in pages are relative. So is the redirect, because a proxy may have stripped a prefix."""
     async with client.get(asked, allow_redirects=False) as answer:
         assert (answer.status, answer.headers["Location"]) == (308, location)
     async with client.get(asked) as answer:
         assert (answer.status, str(answer.url)) == (200, relay.url + leads_to)
 
 
-async def test_a_hook_under_a_path_is_no_word_of_the_log(
+async def test_a_callback_url_under_a_prefix_is_not_logged(
     client: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the prefix, the word is as secret as without."""
+    """Its secret must not appear in the log."""
     async with client.post("/relay/hooks/wiro/a-secret-word", json={}) as answer:
         assert answer.status == 404
     said = capsys.readouterr()
@@ -94,10 +94,10 @@ async def test_a_hook_under_a_path_is_no_word_of_the_log(
         ("relay.example.com", "null", 403),
     ],
 )
-async def test_an_origin_is_the_relays_own_whatever_the_proxy_does_to_host(
+async def test_the_relays_own_origin_is_allowed_behind_proxies(
     make_relay: MakeRelay, host: str, origin: str, status: int
 ) -> None:
-    """The setting and Host are normalised; Origin is taken as it was sent."""
+    """The public URL and `Host` are normalized; `Origin` is compared as it was sent."""
     given: dict[str, Any] = {"public_url": f"{BASE}/", "allowed_origins": "https://*.Shop.example/"}
     async with (
         make_relay(**given) as relay,
@@ -108,8 +108,8 @@ async def test_an_origin_is_the_relays_own_whatever_the_proxy_does_to_host(
         assert answer.headers.get("Access-Control-Allow-Origin") == (origin if status == 200 else None)
 
 
-async def test_only_null_lets_a_page_without_an_origin_in(make_relay: MakeRelay) -> None:
-    """A hazard that an operator may take."""
+async def test_only_null_allows_pages_without_an_origin(make_relay: MakeRelay) -> None:
+    """Operators may accept that risk."""
     async with (
         make_relay(allowed_origins="NULL") as relay,
         aiohttp.ClientSession(relay.url, headers=KEY) as client,
@@ -119,22 +119,22 @@ async def test_only_null_lets_a_page_without_an_origin_in(make_relay: MakeRelay)
 
 
 @pytest.mark.parametrize("path", ["tasks/x", "tasks/x/input", "models", "models/a/b", "tasks/x/events"])
-async def test_a_parameter_that_repeats_is_never_ignored(client: aiohttp.ClientSession, path: str) -> None:
-    """422 with its name, on every call."""
+async def test_a_repeated_parameter_is_rejected(client: aiohttp.ClientSession, path: str) -> None:
+    """The problem names it, on every call."""
     async with client.get(f"/v1/{path}?provider=a&x=1&x=2&provider=b") as answer:
         problem = await answer.json()
     assert (answer.status, [error["field"] for error in problem["errors"]]) == (422, ["provider", "x"])
-    assert problem["detail"] == "provider: given 2 times; give it once; x: given 2 times; give it once"
+    assert problem["detail"] == "provider: must be given once, not 2 times; x: must be given once, not 2 times"
 
 
-async def test_a_stream_and_a_socket_refuse_a_cursor_that_repeats(client: aiohttp.ClientSession) -> None:
-    """A socket says so in its close; a page's own query is its own business."""
+async def test_streams_and_websockets_reject_a_repeated_cursor(client: aiohttp.ClientSession) -> None:
+    """A WebSocket gets it as the close reason. Queries of pages are not checked."""
     async with client.get("/v1/tasks/x/events?cursor=a&cursor=b", headers={"Accept": "text/event-stream"}) as answer:
         assert answer.status == 422
     for path in ("/v1/tasks/x/ws?cursor=a:1&cursor=a:2", "/v1/ws?token=a&token=b"):
         async with client.ws_connect(path) as socket:
             message = await socket.receive()
             assert message.data == 4505
-            assert "given 2 times" in str(message.extra)
+            assert "must be given once, not 2 times" in str(message.extra)
     async with client.get("/t/x?wire=sse&wire=ws") as answer:
         assert answer.status == 200

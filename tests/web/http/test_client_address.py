@@ -1,4 +1,4 @@
-"""Who asked, behind proxies or not."""
+"""The address of the client, with and without proxies."""
 
 from ipaddress import ip_network
 
@@ -6,8 +6,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from relay.web.http.client_address import peer
-from relay.web.http.connection_counts import Crowd, counted_as
+from relay.web.http.client_address import client_address
+from relay.web.http.connection_counts import ConnectionCounts, counted_address
 
 
 @pytest.mark.parametrize(
@@ -31,11 +31,13 @@ from relay.web.http.connection_counts import Crowd, counted_as
         ("x" * 8000, ("127.0.0.1",), "x" * 45),
     ],
 )
-def test_the_first_hop_that_is_no_trusted_proxy_asked(forwarded: str, trusted: tuple[str, ...], found: str) -> None:
-    """Whoever it is can write what it likes into the header, so nothing beyond it counts."""
+def test_the_client_is_the_first_hop_that_is_not_a_trusted_proxy(
+    forwarded: str, trusted: tuple[str, ...], found: str
+) -> None:
+    """Entries beyond that hop can be forged."""
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     request = make_mocked_request("GET", "/", headers=headers).clone(remote="127.0.0.1")
-    assert peer(request, [ip_network(network) for network in trusted]) == found
+    assert client_address(request, [ip_network(network) for network in trusted]) == found
 
 
 @pytest.mark.parametrize(
@@ -47,20 +49,22 @@ def test_the_first_hop_that_is_no_trusted_proxy_asked(forwarded: str, trusted: t
         (("203.0.113.9", ""), "203.0.113.9"),
     ],
 )
-def test_lines_of_the_header_are_one_list(lines: tuple[str, ...], found: str) -> None:
-    """HAProxy's `option forwardfor` appends a line: the first one is what the client itself has written."""
+def test_header_lines_are_one_list(lines: tuple[str, ...], found: str) -> None:
+    """HAProxy's `option forwardfor` adds a line after the one that the client sent."""
     headers = CIMultiDict([("X-Forwarded-For", line) for line in lines])
     request = make_mocked_request("GET", "/", headers=headers).clone(remote="127.0.0.1")
-    assert peer(request, [ip_network("127.0.0.1"), ip_network("10.0.0.0/8")]) == found
+    assert client_address(request, [ip_network("127.0.0.1"), ip_network("10.0.0.0/8")]) == found
 
 
-def test_clients_without_an_address_count_as_one() -> None:
-    """What a proxy writes in the place of an address may be another text each time."""
-    crowd = Crowd(10, 3)
-    admitted = [crowd.enter(counted_as(f"client-{number}")) for number in range(8)]
+def test_clients_without_an_address_are_counted_together() -> None:
+    """A proxy may report a different text for each connection."""
+    counts = ConnectionCounts(10, 3)
+    admitted = [counts.add(counted_address(f"client-{number}")) for number in range(8)]
     assert admitted == [True] * 3 + [False] * 5
-    assert [counted_as(""), counted_as("127.0.0.1:80"), counted_as("10.0.0.7", (ip_network("10.0.0.0/8"),))] == [
-        None
-    ] * 3
-    assert counted_as("203.0.113.9") == counted_as("::ffff:203.0.113.9") == counted_as("203.0.113.9:1")
-    assert counted_as("2001:db8::1") == counted_as("[2001:db8::2]:80")
+    assert [
+        counted_address(""),
+        counted_address("127.0.0.1:80"),
+        counted_address("10.0.0.7", (ip_network("10.0.0.0/8"),)),
+    ] == [None] * 3
+    assert counted_address("203.0.113.9") == counted_address("::ffff:203.0.113.9") == counted_address("203.0.113.9:1")
+    assert counted_address("2001:db8::1") == counted_address("[2001:db8::2]:80")

@@ -1,4 +1,4 @@
-"""What a client's frames may be, as bytes: each counts, however it is cut and whatever message it belongs to."""
+"""The limit on WebSocket frames counts each frame, however its bytes arrive and whatever message it belongs to."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -21,7 +21,7 @@ PATIENCE_S = 60.0
 
 
 class Reads(asyncio.ReadTransport):
-    """A transport that knows whether it is read from."""
+    """A transport that records whether reading is paused."""
 
     paused = False
 
@@ -33,8 +33,8 @@ def frame(opcode: Opcode, data: bytes = b"", *, fin: bool = True, mask: bool = T
     return Frame(opcode, data, fin=fin).serialize(mask=mask)
 
 
-def told(pieces: Iterable[bytes], rate: float) -> tuple[list[str], Reads]:
-    """Return what comes out of these pieces, each message by its type, and the transport."""
+def fed(pieces: Iterable[bytes], rate: float) -> tuple[list[str], Reads]:
+    """Feed pieces to a limited reader. Return the types of the messages that it reads, and the transport."""
 
     async def feed() -> tuple[list[str], Reads]:
         reads = Reads()
@@ -56,12 +56,12 @@ FRAMES = st.one_of(
 
 
 @given(st.lists(FRAMES, min_size=1, max_size=12), st.integers(0, 12), st.data())
-def test_frames_are_counted_however_they_are_cut(frames: list[bytes], allowed: int, data: st.DataObject) -> None:
-    """All within the limit are passed on, the first beyond it is reported once, in its place."""
+def test_frames_are_counted_however_their_bytes_arrive(frames: list[bytes], allowed: int, data: st.DataObject) -> None:
+    """Frames within the limit are passed on. The first one beyond it is reported once, in its place."""
     stream = b"".join(frames)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    said, _ = told(pieces, allowed / 10 + 1e-9)
+    said, _ = fed(pieces, allowed / 10 + 1e-9)
     expected = min(allowed, len(frames))
     assert "too many" not in said[:expected]
     assert len(said) >= expected
@@ -70,11 +70,11 @@ def test_frames_are_counted_however_they_are_cut(frames: list[bytes], allowed: i
         assert said[allowed] == "too many"
 
 
-def test_after_too_many_the_answer_to_our_close_is_read_and_nothing_else_for_long() -> None:
-    """A client that floods is held back by TCP."""
-    said, reads = told([frame(Opcode.PING)] * 2 + [frame(Opcode.CLOSE, b"\x03\xe8")], 0.1)
+def test_beyond_the_limit_only_the_close_frame_is_read() -> None:
+    """Reading is paused soon, so that TCP flow control stops the client."""
+    said, reads = fed([frame(Opcode.PING)] * 2 + [frame(Opcode.CLOSE, b"\x03\xe8")], 0.1)
     assert (said[-1], reads.paused) == ("CLOSE", False)
-    _, reads = told([frame(Opcode.PING)] * 2 + [b"\x00" * CLOSING_BYTES, b"\x00"], 0.1)
+    _, reads = fed([frame(Opcode.PING)] * 2 + [b"\x00" * CLOSING_BYTES, b"\x00"], 0.1)
     assert reads.paused
 
 
@@ -92,7 +92,7 @@ EMPTY = frame(Opcode.CONT, fin=False)
 )
 @pytest.mark.parametrize("path", ["/v1/ws", "/v1/tasks/{task}/ws"])
 async def test_the_frames_of_an_unfinished_message_count(relay: Running, flood: bytes, path: str) -> None:
-    """They make no message, so nothing that looks at messages sees them."""
+    """They complete no message, so a limit on messages would not count them."""
     async with begun(relay) as task, connected(relay.url, path.format(task=task), relay.api_key) as wire:
         wire.write(flood)
         assert await code(wire) == 4505
@@ -100,9 +100,12 @@ async def test_the_frames_of_an_unfinished_message_count(relay: Running, flood: 
 
 @asynccontextmanager
 async def begun(relay: Running) -> AsyncIterator[str]:
-    """Have a task that does not end."""
-    wish = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "a cat [sandbox: hold_at=task_queue]"}}
-    started = await relay.context.tasks.start(Start(**wish))  # type: ignore[arg-type] # of a literal
+    """Start a task that does not end."""
+    request = {
+        "model": "bytedance/text-to-image-seedream-v4",
+        "input": {"prompt": "a cat [sandbox: hold_at=task_queue]"},
+    }
+    started = await relay.context.tasks.start(Start(**request))  # type: ignore[arg-type] # a literal
     yield started.snapshot.id
 
 

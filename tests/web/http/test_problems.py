@@ -1,4 +1,4 @@
-"""Whatever a caller does wrong is answered with a problem that names it, and the relay lives."""
+"""Every error of a client is answered with a problem that names it."""
 
 import asyncio
 import hmac
@@ -28,7 +28,7 @@ LATER = int(time.time()) + 86_400
 
 
 async def problem_of(answer: aiohttp.ClientResponse) -> Message:
-    """Read a problem answer, whose parts agree with each other."""
+    """Return the problem of a response, after checking that its fields are consistent."""
     assert answer.content_type == "application/problem+json"
     problem: Message = await answer.json()
     assert problem["status"] == answer.status
@@ -60,8 +60,8 @@ async def problem_of(answer: aiohttp.ClientResponse) -> Message:
         (GOOD | {"tll": 60, "inputs": {}}, ["tll", "inputs"]),
     ],
 )
-async def test_a_field_that_is_wrong_is_named(client: aiohttp.ClientSession, body: Message, fields: list[str]) -> None:
-    """422, one error for each field, by its path, in words and not as a regular expression."""
+async def test_an_invalid_field_is_named(client: aiohttp.ClientSession, body: Message, fields: list[str]) -> None:
+    """The 422 has an error for each field, with its path, in words instead of a regular expression."""
     async with client.post("/v1/tasks", json=body) as answer:
         problem = await problem_of(answer)
     assert "^" not in problem["detail"]
@@ -87,10 +87,10 @@ async def test_a_field_that_is_wrong_is_named(client: aiohttp.ClientSession, bod
         (b'{"model":"a/b","input":' + b'{"a":' * 300 + b"1" + b"}" * 301, JSON, 400, "invalid_request"),
     ],
 )
-async def test_a_body_that_cannot_be_read_is_refused(
+async def test_an_unreadable_body_is_rejected(
     client: aiohttp.ClientSession, body: bytes, kind: str, status: int, code: str
 ) -> None:
-    """No JSON, no object, another type, too much of it: each has its code, and the next call is answered."""
+    """Invalid JSON, not an object, another content type, or too large: each has its code, and nothing is started."""
     async with client.post("/v1/tasks", data=BytesIO(body), headers={"Content-Type": kind}) as answer:
         problem = await problem_of(answer)
     async with client.get("/v1/tasks") as after:
@@ -114,27 +114,27 @@ async def test_a_body_that_cannot_be_read_is_refused(
         ("bearer a-management-key-for-tests", 200),
     ],
 )
-async def test_only_the_key_opens_the_list(relay: Running, credential: str | None, status: int) -> None:
-    """Everything but the very key is a 401, which says how to do better."""
+async def test_the_list_needs_the_key(relay: Running, credential: str | None, status: int) -> None:
+    """Any other credential is a 401 with `WWW-Authenticate`."""
     headers = {} if credential is None else {"Authorization": credential}
-    async with aiohttp.ClientSession(relay.url, headers=headers) as anybody, anybody.get("/v1/tasks") as answer:
+    async with aiohttp.ClientSession(relay.url, headers=headers) as client, client.get("/v1/tasks") as answer:
         assert answer.status == status
         if status == 401:
             assert (await problem_of(answer))["code"] == "unauthorized"
             assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_a_key_in_an_address_opens_no_management_call(relay: Running) -> None:
-    """Addresses end up in logs: what changes something takes the header alone."""
+async def test_a_key_in_the_url_is_rejected(relay: Running) -> None:
+    """URLs end up in logs."""
     async with (
-        aiohttp.ClientSession(relay.url) as anybody,
-        anybody.post("/v1/tasks", json=GOOD, params={"token": relay.api_key}) as answer,
+        aiohttp.ClientSession(relay.url) as client,
+        client.post("/v1/tasks", json=GOOD, params={"token": relay.api_key}) as answer,
     ):
         assert (await problem_of(answer))["code"] == "unauthorized"
 
 
-async def test_a_viewer_token_does_what_it_says_and_no_more(relay: Running, start: Start) -> None:
-    """View is not cancel, not input, not another task, and never management."""
+async def test_a_viewer_token_allows_its_scope_on_its_task_only(relay: Running, start: Start) -> None:
+    """The scope `view` does not include `cancel` or `input`, other tasks, or calls that need a key."""
     made, other = await start(HELD), await start(HELD)
     task, foreign = f"/v1/tasks/{made['task']['id']}", f"/v1/tasks/{other['task']['id']}"
     headers = {"Authorization": f"Bearer {made['token']}"}
@@ -155,8 +155,8 @@ async def test_a_viewer_token_does_what_it_says_and_no_more(relay: Running, star
                 assert (await problem_of(answer))["code"] == "forbidden", path
 
 
-async def test_a_tag_token_lists_and_shows_the_tasks_of_its_tag(relay: Running, start: Start) -> None:
-    """Any backend can mint it, and it opens that tag alone."""
+async def test_a_tag_token_allows_the_tasks_of_its_tag_only(relay: Running, start: Start) -> None:
+    """It is minted here as another backend would."""
     mine, other = await start(HELD, tags=["a"]), await start(HELD, tags=["b"])
     claims = {"tag": "a", "scope": "view", "exp": LATER}
     token = jwt.encode(claims, relay.context.access._secret, algorithm="HS256")
@@ -195,8 +195,8 @@ async def test_a_tag_token_lists_and_shows_the_tasks_of_its_tag(relay: Running, 
         {"task": "t", "exp": LATER, "aud": "another-service"},
     ],
 )
-async def test_a_token_with_odd_claims_is_no_token(relay: Running, claims: Message) -> None:
-    """Signed, but without an end, too early, without an aim, with two, or for somebody else: refused."""
+async def test_a_token_with_invalid_claims_is_rejected(relay: Running, claims: Message) -> None:
+    """It is signed, but has invalid times, no subject, two subjects, or another audience."""
     token = jwt.encode(claims, relay.context.access._secret, algorithm="HS256")
     async with (
         aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {token}"}) as viewer,
@@ -206,14 +206,14 @@ async def test_a_token_with_odd_claims_is_no_token(relay: Running, claims: Messa
 
 
 def signed(claims: Message, secret: str, algorithm: str, digest: str) -> str:
-    """Sign by hand with our secret what claims to be of another algorithm."""
+    """Sign claims with the relay's secret under the name of another algorithm."""
     parts = [urlsafe_b64encode(orjson.dumps(part)).rstrip(b"=") for part in ({"alg": algorithm, "typ": "JWT"}, claims)]
     signature = hmac.digest(secret.encode(), b".".join(parts), digest)
     return b".".join([*parts, urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
-async def test_a_token_of_another_algorithm_is_no_token(relay: Running) -> None:
-    """HS256 with our secret, and nothing that a token says of itself."""
+async def test_a_token_of_another_algorithm_is_rejected(relay: Running) -> None:
+    """Only HS256 is accepted, whatever the token's header says."""
     claims = {"task": "t", "exp": LATER}
     secret = relay.context.access._secret
     tokens = [jwt.encode(claims, "", algorithm="none"), jwt.encode(claims, secret[::-1], algorithm="HS256")]
@@ -226,7 +226,7 @@ async def test_a_token_of_another_algorithm_is_no_token(relay: Running) -> None:
         aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {good}"}) as viewer,
         viewer.get("/v1/tasks/t") as answer,
     ):
-        assert (await problem_of(answer))["code"] == "not_found"  # this one would do
+        assert (await problem_of(answer))["code"] == "not_found"  # the token itself is valid
     async with aiohttp.ClientSession(relay.url) as viewer:
         for token in tokens:
             async with viewer.get("/v1/tasks/t", headers={"Authorization": f"Bearer {token}"}) as answer:
@@ -263,25 +263,25 @@ async def test_a_token_of_another_algorithm_is_no_token(relay: Running) -> None:
         ("GET", "/v1/ws", "invalid_request"),
     ],
 )
-async def test_every_wrong_address_has_its_problem(
+async def test_every_invalid_url_has_its_problem(
     client: aiohttp.ClientSession, relay: Running, method: str, path: str, code: str
 ) -> None:
-    """Unknown tasks, paths and methods, and queries that make no sense: a code for each, and no crash for any."""
+    """Unknown tasks, paths and methods, and invalid queries."""
     url = URL(relay.url + path, encoded=True)
     async with client.request(method, url) as answer:
         assert (await problem_of(answer))["code"] == code
 
 
-async def test_a_method_that_is_not_possible_is_told_which_are(client: aiohttp.ClientSession) -> None:
-    """RFC 9110 section 15.5.6: `Allow` goes with a 405."""
+async def test_a_method_that_is_not_allowed_lists_those_that_are(client: aiohttp.ClientSession) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6"""
     for path, allowed in (("/v1/tasks", "GET, HEAD, POST"), ("/v1/tasks/x/cancel", "POST"), ("/livez", "GET, HEAD")):
         async with client.delete(path) as answer:
             assert (await problem_of(answer))["code"] == "method_not_allowed"
             assert answer.headers["Allow"] == allowed
 
 
-async def test_a_query_that_is_wrong_names_its_field(client: aiohttp.ClientSession, start: Start) -> None:
-    """As for bodies."""
+async def test_an_invalid_query_names_its_parameter(client: aiohttp.ClientSession, start: Start) -> None:
+    """Like a body."""
     made = await start(HELD)
     for path, field in (
         ("/v1/tasks?limit=0", "limit"),
@@ -304,8 +304,8 @@ async def test_a_query_that_is_wrong_names_its_field(client: aiohttp.ClientSessi
         b"Accept: text/event-stream\xff",
     ],
 )
-async def test_a_header_of_any_bytes_is_answered(relay: Running, line: bytes) -> None:
-    """What is no text, or is text of an odd kind, is the caller's fault and not ours: 4xx, never 500."""
+async def test_a_header_of_any_bytes_is_a_client_error(relay: Running, line: bytes) -> None:
+    """Headers that are not UTF-8 or not well-formed are answered with 4xx, never with 500."""
     address = urlsplit(relay.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(b"GET /v1/tasks/nobody HTTP/1.1\r\nConnection: close\r\nHost: \xff\r\n" + line + b"\r\n\r\n")
@@ -317,15 +317,15 @@ async def test_a_header_of_any_bytes_is_answered(relay: Running, line: bytes) ->
     assert b"application/problem+json" in answer
 
 
-async def test_an_error_of_ours_shows_nothing_of_itself(
+async def test_an_internal_error_is_not_disclosed(
     client: aiohttp.ClientSession, relay: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bug is a plain 500: its text stays in the log."""
+    """Its message goes to the log only."""
 
     async def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("something private")
 
-    monkeypatch.setattr(relay.context.journal, "snapshot", fail)
+    monkeypatch.setattr(relay.journal, "snapshot", fail)
     async with client.get("/v1/tasks/x") as answer:
         problem = await problem_of(answer)
 
@@ -333,8 +333,8 @@ async def test_an_error_of_ours_shows_nothing_of_itself(
     assert "private" not in str(problem)
 
 
-async def test_minting_needs_no_body_and_takes_no_odd_one(client: aiohttp.ClientSession, start: Start) -> None:
-    """Scopes are the three there are; what is not said is view for a day."""
+async def test_the_body_of_a_mint_is_optional(client: aiohttp.ClientSession, start: Start) -> None:
+    """The default is the scope `view` for a day. Invalid bodies are rejected."""
     made = await start(HELD)
     path = f"/v1/tasks/{made['task']['id']}/tokens"
     async with client.post(path) as answer:
@@ -347,8 +347,8 @@ async def test_minting_needs_no_body_and_takes_no_odd_one(client: aiohttp.Client
             assert (await problem_of(answer))["code"] == "invalid_input"
 
 
-async def test_a_page_of_the_log_is_read_from_where_it_was_left(client: aiohttp.ClientSession, start: Start) -> None:
-    """`next` leads on until there is nothing more."""
+async def test_the_log_is_read_in_pages(client: aiohttp.ClientSession, start: Start) -> None:
+    """`next` is the `after` of the next page, and null at the end."""
     made = await start()
     path = f"/v1/tasks/{made['task']['id']}/events"
     async with client.get(path, headers={"Accept": "text/event-stream"}) as answer:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from relay.app import Running
 from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
-from relay.web.http.connection_counts import Crowd
+from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.live import events
 
 Message = dict[str, Any]
@@ -257,7 +257,7 @@ async def test_a_stream_needs_a_viewer_slot_and_a_poll_does_not(
 ) -> None:
     """Without a free slot a stream is one ping with a time to reconnect."""
     task = (await start(HELD))["task"]["id"]
-    relay.context.viewers = Crowd(1, 1)
+    relay.context.viewers = ConnectionCounts(1, 1)
     async with client.get("/v1/events", params={"task": task}, headers=STREAM) as first:
         await anext(blocks(first))
         async with client.get("/v1/events", params={"task": task}, headers=STREAM) as second:
@@ -290,7 +290,7 @@ async def test_a_failing_journal_ends_the_stream_and_fails_the_poll(
     async def fail(*_: object, **__: object) -> None:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(relay.context.journal, "snapshot", fail)
+    monkeypatch.setattr(relay.journal, "snapshot", fail)
     async with client.get("/v1/events", params={"task": task}, headers=STREAM) as answer:
         assert [(cursor, orjson.loads(data)["type"]) async for cursor, data in blocks(answer)] == [(None, "ping")]
     async with client.get("/v1/events", params={"task": task}) as answer:
@@ -309,7 +309,7 @@ async def test_nothing_is_left_of_a_client_that_leaves(
     async with asyncio.timeout(60):
         while relay.context.hub.channels:  # noqa: ASYNC110 -- no event for it
             await asyncio.sleep(0)
-    assert relay.context.viewers.size == 0
+    assert relay.context.viewers.total == 0
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

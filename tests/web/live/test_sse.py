@@ -16,7 +16,7 @@ from relay.app import Running
 from relay.core.codec import decode_snapshot
 from relay.core.snapshot import Snapshot
 from relay.sandbox import Sandbox
-from relay.web.http.connection_counts import Crowd
+from relay.web.http.connection_counts import ConnectionCounts
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]
@@ -220,7 +220,7 @@ async def test_a_full_or_draining_relay_responds_with_200_and_a_retry(
     path, parts = f"/v1/tasks/{made['task']['id']}/events", relay.context
     async with client.get(path, headers=STREAM) as first:
         assert b"retry" in await first.content.readline()
-        parts.viewers = Crowd(0, 1)
+        parts.viewers = ConnectionCounts(0, 1)
         async with client.get(path, headers=STREAM) as answer:
             assert answer.status == 200
             assert PARTING.fullmatch(await answer.read())
@@ -280,7 +280,7 @@ async def test_a_failing_journal_ends_the_stream_cleanly(
     async def fail(_task: str) -> Snapshot | None:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(relay.context.journal, "snapshot", fail)
+    monkeypatch.setattr(relay.journal, "snapshot", fail)
     async with client.get(f"/v1/tasks/{made['task']['id']}/events", headers=STREAM) as answer:
         assert answer.status == 200
         assert PARTING.fullmatch(await answer.read())

@@ -43,7 +43,7 @@ class Log:
         self.bodies: list[bytes] = []
         self._changed = asyncio.Condition()
         self._waking: set[asyncio.Task[None]] = set()
-        relay.context.journal.listen(self._hear)
+        relay.journal.listen(self._hear)
 
     async def reached(self, seq: int) -> None:
         """Wait until the log has `seq` or has ended."""

@@ -294,7 +294,7 @@ async def test_a_failing_journal_closes_with_1011(
     async def fail(*_: object, **__: object) -> None:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(relay.context.journal, "page", fail)
+    monkeypatch.setattr(relay.journal, "page", fail)
     async with client.ws_connect("/v1/ws") as socket:
         await subscribe(socket, tag=SHOP)
         message = await socket.receive()

@@ -426,7 +426,7 @@ async def test_a_failing_journal_closes_with_1011(
     async def fail(_task: str) -> Snapshot | None:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(relay.context.journal, "snapshot", fail)
+    monkeypatch.setattr(relay.journal, "snapshot", fail)
     async with client.ws_connect(f"/v1/tasks/{made['task']['id']}/ws") as socket:
         assert (await close_of(socket))[0] == 1011
     async with client.ws_connect("/v1/ws") as socket:

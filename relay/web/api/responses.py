@@ -1,0 +1,175 @@
+"""
+The JSON of every response, as types. Handlers build them and the OpenAPI document describes them.
+
+They come from typing_extensions because pydantic needs that on Python 3.11.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
+
+from relay.catalogue.model import InputType, Option
+from relay.core.events import Event
+from relay.core.snapshot import Snapshot
+from relay.core.upstream import StoredFile, StoredFolder
+
+
+class Links(TypedDict):
+    """The URLs of a task. Absolute if `RELAY_PUBLIC_URL` is set, else relative."""
+
+    self: str
+    events: str
+    ws: str
+    view: str
+    embed: str
+
+
+class Started(TypedDict):
+    """A task that was started or attached to, with a viewer token."""
+
+    task: Snapshot
+    token: str
+    links: Links
+    unconfirmed: NotRequired[str]
+    """Why it is unknown whether the platform started the task."""
+
+
+class TaskList(TypedDict):
+    """A page of tasks, newest first, without log and segments."""
+
+    tasks: Sequence[Snapshot]
+    next: str | None
+    """The cursor of the next page."""
+
+
+class InputFile(TypedDict):
+    """A file that a task was started with."""
+
+    input: str
+    filename: str
+    content_type: str
+    size: int
+    """In bytes."""
+    sha256: str
+
+
+class Input(TypedDict):
+    """What a task was started with."""
+
+    input: Mapping[str, Any]
+    files: list[InputFile]
+    metadata: Mapping[str, Any]
+
+
+class History(TypedDict):
+    """A page of a task's events, oldest first."""
+
+    epoch: str
+    events: list[Event]
+    first_seq: int
+    """The seq of the oldest event that is kept."""
+    next: int | None
+    """The `after` of the next page."""
+
+
+class Messages(TypedDict):
+    """The messages that a stream of the same subscriptions begins with."""
+
+    messages: list[dict[str, Any]]
+
+
+class Token(TypedDict):
+    """A viewer token for one task."""
+
+    token: str
+    expires_at: float
+    """In unix seconds."""
+    links: Links
+
+
+class TagToken(TypedDict):
+    """A viewer token for all tasks of a tag."""
+
+    token: str
+    expires_at: float
+    """In unix seconds."""
+
+
+class SignedIn(TypedDict):
+    """The API key for a sign-in code."""
+
+    key: str
+
+
+class ModelInput(TypedDict):
+    """An input of a model."""
+
+    name: str
+    label: str
+    help: str
+    type: InputType
+    required: bool
+    default: str | int | float | None
+    options: Sequence[Option]
+    part: str | None
+    """The name of the multipart part for files, if the input takes files."""
+    accept: Sequence[str]
+    """The content types of files. Empty: any."""
+    limits: dict[str, Any]
+
+
+class Model(TypedDict):
+    """A model and its inputs."""
+
+    model: str
+    provider: str
+    available: bool
+    """Whether the relay has credentials for the provider."""
+    title: str
+    description: str
+    inputs: list[ModelInput]
+    inspires: Sequence[Mapping[str, Any]]
+    """Example inputs."""
+    schema: dict[str, Any]
+    """The JSON Schema of `input`."""
+
+
+class ModelList(TypedDict):
+    """The models of the catalogue."""
+
+    models: list[Model]
+
+
+class UploadedFile(TypedDict):
+    """A file that was uploaded to the platform's file store."""
+
+    file: StoredFile
+
+
+class CreatedFolder(TypedDict):
+    """A folder that was created in the platform's file store."""
+
+    folder: StoredFolder
+
+
+class Liveness(TypedDict):
+    """Whether the process answers."""
+
+    status: str
+
+
+class Readiness(TypedDict):
+    """Whether the relay accepts new requests: `status` is `ok`, or says what is wrong."""
+
+    status: str
+    following: int
+    """The number of tasks that the relay follows."""
+    viewers: int
+
+
+class CallbackReceived(TypedDict):
+    """The response that Apikley expects to a callback. Wiro ignores it."""
+
+    code: int
+    msg: str

@@ -1,0 +1,236 @@
+"""The route table of the REST API: each call with its handler, what it takes, what it returns and how it can fail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel
+
+from relay.core.snapshot import Snapshot
+from relay.errors import Code
+from relay.web.api import files, health, login, models, responses, tasks
+from relay.web.api.file_bodies import FileForm, FolderBody
+from relay.web.api.task_bodies import AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
+from relay.web.api.task_queries import EventsQuery, ListQuery
+from relay.web.live import events, websocket
+from relay.web.live.requests import SubscriptionsBody, SubscriptionsQuery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A call of the API."""
+
+    method: Literal["get", "post"]
+    path: str
+    handler: Handler
+    summary: str
+    responses: Mapping[int, Any]
+    """The type of the JSON response by status, or a sentence if there is none."""
+    errors: tuple[Code, ...] = ()
+    body: type[BaseModel] | None = None
+    body_required: bool = True
+    form: type[BaseModel] | None = None
+    """The body as `multipart/form-data`."""
+    query: type[BaseModel] | None = None
+    streams: bool = False
+    """Whether it can respond with `text/event-stream`."""
+    public: bool = False
+    """Whether it needs no credential in the header."""
+    allow_head: bool = field(default=True)
+    """Whether HEAD is answered too. Streams write to the connection directly."""
+
+
+_VIEW = (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND)
+_BODY = (Code.INVALID_REQUEST, Code.INVALID_INPUT, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
+_UPSTREAM = (Code.UPSTREAM_REJECTED, Code.UPSTREAM_UNAVAILABLE, Code.RATE_LIMITED, Code.INSUFFICIENT_BALANCE)
+
+_WEBSOCKET = (Code.INVALID_REQUEST, Code.FORBIDDEN)
+_SWITCHED = "A WebSocket with the subprotocol relay.v1. Other errors are close codes, sent after it was accepted."
+_ENDED = "Every task has ended and the client has all events: do not reconnect."
+
+ROUTES = (
+    Route(
+        method="post",
+        path="/v1/tasks",
+        handler=tasks.start,
+        summary="Start a task",
+        body=StartBody,
+        form=StartForm,
+        responses={201: responses.Started, 202: responses.Started},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.CONFLICT, *_BODY, *_UPSTREAM, Code.DRAINING),
+    ),
+    Route(
+        method="post",
+        path="/v1/tasks/attach",
+        handler=tasks.attach,
+        summary="Follow a task that was started elsewhere",
+        body=AttachBody,
+        responses={200: responses.Started, 201: responses.Started},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND, *_BODY, *_UPSTREAM, Code.DRAINING),
+    ),
+    Route(
+        method="get",
+        path="/v1/tasks",
+        handler=tasks.index,
+        summary="List tasks, newest first, without log and segments",
+        query=ListQuery,
+        responses={200: responses.TaskList},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_REQUEST, Code.INVALID_INPUT),
+    ),
+    Route(
+        method="get",
+        path="/v1/tasks/{id}",
+        handler=tasks.show,
+        summary="Show a task's state",
+        responses={200: Snapshot},
+        errors=_VIEW,
+    ),
+    Route(
+        method="get",
+        path="/v1/tasks/{id}/input",
+        handler=tasks.show_input,
+        summary="Show what a task was started with",
+        responses={200: responses.Input},
+        errors=_VIEW,
+    ),
+    Route(
+        method="get",
+        path="/v1/tasks/{id}/events",
+        handler=tasks.events,
+        summary="Read a task's log; with Accept: text/event-stream, follow it",
+        query=EventsQuery,
+        responses={200: responses.History, 204: _ENDED},
+        errors=(*_VIEW, Code.INVALID_INPUT),
+        streams=True,
+        allow_head=False,
+    ),
+    Route(
+        method="get",
+        path="/v1/tasks/{id}/ws",
+        handler=websocket.serve_task,
+        summary="Follow one task over a WebSocket",
+        responses={101: _SWITCHED},
+        errors=_WEBSOCKET,
+        allow_head=False,
+    ),
+    Route(
+        method="get",
+        path="/v1/ws",
+        handler=websocket.serve_topics,
+        summary="Follow many tasks over one WebSocket",
+        responses={101: _SWITCHED},
+        errors=_WEBSOCKET,
+        allow_head=False,
+    ),
+    Route(
+        method="get",
+        path="/v1/events",
+        handler=events.get,
+        summary="Follow many tasks and tags; without Accept: text/event-stream, show how each begins",
+        query=SubscriptionsQuery,
+        responses={200: responses.Messages, 204: _ENDED},
+        errors=(Code.UNAUTHORIZED, Code.INVALID_INPUT),
+        streams=True,
+        allow_head=False,
+    ),
+    Route(
+        method="post",
+        path="/v1/events",
+        handler=events.post,
+        summary="Follow many tasks and tags, each with its cursor and token",
+        body=SubscriptionsBody,
+        responses={200: responses.Messages, 204: _ENDED},
+        errors=(Code.UNAUTHORIZED, *_BODY),
+        streams=True,
+        public=True,
+    ),
+    Route(
+        method="post",
+        path="/v1/tasks/{id}/cancel",
+        handler=tasks.cancel,
+        summary="Ask the platform to stop a task",
+        responses={202: Snapshot},
+        errors=(*_VIEW, Code.CONFLICT, *_UPSTREAM),
+    ),
+    Route(
+        method="post",
+        path="/v1/tasks/{id}/tokens",
+        handler=tasks.mint,
+        summary="Mint a viewer token",
+        body=TokenBody,
+        body_required=False,
+        responses={200: responses.Token},
+        errors=(*_VIEW, *_BODY, Code.RATE_LIMITED),
+    ),
+    Route(
+        method="post",
+        path="/v1/tokens",
+        handler=tasks.mint_for_tag,
+        summary="Mint a viewer token for all tasks of a tag",
+        body=TagTokenBody,
+        responses={200: responses.TagToken},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, Code.RATE_LIMITED),
+    ),
+    Route(
+        method="post",
+        path="/v1/login",
+        handler=login.login,
+        summary="Exchange the code of a sign-in link for the API key",
+        body=login.LoginBody,
+        responses={200: responses.SignedIn},
+        errors=(Code.UNAUTHORIZED, *_BODY),
+        public=True,
+    ),
+    Route(
+        method="get",
+        path="/v1/models",
+        handler=models.index,
+        summary="List the models of the catalogue",
+        responses={200: responses.ModelList},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN),
+    ),
+    Route(
+        method="get",
+        path="/v1/models/{owner}/{name}",
+        handler=models.show,
+        summary="Show the inputs of a model, also of one that only its platform knows",
+        query=models.ModelQuery,
+        responses={200: responses.Model},
+        errors=(*_VIEW, *_UPSTREAM),
+    ),
+    Route(
+        method="post",
+        path="/v1/files",
+        handler=files.upload,
+        summary="Upload a file to the platform's file store",
+        form=FileForm,
+        responses={201: responses.UploadedFile},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, *_UPSTREAM),
+    ),
+    Route(
+        method="post",
+        path="/v1/folders",
+        handler=files.create_folder,
+        summary="Create a folder in the platform's file store",
+        body=FolderBody,
+        responses={201: responses.CreatedFolder},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, *_UPSTREAM),
+    ),
+    Route(
+        method="get",
+        path="/livez",
+        handler=health.live,
+        summary="Check whether the process answers",
+        responses={200: responses.Liveness},
+        public=True,
+    ),
+    Route(
+        method="get",
+        path="/readyz",
+        handler=health.ready,
+        summary="Check whether the relay accepts new requests",
+        responses={200: responses.Readiness, 503: responses.Readiness},
+        public=True,
+    ),
+)

@@ -1,0 +1,82 @@
+"""Request bodies of the calls on tasks and tokens."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from relay.core.tag import Tag
+from relay.tasks.requests import Attach, Start
+from relay.web.api.fields import ModelName, Scopes, TokenTtl
+
+_STRICT = ConfigDict(extra="forbid", strict=True)
+
+Tags = Annotated[list[Tag], Field(max_length=16)]
+
+
+class StartBody(BaseModel):
+    """`POST /v1/tasks`."""
+
+    model_config = _STRICT
+
+    model: ModelName
+    input: dict[str, Any]
+    provider: str | None = None
+    tags: Tags = []
+    metadata: dict[str, Any] = {}
+    ttl: TokenTtl | None = None
+
+    def to_request(self) -> Start:
+        """Return the request for the use case. A repeated tag counts once."""
+        return Start(
+            model=self.model,
+            input=self.input,
+            provider=self.provider,
+            tags=tuple(dict.fromkeys(self.tags)),
+            metadata=self.metadata,
+        )
+
+
+class AttachBody(BaseModel):
+    """`POST /v1/tasks/attach`."""
+
+    model_config = _STRICT
+
+    socket_token: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(repr=False)
+    upstream_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    provider: str | None = None
+    tags: Tags = []
+    metadata: dict[str, Any] = {}
+    ttl: TokenTtl | None = None
+
+    def to_request(self) -> Attach:
+        """Return the request for the use case. A repeated tag counts once."""
+        return Attach(
+            socket_token=self.socket_token,
+            upstream_id=self.upstream_id,
+            provider=self.provider,
+            tags=tuple(dict.fromkeys(self.tags)),
+            metadata=self.metadata,
+        )
+
+
+class TokenBody(BaseModel):
+    """`POST /v1/tasks/{id}/tokens`."""
+
+    model_config = _STRICT
+
+    scope: Scopes = "view"
+    ttl: TokenTtl | None = None
+
+
+class TagTokenBody(TokenBody):
+    """`POST /v1/tokens`."""
+
+    tag: Tag
+
+
+class StartForm(BaseModel):
+    """`POST /v1/tasks` as `multipart/form-data`: the JSON, then files under the names of their inputs."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": {"type": "string", "format": "binary"}})
+
+    task: StartBody

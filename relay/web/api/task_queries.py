@@ -1,0 +1,85 @@
+"""Query parameters of the calls that list tasks and read their events."""
+
+from math import isfinite
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from relay.core.events import State
+from relay.core.tag import Tag
+from relay.errors import Code, RequestError
+from relay.journal.base import Filter, ListPosition
+from relay.journal.search_words import query_words
+from relay.web.api.fields import Timestamp
+
+MAX_SEARCH_CHARS = 256
+MAX_SEARCH_WORDS = 16
+
+
+class ListQuery(BaseModel):
+    """`GET /v1/tasks`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: list[State] = []
+    tag: Tag | None = None
+    model: str | None = None
+    provider: str | None = None
+    since: Timestamp | None = None
+    until: Timestamp | None = None
+    q: Annotated[str, StringConstraints(max_length=MAX_SEARCH_CHARS)] = ""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: str | None = None
+    token: str | None = Field(None, repr=False)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "ListQuery":
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise ValueError(f"`since` ({self.since:.15g}) must not be later than `until` ({self.until:.15g})")
+        if len(words := query_words(self.q)) > MAX_SEARCH_WORDS:
+            raise ValueError(f"`q` must have at most {MAX_SEARCH_WORDS} words, not {len(words)}")
+        return self
+
+    def to_filter(self) -> Filter:
+        """Return the filter for the use case. A repeated state counts once."""
+        return Filter(
+            states=tuple(dict.fromkeys(self.state)),
+            tag=self.tag,
+            provider=self.provider,
+            model=self.model,
+            since=self.since,
+            until=self.until,
+            words=query_words(self.q),
+        )
+
+    def after(self) -> ListPosition | None:
+        """
+        Parse the cursor: return the position after which the page begins.
+
+        Raises:
+            RequestError: the cursor is invalid.
+        """
+        if self.cursor is None:
+            return None
+        created_at, _, task = self.cursor.partition("~")
+        try:
+            position = ListPosition(created_at=float(created_at), id=task)
+        except ValueError:
+            position = None
+        if position is None or not isfinite(position.created_at):
+            raise RequestError(Code.INVALID_REQUEST, "`cursor` must be the `next` of an earlier response.")
+        return position
+
+
+def page_cursor(position: ListPosition) -> str:
+    """Return the cursor that `ListQuery.after` parses."""
+    return f"{position.created_at!r}~{position.id}"
+
+
+class EventsQuery(BaseModel):
+    """`GET /v1/tasks/{id}/events` without `Accept: text/event-stream`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    after: Annotated[int, Field(ge=0, le=2**53)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 500
