@@ -1,4 +1,4 @@
-"""How these tests talk to a relay: with raw bytes, and from addresses that are not this machine's."""
+"""Fixtures to talk to a relay in raw bytes, and from addresses other than loopback."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +15,7 @@ Dial = Callable[..., AbstractAsyncContextManager[Line]]
 
 @pytest.fixture
 def dial() -> Dial:
-    """Connect to a relay and say something, if there is something to say."""
+    """Connect to a relay and send bytes, if any are given."""
 
     @asynccontextmanager
     async def connect(relay: Running, said: bytes = b"") -> AsyncIterator[Line]:

@@ -1,4 +1,4 @@
-"""Where a credential may stand, and what a refusal discloses."""
+"""Where credentials are accepted, and what a refusal discloses."""
 
 from typing import Any
 
@@ -21,15 +21,15 @@ async def begun(client: aiohttp.ClientSession) -> str:
 
 
 async def closed(client: aiohttp.ClientSession, path: str, **how: Any) -> int:
-    """Return the code with which a WebSocket is closed at once."""
+    """Return the code with which a WebSocket is closed when it opens."""
     async with client.ws_connect(path, **how) as socket:
         message = await socket.receive()
         assert message.type is aiohttp.WSMsgType.CLOSE, message
         return int(message.data)
 
 
-async def test_an_api_key_in_the_address_opens_nothing(relay: Running, client: aiohttp.ClientSession) -> None:
-    """Not a task, not its stream, not a cancel: addresses end up in logs and histories."""
+async def test_an_api_key_in_the_url_is_rejected(relay: Running, client: aiohttp.ClientSession) -> None:
+    """URLs end up in logs and histories. It is rejected for reading, streaming and canceling alike."""
     task = await begun(client)
     calls = [
         ("GET", f"/v1/tasks/{task}", {}),
@@ -58,10 +58,10 @@ async def test_an_api_key_in_the_address_opens_nothing(relay: Running, client: a
 
 
 @pytest.mark.parametrize("path", ["/v1/ws", "/v1/tasks/{task}/ws"])
-async def test_an_api_key_beside_a_socket_opens_nothing(
+async def test_an_api_key_in_the_url_or_subprotocol_of_a_websocket_is_rejected(
     relay: Running, client: aiohttp.ClientSession, path: str
 ) -> None:
-    """Neither in its address nor as a subprotocol. A message may carry one: nobody but the two of them reads it."""
+    """A message may carry one, because messages are not logged."""
     path = path.format(task=await begun(client))
     async with aiohttp.ClientSession(relay.url) as page:
         assert await closed(page, f"{path}?token={relay.api_key}") == 4500
@@ -72,8 +72,8 @@ async def test_an_api_key_beside_a_socket_opens_nothing(
             assert orjson.loads(await socket.receive_str())["type"] == "snapshot"
 
 
-async def test_a_token_of_a_tag_does_not_tell_which_tasks_exist(relay: Running, client: aiohttp.ClientSession) -> None:
-    """A task of others and one that there is not are refused alike, over every wire."""
+async def test_a_tag_token_does_not_disclose_which_tasks_exist(relay: Running, client: aiohttp.ClientSession) -> None:
+    """An unknown task and a task without the tag get the same refusal, over every transport."""
     task = await begun(client)
     token, _ = relay.context.access.mint_tag("ours", scope="view cancel input", ttl_s=60)
     said: dict[str, list[object]] = {}

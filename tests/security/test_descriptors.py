@@ -1,4 +1,4 @@
-"""A relay that runs out of file descriptors: idle clients make room, everything else is served, and it says so once."""
+"""A relay that runs out of file descriptors closes idle connections, serves the others, and logs it once a minute."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ IMAGE = "bytedance/text-to-image-seedream-v4"
 
 @asynccontextmanager
 async def served(sandbox: Sandbox, folder: Path, log: Path, files: int) -> AsyncIterator[str]:
-    """Run `relay serve` with few descriptors, its log in a file; gives its address."""
+    """Run `relay serve` with few descriptors and its log in a file. Yields its URL."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
@@ -61,10 +61,10 @@ async def served(sandbox: Sandbox, folder: Path, log: Path, files: int) -> Async
 
 
 @pytest.mark.parametrize(("files", "held", "idle", "ready"), [(256, 60, 250, 200), (100, 90, 0, 503)])
-async def test_a_relay_without_descriptors_serves_and_does_not_flood_its_log(
+async def test_a_relay_without_descriptors_serves_without_flooding_its_log(
     sandbox: Sandbox, tmp_path: Path, files: int, held: int, idle: int, ready: int
 ) -> None:
-    """Idle clients make room; tasks beyond what the process can stream are polled; each is told to its end."""
+    """Idle connections make room, tasks without a descriptor for a stream are polled, and all of them end."""
     log = tmp_path / "log"
     headers = {"Authorization": f"Bearer {KEY}"}
     async with (
@@ -107,6 +107,6 @@ async def state_of(client: aiohttp.ClientSession, task: str) -> str:
 
 
 async def status_of(url: str, path: str) -> int:
-    """Ask as a probe does, over a connection of its own."""
+    """Request a path over a new connection, as a health check does."""
     async with aiohttp.ClientSession(url) as stranger, stranger.get(path) as answer:
         return answer.status

@@ -1,4 +1,4 @@
-"""SIGTERM on a real relay: nobody new, nobody cut off without a word, nothing lost, and the next process goes on."""
+"""SIGTERM drains a relay: it refuses new viewers, closes the others with a code, and the next process continues."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 
 @asynccontextmanager
 async def serving(folder: Path, sandbox: Sandbox) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """Run `relay serve` on the store in this folder; gives the process and its address."""
+    """Run `relay serve` with the store in this folder. Yields the process and its URL."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
     settings = {
         "RELAY_PORT": "0",
@@ -68,7 +68,7 @@ async def begin(client: aiohttp.ClientSession, switches: str) -> Message:
 
 
 async def told(socket: aiohttp.ClientWebSocketResponse) -> tuple[list[Message], int]:
-    """Read to the close; return what was said, without pings, and the close code."""
+    """Read until the close. Return the messages without pings, and the close code."""
     said = []
     while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
         said.append(orjson.loads(message.data))
@@ -76,7 +76,7 @@ async def told(socket: aiohttp.ClientWebSocketResponse) -> tuple[list[Message], 
 
 
 async def stuck(url: str, path: str, *lines: str) -> asyncio.StreamWriter:
-    """Open a stream by hand and never read of it, nor answer anything."""
+    """Open a stream and never read from it."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     head = [f"GET {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {KEY}", *lines, "", ""]
@@ -86,12 +86,14 @@ async def stuck(url: str, path: str, *lines: str) -> asyncio.StreamWriter:
     return writer
 
 
-async def test_sigterm_refuses_the_new_and_sends_the_old_to_the_next_process(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_sigterm_refuses_new_viewers_and_sends_the_others_to_the_next_process(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     """
-    While a submission is awaited, readiness says no, a start is a 503 and a viewer is told to come back.
+    While a submission is pending, `/readyz` and starts are 503, and new viewers are closed with 4001.
 
-    Then the viewers are sent away, those who do not listen too, and the process ends. The next one on the same store
-    follows the task, and who comes back with a cursor misses nothing.
+    Then the other viewers are closed, also those that do not read, and the process ends. The next process with the same
+    store follows the task, and a viewer that reconnects with a cursor misses no event.
     """
     async with serving(tmp_path, sandbox) as (process, url), aiohttp.ClientSession(url, headers=HEADERS) as client:
         task = await begin(client, "hold_at=task_start")

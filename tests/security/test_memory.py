@@ -1,4 +1,4 @@
-"""A relay under those who mean it no good: when they are gone, so is what they cost."""
+"""A relay under attack: the memory and descriptors that an attack uses are freed after it."""
 
 import asyncio
 import os
@@ -25,13 +25,13 @@ BODY = {"model": "bytedance/text-to-image-seedream-v4"}
 PATIENCE_S = 90.0
 
 VIEWERS = 50
-"""As many as may watch."""
+"""The limit on viewers."""
 
 FLOOD = 5000
-"""Connections at once, some four thousand more than there may be."""
+"""Concurrent connections, about 4000 above the limit."""
 
 TOLERANCE_BYTES = 16 * 2**20
-"""An allocator keeps some of what it once had. In two rounds a leak of 2 KiB a connection is more."""
+"""The allocator keeps some memory. A leak of 2 KiB per connection exceeds this in two rounds."""
 
 PROGRAM = """
 import gc, signal
@@ -39,14 +39,14 @@ signal.signal(signal.SIGUSR1, lambda *_: gc.collect())
 from relay.cli.main import main
 main()
 """
-"""The command, and a way to have what is garbage collected when we look, and not some day."""
+"""Runs the command, and collects garbage on a signal, before memory is measured."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """A relay in a process of its own, and what the system says of that."""
+    """A relay in a separate process, with its memory and descriptors as the system reports them."""
 
     pid: int
     url: str
@@ -58,7 +58,7 @@ class Relay:
 
     @property
     def sockets(self) -> int:
-        """How many it has open."""
+        """The number of open descriptors."""
         folder = Path(f"/proc/{self.pid}/fd")
         links = []
         for link in folder.iterdir():
@@ -69,7 +69,7 @@ class Relay:
         return len([link for link in links if link.startswith("socket:")])
 
     async def connect(self, sock: socket.socket, said: bytes = b"") -> bool:
-        """Connect and say something; false if the relay would not have it."""
+        """Connect and send bytes. Return False if the relay closes the connection."""
         sock.setblocking(False)
         address = urlsplit(self.url)
         loop = asyncio.get_running_loop()
@@ -83,7 +83,7 @@ class Relay:
 
 @pytest.fixture
 async def attacked(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Relay]:
-    """`relay serve` with little room."""
+    """`relay serve` with low limits."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
     settings = {
         "RELAY_PORT": "0",
@@ -112,7 +112,7 @@ async def attacked(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Relay]:
 
 @asynccontextmanager
 async def sockets(count: int) -> AsyncIterator[list[socket.socket]]:
-    """Have so many, and close them without a word."""
+    """Open connections and abort them."""
     with ExitStack() as opened:
         yield [opened.enter_context(socket.socket()) for _ in range(count)]
 
@@ -126,14 +126,14 @@ def handshake(path: str) -> bytes:
 
 
 async def flood(relay: Relay, _path: str) -> None:
-    """Connect five thousand times at once and say nothing, or half of something."""
+    """Open 5000 connections at once that send nothing or half a request."""
     async with sockets(FLOOD) as many:
         for start in range(0, FLOOD, 500):
             await asyncio.gather(*(relay.connect(each, b"GET /livez HT") for each in many[start : start + 500]))
 
 
 async def unread(relay: Relay, path: str) -> None:
-    """Ask for streams and sockets, more than there may be, and read nothing; of those refused, answer no close."""
+    """Open more streams and WebSockets than the limit, and neither read nor answer a close."""
     stream = (
         f"GET {path}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nAccept: text/event-stream\r\n\r\n"
     )
@@ -145,7 +145,7 @@ async def unread(relay: Relay, path: str) -> None:
 
 
 async def garbage(relay: Relay, path: str) -> None:
-    """Send nonsense: to a relay that expects HTTP, to one that expects frames, to one that expects a body."""
+    """Send random bytes instead of HTTP, WebSocket frames and bodies."""
     noise = random.Random(7)
     body = f"POST /v1/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
     heads = [b"", handshake("/v1/ws"), handshake(f"{path}/ws"), f"{body}Content-Length: 60000\r\n\r\n".encode()]
@@ -160,7 +160,7 @@ async def garbage(relay: Relay, path: str) -> None:
 
 
 async def pings(relay: Relay, _path: str) -> None:
-    """Ping without end and never read a pong."""
+    """Send pings and never read a pong."""
     async with sockets(20) as many:
         frames = (b"\x89\x80\0\0\0\0" * 10_000) + b"\x89\xfd\0\0\0\0" + b"x" * 125
         await asyncio.gather(
@@ -176,7 +176,7 @@ async def start(client: aiohttp.ClientSession, switches: str) -> str:
 
 
 async def quiet(relay: Relay, usual_sockets: int) -> None:
-    """Wait until everybody has left, and have what they left behind collected."""
+    """Wait until all connections are closed, then collect garbage."""
     async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession(relay.url) as client:
         while True:
             async with client.get("/readyz") as answer:
@@ -189,12 +189,11 @@ async def quiet(relay: Relay, usual_sockets: int) -> None:
             assert answer.status == 200
 
 
-async def test_what_an_attack_costs_goes_with_it(attacked: Relay) -> None:
+async def test_an_attack_leaves_nothing_behind(attacked: Relay) -> None:
     """
-    Connections beyond the limit, viewers that do not read, nonsense, pings: again and again.
+    Repeat connections beyond the limit, viewers that do not read, random bytes, and pings.
 
-    The first times the process grows to what it needs for that. From then on it does not grow; when they are gone all
-    its sockets are closed, nobody is counted any longer, and it answers.
+    The process grows in the first rounds only. Afterwards all sockets are closed, the counts are zero, and it answers.
     """
     async with aiohttp.ClientSession(attacked.url, headers=HEADERS) as client:
         path = await start(client, "hold_at=task_queue")

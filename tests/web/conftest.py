@@ -1,4 +1,4 @@
-"""How tests of the web edge start a task and read what a viewer is told."""
+"""Fixtures that start a task and read what a viewer receives."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -20,7 +20,7 @@ Message = dict[str, Any]
 
 @pytest.fixture
 def start(client: aiohttp.ClientSession) -> Callable[..., Awaitable[Message]]:
-    """Start a task with these sandbox switches; the answer's body is returned."""
+    """Start a task with these sandbox switches, and return the body of the response."""
 
     async def start_one(switches: str = "", **fields: object) -> Message:
         body = {"model": IMAGE, "input": {"prompt": f"a cat [sandbox: {switches}]"}} | fields
@@ -34,7 +34,7 @@ def start(client: aiohttp.ClientSession) -> Callable[..., Awaitable[Message]]:
 
 @pytest.fixture
 def tell() -> Callable[..., Snapshot]:
-    """Fold what one viewer was told, from what it knew before; a gap, a duplicate or a wrong count fails."""
+    """Fold the messages of one viewer into its known state. A gap, a duplicate or a wrong count fails."""
 
     def fold_messages(messages: Iterable[Message], known: Snapshot | None = None) -> Snapshot:
         state, promised = known, 0
@@ -61,7 +61,7 @@ def tell() -> Callable[..., Snapshot]:
 
 @pytest.fixture
 def blocks() -> Callable[[aiohttp.ClientResponse], AsyncIterator[tuple[str | None, bytes]]]:
-    """Read a stream's blocks with data: the id, null where there is none, and the data."""
+    """Read the blocks of a stream that have data: the id, or None, and the data."""
 
     async def read(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str | None, bytes]]:
         rest = b""

@@ -1,4 +1,4 @@
-"""A whole run at the loudest: nothing that is secret is in what the relay writes."""
+"""No secret appears in the log of a run at level debug."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ IMAGE = "bytedance/text-to-image-seedream-v4"
 
 @pytest.fixture
 async def process(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`relay serve` at level debug, its log in a pipe."""
+    """`relay serve` at level debug with its log in a pipe."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
     environ |= {
         "RELAY_PORT": "0",
@@ -55,7 +55,7 @@ async def process(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[asyncio.sub
 
 
 async def started(process: asyncio.subprocess.Process, lines: list[str]) -> str:
-    """Return the address at which the relay serves."""
+    """Return the URL of the relay."""
     assert process.stderr is not None
     async for line in process.stderr:
         lines.append(line.decode())
@@ -65,7 +65,7 @@ async def started(process: asyncio.subprocess.Process, lines: list[str]) -> str:
 
 
 async def knock(url: str, *lines: bytes) -> None:
-    """Send a request by hand and read the answer, whatever it is."""
+    """Send raw bytes and read the response."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(b"\r\n".join([*lines, b"Host: x", b"Connection: close", b"", b""]))
@@ -77,7 +77,7 @@ async def knock(url: str, *lines: bytes) -> None:
 async def test_no_secret_is_in_any_log_line_of_a_whole_run(
     sandbox: Sandbox, process: asyncio.subprocess.Process
 ) -> None:
-    """Keys, tokens however they are carried, the upstream's socket token, prompts: through good calls and bad ones."""
+    """Keys, tokens in header, URL and subprotocol, socket tokens and prompts, in valid and invalid calls."""
     lines: list[str] = []
     url = await started(process, lines)
     assert process.stderr is not None

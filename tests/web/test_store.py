@@ -1,4 +1,4 @@
-"""What callers get while the store fails: an answer at once, a true readiness, and all that does not need the store."""
+"""What clients get while the store fails: an immediate error, an accurate `/readyz`, and reads that still work."""
 
 import asyncio
 import resource
@@ -25,7 +25,7 @@ LONGEST_S = 60.0
 
 @pytest.fixture(autouse=True)
 def always_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every look at the readiness write something."""
+    """Make every readiness check write to the store."""
     monkeypatch.setattr(sqlite_journal, "CHECK_WRITE_S", 0.0)
 
 
@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def serving(make_relay: MakeRelay, path: Path) -> AsyncIterator[tuple[Running, aiohttp.ClientSession]]:
-    """Run a relay on this store, and a client of it with its key."""
+    """Run a relay with this store. Yields it and a client with its API key."""
     async with AsyncExitStack() as stack:
         spool = path.parent.parent / "spool"
         relay = await stack.enter_async_context(make_relay(store=f"sqlite:///{path}", spool=spool))
@@ -58,7 +58,7 @@ async def start(client: aiohttp.ClientSession) -> tuple[int, Any, str | None]:
 
 
 async def ended(client: aiohttp.ClientSession, task: str) -> dict[str, Any]:
-    """Read a task's stream to its end and return its state."""
+    """Read the stream of a task until its end, and return the state."""
     async with client.get(f"/v1/tasks/{task}/events", headers={"Accept": "text/event-stream"}) as answer:
         await answer.read()
     _, state = await get(client, f"/v1/tasks/{task}")
@@ -67,13 +67,13 @@ async def ended(client: aiohttp.ClientSession, task: str) -> dict[str, Any]:
 
 
 def names(logs: list[Any], *levels: str) -> list[str]:
-    """Return what was logged at these levels."""
+    """Return the events that were logged at these levels."""
     return [entry["event"] for entry in logs if entry["log_level"] in levels]
 
 
 @contextmanager
 def full_disk(path: Path) -> Iterator[None]:
-    """Let no file of this process grow beyond the journal's log as it is."""
+    """Limit the size of files of this process to that of the journal's log."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.with_name("relay.db-wal").stat().st_size, hard))
     try:
@@ -82,10 +82,10 @@ def full_disk(path: Path) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-async def test_a_full_disk_is_503_for_who_writes_and_nothing_for_who_reads(
+async def test_a_full_disk_is_503_for_writes_and_does_not_affect_reads(
     make_relay: MakeRelay, sandbox: Sandbox, path: Path
 ) -> None:
-    """It passes by itself when there is room again: no event is lost, and the log has one line for either."""
+    """It recovers when there is space again. No event is lost, and the log has one line for each change."""
     async with serving(make_relay, path) as (_, client):
         sandbox.next_run(hold_at="task_start")
         _, running, _ = await start(client)
@@ -118,8 +118,8 @@ async def test_a_full_disk_is_503_for_who_writes_and_nothing_for_who_reads(
     assert "journal.write_recovered" in names(logs, "info")
 
 
-async def test_a_store_that_is_taken_away_takes_no_tasks(make_relay: MakeRelay, sandbox: Sandbox, path: Path) -> None:
-    """What would be gone after the next start is refused before it costs anything."""
+async def test_a_store_that_was_removed_accepts_no_tasks(make_relay: MakeRelay, sandbox: Sandbox, path: Path) -> None:
+    """A task that would be lost at the next restart is rejected before it is billed."""
     async with serving(make_relay, path) as (_, client):
         assert (await start(client))[0] == 201
         assert (await get(client, "/readyz"))[0] == 200
@@ -146,8 +146,8 @@ def change(path: Path, statement: str, task: str) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_a_damaged_task_is_500_and_all_others_are_served(make_relay: MakeRelay, path: Path, damage: str) -> None:
-    """By itself it fails at once, on every wire; lists, tags and other tasks of the same connection leave it out."""
+async def test_a_damaged_task_is_500_and_others_are_served(make_relay: MakeRelay, path: Path, damage: str) -> None:
+    """It fails at once over every transport. Lists, tags and other subscriptions of the connection leave it out."""
     async with serving(make_relay, path) as (_, client):
         bad, good = [(await start(client))[1]["task"]["id"] for _ in range(2)]
         for task in (bad, good):
@@ -175,10 +175,10 @@ async def test_a_damaged_task_is_500_and_all_others_are_served(make_relay: MakeR
         assert names(logs, "error") == ["journal.damage_found"]
 
 
-async def test_a_damaged_task_that_has_not_ended_stops_no_relay(
+async def test_a_damaged_unfinished_task_does_not_stop_the_relay(
     make_relay: MakeRelay, sandbox: Sandbox, path: Path
 ) -> None:
-    """The others are taken up, and the log says which is not."""
+    """The other tasks are resumed, and the log names the damaged one."""
     async with serving(make_relay, path) as (_, client):
         tasks = []
         for _ in range(2):

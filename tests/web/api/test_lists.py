@@ -87,7 +87,7 @@ async def test_filters_are_combined_over_several_pages(client: aiohttp.ClientSes
         ([("since", "1764000000000")], "since", "must be in unix seconds; 1764000000000 looks like milliseconds"),
         ([("since", "5"), ("until", "4")], "", "`since` (5) must not be later than `until` (4)"),
         ([("q", "a" * 257)], "q", "256 characters"),
-        ([("q", " ".join(map(str, range(17))))], "", "`q` may have 16 words; this one has 17"),
+        ([("q", " ".join(map(str, range(17))))], "", "`q` must have at most 16 words, not 17"),
         ([("limit", "0")], "limit", "greater than or equal to 1"),
         ([("stat", "queued")], "stat", "not permitted"),
     ],

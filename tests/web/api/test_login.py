@@ -1,4 +1,4 @@
-"""The code of a printed link: traded once, and only for ten minutes."""
+"""Codes of sign-in links are valid once and for ten minutes."""
 
 import aiohttp
 import pytest
@@ -8,7 +8,7 @@ from relay.app import Running
 
 
 def test_a_code_is_valid_once_and_for_ten_minutes() -> None:
-    """Several may be valid at once; those that are over are forgotten."""
+    """Several codes may be valid. Expired ones are dropped."""
     now = 0.0
     codes = LoginCodes(lambda: now)
     first, second, third = codes.make(), codes.make(), codes.make()
@@ -24,8 +24,8 @@ def test_a_code_is_valid_once_and_for_ten_minutes() -> None:
     assert not codes.redeem("\ud800")
 
 
-async def test_a_code_is_traded_for_the_key_once(relay: Running) -> None:
-    """The answer is kept in no cache; a second try learns nothing."""
+async def test_a_code_is_exchanged_for_the_key_once(relay: Running) -> None:
+    """The response is not cached, and a second attempt is rejected."""
     code = relay.login_link().partition("#code=")[2]
     async with aiohttp.ClientSession(relay.url) as page:
         async with page.post("/v1/login", json={"code": code}) as answer:
@@ -36,14 +36,14 @@ async def test_a_code_is_traded_for_the_key_once(relay: Running) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"code": ""}, {"code": 1}, {"code": "x" * 65}, {"code": "x", "more": 1}])
-async def test_what_is_no_code_is_refused(relay: Running, body: dict[str, object]) -> None:
-    """As every other body."""
+async def test_an_invalid_code_is_rejected(relay: Running, body: dict[str, object]) -> None:
+    """Like any other invalid body."""
     async with aiohttp.ClientSession(relay.url) as page, page.post("/v1/login", json=body) as answer:
         assert answer.status == 422
 
 
-async def test_pages_of_others_cannot_trade_codes(relay: Running) -> None:
-    """A foreign origin is refused before the code is looked at."""
+async def test_pages_of_other_origins_cannot_exchange_codes(relay: Running) -> None:
+    """The origin is rejected before the code is redeemed."""
     code = relay.login_link().partition("#code=")[2]
     async with aiohttp.ClientSession(relay.url) as page:
         async with page.post("/v1/login", json={"code": code}, headers={"Origin": "https://evil.example"}) as answer:

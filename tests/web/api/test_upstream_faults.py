@@ -1,4 +1,4 @@
-"""What the caller of a start learns when the upstream does not do what it should: which, and within the time set."""
+"""What a start returns when the platform fails, refuses or does not answer in time."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -16,7 +16,7 @@ IMAGE = "bytedance/text-to-image-seedream-v4"
 
 @pytest.fixture
 async def relay(make_relay: Callable[..., AbstractAsyncContextManager[Running]]) -> AsyncIterator[Running]:
-    """A relay that does not wait long for an answer."""
+    """A relay with a short request timeout."""
     async with make_relay(request_timeout_s=0.3) as started:
         yield started
 
@@ -37,10 +37,10 @@ async def start(client: aiohttp.ClientSession, switches: str, **fields: object) 
         ("run_http=429:envelope", 429, "rate_limited", "rate limiting"),
     ],
 )
-async def test_a_refusal_is_a_problem_with_the_task_and_what_the_upstream_said(
+async def test_a_refusal_is_a_problem_with_the_task_and_the_platforms_message(
     client: aiohttp.ClientSession, switches: str, status: int, code: str, said: str
 ) -> None:
-    """Surely nothing was started: the caller learns why, and the task that stands for the attempt has failed."""
+    """Nothing was started, and the task of the attempt has failed."""
     answered, kind, problem = await start(client, switches)
 
     assert (answered, kind, problem["code"]) == (status, "application/problem+json", code)
@@ -50,8 +50,8 @@ async def test_a_refusal_is_a_problem_with_the_task_and_what_the_upstream_said(
         assert (await answer.json())["done"]["verdict"] == "failed"
 
 
-async def test_an_unknown_model_is_named_as_the_field_that_is_wrong(client: aiohttp.ClientSession) -> None:
-    """The upstream knows its models; the caller is told which of its fields was the matter."""
+async def test_an_unknown_model_is_a_field_error(client: aiohttp.ClientSession) -> None:
+    """The platform reports it, and the problem names the field."""
     status, _, problem = await start(client, "", model="nobody/nothing")
 
     assert status == 422
@@ -59,8 +59,8 @@ async def test_an_unknown_model_is_named_as_the_field_that_is_wrong(client: aioh
 
 
 @pytest.mark.parametrize("switches", ["run_http=200:html", "run_http=hang", "run_http=drop", "run_http=200:truncated"])
-async def test_an_answer_that_says_nothing_is_called_unconfirmed(client: aiohttp.ClientSession, switches: str) -> None:
-    """It may have been started: 202, with why that is not known, and never a second Run."""
+async def test_an_unclear_answer_is_unconfirmed(client: aiohttp.ClientSession, switches: str) -> None:
+    """The platform may have started the task: 202 with the reason, and no second run."""
     status, _, made = await start(client, switches)
 
     assert status == 202
