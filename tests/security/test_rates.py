@@ -120,7 +120,7 @@ async def test_a_client_that_sends_too_many_frames_is_closed_with_4505(
             while said[-1].type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.PONG):
                 said.append(await socket.receive())
         assert (said[-1].type, said[-1].data) == (aiohttp.WSMsgType.CLOSE, 4505)
-        assert said[-1].extra == "more than 0.5 messages a second"
+        assert said[-1].extra == "more than 0.5 messages per second"
         assert len([each for each in said if each.type is aiohttp.WSMsgType.PONG]) == (5 if what == "pings" else 0)
 
 
