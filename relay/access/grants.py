@@ -145,7 +145,7 @@ class Access:
             )
         except (jwt.InvalidTokenError, UnicodeEncodeError, RecursionError) as error:
             raise RequestError(
-                Code.UNAUTHORIZED, "The credential is neither a valid API key nor a valid token."
+                Code.UNAUTHORIZED, "The credential is neither an API key nor a valid token."
             ) from error
         task, tag, scope = claims.get("task"), claims.get("tag"), claims.get("scope", "view")
         named = [name for name in (task, tag) if name is not None]

@@ -101,7 +101,7 @@ async def parts(request: web.Request) -> AsyncIterator[Part]:
             raise RequestError(Code.INVALID_REQUEST, f"The body has more than {MAX_PARTS} parts.")
         if not isinstance(found, BodyPartReader):
             raise RequestError(
-                Code.INVALID_REQUEST, "Nested multipart bodies are not supported; send each file as a part of its own."
+                Code.INVALID_REQUEST, "Nested multipart bodies are not supported; send each file as a separate part."
             )
         with _malformed():
             part = Part(found, rate)
