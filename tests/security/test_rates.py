@@ -13,11 +13,8 @@ import pytest
 from relay.access.grants import Access
 from relay.app import Running
 from relay.backoff import Bucket
-from relay.errors import RequestError
 from relay.sandbox import Sandbox
 from relay.tasks.stopper import STOPS_AT_ONCE
-from relay.web.http import rate_limits
-from relay.web.http.rate_limits import RateLimit
 
 Message = dict[str, Any]
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
@@ -233,17 +230,3 @@ async def test_cancels_of_viewers_are_limited(make_relay: MakeRelay) -> None:
         for task, credential in ((tasks[2], other), (tasks[3], relay.api_key)):
             async with client.post(f"/v1/tasks/{task}/cancel", headers=bearer(credential)) as answer:
                 assert answer.status == 202
-
-
-def test_full_buckets_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory stays bounded although viewer tokens can name any number of tags."""
-    monkeypatch.setattr(rate_limits, "MAX_BUCKETS", 3)
-    limit = RateLimit(60, "calls", "API key")
-    for number in range(100):
-        limit.spend(number, now=2.0 * number)
-    assert len(limit._buckets) <= 3
-    for _ in range(59):
-        limit.spend(99, now=198.0)
-    with pytest.raises(RequestError) as caught:
-        limit.spend(99, now=198.0)
-    assert caught.value.detail == "Rate limit exceeded: 60 calls per minute per API key. Retry in 1 s."
