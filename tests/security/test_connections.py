@@ -1,4 +1,8 @@
-"""Limits on connections: their number, slow requests, malformed HTTP, and clients that vanish."""
+"""
+Limits on connections: their number, slow requests, malformed HTTP, and clients that vanish.
+
+`acceptor`, `connection_gate`, `json_body`, `listener` and `tcp` are tested here too.
+"""
 
 import asyncio
 import gzip

@@ -1,4 +1,8 @@
-"""A relay that runs out of file descriptors closes idle connections, serves the others, and logs it once a minute."""
+"""
+A relay that runs out of file descriptors closes idle connections, serves the others, and logs it once a minute.
+
+`file_descriptors` is tested here too.
+"""
 
 import asyncio
 import os

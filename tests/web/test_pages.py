@@ -1,4 +1,8 @@
-"""Pages, static files, health checks and the OpenAPI document."""
+"""
+Pages, static files, health checks and the OpenAPI document.
+
+`application`, `context`, `cors`, `health` and `openapi` are tested here too.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """The route table of the REST API: each call with its handler, what it takes, what it returns and how it can fail."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from aiohttp.typedefs import Handler
@@ -37,7 +37,7 @@ class Route:
     """Whether it can respond with `text/event-stream`."""
     public: bool = False
     """Whether it needs no credential in the header."""
-    allow_head: bool = field(default=True)
+    allow_head: bool = True
     """Whether HEAD is answered too. Streams write to the connection directly."""
 
 

@@ -1,4 +1,8 @@
-"""`GET /v1/tasks`: filters, pages, and invalid queries."""
+"""
+`GET /v1/tasks`: filters, pages, and invalid queries.
+
+`task_queries` is tested here too.
+"""
 
 import unicodedata
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,8 @@
-"""Codes of sign-in links are valid once and for ten minutes."""
+"""
+Codes of sign-in links are valid once and for ten minutes.
+
+`login_codes` is tested here too.
+"""
 
 import aiohttp
 import pytest

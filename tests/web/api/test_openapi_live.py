@@ -1,4 +1,8 @@
-"""A running relay responds to valid and invalid requests as its OpenAPI document says."""
+"""
+A running relay responds to valid and invalid requests as its OpenAPI document says.
+
+`routes` is tested here too.
+"""
 
 import asyncio
 from collections.abc import Iterator

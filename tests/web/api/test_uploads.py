@@ -1,4 +1,8 @@
-"""Uploads: which are accepted, how early others are rejected, and that the spool is empty afterwards."""
+"""
+Uploads: which are accepted, how early others are rejected, and that the spool is empty afterwards.
+
+`file_bodies`, `files`, `idempotency` and `multipart` are tested here too.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,8 @@
-"""The relay behind a proxy: under a path of a site, with or without the prefix, and with its own origin."""
+"""
+The relay behind a proxy: under a path of a site, with or without the prefix, and with its own origin.
+
+`queries` is tested here too.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any

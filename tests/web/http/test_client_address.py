@@ -1,4 +1,8 @@
-"""The address of the client, with and without proxies."""
+"""
+The address of the client, with and without proxies.
+
+`ip_addresses` is tested here too.
+"""
 
 from ipaddress import ip_network
 

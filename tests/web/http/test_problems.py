@@ -1,4 +1,8 @@
-"""Every error of a client is answered with a problem that names it."""
+"""
+Every error of a client is answered with a problem that names it.
+
+`fields`, `links`, `responses`, `task_bodies` and `tasks` are tested here too.
+"""
 
 import asyncio
 import hmac
