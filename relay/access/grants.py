@@ -144,9 +144,7 @@ class Access:
                 options={"require": ["exp"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
             )
         except (jwt.InvalidTokenError, UnicodeEncodeError, RecursionError) as error:
-            raise RequestError(
-                Code.UNAUTHORIZED, "The credential is neither an API key nor a valid token."
-            ) from error
+            raise RequestError(Code.UNAUTHORIZED, "The credential is neither an API key nor a valid token.") from error
         task, tag, scope = claims.get("task"), claims.get("tag"), claims.get("scope", "view")
         named = [name for name in (task, tag) if name is not None]
         if not isinstance(scope, str):
