@@ -1,4 +1,8 @@
-"""Starting a task: the input is checked once and stored, refusals are answered, idempotency keys stand for a task."""
+"""
+Starting a task: the input is checked once and stored, refusals are answered, idempotency keys stand for a task.
+
+New tasks are put into the journal by `relay.tasks.creation`, which attaching uses as well.
+"""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,8 @@
-"""Followers are kept running: after a crash, over a failing store, and over a restart."""
+"""
+Followers are kept running: after a crash, over a failing store, and over a restart.
+
+The settings that apply to all of them are in `relay.tasks.limits`.
+"""
 
 import asyncio
 from typing import cast

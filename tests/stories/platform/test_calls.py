@@ -243,7 +243,7 @@ async def test_a_slow_or_forbidden_file_changes_no_verdict(stand: "Stand") -> No
 
 async def test_pings_are_answered_for_as_long_as_the_task_runs(standing: "MakeStand") -> None:
     """The platform drops clients that do not answer: after many pings the first socket is still open."""
-    async with Sandbox(speed=20, heartbeat_s=0.02) as sandbox, standing(sandbox) as stand:
+    async with Sandbox(speed=10, heartbeat_s=0.25) as sandbox, standing(sandbox) as stand:
         story = await stand.story()
 
     story.check_truth()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from relay.core import schedule
 from relay.core.events import LogOutput, Progress, ProgressOutput, Results, Stall, State
 from relay.core.lifecycle import NO_OUTPUTS
 from relay.sandbox import Sandbox
@@ -61,8 +62,11 @@ class TestResults:
         (output,) = story.end.outputs
         assert (output.content_type, output.size, output.name) == ("video/mp4", 10, "clip")
 
-    async def test_results_that_follow_the_success_are_waited_for(self, standing: "MakeStand") -> None:
+    async def test_results_that_follow_the_success_are_waited_for(
+        self, standing: "MakeStand", monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The first record with an end has none."""
+        monkeypatch.setattr(schedule, "INCOMPLETE_CHECKS_S", (0.02, 0.05, 10.0))
         story = await play(
             standing,
             *running(),
