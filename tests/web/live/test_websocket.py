@@ -17,6 +17,7 @@ import pytest
 from relay.app import Running
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError
+from relay.hub.viewer import Viewer
 from relay.sandbox import Sandbox
 from relay.web.live import websocket as ws
 from relay.web.live.messages import MessageError
@@ -223,15 +224,24 @@ async def test_a_client_whose_subscriptions_all_fail_is_closed_with_4505(
 ) -> None:
     """Otherwise it would keep its slot. One successful subscription is enough, even if it is over."""
     made = await start("")
-    monkeypatch.setattr(ws, "FIRST_SUCCESS_S", 0.2)
+    timers: list[asyncio.TimerHandle] = []
+    close_after = ws._close_after
+
+    def close_after_an_hour(viewer: Viewer, _limit_s: float) -> asyncio.TimerHandle:
+        timers.append(close_after(viewer, 3600))
+        return timers[-1]
+
+    monkeypatch.setattr(ws, "_close_after", close_after_an_hour)
     async with page.ws_connect("/v1/ws") as stranger, page.ws_connect("/v1/ws") as viewer:
         await subscribe(viewer, made["task"]["id"], token=made["token"])
-        await subscribe(stranger, made["task"]["id"], token="x")
-        assert (await next_message(stranger))["code"] == "unauthorized"
-        code, why = await close_of(stranger)
-        assert (code, "subscribed" in why) == (4505, True)
         while (await next_message(viewer))["type"] != "done":
             pass
+        await subscribe(stranger, made["task"]["id"], token="x")
+        assert (await next_message(stranger))["code"] == "unauthorized"
+        (running,) = [timer for timer in timers if not timer.cancelled()]
+        running._run()
+        code, why = await close_of(stranger)
+        assert (code, "subscribed" in why) == (4505, True)
         await subscribe(viewer, made["task"]["id"], token=made["token"])
         assert (await next_message(viewer))["type"] == "snapshot"
 
