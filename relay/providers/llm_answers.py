@@ -25,15 +25,15 @@ def normalize(content: Mapping[str, object]) -> dict[str, object]:
     """Return the content of an output without wrapper tags, with `answer` filled in if it has an answer."""
     found = dict(content)
     for name in _OTHER_NAMES:
-        if isinstance(said := found.get(name), str):
-            found[name] = _joined(unwrap("answer", said))
+        if isinstance(message := found.get(name), str):
+            found[name] = _joined(unwrap("answer", message))
     if "segments" in found:
         found["segments"] = [each for entry in entries(found["segments"]) for each in _segments(entry)]
     _unwrap_lists(found)
     _unwrap_raw(found)
-    said = next(filter(None, (_message_text(content.get(name)) for name in _OTHER_NAMES)), "")
-    if said and not any(_shown(found.get(name)) for name in ("segments", "raw", *_LISTS)):
-        found |= _lists(unwrap("answer", said))
+    message = next(filter(None, (_message_text(content.get(name)) for name in _OTHER_NAMES)), "")
+    if message and not any(_shown(found.get(name)) for name in ("segments", "raw", *_LISTS)):
+        found |= _lists(unwrap("answer", message))
     return found
 
 
@@ -54,11 +54,11 @@ def texts_of(value: object) -> list[object]:
 
 def _segments(entry: object) -> Iterator[object]:
     segment = mapping(entry)
-    kind, said = text(segment.get("type")) or "answer", segment.get("text")
-    if kind not in _WRAPPED or not isinstance(said, str):
+    kind, message = text(segment.get("type")) or "answer", segment.get("text")
+    if kind not in _WRAPPED or not isinstance(message, str):
         yield entry
         return
-    for found, part in unwrap(kind, said):
+    for found, part in unwrap(kind, message):
         yield {**segment, "type": found, "text": part}
 
 

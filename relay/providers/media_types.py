@@ -107,16 +107,16 @@ _EXTENSION: Final = re.compile(r"\.([a-z0-9]{1,10})(?=$|[!@~:])", re.IGNORECASE)
 """An extension. Image services append options to the name: `a.jpg@100w`, `a.png~tplv.image`, `a.jpg!thumb`."""
 
 
-def resolve(said: Iterable[str], name: str | None, url: str | None) -> str | None:
+def resolve(declared: Iterable[str], name: str | None, url: str | None) -> str | None:
     """
     Return the media type of a file, or null if it is unknown.
 
     Args:
-        said: values that may be its content type, as sent by the platform: `image/PNG; charset=x`, `png`, `image`.
+        declared: values that may be its content type, as sent by the platform: `image/PNG; charset=x`, `png`, `image`.
         name: the name of the file.
         url: the URL of the file.
     """
-    kinds = [kind for each in said if (kind := _read(each)) is not None]
+    kinds = [kind for each in declared if (kind := _read(each)) is not None]
     if (exact := next((kind for kind in kinds if not kind.endswith("/*")), None)) is not None:
         return exact
     guesses = [guess for guess in (_of_name(name or ""), _of_url(url or "")) if guess is not None]
@@ -133,17 +133,17 @@ def file_name(url: str) -> str | None:
         return None
 
 
-def _read(said: str) -> str | None:
+def _read(declared: str) -> str | None:
     """Normalise a content type: `image/*` if only the class is given, null if it is generic or malformed."""
-    said = said.partition(";")[0].partition(",")[0].strip().lower()
-    if "/" not in said:
-        return f"{said}/*" if said in _CLASSES else _of_extension(said.lstrip("."))
-    said = _ALIASES.get(said, said)
-    if said in _GENERIC:
+    declared = declared.partition(";")[0].partition(",")[0].strip().lower()
+    if "/" not in declared:
+        return f"{declared}/*" if declared in _CLASSES else _of_extension(declared.lstrip("."))
+    declared = _ALIASES.get(declared, declared)
+    if declared in _GENERIC:
         return None
-    if said.partition("/")[0] in _CLASSES and said.endswith("/*"):
-        return said
-    return said if _MEDIA_TYPE.fullmatch(said) else None
+    if declared.partition("/")[0] in _CLASSES and declared.endswith("/*"):
+        return declared
+    return declared if _MEDIA_TYPE.fullmatch(declared) else None
 
 
 def _of_extension(extension: str) -> str | None:

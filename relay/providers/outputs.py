@@ -57,16 +57,16 @@ def _read(value: object, *, words: bool, depth: int) -> Iterator[Output]:
         yield from _of_text(value.strip(), words=words)
 
 
-def _of_text(said: str, *, words: bool) -> Iterator[Output]:
+def _of_text(string: str, *, words: bool) -> Iterator[Output]:
     """Read a bare string: one URL, several URLs, or text."""
-    several = re.split(r"[\s,]+", said)
+    several = re.split(r"[\s,]+", string)
     if len(several) > 1 and all(_is_explicit(each) for each in several):
         for each in several:
             yield from _of_text(each, words=False)
-    elif not re.search(r"\s", said) and (url := address(said)) is not None:
+    elif not re.search(r"\s", string) and (url := address(string)) is not None:
         yield _file(url, {})
-    elif words and said not in ("", "null") and not _would_run(said):
-        yield from _answer({"raw": said})
+    elif words and string not in ("", "null") and not _would_run(string):
+        yield from _answer({"raw": string})
 
 
 def _of_object(entry: Mapping[str, object], *, words: bool, depth: int) -> Iterator[Output]:
@@ -116,8 +116,8 @@ def _file(url: str | None, fields: Mapping[str, object], raw: dict[str, object] 
     )
 
 
-def _answer(said: Mapping[str, object]) -> Iterator[Output]:
-    if (raw := _content(said)) is not None:
+def _answer(string: Mapping[str, object]) -> Iterator[Output]:
+    if (raw := _content(string)) is not None:
         yield Output(content_type="raw", content=raw)
 
 
@@ -128,7 +128,7 @@ def _content(value: object) -> dict[str, object] | None:
         texts = all(isinstance(each, str) for each in value)
         value = {"answer" if texts else "segments": value} if value else None
     elif not isinstance(value, Mapping):
-        value = {"raw": said} if (said := text(value)) else None
+        value = {"raw": string} if (string := text(value)) else None
     return None if not value else content(normalize(value)) or content(value)
 
 

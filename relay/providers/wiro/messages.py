@@ -48,18 +48,18 @@ _WORDS_PER_SECOND: Final = re.compile(r"(?:words?|w|t|tok|tokens?|chars?|charact
 
 def read(message: object, stream: Stream) -> Iterator[Signal]:
     """Yield the signals of a message: text, an object, or an object as JSON in a string."""
-    said = mapping(message)
-    if not said:
+    fields = mapping(message)
+    if not fields:
         yield from _log(_line(message), stream)
         return
-    parts = _parts(said) if stream == "stdout" else ()
-    progress = _progress(said)
+    parts = _parts(fields) if stream == "stdout" else ()
+    progress = _progress(fields)
     if parts:
         yield TextSeen(parts=parts)
     # Every chunk of an answer repeats label and speed; events for these alone would outweigh the answer.
     if progress != Progress() and not (parts and progress.percent is None and progress.step is None):
         yield ProgressSeen(progress=progress)
-    yield from _log(_remaining_text(message, said, answered=stream == "stdout"), stream)
+    yield from _log(_remaining_text(message, fields, answered=stream == "stdout"), stream)
 
 
 def _log(line: str, stream: Stream) -> Iterator[Signal]:
@@ -74,21 +74,21 @@ def _line(message: object) -> str:
     return _json(message) if message and isinstance(message, dict | list) else text(message)
 
 
-def _remaining_text(message: object, said: Mapping[str, object], *, answered: bool) -> str:
+def _remaining_text(message: object, fields: Mapping[str, object], *, answered: bool) -> str:
     """Return the readable part of an object without its progress and its answer."""
     taken = _PROGRESS | (_ANSWER if answered else frozenset())
-    is_raw_answer = answered and _is_raw_answer(said)
-    rest = {name: value for name, value in said.items() if name not in taken and value not in (None, "", [], {})}
+    is_raw_answer = answered and _is_raw_answer(fields)
+    rest = {name: value for name, value in fields.items() if name not in taken and value not in (None, "", [], {})}
     if is_raw_answer:
         rest.pop("raw", None)
-    is_bare_progress = text(said.get("type")).lower().startswith("progress") and not rest.keys() - _METADATA
-    measured = len(taken & said.keys()) > 0 or is_raw_answer or is_bare_progress
+    is_bare_progress = text(fields.get("type")).lower().startswith("progress") and not rest.keys() - _METADATA
+    measured = len(taken & fields.keys()) > 0 or is_raw_answer or is_bare_progress
     if not measured and isinstance(message, str):
         return message  # the log in the record has the same string
     name = next((name for name in _TEXTS if isinstance(rest.get(name), str) and text(rest[name]).strip()), None)
     more = {key: value for key, value in rest.items() if key != name and isinstance(value, str | list | dict)}
     if name is None and not measured:
-        return _json(said) if rest else ""
+        return _json(fields) if rest else ""
     more = {key: value for key, value in more.items() if key not in _METADATA}
     return " ".join(filter(None, (text(rest[name]) if name else "", _json(more) if more else "")))
 
@@ -100,14 +100,14 @@ def _json(value: object) -> str:
         return ""
 
 
-def _parts(said: Mapping[str, object]) -> tuple[Part, ...]:
-    growing = not said.get("finishreason")
-    return tuple(_segments(said, growing=growing)) or tuple(_pairs(said, growing=growing))
+def _parts(fields: Mapping[str, object]) -> tuple[Part, ...]:
+    growing = not fields.get("finishreason")
+    return tuple(_segments(fields, growing=growing)) or tuple(_pairs(fields, growing=growing))
 
 
-def _segments(said: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
+def _segments(fields: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
     """Yield the ordered segments of gen-2; a tool call becomes `name(arguments)`."""
-    for entry in entries(said.get("segments")):
+    for entry in entries(fields.get("segments")):
         segment = mapping(entry) or {"text": text(entry)}
         kind = text(segment.get("type")).strip()[:LABEL_CHARS] or "answer"
         written = segment.get("text") or segment.get("content")
@@ -119,16 +119,16 @@ def _segments(said: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
             yield Part(kind=kind, text=call_text(segment))
 
 
-def _pairs(said: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
+def _pairs(fields: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
     """
     Yield the two lists of gen-1, each `thinking[n]` before `answer[n]`. `raw` repeats both as one text.
 
     In this order, parts keep their position while later ones are appended.
     """
-    lists = {kind: [text(piece) for piece in texts_of(said.get(kind))] for kind in ("thinking", "answer")}
+    lists = {kind: [text(piece) for piece in texts_of(fields.get(kind))] for kind in ("thinking", "answer")}
     if not any(map(any, lists.values())):
-        if _is_raw_answer(said):
-            yield from (part for part in _unwrapped("answer", text(said.get("raw")), growing=growing) if part.text)
+        if _is_raw_answer(fields):
+            yield from (part for part in _unwrapped("answer", text(fields.get("raw")), growing=growing) if part.text)
         return
     for turn in range(max(map(len, lists.values()))):
         for kind, pieces in lists.items():
@@ -143,26 +143,26 @@ def _unwrapped(kind: str, written: str, *, growing: bool) -> Iterator[Part]:
         yield Part(kind=found, text=part)
 
 
-def _is_raw_answer(said: Mapping[str, object]) -> bool:
+def _is_raw_answer(fields: Mapping[str, object]) -> bool:
     """Return whether `raw` is an answer: only language models send thinking, words per second, or wrapper tags."""
-    raw = text(said.get("raw"))
+    raw = text(fields.get("raw"))
     return bool(raw) and (
-        not _ANSWER.isdisjoint(said)
-        or _WORDS_PER_SECOND.fullmatch(text(said.get("speedType")).strip()) is not None
+        not _ANSWER.isdisjoint(fields)
+        or _WORDS_PER_SECOND.fullmatch(text(fields.get("speedType")).strip()) is not None
         or unwrap("answer", raw) != (("answer", raw),)
     )
 
 
-def _progress(said: Mapping[str, object]) -> Progress:
-    left_s, speed = parse_duration_s(text(said.get("remainingTime"))), number(said.get("speed"))
-    percent = number(text(said.get("percentage")).strip().removesuffix("%"))
+def _progress(fields: Mapping[str, object]) -> Progress:
+    left_s, speed = parse_duration_s(text(fields.get("remainingTime"))), number(fields.get("speed"))
+    percent = number(text(fields.get("percentage")).strip().removesuffix("%"))
     return Progress(
         percent=percent if percent is not None and 0 <= percent <= 100 else None,
-        step=_count(said.get("stepCurrent")),
-        steps=_count(said.get("stepTotal")),
-        label=text(said.get("task")).strip()[:LABEL_CHARS] or None,
+        step=_count(fields.get("stepCurrent")),
+        steps=_count(fields.get("stepTotal")),
+        label=text(fields.get("task")).strip()[:LABEL_CHARS] or None,
         speed=speed if speed is not None and speed >= 0 else None,
-        unit=text(said.get("speedType")).strip()[:LABEL_CHARS] or None,
+        unit=text(fields.get("speedType")).strip()[:LABEL_CHARS] or None,
         eta=None if left_s is None else reported_eta(left_s),
     )
 
