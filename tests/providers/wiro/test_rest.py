@@ -102,7 +102,7 @@ async def test_a_run_sends_the_input_as_given_and_signed(wiro: Scripted, provide
     assert headers["x-signature"] == sign("k3y", "s3cr3t", headers["x-nonce"])
 
 
-async def test_a_run_has_a_connection_of_its_own_and_reads_share_one(wiro: Scripted, provider: WiroProvider) -> None:
+async def test_each_run_has_a_new_connection_and_reads_share_one(wiro: Scripted, provider: WiroProvider) -> None:
     """A kept-alive connection may be dead, which would leave the outcome of a run unknown."""
     wiro.says(RAN, RAN, {"tasklist": []})
 
@@ -116,7 +116,7 @@ async def test_a_run_has_a_connection_of_its_own_and_reads_share_one(wiro: Scrip
     assert wiro.peers[2] not in wiro.peers[:2]
 
 
-async def test_a_model_name_cannot_leave_its_place_in_the_path(wiro: Scripted, provider: WiroProvider) -> None:
+async def test_a_model_name_cannot_change_the_path(wiro: Scripted, provider: WiroProvider) -> None:
     """Special characters are quoted; a name that is not owner/name is rejected before sending."""
     wiro.says(RAN)
     await provider.run(Run(model="own er/a?b#c%2f", input={}))
@@ -130,7 +130,7 @@ async def test_a_model_name_cannot_leave_its_place_in_the_path(wiro: Scripted, p
     assert len(wiro.paths) == 1
 
 
-async def test_an_input_that_cannot_be_written_is_refused(wiro: Scripted, provider: WiroProvider) -> None:
+async def test_an_input_that_cannot_be_encoded_is_rejected(wiro: Scripted, provider: WiroProvider) -> None:
     """The input is nested too deeply; the caller can correct it, and nothing is sent."""
     deep: object = "x"
     for _ in range(2000):
@@ -168,7 +168,7 @@ async def test_a_rate_limit_says_how_long_to_wait(wiro: Scripted, provider: Wiro
     assert wait_s is None or (wait_s == 7.0 if header == "7" else wait_s > 1e6)
 
 
-async def test_a_wiro_that_is_not_there_is_unavailable(unused_tcp_port: int) -> None:
+async def test_a_refused_connection_is_unavailable(unused_tcp_port: int) -> None:
     """The connection is refused, so nothing was started."""
     provider = make(f"http://127.0.0.1:{unused_tcp_port}/v1")
 
@@ -199,7 +199,7 @@ async def test_a_connection_that_is_not_made_in_time_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://name.invalid/v1", "ftp://127.0.0.1/v1"])
-async def test_an_address_that_leads_nowhere_is_unavailable(url: str) -> None:
+async def test_an_invalid_url_is_unavailable(url: str) -> None:
     """A name that does not resolve, a scheme that is no http: nothing was sent."""
     provider = make(url)
 
@@ -207,7 +207,7 @@ async def test_an_address_that_leads_nowhere_is_unavailable(url: str) -> None:
         await provider.run(RUN)
 
 
-async def test_silence_is_unclear(wiro: Scripted) -> None:
+async def test_a_missing_response_is_unclear(wiro: Scripted) -> None:
     """The run was sent; that no answer came in time says nothing about it."""
     asked = asyncio.Event()
 
@@ -255,7 +255,7 @@ async def test_a_connection_that_breaks_after_sending_is_unclear(
     assert len(wiro.paths) == 1
 
 
-async def test_an_answer_that_is_too_long_is_unclear(wiro: Scripted, provider: WiroProvider) -> None:
+async def test_an_oversized_response_is_unclear(wiro: Scripted, provider: WiroProvider) -> None:
     """Beyond 16 MiB nothing is read on."""
 
     async def long(request: web.Request) -> web.StreamResponse:
@@ -281,7 +281,7 @@ async def test_a_redirect_is_not_followed(wiro: Scripted, provider: WiroProvider
     assert len(wiro.paths) == 1
 
 
-async def test_a_gateway_page_is_unclear_and_named(wiro: Scripted, provider: WiroProvider) -> None:
+async def test_html_from_a_gateway_is_unclear(wiro: Scripted, provider: WiroProvider) -> None:
     """The page itself is not shown."""
 
     async def page(_request: web.Request) -> web.StreamResponse:
@@ -295,7 +295,7 @@ async def test_a_gateway_page_is_unclear_and_named(wiro: Scripted, provider: Wir
     assert caught.value.detail == "Wiro answered HTTP 502 with text/html instead of JSON."
 
 
-async def test_a_detail_is_asked_for_by_what_we_know(wiro: Scripted, provider: WiroProvider) -> None:
+async def test_a_record_is_read_by_id_or_token(wiro: Scripted, provider: WiroProvider) -> None:
     """By id, else by token; a task of which nothing is known is not asked for."""
     wiro.says({"tasklist": [{"id": "2221", "status": "task_start"}]})
 
@@ -319,7 +319,7 @@ async def test_a_detail_is_asked_for_by_what_we_know(wiro: Scripted, provider: W
         (True, [NOT_KILLED, DONE], ["/v1/Task/Kill", "/v1/Task/Cancel"]),
     ],
 )
-async def test_a_task_is_canceled_or_killed_whichever_is_taken(
+async def test_a_task_is_canceled_or_else_killed(
     wiro: Scripted, provider: WiroProvider, started: bool, replies: list[object], paths: list[str]
 ) -> None:
     """Cancel is for waiting tasks, kill for running ones; the other follows a refusal. Cancel is asked in both ways."""
@@ -358,7 +358,7 @@ async def test_a_rate_limit_is_not_answered_with_a_second_call(wiro: Scripted, p
     assert len(wiro.paths) == 1
 
 
-async def test_the_check_sees_refused_credentials(wiro: Scripted) -> None:
+async def test_the_check_reports_rejected_credentials(wiro: Scripted) -> None:
     """It lists one task, which costs nothing, and passes on what the operator can do."""
     wiro.says({"result": True, "errors": [], "total": "0", "tasklist": []})
     provider = make(wiro.url, secret=None)
@@ -373,7 +373,7 @@ async def test_the_check_sees_refused_credentials(wiro: Scripted) -> None:
     await provider.close()
 
 
-async def test_a_status_that_nobody_knows_is_logged_once_for_each_task(wiro: Scripted, provider: WiroProvider) -> None:
+async def test_an_unknown_status_is_logged_once_per_task(wiro: Scripted, provider: WiroProvider) -> None:
     """It never ends the task."""
     for status in ("task_queue", "task_teleport", "task_teleport", "task_beam", "TASK_START", "task_teleport"):
         wiro.says({"result": True, "errors": [], "tasklist": [{"id": "2221", "status": status}]})

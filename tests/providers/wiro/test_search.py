@@ -27,7 +27,7 @@ def found(task: Mapping[str, object], run: Run = RUN) -> Found:
     return pick([dict(task)], run, since=T0 - 5, until=T0 + 5)
 
 
-def test_a_task_that_fits_by_model_parameters_and_time_is_likely() -> None:
+def test_a_task_with_the_same_model_input_and_time_is_likely() -> None:
     """Numbers and booleans are compared as stored by Wiro; fields that Wiro adds are ignored."""
     assert found(TASK) == Found(likely=(KNOWN,))
 
@@ -43,12 +43,12 @@ def test_a_task_that_fits_by_model_parameters_and_time_is_likely() -> None:
         {"createtime": "0"},
     ],
 )
-def test_a_task_that_differs_is_not(other: dict[str, object]) -> None:
+def test_a_task_that_differs_does_not_match(other: dict[str, object]) -> None:
     """Any difference is enough."""
     assert found(TASK | other) == Found()
 
 
-def test_a_run_with_files_fits_by_all_but_these() -> None:
+def test_the_values_of_files_are_not_compared() -> None:
     """Wiro stores its own URL for a file; a task without one does not match."""
     file = File(input="image", filename="a", content_type="image/png", size_bytes=1, sha256="", path=Path("0"))
     run = replace(RUN, input={**RUN.input, "image": ["https://x/2.png"]}, files=(file,))
@@ -58,13 +58,13 @@ def test_a_run_with_files_fits_by_all_but_these() -> None:
     assert not found(TASK, run).likely
 
 
-def test_the_callback_address_is_certain_proof() -> None:
+def test_the_callback_url_is_proof() -> None:
     """This holds for any other fields of the record."""
     run = Run(model="a/b", input={"prompt": "x"}, callback_url="https://relay.example/hooks/wiro/word")
     assert found({"id": "7", "socketaccesstoken": "t7", "callbackurl": run.callback_url}, run) == Found(certain=KNOWN)
 
 
-def test_a_task_that_calls_back_to_somebody_else_is_not_ours() -> None:
+def test_a_task_with_another_callback_url_does_not_match() -> None:
     """This holds even if everything else matches."""
     run = Run(model=RUN.model, input=RUN.input, callback_url="https://relay.example/hooks/wiro/word")
     assert found(TASK | {"callbackurl": "https://relay.example/hooks/wiro/other"}, run) == Found()

@@ -159,7 +159,7 @@ async def test_a_span_that_a_shared_reading_does_not_reach_is_read_alone() -> No
     assert "99905" in {task["id"] for task in new}
 
 
-async def test_a_reading_that_fails_serves_nobody() -> None:
+async def test_a_failed_reading_is_not_shared() -> None:
     """The next caller reads for itself."""
     account, fails = Account(100), True
 
