@@ -5,7 +5,7 @@
 export const DEFAULT_LIMIT = 200;
 
 /** A connection reports the limit in the error of one subscription, a request in its problem response. */
-const LIMIT_EXCEEDED = /\bone (?:connection|request) may (?:follow|have) (\d+)\b/i;
+const LIMIT_EXCEEDED = /\bmay have (\d+) subscriptions \(RELAY_SUBSCRIPTION_LIMIT\)/;
 
 /**
  * Read the limit from an error's text.
@@ -20,5 +20,5 @@ export function limitIn(text) {
 
 /** Return the error text for a full connection, in the relay's own words. */
 export function limitMessage(/** @type {number} */ limit) {
-  return `One connection may have ${limit} subscriptions.`;
+  return `A connection may have ${limit} subscriptions (RELAY_SUBSCRIPTION_LIMIT).`;
 }
