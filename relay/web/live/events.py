@@ -115,8 +115,8 @@ async def _respond(
 ) -> web.StreamResponse:
     limit = context(request).config.subscription_limit
     if len(wanted) > limit:
-        # relay.js reads the limit from this sentence.
-        detail = f"{len(wanted)} are too many: a request may have {limit} subscriptions (RELAY_SUBSCRIPTION_LIMIT)."
+        # relay.js reads the limit from "one connection (request) may have N", also in pages that were loaded long ago.
+        detail = f"{len(wanted)} are too many: one request may have {limit} subscriptions (RELAY_SUBSCRIPTION_LIMIT)."
         raise RequestError(Code.INVALID_INPUT, detail)
     return await (_stream if wants_stream(request) else _poll)(request, wanted, grant)
 

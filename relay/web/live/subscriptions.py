@@ -52,8 +52,8 @@ async def subscribe(
     parts, topic = context(request), wanted.topic
     limit = parts.config.subscription_limit
     if topic not in viewer.subscriptions and len(viewer.subscriptions) >= limit:
-        # relay.js reads the limit from this sentence.
-        detail = f"A connection may have {limit} subscriptions (RELAY_SUBSCRIPTION_LIMIT). Open another connection."
+        # relay.js reads the limit from "one connection (request) may have N", also in pages that were loaded long ago.
+        detail = f"One connection may have {limit} subscriptions (RELAY_SUBSCRIPTION_LIMIT). Open another connection."
         viewer.send_error(topic, "forbidden", detail)
         return False
     try:

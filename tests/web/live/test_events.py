@@ -237,7 +237,7 @@ async def test_too_many_subscriptions_get_422_with_the_limit(client: aiohttp.Cli
     async with client.get("/v1/events", params=[("task", str(number)) for number in range(3)]) as answer:
         problem = await answer.json()
     assert answer.status == 422
-    assert "3 are too many: a request may have 2" in problem["detail"]
+    assert "3 are too many: one request may have 2" in problem["detail"]
 
 
 async def test_an_invalid_credential_of_the_request_gets_401(page: aiohttp.ClientSession, start: Start) -> None:
