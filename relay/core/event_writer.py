@@ -1,7 +1,7 @@
 """
 Writes the events of one task: numbers them, folds them into the state, and merges frequent output.
 
-What has happened is decided in `lifecycle`, what can happen in `transitions`: an event without a transition from the
+`lifecycle` decides what has happened, and `transitions` what can happen: an event without a transition from the
 current state is not written.
 """
 
@@ -96,13 +96,13 @@ class EventWriter:
             self.emit("output", LogOutput(log=late), now, source)
 
     def progress(self, progress: Progress, now: float, source: Source) -> None:
-        """Write progress, merged with what came shortly before."""
+        """Write progress, merged with the progress reported shortly before."""
         self._merged_source = source
         self._merger.add_progress(progress, self.snapshot.progress)
         self.write_due(now)
 
     def answer(self, parts: tuple[Part, ...], now: float) -> None:
-        """Write what was added to a streamed answer, merged with what came shortly before. `parts` is all of it."""
+        """Write what was added to a streamed answer, merged with recent additions. `parts` is the whole answer."""
         self._merger.add_parts(parts)
         self.write_due(now)
 

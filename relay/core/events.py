@@ -1,7 +1,7 @@
 """
 The events of a task's log.
 
-Field names are the wire format (docs/protocol.md): renaming one breaks other people's code. Times are unix seconds,
+Field names are the wire format (docs/protocol.md): renaming one breaks clients. Times are unix seconds,
 durations end in `_s`, and texts contain no lone surrogates.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 
 class State(StrEnum):
-    """The state of a task, in the order in which it advances. It never goes back and never leaves the last four."""
+    """The state of a task, in the order in which it advances. It never goes back, and the last four are final."""
 
     SUBMITTING = "submitting"
     HELD = "held"
@@ -40,7 +40,7 @@ class Source(StrEnum):
     LIVE = "live"
     """The task's stream."""
     RECONCILED = "reconciled"
-    """The task's record, read beside the stream."""
+    """The task's record, read in addition to the stream."""
     CALLBACK = "callback"
     """The task's record, read after a callback."""
     POLLED = "polled"
@@ -228,7 +228,7 @@ class Results:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """A request to stop the task. `done` tells whether it was stopped."""
+    """A request to stop the task. `done` shows whether it was stopped."""
 
     by: str
 

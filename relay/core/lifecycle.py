@@ -1,14 +1,14 @@
 """
 The lifecycle of one task: signals in, events out.
 
-Frames are hints, and the platform's record is the truth. Frames become events at once, but only a record ends a task.
-If the record does not confirm a terminal frame within SETTLE_S, the frame decides, and the verdict is marked as
-inferred. At its deadline a task is not lost yet: the record is read once more, and only if it does not end the task,
-the task is lost.
+Frames are hints, and the platform's record is authoritative. Frames become events at once, but only a record ends a
+task. If the record does not confirm a terminal frame within SETTLE_S, the frame decides, and the verdict is marked as
+inferred. At its deadline a task is not lost yet: the record is read again, and only if it does not end the task, the
+task is lost.
 
-A lifecycle has no clock and no socket. It is given the time, and it says when it has to be called
-(`next_deadline`) and when the record has to be read (`check_at`). Its state is the snapshot, plus output that waits to
-be merged and the times of the next checks, so after a restart the snapshot is all it needs.
+A lifecycle has no clock and no socket. The caller passes the time, and asks when to call again (`next_deadline`) and
+when to read the record (`check_at`). Its state is the snapshot, plus output that is waiting to be merged and the times
+of the next checks, so after a restart the snapshot is all it needs.
 """
 
 from dataclasses import replace
@@ -101,7 +101,7 @@ class Lifecycle:
         return self._schedule.next_at(self.snapshot.state, stalled=self.snapshot.stall is not None)
 
     def next_deadline(self) -> float | None:
-        """Return when `handle_deadline` has to be called; null after `done`, and if only a record can help."""
+        """Return when `handle_deadline` has to be called; null after `done`, and while only a record can help."""
         if self.snapshot.done is not None:
             return None
         lost_at = self._lost_at if self._overdue_since is None else None
@@ -245,7 +245,7 @@ class Lifecycle:
             self._schedule.check_now(now)
 
     def _is_incomplete(self, done: Done, outputs: tuple[Output, ...]) -> bool:
-        """Return whether the end rests on a record whose outputs, or their addresses, may still follow."""
+        """Return whether the record that ends the task may still lack outputs or their URLs."""
         known = merge(self.snapshot.outputs, outputs)
         if (known and all(map(is_available, known))) or self.snapshot.segments:
             return False

@@ -2,7 +2,7 @@
 Which log text was written before the stream opened, and is therefore in the platform's record only.
 
 The stream and the record arrive over two connections, so either can be ahead of the other. Live text is written at
-once. A record is held for a moment, until frames in flight have arrived, and is then compared with the live text.
+once. A record is held briefly, until frames in flight have arrived, and is then compared with the live text.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The whole text of each stream so far. `certain` is false if another record would tell more."""
+    """The whole text of each stream so far. `certain` is false if the record has to be read again."""
 
     stdout: str
     stderr: str
@@ -41,7 +41,7 @@ class Comparison:
 
 
 class LogOverlap:
-    """The live log text of one task since its stream opened, until a record tells what came before it."""
+    """The live log text of one task since its stream opened, until a record shows what was written before."""
 
     def __init__(self) -> None:
         self._pieces: list[_Piece] | None = None
@@ -86,9 +86,9 @@ class LogOverlap:
 
     def add_record(self, record: Record, *, asked_at: float, now: float) -> None:
         """
-        Hold a record for comparison: for frames in flight, or not at all if it has no text.
+        Hold a record until frames in flight have arrived. A record without text can be compared at once.
 
-        A record that was requested before the stream opened may lack what an earlier stream has brought. It is ignored.
+        A record that was requested before the stream opened may lack text of an earlier stream. It is ignored.
         """
         if asked_at < self._opened_at:
             return

@@ -39,8 +39,8 @@ def as_lines(text: str, before: str) -> str:
     """
     Return a live message of the model as it is written to the log; `before` is the text of the stream so far.
 
-    A message without a line end is a line: platforms strip line ends. A progress bar that rewrites its line starts with
-    a carriage return and stays without one.
+    A message without a line end counts as a whole line: platforms strip line ends. A progress bar that rewrites its
+    line starts with a carriage return and stays without one.
     """
     if text.endswith(("\n", "\r")) or text.startswith("\r"):
         return text
@@ -52,7 +52,7 @@ def gaps(ours: str, theirs: str, *, cut: bool) -> list[Gap]:
     """
     Return what `theirs` has that `ours` lacks, in order; nothing if the texts contradict each other.
 
-    Equal lines are not taken for repetitions: every line of theirs matches one of ours or is missing.
+    Equal lines are not treated as repetitions: each line of `theirs` matches one line of `ours` or is missing there.
 
     Args:
         ours: the log as it was written.
@@ -71,7 +71,7 @@ def gaps(ours: str, theirs: str, *, cut: bool) -> list[Gap]:
 
 
 def already_in(theirs: str, pieces: Sequence[str]) -> int:
-    """Return how many of `pieces`, from the first on, `theirs` ends with: they were written before it was read."""
+    """Return how many of the first `pieces` are the end of `theirs`: they were written before it was read."""
     whole, bare = _bare(theirs), [_bare(piece) for piece in pieces]
     joined = "".join(bare)
     end = len(joined)
@@ -85,9 +85,9 @@ def already_in(theirs: str, pieces: Sequence[str]) -> int:
 
 def _line_gaps(ours: str, theirs: str, *, cut: bool) -> list[Gap] | None:
     """
-    Match line by line, from the last to the first; null if ours has a line that theirs lacks.
+    Match line by line, from the last to the first; null if `ours` has a line that `theirs` lacks.
 
-    Taking the nearest match each time is enough, because ours is theirs with lines left out.
+    Taking the nearest match each time is enough, because `ours` is `theirs` with lines left out.
     """
     mine = _lines(ours)
     found: list[Gap] = []
@@ -163,7 +163,7 @@ def _beyond(have: str, whole: str, theirs: str) -> list[Gap]:
 
 
 def _without_line_end(rest: str, ours: str) -> str:
-    """Strip the end of a line that was written with its end already."""
+    """Strip the line end at the start of `rest` if `ours` already ends with it."""
     line_ends = rest[: len(rest) - len(rest.lstrip("\r\n"))]
     if ours and (last := ours[-1]) in line_ends:
         return rest[line_ends.index(last) + 1 :]

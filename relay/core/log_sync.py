@@ -13,7 +13,7 @@ from relay.core.signals import Record
 
 
 class LogSync:
-    """Writes the log of one task: live text at once, and what the record has beyond it."""
+    """Writes the log of one task: live text at once, and later the text that is only in the record."""
 
     def __init__(self, writer: EventWriter, schedule: CheckSchedule) -> None:
         self._writer = writer
@@ -40,7 +40,7 @@ class LogSync:
         self._overlap.add_live(stream, self._writer.line(stream, text, now), now)
 
     def add_record(self, record: Record, now: float, source: Source, *, asked_at: float) -> None:
-        """Write what a record has beyond the log, if this is the time for it. `asked_at`: when it was requested."""
+        """Write the text of a record that the log lacks, if that is due. `asked_at` is when it was requested."""
         if record.phase in ("finished", "canceled"):
             self._overlap.stop()
             self._fill("stdout", record.stdout, now, source)

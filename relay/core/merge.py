@@ -1,7 +1,7 @@
 """
 Merges frequent output: at most one progress and one answer update per task every MERGE_S. The first is immediate.
 
-Updates that come faster than the eye can see are neither stored nor sent. No content is lost: the latest progress
+Updates that are too frequent to be visible are neither stored nor sent. No content is lost: the latest progress
 replaces earlier ones, and each update of an answer contains everything before it.
 """
 

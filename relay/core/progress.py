@@ -91,8 +91,8 @@ def advance(previous: Progress | None, new: Progress) -> Progress:
     Combine a report with the progress before it.
 
     The percentage is the highest so far, within 0 and 100, with its basis. If `new` has none, it is computed from the
-    step. A phase that only prepares (according to its label) has steps but no percentage, or a loaded model would be
-    at 100 for the whole run. One of several parts (`Generate 1/2`) counts for its share. All other fields are those of
+    step. A phase that only prepares (according to its label) has steps but no percentage, or a loaded model would show
+    100 for the whole run. One of several parts (`Generate 1/2`) counts for its share. All other fields are those of
     `new`.
     """
     before = previous.percent if previous else None

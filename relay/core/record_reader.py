@@ -1,7 +1,7 @@
 """
-Reads the platform's record of a task: writes what it says beyond what frames have brought.
+Reads the platform's record of a task, and writes what frames have not reported yet.
 
-How the task ended, if it did, is judged in `verdict`.
+`verdict` decides whether and how the task ended.
 """
 
 from relay.core.event_writer import EventWriter
@@ -66,7 +66,7 @@ class RecordReader:
 
 
 def finding_of(record: Record) -> Finding:
-    """Return what a record that does not end the task says about a silence."""
+    """Return what a record that does not end the task shows about a task without news."""
     if record.phase == "error":
         return "error"
     return "queued" if record.stage is Stage.QUEUE else "alive"

@@ -50,7 +50,7 @@ def _find(output: Output, candidates: list[Output]) -> Output | None:
 
 
 def _alike(one: Output, other: Output) -> bool:
-    """Compare two results without URLs: files by name. Two answers are always alike: copies differ in their fields."""
+    """Compare two results without URLs: files by name. Two answers are always equal: copies differ in their fields."""
     if (one.content is None) != (other.content is None):
         return False
     return one.content is not None or one.name == other.name

@@ -1,7 +1,7 @@
 """
 When to read the platform's record of a task, and how long the task may go without news.
 
-Only times are computed here. What a record says is judged in `lifecycle`.
+Only times are computed here. `lifecycle` interprets the records.
 """
 
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ class TimeLimits:
     """A task without an end is lost after this time, unless the platform's record has ended it by then."""
     grace_s: float = 3600.0
     """
-    The least time that is left of `deadline_s` when a task is resumed after a restart.
+    The minimum time left of `deadline_s` when a task is resumed after a restart.
 
     How long the relay was down is known from the system clock only, which may be wrong.
     """
@@ -69,13 +69,14 @@ class CheckSchedule:
         self._callback_until = now
         self._incomplete_since: float | None = None
         self.streaming = False
-        """Whether the stream is open. Frames bring the news then, and checks are a safeguard."""
+        """Whether the stream is open. Frames then deliver news, and checks are a safeguard."""
 
     def next_at(self, state: State, *, stalled: bool) -> float | None:
         """
         Return when to check next; null after `stop`.
 
-        That is as planned, or earlier when the silence reaches its limit. The limit counts once: then it is a stall.
+        That is the planned time, or earlier when the silence reaches its limit. The limit applies once: after that, the
+        task is stalled.
         """
         silent_at = max(self._news_at, self._queued_until) + self._limits.silence_in_s(state)
         if self._planned_at is None or stalled or self._checked_at >= silent_at:
@@ -91,11 +92,11 @@ class CheckSchedule:
         self._queued_until = now
 
     def silent_s(self, now: float) -> float:
-        """Return for how long news has been missing."""
+        """Return the time since the last news, in seconds."""
         return now - max(self._news_at, self._queued_until)
 
     def is_silent(self, state: State, now: float) -> bool:
-        """Return whether news has been missing for longer than is normal in this state."""
+        """Return whether the time since the last news is longer than is normal in this state."""
         return self.silent_s(now) >= self._limits.silence_in_s(state)
 
     def check_now(self, now: float) -> None:

@@ -118,7 +118,7 @@ class Record:
 
     phase: Literal["open", "finished", "canceled", "error", "succeeded", "failed"]
     status: str
-    """The platform's own word, for evidence."""
+    """The status as the platform spells it, for evidence."""
     stage: Stage | None = None
     """The stage that the status names, if any. Not every record has the times of its stages."""
     upstream_id: str | None = None
@@ -154,14 +154,14 @@ class RecordRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordUnreadable:
-    """The record could not be read. `why` is a sentence without secrets."""
+    """The record could not be read. `why` gives the reason, without secrets."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackReceived:
-    """The platform sent a callback. Whatever it says, the record should be read now."""
+    """The platform sent a callback. The record should be read now, regardless of its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

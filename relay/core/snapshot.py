@@ -1,7 +1,7 @@
 """
 The state of a task, as the fold of its events. static/src/client/reducer.js is the same fold; both pass tests/vectors/.
 
-Which events can happen, and in which order, is decided in `lifecycle` and `transitions`.
+`lifecycle` and `transitions` decide which events can happen, and in which order.
 """
 
 from collections.abc import Iterable

@@ -28,7 +28,7 @@ class StallDetector:
 
     def note_check(self, now: float, found: str, finding: Finding) -> None:
         """
-        Note that a check did not end the task. After a long silence that is a stall; an error is one at once.
+        Note that a check did not end the task. After a long silence, the task is stalled; an error stalls it at once.
 
         A task in the platform's queue is never stalled. A stall is written again when it becomes confirmed, or
         unconfirmed.

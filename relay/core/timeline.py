@@ -2,7 +2,7 @@
 The times of one task by the relay's clock.
 
 Frames are dated by their arrival. The times in a record are those of the platform's clock, which may be minutes off
-and often counts whole seconds, so they are corrected and kept between the times that are known already.
+and often counts whole seconds, so they are corrected and limited to the interval between the known times.
 """
 
 from relay.core.events import STAGE_ORDER, Source, Stage

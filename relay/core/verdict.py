@@ -50,7 +50,7 @@ def judge(record: Record, end: EndSeen | None, outputs: tuple[Output, ...]) -> D
 
 
 def infer(end: EndSeen, outputs: tuple[Output, ...], why: str) -> Done:
-    """Return the verdict according to the terminal frame alone; `why` says why there is nothing else."""
+    """Return the verdict according to the terminal frame alone; `why` explains why no record decides."""
     evidence = (f"frame: the task {end.how}", why)
     if end.how == "canceled":
         return Done(verdict="canceled", inferred=True, evidence=evidence)
