@@ -9,7 +9,7 @@ Every backend guarantees (tests/contract/ checks it):
   nothing.
 - `epoch` stays the same as long as no committed event can have been lost.
 
-A journal stores events and does not judge them. Which event can follow which is decided in `relay.core.lifecycle`.
+A journal stores events without interpreting them. `relay.core.lifecycle` decides which event can follow which.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ SNAPSHOT_EVERY = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTask:
-    """What is stored for a task besides its log. It is not shown to viewers."""
+    """What is stored for a task in addition to its log. It is not shown to viewers."""
 
     id: str
     provider: str
@@ -113,10 +113,10 @@ class Journal(Protocol):
 
     async def create(self, task: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
         """
-        Add a task with its first event, durably: it is the intent that must exist before a billable call.
+        Add a task with its first event, durably: this intent must be stored before a billable call.
 
         Args:
-            task: what to store besides the log.
+            task: what to store in addition to the log.
             event: the first event of the log.
             claim: the idempotency key of the request, stored in the same commit. It replaces an older claim of the key.
 
@@ -135,7 +135,7 @@ class Journal(Protocol):
         synced: bool = False,
     ) -> None:
         """
-        Commit events of one task, in order, each the next one of its log. Does nothing without events.
+        Commit events of one task, in order, continuing its log. Does nothing without events.
 
         Args:
             events: the events.
@@ -152,7 +152,7 @@ class Journal(Protocol):
         """
 
     async def stored_task(self, task: str) -> StoredTask | None:
-        """Return what is stored for a task besides its log."""
+        """Return what is stored for a task in addition to its log."""
 
     async def find_hook(self, provider: str, hook: str) -> str | None:
         """Return the id of the task with this callback secret."""
@@ -173,7 +173,7 @@ class Journal(Protocol):
         """Return committed entries with a seq above `after`, oldest first, at most `limit`."""
 
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
-        """Return the tasks that match `where`, newest first, from behind `after` on, at most `limit`."""
+        """Return the tasks that match `where`, newest first, after the position `after`, at most `limit`."""
 
     async def unfinished(self) -> tuple[str, ...]:
         """Return the ids of all tasks that have not ended, oldest first."""

@@ -1,4 +1,4 @@
-"""One call of `append` as a value: encoded, and checked as far as possible without the store. Used by all backends."""
+"""One call of `append` as a value: encoded, and checked without access to the store. Used by all backends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Batch:
         for state in (snapshot, folded):
             if state is not None and (state.id, state.seq) != (last.task, last.seq):
                 raise ValueError(f"the snapshot is of {state.id} at seq {state.seq}, not of {last.task} at {last.seq}")
-        if upstream is not None:  # refuse text that cannot be encoded here, not in a store's thread
+        if upstream is not None:  # reject text that cannot be encoded now, not later in a store's thread
             for text in (upstream.upstream_id, upstream.socket_token):
                 (text or "").encode()
         return cls(

@@ -1,4 +1,4 @@
-"""A journal in memory, for demos and tests. It keeps the whole contract except durability."""
+"""A journal in memory, for demos and tests. It fulfills the whole contract except durability."""
 
 import asyncio
 import secrets
@@ -51,7 +51,7 @@ class MemoryJournal:
     The log of this process, with a new epoch each time.
 
     A write takes effect before the first suspension and suspends once after it. So callers see the same interleavings
-    as with a journal on disk, and the commit of a cancelled caller is made all the same.
+    as with a journal on disk, and the write of a cancelled caller is still committed.
     """
 
     def __init__(self, *, history_events: int = 10_000, history_bytes: int = 16 * 2**20) -> None:
@@ -230,7 +230,7 @@ class MemoryJournal:
 
 
 def _matches(task: StoredTask, where: Filter) -> bool:
-    """Return whether a task meets all conditions but that on its state."""
+    """Return whether a task meets all conditions except the one on its state."""
     return (
         (where.provider is None or where.provider == task.provider)
         and (where.tag is None or where.tag in task.tags)

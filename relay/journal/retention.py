@@ -71,7 +71,7 @@ async def retaining(
             try:
                 await sweep(journal, clock(), age_s=age_s, limit_bytes=limit_bytes)
             except OSError as error:  # keep trying: deleting tasks may be what frees a full disk
-                if not isinstance(error, StoreError):  # which the journal has logged
+                if not isinstance(error, StoreError):  # the journal has logged a StoreError
                     _log.error("retention.failed", error=str(error))
             await asyncio.sleep(SWEEP_S)
 

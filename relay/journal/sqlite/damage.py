@@ -1,4 +1,4 @@
-"""Damaged rows: any error while stored data of a task is decoded is a StoreDamaged."""
+"""Damaged rows: any error in decoding the stored data of a task becomes a StoreDamaged."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -99,7 +99,7 @@ def open_database(path: Path, *, lock: bool) -> Database:
             if not path.exists():
                 path.touch(mode=0o600)  # SQLite creates its -wal and -shm files with the same mode
             writes = opened.enter_context(closing(_connect(path, "rw")))
-            _check_ours(path, writes)
+            _check_application(path, writes)
             # The journal contains secrets. A file that was copied from elsewhere may be readable by others.
             if path.stat().st_mode & 0o077:
                 path.chmod(0o600)
@@ -125,7 +125,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
-def _check_ours(path: Path, connection: sqlite3.Connection) -> None:
+def _check_application(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse the database of another program or of a later version."""
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()

@@ -127,7 +127,7 @@ def load_history(connection: sqlite3.Connection, task: str, after: int, limit: i
 
 
 def _load_ends(connection: sqlite3.Connection, tasks: Collection[str]) -> dict[str, _End]:
-    """Return the ends of existing logs. They come in one row, because each row of a result is a step of its own."""
+    """Return the ends of existing logs. They come in one row, because each row of a result takes a separate step."""
     (ends,) = connection.execute(
         "SELECT json_group_array(json_array("
         "  id, state, coalesce((SELECT max(seq) FROM events WHERE task = id), snapshot_seq)"
@@ -138,7 +138,7 @@ def _load_ends(connection: sqlite3.Connection, tasks: Collection[str]) -> dict[s
 
 
 def _trim_bytes(connection: sqlite3.Connection, task: str, history_bytes: int) -> None:
-    """Keep the last `history_bytes` of a log. Most logs are shorter, which one cheap query finds out."""
+    """Keep the last `history_bytes` of a log. Most logs are shorter, which one cheap query shows."""
     (size,) = connection.execute("SELECT sum(length(body)) FROM events WHERE task = ?", (task,)).fetchone()
     if (size or 0) <= history_bytes:
         return

@@ -53,7 +53,7 @@ class SQLiteJournal:
     The durable log in the file at `path`.
 
     An append survives the end of the process (WAL, synchronous=NORMAL); a synced one survives that of the machine, too.
-    A write of a caller that is cancelled while it waits is committed all the same. Of each log, the last
+    A write of a caller that is cancelled while it waits is still committed. Of each log, the last
     `history_events` before its stored snapshot are kept, up to `history_bytes`.
     """
 

@@ -1,9 +1,9 @@
 """
-Lists of tasks, newest first, made to be fast for half a million tasks.
+Lists of tasks, newest first, optimized for half a million tasks.
 
 There are two plans. If few tasks meet one of the conditions, these are looked up, tested for the other conditions and
-sorted. If many tasks meet every condition, an index by age is scanned until the page is full, which is soon. SQLite
-cannot choose between them without statistics, so the matches of each condition are counted first, up to a limit.
+sorted. If many tasks meet every condition, an index by age is scanned until the page is full, which takes few rows.
+SQLite cannot choose between them without statistics, so the matches of each condition are counted first, up to a limit.
 """
 
 import sqlite3
@@ -54,7 +54,7 @@ class _Condition:
 def load_page(
     connection: sqlite3.Connection, where: Filter, after: ListPosition | None, limit: int
 ) -> tuple[ListPosition, ...]:
-    """Return tasks newest first, from behind `after` on."""
+    """Return tasks, newest first, after the position `after`."""
     since = -inf if where.since is None else where.since
     until = inf if where.until is None else where.until
     behind = ListPosition(created_at=inf, id="") if after is None else after

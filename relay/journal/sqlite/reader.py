@@ -1,5 +1,5 @@
 """
-Reads in a thread of their own: one connection, one query after the other.
+Reads in a separate thread: one connection, one query after the other.
 
 Every failure is a StoreError and is logged once: errors of SQLite, and rows that cannot be decoded.
 """

@@ -62,7 +62,7 @@ def add_task(connection: sqlite3.Connection, task: StoredTask, batch: Batch, cla
 
 
 def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
-    """Return what is stored for a task besides its log."""
+    """Return what is stored for a task in addition to its log."""
     row = connection.execute(
         "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files, checked"
         " FROM tasks WHERE id = ?",

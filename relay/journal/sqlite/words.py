@@ -7,7 +7,7 @@ from relay.journal.search_words import word_suffixes
 
 
 def add_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
-    """Index models and tags by their words. Names that are indexed already cost a lookup."""
+    """Index models and tags by their words. Names that are already indexed cost only a lookup."""
     rows = [(word, name) for name in names for word in word_suffixes(name)]
     connection.executemany("INSERT OR IGNORE INTO words (word, name) VALUES (?, ?)", rows)
 

@@ -20,7 +20,7 @@ from relay.journal.availability import Availability
 from relay.journal.batch import Batch
 
 CHECK_S = 1.0
-"""How long appends may go on to a file that was deleted or replaced."""
+"""How long appends to a file may continue after it was deleted or replaced."""
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ Append = Callable[[sqlite3.Connection, Sequence[Batch]], Sequence[ValueError | N
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Job:
-    """A batch to append or, if there is `work`, that to be done. Then the batch is what it appends, if anything."""
+    """A batch to append, or `work` to run. With `work`, the batch is what that appends to a log, if anything."""
 
     work: Callable[[sqlite3.Connection], Any] | None
     batch: Batch | None
@@ -53,7 +53,7 @@ class Writer:
     """
     A queue of jobs. The result of each is set on the event loop, after its commit and after `publish`.
 
-    A result may be cancelled; the job is done all the same. Every job gets a result whatever happens, and the thread
+    A result may be cancelled; the job is still done. Every job gets a result, even if it fails, and the thread
     keeps running: the changes of a job that fails are rolled back, and only that job receives the error.
     """
 
