@@ -1,8 +1,8 @@
 """
 Detects when the write buffer of a transport passes its high-water mark.
 
-asyncio tells only the transport's protocol, so this one wraps the protocol that is there and forwards everything to
-it. Polling each viewer's buffer instead would add 5 % to the cost of an event.
+asyncio notifies only the transport's protocol, so this class wraps that protocol and forwards everything to it. Polling
+each viewer's buffer instead would add 5 % to the cost of an event.
 """
 
 import asyncio

@@ -146,7 +146,7 @@ class Hub:
             missed = None if cursor is None else await read_missed(self._journal, channel, cursor)
             if viewer.gone:
                 return
-            # Nothing is awaited until the viewer has begun, so no event falls between the two.
+            # Nothing is awaited before the viewer is subscribed, so it misses no event.
             now = self._clock()
             if missed is None:
                 opening = channel.snapshot(viewer.framing, now)

@@ -34,7 +34,7 @@ class LazySnapshot:
         Add entries.
 
         Args:
-            entries: the next of the log, except those that do not change the reduced state.
+            entries: the next entries of the log, except those that do not change the reduced state.
             folded: the state after the last of them where it is known, so that they need not be folded here.
         """
         self._json = None

@@ -7,7 +7,7 @@ from relay.journal.entries import Entry
 
 RECENT_EVENTS = 500
 RECENT_BYTES = 256 * 1024
-"""The most that is kept of one task. Older entries are read from the journal."""
+"""The maximum kept per task. Older entries are read from the journal."""
 
 
 class RecentEntries:

@@ -59,7 +59,7 @@ class TagChannel(Channel[TagTopic]):
         return self.complete
 
     def load(self, snapshot: Snapshot) -> None:
-        """Add a task that was read from the journal, without telling the viewers."""
+        """Add a task that was read from the journal, without sending it to the viewers."""
         summary = self._summaries[snapshot.id] = TaskSummary(snapshot)
         if not summary.ended and any(self._subscriptions()):
             self._unlisted.add(summary.task)
@@ -165,7 +165,7 @@ class TagChannel(Channel[TagTopic]):
             viewer.write(b"".join([viewer.framing.encode(message, None) for message in (*messages, *after)]))
 
     def _drop_ended(self) -> None:
-        """Drop the oldest ended tasks that do not fit into a list, unless a slow viewer has yet to get their end."""
+        """Drop the oldest ended tasks that do not fit into a list, unless a slow viewer has not received the end."""
         excess = len(self._summaries) - LISTED
         if not self._has_ended or excess <= 0:
             return

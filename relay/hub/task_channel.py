@@ -15,9 +15,9 @@ from relay.journal.entries import Appended, Entry
 
 FLOOD_BYTES = 256 * 1024
 """
-A commit larger than this is not written to anyone, or every write buffer would hold it.
+A commit larger than this is not written to the viewers, because every write buffer would hold a copy.
 
-Its viewers are sent the state instead.
+The viewers are sent the state instead.
 """
 
 

@@ -49,7 +49,7 @@ class Viewer(ABC):
         """
         Args:
             framing: how messages are encoded.
-            transport: what is written to. Its protocol is wrapped, to detect a full write buffer.
+            transport: the connection to write to. Its protocol is wrapped, to detect a full write buffer.
         """
         self.framing = framing
         self._transport = transport
