@@ -14,15 +14,15 @@ from relay.errors import ConfigError
 LIMIT_S = 4.0
 """Shorter than the HEALTHCHECK's timeout, so that the reason is still printed."""
 
-_EVERY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not used to listen
+_LOOPBACK_OF = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not used to listen
 """Where to reach a relay that listens on all addresses."""
 
 
 def why_not_ready(config: Config) -> str | None:
-    """Return in one line why the relay with these settings is not ready, or None if it is."""
+    """Return one line that says why the relay with these settings is not ready, or None if it is ready."""
     if config.port == 0:
         return "RELAY_PORT is 0, so the port is chosen at start and unknown here; set a port"
-    host = _EVERY_ADDRESS.get(config.host, config.host)
+    host = _LOOPBACK_OF.get(config.host, config.host)
     connection = HTTPConnection(host, config.port, timeout=LIMIT_S)
     try:
         connection.request("GET", "/readyz")

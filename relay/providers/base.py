@@ -92,8 +92,8 @@ class Provider(Protocol):
             started: whether the task is believed to be running. The other call is tried if this is outdated.
 
         Raises:
-            UpstreamRejected: the task cannot be stopped, or not any more; the message says why.
-            UpstreamError: the platform could not be asked.
+            UpstreamRejected: the task cannot be stopped, or can no longer be; the message says why.
+            UpstreamError: the platform could not be called.
         """
 
     def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:

@@ -36,7 +36,7 @@ class HttpClient:
         name: the platform's name, for messages.
         setting: the setting that holds its address, for messages.
         api_url: the address that every path is appended to.
-        timeout_s: how long a call may make no progress. A large body may take longer, but no piece of it may.
+        timeout_s: the maximum time that a call may go without progress. A large body may take longer in total.
         headers: returns the authentication headers; called for each request.
         proxy: the proxy for every call; null for direct connections.
     """

@@ -1,7 +1,7 @@
 """
 Read the JSON of a platform, whose values vary in type. Pure.
 
-Numbers are sent as strings, lists as null or as a string of JSON, and emoji cut in half. Only `load`, `dump` and
+Platforms send numbers as strings, lists as null or as a string of JSON, and emoji cut in half. Only `load`, `dump` and
 `clean` raise errors. Every other function returns null or an empty value for input that it cannot read.
 """
 

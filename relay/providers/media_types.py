@@ -1,7 +1,7 @@
 """
 Determine the media type of an output from its content type, else its file name, else its URL. Pure.
 
-The types that pages can display are listed here. Python's built-in table has the rest. The tables of the operating
+This module lists the types that pages can display. Python's built-in table has the rest. The tables of the operating
 system are not read, so the result does not depend on the machine.
 """
 

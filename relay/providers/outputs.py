@@ -25,7 +25,7 @@ _TYPES: Final = ("contenttype", "mimetype", "mediatype", "mime", "type", "filety
 _SIZES: Final = ("size", "sizebytes", "filesize", "bytes", "contentlength")
 
 _HIDDEN: Final = re.compile(r"(?:uu)?id|accesskey|.*(?:token|secret|password|apikey|signature)")
-"""Fields that are secret or of no use to a person."""
+"""Fields that are secret or not useful to a viewer."""
 
 _SCRIPT: Final = re.compile(r"(?:javascript|vbscript):", re.IGNORECASE)
 _LOCAL: Final = re.compile(r"\s*(?:data|blob|file):\S", re.IGNORECASE)

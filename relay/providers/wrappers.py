@@ -80,7 +80,7 @@ def _without_end(kind: str, text: str, *, growing: bool) -> str:
 
 
 def _is_cut_tag(text: str, *, growing: bool) -> bool:
-    """Tell whether a text is just an incomplete tag. A single `<` is an answer unless more text may follow."""
+    """Return whether a text is just an incomplete tag. A single `<` is an answer unless more text may follow."""
     text = text.strip().lower() if len(text) < 100 else text
     return text in _CUT_TAGS and (growing or text != "<")
 

@@ -30,7 +30,7 @@ class ApikleyProvider:
         api_key: the API key of the account.
         api_url: the base URL, such as `https://api.apikley.ru`.
         webhook_secret: the key that signs callbacks. If null, callbacks are not verified and serve only as hints.
-        request_timeout_s: how long a call may make no progress.
+        request_timeout_s: the maximum time that a call may go without progress.
         clock: returns unix seconds.
         proxies: the egress proxies.
     """

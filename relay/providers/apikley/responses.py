@@ -2,8 +2,8 @@
 Parse Apikley's REST responses.
 
 The envelope is `{code, msg | message, data}`, and `code` takes precedence over the HTTP status. An explicit refusal
-raises `UpstreamRejected`. A response that proves nothing raises `UpstreamUnclear`; its message names the problem and
-never quotes the body.
+raises `UpstreamRejected`. An ambiguous response raises `UpstreamUnclear`; its message names the problem and never
+quotes the body.
 """
 
 from dataclasses import dataclass, replace
@@ -41,7 +41,7 @@ def parse_create(response: Response) -> UpstreamTask:
     if envelope.code != _SUCCESS:
         if job:
             fault = UpstreamFault(code=envelope.code, message=envelope.message)
-            raise UpstreamUnclear(f"Apikley refused and yet returned a job, {job[:40]}.", fault=fault)
+            raise UpstreamUnclear(f"Apikley refused the call but returned a job, {job[:40]}.", fault=fault)
         raise _refusal(response, envelope)
     if not job:
         raise UpstreamUnclear(f"Apikley answered HTTP {response.status} without a job.")

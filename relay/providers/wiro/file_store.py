@@ -64,5 +64,5 @@ def parse_folder(response: Response, name: str) -> StoredFolder:
 
 def _id(response: Response, entry: dict[str, object], kind: str) -> str:
     if not (found := text(entry.get("id"))):
-        raise UpstreamUnclear(f"Wiro responseed HTTP {response.status} without the ID of a {kind}.")
+        raise UpstreamUnclear(f"Wiro answered HTTP {response.status} without the ID of a {kind}.")
     return found

@@ -34,7 +34,7 @@ class WiroProvider:
         api_secret: the secret of the project; null or empty if the project authenticates by key alone.
         api_url: the base URL of REST calls with the version, such as `https://api.wiro.ai/v1`.
         socket_url: the URL of the task socket, such as `wss://socket.wiro.ai/v1`.
-        request_timeout_s: how long a REST call may make no progress.
+        request_timeout_s: the maximum time that a REST call may go without progress.
         proxies: the egress proxies.
     """
 

@@ -20,7 +20,7 @@ _PHASES: Final[dict[str, Phase]] = {
     "task_cancel": "canceled",
     "task_error": "error",
 }
-"""Every other status is open, including unknown ones. `task_end` is, because it comes before the outputs."""
+"""Every other status is open, including unknown ones, and `task_end`, because it comes before the outputs."""
 
 _STAGES: Final = {f"task_{stage}": stage for stage in Stage}
 

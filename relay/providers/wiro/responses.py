@@ -1,7 +1,7 @@
 """
 Parse Wiro's REST responses.
 
-An explicit refusal raises `UpstreamRejected`. A response that proves nothing (a server error, HTML, truncated JSON)
+An explicit refusal raises `UpstreamRejected`. An ambiguous response (a server error, HTML, truncated JSON)
 raises `UpstreamUnclear`; its message names the problem and never quotes the body.
 """
 
@@ -29,9 +29,7 @@ def parse_run(response: Response) -> UpstreamTask:
     upstream_id, token = text(envelope.get("taskid")).strip(), text(envelope.get("socketaccesstoken")).strip()
     if refusal := _refusal(response, envelope):
         if upstream_id:
-            raise UpstreamUnclear(
-                f"Wiro refused the run and yet returned a task, {upstream_id[:40]}.", fault=refusal.fault
-            )
+            raise UpstreamUnclear(f"Wiro refused the run but returned a task, {upstream_id[:40]}.", fault=refusal.fault)
         raise refusal
     if not upstream_id and not token:
         raise UpstreamUnclear(f"Wiro answered HTTP {response.status} without a task.")
@@ -52,7 +50,7 @@ def parse_record(response: Response) -> Record | None:
         if is_unknown_task(refusal):
             return None
         raise
-    if not tasks:  # the list is empty for a moment after a run
+    if not tasks:  # the list is briefly empty after a run
         return None
     return replace(parse_task(tasks[0]), dated_at=response.dated_at)
 

@@ -54,7 +54,7 @@ async def follow(url: str, task: UpstreamTask, proxy: Proxy | None = None) -> As
         UpstreamUnavailable: on entering, if the task has no token or the socket could not be opened.
     """
     if not task.socket_token:
-        raise UpstreamUnavailable("Wiro gave no socket token for this task: it cannot be followed live.")
+        raise UpstreamUnavailable("Wiro returned no socket token for this task, so it cannot be followed live.")
     try:
         connection = await _Connect(
             url,

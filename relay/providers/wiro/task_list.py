@@ -23,7 +23,7 @@ PAGE_TASKS = 50
 """The number of tasks per page. Wiro documents no limit; its own MCP server requests this number."""
 
 SPAN_PAGES = 20
-"""The most pages that are read of a span, so that one search cannot read an account's whole history."""
+"""The maximum number of pages read per span, so that one search cannot read an account's whole history."""
 
 TRIES = 3
 """How many times one page is requested: one failed call must not fail a search of several calls."""
@@ -48,7 +48,7 @@ class TaskList:
     The task list, read for one caller at a time.
 
     After an outage many runs are searched at once, and most of them in the same pages. A caller that has waited for its
-    turn therefore gets the pages of the reading before it, if that began after the call and covers its span.
+    turn therefore gets the pages of the previous reading, if that began after the call and covers its span.
     """
 
     def __init__(self, read: ReadPage) -> None:

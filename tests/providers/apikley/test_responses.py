@@ -301,7 +301,7 @@ def test_a_rejected_model_is_named() -> None:
         (500, {"code": 500, "msg": "Server Error"}, "code 500"),
         (502, {"code": 200, "msg": "success", "data": None}, "code 502"),
         (200, {"code": 7, "msg": "odd"}, "code 7"),
-        (200, {"code": 402, "msg": "no credits", "data": {"taskId": "job"}}, "refused and yet returned a job"),
+        (200, {"code": 402, "msg": "no credits", "data": {"taskId": "job"}}, "refused the call but returned a job"),
         (200, [], "with JSON that is not an object"),
         (200, b'{"code":200,"data":{"task', "truncated or invalid"),
         (200, b"", "empty body"),

@@ -84,7 +84,7 @@ def test_a_run_gives_the_task_in_every_envelope(body: object) -> None:
     ("body", "words"),
     [
         ({"result": True, "errors": []}, "without a task"),
-        ({**RAN, "result": False, "errors": ["strange"]}, "refused the run and yet returned a task, 2221"),
+        ({**RAN, "result": False, "errors": ["strange"]}, "refused the run but returned a task, 2221"),
         ([RAN], "with JSON that is not an object"),
         (b"", "with an empty body"),
         (b'{"taskid":"22', "with truncated or invalid JSON"),
