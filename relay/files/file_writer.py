@@ -33,7 +33,7 @@ class FileWriter:
         """Sync the file and its directory entries to the disk, and return its SHA-256 in hex."""
         self._opened.flush()
         os.fsync(self._opened.fileno())
-        for directory in (self._path.parent, self._path.parent.parent):  # without its name, a file is lost
+        for directory in (self._path.parent, self._path.parent.parent):  # a file without its directory entry is lost
             descriptor = os.open(directory, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
@@ -44,7 +44,7 @@ class FileWriter:
     def close(self) -> None:
         """Close the file. Idempotent, and does nothing if it could not be opened."""
         if self._file is not None:
-            with suppress(OSError):  # `append` and `finish` have raised what matters
+            with suppress(OSError):  # `append` and `finish` have raised the errors that matter
                 self._file.close()
 
     @property

@@ -34,8 +34,8 @@ class Spool:
     """
     The directory of uploads. Open it before use and close it afterwards.
 
-    A single thread does all disk access, in order. What a cancelled caller has begun is therefore finished before its
-    upload is deleted, and a slow disk blocks no other thread.
+    A single thread does all disk access, in order. Work that a cancelled caller has begun is therefore finished before
+    its upload is deleted, and a slow disk blocks no other thread.
     """
 
     def __init__(self, folder: Path, *, file_limit_bytes: int, limit_bytes: int) -> None:
@@ -122,7 +122,8 @@ class Spool:
             return size_bytes, await self._do(writer.finish)
         except OSError as error:
             _log.error("spool.write_failed", error=str(error))
-            raise RequestError(Code.INTERNAL, "The relay could not store the upload. Its log has the reason.") from None
+            detail = "The relay could not store the upload. See its log for the reason."
+            raise RequestError(Code.INTERNAL, detail) from None
         finally:
             self._thread.submit(writer.close)
 
@@ -132,7 +133,7 @@ class Spool:
         if self.used_bytes + more_bytes > self._limit_bytes:
             raise RequestError(
                 Code.RATE_LIMITED,
-                f"No room for the upload: files that wait to be sent may take {self._limit_bytes} bytes. Retry later.",
+                f"The upload does not fit: files waiting to be sent may use {self._limit_bytes} bytes. Retry later.",
             )
         self._sizes[upload] = self._sizes.get(upload, 0) + more_bytes
 

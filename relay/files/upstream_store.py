@@ -17,7 +17,7 @@ class FileStore:
         """
         Args:
             providers: by name.
-            spool: has the files that are uploaded.
+            spool: holds the files that are uploaded.
         """
         self._providers = providers
         self._spool = spool
@@ -37,7 +37,7 @@ class FileStore:
         if name not in stores:
             known = ", ".join(stores) or "none"
             field = FieldError(field="provider", message=f"must be one of {known}")
-            detail = f"The provider {name!r} has no file store here; those that have one: {known}."
+            detail = f"The provider {name!r} has no file store here; providers with a file store: {known}."
             raise RequestError(Code.INVALID_INPUT, detail, fields=(field,))
         return stores[name]
 

@@ -1,4 +1,4 @@
-"""What all tasks of one provider share on their way in: limits on concurrent calls, and the queue for its capacity."""
+"""The admission of one provider's tasks: limits on concurrent calls, and the queue for the provider's capacity."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,7 +8,7 @@ from relay.core.platform_clock import PlatformClock
 from relay.errors import Code, RequestError
 
 CONNECTIONS = 20
-"""How many tasks may read their record or open their stream at once: no burst of calls follows an outage."""
+"""How many tasks may read their record or open their stream at once, so that no burst of calls follows an outage."""
 
 
 def always(_opening: int) -> bool:
@@ -95,7 +95,7 @@ class Admission:
         self.clock = PlatformClock()
         """The offset of the platform's clock, estimated from its tasks."""
         self.adopting = asyncio.Lock()
-        """Held from the check that no task of ours is a given upstream task until that is committed for one."""
+        """Held from the check that no task of the relay is a given upstream task until that is committed for one."""
 
     @asynccontextmanager
     async def opening(self) -> AsyncIterator[bool]:

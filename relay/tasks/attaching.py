@@ -22,9 +22,9 @@ class Attacher:
         """
         Args:
             journal: stores the tasks.
-            models: knows the providers.
+            models: has the providers by name.
             supervisor: follows the tasks.
-            clock: gives unix seconds.
+            clock: returns unix seconds.
         """
         self._journal = journal
         self._models = models
@@ -33,11 +33,11 @@ class Attacher:
 
     async def attach(self, request: Attach) -> Started:
         """
-        Attach to a task. If the relay has it already, return that.
+        Attach to a task. If the relay already follows it, return the existing task.
 
         Raises:
             RequestError: the platform has no such task.
-            UpstreamError: the platform could not be asked.
+            UpstreamError: the platform could not be called.
         """
         self._supervisor.check_open()
         provider = self._models.provider_named(request.provider)

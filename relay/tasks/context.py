@@ -13,7 +13,7 @@ from relay.tasks.admission import Admission
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskContext:
-    """A task, what is sent to start it, and the parts of the relay that following it takes."""
+    """A task, what is sent to start it, and the parts of the relay that its follower needs."""
 
     stored: StoredTask
     run: Run
@@ -26,6 +26,6 @@ class TaskContext:
     queue_limit_s: float
     """How long the task may be queued."""
     clock: Callable[[], float]
-    """Gives unix seconds and never jumps."""
+    """Returns unix seconds and never jumps."""
     wall_clock: Callable[[], float]
-    """Gives unix seconds as the machine's clock has them, which may jump."""
+    """Returns unix seconds as the machine's clock has them, which may jump."""

@@ -9,13 +9,13 @@ async def create(
     journal: Journal, stored: StoredTask, *, claim: Claim | None = None, began_at: float | None = None
 ) -> Snapshot:
     """
-    Commit a new task with its first event, and return its state. From then on the task exists, whatever happens.
+    Commit a new task with its first event, and return its state. From then on the task exists, even if the relay stops.
 
     Args:
         journal: where it is stored.
         stored: the task.
         claim: the idempotency key that it is created under.
-        began_at: when it began in unix seconds, if that was before the relay took it on.
+        began_at: when it began in unix seconds, if that was before the relay accepted it.
     """
     event, snapshot = submit(
         task=stored.id,

@@ -1,8 +1,8 @@
 """
-Follows one task to its end: submits it, listens to its stream, reads its record, and commits what comes of that.
+Follows one task to its end: submits it, listens to its stream, reads its record, and commits the resulting events.
 
-There is one follower per task, however many viewers it has, and it never waits for a viewer. What an answer means is
-decided by the provider, what follows from it by the lifecycle.
+There is one follower per task, regardless of the number of viewers, and it never waits for a viewer. The provider
+interprets each answer, and the lifecycle decides which events follow from it.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Follower:
         """
         Args:
             lifecycle: the task as the journal has it.
-            context: what following it takes.
+            context: what the follower needs.
         """
         self._lifecycle = lifecycle
         self._context = context
@@ -54,7 +54,7 @@ class Follower:
         """
         Done when the client that started the task can be answered.
 
-        Null if the provider took the task or it is queued, else why not, or (`UpstreamUnclear`) why that is unknown.
+        Null if the provider accepted the task or it is queued, else why not. `UpstreamUnclear`: that is unknown.
         """
 
     def __repr__(self) -> str:
@@ -92,12 +92,12 @@ class Follower:
 
     async def cancel(self, by: str) -> None:
         """
-        Ask the platform to stop the task. The stream and the record tell whether it did.
+        Ask the platform to stop the task. The stream and the record show whether it did.
 
         A queued task is withdrawn; one whose run is being searched for is stopped when it is found.
 
         Raises:
-            UpstreamError: it cannot be stopped, or the platform could not be asked.
+            UpstreamError: it cannot be stopped, or the platform could not be called.
         """
         await self._task_log.write([CancelRequested(by=by)])
         upstream = self._upstream
@@ -155,7 +155,7 @@ class Follower:
         self._log.info("task.ended", verdict=done.verdict, inferred=done.inferred, seq=self.snapshot.seq)
 
     async def _signals(self) -> list[Signal]:
-        """Wait for signals and return all that have come, or none when the lifecycle or the reader has work to do."""
+        """Wait for signals and return all that arrived, or none when the lifecycle or the reader has work to do."""
         signals: list[Signal] = []
         if self._inbox.empty():
             times = (self._lifecycle.next_deadline(), self._reader.due_at(self._lifecycle.check_at))

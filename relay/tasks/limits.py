@@ -17,6 +17,6 @@ class Limits:
     queue_limit_s: float = 3600.0
     """How long each of them may be queued."""
     public_url: str | None = None
-    """Where platforms can reach the relay. Null: they are not asked to call back."""
+    """Where platforms can reach the relay. Null: runs have no callback URL."""
     may_stream: Callable[[int], bool] = always
     """Returns whether one more stream may be opened, given how many are being opened; a task without one is polled."""

@@ -1,8 +1,8 @@
 """
-What each model takes as input: from the catalogue, else as the model's platform describes it.
+The inputs of each model: from the catalogue, else as the model's platform describes them.
 
-Input is checked before money is spent. If nothing describes a model's inputs, the run is passed on unchecked and the
-log says so: the platform decides.
+Input is checked before money is spent. If nothing describes a model's inputs, the run is sent unchecked, which is
+logged: the platform decides.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ CACHE_S = 3600.0
 """How long a platform's description of a model is cached."""
 
 FAILURE_CACHE_S = 60.0
-"""How long a platform that gave no description is not asked again, so that not every start waits for it."""
+"""How long a missing description is cached, so that not every start waits for the platform."""
 
 CACHE_SIZE = 256
 """How many descriptions are cached. The oldest is dropped first."""
@@ -49,7 +49,7 @@ class Models:
         Args:
             catalogue: the models that the relay describes itself.
             providers: by name. They describe other models; the first one is the default.
-            clock: gives seconds.
+            clock: returns seconds.
         """
         self._catalogue = catalogue
         self._providers = providers
@@ -89,16 +89,16 @@ class Models:
 
         Args:
             model: `owner/name`.
-            name: the provider that the client asked for. Null: the one that has the model, else the default.
+            name: the provider that the client requested. Null: the one that has the model, else the default.
             file_input: an input that a file is uploaded for, if any.
 
         Raises:
-            RequestError: no such provider has credentials, or it takes no files.
+            RequestError: no such provider has credentials, or the provider takes no files.
         """
         provider = self.provider_named(name or self._listed_provider(model))
         if file_input is not None and not provider.takes_files:
-            detail = f"{provider.name} takes no files; give addresses."
-            wrong = FieldError(field=f"input.{file_input}", message=f"{provider.name} takes no files; give an address")
+            detail = f"{provider.name} takes no files; use URLs."
+            wrong = FieldError(field=f"input.{file_input}", message=f"{provider.name} takes no files; use a URL")
             raise RequestError(Code.INVALID_INPUT, detail, fields=(wrong,))
         return provider.name
 
@@ -111,7 +111,7 @@ class Models:
             provider: whose model. Null: that of the first provider that has it.
 
         Raises:
-            UpstreamError: it is not in the catalogue, and its platform could not be asked.
+            UpstreamError: it is not in the catalogue, and its platform could not be called.
         """
         asked = [each for each in self._providers if provider in (None, each)]
         for each in dict.fromkeys((*asked, *self._catalogue.providers_of(name))):
@@ -132,7 +132,7 @@ class Models:
         Check an input while files are still being uploaded. An input without a file may still get one.
 
         Raises:
-            RequestError: it is invalid, whatever files follow. Has a field for each error.
+            RequestError: it is invalid, regardless of the files that follow. Has a field for each error.
         """
         model = self._catalogue.find(provider, name) or (await self._describe(provider, name)).model
         if model is not None:
@@ -144,7 +144,7 @@ class Models:
         """
         Check an input and its files, and return what to send to the provider.
 
-        For a model of the catalogue that is the input with its defaults filled in. Any other input is sent as it is.
+        For a model of the catalogue, that is the input with its defaults filled in. Any other input is sent as it is.
 
         Args:
             provider: whose model.

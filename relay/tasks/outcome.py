@@ -10,7 +10,7 @@ from relay.errors import UpstreamError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """
-    What a step of a submission resulted in. The follower commits it before the next step is taken.
+    The outcome of a step of a submission. The follower commits it before the next step begins.
 
     The first outcome answers the client that started the task: with `refusal`, or with success if that is null.
     """
@@ -20,11 +20,11 @@ class Outcome:
     upstream: UpstreamTask | None = None
     """How the provider identifies the task, committed with the signal."""
     refusal: UpstreamError | None = None
-    """Why the provider did not take the task, or (`UpstreamUnclear`) why that is unknown."""
+    """Why the provider did not accept the task, or (`UpstreamUnclear`) why that is unknown."""
 
     @classmethod
     def accepted(cls, upstream: UpstreamTask) -> "Outcome":
-        """Return the outcome of a run that the provider has taken."""
+        """Return the outcome of a run that the provider has accepted."""
         return cls(signal=Accepted(upstream_id=upstream.upstream_id or ""), upstream=upstream)
 
     @property

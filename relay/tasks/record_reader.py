@@ -28,7 +28,7 @@ class RecordReader:
         self._called_back = True
 
     def due_at(self, check_at: float | None) -> float | None:
-        """Return when to start a read, given when the lifecycle wants one. Null: never, or while one is under way."""
+        """Return when to start a read, given when the lifecycle needs one. Null: never, or while one is under way."""
         if self._reading is not None or check_at is None:
             return None
         return max(check_at, self._not_before)

@@ -14,7 +14,7 @@ class Runs:
         """
         Args:
             catalogue: checks the input of tasks that a relay before schema 5 stored unchecked.
-            spool: has the files of tasks.
+            spool: holds the files of tasks.
             public_url: where platforms can reach the relay. Null: runs have no callback address.
         """
         self._catalogue = catalogue

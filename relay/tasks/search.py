@@ -104,7 +104,7 @@ class Search:
         Ask the provider once for tasks that may be the run.
 
         Raises:
-            UpstreamError: the provider could not be asked.
+            UpstreamError: the provider could not be called.
         """
         if self._named is not None and await self._is_free(self._named):
             return (self._named,)
@@ -115,7 +115,7 @@ class Search:
         if found.certain is not None:
             self._matches = 1
             return (found.certain,)
-        if found.likely and being_sent:  # one of these tasks may belong to a run whose answer is still to come
+        if found.likely and being_sent:  # one of these tasks may belong to a run that has not been answered yet
             _, pending = await asyncio.wait(being_sent, timeout=BEING_SENT_S)
             if pending:
                 return ()
@@ -126,7 +126,7 @@ class Search:
         """
         Return how far back to read the platform's task list for a run that was sent at `sent_at`.
 
-        A time in the future was recorded by a clock that was ahead, so it says nothing. The callback address then
+        A time in the future was recorded by a clock that was ahead, so it is ignored. The callback address then
         identifies the run anywhere in the list; without one, a matching task of any age would only be a guess.
         """
         if sent_at > self._context.wall_clock() and self._context.run.callback_url is not None:
@@ -138,7 +138,7 @@ class Search:
         return await self._context.journal.find_upstream(self._provider.name, upstream) is None
 
     async def _wait_until(self, at: float) -> bool:
-        """Wait until `at` or for `look_soon`, also if that was called before; return whether it was."""
+        """Wait until `at` or until `look_soon` is called, now or earlier; return whether it was called."""
         try:
             async with asyncio.timeout(max(0.0, at - self._clock())):
                 await self._woken.wait()

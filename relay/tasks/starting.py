@@ -19,7 +19,7 @@ from relay.tasks.requests import Idempotency, Start
 from relay.tasks.supervisor import Supervisor
 
 CLAIM_S = 86_400.0
-"""How long an idempotency key stands for the task that was created under it."""
+"""How long an idempotency key refers to the task that was created under it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Started:
 
     snapshot: Snapshot
     refusal: UpstreamError | None = None
-    """Why the provider did not take it, or why that is unknown. Null if it did, or if the task is queued."""
+    """Why the provider did not accept it, or why that is unknown. Null if it did, or if the task is queued."""
     made: bool = True
     """Whether the request created the task. False if the task existed before."""
 
@@ -50,9 +50,9 @@ class Starter:
             journal: stores the tasks.
             models: checks their input.
             supervisor: follows them.
-            spool: has their files.
-            clock: gives unix seconds.
-            cautious_clock: gives the unix seconds that have passed for certain, for the age of idempotency keys: if the
+            spool: holds their files.
+            clock: returns unix seconds.
+            cautious_clock: returns the unix seconds that have certainly passed, for the age of idempotency keys: if the
                 clock jumps, a repeated request must not start a second run.
         """
         self._journal = journal

@@ -1,4 +1,4 @@
-"""Asks the platform to stop one task, however often clients cancel it."""
+"""Asks the platform to stop one task, at a limited rate regardless of how often clients cancel it."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from relay.providers.base import Provider
 
 STOPS_AT_ONCE = 2
 STOP_EVERY_S = 10.0
-"""How often the platform is asked: STOPS_AT_ONCE times at once, then every STOP_EVERY_S seconds."""
+"""How often the platform is called: STOPS_AT_ONCE times at once, then every STOP_EVERY_S seconds."""
 
 
 class Stopper:
-    """The calls that stop one task. Concurrent callers, and those who call too often, share the outcome of one call."""
+    """The calls that stop one task. Concurrent callers, and callers beyond the rate, share the outcome of one call."""
 
     def __init__(self, provider: Provider, asked: Callable[[], None]) -> None:
         """
         Args:
             provider: the task's.
-            asked: called after each call to the platform, whatever it answered: only the record shows the effect.
+            asked: called after each call to the platform, whatever the answer: only the record shows the effect.
         """
         self._provider = provider
         self._asked = asked

@@ -16,12 +16,12 @@ _log = log.get("stream")
 
 async def listen(context: TaskContext, upstream: UpstreamTask, inbox: asyncio.Queue[Signal]) -> None:
     """
-    Put what the stream says into the inbox, and when it was opened or lost. Reconnects until it is cancelled.
+    Put the stream's signals into the inbox, and whether it was opened or lost. Reconnects until cancelled.
 
     Args:
         context: the task. If its provider has no streams, or no file descriptor is free, the stream counts as lost.
         upstream: how the provider identifies the task.
-        inbox: while it is full, the stream is not read: TCP makes the platform wait.
+        inbox: while it is full, the stream is not read, so TCP flow control slows the platform down.
     """
     if not context.provider.streams:
         await inbox.put(StreamLost())

@@ -23,9 +23,9 @@ from relay.tasks.search import Search
 
 QUEUE_GRACE_S = 600.0
 """
-The least time that a task which was queued when the relay stopped may still be queued, within the limit for all tasks.
+The minimum time for which a task queued when the relay stopped may still be queued, within the limit for all tasks.
 
-How long the relay was off is known only from a clock that may have been wrong then or now.
+The time that the relay was off is known only from a clock that may have been wrong then or now.
 """
 
 UPLOAD_RETRY_BYTES_S = 1024 * 1024
@@ -38,7 +38,7 @@ class Submission:
     def __init__(self, context: TaskContext, snapshot: Snapshot) -> None:
         """
         Args:
-            context: the task and what submitting it takes.
+            context: the task and what its submission needs.
             snapshot: the task's committed state.
         """
         self._context = context
@@ -64,7 +64,7 @@ class Submission:
 
     async def outcomes(self, *, may_be_sent: bool) -> AsyncGenerator[Outcome, None]:
         """
-        Yield outcomes until the provider has taken the task or the task has ended.
+        Yield outcomes until the provider has accepted the task or the task has ended.
 
         Commit each outcome before asking for the next: the next step relies on it being in the log.
 
@@ -73,7 +73,7 @@ class Submission:
         """
         unclear: UpstreamError | None = None
         if may_be_sent:
-            unclear = UpstreamUnclear("The relay stopped while it was submitting the task, before an answer came.")
+            unclear = UpstreamUnclear("The relay stopped while it was submitting the task, before an answer arrived.")
             yield Outcome(refusal=unclear)
         else:
             async with aclosing(self._submit()) as outcomes:
@@ -135,14 +135,14 @@ class Submission:
 
     async def _wait_in_queue(self, reason: str) -> AsyncGenerator[Outcome, None]:
         """
-        Yield the task's positions in the queue. The last outcome says that it is sent now, or that it has ended.
+        Yield the task's positions in the queue. The last outcome means that it is sent now, or that it has ended.
 
         Args:
-            reason: why the task is queued, for people.
+            reason: why the task is queued, for display.
         """
         queue = self._admission.queue
         queue.join(self._task)
-        pause = self._refusals > 0  # the provider had no capacity a moment ago
+        pause = self._refusals > 0  # the provider had no capacity just now
         while True:
             position = queue.position(self._task)
             yield Outcome(signal=Held(reason=reason, position=position))

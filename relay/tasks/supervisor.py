@@ -42,8 +42,8 @@ class Supervisor:
             journal: open, until the supervisor has been left.
             providers: by name.
             catalogue: describes models.
-            spool: has the files of tasks. `resume` opens it.
-            clock: gives unix seconds as the machine's clock has them, which may jump.
+            spool: holds the files of tasks. `resume` opens it.
+            clock: returns unix seconds as the machine's clock has them, which may jump.
             limits: the settings.
         """
         self._journal = journal
@@ -57,7 +57,7 @@ class Supervisor:
         self._background = Background()
         self._log = log.get("supervisor")
         self.draining = False
-        """Whether the relay is shutting down and takes no new tasks."""
+        """Whether the relay is shutting down and accepts no new tasks."""
 
     def __repr__(self) -> str:
         return f"<Supervisor {len(self._followers)}>"
@@ -97,7 +97,7 @@ class Supervisor:
 
     def check_open(self) -> None:
         """
-        Check that new tasks are taken.
+        Check that new tasks are accepted.
 
         Raises:
             RequestError: the relay is shutting down.
@@ -149,7 +149,7 @@ class Supervisor:
                 self._log.warning("task.skipped", task=stored.id, reason=f"no credentials for {stored.provider}")
 
     async def drain(self, within_s: float) -> None:
-        """Take no new tasks, and wait up to `within_s` seconds for the answers to those that are being submitted."""
+        """Accept no new tasks, and wait up to `within_s` seconds for the answers to those that are being submitted."""
         self.draining = True
         waiting = [follower.submitted for follower in self._followers.values() if not follower.submitted.done()]
         if waiting:
@@ -159,7 +159,7 @@ class Supervisor:
         provider, admission = self._providers[stored.provider], self._admissions[stored.provider]
         limits = self._limits.time_limits if provider.streams else self._limits.time_limits.without_stream()
         now = self._clock()
-        # Each task has one timeline: it continues where its log ends, whatever happens to the machine's clock.
+        # Each task has one timeline: it continues where its log ends, even if the machine's clock jumps.
         clock = steady_from(max(now, snapshot.updated_at))
         platform_clock = admission.clock if snapshot.updated_at <= now else PlatformClock()
         context = TaskContext(

@@ -23,7 +23,7 @@ class TaskLog:
         Args:
             lifecycle: the task as the journal has it.
             journal: where events are committed.
-            clock: gives unix seconds and never jumps.
+            clock: returns unix seconds and never jumps.
         """
         self._lifecycle = lifecycle
         self._journal = journal
@@ -47,7 +47,7 @@ class TaskLog:
             upstream: how the provider identifies the task, stored in the same commit.
             synced: whether the commit must be on the disk when this returns.
         """
-        async with self._writing:  # a client may cancel the task meanwhile: its event must not overtake these
+        async with self._writing:  # a cancel that arrives meanwhile must be committed after these events
             now = self._clock()
             events = [event for signal in signals for event in self._lifecycle.receive(signal, now)]
             events += self._lifecycle.handle_deadline(now)

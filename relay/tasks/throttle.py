@@ -1,4 +1,4 @@
-"""Limits how often something is done that may be triggered at any rate."""
+"""Limits how often a function is called that may be triggered at any rate."""
 
 import asyncio
 from collections.abc import Callable

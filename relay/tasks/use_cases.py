@@ -1,7 +1,7 @@
 """
 The use cases: start a task, attach to one, cancel one, handle a callback, and read tasks.
 
-Callers are authorized in `relay.web`. A use case that changes something runs to its end even if its caller leaves.
+`relay.web` authorizes the callers. A use case that changes something runs to its end even if its caller leaves.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -51,9 +51,9 @@ class Tasks:
             providers: by name. The first one is the default.
             models: checks the input of tasks.
             supervisor: follows the tasks.
-            spool: has the files that tasks are started with.
-            clock: gives unix seconds.
-            cautious_clock: gives the unix seconds that have passed for certain.
+            spool: holds the files that tasks are started with.
+            clock: returns unix seconds.
+            cautious_clock: returns the unix seconds that have certainly passed.
         """
         self._journal = journal
         self._providers = providers
@@ -78,11 +78,11 @@ class Tasks:
 
     @property
     def draining(self) -> bool:
-        """Whether the relay is shutting down and takes no new tasks."""
+        """Whether the relay is shutting down and accepts no new tasks."""
         return self._supervisor.draining
 
     async def drain(self, within_s: float) -> None:
-        """Take no new tasks, and wait up to `within_s` seconds for the answers to those that are being submitted."""
+        """Accept no new tasks, and wait up to `within_s` seconds for the answers to those that are being submitted."""
         await self._supervisor.drain(within_s)
 
     async def screen(self, request: Start, offers: Sequence[Offer]) -> None:
@@ -116,7 +116,7 @@ class Tasks:
 
         Raises:
             RequestError: the platform has no such task.
-            UpstreamError: the platform could not be asked.
+            UpstreamError: the platform could not be called.
         """
         return await self._background.run(self._attacher.attach(request))
 
@@ -125,7 +125,7 @@ class Tasks:
         Ask the platform to stop a task. Runs to its end even if the caller is cancelled.
 
         Returns:
-            The state after the platform was asked. `done` follows when the platform confirms.
+            The state after the platform was called. `done` follows when the platform confirms.
 
         Raises:
             RequestError: there is no such task, it has ended, or its provider cannot stop tasks.
@@ -137,7 +137,7 @@ class Tasks:
         self, provider: str, hook: str, headers: Mapping[str, str], read: Callable[[], Awaitable[bytes]]
     ) -> None:
         """
-        Handle a platform's callback: read the task's record, whatever the callback says about it.
+        Handle a platform's callback: read the task's record, regardless of what the callback says.
 
         Args:
             provider: the provider in the callback address.
@@ -166,7 +166,7 @@ class Tasks:
 
     async def stored_task(self, task: str) -> StoredTask:
         """
-        Return what is stored of a task besides its log.
+        Return what is stored for a task in addition to its log.
 
         Raises:
             RequestError: there is no such task.

@@ -44,9 +44,9 @@ def test_the_first_provider_with_a_store_is_the_default() -> None:
 
 @pytest.mark.parametrize("requested", ["without", "unknown"])
 def test_a_provider_without_a_store_is_rejected(requested: str) -> None:
-    """The error lists those that have one."""
+    """The error lists the providers with a file store."""
     store = store_of(without=Platform(takes_files=False), first=Platform(takes_files=True))
-    with pytest.raises(RequestError, match="those that have one: first") as caught:
+    with pytest.raises(RequestError, match="providers with a file store: first") as caught:
         store.provider(requested)
 
     assert [field.field for field in caught.value.fields] == ["provider"]
@@ -54,7 +54,7 @@ def test_a_provider_without_a_store_is_rejected(requested: str) -> None:
 
 def test_without_any_store_the_error_says_so() -> None:
     """No credentials, no store."""
-    with pytest.raises(RequestError, match="those that have one: none"):
+    with pytest.raises(RequestError, match="providers with a file store: none"):
         store_of().provider(None)
 
 

@@ -187,7 +187,7 @@ async def test_a_file_for_a_platform_without_files_is_rejected(make_relay: MakeR
 
     assert (status, problem["errors"][0]) == (
         422,
-        {"field": "input.image", "message": "apikley takes no files; give an address"},
+        {"field": "input.image", "message": "apikley takes no files; use a URL"},
     )
     assert stored[0] == 415
 
@@ -344,7 +344,10 @@ class TestFileStore:
             (part("file", png(), filename="a.png") * 2 + END, "must have one file"),
             (part("file", png(), filename="a.png") + part("folder", b"x") + END, "as its last part"),
             (part("colour", b"red") + part("file", png(), filename="a.png") + END, "colour: Extra inputs"),
-            (part("provider", b"else") + part("file", png(), filename="a.png") + END, "those that have one: wiro"),
+            (
+                part("provider", b"else") + part("file", png(), filename="a.png") + END,
+                "with a file store: wiro",
+            ),
         ],
     )
     async def test_an_invalid_upload_is_rejected(
