@@ -1,1 +1,1 @@
-"""All of aiohttp's server: who may ask, what is asked, and how it is answered."""
+"""The web server, on aiohttp: authorization, requests and responses."""

@@ -71,7 +71,7 @@ async def log_request(request: web.Request, handler: Handler) -> web.StreamRespo
             "request.answered",
             method=request.method,
             path=logged_path(request),
-            peer=client_address(request, context(request).config.trusted_proxies),
+            client_address=client_address(request, context(request).config.trusted_proxies),
             status=status,
             duration_s=round(time.monotonic() - began, 4),
         )

@@ -8,7 +8,7 @@ from relay.web.http.json_body import json_response
 
 
 async def live(_request: web.Request) -> web.Response:
-    """`GET /livez`: the event loop answers."""
+    """`GET /livez`: the event loop responds."""
     return json_response(Liveness(status="ok"))
 
 

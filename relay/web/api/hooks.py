@@ -16,6 +16,6 @@ from relay.web.http.json_body import json_response, read_whole
 async def call_back(request: web.Request) -> web.Response:
     """`POST /hooks/{provider}/{hook}`: the secret in the URL names the task, and the provider checks the headers."""
     provider, hook = request.match_info["provider"], request.match_info["hook"]
-    # The body is read only if the secret is known, so that strangers cannot fill the memory.
+    # The body is read only if the secret is known, so that unauthenticated clients cannot fill the memory.
     await context(request).tasks.call_back(provider, hook, request.headers, partial(read_whole, request))
     return json_response(CallbackReceived(code=200, msg="success"))

@@ -160,7 +160,7 @@ class Liveness(TypedDict):
 
 
 class Readiness(TypedDict):
-    """Whether the relay accepts new requests: `status` is `ok`, or says what is wrong."""
+    """Whether the relay accepts new requests: `status` is `ok`, or describes the problem."""
 
     status: str
     following: int

@@ -1,5 +1,5 @@
 """
-Accept connections, also when the process has run out of file descriptors.
+Accept connections, even when the process has run out of file descriptors.
 
 In that state, asyncio's own accept loop calls `accept` as many times as its backlog is long, logs a traceback and sets
 a timer each time (`_accept_connection` in https://github.com/python/cpython/blob/main/Lib/asyncio/selector_events.py).

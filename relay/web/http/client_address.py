@@ -7,7 +7,7 @@ from aiohttp import web
 from relay.web.http.ip_addresses import Network, is_in, parse_address
 
 LONGEST_CHARS = 45
-"""The length of the longest IP address. A value that is not an address is cut to it: the client may have made it up."""
+"""The length of the longest IP address. Other values are cut to this length, because clients can forge them."""
 
 
 def client_address(request: web.Request, trusted: Sequence[Network]) -> str:

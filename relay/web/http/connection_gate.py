@@ -26,12 +26,12 @@ _log = log.get("web")
 
 
 class IdleConnection(Protocol):
-    """What the gate needs to know of a connection."""
+    """A connection, as the gate uses it."""
 
     @property
     def idle_since(self) -> tuple[bool, float] | None:
         """
-        Whether it has served a request, and since when it has been idle, in monotonic seconds.
+        Return whether it has served a request, and since when it has been idle, in monotonic seconds.
 
         None while a request is being answered.
         """
@@ -47,7 +47,7 @@ class Gate:
         """
         Args:
             counts: of the connections, in total and per client address.
-            descriptors: tells from a connection's file descriptor whether enough others are free.
+            descriptors: shows from a connection's file descriptor whether enough others are free.
             clock: returns monotonic seconds.
         """
         self._counts = counts
@@ -79,7 +79,7 @@ class Gate:
             return False
         if not self._counts.add(address):
             if not self._refused_log.take(self._clock()):
-                _log.warning("connections.refused", peer=address, connections=self._counts.total)
+                _log.warning("connections.refused", client_address=address, connections=self._counts.total)
             return False
         self._open[connection] = address
         return True
@@ -95,7 +95,7 @@ class Gate:
         Return whether a descriptor is free for one more viewer or platform stream, closing idle connections for it.
 
         Args:
-            pending: the number of streams that are about to be opened besides.
+            pending: the number of other streams that are about to be opened.
         """
         missing = self._descriptors.lowest_free() + pending + 1 - self._descriptors.for_viewers
         if missing <= 0 or self._make_room(missing) == missing:

@@ -2,7 +2,7 @@
 Divide the file descriptors of the process between client connections and everything else.
 
 A new descriptor gets the lowest free number (https://pubs.opengroup.org/onlinepubs/9799919799/functions/open.html), so
-its number tells how many are in use. That includes the platforms' sockets, the store and uploads.
+its number shows how many are in use. That includes the platforms' sockets, the store and uploads.
 """
 
 import errno

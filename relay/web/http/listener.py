@@ -32,7 +32,7 @@ API_CONNECTIONS = 1000
 """Connections in addition to those of viewers: for API calls, and for viewers that are disconnecting."""
 
 ADDRESS_FACTOR = 2
-"""Connections per client address, as a multiple of its viewers: a page makes API calls besides its stream."""
+"""Connections per client address, as a multiple of its viewers: a page makes API calls in addition to its stream."""
 
 _log = log.get("web")
 

@@ -71,7 +71,7 @@ class Problem(TypedDict):
     errors: NotRequired[Sequence[FieldError]]
     """The invalid fields."""
     upstream: NotRequired[UpstreamFault]
-    """What the platform said."""
+    """The platform's own error."""
     task: NotRequired[str]
     """The task that was created."""
 
@@ -162,7 +162,7 @@ async def handle_errors(request: web.Request, handler: Handler) -> web.StreamRes
         response = _aiohttp_problem(request, error)
     except ConnectionResetError:  # the client has disconnected: this status is only logged
         return web.Response(status=CLIENT_DISCONNECTED)
-    except Exception:  # noqa: BLE001 -- the edge: unexpected errors are logged and not shown to clients
+    except Exception:  # noqa: BLE001 -- the outermost handler: unexpected errors are logged and not shown to clients
         _log.exception("request.crashed", method=request.method, path=logged_path(request))
         response = problem_response(Code.INTERNAL, "Internal error. See the relay's log for details.")
     if request.writer.output_size and request.transport is not None:

@@ -44,7 +44,7 @@ def read_query(request: web.Request, kind: type[Query]) -> Query:
 
 def refuse_repeats(request: web.Request, lists: Collection[str] = ()) -> None:
     """
-    Check that only parameters in `lists` are repeated. Of two values, one would be ignored.
+    Check that only parameters in `lists` are repeated. Otherwise one of two values would be ignored.
 
     Raises:
         RequestError: another parameter is repeated.

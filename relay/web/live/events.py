@@ -25,7 +25,7 @@ from relay.web.live.sse import EventStream, is_chunked, ping, serve, wants_strea
 from relay.web.live.subscriptions import MultiViewer, subscribe
 
 POLL_BYTES = 8 * 2**20
-"""A poll response that has reached this size takes no further subscription: it is kept in memory until it is sent."""
+"""A poll response that has reached this size gets no further subscription, because it is in memory until it is sent."""
 
 
 class MultiEventStream(MultiViewer, EventStream):

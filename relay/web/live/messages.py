@@ -55,7 +55,7 @@ class HasTopic(BaseModel):
 
 
 class SubscriptionRequest(HasTopic):
-    """A subscription that a client asks for."""
+    """A subscription that a client requests."""
 
     cursor: str | None = None
     token: Token | None = None

@@ -1,4 +1,4 @@
-"""The limit on viewers: in all, and from one address."""
+"""The limits on viewers: in total, and per client address."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +22,11 @@ def viewer_slot(request: web.Request) -> Iterator[Close | None]:
         yield DRAINING
         return
     proxies = parts.config.trusted_proxies
-    peer = client_address(request, proxies)
-    address = counted_address(peer, proxies)
+    client = client_address(request, proxies)
+    address = counted_address(client, proxies)
     if not parts.gate.has_room() or not parts.viewers.add(address):
         if not parts.refused_log.take(parts.clock()):
-            _log.warning("viewers.refused", peer=peer, viewers=parts.viewers.total)
+            _log.warning("viewers.refused", client_address=client, viewers=parts.viewers.total)
         yield TOO_MANY
         return
     try:

@@ -61,7 +61,7 @@ class EventStream(Viewer):
 
     def close(self, why: Close) -> None:
         if not self.over.done() and why is not TOO_SLOW:
-            self.send(ping(self._clock()))  # completes the first event if nothing else has yet
+            self.send(ping(self._clock()))  # completes the first event if no message has done so yet
         self.finish(why)
 
     def finish(self, why: Close | None) -> None:

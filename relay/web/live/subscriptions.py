@@ -1,7 +1,7 @@
 """
 Subscriptions of a connection about several topics, by WebSocket, event stream or poll.
 
-A subscription that fails or expires is reported in a message; the connection and its other subscriptions go on.
+A subscription that fails or expires is reported in a message; the connection and its other subscriptions continue.
 """
 
 import orjson
@@ -19,12 +19,12 @@ from relay.web.live.messages import SubscriptionRequest
 
 
 class MultiViewer(Viewer):
-    """A connection about several topics, each of which begins and ends by itself."""
+    """A connection about several topics, each of which begins and ends independently."""
 
     __slots__ = ()
 
     def task_ended(self, task: str) -> None:
-        """Send nothing: the task's last event has said it."""
+        """Send nothing: the task's last event has reported the end."""
 
     def subscription_expired(self, topic: Topic) -> None:
         self.send_error(topic, "token_expired", TOKEN_EXPIRED.reason)
@@ -38,7 +38,7 @@ async def subscribe(
     request: web.Request, viewer: MultiViewer, wanted: SubscriptionRequest, default: Grant | str | None
 ) -> bool:
     """
-    Begin a subscription. Return False if it failed, which the client has then been sent.
+    Begin a subscription. If it fails, report the error to the client and return False.
 
     Args:
         request: the request of the connection.
@@ -88,5 +88,5 @@ async def permit_topic(request: web.Request, grant: Grant, topic: Topic) -> None
 
 
 def _error_code(error: RequestError) -> Code | str:
-    """Return the code of an error, which for an expired token says that a new one would help."""
+    """Return the code of an error, with a separate code for an expired token, which the client can renew."""
     return "token_expired" if isinstance(error, TokenExpired) else error.code

@@ -38,10 +38,10 @@ from relay.web.live.websocket_viewers import (
 SUBPROTOCOL = "relay.v1"
 
 FIRST_SUBSCRIBE_S = 10.0
-"""A client that has not asked for a subscription by then is disconnected."""
+"""A client that has not requested a subscription by then is disconnected."""
 
 FIRST_SUCCESS_S = 60.0
-"""A client that has not been allowed a subscription by then is disconnected, so that it does not keep its slot."""
+"""A client without a permitted subscription by then is disconnected, so that it does not keep its slot."""
 
 _log = log.get("web")
 
@@ -75,7 +75,7 @@ async def serve_task(request: web.Request) -> ServerWebSocket:
 
 
 async def serve_topics(request: web.Request) -> ServerWebSocket:
-    """Serve `GET /v1/ws`: several topics. Subscriptions come and go by message, and fail one by one."""
+    """Serve `GET /v1/ws`: several topics. Messages begin and end subscriptions, each of which fails independently."""
     socket, transport = await _accept(request)
     given = credential(request)
     viewer = MultiWebSocketViewer(socket, transport, given.text if given is not None else None)
@@ -117,7 +117,7 @@ async def _serve_messages(request: web.Request, viewer: MultiWebSocketViewer) ->
 
 
 def _close_after(viewer: Viewer, limit_s: float) -> asyncio.TimerHandle:
-    why = protocol_error(f"nothing was subscribed within {limit_s:.0f} s")
+    why = protocol_error(f"no subscription within {limit_s:.0f} s")
     return asyncio.get_running_loop().call_later(limit_s, viewer.close, why)
 
 
