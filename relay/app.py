@@ -193,7 +193,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
 async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str:
     runner = web.AppRunner(
         application(context),
-        handler_cancellation=True,  # without it, the handler of a stream runs on after its client has left
+        handler_cancellation=True,  # without it, the handler of a stream keeps running after its client has left
         shutdown_timeout=1.0,
     )
     await runner.setup()

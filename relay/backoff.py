@@ -16,7 +16,7 @@ def full_jitter(failures: int, *, asked_s: float | None = None) -> float:
 
     Args:
         failures: the number of consecutive failures.
-        asked_s: the delay that the other side asked for; it is added, up to ASKED_LIMIT_S.
+        asked_s: the delay that the server requested; it is added, up to ASKED_LIMIT_S.
     """
     spread_s: float = random.uniform(0, min(LONGEST_S, FIRST_S * 2.0 ** min(failures, 16)))  # noqa: S311 -- no secret
     return min(asked_s or 0.0, ASKED_LIMIT_S) + spread_s
@@ -32,7 +32,7 @@ class Bucket:
         Args:
             capacity: the size of the bucket, which is the largest burst.
             per_s: tokens added per second.
-            now: seconds of any clock. A clock that goes back adds nothing.
+            now: seconds of any clock. A clock that moves backwards adds no tokens.
         """
         self._capacity = capacity
         self._per_s = per_s

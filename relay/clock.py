@@ -3,7 +3,7 @@ Clocks for a machine whose own clock may be wrong or may be set at any moment.
 
 `time.time` dates events and is compared with the clocks of other machines: in tokens, signatures and platform times.
 Nothing else may depend on it. `steady_from` measures durations; `CautiousClock` measures the ages after which data is
-removed for good. docs/decisions/0014-a-clock-loses-nothing.md explains why there are three.
+deleted. docs/decisions/0014-a-clock-loses-nothing.md explains why there are three.
 """
 
 import time

@@ -1,8 +1,8 @@
 """
 Read settings from the environment and a `.env` file.
 
-Two platforms need care: Kubernetes adds variables for every Service of the namespace, some of which look like settings
-of the relay, and Docker keeps the quotes of an `--env-file`.
+Two environments need care: Kubernetes adds variables for every Service of the namespace, some of which look like
+settings of the relay, and Docker keeps the quotes of an `--env-file`.
 """
 
 import re

@@ -11,9 +11,9 @@ RelayError
     ├── UpstreamRejected   it refused: nothing was started
     │   └── UpstreamFull   because it is at capacity: a later attempt may succeed
     ├── UpstreamUnavailable  it was not reached: nothing was started
-    └── UpstreamUnclear    it may have acted: its answer is missing or makes no sense
+    └── UpstreamUnclear    it may have acted: its answer is missing or invalid
 
-Every message can reach a person. It says what is wrong and what to do, and never contains a secret.
+Every message can be shown to a user. It says what is wrong and what to do, and never contains a secret.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class RelayError(Exception):
 
 
 class ConfigError(RelayError):
-    """The operator can fix it. Each line of the message names a setting and what it accepts."""
+    """An error that the operator can fix. Each line of the message names a setting and what it accepts."""
 
 
 class Code(StrEnum):
@@ -59,14 +59,14 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamFault:
-    """What the platform said: its code, if it returned one, and its message."""
+    """The platform's own error: its code, if it returned one, and its message."""
 
     code: int | str | None
     message: str
 
 
 class RequestError(RelayError):
-    """The caller of the API can fix it."""
+    """An error that the caller of the API can fix."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class UpstreamError(RelayError):
     """
     The platform failed or refused.
 
-    `code` is the problem code for the caller of the API; `fault` is what the platform said, if anything.
+    `code` is the problem code for the caller of the API; `fault` is the platform's own error, if it sent one.
     """
 
     default_code = Code.UPSTREAM_REJECTED
@@ -147,7 +147,7 @@ class UpstreamUnavailable(UpstreamError):
 
 class UpstreamUnclear(UpstreamError):
     """
-    The platform may have acted: its answer is missing or makes no sense.
+    The platform may have acted: its answer is missing or invalid.
 
     A billable call with this outcome is never sent again.
     """

@@ -69,8 +69,8 @@ class LineWriter:
             self._append(self._note(self._dropped), self._dropped)
             self._dropped = 0
 
-    def _append(self, line: bytes, stands_for: int) -> None:
-        self._lines.append((line, stands_for))
+    def _append(self, line: bytes, lost_if_dropped: int) -> None:
+        self._lines.append((line, lost_if_dropped))
         self._waiting_bytes += len(line)
         self._changed.notify_all()
 
@@ -81,12 +81,12 @@ class LineWriter:
                     self._changed.wait()
                 if not self._lines:
                     return
-                line, stands_for = self._lines.popleft()
+                line, lost_if_dropped = self._lines.popleft()
             try:
                 self._write(line)
                 lost = 0
             except OSError:  # the disk is full, or the terminal or the pipe's reader is gone
-                lost = stands_for
+                lost = lost_if_dropped
             with self._changed:
                 self._waiting_bytes -= len(line)
                 self._dropped += lost

@@ -2,7 +2,7 @@
 Check credentials: API keys and viewer tokens (JWT with HS256, https://www.rfc-editor.org/rfc/rfc7519).
 
 An API key allows everything. A token allows its scopes on one task, or on the tasks of one tag, until it expires. An
-invalid or expired credential is rejected, even where none is needed.
+invalid or expired credential is rejected, even by a call that needs no credential.
 """
 
 import hmac
@@ -22,13 +22,13 @@ SCOPES: tuple[Scope, ...] = ("view", "cancel", "input")
 DAY_S = 86_400
 
 MAX_TTL_S = 365 * DAY_S
-"""The longest lifetime of a token, also of one that another backend minted."""
+"""The longest lifetime of a token, whether the relay or another backend minted it."""
 
 LEEWAY_S = 30.0
 """How far the clock of a backend that mints tokens may be ahead of the relay's."""
 
 MILLISECONDS_FROM = 1e11
-"""Numbers from here on are taken for milliseconds: as seconds, this is the year 5138; as milliseconds, 1973."""
+"""Numbers from here on are read as milliseconds: as seconds, this is the year 5138; as milliseconds, 1973."""
 
 DIGEST_CHARS = 32
 
@@ -45,7 +45,7 @@ class TokenExpired(RequestError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a credential allows: an API key everything, a token what it names."""
+    """What a credential allows: everything for an API key, the named scopes and tasks for a token."""
 
     key: int | None = None
     """The index of the API key."""

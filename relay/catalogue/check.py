@@ -267,7 +267,7 @@ def _url(each: Input, name: str, value: object, item: int | None = None) -> str:
 
 
 def read_number(value: object) -> int | float | None:
-    """Return a finite number, also from a string, as an integer if it is integral; null for any other value."""
+    """Return a finite number, parsed if it is a string, as an integer if it is whole; null for any other value."""
     match value:
         case str() if _NUMBER.fullmatch(value.strip()):
             number = float(value) if "." in value else int(value)

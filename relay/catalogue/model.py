@@ -67,7 +67,7 @@ class Input:
 
     @property
     def key(self) -> str:
-        """The name of the input in JSON. An input for files has another one there, which takes their URLs."""
+        """The name of the input in JSON. An input for files has a different name there, for the URLs of files."""
         return f"{self.name}Url" if self.type in ("fileinput", "multifileinput") else self.name
 
     @property

@@ -50,7 +50,7 @@ async def demo(*, port: int, speed: float, opened: Callable[[Running], None]) ->
 
     Args:
         port: the port of the relay; 0 picks a free port.
-        speed: pace of the simulated platforms; 1 is realistic.
+        speed: speed of the simulated platforms; 1 is realistic.
         opened: called when the relay serves and the tasks have been started.
 
     Raises:

@@ -71,7 +71,7 @@ def serve() -> None:
 @cli.command()
 def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the relay; 0 picks a free port.")] = 8080,
-    speed: Annotated[float, typer.Option(min=0.01, help="Pace of the simulated platforms; 1 is realistic.")] = 1.0,
+    speed: Annotated[float, typer.Option(min=0.01, help="Speed of the simulated platforms; 1 is realistic.")] = 1.0,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
 ) -> None:
     """Run simulated platforms, a relay and a few tasks. No account is needed, and nothing is kept."""
@@ -96,8 +96,8 @@ def sandbox(
     dialect: Annotated[
         Literal["gen0", "gen1", "gen2"], typer.Option(help="Generation of Wiro's documentation to follow.")
     ] = "gen1",
-    speed: Annotated[float, typer.Option(min=0.01, help="Pace of the tasks; 1 is realistic.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="The n-th task of a seed always takes the same course.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.01, help="Speed of the tasks; 1 is realistic.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="With the same seed, the n-th task always behaves the same.")] = 0,
     script: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Play this recording: JSON Lines, see docs/sandbox.md.")
     ] = None,
@@ -131,12 +131,12 @@ def check(
 
 @cli.command()
 def token(
-    task: Annotated[str | None, typer.Argument(help="The task that the token opens.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Open all tasks of this tag instead of a single task.")] = None,
+    task: Annotated[str | None, typer.Argument(help="The task that the token gives access to.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Give access to all tasks of this tag instead of one task.")] = None,
     scope: Annotated[str, typer.Option(help="Space-separated: view, cancel, input.")] = "view",
     ttl: Annotated[int | None, typer.Option(min=1, max=MAX_TTL_S, help="Lifetime in seconds, at most a year.")] = None,
 ) -> None:
-    """Mint a viewer token for a task or a tag, and print it; for a task also the link that it opens."""
+    """Mint a viewer token for a task or a tag, and print it. For a task, also print a link to its page."""
     if not scope.split():
         raise typer.BadParameter(f"must not be empty; use {', '.join(SCOPES)}", param_hint="--scope")
     if unknown := set(scope.split()) - set(SCOPES):

@@ -37,8 +37,8 @@ async def _serve(settings: Config, reload_requested: asyncio.Event) -> None:
     async with running(settings) as relay:
         _tune_garbage_collector()
         try:
-            _introduce(relay, settings)
-        except OSError as error:  # for example a full disk, which is no reason not to serve
+            _print_startup(relay, settings)
+        except OSError as error:  # for example a full disk; the relay serves anyway
             if not discard_stdout_if_broken():
                 raise
             _log.warning("stdout.write_failed", reason=error.strerror)
@@ -48,8 +48,8 @@ async def _serve(settings: Config, reload_requested: asyncio.Event) -> None:
             await reload(relay)
 
 
-def _introduce(relay: Running, settings: Config) -> None:
-    """Print the URL of the relay, the generated key if there is one, and what is missing to start tasks."""
+def _print_startup(relay: Running, settings: Config) -> None:
+    """Print the URL of the relay, the generated key if there is one, and whether platform credentials are missing."""
     say(f"relay listens on {relay.url}")
     if relay.made_key:
         say(f"API key (generated for this store, because RELAY_API_KEYS is not set): {relay.api_key}")
@@ -62,7 +62,7 @@ def _tune_garbage_collector() -> None:
     """
     Exclude all existing objects from garbage collection, and make full collections rare.
 
-    With thousands of viewers, a full collection stops the event loop for a tenth of a second and finds next to nothing,
+    With thousands of viewers, a full collection stops the event loop for a tenth of a second and finds almost nothing,
     because reference counting has already freed the garbage.
     """
     gc.collect()

@@ -21,7 +21,7 @@ def run(work: Coroutine[Any, Any, None], *, reload: Callable[[], None] | None = 
 
     Args:
         work: what to run. A signal cancels it.
-        reload: called for each SIGHUP that asks for a reload of settings. None: SIGHUP cancels the work.
+        reload: called for each SIGHUP that requests a reload of settings. None: SIGHUP cancels the work.
 
     Returns:
         Whether Ctrl-C ended it.

@@ -12,7 +12,7 @@ from relay.web.api.links import links
 
 async def mint_for_task(settings: Config, task: str, scope: str, ttl_s: int | None) -> None:
     """
-    Print a token for a task, and the link that it opens.
+    Print a token for a task, and a link to the task's page.
 
     Raises:
         RelayError: the store does not have the task, or no secret is known.

@@ -1,4 +1,4 @@
-"""Settings of who may use the relay: API keys and viewer tokens."""
+"""Settings that control access to the relay: API keys and viewer tokens."""
 
 from typing import Annotated
 

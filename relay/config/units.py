@@ -19,7 +19,7 @@ def _convert(units: Mapping[str, float], expected: str) -> Callable[[object], ob
 
     Args:
         units: the factor of each unit; the empty text for a plain number.
-        expected: what an error says that the value should be.
+        expected: describes valid values in the error message.
     """
 
     def convert(value: object) -> object:
