@@ -30,7 +30,7 @@ class Storage(Group):
         30 * 86_400.0,
         alias="RELAY_HISTORY_AGE",
         ge=0,
-        description="Time after its end when a task is removed. `0` keeps tasks forever.",
+        description="Time that a task is kept after its end. `0` keeps tasks forever.",
     )
     store_limit_bytes: ByteSize = Field(
         ByteSize(10 * 2**30),

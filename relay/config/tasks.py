@@ -13,15 +13,15 @@ class Tasks(Group):
         86_400.0,
         alias="RELAY_TASK_DEADLINE",
         gt=0,
-        description="Time after which a task without an end is `lost`. The relay first reads the platform's record "
-        "again, and gives up only if the record has no end either.",
+        description="Time after which a task that has not ended becomes `lost`. The relay first reads the platform's "
+        "record again, and gives up only if the record shows no end either.",
     )
     silence_s: Seconds = Field(
         60.0,
         alias="RELAY_SILENCE",
         gt=0,
-        description="Time without news after which a running task is stalled, once the relay has read the platform's "
-        "record. A preparing or finishing task is stalled after three times as long.",
+        description="Time without an update from the platform after which a running task is stalled, once the relay "
+        "has read the platform's record. A preparing or finishing task is stalled after three times as long.",
     )
     hold_limit: int = Field(
         100,
