@@ -55,7 +55,7 @@ class Models:
         self._providers = providers
         self._clock = clock
         self._descriptions: dict[tuple[str, str], _Description] = {}
-        self._asking: dict[tuple[str, str], asyncio.Task[_Description]] = {}
+        self._loading: dict[tuple[str, str], asyncio.Task[_Description]] = {}
         self._log = log.get("models")
 
     def __repr__(self) -> str:
@@ -113,12 +113,12 @@ class Models:
         Raises:
             UpstreamError: it is not in the catalogue, and its platform could not be called.
         """
-        asked = [each for each in self._providers if provider in (None, each)]
-        for each in dict.fromkeys((*asked, *self._catalogue.providers_of(name))):
+        candidates = [each for each in self._providers if provider in (None, each)]
+        for each in dict.fromkeys((*candidates, *self._catalogue.providers_of(name))):
             if provider in (None, each) and (model := self._catalogue.find(each, name)) is not None:
                 return model
         failure: UpstreamError | None = None
-        for each in asked:
+        for each in candidates:
             description = await self._describe(each, name)
             if description.model is not None:
                 return description.model
@@ -144,7 +144,7 @@ class Models:
         """
         Check an input and its files, and return what to send to the provider.
 
-        For a model of the catalogue, that is the input with its defaults filled in. Any other input is sent as it is.
+        For a model of the catalogue, that is the input with its defaults filled in. Any other input is sent unchanged.
 
         Args:
             provider: whose model.
@@ -178,17 +178,17 @@ class Models:
         key = (provider, name.lower())
         description = self._descriptions.get(key)
         if description is None or description.until <= self._clock():
-            if (asking := self._asking.get(key)) is None:  # concurrent starts of one model share one call
-                asking = self._asking[key] = asyncio.create_task(self._ask(provider, name))
-                asking.add_done_callback(lambda _: self._asking.pop(key, None))
-            description = await asyncio.shield(asking)
+            if (loading := self._loading.get(key)) is None:  # concurrent starts of one model share one call
+                loading = self._loading[key] = asyncio.create_task(self._load(provider, name))
+                loading.add_done_callback(lambda _: self._loading.pop(key, None))
+            description = await asyncio.shield(loading)
             self._descriptions.pop(key, None)
             self._descriptions[key] = description
             if len(self._descriptions) > CACHE_SIZE:
                 del self._descriptions[next(iter(self._descriptions))]
         return description
 
-    async def _ask(self, provider: str, name: str) -> _Description:
+    async def _load(self, provider: str, name: str) -> _Description:
         model: Model | None = None
         failure: UpstreamError | None = None
         try:

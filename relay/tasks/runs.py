@@ -15,7 +15,7 @@ class Runs:
         Args:
             catalogue: checks the input of tasks that a relay before schema 5 stored unchecked.
             spool: holds the files of tasks.
-            public_url: where platforms can reach the relay. Null: runs have no callback address.
+            public_url: where platforms can reach the relay. Null: runs have no callback URL.
         """
         self._catalogue = catalogue
         self._spool = spool

@@ -87,7 +87,7 @@ class Search:
         return (*SEARCH_AFTER_S, CALLBACK_S)
 
     async def _candidates(self, sent_at: float, sent_by: float, give_up_at: float) -> Sequence[UpstreamTask]:
-        """Return the upstream tasks that may be the run. If the provider cannot be asked, retry until `give_up_at`."""
+        """Return the upstream tasks that may be the run. If the provider cannot be called, retry until `give_up_at`."""
         failures = 0
         while True:
             try:

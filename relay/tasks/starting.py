@@ -112,7 +112,7 @@ class Starter:
         offers = [Offer(input=file.input, content_type=file.content_type) for file in request.files]
         provider = self._provider(request, offers)
         checked = await self._models.check(provider, request.model, request.input, offers)
-        self._supervisor.check_open()  # asking the platform for the model's inputs can take seconds
+        self._supervisor.check_open()  # a request to the platform for the model's inputs can take seconds
         self._supervisor.admission(provider).queue.check_room()
         now = self._clock()
         stored = StoredTask(

@@ -66,7 +66,7 @@ class Submission:
         """
         Yield outcomes until the provider has accepted the task or the task has ended.
 
-        Commit each outcome before asking for the next: the next step relies on it being in the log.
+        Commit each outcome before requesting the next: the next step relies on it being in the log.
 
         Args:
             may_be_sent: whether an earlier process may have sent the run. It is then only searched for.
@@ -80,7 +80,7 @@ class Submission:
                 async for outcome in outcomes:
                     yield outcome
                     unclear = outcome.refusal if isinstance(outcome.refusal, UpstreamUnclear) else None
-        # From here on the run is not sent any more. A relay that stops earlier leaves the files to the next process.
+        # From here on the run is no longer sent. A relay that stops earlier leaves the files to the next process.
         await self._context.spool.release(self._context.stored.files)
         if unclear is not None:
             async with aclosing(self.search.outcomes(unclear.detail, self._sent_at)) as outcomes:
@@ -129,8 +129,8 @@ class Submission:
             return Outcome(refusal=error)
         if isinstance(error, UpstreamUnavailable) and self._canceled:
             return Outcome(signal=Withdrawn())
-        said = error.fault
-        fault = Fault(code=said.code, message=said.message) if said else Fault(code=None, message=error.detail)
+        stated = error.fault
+        fault = Fault(code=stated.code, message=stated.message) if stated else Fault(code=None, message=error.detail)
         return Outcome(signal=Refused(fault=fault), refusal=error)
 
     async def _wait_in_queue(self, reason: str) -> AsyncGenerator[Outcome, None]:

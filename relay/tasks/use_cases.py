@@ -129,7 +129,7 @@ class Tasks:
 
         Raises:
             RequestError: there is no such task, it has ended, or its provider cannot stop tasks.
-            UpstreamError: the platform cannot stop it, or could not be asked.
+            UpstreamError: the platform cannot stop it, or could not be called.
         """
         return await self._background.run(self._cancel(task, by))
 
