@@ -1,8 +1,8 @@
 """
 The HTTP client that every provider uses: each call is sent once, has a time limit and returns a bounded response.
 
-It separates the failures that matter for money: a call that was not fully sent (`UpstreamUnavailable`) from one that
-was sent and got no response (`UpstreamUnclear`). It does not interpret responses.
+It distinguishes a call that was not fully sent (`UpstreamUnavailable`), and so is not billed, from one that was sent
+and got no response (`UpstreamUnclear`). It does not interpret responses.
 """
 
 import asyncio

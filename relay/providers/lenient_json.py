@@ -80,13 +80,13 @@ def clean(value: object, depth: int = _MAX_DEPTH) -> object:
 
 
 def mapping(value: object) -> dict[str, object]:
-    """Return an object, also from a string of JSON; empty for any other value."""
+    """Return an object, parsed if it is a string of JSON; empty for any other value."""
     value = _unpacked(value, "{")
     return value if isinstance(value, dict) else {}
 
 
 def entries(value: object) -> list[object]:
-    """Return a list, also from a string of JSON; a single value becomes a list of one."""
+    """Return a list, parsed if it is a string of JSON; a single value becomes a list of one."""
     value = _unpacked(value, "[")
     if isinstance(value, list):
         return value
@@ -101,7 +101,7 @@ def text(value: object) -> str:
 
 
 def number(value: object) -> float | None:
-    """Return a finite number, also from a string; null for any other value."""
+    """Return a finite number, parsed if it is a string; null for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -112,13 +112,13 @@ def number(value: object) -> float | None:
 
 
 def integer(value: object) -> int | None:
-    """Return an integer that JavaScript can represent, also from a string such as `6.0000`; else null."""
+    """Return an integer that JavaScript can represent, parsed if it is a string such as `6.0000`; else null."""
     found = number(value)
     return int(found) if found is not None and found.is_integer() and abs(found) < _EXACT else None
 
 
 def flag(value: object) -> bool | None:
-    """Return a boolean, also from `1`, `"1"` or `"true"`; null for any other value."""
+    """Return a boolean, parsed if it is a number or a string such as `"1"` or `"true"`; null for any other value."""
     if isinstance(value, bool):
         return value
     return {"1": True, "true": True, "0": False, "false": False}.get(text(value).strip().lower())

@@ -1,7 +1,7 @@
 """
 Track a request while it is sent: when it was sent, and whether its last byte was.
 
-The second is what matters for money. A platform that lacks the last byte of a request cannot have acted on it.
+The last byte decides whether the call may be billed: a platform that lacks it cannot have acted on the request.
 """
 
 import time

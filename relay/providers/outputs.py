@@ -166,7 +166,7 @@ def _would_run(value: object) -> bool:
 
 
 def _unpacked(value: object) -> object:
-    """Decode a string of JSON, also if it is escaped twice; return any other value unchanged."""
+    """Decode a string of JSON, even if it is escaped twice; return any other value unchanged."""
     for _ in range(2):
         if not isinstance(value, str) or not value.lstrip().startswith(("[", "{", '"')):
             break

@@ -79,8 +79,8 @@ def parse(state: str) -> State | None:
         if bare in known:
             return meaning
     # kie.ai: `GENERATE_FAILED`, `CREATE_TASK_FAILED`, `SENSITIVE_WORD_ERROR`.
-    ends_badly = bool(words) and words[-1] in ("fail", "failed", "failure", "error", "rejected")
-    return "failed" if ends_badly and words[0] not in ("no", "not", "retry", "retrying") else None
+    is_failure = bool(words) and words[-1] in ("fail", "failed", "failure", "error", "rejected")
+    return "failed" if is_failure and words[0] not in ("no", "not", "retry", "retrying") else None
 
 
 _KNOWN: Final[dict[State, frozenset[str]]] = {

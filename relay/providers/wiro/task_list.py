@@ -64,7 +64,7 @@ class TaskList:
         Return the tasks that were created within a span, and some of their neighbours.
 
         Raises:
-            UpstreamError: a page could not be read, in all of its tries.
+            UpstreamError: a page could not be read in any of its attempts.
         """
         before = self._readings
         self._waiting.append(wanted)
@@ -95,7 +95,7 @@ async def read_span(read: ReadPage, span: Span) -> tuple[Sequence[Task], float]:
     none is missed; one may be returned twice.
 
     Raises:
-        UpstreamError: a page could not be read, in all of its tries.
+        UpstreamError: a page could not be read in any of its attempts.
     """
     page, listed = 0, await _read(read, 0)
     if not _reaches(listed, span.until):
