@@ -14,7 +14,7 @@ from relay.ready import why_not_ready
 
 def check_readiness() -> None:
     """
-    Ask the relay that runs with these settings whether it is ready.
+    Check whether the relay that runs with these settings is ready.
 
     Raises:
         RelayError: it is not ready, or does not answer.

@@ -119,7 +119,7 @@ def sandbox(
 @cli.command()
 def check(
     ready: Annotated[
-        bool, typer.Option("--ready", help="Only ask the relay that runs with these settings whether it is ready.")
+        bool, typer.Option("--ready", help="Only check whether the relay that runs with these settings is ready.")
     ] = False,
 ) -> None:
     """Print the settings without secrets, test the store and the platforms, and print one line per problem."""

@@ -125,7 +125,7 @@ def _same(mine: _Line, line: _Line, *, cut: bool) -> bool:
 
 
 def _single_gap(ours: str, have: str, theirs: str, whole: str) -> list[Gap]:
-    """Find the one place where text is missing, at the start of a line if possible, however messages were split."""
+    """Find the one place where text is missing, at the start of a line if possible. Messages may be split anywhere."""
     missing = len(whole) - len(have)
     latest = _common_prefix(have, whole)
     earliest = len(have) - _common_prefix(have[::-1], whole[::-1])

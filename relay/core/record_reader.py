@@ -33,7 +33,7 @@ class RecordReader:
         """Status and progress of the last record."""
 
     def read(self, record: Record, now: float, source: Source, *, asked_at: float) -> None:
-        """Write what a record says. `asked_at` is when it was requested, `now` when it arrived."""
+        """Write what a record contains. `asked_at` is when it was requested, `now` when it arrived."""
         if record.upstream_id is not None:
             self._writer.submitted(record.upstream_id, now, source)
         if self._has_news(record):

@@ -10,7 +10,7 @@ from typing import Final
 from relay.core.events import State
 
 INCOMPLETE_CHECKS_S: Final = (2.0, 5.0, 10.0, 30.0)
-"""When to reread a record that says the task has finished but lacks outputs, in seconds after it was first read so."""
+"""When to reread a record that says the task has finished but lacks outputs, in seconds after the first reading."""
 
 UNCONFIRMED_CHECK_S: Final = 1.0
 """How often to read the record while a terminal frame or a callback is not confirmed by it."""

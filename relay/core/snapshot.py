@@ -120,7 +120,7 @@ def apply(snapshot: Snapshot, event: Event) -> Snapshot:
     Return the state after `event`.
 
     An event that is not the next one, because it is included already or follows a gap, changes nothing. The caller can
-    tell from `seq`.
+    detect this from `seq`.
     """
     if event.seq != snapshot.seq + 1:
         return snapshot

@@ -1,4 +1,4 @@
-"""Which events a viewer that comes back with a cursor has missed."""
+"""The events that a viewer that reconnects with a cursor has missed."""
 
 from relay.hub.cursor import Cursor
 from relay.hub.recent_entries import RECENT_EVENTS

@@ -161,7 +161,7 @@ class Journal(Protocol):
         """Return the id of the task with this id or this socket token on the platform."""
 
     async def find_claim(self, key: str) -> Claim | None:
-        """Return the claim of an idempotency key, however old it is."""
+        """Return the claim of an idempotency key, regardless of its age."""
 
     async def drop_claim(self, key: str) -> None:
         """Delete the claim of an idempotency key. Idempotent."""

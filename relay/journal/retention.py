@@ -19,7 +19,7 @@ BATCH = 10
 """How many tasks are deleted per commit. Other commits have to wait for it."""
 
 YOUNG_S = 60.0
-"""A task is kept for this time after its end, however full the store is."""
+"""A task is kept for this time after its end, even if the store is full."""
 
 _log = log.get("retention")
 

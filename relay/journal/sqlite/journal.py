@@ -3,7 +3,7 @@ The journal in one SQLite file.
 
 SQLite is never used on the event loop. One thread writes (`writer`), one reads and one reads lists (`reader`), and one
 writes checkpoints (`checkpoints`), so that none of them waits for another. `database` opens the file; the modules
-named after tables know what is in it.
+named after tables read and write them.
 """
 
 import asyncio

@@ -37,7 +37,7 @@ class Reader:
 
     async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """
-        Run a query on what is committed at one moment, however many statements it has.
+        Run a query on one committed state, regardless of the number of its statements.
 
         Raises:
             StoreError: the store failed.

@@ -1,4 +1,4 @@
-"""`GET /v1/models`: the models that can be started, with what a form or a client needs to know of their inputs."""
+"""`GET /v1/models`: the models that can be started, with the description of their inputs for forms and clients."""
 
 import re
 

@@ -124,7 +124,7 @@ class Gate:
         """Look for idle connections if none is known and a scan is due. Return whether any is known."""
         began = self._clock()
         if not self._idle and began >= self._next_scan_at:
-            # False sorts first: connections that never sent a request are closed first, whatever their age.
+            # False sorts first: connections that never sent a request are closed first, regardless of their age.
             newest = (True, began - MIN_IDLE_S)
             found = [(since, each) for each in self._open if (since := each.idle_since) is not None and since <= newest]
             self._idle = {each: since for since, each in sorted(found, key=lambda pair: pair[0])}

@@ -40,7 +40,7 @@ class Context:
     viewers: ConnectionCounts
     """Of viewers, over WebSocket and SSE."""
     refused_log: Bucket
-    """Limits how often the log says that viewers are refused."""
+    """Limits how often a refused viewer is logged."""
     clock: Callable[[], float]
     """Returns unix seconds."""
 

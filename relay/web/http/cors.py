@@ -57,7 +57,7 @@ async def check_origin(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Set the headers that tell browsers what they may do with a response."""
+    """Set the headers that control what browsers may do with a response."""
     headers = response.headers
     headers.update(COMMON_HEADERS)
     if local_path(request).startswith("/static/"):

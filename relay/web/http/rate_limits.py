@@ -1,4 +1,4 @@
-"""Rate limits of API calls. A refusal says when to retry."""
+"""Rate limits of API calls. A rejection states when to retry."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass

@@ -62,7 +62,7 @@ async def subscribe(
             grant = parts.access.check(grant)
         await permit_topic(request, grant, topic)
         await parts.hub.subscribe(viewer, topic, parse_cursor(wanted.cursor), expires_at=grant.expires_at)
-    except StoreDamaged as error:  # logged by the journal; the other subscriptions go on
+    except StoreDamaged as error:  # logged by the journal; the other subscriptions continue
         viewer.send_error(topic, Code.INTERNAL, f"The stored data of task {error.task} cannot be read.")
         return False
     except RequestError as error:
