@@ -92,28 +92,38 @@ def _line_gaps(ours: str, theirs: str, *, cut: bool) -> list[Gap] | None:
     mine = _lines(ours)
     found: list[Gap] = []
     missing: list[str] = []
-    before = 0
+    before = blank = their_blank = 0
     for line in reversed(_lines(theirs)):
         while mine and not mine[-1].bare:
             before += utf16_len(mine.pop().raw)
+            blank += 1
         if mine and line.bare and _same(mine[-1], line, cut=cut and len(mine) == 1):
             if missing:
-                found.append(_gap(missing, before, ours))
+                found.append(_gap(missing, before, ours, line_end_follows=blank > their_blank))
                 missing = []
             before += utf16_len(mine.pop().raw)
+            blank = their_blank = 0
         elif line.bare or missing:
             missing.append(line.raw)
+        else:
+            their_blank += 1
     if any(line.bare for line in mine):
         return None
     if missing and not cut:
-        found.append(_gap(missing, before, ours))
+        found.append(_gap(missing, before, ours, line_end_follows=blank > their_blank))
     return found[::-1]
 
 
-def _gap(missing: list[str], before: int, ours: str) -> Gap:
-    """Join missing lines, given from the last to the first, so that they do not run into their neighbours."""
+def _gap(missing: list[str], before: int, ours: str, *, line_end_follows: bool) -> Gap:
+    """
+    Join missing lines, given from the last to the first, so that they do not run into their neighbours.
+
+    A live message that starts with a line end has brought that of the line before it: `line_end_follows`.
+    """
     text = "".join(reversed(missing))
-    if before and not text.endswith("\n"):
+    if line_end_follows:
+        text = text.removesuffix("\n")
+    elif before and not text.endswith("\n"):
         text += "\n"
     if not before and ours and not ours.endswith(("\n", "\r")) and not text.startswith(("\r", "\n")):
         text = "\n" + text

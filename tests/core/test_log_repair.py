@@ -109,9 +109,9 @@ def test_a_message_is_a_line_with_or_without_its_line_end() -> None:
     assert text == "Loading\ntwo\nlines\nended\n\r 10%|\r 20%|\ndone\ncrlf\r\n"
 
 
-def test_a_missed_last_line_before_a_blank_one_gets_a_line_end() -> None:
-    """Or it would run into the blank line."""
-    assert gaps("a\n\n", "a\nb", cut=False) == [Gap("b\n", 1)]
+def test_a_missed_last_line_takes_the_line_end_of_a_blank_one() -> None:
+    """The record has no blank line there."""
+    assert gaps("a\n\n", "a\nb", cut=False) == [Gap("b", 1)]
 
 
 def test_a_cut_log_that_contradicts_the_record_adds_nothing() -> None:
@@ -141,3 +141,13 @@ def test_a_record_with_different_text_adds_nothing() -> None:
     """Neither a shorter nor a longer one."""
     assert gaps("abc", "xy", cut=False) == []
     assert gaps("abc", "xyzzy", cut=False) == []
+
+
+def test_a_live_message_that_starts_with_a_line_end_ends_the_missed_line() -> None:
+    """The bar before it was missed, and must not be followed by a blank line that the record does not have."""
+    bar = "Loading: 1/2\rLoading: 2/2"
+    assert filled("\nDone.\n", gaps("\nDone.\n", f"{bar}\nDone.\n", cut=False)) == f"{bar}\nDone.\n"
+    started = "Start.\n\nDone.\n"
+    assert filled(started, gaps(started, f"Start.\n{bar}\nDone.\n", cut=False)) == f"Start.\n{bar}\nDone.\n"
+    blank = f"{bar}\n\nDone.\n"
+    assert filled("\nDone.\n", gaps("\nDone.\n", blank, cut=False)) == blank
