@@ -113,7 +113,7 @@ async def test_a_full_spool_rejects_uploads_until_files_are_released(spool: Spoo
     """The limit covers all files together."""
     first, _ = await store(spool, b"x" * 100), await store(spool, b"x" * 100)
 
-    with pytest.raises(RequestError, match="may take 200 bytes") as caught:
+    with pytest.raises(RequestError, match="may use 200 bytes") as caught:
         await store(spool, b"x")
     await spool.release(first)
 

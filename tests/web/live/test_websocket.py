@@ -214,7 +214,7 @@ async def test_a_client_that_does_not_subscribe_is_closed_with_4505(
         await subscribe(busy, made["task"]["id"], token=made["token"])
         assert (await next_message(busy))["type"] == "snapshot"
         code, why = await close_of(idle)
-        assert (code, "subscribed" in why) == (4505, True)
+        assert (code, "no subscription" in why) == (4505, True)
         await subscribe(busy, made["task"]["id"], token=made["token"])
         assert (await next_message(busy))["type"] == "snapshot"
 
@@ -241,7 +241,7 @@ async def test_a_client_whose_subscriptions_all_fail_is_closed_with_4505(
         (running,) = [timer for timer in timers if not timer.cancelled()]
         running._run()
         code, why = await close_of(stranger)
-        assert (code, "subscribed" in why) == (4505, True)
+        assert (code, "no subscription" in why) == (4505, True)
         await subscribe(viewer, made["task"]["id"], token=made["token"])
         assert (await next_message(viewer))["type"] == "snapshot"
 
