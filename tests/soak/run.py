@@ -52,6 +52,8 @@ SIGNS_OF_A_FAULT = ("Traceback", "crashed", '"level":"critical"')
 
 REPORT_EVERY_S = 30.0
 LOOK_EVERY_S = 1.0
+SILENT_S = 60.0
+"""How long a client waits for the next byte. The relay pings every 15 s."""
 REST_WITHIN_S = 90.0
 """Longer than either side keeps an idle connection."""
 
@@ -476,7 +478,9 @@ async def _ready(plan: Plan, folder: Path, report: Callable[[str], None]) -> Asy
                 front.origin,
                 headers={"Authorization": f"Bearer {KEY}"},
                 connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+                # A stream through a hanging proxy stays open if the relay is killed meanwhile. Real clients
+                # notice that the pings are missing.
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=SILENT_S),
             )
         )
         lives = await stack.enter_async_context(asyncio.TaskGroup())
