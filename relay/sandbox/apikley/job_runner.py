@@ -43,7 +43,7 @@ class JobRunner:
         for state, duration_s in _DURATIONS_S:
             _enter(job, state)
             if _HOLD_STAGES[state] in job.faults.hold_at:
-                await _hold(job, state)
+                await job.hold(state)
             for update in range(_PROGRESS_UPDATES):
                 await asyncio.sleep(duration_s / _PROGRESS_UPDATES / self._speed)
                 if state == "generating":
@@ -57,11 +57,3 @@ def _enter(job: Job, state: State) -> None:
     job.state = state
     job.changed_at = time.time()
     job.notify()
-
-
-async def _hold(job: Job, state: State) -> None:
-    job.gate.clear()
-    job.holding_at = state
-    job.notify()
-    await job.gate.wait()
-    job.holding_at = None

@@ -1,12 +1,12 @@
 """The jobs of the simulated Apikley, and the createTask requests that it received, as they really are."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from relay.sandbox.apikley.input import SIZES
 from relay.sandbox.shared import pictures
+from relay.sandbox.shared.gated import Gated
 from relay.sandbox.switches.faults import Faults
 
 State = Literal["waiting", "queuing", "generating", "success", "fail"]
@@ -26,7 +26,7 @@ class CreateRequest:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Job:
+class Job(Gated):
     """A job. Times are Unix seconds. `folder` is the secret part of its files' addresses."""
 
     id: str
@@ -46,20 +46,6 @@ class Job:
     records_read: int = 0
     callbacks_answered: list[int] = field(default_factory=list)
     """The HTTP statuses of the responses to its callbacks."""
-    holding_at: State | None = None
-    """The state in which it waits for its `gate`."""
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def notify(self) -> None:
-        """Wake up everything that waits for a change of this job."""
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def until(self, condition: Callable[["Job"], object]) -> None:
-        """Wait until a condition is true. It is checked after each change, recordInfo call and callback."""
-        while not condition(self):
-            await self._changed.wait()
 
     @property
     def size(self) -> tuple[int, int]:

@@ -60,7 +60,7 @@ class TaskRunner:
             await self._take(task, step)
             if step.type in holds:
                 holds.discard(step.type)
-                await _hold(task, step.type)
+                await task.hold(step.type)
                 due = clock()
 
     async def _take(self, task: Task, step: Step) -> None:
@@ -97,11 +97,3 @@ class TaskRunner:
         if close and close.stage == step.type and not task.early_closed:
             task.early_closed = True
             self._socket.close(task.token, close.code)
-
-
-async def _hold(task: Task, stage: str) -> None:
-    task.gate.clear()
-    task.holding_at = stage
-    task.notify()
-    await task.gate.wait()
-    task.holding_at = None

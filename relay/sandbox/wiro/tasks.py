@@ -3,10 +3,10 @@ The tasks of the simulated Wiro and the Runs that it received, as they really ar
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from relay.sandbox.shared.gated import Gated
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.wiro.detail import detail
 from relay.sandbox.wiro.record import Identity, Record
@@ -17,7 +17,7 @@ Verdict = Literal["success", "failed", "canceled"]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Task:
+class Task(Gated):
     """A task and everything that happened to it."""
 
     identity: Identity
@@ -32,14 +32,10 @@ class Task:
     """For a task of a recording: its state as an entry of a `tasklist`, which replaces `record`."""
     passed: list[tuple[str, float]] = field(default_factory=list)
     """The stages that it passed, with their Unix times."""
-    holding_at: str | None = None
-    """The stage after which it waits for its `gate`."""
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
     early_closed: bool = False
     details_read: int = 0
     details_since_end: int = 0
     stops_asked: int = 0
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def id(self) -> str:
@@ -70,16 +66,6 @@ class Task:
             return "canceled"
         exit_code = self.record.exit_code if self.entry is None else self.entry.get("pexit")
         return "success" if str(exit_code) == "0" else "failed"
-
-    def notify(self) -> None:
-        """Wake up everything that waits for a change of this task."""
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def until(self, condition: Callable[["Task"], object]) -> None:
-        """Wait until a condition is true. It is checked after each step, subscription and Task/Detail call."""
-        while not condition(self):
-            await self._changed.wait()
 
     def list_entry(self) -> dict[str, object]:
         """Return the task as an entry of a `tasklist`. While Task/Detail lags, this is the state before the end."""
