@@ -1,7 +1,6 @@
 """Read the settings from the environment and a `.env` file, and report every problem at once."""
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,11 +8,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from relay.config.settings import Config
+from relay.core.utf16 import LONE_SURROGATE
 from relay.environment import variables
 from relay.errors import ConfigError
-
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-"""Python decodes an environment byte that is not valid UTF-8 to one of these."""
 
 
 def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Config:
@@ -31,7 +28,8 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     known = {str(field.alias) for field in Config.model_fields.values()}
     given = variables(os.environ if environ is None else environ, dotenv or Path(".env"), known)
     unknown = sorted(name for name in given if name.startswith("RELAY_") and name not in known)
-    undecodable = sorted(name for name, value in given.items() if name in known and _LONE_SURROGATE.search(value))
+    # Python decodes an environment byte that is not valid UTF-8 to a lone surrogate.
+    undecodable = sorted(name for name, value in given.items() if name in known and LONE_SURROGATE.search(value))
     problems = [f"{name}: unknown setting; docs/configuration.md lists all settings" for name in unknown]
     problems += [f"{name}: contains bytes that are not valid UTF-8" for name in undecodable]
     try:

@@ -1,8 +1,14 @@
 """Lengths and offsets in UTF-16 code units, the unit of JavaScript's `length` and of every offset on the wire."""
 
 import codecs
+import re
+from typing import Final
 
 codecs.lookup("utf-16-le")  # load it now: a process without free file descriptors cannot load a codec
+
+
+LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair, which is not text: it cannot be encoded as UTF-8."""
 
 
 def utf16_len(text: str) -> int:

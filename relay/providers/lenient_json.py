@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 
 import orjson
 
+from relay.core.utf16 import LONE_SURROGATE
+
 _MAX_DEPTH = 64
 """The maximum nesting. orjson writes at most 254 levels, and JSON that cannot be written must not be accepted."""
 
@@ -25,7 +27,6 @@ MESSAGE_CHARS = 300
 _BARE_ADDRESS = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,10}\.[a-z]{2,24}(?::\d{1,5})?/\S+", re.IGNORECASE)
 _NOT_IN_ADDRESS = re.compile(r"[\x00-\x1f\x7f]")
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -69,11 +70,11 @@ def clean(value: object, depth: int = _MAX_DEPTH) -> object:
     if depth == 0:
         raise ValueError("nested too deeply")
     if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value)
+        return LONE_SURROGATE.sub("\ufffd", value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {_LONE_SURROGATE.sub("\ufffd", str(key)): clean(item, depth - 1) for key, item in value.items()}
+        return {LONE_SURROGATE.sub("\ufffd", str(key)): clean(item, depth - 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [clean(item, depth - 1) for item in value]
     return value

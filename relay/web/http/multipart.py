@@ -14,6 +14,7 @@ from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.multipart import BadContentDispositionHeader, BadContentDispositionParam
 
+from relay.core.utf16 import LONE_SURROGATE
 from relay.errors import Code, RequestError
 from relay.web.http.context import context
 from relay.web.http.min_rate import MinRate
@@ -32,8 +33,6 @@ CHUNK_BYTES = 64 * 1024
 _FILENAME_CHARS = 200
 _NAME_CHARS = 200
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-"""How aiohttp decodes a byte that is not UTF-8. It cannot be encoded again."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PLAIN = ("", "7bit", "8bit", "binary")
 
@@ -105,7 +104,8 @@ async def parts(request: web.Request) -> AsyncIterator[Part]:
             )
         with _malformed():
             part = Part(found, rate)
-        if not 0 < len(part.name) <= _NAME_CHARS or _LONE_SURROGATE.search(part.name):
+        # aiohttp decodes a byte that is not UTF-8 to a lone surrogate.
+        if not 0 < len(part.name) <= _NAME_CHARS or LONE_SURROGATE.search(part.name):
             detail = f"Each part must have a name of 1 to {_NAME_CHARS} UTF-8 characters."
             raise RequestError(Code.INVALID_REQUEST, detail)
         if found.headers.get(hdrs.CONTENT_TRANSFER_ENCODING, "").lower() not in _PLAIN:
@@ -125,5 +125,5 @@ def _malformed() -> Iterator[None]:
 
 def _filename(given: str) -> str:
     """Return the last part of a path, without control characters and of limited length."""
-    name = _LONE_SURROGATE.sub("\ufffd", _CONTROL.sub("", re.split(r"[\\/]", given)[-1])).strip()
+    name = LONE_SURROGATE.sub("\ufffd", _CONTROL.sub("", re.split(r"[\\/]", given)[-1])).strip()
     return name[-_FILENAME_CHARS:] or "file"
