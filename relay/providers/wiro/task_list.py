@@ -8,11 +8,12 @@ a number of calls that grows with the logarithm of the list's length.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 from math import inf
 
-from relay.errors import UpstreamError, UpstreamRejected
+from relay.errors import UpstreamUnavailable, UpstreamUnclear
 from relay.providers.lenient_json import moment
 
 Task = dict[str, object]
@@ -75,6 +76,8 @@ class TaskList:
                 return await self._read_for(wanted)
         finally:
             self._waiting.remove(wanted)
+            if not self._waiting:
+                self._tasks = ()  # nothing can use them any more
 
     async def _read_for(self, wanted: Span) -> Sequence[Task]:
         together = reduce(Span.__or__, self._waiting, wanted)
@@ -126,12 +129,8 @@ async def _first_page(read: ReadPage, until: float) -> int:
 
 async def _read(read: ReadPage, page: int) -> Sequence[Task]:
     for _ in range(TRIES - 1):
-        try:
+        with suppress(UpstreamUnavailable, UpstreamUnclear):
             return await read(page)
-        except UpstreamRejected:
-            raise
-        except UpstreamError:
-            continue
     return await read(page)
 
 
