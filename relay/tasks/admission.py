@@ -23,6 +23,8 @@ class Queue:
         self._limit = limit
         self._woken: dict[str, asyncio.Event] = {}
         """By task, in the order of the queue."""
+        self.closed = False
+        """Whether tasks stay in the queue even if the provider has capacity: the relay is shutting down."""
 
     def __repr__(self) -> str:
         return f"<Queue {len(self._woken)} of {self._limit}>"
@@ -110,7 +112,11 @@ class Admission:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Mark a run as being sent. Until its answer is committed, a search could mistake its upstream task."""
+        """
+        Mark a run as being sent, from before the intent is committed until the answer is.
+
+        Meanwhile a search could mistake its upstream task, and a relay that stops would not know its outcome.
+        """
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sending.add(sent)
         try:

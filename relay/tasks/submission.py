@@ -94,6 +94,8 @@ class Submission:
         reason = "Queued behind other tasks." if self._was_queued or len(queue) else None
         ended = False
         try:
+            if reason is not None:
+                yield self._queued(reason)
             while not ended:
                 if reason is not None:
                     async for outcome in self._wait_in_queue(reason):
@@ -101,24 +103,26 @@ class Submission:
                         ended = isinstance(outcome.signal, Withdrawn | Refused)
                     if ended:
                         break
-                    self._sent_at = self._clock()
-                try:
-                    with self._admission.sending():
+                with self._admission.sending():
+                    if reason is not None:
+                        self._sent_at = self._clock()
+                        yield Outcome(signal=Released())
+                    try:
                         self._attempt = Attempt(canceled=self._canceled)
-                        upstream = await self._provider.run(self._context.run, self._attempt)
-                        yield Outcome.accepted(upstream)
-                    ended = True
-                except asyncio.CancelledError:
-                    if not self._attempt.complete:
-                        # The relay is stopping. The next process finds the task queued and sends its run then.
-                        yield Outcome(signal=Held(reason="The relay stopped before the run was sent.", position=1))
-                    raise
-                except UpstreamFull as error:
-                    reason = error.detail
-                    self._refusals += 1
-                except UpstreamError as error:
-                    yield self._failed(error)
-                    ended = True
+                        yield Outcome.accepted(await self._provider.run(self._context.run, self._attempt))
+                        ended = True
+                    except asyncio.CancelledError:
+                        if not self._attempt.complete:
+                            # The relay is stopping. The next process finds the task queued and sends its run then.
+                            yield Outcome(signal=Held(reason="The relay stopped before the run was sent.", position=1))
+                        raise
+                    except UpstreamFull as error:
+                        reason = error.detail
+                        self._refusals += 1
+                        yield self._queued(reason)
+                    except UpstreamError as error:
+                        yield self._failed(error)
+                        ended = True
         finally:
             queue.leave(self._task)
 
@@ -133,19 +137,21 @@ class Submission:
         fault = Fault(code=stated.code, message=stated.message) if stated else Fault(code=None, message=error.detail)
         return Outcome(signal=Refused(fault=fault), refusal=error)
 
+    def _queued(self, reason: str) -> Outcome:
+        """Join the queue, or keep the position in it, and return the outcome. `reason`: why, for display."""
+        self._admission.queue.join(self._task)
+        return Outcome(signal=Held(reason=reason, position=self._admission.queue.position(self._task)))
+
     async def _wait_in_queue(self, reason: str) -> AsyncGenerator[Outcome, None]:
         """
-        Yield the task's positions in the queue. The last outcome means that it is sent now, or that it has ended.
+        Yield the positions of a queued task until it may be sent now, or until it has ended.
 
         Args:
             reason: why the task is queued, for display.
         """
         queue = self._admission.queue
-        queue.join(self._task)
         pause = self._refusals > 0  # the provider had no capacity just now
         while True:
-            position = queue.position(self._task)
-            yield Outcome(signal=Held(reason=reason, position=position))
             if self._canceled:
                 yield Outcome(signal=Withdrawn())
                 return
@@ -155,11 +161,12 @@ class Submission:
                 timeout = Fault(code=None, message=f"The platform had no capacity for the task within {limit_s:.0f} s.")
                 yield Outcome(signal=Refused(fault=timeout))
                 return
-            if position == 1 and not pause:
-                yield Outcome(signal=Released())
+            first = queue.position(self._task) == 1 and not queue.closed
+            if first and not pause:
                 return
-            await queue.wait(self._task, min(left_s, self._retry_pause_s()) if position == 1 else left_s)
+            await queue.wait(self._task, min(left_s, self._retry_pause_s()) if first else left_s)
             pause = False
+            yield self._queued(reason)
 
     def _retry_pause_s(self) -> float:
         file_bytes = sum(file.size_bytes for file in self._context.run.files)

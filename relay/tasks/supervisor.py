@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 from relay import log
 from relay.backoff import full_jitter
@@ -149,9 +149,14 @@ class Supervisor:
                 self._log.warning("task.skipped", task=stored.id, reason=f"no credentials for {stored.provider}")
 
     async def drain(self, within_s: float) -> None:
-        """Accept no new tasks, and wait up to `within_s` seconds for the answers to those that are being submitted."""
+        """Accept and send no new tasks, and wait up to `within_s` seconds for the answers to those being submitted."""
         self.draining = True
-        waiting = [follower.submitted for follower in self._followers.values() if not follower.submitted.done()]
+        waiting: set[asyncio.Future[Any]] = {
+            follower.submitted for follower in self._followers.values() if not follower.submitted.done()
+        }
+        for admission in self._admissions.values():
+            admission.queue.closed = True
+            waiting |= admission.being_sent()
         if waiting:
             await asyncio.wait(waiting, timeout=within_s)
 

@@ -104,7 +104,7 @@ async def test_a_new_task_queues_behind_others_without_being_sent() -> None:
     assert (first.signal, one.provider.sent) == (Held(reason="Queued behind other tasks.", position=2), [])
     queue.leave("earlier")
 
-    assert kinds([outcome async for outcome in outcomes]) == [Held, Released, Accepted]
+    assert kinds([outcome async for outcome in outcomes]) == [Released, Accepted]
 
 
 async def test_a_queued_task_that_is_canceled_is_withdrawn() -> None:
@@ -144,7 +144,7 @@ async def test_a_task_that_was_queued_before_a_restart_has_time_left() -> None:
     one.clock.now += QUEUE_GRACE_S - 1
     one.context.admission.queue.leave("earlier")
 
-    assert kinds([outcome async for outcome in outcomes]) == [Held, Released, Accepted]
+    assert kinds([outcome async for outcome in outcomes]) == [Released, Accepted]
 
 
 async def test_an_unclear_outcome_answers_the_client_and_starts_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,6 +181,39 @@ async def test_a_cancel_while_the_run_is_sent_withdraws_it_if_it_did_not_arrive(
     one.provider.answers = [UpstreamUnavailable("It was interrupted before all of it was sent.")]
 
     assert kinds(await outcomes_of(one, submission)) == [Withdrawn]
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_a_run_counts_as_being_sent_until_its_answer_is_committed() -> None:
+    """Also one that is sent from the queue, and one that goes back to it: a drain waits for them."""
+    one = await bench()
+    one.provider.answers = [FULL, FULL, UPSTREAM]
+    sending = [
+        (type(outcome.signal), len(one.context.admission.being_sent()))
+        async for outcome in Submission(one.context, one.snapshot).outcomes(may_be_sent=False)
+    ]
+
+    assert sending == [(Held, 1), (Held, 0), (Released, 1), (Held, 1), (Held, 0), (Released, 1), (Accepted, 1)]
+
+
+async def test_a_closed_queue_keeps_its_tasks() -> None:
+    """A relay that shuts down would not learn whether their runs were started."""
+    one = await bench()
+    queue = one.context.admission.queue
+    queue.join("earlier")
+    outcomes = Submission(one.context, one.snapshot).outcomes(may_be_sent=False)
+    await anext(outcomes)
+    queue.closed = True
+    queue.leave("earlier")
+    assert (await anext(outcomes)).signal == Held(reason="Queued behind other tasks.", position=1)
+    waiting = asyncio.ensure_future(anext(outcomes))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert one.provider.sent == []
 
 
 async def test_a_run_that_was_not_sent_when_the_relay_stopped_stays_queued() -> None:

@@ -210,6 +210,19 @@ async def test_a_draining_supervisor_waits_for_submissions_and_takes_no_new_task
         assert repr(supervisor) == "<Supervisor 1>"
 
 
+async def test_a_draining_supervisor_waits_for_runs_that_are_sent_from_the_queue() -> None:
+    """Their clients were answered long ago, but the run is billable and its outcome would be unknown."""
+    one = await bench()
+    async with supervisor_of(one) as supervisor:
+        admission = supervisor.admission("fake")
+        with admission.sending():
+            draining = asyncio.create_task(supervisor.drain(WAIT_S))
+            await asyncio.sleep(0)
+            assert admission.queue.closed
+            assert not draining.done()
+        await draining
+
+
 async def test_a_task_dated_in_the_future_does_not_use_the_shared_clock_offset() -> None:
     """Its timeline goes on from its last event, not from the machine's clock."""
     one = await bench()
