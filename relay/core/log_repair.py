@@ -123,8 +123,6 @@ def _gap(missing: list[str], before: int, ours: str, *, line_end_follows: bool) 
     text = "".join(reversed(missing))
     if line_end_follows:
         text = text.removesuffix("\n")
-    elif before and not text.endswith("\n"):
-        text += "\n"
     if not before and ours and not ours.endswith(("\n", "\r")) and not text.startswith(("\r", "\n")):
         text = "\n" + text
     return Gap(text, before)
