@@ -34,7 +34,7 @@ def unwrap(kind: str, text: str, *, growing: bool = False) -> tuple[tuple[str, s
     Split a text by its wrappers into pairs of kind and text, at least one. A text without wrappers is unchanged.
 
     Args:
-        kind: the kind of text outside any wrapper.
+        kind: the kind of text outside any wrapper, `thinking` or `answer`.
         text: the complete text, or the part received so far.
         growing: whether more text may follow.
     """
@@ -65,8 +65,6 @@ def _closing(kind: str, text: str, at: int) -> re.Match[str] | None:
 
 def _without_end(kind: str, text: str, *, growing: bool) -> str:
     """Remove a closing tag whose opening tag the platform has already removed."""
-    if kind not in _CLOSING:
-        return text
     end = len(text)
     while closing := _CLOSING[kind].search(text, max(0, end - 2 * _LONGEST_CUT), end):
         if text[closing.end() : end].strip():
