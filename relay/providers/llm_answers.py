@@ -9,7 +9,7 @@ is added if the content has an answer only under a name that pages do not displa
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from relay.providers.lenient_json import dump, entries, mapping, text
+from relay.providers.lenient_json import entries, mapping, text
 from relay.providers.wrappers import unwrap
 
 _LISTS: Final = ("thinking", "answer")
@@ -35,14 +35,6 @@ def normalize(content: Mapping[str, object]) -> dict[str, object]:
     if message and not any(_shown(found.get(name)) for name in ("segments", "raw", *_LISTS)):
         found |= _lists(unwrap("answer", message))
     return found
-
-
-def call_text(segment: Mapping[str, object]) -> str:
-    """Format a tool call as `name(arguments)`."""
-    name = text(segment.get("name"))
-    given = segment.get("arguments") if "arguments" in segment else segment.get("input")
-    arguments = text(given) if not isinstance(given, dict | list) else dump(given).decode()
-    return f"{name}({arguments})" if name else arguments
 
 
 def texts_of(value: object) -> list[object]:

@@ -13,7 +13,7 @@ from relay.core.events import Progress, Stream
 from relay.core.progress import LABEL_CHARS, parse_duration_s, parse_progress_bar, reported_eta
 from relay.core.signals import LogSeen, Part, ProgressSeen, Signal, TextSeen
 from relay.providers.lenient_json import dump, entries, integer, mapping, number, text
-from relay.providers.llm_answers import call_text, texts_of
+from relay.providers.llm_answers import texts_of
 from relay.providers.wrappers import unwrap
 
 _PROGRESS: Final = frozenset(
@@ -116,7 +116,15 @@ def _segments(fields: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
         elif written:
             yield Part(kind=kind, text=_line(written))
         else:
-            yield Part(kind=kind, text=call_text(segment))
+            yield Part(kind=kind, text=_call_text(segment))
+
+
+def _call_text(segment: Mapping[str, object]) -> str:
+    """Format a tool call as `name(arguments)`."""
+    name = text(segment.get("name"))
+    given = segment.get("arguments") if "arguments" in segment else segment.get("input")
+    arguments = text(given) if not isinstance(given, dict | list) else dump(given).decode()
+    return f"{name}({arguments})" if name else arguments
 
 
 def _pairs(fields: Mapping[str, object], *, growing: bool) -> Iterator[Part]:
