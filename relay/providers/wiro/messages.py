@@ -123,7 +123,7 @@ def _call_text(segment: Mapping[str, object]) -> str:
     """Format a tool call as `name(arguments)`."""
     name = text(segment.get("name"))
     given = segment.get("arguments") if "arguments" in segment else segment.get("input")
-    arguments = text(given) if not isinstance(given, dict | list) else dump(given).decode()
+    arguments = _json(given) if isinstance(given, dict | list) else text(given)
     return f"{name}({arguments})" if name else arguments
 
 

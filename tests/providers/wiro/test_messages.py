@@ -102,6 +102,18 @@ def test_a_model_that_only_reports_that_it_thinks_writes_no_log(thinking: object
     )
 
 
+def test_a_value_that_is_nested_too_deeply_is_left_out() -> None:
+    """The relay cannot write it as JSON. The rest of the message is kept."""
+    deep: object = "x"
+    for _ in range(300):
+        deep = [deep]
+
+    assert said({"novel": deep}) == ()
+    assert lines({"message": "Uploading", "file": deep}) == ["Uploading"]
+    call = {"type": "function_call", "name": "look", "arguments": deep}
+    assert parts({"segments": [call, {"text": "Hi"}]}) == [("function_call", "look()"), ("answer", "Hi")]
+
+
 class TestWrappers:
     """Tests for wrapper tags in growing answers."""
 
