@@ -144,11 +144,10 @@ def moment(value: object) -> float | None:
 
 
 def content(value: object) -> dict[str, object] | None:
-    """Return an object that the journal can store; null if it is not an object, is empty or cannot be encoded."""
+    """Return an object that the journal can store; null if it is not an object, is empty or is nested too deeply."""
     try:
         found = clean(mapping(value))
-        orjson.dumps(found)
-    except (ValueError, TypeError):  # nested too deeply, or a number beyond 64 bits
+    except ValueError:
         return None
     return found if isinstance(found, dict) and found else None
 

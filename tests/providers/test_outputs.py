@@ -45,6 +45,7 @@ def one(value: object) -> Output:
         ({"url": f"{CDN}/model.glb"}, "model/gltf-binary"),
         ({"url": f"{CDN}/a.svg.gz"}, "application/gzip"),
         ({"url": f"{CDN}/a.unknown"}, "application/octet-stream"),
+        ({"url": "https://[broken/a.png"}, "application/octet-stream"),
     ],
 )
 def test_a_type_follows_from_the_name_and_else_from_the_address(entry: dict[str, str], kind: str) -> None:
@@ -179,6 +180,7 @@ def test_what_says_nothing_is_nothing(value: object) -> None:
     [
         ("Hello", {"raw": "Hello"}),
         ("Data: five rows", {"raw": "Data: five rows"}),
+        ('"Hello"', {"raw": '"Hello"'}),
         ({"content": "Hello"}, {"raw": "Hello"}),
         ({"content": ["a", "b"]}, {"answer": ["a", "b"]}),
         ({"content": [{"type": "answer", "text": "a"}]}, {"segments": [{"type": "answer", "text": "a"}]}),
@@ -194,6 +196,27 @@ def test_what_says_nothing_is_nothing(value: object) -> None:
 def test_what_can_be_read_is_a_result_without_a_file(entry: object, content: dict[str, Any]) -> None:
     """Undocumented shapes are shown too; the access key of a file never is."""
     assert read([entry]) == (Output(content_type="raw", content=content),)
+
+
+@pytest.mark.parametrize("label", ["cat", r"\ud83d"])
+def test_an_integer_beyond_64_bits_becomes_a_float(label: str) -> None:
+    """The journal cannot store it as an integer. Half an emoji is read by another decoder, which does the same."""
+    content = one(f'{{"label":"{label}","count":{2**64}}}').content
+
+    assert content is not None
+    assert orjson.loads(orjson.dumps(content))["count"] == 2.0**64
+
+
+def test_a_result_that_is_nested_too_deeply_is_left_out() -> None:
+    """A file may be in up to 32 lists; a file is kept without content that the journal cannot store."""
+
+    def nested(value: object, levels: int) -> object:
+        return value if levels == 0 else [nested(value, levels - 1)]
+
+    assert read(nested(PNG, 31)) == (PICTURE,)
+    assert read(nested(PNG, 32)) == ()
+    assert read([{"content": {"seed": nested(7, 100)}}]) == ()
+    assert read([{**PNG, "content": {"seed": nested(7, 100)}}]) == (PICTURE,)
 
 
 def test_an_answer_may_come_with_files() -> None:
@@ -256,8 +279,9 @@ class TestAnswers:
         assert one([{"contenttype": "raw", "content": content}]).content == expected
 
 
+INTEGERS = st.integers(-(2**63), 2**64 - 1)  # beyond these, the decoder returns floats
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just(f"{CDN}/a.png"),
+    st.none() | st.booleans() | INTEGERS | st.floats() | st.text(max_size=20) | st.just(f"{CDN}/a.png"),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
