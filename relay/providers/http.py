@@ -131,21 +131,21 @@ class HttpClient:
                 ) as received,
             ):
                 response = await self._read(received, send_time)
+                if outgoing is not None and not outgoing.attempt.complete:
+                    self._check_partial(response)
+                return response
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             failure = self._failure(error, outgoing)
             # Most errors may quote the response or the proxy's password, so they are not chained.
             raise failure from (error if isinstance(error, _NOT_CONNECTED) else None)
-        if (
-            outgoing is not None
-            and not outgoing.attempt.complete
-            and (response.status >= 500 or response.status == 408)
-        ):
-            # A proxy in front of the platform answered. The platform lacks the last byte, so it cannot have acted.
+
+    def _check_partial(self, response: Response) -> None:
+        """Raise if a proxy returned an error before all was sent: the platform lacks the last byte and cannot act."""
+        if response.status >= 500 or response.status == 408:
             raise UpstreamUnavailable(
                 f"{self._name} answered HTTP {response.status} before all was sent.",
                 retry_after_s=response.retry_after_s,
             )
-        return response
 
     def _failure(
         self, error: aiohttp.ClientError | OSError, outgoing: OutgoingBody | None

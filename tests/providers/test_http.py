@@ -66,16 +66,32 @@ async def test_a_body_that_is_not_read_is_unavailable() -> None:
 @pytest.mark.parametrize("status", [408, 502, 503])
 async def test_an_error_status_before_the_end_of_the_body_is_unavailable(status: int) -> None:
     """A proxy answered, and the platform behind it has not received the last byte."""
+    over = asyncio.Event()
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
-        await writer.drain()
-        await reader.readexactly(2**16)
+        writer.write(b"HTTP/1.1 %d X\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n" % status)
+        await over.wait()
 
     async with platform(refuse) as http:
-        with pytest.raises(UpstreamUnavailable, match=f"answered HTTP {status} before all was sent|before all was"):
+        with pytest.raises(UpstreamUnavailable, match=f"answered HTTP {status} before all was sent") as caught:
             await http.send("/Run", JsonBody(b"x" * 2**25))
+        over.set()
+    assert caught.value.retry_after_s == 7.0
+
+
+async def test_a_refusal_before_the_end_of_the_body_is_an_answer() -> None:
+    """The platform has refused the headers and does not need the rest."""
+    over = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n")
+        await over.wait()
+
+    async with platform(refuse) as http:
+        assert (await http.send("/Run", JsonBody(b"x" * 2**25))).status == 413
+        over.set()
 
 
 async def test_a_cancelled_caller_learns_whether_the_request_was_complete() -> None:
