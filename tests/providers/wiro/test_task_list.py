@@ -147,16 +147,23 @@ async def test_a_search_never_gets_a_reading_that_began_before_it() -> None:
 
 
 async def test_a_span_that_a_shared_reading_does_not_reach_is_read_alone() -> None:
-    """The union of all spans may be longer than one reading may be."""
+    """The union of all spans may be longer than one reading may be. The search that it does reach shares it."""
     account = Account(100_000)
     task_list = TaskList(account.page)
+    calls: list[int] = []
 
-    old, new = await asyncio.gather(
-        task_list.tasks(Span(T0 + 500, T0 + 510)), task_list.tasks(Span(T0 + 99_900, T0 + 99_910))
-    )
+    async def search(number: int) -> set[object]:
+        found = {task["id"] for task in await task_list.tasks(Span(T0 + number - 5, T0 + number + 5))}
+        calls.append(account.calls)
+        return found
 
-    assert "505" in {task["id"] for task in old}
-    assert "99905" in {task["id"] for task in new}
+    # The first search is alone; the other two wait for it, and then one reads for both.
+    _, old, new = await asyncio.gather(search(50_000), search(500), search(99_900))
+
+    assert "500" in old
+    assert "99900" in new
+    assert calls[1] > calls[0] + SPAN_PAGES
+    assert calls[2] == calls[1]
 
 
 async def test_a_failed_reading_is_not_shared() -> None:
