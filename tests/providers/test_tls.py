@@ -13,6 +13,7 @@ from aiohttp import connector
 from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamUnavailable
 from relay.providers.http import HttpClient
+from relay.providers.tls import tls_failure
 from relay.providers.wiro import socket
 
 OPENSSL_CA = """
@@ -33,7 +34,7 @@ distinguished_name = name
 """
 
 
-def make_certificate(folder: Path, *, name: str, start: str, end: str) -> tuple[Path, Path]:
+def make_certificate(folder: Path, *, name: str, start: str, end: str, usage: str = "serverAuth") -> tuple[Path, Path]:
     """Create an authority and a certificate for `name`; return the certificate with its key, and the authority."""
     folder.mkdir()
     (folder / "ca.cnf").write_text(OPENSSL_CA)
@@ -46,7 +47,8 @@ def make_certificate(folder: Path, *, name: str, start: str, end: str) -> tuple[
     new = ("req", "-newkey", "rsa:2048", "-nodes", "-config", "ca.cnf")
     openssl(*new, "-x509", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem", "-days", "3650",
             "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")  # fmt: skip
-    openssl(*new, "-subj", f"/CN={name}", "-keyout", "key.pem", "-out", "csr.pem", "-addext", f"subjectAltName={name}")
+    openssl(*new, "-subj", f"/CN={name}", "-keyout", "key.pem", "-out", "csr.pem",
+            "-addext", f"subjectAltName={name}", "-addext", f"extendedKeyUsage={usage}")  # fmt: skip
     openssl("ca", "-batch", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-in", "csr.pem",
             "-out", "cert.pem", "-startdate", start, "-enddate", end)  # fmt: skip
     chain = folder / "chain.pem"
@@ -82,9 +84,10 @@ FOREVER = {"start": "20200101000000Z", "end": "20991231235959Z"}
         ({"name": "IP:127.0.0.1", "start": "20980101000000Z", "end": "20991231235959Z"}, True, "is not valid yet"),
         ({"name": "IP:127.0.0.1", **FOREVER}, False, "is from an unknown authority"),
         ({"name": "DNS:other.example", **FOREVER}, True, "is for another host name"),
+        ({"name": "IP:127.0.0.1", **FOREVER, "usage": "clientAuth"}, True, "certificate purpose"),
         (None, True, "TLS failed: wrong version number"),
     ],
-    ids=["expired", "early", "unknown", "name", "no TLS"],
+    ids=["expired", "early", "unknown", "name", "purpose", "no TLS"],
 )
 async def test_why_tls_failed_is_said(
     tmp_path: Path,
@@ -113,3 +116,26 @@ async def test_why_tls_failed_is_said(
             async with socket.follow(f"wss://{address}", UpstreamTask(upstream_id="1", socket_token="x")):
                 pass
         assert said in caught.value.detail
+
+
+async def test_a_connection_that_closes_during_the_handshake_is_unavailable() -> None:
+    """It fails without a reason, but certainly before the request was sent."""
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        record = await reader.readexactly(5)
+        await reader.readexactly(int.from_bytes(record[3:]))  # unread data would reset the connection
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    async with server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        http = HttpClient(name="Wiro", setting="WIRO_API_URL", api_url=url, timeout_s=10, headers=dict[str, str])
+        with pytest.raises(UpstreamUnavailable, match="could not be reached: the connection failed"):
+            await http.call("GET", "/")
+        await http.close()
+
+
+def test_a_tls_failure_may_have_no_reason() -> None:
+    """OpenSSL may have reasons that Python does not know. Other errors are not TLS failures."""
+    assert tls_failure(ssl.SSLError(1, "unknown error (_ssl.c:1006)")) == "TLS failed"
+    assert tls_failure(ConnectionResetError()) is None

@@ -9,7 +9,9 @@ from http import HTTPStatus
 import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
 
 from relay.core.events import Stage
 from relay.core.signals import LogSeen, Signal, StageSeen
@@ -184,6 +186,26 @@ async def test_a_socket_that_cannot_be_opened_is_unavailable(unused_tcp_port: in
             with pytest.raises(UpstreamUnavailable, match="could not be opened") as caught:
                 await heard(address)
             assert TOKEN not in str(caught.value)
+
+
+async def test_a_socket_that_closes_before_the_subscription_is_unavailable() -> None:
+    """The close arrives together with the response to the handshake, as from a server that is shutting down."""
+
+    async def close_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server = ServerProtocol()
+        server.receive_data(await reader.readuntil(b"\r\n\r\n"))
+        (request,) = server.events_received()
+        assert isinstance(request, Request)
+        server.send_response(server.accept(request))
+        server.send_close(CloseCode.GOING_AWAY)
+        writer.write(b"".join(server.data_to_send()))
+        await reader.read(1)  # the client's close
+        writer.close()
+
+    server = await asyncio.start_server(close_at_once, "127.0.0.1", 0)
+    async with server:
+        with pytest.raises(UpstreamUnavailable, match="closed before the subscription was sent"):
+            await heard(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
 
 async def test_a_task_without_a_token_is_not_followed() -> None:
