@@ -1,9 +1,11 @@
 """Tests of Apikley's provider over a real socket."""
 
+import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from relay.core.upstream import UpstreamTask
+from relay.core.upstream import Run, UpstreamTask
+from relay.errors import Code, UpstreamRejected
 from relay.providers.apikley.provider import ApikleyProvider
 
 
@@ -34,3 +36,17 @@ async def test_an_unknown_state_is_logged_once_per_task(unused_tcp_port: int) ->
         unknown | {"state": "beaming", "upstream_id": "job_1"},
         unknown | {"state": "teleporting", "upstream_id": "job_2"},
     ]
+
+
+async def test_an_input_that_is_nested_too_deeply_is_rejected() -> None:
+    """It cannot be written as JSON. The caller can correct it, and nothing is sent."""
+    deep: object = "x"
+    for _ in range(2000):
+        deep = [deep]
+    provider = ApikleyProvider(api_key="k", api_url="http://127.0.0.1:1")
+
+    with pytest.raises(UpstreamRejected) as caught:
+        await provider.run(Run(model="bytedance/seedream-v4-text-to-image", input={"prompt": deep}))
+
+    assert caught.value.code is Code.INVALID_INPUT
+    assert [field.field for field in caught.value.fields] == ["input"]

@@ -314,6 +314,12 @@ def test_an_inconclusive_response_is_unclear(status: int, body: object, says: st
         parse_create(answer(body, status))
 
 
+def test_a_refused_read_does_not_mean_that_there_is_no_record() -> None:
+    """With an invalid key, for example, the job may still run."""
+    with pytest.raises(UpstreamRejected, match="check APIKLEY_API_KEY"):
+        parse_record(answer({"code": 401, "msg": "Unauthorized", "data": None}))
+
+
 def test_html_from_a_proxy_is_described_and_not_quoted() -> None:
     """HTML is unclear with 5xx and a refusal with 4xx; a record without a state is unclear."""
     with pytest.raises(UpstreamUnclear, match="text/html instead of JSON"):

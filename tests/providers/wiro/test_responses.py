@@ -333,6 +333,12 @@ def test_a_record_is_found_in_every_envelope(body: object) -> None:
     assert parse_record(answer(body)) == detail_of()
 
 
+def test_a_refused_read_does_not_mean_that_there_is_no_record() -> None:
+    """With an invalid key, for example, the task may still run."""
+    with pytest.raises(UpstreamRejected, match="check WIRO_API_KEY"):
+        parse_record(answer({"result": False, "errors": ["Project authorization is not founded."]}, 401))
+
+
 def test_a_record_without_a_list_is_unclear() -> None:
     """A response without a task is not mistaken for "no task yet"."""
     with pytest.raises(UpstreamUnclear, match="without a task list"):
