@@ -22,7 +22,7 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError
 from relay.journal.base import Filter, StoredTask
 from relay.journal.entries import Appended
-from relay.journal.sqlite import SQLiteJournal, checkpoints
+from relay.journal.sqlite import SQLiteJournal, checkpoints, listing
 from relay.journal.sqlite.metadata import keep_secret
 
 
@@ -400,6 +400,22 @@ async def test_a_directory_that_cannot_be_written_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="cannot open"):
         async with opened(Path("/proc/self/relay.db")):
             pass
+
+
+# Lists
+
+
+async def test_a_condition_that_few_tasks_meet_is_looked_up_after_one_that_many_meet(
+    journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of the conditions does not change what is found."""
+    monkeypatch.setattr(listing, "RARE", 1)
+    for task, tag in (("a", "x"), ("b", "y"), ("c", "x")):
+        await create(journal, task, tags=(tag,))
+
+    found = await journal.page(Filter(words=("m",), tag="y"), after=None, limit=10)
+
+    assert [position.id for position in found] == ["b"]
 
 
 # The writer
