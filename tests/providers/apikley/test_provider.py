@@ -50,3 +50,30 @@ async def test_an_input_that_is_nested_too_deeply_is_rejected() -> None:
 
     assert caught.value.code is Code.INVALID_INPUT
     assert [field.field for field in caught.value.fields] == ["input"]
+
+
+async def test_a_run_names_its_callback_url(unused_tcp_port: int) -> None:
+    """It is a field beside the model and its input."""
+    bodies = []
+
+    async def answer(request: web.Request) -> web.Response:
+        bodies.append(await request.json())
+        return web.json_response({"code": 200, "msg": "success", "data": {"taskId": "job_1"}})
+
+    app = web.Application()
+    app.router.add_post("/api/v1/jobs/createTask", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+    provider = ApikleyProvider(api_key="k", api_url=f"http://127.0.0.1:{unused_tcp_port}")
+    task = await provider.run(Run(model="a/b", input={"prompt": "x"}, callback_url="https://relay.test/hook"))
+    await provider.close()
+    await runner.cleanup()
+
+    assert task == UpstreamTask(upstream_id="job_1", socket_token=None)
+    assert bodies == [{"model": "a/b", "input": {"prompt": "x"}, "callBackUrl": "https://relay.test/hook"}]
+
+
+async def test_no_model_is_described() -> None:
+    """Apikley has no call for it, so none is made."""
+    assert await ApikleyProvider(api_key="k", api_url="http://127.0.0.1:1").describe("a/b") is None

@@ -14,6 +14,7 @@ from relay.core.upstream import Run, UpstreamTask
 from relay.errors import Code, UpstreamRejected, UpstreamUnavailable, UpstreamUnclear
 from relay.providers.wiro.provider import WiroProvider
 from relay.providers.wiro.signing import sign
+from relay.providers.wiro.task_list import PAGE_TASKS
 
 RUN = Run(model="bytedance/seedream-v4", input={"prompt": "a lake", "maxImages": 1})
 TASK = UpstreamTask(upstream_id="2221", socket_token="s0cketT0ken")
@@ -390,3 +391,37 @@ async def test_an_unknown_status_is_logged_once_per_task(wiro: Scripted, provide
         unknown | {"status": "task_beam", "upstream_id": "2221"},
         unknown | {"status": "task_teleport", "upstream_id": "2222"},
     ]
+
+
+async def test_a_run_is_found_by_its_callback_url_at_any_time(wiro: Scripted, provider: WiroProvider) -> None:
+    """If the local clock is slow, Wiro lists the run after the time at which it seems to have been sent."""
+    run = Run(model=RUN.model, input=RUN.input, callback_url="https://relay.test/hook")
+    newer = [{"id": str(number), "createtime": "1734514807"} for number in range(PAGE_TASKS)]
+    newer[7] |= {"socketaccesstoken": "t7", "callbackurl": "https://relay.test/hook"}
+
+    async def list_page(request: web.Request) -> web.StreamResponse:
+        first_page = (await request.json())["start"] == "0"
+        return web.json_response({"result": True, "errors": [], "tasklist": newer if first_page else []})
+
+    wiro.replies.append(list_page)
+
+    found = await provider.find(run, since=1_734_513_800, until=1_734_513_810)
+
+    assert found.certain == UpstreamTask(upstream_id="7", socket_token="t7")
+
+
+async def test_a_model_is_described_by_owner_and_name(wiro: Scripted, provider: WiroProvider) -> None:
+    """Wiro takes them in two fields."""
+    wiro.says({"result": True, "errors": [], "tool": [{"title": "Body", "parameters": []}]})
+
+    model = await provider.describe("some/body")
+
+    assert model is not None
+    assert model.title == "Body"
+    assert wiro.paths == ["/v1/Tool/Detail"]
+    assert wiro.bodies == [{"slugowner": "some", "slugproject": "body"}]
+
+
+async def test_a_callback_of_wiro_proves_nothing(provider: WiroProvider) -> None:
+    """Wiro does not sign callbacks."""
+    assert provider.verify_callback({}, b'{"id":"2221"}') is None
