@@ -6,12 +6,20 @@ Nothing else may depend on it. `steady_from` measures durations; `CautiousClock`
 deleted. docs/decisions/0014-a-clock-loses-nothing.md explains why there are three.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Final
 
 CATCH_UP_RATE: Final = 10.0
 """How many times faster than real time a cautious clock catches up: within five hours after a weekend off."""
+
+
+def uptime_s() -> float:
+    """Return seconds that never jump, and that pass while the machine is suspended if the system has such a clock."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 def steady_from(start: float, ticks: Callable[[], float] = time.monotonic) -> Callable[[], float]:

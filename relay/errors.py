@@ -7,6 +7,8 @@ RelayError
 ├── StoreError             the store, for example because the disk is full; also an OSError
 │   ├── StoreGone          its file was deleted or replaced
 │   └── StoreDamaged       the rows of one task are inconsistent
+├── Fenced                 another node owns the task now
+├── Taken                  the upstream task belongs to another task
 └── UpstreamError          the platform
     ├── UpstreamRejected   it refused: nothing was started
     │   └── UpstreamFull   because it is at capacity: a later attempt may succeed
@@ -101,6 +103,18 @@ class StoreDamaged(StoreError):
     def __init__(self, task: str, part: str) -> None:
         super().__init__(f"the {part} of task {task} cannot be read: its row in the store is damaged")
         self.task = task
+
+
+class Fenced(RelayError):
+    """
+    This node does not own the task any more, or has been declared dead. Nothing was written, and nothing may be.
+
+    It is not a StoreError: the store works, and another attempt fails too.
+    """
+
+
+class Taken(RelayError):
+    """Another task of the relay is this upstream task. Nothing was written."""
 
 
 class UpstreamError(RelayError):

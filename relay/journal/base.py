@@ -7,13 +7,20 @@ Every backend guarantees (tests/contract/ checks it):
 - A listener receives each entry once, after its commit and never before, in the order of `seq` within a task.
 - `snapshot` and `read` return what is committed at that moment. A caller that listens first and reads second misses
   nothing.
-- `epoch` stays the same as long as no committed event can have been lost.
+- `epoch` stays the same as long as no committed event can have been lost. It may change while the journal is open.
+- A task has one owner, a node: only the owner appends to its log. A node that opens the journal becomes a new node.
 
-A journal stores events without interpreting them. `relay.core.lifecycle` decides which event can follow which.
+A journal for one process (memory, SQLite) has one node, which owns every task. A journal that several processes share
+hands the tasks of a node that has stopped to another one, and refuses every later write of the former (`Fenced`).
+
+A journal interprets nothing of an event but the state after it. `relay.core.lifecycle` decides which event can follow
+which.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from relay.core.events import Event, State
@@ -59,6 +66,52 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """The outcome of `create`."""
+
+    send_until_s: float = math.inf
+    """Until when the run may be sent, as `relay.clock.uptime_s` counts. Later, another node may have taken it over."""
+    winner: Claim | None = None
+    """The claim that holds the key already, if any: then no task was created."""
+
+
+class Order(StrEnum):
+    """What a node asks the owner of a task to do."""
+
+    CANCEL = "cancel"
+    CALLED_BACK = "called_back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """An order for the owner of a task. It is delivered until it is done, so it may be delivered more than once."""
+
+    id: str
+    task: str
+    order: Order
+    by: str = ""
+    """Who cancels."""
+    named: UpstreamTask | None = None
+    """The upstream task that a callback proved to be about, or that a node which lost the task was answered with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A process that shares the journal."""
+
+    id: str
+    name: str
+    seen_s: float
+    """How many seconds ago it renewed its lease."""
+    alive: bool
+    tasks: int
+    """How many tasks that have not ended it owns."""
+    viewers: int
+    lag_s: float
+    """How far its listeners are behind the journal, as it reported last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListPosition:
     """The position of a task in the list, which is ordered from the newest to the oldest."""
 
@@ -100,9 +153,19 @@ class Journal(Protocol):
     def epoch(self) -> str:
         """A random id that changes only when something that a viewer has seen may have been lost."""
 
+    @property
+    def node(self) -> str:
+        """
+        The id of this process in the journal.
+
+        It changes when the journal had to give up the process's tasks: its followers must stop, without a write.
+        """
+
     async def open(self, *, lock: bool) -> None:
         """
-        Open the journal; with `lock`, prevent other processes from opening it with `lock` until `close`.
+        Open the journal; with `lock`, to own tasks.
+
+        A journal for one process prevents others from opening it with `lock` until `close`.
 
         Raises:
             ConfigError: it cannot be opened, or another process holds the lock.
@@ -111,17 +174,25 @@ class Journal(Protocol):
     async def close(self) -> None:
         """Commit everything that is pending and release all resources. Idempotent."""
 
-    async def create(self, task: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
+    async def create(
+        self, task: StoredTask, event: Event, *, claim: Claim | None = None, expired_before: float = -math.inf
+    ) -> Created:
         """
         Add a task with its first event, durably: this intent must be stored before a billable call.
+
+        This node becomes its owner. If another task holds the idempotency key, nothing is created and its claim is
+        returned.
 
         Args:
             task: what to store in addition to the log.
             event: the first event of the log.
-            claim: the idempotency key of the request, stored in the same commit. It replaces an older claim of the key.
+            claim: the idempotency key of the request, stored in the same commit.
+            expired_before: a claim of the key that is older than this, in unix seconds, is replaced.
 
         Raises:
             ValueError: a task with this id exists, or the event is not at seq 1.
+            Taken: another task is this upstream task.
+            Fenced: this node has been declared dead; a later call, as the new node, may succeed.
             StoreError: the store failed; nothing was committed.
         """
 
@@ -133,7 +204,9 @@ class Journal(Protocol):
         folded: Snapshot | None = None,
         upstream: UpstreamTask | None = None,
         synced: bool = False,
-    ) -> None:
+        frees_key: bool = False,
+        done: Collection[str] = (),
+    ) -> float:
         """
         Commit events of one task, in order, continuing its log. Does nothing without events.
 
@@ -144,10 +217,18 @@ class Journal(Protocol):
             upstream: how the platform identifies the task, stored in the same commit.
             synced: whether to wait until the commit is durable, as before a billable call. Otherwise it survives the
                 end of the process, but not necessarily that of the machine.
+            frees_key: whether to delete the claim of the task's idempotency key in the same commit: the platform
+                refused the task, so a repeated request may start another one.
+            done: the ids of commands to delete in the same commit.
+
+        Returns:
+            Until when a run that the events announce may be sent, as `relay.clock.uptime_s` counts.
 
         Raises:
             ValueError: the task is unknown, an event is not the next one of its log, or a state is not the one after
                 the last event; nothing was committed.
+            Taken: another task is this upstream task; nothing was committed.
+            Fenced: this node does not own the task; nothing was committed.
             StoreError: the store failed; nothing was committed, and the call may be repeated.
         """
 
@@ -163,9 +244,6 @@ class Journal(Protocol):
     async def find_claim(self, key: str) -> Claim | None:
         """Return the claim of an idempotency key, regardless of its age."""
 
-    async def drop_claim(self, key: str) -> None:
-        """Delete the claim of an idempotency key. Idempotent."""
-
     async def snapshot(self, task: str) -> Snapshot | None:
         """Return the state of a task after its last committed event; null if the task is unknown."""
 
@@ -175,8 +253,48 @@ class Journal(Protocol):
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
         """Return the tasks that match `where`, newest first, after the position `after`, at most `limit`."""
 
-    async def unfinished(self) -> tuple[str, ...]:
-        """Return the ids of all tasks that have not ended, oldest first."""
+    async def owned(self) -> tuple[str, ...]:
+        """Return the ids of the tasks that this node owns and that have not ended, oldest first."""
+
+    async def take_over(self, providers: Collection[str], *, limit: int) -> tuple[str, ...]:
+        """
+        Become the owner of unfinished tasks whose owner has stopped, at most `limit`, oldest first; return their ids.
+
+        Args:
+            providers: only tasks of these providers.
+            limit: the maximum number.
+        """
+
+    async def release(self) -> None:
+        """Give up all tasks of this node, so that others take them over at once."""
+
+    async def queued(self, provider: str) -> tuple[str, ...]:
+        """Return the tasks of all nodes that wait for the provider's capacity, first in, first out."""
+
+    async def sending(self, provider: str) -> tuple[str, ...]:
+        """Return the tasks of other nodes whose runs are being sent now."""
+
+    async def sent(self, task: str) -> None:
+        """Note that a run is no longer being sent, although its outcome is unknown: it is searched for from now on."""
+
+    async def command(self, command: Command) -> None:
+        """Store a command for the owner of a task, which may be another node, now or later."""
+
+    async def commands(self) -> tuple[Command, ...]:
+        """Return the commands for this node's tasks that are not done, oldest first."""
+
+    async def finish(self, command: str) -> None:
+        """Delete a command that is done. Idempotent."""
+
+    async def work(self) -> None:
+        """
+        Wait until there may be work for this node: tasks to take over, commands, or a change of `node`.
+
+        It also returns from time to time without any, so that a lost message is made up for.
+        """
+
+    async def nodes(self) -> tuple[Node, ...]:
+        """Return the nodes that share the journal, by name."""
 
     async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
         """
@@ -206,8 +324,12 @@ class Journal(Protocol):
             What is wrong, in words without secrets; null if nothing is.
         """
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with everything that is committed from now on; return a function that stops it."""
+    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
+        """
+        Call `listener` with everything that is committed from now on, by any node; return a function that stops it.
+
+        `reset` is called when entries were skipped or the epoch has changed: states must be read again.
+        """
 
     async def keep_secret(self, name: str, value: str) -> str:
         """

@@ -26,6 +26,8 @@ class Batch:
     """How the platform identifies the task."""
     synced: bool
     """Whether the commit must be durable before the caller is answered."""
+    frees_key: bool = False
+    """Whether the claim of the task's idempotency key is deleted in the same commit."""
 
     @property
     def last_seq(self) -> int:
@@ -50,6 +52,7 @@ class Batch:
         folded: Snapshot | None = None,
         upstream: UpstreamTask | None = None,
         synced: bool = False,
+        frees_key: bool = False,
     ) -> "Batch":
         """
         Check and encode the arguments of `append`.
@@ -76,6 +79,7 @@ class Batch:
             folded=folded,
             upstream=upstream,
             synced=synced,
+            frees_key=frees_key,
         )
 
     def check_next(self, seq: int | None) -> None:

@@ -1,19 +1,22 @@
 """A journal in memory, for demos and tests. It fulfills the whole contract except durability."""
 
 import asyncio
+import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Claim, Filter, ListPosition, StoredTask
+from relay.errors import Taken
+from relay.journal.base import Claim, Created, Filter, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.entries import Entry, History, Listener
 from relay.journal.listeners import Listeners
 from relay.journal.search_words import all_words_match
+from relay.journal.sole_node import SoleNode
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +49,7 @@ class _Task:
         return self.entries[max(seq + 1 - self.first_seq, 0) :]
 
 
-class MemoryJournal:
+class MemoryJournal(SoleNode):
     """
     The log of this process, with a new epoch each time.
 
@@ -76,17 +79,24 @@ class MemoryJournal:
     async def close(self) -> None:
         self._is_open = False
 
-    async def create(self, task: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
+    async def create(
+        self, task: StoredTask, event: Event, *, claim: Claim | None = None, expired_before: float = -math.inf
+    ) -> Created:
         self._check_open()
         check_first(task.id, event)
         batch = Batch.of([event], folded=begin(event, self._epoch))
         if task.id in self._tasks:
             raise ValueError(f"there is already a task {task.id}")
+        winner = self._claims.get(claim.key) if claim is not None else None
+        if winner is not None and winner.at >= expired_before:
+            return Created(winner=winner)
+        self._check_free(task, task.upstream)
         self._tasks[task.id] = _Task(stored=task, state=batch.state, entries=list(batch.entries), folded=batch.live)
         if claim is not None:
             self._claims[claim.key] = claim
         self._listeners.publish([batch.appended])
         await asyncio.sleep(0)
+        return Created()
 
     async def append(
         self,
@@ -96,15 +106,18 @@ class MemoryJournal:
         folded: Snapshot | None = None,
         upstream: UpstreamTask | None = None,
         synced: bool = False,
-    ) -> None:
+        frees_key: bool = False,
+        done: Collection[str] = (),
+    ) -> float:
         self._check_open()
         if not events:
-            return
+            return math.inf
         batch = Batch.of(events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced)
         task = self._tasks.get(batch.task)
         if task is None:
             raise ValueError(f"there is no task {batch.task}")
         batch.check_next(task.seq)
+        self._check_free(task.stored, upstream)
         task.entries.extend(batch.entries)
         task.state = batch.state
         task.folded = batch.live
@@ -113,8 +126,11 @@ class MemoryJournal:
         if snapshot is not None:
             task.snapshot = snapshot
             self._trim(task)
+        if frees_key:
+            self._claims = {key: claim for key, claim in self._claims.items() if claim.task != batch.task}
         self._listeners.publish([batch.appended])
         await asyncio.sleep(0)
+        return math.inf
 
     async def stored_task(self, task: str) -> StoredTask | None:
         self._check_open()
@@ -132,10 +148,6 @@ class MemoryJournal:
     async def find_claim(self, key: str) -> Claim | None:
         self._check_open()
         return self._claims.get(key)
-
-    async def drop_claim(self, key: str) -> None:
-        self._check_open()
-        self._claims.pop(key, None)
 
     async def snapshot(self, task: str) -> Snapshot | None:
         self._check_open()
@@ -167,9 +179,14 @@ class MemoryJournal:
         )
         return tuple(islice(found, limit))
 
-    async def unfinished(self) -> tuple[str, ...]:
+    async def owned(self) -> tuple[str, ...]:
         self._check_open()
         return tuple(task.stored.id for task in self._by_age() if not task.state.ended)
+
+    async def queued(self, provider: str) -> tuple[str, ...]:
+        self._check_open()
+        tasks = (task for task in self._by_age() if task.state is State.HELD)
+        return tuple(task.stored.id for task in tasks if task.stored.provider == provider)
 
     async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
         self._check_open()
@@ -197,12 +214,29 @@ class MemoryJournal:
         self._check_open()
         return None
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
+    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
         return self._listeners.add(listener)
 
     async def keep_secret(self, name: str, value: str) -> str:
         self._check_open()
         return self._secrets.setdefault(name, value)
+
+    def _check_free(self, task: StoredTask, upstream: UpstreamTask | None) -> None:
+        """
+        Check that no other task is this upstream task.
+
+        Raises:
+            Taken: one is.
+        """
+        if upstream is not None:
+            other = self._find(
+                task.provider,
+                lambda stored: (
+                    stored.id != task.id and stored.upstream is not None and _same(stored.upstream, upstream)
+                ),
+            )
+            if other is not None:
+                raise Taken(f"task {other} is this upstream task already")
 
     def _by_age(self) -> list[_Task]:
         """Return all tasks, oldest first."""

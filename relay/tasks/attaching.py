@@ -67,5 +67,5 @@ class Attacher:
                 upstream=upstream,
             )
             began_at = first_moment(record, admission.clock, asked_at=asked_at, now=now)
-            snapshot = await create(self._journal, stored, began_at=began_at)
+            snapshot, _ = await create(self._journal, stored, began_at=began_at)
             return Started(snapshot=self._supervisor.follow(stored, snapshot, fresh=False).snapshot)

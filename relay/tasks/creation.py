@@ -1,21 +1,35 @@
 """Puts a new task into the journal."""
 
+import math
+
 from relay.core.lifecycle import submit
 from relay.core.snapshot import Snapshot
-from relay.journal.base import Claim, Journal, StoredTask
+from relay.journal.base import Claim, Created, Journal, StoredTask
 
 
 async def create(
-    journal: Journal, stored: StoredTask, *, claim: Claim | None = None, began_at: float | None = None
-) -> Snapshot:
+    journal: Journal,
+    stored: StoredTask,
+    *,
+    claim: Claim | None = None,
+    expired_before: float = -math.inf,
+    began_at: float | None = None,
+) -> tuple[Snapshot, Created]:
     """
-    Commit a new task with its first event, and return its state. From then on the task exists, even if the relay stops.
+    Commit a new task with its first event. From then on the task exists, even if the relay stops.
 
     Args:
         journal: where it is stored.
         stored: the task.
         claim: the idempotency key that it is created under.
+        expired_before: an older claim of the key, in unix seconds, does not count any more.
         began_at: when it began in unix seconds, if that was before the relay accepted it.
+
+    Returns:
+        Its state, and the outcome: if another task holds the key, none was created.
+
+    Raises:
+        Taken: another task is this upstream task.
     """
     event, snapshot = submit(
         task=stored.id,
@@ -25,5 +39,4 @@ async def create(
         epoch=journal.epoch,
         now=stored.created_at if began_at is None else began_at,
     )
-    await journal.create(stored, event, claim=claim)
-    return snapshot
+    return snapshot, await journal.create(stored, event, claim=claim, expired_before=expired_before)

@@ -132,7 +132,9 @@ class Follower:
         async with aclosing(self._submission.outcomes(may_be_sent=may_be_sent)) as outcomes:
             async for outcome in outcomes:
                 signals = [] if outcome.signal is None else [outcome.signal]
-                await self._task_log.write(signals, outcome.upstream, synced=outcome.synced)
+                # A refusal that answers the client frees its key: the same request may start another task.
+                frees_key = outcome.refusal is not None and not self.submitted.done()
+                await self._task_log.write(signals, outcome.upstream, synced=outcome.synced, frees_key=frees_key)
                 self.answer(outcome.refusal)
                 upstream = outcome.upstream
         return upstream

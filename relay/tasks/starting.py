@@ -92,23 +92,31 @@ class Starter:
                 if idempotency is not None and (known := await self._find(idempotency)) is not None:
                     return Started(snapshot=known, made=False)
                 follower = await self._create(request, idempotency)
+                if isinstance(follower, Snapshot):  # another process has created the task meanwhile
+                    return Started(snapshot=follower, made=False)
                 unless_created.pop_all()  # the files belong to the task now
                 refusal = await asyncio.shield(follower.submitted)
-                if idempotency is not None and refusal is not None and follower.snapshot.done is not None:
-                    await self._journal.drop_claim(idempotency.key)
                 return Started(snapshot=follower.snapshot, refusal=refusal)
 
     async def _find(self, idempotency: Idempotency) -> Snapshot | None:
         """Return the task that was created under a key, unless that was too long ago."""
         claim = await self._journal.find_claim(idempotency.key)
         claim = claim or await self._journal.find_claim(idempotency.unscoped)
-        if claim is None or claim.at + CLAIM_S <= self._cautious_clock():
+        if claim is None or claim.at < self._expired_before():
             return None
+        return await self._claimed(claim, idempotency)
+
+    async def _claimed(self, claim: Claim, idempotency: Idempotency) -> Snapshot:
+        """Return the task that holds a key, if it was created by the same request."""
         if claim.digest != idempotency.digest:
             raise RequestError(Code.CONFLICT, "This Idempotency-Key was used for a different request.")
         return await self._supervisor.snapshot(claim.task)
 
-    async def _create(self, request: Start, idempotency: Idempotency | None) -> Follower:
+    def _expired_before(self) -> float:
+        return self._cautious_clock() - CLAIM_S
+
+    async def _create(self, request: Start, idempotency: Idempotency | None) -> Follower | Snapshot:
+        """Create and follow a task. Return the state of the one that holds the key, if there is one."""
         offers = [Offer(input=file.input, content_type=file.content_type) for file in request.files]
         provider = self._provider(request, offers)
         checked = await self._models.check(provider, request.model, request.input, offers)
@@ -130,7 +138,9 @@ class Starter:
         claim = None
         if idempotency is not None:
             claim = Claim(key=idempotency.key, digest=idempotency.digest, task=stored.id, at=now)
-        snapshot = await create(self._journal, stored, claim=claim)
+        snapshot, created = await create(self._journal, stored, claim=claim, expired_before=self._expired_before())
+        if created.winner is not None and idempotency is not None:
+            return await self._claimed(created.winner, idempotency)
         return self._supervisor.follow(stored, snapshot, fresh=True)
 
     def _provider(self, request: Start, offers: Sequence[Offer]) -> str:

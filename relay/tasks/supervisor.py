@@ -129,7 +129,7 @@ class Supervisor:
         """
         unended: list[tuple[StoredTask, Snapshot]] = []
         unsent: list[StoredTask | None] = []
-        for task in await self._journal.unfinished():
+        for task in await self._journal.owned():
             try:
                 stored, snapshot = await self._load(task)
             except StoreDamaged as error:

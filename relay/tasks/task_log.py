@@ -37,7 +37,12 @@ class TaskLog:
         return f"<TaskLog {self.snapshot.id} {self.snapshot.state} seq={self.snapshot.seq}>"
 
     async def write(
-        self, signals: Sequence[Signal], upstream: UpstreamTask | None = None, *, synced: bool = False
+        self,
+        signals: Sequence[Signal],
+        upstream: UpstreamTask | None = None,
+        *,
+        synced: bool = False,
+        frees_key: bool = False,
     ) -> None:
         """
         Commit the events that signals lead to, all in one commit, and those that are due by now.
@@ -46,21 +51,29 @@ class TaskLog:
             signals: what happened, in order.
             upstream: how the provider identifies the task, stored in the same commit.
             synced: whether the commit must be on the disk when this returns.
+            frees_key: whether the task's idempotency key may be used for another task from this commit on.
         """
         async with self._writing:  # a cancel that arrives meanwhile must be committed after these events
             now = self._clock()
             events = [event for signal in signals for event in self._lifecycle.receive(signal, now)]
             events += self._lifecycle.handle_deadline(now)
             if events:
-                await self._commit(events, upstream, synced=synced)
+                await self._commit(events, upstream, synced=synced, frees_key=frees_key)
 
-    async def _commit(self, events: Sequence[Event], upstream: UpstreamTask | None, *, synced: bool) -> None:
+    async def _commit(
+        self, events: Sequence[Event], upstream: UpstreamTask | None, *, synced: bool, frees_key: bool
+    ) -> None:
         state = self._lifecycle.snapshot
         renew = state.done is not None or state.seq // SNAPSHOT_EVERY != (events[0].seq - 1) // SNAPSHOT_EVERY
         while True:
             try:
                 await self._journal.append(
-                    events, snapshot=state if renew else None, folded=state, upstream=upstream, synced=synced
+                    events,
+                    snapshot=state if renew else None,
+                    folded=state,
+                    upstream=upstream,
+                    synced=synced,
+                    frees_key=frees_key,
                 )
             except OSError as error:
                 # An operator has to fix the disk, and no event may be lost meanwhile. The journal has logged the error.

@@ -6,6 +6,7 @@ values of relay.core.upstream are stored.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -17,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.codec import encode_event
-from relay.core.events import Data, Done, Event, Log, LogOutput, Progress, ProgressOutput, Source, State, Submit
+from relay.core.events import Data, Done, Event, Hold, Log, LogOutput, Progress, ProgressOutput, Source, State, Submit
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
+from relay.errors import Taken
 from relay.journal.base import UNFINISHED, Claim, Filter, Journal, ListPosition, StoredTask
 from relay.journal.entries import Appended, Entry, History
 from relay.journal.memory import MemoryJournal
@@ -756,7 +758,7 @@ async def test_unfinished_tasks_are_listed_oldest_first(journal: Journal) -> Non
     await journal.append([done("e", 2)])
     await journal.append(logs("c", 2, 2))
 
-    assert await journal.unfinished() == ("b", "d", "a", "c")
+    assert await journal.owned() == ("b", "d", "a", "c")
 
 
 # What is kept besides
@@ -790,7 +792,7 @@ async def test_a_closed_journal_raises(make: Make) -> None:
             journal.snapshot("a"),
             journal.read("a", after=0, limit=1),
             journal.page(Filter(), after=None, limit=1),
-            journal.unfinished(),
+            journal.owned(),
             journal.prune(ended_before=1.0, limit=1),
             journal.size_bytes(),
             journal.keep_secret("key", "value"),
@@ -851,7 +853,7 @@ async def test_a_task_is_found_by_its_upstream_id_or_its_socket_token(journal: J
     assert await journal.find_upstream("other", UpstreamTask(upstream_id="7", socket_token="t7")) is None
 
 
-async def test_a_claim_is_stored_with_its_task_and_replaced_by_a_later_one(journal: Journal) -> None:
+async def test_a_claim_is_stored_with_its_task_and_replaced_when_it_has_expired(journal: Journal) -> None:
     """A task that could not be created claims nothing."""
     first = Claim(key="k", digest="d1", task="a", at=1.0)
     await journal.create(record("a"), submit("a"), claim=first)
@@ -860,16 +862,52 @@ async def test_a_claim_is_stored_with_its_task_and_replaced_by_a_later_one(journ
         await journal.create(record("a"), submit("a"), claim=Claim(key="k", digest="d2", task="a", at=2.0))
     assert await journal.find_claim("k") == first
     second = Claim(key="k", digest="d2", task="b", at=3.0)
-    await journal.create(record("b"), submit("b"), claim=second)
+    assert (await journal.create(record("b"), submit("b"), claim=second, expired_before=1.5)).winner is None
     assert await journal.find_claim("k") == second
 
 
-async def test_a_dropped_claim_is_gone(journal: Journal) -> None:
-    """Dropping it twice is not an error."""
-    await journal.create(record("a"), submit("a"), claim=Claim(key="k", digest="d", task="a", at=1.0))
-    await journal.drop_claim("k")
-    await journal.drop_claim("k")
+async def test_a_key_that_is_held_creates_nothing(journal: Journal) -> None:
+    """The caller receives the claim of the task that holds it, and no listener is called."""
+    first = Claim(key="k", digest="d1", task="a", at=1.0)
+    await journal.create(record("a"), submit("a"), claim=first)
+    heard = hear(journal)
+    for expired_before in (1.0, -math.inf):
+        late = Claim(key="k", digest="d2", task="b", at=2.0)
+        created = await journal.create(record("b"), submit("b"), claim=late, expired_before=expired_before)
+        assert created.winner == first
+    assert await journal.find_claim("k") == first
+    assert await journal.stored_task("b") is None
+    assert heard == []
+
+
+async def test_a_refused_task_frees_its_own_key_only(journal: Journal) -> None:
+    """In the commit of its end. A newer task under the same key keeps it."""
+    for task, at in (("a", 1.0), ("b", 2.0)):
+        claim = Claim(key="k", digest="d", task=task, at=at)
+        await journal.create(record(task), submit(task), claim=claim, expired_before=at)
+    await journal.append([done("a", 2)], frees_key=True)
+    assert (await journal.find_claim("k") or claim).task == "b"
+    await journal.append([done("b", 2)], frees_key=True)
     assert await journal.find_claim("k") is None
+
+
+async def test_an_upstream_task_belongs_to_one_task(journal: Journal) -> None:
+    """Its id and its socket token. Another provider's task may have the same id. Nothing of a refusal is stored."""
+    upstream = UpstreamTask(upstream_id="7", socket_token="t7")
+    await journal.create(record("a"), submit("a"))
+    await journal.append(logs("a", 2, 2), upstream=upstream)
+    await journal.append(logs("a", 3, 3), upstream=upstream)
+    await journal.create(record("b"), submit("b"))
+    for same in (replace(upstream, socket_token=None), replace(upstream, upstream_id=None)):
+        with pytest.raises(Taken):
+            await journal.append(logs("b", 2, 2), upstream=same)
+        with pytest.raises(Taken):
+            await journal.create(replace(record("c"), upstream=same), submit("c"))
+    assert await journal.stored_task("c") is None
+    await journal.append(logs("b", 2, 2), upstream=UpstreamTask(upstream_id="8", socket_token=None))
+    await journal.create(replace(record("d"), provider="apikley", upstream=upstream), submit("d"))
+    assert await journal.find_upstream("apikley", upstream) == "d"
+    assert await journal.find_upstream("wiro", upstream) == "a"
 
 
 async def test_a_synced_append_is_committed_like_any_other(journal: Journal) -> None:
@@ -878,6 +916,22 @@ async def test_a_synced_append_is_committed_like_any_other(journal: Journal) -> 
     await journal.create(record("a"), submit("a"))
     await journal.append(logs("a", 2, 3), synced=True)
     assert [entry.seq for entry in heard] == [1, 2, 3]
+
+
+async def test_queued_tasks_are_listed_first_in_first_out(journal: Journal) -> None:
+    """By provider. A task that is not queued any more is left out."""
+    for task, created_at, provider in (
+        ("c", 3.0, "wiro"),
+        ("a", 1.0, "wiro"),
+        ("x", 2.0, "apikley"),
+        ("b", 2.0, "wiro"),
+    ):
+        await create(journal, task, provider=provider, created_at=created_at)
+        await journal.append([event(task, 2, Hold(reason="full", position=1), type="hold", state=State.HELD)])
+    await create(journal, "d")
+    assert await journal.queued("wiro") == ("a", "b", "c")
+    await journal.append([event("a", 3, LogOutput(log=Log(stream="stdout", text="x")))])
+    assert await journal.queued("wiro") == ("b", "c")
 
 
 # Removing
@@ -923,7 +977,7 @@ async def test_only_tasks_that_ended_before_are_pruned(journal: Journal) -> None
     assert await journal.prune(ended_before=50.0, limit=5) == ("early",)
     assert await journal.prune(ended_before=50.5, limit=5) == ("late",)
     assert await journal.prune(ended_before=1e9, limit=5) == ()
-    assert await journal.unfinished() == ("runs",)
+    assert await journal.owned() == ("runs",)
 
 
 async def test_the_oldest_are_pruned_first_up_to_a_limit(journal: Journal) -> None:

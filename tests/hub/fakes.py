@@ -89,7 +89,7 @@ class SlowJournal(MemoryJournal):
         await self._wait()
         return answer
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
+    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
         def publish(commit: Sequence[Appended]) -> None:
             if not self.passes_state:
                 commit = [replace(appended, folded=None) for appended in commit]
@@ -98,7 +98,7 @@ class SlowJournal(MemoryJournal):
             else:
                 self.held.append((listener, commit))
 
-        return super().listen(publish)
+        return super().listen(publish, reset=reset)
 
     def hold_commits(self) -> None:
         """Publish commits only when asked to, so that a read can return them first."""

@@ -1,11 +1,11 @@
 """Signals become committed events: in order, together, and also after the store has failed for a while."""
 
+from typing import Any
+
 import pytest
 
 from relay.core.events import Event, Stage
 from relay.core.signals import Accepted, StageSeen
-from relay.core.snapshot import Snapshot
-from relay.core.upstream import UpstreamTask
 from relay.errors import StoreError
 from relay.tasks import task_log
 from relay.tasks.task_log import TaskLog
@@ -46,18 +46,11 @@ async def test_a_commit_is_repeated_until_the_store_works_again(monkeypatch: pyt
     log = task_log_of(one)
     append, failures = one.journal.append, [StoreError("the disk is full")] * 3
 
-    async def failing(
-        events: list[Event],
-        *,
-        snapshot: Snapshot | None = None,
-        folded: Snapshot | None = None,
-        upstream: UpstreamTask | None = None,
-        synced: bool = False,
-    ) -> None:
+    async def failing(events: list[Event], **given: Any) -> float:
         if failures:
             assert log.snapshot.upstream_id is None
             raise failures.pop()
-        await append(events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced)
+        return await append(events, **given)
 
     monkeypatch.setattr(one.journal, "append", failing)
     await log.write([Accepted(upstream_id="1")], UPSTREAM)

@@ -14,6 +14,8 @@ import orjson
 from relay.core.codec import decode_event, decode_snapshot
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot, begin, fold
+from relay.core.upstream import UpstreamTask
+from relay.errors import Taken
 from relay.journal.batch import Batch
 from relay.journal.entries import Entry, History
 from relay.journal.sqlite.damage import decoding
@@ -32,7 +34,7 @@ class _End:
 
 def add_events(
     connection: sqlite3.Connection, batches: Sequence[Batch], *, history_events: int, history_bytes: int
-) -> list[ValueError | None]:
+) -> list[ValueError | Taken | None]:
     """
     Continue many logs at once.
 
@@ -46,16 +48,18 @@ def add_events(
         history_bytes: how many bytes of events to keep of each log.
 
     Returns:
-        For each batch, why it was refused (it does not continue its log), or null.
+        For each batch, why it was refused (it does not continue its log, or its upstream task is another's), or null.
     """
     ends = _load_ends(connection, {batch.task for batch in batches})
     states = {task: end.state for task, end in ends.items()}
-    refusals: list[ValueError | None] = []
+    refusals: list[ValueError | Taken | None] = []
     accepted: list[Batch] = []
     for batch in batches:
         try:
             batch.check_next(ends[batch.task].seq if batch.task in ends else None)
-        except ValueError as error:
+            if batch.upstream is not None:
+                _set_upstream(connection, batch.task, batch.upstream)
+        except (ValueError, Taken) as error:
             refusals.append(error)
         else:
             ends[batch.task] = _End(state=batch.state, seq=batch.last_seq)
@@ -65,9 +69,8 @@ def add_events(
     changed = [(end.state, task) for task, end in ends.items() if end.state != states[task]]
     connection.executemany("UPDATE tasks SET state = ? WHERE id = ?", changed)
     for batch in accepted:
-        if batch.upstream is not None:
-            known = (batch.upstream.upstream_id, batch.upstream.socket_token, batch.task)
-            connection.execute("UPDATE tasks SET upstream_id = ?, socket_token = ? WHERE id = ?", known)
+        if batch.frees_key:
+            connection.execute("DELETE FROM claims WHERE task = ?", (batch.task,))
         if batch.snapshot is not None:
             stored = (batch.snapshot, batch.last_seq, batch.task)
             connection.execute("UPDATE tasks SET snapshot = ?, snapshot_seq = ? WHERE id = ?", stored)
@@ -75,6 +78,24 @@ def add_events(
             connection.execute("DELETE FROM events WHERE task = ? AND seq <= ?", trimmed)
             _trim_bytes(connection, batch.task, history_bytes)
     return refusals
+
+
+def _set_upstream(connection: sqlite3.Connection, task: str, upstream: UpstreamTask) -> None:
+    """
+    Store how the platform identifies a task.
+
+    Raises:
+        Taken: another task of the provider is this upstream task.
+    """
+    known = {"id": upstream.upstream_id, "token": upstream.socket_token, "task": task}
+    other = connection.execute(
+        "SELECT id FROM tasks WHERE (upstream_id = :id OR socket_token = :token) AND id <> :task"
+        " AND provider = (SELECT provider FROM tasks WHERE id = :task) LIMIT 1",
+        known,
+    ).fetchone()
+    if other:
+        raise Taken(f"task {other[0]} is this upstream task already")
+    connection.execute("UPDATE tasks SET upstream_id = :id, socket_token = :token WHERE id = :task", known)
 
 
 def add_entries(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:

@@ -7,8 +7,9 @@ named after tables read and write them.
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,11 @@ from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import StoreError, StoreGone
 from relay.journal.availability import Availability
-from relay.journal.base import Claim, Filter, ListPosition, StoredTask
+from relay.journal.base import Claim, Created, Filter, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.entries import History, Listener
 from relay.journal.listeners import Listeners
+from relay.journal.sole_node import SoleNode
 from relay.journal.sqlite import events as event_table
 from relay.journal.sqlite import listing, metadata, tasks
 from relay.journal.sqlite.checkpoints import Checkpoints
@@ -48,7 +50,7 @@ class _Open:
     checkpoints: Checkpoints
 
 
-class SQLiteJournal:
+class SQLiteJournal(SoleNode):
     """
     The durable log in the file at `path`.
 
@@ -96,11 +98,18 @@ class SQLiteJournal:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
 
-    async def create(self, task: StoredTask, event: Event, *, claim: Claim | None = None) -> None:
+    async def create(
+        self, task: StoredTask, event: Event, *, claim: Claim | None = None, expired_before: float = -math.inf
+    ) -> Created:
         parts = self._opened()
         check_first(task.id, event)
         batch = Batch.of([event], folded=begin(event, parts.database.epoch))
-        await parts.writer.do(partial(tasks.add_task, task=task, batch=batch, claim=claim), appends=batch)
+        add = partial(tasks.add_task, task=task, batch=batch, claim=claim, expired_before=expired_before)
+        try:
+            await parts.writer.do(add, appends=batch)
+        except tasks.KeyHeld as held:
+            return Created(winner=held.claim)
+        return Created()
 
     async def append(
         self,
@@ -110,11 +119,17 @@ class SQLiteJournal:
         folded: Snapshot | None = None,
         upstream: UpstreamTask | None = None,
         synced: bool = False,
-    ) -> None:
+        frees_key: bool = False,
+        done: Collection[str] = (),
+    ) -> float:
         writer = self._opened().writer
-        if not events:
-            return
-        await writer.append(Batch.of(events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced))
+        if events:
+            await writer.append(
+                Batch.of(
+                    events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced, frees_key=frees_key
+                )
+            )
+        return math.inf
 
     async def stored_task(self, task: str) -> StoredTask | None:
         return await self._opened().reader.run(partial(tasks.load_task, task=task))
@@ -128,9 +143,6 @@ class SQLiteJournal:
     async def find_claim(self, key: str) -> Claim | None:
         return await self._opened().reader.run(partial(tasks.load_claim, key=key))
 
-    async def drop_claim(self, key: str) -> None:
-        await self._opened().writer.do(partial(tasks.drop_claim, key=key))
-
     async def snapshot(self, task: str) -> Snapshot | None:
         parts = self._opened()
         if (folded := self._folded.get(task)) is not None:
@@ -143,8 +155,11 @@ class SQLiteJournal:
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
         return await self._opened().lister.run(partial(listing.load_page, where=where, after=after, limit=limit))
 
-    async def unfinished(self) -> tuple[str, ...]:
+    async def owned(self) -> tuple[str, ...]:
         return await self._opened().reader.run(tasks.load_unfinished)
+
+    async def queued(self, provider: str) -> tuple[str, ...]:
+        return await self._opened().reader.run(partial(tasks.load_queued, provider=provider))
 
     async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
         return await self._opened().writer.do(partial(tasks.prune, ended_before=ended_before, limit=limit))
@@ -152,7 +167,7 @@ class SQLiteJournal:
     async def size_bytes(self) -> int:
         return await self._opened().reader.run(metadata.load_size_bytes)
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
+    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
         return self._listeners.add(listener)
 
     async def keep_secret(self, name: str, value: str) -> str:

@@ -11,8 +11,9 @@ from typing import Final
 import orjson
 from pydantic import TypeAdapter
 
-from relay.core.events import ENDED
+from relay.core.events import ENDED, State
 from relay.core.upstream import CheckedInput, File, UpstreamTask
+from relay.errors import Taken
 from relay.journal.base import UNFINISHED, Claim, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.sqlite.damage import decoding
@@ -24,15 +25,32 @@ _FILES: Final = TypeAdapter(tuple[File, ...])
 _ENDED: Final = tuple(ENDED)
 
 
-def add_task(connection: sqlite3.Connection, task: StoredTask, batch: Batch, claim: Claim | None) -> None:
+class KeyHeld(Exception):
+    """Another task holds the idempotency key; `claim` is its claim."""
+
+    def __init__(self, claim: Claim) -> None:
+        super().__init__("the idempotency key is in use")
+        self.claim = claim
+
+
+def add_task(
+    connection: sqlite3.Connection, task: StoredTask, batch: Batch, claim: Claim | None, expired_before: float
+) -> None:
     """
     Add a task with its first event and the idempotency key of its request.
 
     Raises:
         ValueError: there is a task with this id.
+        KeyHeld: another task holds the key since `expired_before` (unix seconds) or later.
+        Taken: another task is this upstream task.
     """
     if connection.execute("SELECT 1 FROM tasks WHERE id = ?", (task.id,)).fetchone():
         raise ValueError(f"there is already a task {task.id}")
+    winner = None if claim is None else load_claim(connection, claim.key)
+    if winner is not None and winner.at >= expired_before:
+        raise KeyHeld(winner)
+    if task.upstream is not None and (other := find_upstream(connection, task.provider, task.upstream)) is not None:
+        raise Taken(f"task {other} is this upstream task already")
     connection.execute(
         "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
         " input, files, checked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -119,17 +137,20 @@ def load_claim(connection: sqlite3.Connection, key: str) -> Claim | None:
     return Claim(key=key, digest=row[0], task=row[1], at=row[2]) if row else None
 
 
-def drop_claim(connection: sqlite3.Connection, key: str) -> None:
-    """Delete the claim of an idempotency key."""
-    connection.execute("DELETE FROM claims WHERE key = ?", (key,))
-
-
 def load_unfinished(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Return the ids of the tasks that have not ended, oldest first."""
     rows = connection.execute(
         f"SELECT id FROM tasks WHERE state IN ({', '.join('?' * len(UNFINISHED))})"  # noqa: S608 - placeholders only
         " ORDER BY created_at, id",
         UNFINISHED,
+    )
+    return tuple(task for (task,) in rows)
+
+
+def load_queued(connection: sqlite3.Connection, provider: str) -> tuple[str, ...]:
+    """Return the ids of the tasks that wait for the provider's capacity, first in, first out."""
+    rows = connection.execute(
+        "SELECT id FROM tasks WHERE state = ? AND provider = ? ORDER BY created_at, id", (State.HELD, provider)
     )
     return tuple(task for (task,) in rows)
 

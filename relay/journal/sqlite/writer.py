@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _log = log.get("journal")
 
-Append = Callable[[sqlite3.Connection, Sequence[Batch]], Sequence[ValueError | None]]
+Append = Callable[[sqlite3.Connection, Sequence[Batch]], Sequence[Exception | None]]
 """Writes the batches that continue their logs; returns for each why it was refused, or null."""
 
 
@@ -93,7 +93,7 @@ class Writer:
         threading.Thread(target=self._run, name="journal-writer", daemon=True).start()
 
     def append(self, batch: Batch) -> asyncio.Future[None]:
-        """Append a batch. The result is a ValueError if it is refused, and a StoreError if the store fails."""
+        """Append a batch. The result is a ValueError or Taken if it is refused, and a StoreError if the store fails."""
         return self._submit(None, batch, synced=batch.synced)
 
     def do(
