@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -131,6 +132,12 @@ async def api_keys(config: Config, journal: Journal) -> list[str]:
     return [await journal.keep_secret("api_key", f"rk_{secrets.token_urlsafe(24)}")]
 
 
+async def use_code(journal: Journal, digest: str) -> bool:
+    """Note that a sign-in code is used; return whether it was used for the first time, on any node."""
+    use = secrets.token_urlsafe(8)
+    return await journal.keep_secret(f"login_code:{digest}", use) == use
+
+
 @asynccontextmanager
 async def running(config: Config) -> AsyncIterator[Running]:
     """
@@ -143,7 +150,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
         journal = make_journal(config)
         await journal.open(lock=True)
         stack.push_async_callback(journal.close)
-        keys = await api_keys(config, journal)
+        keys, secret = await api_keys(config, journal), await token_secret(config, journal)
         providers = make_providers(config)
         for provider in providers.values():
             stack.push_async_callback(provider.close)
@@ -168,8 +175,8 @@ async def running(config: Config) -> AsyncIterator[Running]:
             file_store=FileStore(providers, spool),
             spool=spool,
             hub=hub,
-            access=Access(keys, await token_secret(config, journal), time.time),
-            login_codes=LoginCodes(time.monotonic),
+            access=Access(keys, secret, time.time),
+            login_codes=LoginCodes(secret, partial(use_code, journal), time.time),
             rate_limits=RateLimits(
                 starts=RateLimit(config.start_rate, "starts", "API key"),
                 mints=RateLimit(config.mint_rate, "tokens", "API key"),

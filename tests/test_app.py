@@ -36,8 +36,8 @@ async def test_a_login_link_works_once(make_relay: MakeRelay) -> None:
     async with make_relay() as relay:
         url, _, code = relay.login_link().partition("/#code=")
         assert url == relay.url
-        assert relay.context.login_codes.redeem(code)
-        assert not relay.context.login_codes.redeem(code)
+        assert await relay.context.login_codes.redeem(code)
+        assert not await relay.context.login_codes.redeem(code)
 
 
 async def test_an_address_in_use_is_a_config_error(make_relay: MakeRelay) -> None:

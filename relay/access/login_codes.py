@@ -1,39 +1,51 @@
 """
 Codes for the sign-in links that are printed in a terminal. Each is valid once, for ten minutes.
 
-An API key in the link would stay in the browser's history, restored sessions and synced data.
+An API key in the link would stay in the browser's history, restored sessions and synced data. A code is signed, so that
+every node which shares the store accepts it, whichever a load balancer picks.
 """
 
+import hmac
 import secrets
-from collections.abc import Callable
+from base64 import urlsafe_b64encode
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 LIFETIME_S = 600.0
 
 
 class LoginCodes:
-    """Issues and redeems sign-in codes. Only their digests are kept."""
+    """Issues and redeems sign-in codes, each `EXPIRES.NONCE.SIGNATURE` with the expiry in unix seconds."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, secret: str, use: Callable[[str], Awaitable[bool]], clock: Callable[[], float]) -> None:
         """
         Args:
-            clock: returns monotonic seconds.
+            secret: signs the codes; the same on every node.
+            use: notes durably that a code is used, given its digest; returns whether it was used for the first time.
+            clock: returns unix seconds.
         """
+        self._key = sha256(f"login codes {secret}".encode()).digest()
+        self._use = use
         self._clock = clock
-        self._valid_until: dict[bytes, float] = {}
 
     def make(self) -> str:
-        """Return a new code and drop expired ones."""
-        code = secrets.token_urlsafe(24)
-        now = self._clock()
-        self._valid_until = {digest: until for digest, until in self._valid_until.items() if until > now}
-        self._valid_until[_digest(code)] = now + LIFETIME_S
-        return code
+        """Return a new code."""
+        content = f"{self._clock() + LIFETIME_S:.0f}.{secrets.token_urlsafe(12)}"
+        return f"{content}.{self._signature(content)}"
 
-    def redeem(self, code: str) -> bool:
-        """Return whether a code is valid, and invalidate it."""
-        return self._valid_until.pop(_digest(code), 0.0) > self._clock()
+    async def redeem(self, code: str) -> bool:
+        """
+        Return whether a code is valid, and invalidate it.
 
+        Raises:
+            StoreError: the store failed.
+        """
+        content, _, signature = code.rpartition(".")
+        if not hmac.compare_digest(signature.encode(errors="replace"), self._signature(content).encode()):
+            return False
+        expires_at = float(content.partition(".")[0])
+        return self._clock() < expires_at and await self._use(sha256(content.encode()).hexdigest())
 
-def _digest(code: str) -> bytes:
-    return sha256(code.encode(errors="replace")).digest()
+    def _signature(self, content: str) -> str:
+        digest = hmac.digest(self._key, content.encode(errors="replace"), "sha256")
+        return urlsafe_b64encode(digest[:18]).decode()

@@ -22,7 +22,7 @@ class LoginBody(BaseModel):
 async def login(request: web.Request) -> web.Response:
     """`POST /v1/login`."""
     body = LoginBody.model_validate(await read_object(request))
-    if not context(request).login_codes.redeem(body.code):
+    if not await context(request).login_codes.redeem(body.code):
         detail = "The sign-in link has been used already or is older than 10 minutes. Sign in with the API key."
         raise RequestError(Code.UNAUTHORIZED, detail)
     return json_response(SignedIn(key=context(request).access.key))

@@ -1,31 +1,9 @@
-"""
-Codes of sign-in links are valid once and for ten minutes.
-
-`login_codes` is tested here too.
-"""
+"""The code of a sign-in link is exchanged for the API key."""
 
 import aiohttp
 import pytest
 
-from relay.access.login_codes import LIFETIME_S, LoginCodes
 from relay.app import Running
-
-
-def test_a_code_is_valid_once_and_for_ten_minutes() -> None:
-    """Several codes may be valid. Expired ones are dropped."""
-    now = 0.0
-    codes = LoginCodes(lambda: now)
-    first, second, third = codes.make(), codes.make(), codes.make()
-    assert len({first, second, third}) == 3
-    assert codes.redeem(first)
-    assert not codes.redeem(first)
-    now = LIFETIME_S - 1
-    assert codes.redeem(second)
-    now = LIFETIME_S
-    assert not codes.redeem(third)
-    codes.make()
-    assert len(codes._valid_until) == 1
-    assert not codes.redeem("\ud800")
 
 
 async def test_a_code_is_exchanged_for_the_key_once(relay: Running) -> None:
