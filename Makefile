@@ -6,7 +6,7 @@ UV ?= uv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest --numprocesses=auto --dist=worksteal
 
-.PHONY: demo test lint coverage docs format chaos soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
+.PHONY: demo test lint coverage docs format chaos cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
 
 # A relay with a simulated platform and a few tasks. It needs no account.
 demo: $(VENV)/run
@@ -45,6 +45,10 @@ format: $(VENV)/dev
 # The chaos tests of `make test` for longer: SEED= of the first round, MINUTES= in all, VIEWERS= per round.
 chaos: $(VENV)/dev
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(VIEWERS),--viewers $(VIEWERS))
+
+# Three nodes, PostgreSQL, a balancer and the simulated platforms on this machine: ARGS="--nodes 5 --port 8080".
+cluster: $(VENV)/dev
+	$(BIN)/python -m tests.cluster $(ARGS)
 
 # Half an hour of mixed load while files, disk, clock, proxies, platforms and the process fail in turn: MINUTES= in all,
 # SEED=, RATE= in tasks per second. As root the full disk is a tmpfs; otherwise a limit on file sizes stands in for it.
