@@ -90,6 +90,9 @@ def demo(
 
 @cli.command()
 def sandbox(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. The sandbox protects nothing, so keep others away from it.")
+    ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of REST and WebSocket; 0 picks a free port.")
     ] = 8090,
@@ -113,7 +116,7 @@ def sandbox(
         say(f"  APIKLEY_WEBHOOK_SECRET={box.apikley_webhook_secret} RELAY_MEDIA_SOURCES={box.origin}")
         say(f"\nThe project without signed calls has the key {PLAIN_KEY} and no secret.\n")
 
-    _run(run_sandbox(port=port, dialect=dialect, speed=speed, seed=seed, script=script, started=started))
+    _run(run_sandbox(host=host, port=port, dialect=dialect, speed=speed, seed=seed, script=script, started=started))
 
 
 @cli.command()

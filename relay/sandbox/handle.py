@@ -11,7 +11,7 @@ from relay.sandbox.apikley.auth import WEBHOOK_SECRET
 from relay.sandbox.apikley.jobs import CreateRequest, Job
 from relay.sandbox.apikley.platform import Apikley
 from relay.sandbox.recording.parse import Source, read
-from relay.sandbox.server import Server
+from relay.sandbox.server import HOST, Server
 from relay.sandbox.shared.context import Context
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Dialect
@@ -29,12 +29,14 @@ def _default_accounts() -> dict[str, str | None]:
 @dataclass(kw_only=True, eq=False)
 class Sandbox:
     """
-    A simulated Wiro and Apikley on loopback, for as long as its `async with` lasts.
+    A simulated Wiro and Apikley, for as long as its `async with` lasts.
 
     Raises:
         ConfigError: `speed` is not above 0, `script` is invalid or, on entering, the port is not available.
     """
 
+    host: str = HOST
+    """The address to listen on. Anyone who reaches it can use the sandbox: it protects nothing."""
     port: int = 0
     """The port to listen on; 0 picks a free one."""
     dialect: Dialect = "gen1"
@@ -73,7 +75,7 @@ class Sandbox:
         self.apikley_key, self.apikley_webhook_secret = APIKLEY_KEY, WEBHOOK_SECRET
 
     async def __aenter__(self) -> Self:
-        await self._server.start(self.port)
+        await self._server.start(self.host, self.port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -178,6 +180,7 @@ class Sandbox:
 
 async def serve(
     *,
+    host: str = HOST,
     port: int,
     dialect: Dialect = "gen1",
     speed: float = 1.0,
@@ -191,7 +194,7 @@ async def serve(
     Raises:
         ConfigError: `script` is invalid, or the port is not available.
     """
-    async with Sandbox(port=port, dialect=dialect, speed=speed, seed=seed, script=script) as sandbox:
+    async with Sandbox(host=host, port=port, dialect=dialect, speed=speed, seed=seed, script=script) as sandbox:
         if started:
             started(sandbox)
         await asyncio.Event().wait()

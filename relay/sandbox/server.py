@@ -20,6 +20,8 @@ from relay.sandbox.wiro.middleware import not_found
 from relay.sandbox.wiro.platform import Wiro
 
 HOST: Final = "127.0.0.1"
+"""The host in the addresses of files: a browser on this machine loads them."""
+
 _MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 _log = log.get("sandbox")
 
@@ -44,9 +46,9 @@ class Server:
         self._playback = None if recording is None else Playback(recording, context, wiro.socket)
         self._stack = AsyncExitStack()
 
-    async def start(self, port: int) -> None:
+    async def start(self, host: str, port: int) -> None:
         """
-        Listen on a port of the loopback interface; 0 picks a free one.
+        Listen on a port of an address; 0 picks a free one. The addresses of files are those of the loopback interface.
 
         Raises:
             ConfigError: the port is not available.
@@ -59,10 +61,10 @@ class Server:
         self._stack.push_async_callback(self._wiro.close)
         self._stack.callback(self._context.closing.set)
         try:
-            await web.TCPSite(runner, HOST, port).start()
+            await web.TCPSite(runner, host, port).start()
         except OSError as error:
             await self._stack.aclose()
-            raise ConfigError(f"sandbox: cannot listen on {HOST}:{port}: {error.strerror}") from error
+            raise ConfigError(f"sandbox: cannot listen on {host}:{port}: {error.strerror}") from error
         self.origin = f"http://{HOST}:{runner.addresses[0][1]}"
         if self._playback is not None:
             self._playback.open(self.origin)
