@@ -1,5 +1,6 @@
 """The settings: where they come from, which values each accepts, and that they reveal no secret."""
 
+import socket
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -430,3 +431,24 @@ def test_a_value_with_another_unit_is_rejected(name: str, value: str, expected: 
 def test_a_unit_does_not_hide_a_fraction(name: str, value: str, nowhere: Path) -> None:
     """A setting that is a whole number stays one."""
     assert "fractional part" in refusal({name: value}, nowhere)
+
+
+def test_a_node_is_named_after_its_host_unless_it_has_a_name(nowhere: Path) -> None:
+    """A name goes into logs, lists and responses."""
+    assert load({}, nowhere).node_name == socket.gethostname()
+    assert load({"RELAY_NODE": "eu-1.a"}, nowhere).node_name == "eu-1.a"
+    assert refusal({"RELAY_NODE": "a b"}, nowhere).startswith("RELAY_NODE")
+
+
+def test_a_cell_is_a_short_prefix(nowhere: Path) -> None:
+    """It becomes part of URLs."""
+    assert load({"RELAY_CELL": ""}, nowhere).cell is None
+    assert load({"RELAY_CELL": "eu1"}, nowhere).cell == "eu1"
+    for cell in ("EU", "eu-1", "x" * 17):
+        assert refusal({"RELAY_CELL": cell}, nowhere).startswith("RELAY_CELL")
+
+
+def test_the_spool_is_next_to_the_store_unless_it_has_its_own_place(nowhere: Path) -> None:
+    """Several nodes may share a directory."""
+    assert load({}, nowhere).spool_path == Path("relay.db.spool")
+    assert load({"RELAY_SPOOL": "/mnt/spool", "RELAY_STORE": "memory:"}, nowhere).spool_path == Path("/mnt/spool")

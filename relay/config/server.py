@@ -1,5 +1,6 @@
 """Settings of the server: where it listens, how clients reach it, what it logs, how it shuts down."""
 
+import socket
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal
 
@@ -45,7 +46,19 @@ class Server(Group):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", alias="RELAY_LOG_LEVEL", description="`debug`, `info`, `warning` or `error`."
     )
+    node: str | None = Field(
+        None,
+        alias="RELAY_NODE",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="Name of this process among those that share a store: letters, digits, `.`, `_` and `-`. It must "
+        "be unique. Unset: the host name.",
+    )
     drain_s: Seconds = Field(20.0, alias="RELAY_DRAIN", ge=0, description="Maximum duration of a graceful shutdown.")
+
+    @property
+    def node_name(self) -> str:
+        """Return the name of this process among those that share the store."""
+        return self.node or socket.gethostname()
 
     _split_proxies = field_validator("trusted_proxies", mode="before")(comma_separated)
 

@@ -14,6 +14,13 @@ class Storage(Group):
     """Storage."""
 
     store: str = Field("sqlite:///relay.db", alias="RELAY_STORE", description="`sqlite:///PATH` or `memory:`.")
+    spool: str | None = Field(
+        None,
+        alias="RELAY_SPOOL",
+        min_length=1,
+        description="Directory for uploads until the platform has them. Several nodes should share it: a queued task "
+        "whose files are on a lost node fails. Unset: next to the SQLite store, otherwise `relay.spool`.",
+    )
     history_events: int = Field(
         10_000,
         alias="RELAY_HISTORY_EVENTS",
@@ -53,5 +60,7 @@ class Storage(Group):
 
     @property
     def spool_path(self) -> Path | None:
-        """Return the directory of uploads beside the SQLite store, or None for a temporary directory."""
+        """Return the directory of uploads, or None for a temporary directory."""
+        if self.spool is not None:
+            return Path(self.spool)
         return None if self.sqlite_path is None else Path(f"{self.sqlite_path}.spool")

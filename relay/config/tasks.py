@@ -1,8 +1,10 @@
 """Settings of tasks: how long the relay waits for a platform, and how many tasks may queue."""
 
-from pydantic import Field
+from typing import Annotated
 
-from relay.config.base import Group
+from pydantic import BeforeValidator, Field
+
+from relay.config.base import Group, none_if_empty
 from relay.config.units import Seconds
 
 
@@ -22,6 +24,13 @@ class Tasks(Group):
         gt=0,
         description="Time without an update from the platform after which a running task is stalled, once the relay "
         "has read the platform's record. A preparing or finishing task is stalled after three times as long.",
+    )
+    cell: Annotated[str | None, BeforeValidator(none_if_empty)] = Field(
+        None,
+        alias="RELAY_CELL",
+        pattern=r"^[a-z0-9]{1,16}$",
+        description="Prefix of the ids of new tasks, for a proxy that routes by it: with `eu1`, ids look like `eu1-…`. "
+        "At most 16 lowercase letters and digits.",
     )
     hold_limit: int = Field(
         100,
