@@ -8,18 +8,20 @@ import argparse
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiohttp
+from tests.postgres.server import postgres_server
 
 from relay import log
 from relay.access.login_codes import LoginCodes
 from relay.cli.demo import TASKS
+from relay.cli.output import say
 from relay.sandbox import Sandbox
 from tests.chaos.relay_process import KEY
 from tests.cluster.local import TOKEN_SECRET, LocalCluster, local_cluster
-from tests.postgres.server import postgres_server
 
 COMMAND = (sys.executable, "-m", "relay", "serve")
 
@@ -56,13 +58,13 @@ def print_links(cluster: LocalCluster, store: str) -> None:
         raise AssertionError("codes are redeemed by the nodes")
 
     code = LoginCodes(TOKEN_SECRET, used, time.time).make()
-    print(f"\n  Watch the tasks here:  {cluster.balancer.url}/#code={code}")
-    print(f"  The link works once, within 10 minutes. API key: {KEY}\n")
+    say(f"\n  Watch the tasks here:  {cluster.balancer.url}/#code={code}")
+    say(f"  The link works once, within 10 minutes. API key: {KEY}\n")
     for node in cluster.nodes:
-        print(f"  {node.folder.name}  {node.url}  pid {node.pid}  log {node.log}")
-    print(f"  store   {store}")
-    print("\n  Kill a node to see its tasks go on elsewhere: kill -9 PID")
-    print("  Press Ctrl-C to end all of it. Nothing is kept.", flush=True)
+        say(f"  {node.folder.name}  {node.url}  pid {node.pid}  log {node.log}")
+    say(f"  store   {store}")
+    say("\n  Kill a node to see its tasks go on elsewhere: kill -9 PID")
+    say("  Press Ctrl-C to end all of it. Nothing is kept.")
 
 
 def main() -> None:
@@ -75,10 +77,8 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=1.0, help="speed of the simulated platform; 1 is realistic")
     given = parser.parse_args()
     log.configure(level="warning")
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(run(given.nodes, given.port, given.speed))
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Self
 
 import aiohttp
+from yarl import URL
 
 CHECK_S = 0.5
 CHUNK_BYTES = 64 * 1024
@@ -22,7 +23,7 @@ class Balancer:
             nodes: the URLs of the nodes, `http://127.0.0.1:PORT`.
         """
         self._port = port
-        self._nodes = [aiohttp.client.URL(node) for node in nodes]
+        self._nodes = [URL(node) for node in nodes]
         self._ready: set[int] = set()
         self._turns = count()
         self._connections: set[asyncio.Task[None]] = set()
@@ -56,7 +57,7 @@ class Balancer:
         answers = await asyncio.gather(*map(self._is_ready, self._nodes))
         self._ready = {number for number, is_ready in enumerate(answers) if is_ready}
 
-    async def _is_ready(self, node: aiohttp.client.URL) -> bool:
+    async def _is_ready(self, node: URL) -> bool:
         try:
             async with self._session.get(node / "readyz") as answer:
                 return answer.status == 200

@@ -58,9 +58,8 @@ async def local_cluster(
             home = folder / f"node-{number}"
             home.mkdir()
             own = {"RELAY_STORE": store, "RELAY_NODE": home.name, "RELAY_SPOOL": str(folder / "spool")}
-            processes.append(
-                RelayProcess(home, sandbox, free_port(random), group, command=command, settings=own | (settings or {}))
-            )
+            own |= settings or {}
+            processes.append(RelayProcess(home, sandbox, free_port(random), group, command=command, settings=own))
         try:
             for process in processes:
                 await process.start(public=None)
