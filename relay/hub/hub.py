@@ -59,7 +59,7 @@ class Hub:
 
     def join(self, viewer: Viewer) -> None:
         """Add a connected viewer. It is sent nothing but pings until it is subscribed."""
-        viewer.on_full = self._on_full
+        viewer.on_full, viewer.on_lost = self._on_full, self.leave
         self._viewers.add(viewer)
 
     def leave(self, viewer: Viewer) -> None:

@@ -32,13 +32,14 @@ class Subscription:
 
 
 class Viewer(ABC):
-    """A connection that the hub writes to. Its owner calls `Hub.leave` when the connection is lost."""
+    """A connection that the hub writes to. Its owner calls `Hub.leave` when it does not need it any more."""
 
     __slots__ = (
         "_transport",
         "framing",
         "gone",
         "on_full",
+        "on_lost",
         "ping_round",
         "slow_since",
         "subscriptions",
@@ -49,16 +50,19 @@ class Viewer(ABC):
         """
         Args:
             framing: how messages are encoded.
-            transport: the connection to write to. Its protocol is wrapped, to detect a full write buffer.
+            transport: the connection to write to. Its protocol is wrapped, to detect a full write buffer and the loss
+                of the connection.
         """
         self.framing = framing
         self._transport = transport
-        self.write = transport.write
+        self.write: Callable[[bytes], None] = transport.write
         self.subscriptions: dict[Topic, Subscription] = {}
         self.slow_since: float | None = None
         """When the viewer became slow, in unix seconds; None if it is not."""
         self.on_full: Callable[[Viewer], None] | None = None
         """Called by the transport when the write buffer passes `HIGH_WATER_BYTES`. Set by the hub."""
+        self.on_lost: Callable[[Viewer], None] | None = None
+        """Called by the transport when the connection is lost. Set by the hub."""
         self.gone = False
         """Whether it has left or is being closed. Nothing is written to it any more."""
         self.ping_round = 0
@@ -66,7 +70,7 @@ class Viewer(ABC):
         inner = transport.get_protocol()
         if not isinstance(inner, asyncio.Protocol):
             raise TypeError(f"a viewer needs a streaming protocol, not {type(inner).__name__}")
-        transport.set_protocol(FlowControl(inner, self._full))
+        transport.set_protocol(FlowControl(inner, on_full=self._full, on_lost=self._lost))
 
     def __repr__(self) -> str:
         slow = "" if self.slow_since is None else " slow"
@@ -77,8 +81,9 @@ class Viewer(ABC):
         return self._transport.get_write_buffer_size()
 
     def abort(self) -> None:
-        """Cut the connection at once, without sending what is in the write buffer."""
-        self._transport.abort()
+        """Cut the connection at once, without sending what is in the write buffer. Idempotent."""
+        if self.write is not _discard:
+            self._transport.abort()
 
     def send(self, message: bytes) -> None:
         """Write one message that is not an event, to this viewer alone."""
@@ -99,3 +104,15 @@ class Viewer(ABC):
     def _full(self) -> None:
         if self.on_full is not None:
             self.on_full(self)
+
+    def _lost(self) -> None:
+        # The handler of the request learns it only later. Until then a write could raise: after the last byte of a
+        # closing connection, asyncio's transport has no socket and does not expect to be written to.
+        self.gone = True
+        self.write = _discard
+        if self.on_lost is not None:
+            self.on_lost(self)
+
+
+def _discard(_data: bytes) -> None:
+    """Write nothing: the connection is lost."""

@@ -10,6 +10,7 @@ import pytest
 from relay.core.codec import decode_event, decode_snapshot
 from relay.core.snapshot import Snapshot, apply
 from relay.hub.close_codes import TOO_SLOW, Close
+from relay.hub.flow_control import FlowControl
 from relay.hub.framing import SSE_HTTP_1_0
 from relay.hub.hub import Hub
 from relay.hub.slow_viewers import TOO_SLOW_S
@@ -131,7 +132,7 @@ class Server:
         self.hub.close()
         for viewer in self._viewers:
             if not viewer.over.done():
-                viewer.transport.abort()
+                viewer.abort()
         for sock in (*self._sockets, self._listener):
             sock.close()
 
@@ -218,3 +219,39 @@ async def test_a_viewer_that_never_reads_is_disconnected(server: Server) -> None
     assert await slow.over is TOO_SLOW
     assert (server.hub.viewers, server.hub.channels) == (0, 0)
     assert server.hub._slow._timer is None
+
+
+async def test_an_event_in_the_moment_in_which_a_connection_is_lost_reaches_all_others(server: Server) -> None:
+    """
+    A connection that is closing is lost when the last byte of its write buffer is sent.
+
+    asyncio's transport has no socket then and raises if it is written to. The event would be lost for all others.
+    """
+    leaving, client = await server.connect()
+    while not leaving.buffered():
+        await server.journal.log(LINE)
+    _, other = await server.connect()
+    protocol = leaving.transport.get_protocol()
+    assert isinstance(protocol, FlowControl)
+    lost = asyncio.Event()
+
+    class Publishing(asyncio.Protocol):
+        """The connection's own protocol. An event is committed right after it has learned of the loss."""
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            asyncio.get_running_loop().call_soon(server.journal.publish_held)
+            lost.set()
+
+    protocol._inner = Publishing()
+    server.journal.hold_commits()
+    await server.advance()
+    leaving.transport.close()
+    while not lost.is_set():
+        await client.read()
+    await other.read_until(lambda state: state.progress is not None)
+
+    assert leaving.gone
+    assert leaving.subscriptions == {}
+    assert server.hub.viewers == 1
+    leaving.send(b"{}")
+    leaving.abort()

@@ -38,7 +38,7 @@ def test_flow_control_forwards_every_callback() -> None:
     """The protocol of the connection works as before."""
     inner = RecordingProtocol()
     full: list[bool] = []
-    flow = FlowControl(inner, lambda: full.append(True))
+    flow = FlowControl(inner, on_full=lambda: full.append(True), on_lost=lambda: inner.calls.append("lost"))
     error = ConnectionResetError()
     flow.data_received(b"x")
     assert flow.eof_received() is True
@@ -46,7 +46,7 @@ def test_flow_control_forwards_every_callback() -> None:
     flow.resume_writing()
     flow.connection_lost(error)
 
-    assert inner.calls == [b"x", "eof", "pause", "resume", error]
+    assert inner.calls == [b"x", "eof", "pause", "resume", "lost", error]
     assert full == [True]
 
 
