@@ -15,6 +15,8 @@ from relay.sandbox import Sandbox
 settings.register_profile("relay", deadline=None)  # a busy machine is slow
 settings.load_profile("relay")
 
+pytest_plugins = ["tests.postgres.fixtures"]
+
 API_KEY = "a-management-key-for-tests"
 
 

@@ -1,0 +1,34 @@
+"""The fixtures `postgres` and `database`: one server per worker, started by the first test that needs it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.postgres.server import PostgresServer, postgres_server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_postgres() -> AsyncIterator[PostgresServer]:
+    """Run a server for all tests of this worker."""
+    async with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def postgres(shared_postgres: PostgresServer) -> AsyncIterator[PostgresServer]:
+    """
+    Return the worker's server, which a test may stop, kill or pause.
+
+    A test that adds a standby or changes parameters runs a server of its own with `postgres_server`.
+    """
+    yield shared_postgres
+    shared_postgres.resume()
+    await shared_postgres.start()
+
+
+@pytest.fixture
+async def database(postgres: PostgresServer) -> AsyncIterator[str]:
+    """Return the address of an empty database for its owner, an ordinary role."""
+    async with postgres.database() as dsn:
+        yield dsn
