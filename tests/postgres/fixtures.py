@@ -23,7 +23,6 @@ async def postgres(shared_postgres: PostgresServer) -> AsyncIterator[PostgresSer
     A test that adds a standby or changes parameters runs a server of its own with `postgres_server`.
     """
     yield shared_postgres
-    shared_postgres.resume()
     await shared_postgres.start()
 
 

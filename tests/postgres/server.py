@@ -9,7 +9,7 @@ import secrets
 import signal
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +36,7 @@ SETTINGS = {
 
 
 class ServerFailed(Exception):
-    """The server ended while it started; the message is the end of its log."""
+    """The server ended while it started, with the end of its log as the message, or was not promoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,7 @@ class PostgresServer:
         # To create one takes 0.1 s of processor time, because it is 300 files.
         dsn = self._free_databases.pop() if self._free_databases else await self.create_database()
         yield dsn
+        await self.start()
         name = dsn.rpartition("/")[2]
         await self.terminate_backends(f"datname = '{name}'")
         async with self.connection(name) as connection:
@@ -141,22 +142,23 @@ class PostgresServer:
             return int(await connection.fetchval(query))
 
     async def start(self) -> None:
-        """Start the server unless it runs, and wait until it accepts connections; the first time, on a free port."""
-        if self._process is not None:
-            if self._process.poll() is None:
-                return
+        """Start or resume the server, unless it runs, and wait until it accepts connections; first, select a port."""
+        if self._process is not None and self._process.poll() is not None:
             await self._ended()
-        while not self.port:
-            self.port = random.randrange(*PORTS)
+        self.resume()
+        new = not self.port
+        while True:
+            if new:
+                self.port = random.randrange(*PORTS)
+            if self._process is None:
+                self._start()
             try:
-                await self._start()
+                await self._accepting()
             except ServerFailed as error:
-                if "Address already in use" not in str(error):
+                if not new or "Address already in use" not in str(error):
                     raise
-                self.port = 0
             else:
                 return
-        await self._start()
 
     async def stop(self, by: signal.Signals = signal.SIGINT) -> None:
         """Shut the server down: SIGINT ends the connections and writes a checkpoint, SIGQUIT requires a recovery."""
@@ -180,6 +182,16 @@ class PostgresServer:
         ctypes.CDLL(None).shmctl(int(memory), IPC_RMID, None)
         lock.unlink()
         (self._home.directory / f".s.PGSQL.{self.port}.lock").unlink()
+
+    async def crash(self) -> None:
+        """Kill one process of the server, which ends all others, and wait until it has recovered."""
+        async with self.connection() as witness:
+            end = asyncio.Event()
+            witness.add_termination_listener(lambda _: end.set())
+            query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+            send([await witness.fetchval(query)], signal.SIGKILL)
+            await end.wait()
+        await self._accepting()
 
     def pause(self) -> None:
         """Stop every process of the server with SIGSTOP: connections stay open and nothing answers."""
@@ -224,25 +236,20 @@ class PostgresServer:
         """Make a standby a primary, on a new timeline."""
         async with self.connection() as connection:
             if not await connection.fetchval("SELECT pg_promote()"):
-                raise ServerFailed(self._end_of_log())
+                raise ServerFailed(f"{self.name} was not promoted within 60 s")
 
     async def run(self, program: str, *arguments: str) -> None:
         """Run a program of PostgreSQL on the data directory."""
         path = self._home.bin / program
         await programs.run(path, "-D", str(self._data), *arguments, directory=self._home.directory)
 
-    async def _start(self) -> None:
+    def _start(self) -> None:
         self._write_settings()
         self._alive, held = os.pipe()
         try:
             self._process = self._popen(held)
         finally:
             os.close(held)
-        while not self._accepts():
-            if self._process.poll() is not None:
-                await self._ended()
-                raise ServerFailed(self._end_of_log())
-            await asyncio.sleep(POLL_S)
 
     def _popen(self, held: int) -> subprocess.Popen[bytes]:
         with self._log.open("wb") as log:
@@ -258,14 +265,16 @@ class PostgresServer:
                 **programs.RUN_AS,
             )
 
-    def _accepts(self) -> bool:
-        """Return whether the lock file says that the server accepts connections, as `pg_ctl` reads it."""
+    async def _accepting(self) -> None:
+        """Wait until the server accepts connections."""
         assert self._process is not None
-        try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
-        except FileNotFoundError:
-            return False
-        return lines[:1] == [str(self._process.pid)] and lines[7:8] == ["ready   "]
+        while self._process.poll() is None:
+            with suppress(OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
+                async with self.connection():
+                    return
+            await asyncio.sleep(POLL_S)
+        await self._ended()
+        raise ServerFailed(self._log.read_text(errors="replace")[-2000:])
 
     async def _ended(self) -> None:
         """Wait until every process of the server has ended."""
@@ -291,6 +300,3 @@ class PostgresServer:
         settings = self._settings | {"port": str(self.port), "unix_socket_directories": str(self._home.directory)}
         lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
         (self._data / "postgresql.conf").write_text("".join(lines))
-
-    def _end_of_log(self) -> str:
-        return self._log.read_text(errors="replace")[-2000:]

@@ -2,7 +2,10 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
+from inspect import isawaitable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -90,6 +93,24 @@ async def test_commits_survive_a_kill(postgres: PostgresServer, database: str) -
         await asyncpg.connect(database)
     await postgres.start()
     assert await value(database, "SELECT sum(n) FROM numbers") == 55
+
+
+async def test_a_crash_ends_every_connection(postgres: PostgresServer, database: str) -> None:
+    """The process that is killed brings all others down, and the server recovers by itself."""
+    connection = await asyncpg.connect(database)
+    await postgres.crash()
+    await ended(connection)
+    assert await value(database, "SELECT 1") == 1
+
+
+@pytest.mark.parametrize("failure", [PostgresServer.stop, PostgresServer.kill, PostgresServer.pause])
+async def test_a_test_may_leave_the_server_stopped(postgres: PostgresServer, failure: Callable[..., Any]) -> None:
+    """A lent database is returned even if its borrower has stopped the server."""
+    async with postgres.database():
+        if isawaitable(result := failure(postgres)):
+            await result
+    async with postgres.database() as dsn:
+        assert await value(dsn, "SELECT 1") == 1
 
 
 async def test_a_paused_server_answers_afterwards(postgres: PostgresServer, database: str) -> None:
