@@ -14,10 +14,10 @@ import aiohttp
 
 from tests.chaos.relay_process import RelayProcess
 from tests.chaos.viewers import LOST
+from tests.proxy import Proxy
 from tests.soak.clock import Clock
 from tests.soak.disk import Disk
 from tests.soak.gauges import highest_file
-from tests.soak.proxy import Proxy
 
 IDLE_CONNECTIONS = 700
 """The number of connections without a credential that use up the relay's files."""

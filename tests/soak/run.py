@@ -28,12 +28,12 @@ from tests.chaos.caller import Caller
 from tests.chaos.judge import TaskLog
 from tests.chaos.relay_process import KEY, RelayProcess, free_port
 from tests.chaos.viewers import COME_BACK_CODES, LOST, TaskLink, View, Viewer
+from tests.proxy import Proxy
 from tests.soak import gauges
 from tests.soak.clock import Clock
 from tests.soak.disk import disk
 from tests.soak.failures import IDLE_CONNECTIONS, Failures
 from tests.soak.gauges import MIB, Bounds, Gauges
-from tests.soak.proxy import Proxy
 from tests.soak.truth import Platforms, check_item, unknowable
 from tests.soak.workload import LoadItem, Origin, Transport, counted, load_items
 

@@ -1,4 +1,4 @@
-"""The proxy of the soak: forwarding, and its failures."""
+"""The proxy that fails on request: forwarding, and its failures."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from tests.soak.proxy import Proxy
+from tests.proxy import Proxy
 
 
 @asynccontextmanager
