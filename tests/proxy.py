@@ -1,4 +1,4 @@
-"""A reverse proxy on TCP that can cut its connections, stop forwarding, and refuse new ones."""
+"""A reverse proxy on TCP that can delay data, cut its connections, stop forwarding, and refuse new ones."""
 
 import asyncio
 import socket
@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Self
 
 CHUNK_BYTES = 64 * 1024
+CHUNKS_IN_FLIGHT = 16
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with a timeout of 0."""
 
@@ -23,6 +24,8 @@ class Proxy:
 
     def __init__(self, port: int, target_port: int) -> None:
         self.port = port
+        self.delay_s = 0.0
+        """How long data is on its way, in each direction."""
         self._target_port = target_port
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -101,15 +104,32 @@ class Proxy:
             for each in writers:
                 self._open.discard(each)
                 each.transport.abort()
+            for each in writers:  # may be cancelled: all are aborted before
                 with suppress(OSError):
                     await each.wait_closed()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward one direction until the end of its stream, and end the other side's stream."""
-        while data := await reader.read(CHUNK_BYTES):
+        in_flight: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(CHUNKS_IN_FLIGHT)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._receive(reader, in_flight))
+            group.create_task(self._deliver(in_flight, writer))
+
+    async def _receive(self, reader: asyncio.StreamReader, in_flight: asyncio.Queue[tuple[float, bytes]]) -> None:
+        """Note when each piece of data is due; the last one is empty."""
+        data = b" "
+        while data:
+            data = await reader.read(CHUNK_BYTES)
+            await in_flight.put((asyncio.get_running_loop().time() + self.delay_s, data))
+
+    async def _deliver(self, in_flight: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+        while True:
+            due, data = await in_flight.get()
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
             await self._flowing.wait()
+            if not data:
+                break
             writer.write(data)
             await writer.drain()
-        await self._flowing.wait()
         if not writer.is_closing():
             writer.write_eof()

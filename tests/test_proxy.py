@@ -1,28 +1,35 @@
 """The proxy that fails on request: forwarding, and its failures."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from tests.proxy import Proxy
+from tests.proxy import CHUNK_BYTES, Proxy
 
 
 @asynccontextmanager
 async def echoing() -> AsyncIterator[Proxy]:
     """Start a proxy in front of an echo server."""
 
+    handlers = set()
+
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(1000):
-            writer.write(data)
+        handlers.add(asyncio.current_task())
+        with suppress(OSError):
+            while data := await reader.read(1000):
+                writer.write(data)
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
 
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    async with server, Proxy(0, server.sockets[0].getsockname()[1]) as proxy:
-        yield proxy
+    async with server:
+        async with Proxy(0, server.sockets[0].getsockname()[1]) as proxy:
+            yield proxy
+        await asyncio.gather(*filter(None, handlers))
 
 
 @asynccontextmanager
@@ -86,3 +93,16 @@ async def test_a_refusing_proxy_closes_new_connections() -> None:
             async with connected(proxy) as (reader, _):
                 with suppress(ConnectionResetError):
                     assert await reader.read(1) == b""
+
+
+async def test_delayed_data_arrives_in_order_and_not_before_its_time() -> None:
+    """Data in each direction is on its way for the delay, however much follows it."""
+    async with echoing() as proxy, connected(proxy) as (reader, writer):
+        proxy.delay_s = 0.05
+        sent = random.Random(1).randbytes(10 * CHUNK_BYTES)
+        started = asyncio.get_running_loop().time()
+        writer.write(sent)
+        writer.write_eof()
+        received = await reader.readexactly(1)
+        assert asyncio.get_running_loop().time() - started >= 2 * proxy.delay_s
+        assert received + await reader.read() == sent

@@ -9,8 +9,10 @@ from typing import Any
 
 import asyncpg
 import pytest
+from yarl import URL
 
 from tests.postgres.server import PostgresServer, postgres_server
+from tests.proxy import Proxy
 
 ROOT = Path(__file__).parents[2]
 UNANSWERED_S = 0.1
@@ -132,6 +134,20 @@ async def test_terminates_the_backends_that_meet_a_condition(postgres: PostgresS
     await ended(doomed)
     assert await kept.fetchval("SELECT 1") == 1
     await kept.close()
+
+
+async def test_a_link_to_the_server_fails_and_recovers(postgres: PostgresServer, database: str) -> None:
+    """A query waits while the link hangs; a cut ends the connection, and the next one is served."""
+    async with Proxy(0, postgres.port) as link:
+        linked = str(URL(database).with_port(link.port))
+        connection = await asyncpg.connect(linked)
+        with link.hanging():
+            query = asyncio.create_task(connection.fetchval("SELECT 7"))
+            assert await asyncio.wait([query], timeout=UNANSWERED_S) == (set(), {query})
+        assert await query == 7
+        link.cut()
+        await ended(connection)
+        assert await value(linked, "SELECT 8") == 8
 
 
 async def test_a_synchronous_standby_has_every_commit_and_can_be_promoted() -> None:
