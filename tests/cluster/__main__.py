@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiohttp
-from tests.postgres.server import postgres_server
 
 from relay import log
 from relay.access.login_codes import LoginCodes
@@ -22,6 +21,7 @@ from relay.cli.output import say
 from relay.sandbox import Sandbox
 from tests.chaos.relay_process import KEY
 from tests.cluster.local import TOKEN_SECRET, LocalCluster, local_cluster
+from tests.postgres.server import postgres_server
 
 COMMAND = (sys.executable, "-m", "relay", "serve")
 
