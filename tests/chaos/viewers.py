@@ -6,14 +6,14 @@ They keep every byte that they receive, so that it can be compared with the log.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 
 import aiohttp
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidHandshake, InvalidMessage
 
 from relay.core.codec import decode_event, decode_snapshot
 from relay.core.snapshot import Snapshot, apply
@@ -173,10 +173,11 @@ class Viewer:
                 cursor = view.begin()
                 query = f"?cursor={cursor}" if cursor else ""
                 async with self.socket(f"/v1/tasks/{view.link.task}/ws{query}", view.link.credential) as socket:
-                    async for text in socket:
-                        view.receive(_bytes(text))
-                        if self.is_cut():
-                            socket.transport.abort()
+                    with suppress(ConnectionClosedError):  # raised for every code but 1000 and 1001
+                        async for text in socket:
+                            view.receive(_bytes(text))
+                            if self.is_cut():
+                                socket.transport.abort()
                     if socket.close_code in EXPIRED_CODES and self._renewed is not None:
                         view.link = replace(view.link, credential=self._renewed)
                     elif socket.close_code is not None and socket.close_code not in self._come_back_codes:

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import aiohttp
 import orjson
@@ -132,6 +133,28 @@ class Report:
         return "\n".join(f"{name:>12}  {value}" for name, value in rows.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One viewer of one task, and the asyncio task that runs it."""
+
+    transport: Transport
+    view: View
+    task: asyncio.Task[None]
+
+    def __str__(self) -> str:
+        """Describe what it has received and, while it runs, the innermost lines that it waits in."""
+        frames: list[str] = []
+        awaited: Any = None if self.task.done() else self.task.get_coro()
+        while awaited is not None:
+            frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+            frame = frame or getattr(awaited, "ag_frame", None)
+            if frame is not None:
+                frames.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}")
+            awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+        at = "has ended" if self.task.done() else " > ".join(frames[-4:])
+        return f"{self.transport} {self.view!r}, {self.view.losses} losses: {at}"
+
+
 class Soak:
     """One run of a plan. Use `run`."""
 
@@ -157,6 +180,8 @@ class Soak:
         self.load_items = load_items(Random(f"{plan.seed}:load"), plan.tasks, plan.load_s, plan.longest_silence_s)
         self.open: dict[int, str] = {}
         """What each running task waits for, by number."""
+        self._watches: dict[int, list[Watch]] = {}
+        """The viewers of each task, by number."""
         self._ended: dict[str, bytes] = {}
         """The digest of each finished log by task id."""
         self._excluded: set[int] = set()
@@ -188,8 +213,12 @@ class Soak:
             self.load_items = list(followers.values())
             await failures
             self._print("the load has ended; waiting for the running tasks")
-            async with asyncio.timeout(self._plan.finish_s):
-                await self._finish(followers)
+            try:
+                async with asyncio.timeout(self._plan.finish_s):
+                    await self._finish(followers)
+            except TimeoutError:
+                self._print(self.unfinished())  # before the viewers are cancelled
+                raise
             for each in around:
                 each.cancel()
         return await self._judge()
@@ -206,7 +235,10 @@ class Soak:
 
     def unfinished(self) -> str:
         """Describe what has not ended, for a run that timed out."""
-        return f"{len(self.open)} unfinished: {dict(list(self.open.items())[:20])}"
+        shown = list(self.open.items())[:20]
+        return f"{len(self.open)} unfinished: " + "; ".join(
+            f"{number} {what} {[str(watch) for watch in self._watches.get(number, ())]}" for number, what in shown
+        )
 
     async def _report_progress(self) -> None:
         while True:
@@ -226,7 +258,8 @@ class Soak:
         views = [View(link=link) for _ in item.transports]
         async with asyncio.TaskGroup() as group:
             for transport, view in zip(item.transports, views, strict=True):
-                group.create_task(self._watch(transport, view, random))
+                watching = group.create_task(self._watch(transport, view, random))
+                self._watches.setdefault(item.number, []).append(Watch(transport, view, watching))
             if item.planned.cancel_after_s is not None:
                 group.create_task(self._cancel(link, item.planned.cancel_after_s))
             release = group.create_task(self._release(item))
