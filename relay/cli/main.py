@@ -2,6 +2,9 @@
 The `relay` command: its subcommands and their options.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
+
+Each subcommand imports what it runs when it is called, so that `relay --help` and a mistyped option answer at once, and
+`relay serve` does not load the sandbox.
 """
 
 import asyncio
@@ -13,19 +16,12 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from relay import __version__, config, log
+from relay import __version__
 from relay.access.grants import MAX_TTL_S, SCOPES
-from relay.app import Running
-from relay.cli.check import check_readiness, check_setup
-from relay.cli.demo import demo as run_demo
 from relay.cli.output import INTERRUPTED, discard_stdout_if_broken, fail, say
-from relay.cli.serve import run_relay
 from relay.cli.signals import run
-from relay.cli.token import mint_for_tag, mint_for_task
 from relay.core.tag import normalize_tag
 from relay.errors import RelayError
-from relay.sandbox import PLAIN_KEY, Sandbox
-from relay.sandbox import serve as run_sandbox
 
 cli = typer.Typer(
     help="Show AI generations live in a browser.",
@@ -64,6 +60,8 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 @cli.command()
 def serve() -> None:
     """Run the relay. Settings are environment variables, or lines of a .env file; docs/configuration.md lists them."""
+    from relay.cli.serve import run_relay
+
     if run_relay():
         raise typer.Exit(INTERRUPTED)
 
@@ -75,6 +73,10 @@ def demo(
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
 ) -> None:
     """Run simulated platforms, a relay and a few tasks. No account is needed, and nothing is kept."""
+    from relay import log
+    from relay.app import Running
+    from relay.cli.demo import demo as run_demo
+
     log.configure(level="warning")
 
     def opened(relay: Running) -> None:
@@ -106,6 +108,10 @@ def sandbox(
     ] = None,
 ) -> None:
     """Run the simulated platforms alone, to develop a client against them."""
+    from relay import log
+    from relay.sandbox import PLAIN_KEY, Sandbox
+    from relay.sandbox import serve as run_sandbox
+
     log.configure()
 
     def started(box: Sandbox) -> None:
@@ -126,6 +132,8 @@ def check(
     ] = False,
 ) -> None:
     """Print the settings without secrets, test the store and the platforms, and print one line per problem."""
+    from relay.cli.check import check_readiness, check_setup
+
     if ready:
         check_readiness()
     else:
@@ -144,6 +152,10 @@ def token(
         raise typer.BadParameter(f"must not be empty; use {', '.join(SCOPES)}", param_hint="--scope")
     if unknown := set(scope.split()) - set(SCOPES):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: use {', '.join(SCOPES)}", param_hint="--scope")
+
+    from relay import config
+    from relay.cli.token import mint_for_tag, mint_for_task
+
     match task, tag:
         case str(), None:
             asyncio.run(mint_for_task(config.load(), task, scope, ttl))

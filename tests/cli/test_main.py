@@ -3,6 +3,8 @@
 import re
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import aiohttp
@@ -37,6 +39,14 @@ async def test_help_names_every_command(shell: Shell) -> None:
     assert ended.code == 0
     for name in ("serve", "demo", "sandbox", "check", "token"):
         assert re.search(rf"\b{name}\b", ended.out)
+
+
+def test_the_options_are_parsed_without_loading_what_the_commands_run() -> None:
+    """`relay --help` and shell completion answer at once."""
+    loaded = "import sys, relay.cli.main; print({'aiohttp', 'relay.app', 'relay.sandbox'} & {*sys.modules})"
+    ended = subprocess.run([sys.executable, "-c", loaded], capture_output=True, check=True, text=True)
+
+    assert ended.stdout == "set()\n"
 
 
 async def test_the_version_is_printed(shell: Shell) -> None:
