@@ -1,4 +1,4 @@
-"""Pages in the oldest supported browsers, and behind a proxy that serves them under a path."""
+"""Pages in the oldest supported browsers, with and without motion, and behind a proxy that serves them under a path."""
 
 import asyncio
 import re
@@ -13,6 +13,7 @@ from playwright.async_api import Page, Route, expect
 
 from relay.app import Running
 from tests.e2e import stories
+from tests.e2e.follow import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -42,6 +43,12 @@ CONTRAST = """(element) => {
   const [one, other] = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor].map(light);
   return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
 }"""
+
+
+MOVING = """(() => {
+  const { shadowRoot } = document.querySelector("relay-task");
+  return shadowRoot.getAnimations().some((each) => each.animationName === "pulse" && each.playState === "running");
+})()"""
 
 
 async def age(page: Page) -> None:
@@ -115,6 +122,19 @@ async def test_pages_are_laid_out_without_modern_css(relay: Running, page: Page,
     main = page.get_by_role("button", name="Sign in")
     await main.hover()
     assert await main.evaluate(CONTRAST) >= 4.5
+
+
+async def test_the_current_stage_pulses_unless_the_reader_prefers_reduced_motion(
+    relay: Running, page: Page, view: View
+) -> None:
+    """The preference applies while the page is open."""
+    await page.emulate_media(reduced_motion="no-preference")
+    await stories.write(relay, ["running"])
+    await page.goto(view(relay, "running"))
+    await until(page, MOVING)
+    await page.emulate_media(reduced_motion="reduce")
+
+    await until(page, f"!{MOVING}")
 
 
 @asynccontextmanager
