@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -50,9 +51,10 @@ class Catalogue:
         return model.run_as, given if faults else sent
 
 
+@cache
 def load(folder: Path = FILES) -> Catalogue:
     """
-    Load every model file in a folder.
+    Load every model file in a folder. A folder is read once per process.
 
     Raises:
         ConfigError: a file is invalid; the message names the file and the field.
