@@ -6,11 +6,15 @@ from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 import pytest
+import structlog
 from hypothesis import settings
 
 from relay.app import Running, running
 from relay.config import Config
 from relay.sandbox import Sandbox
+
+# The default prints the variables of every frame, which takes longer than most tests.
+structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
 
 settings.register_profile("relay", deadline=None)  # a busy machine is slow
 settings.load_profile("relay")
