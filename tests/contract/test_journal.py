@@ -1,8 +1,8 @@
 """
 The contract of a journal (relay/journal/base.py), tested with every backend.
 
-Covers batch, listeners and memory, of the SQLite journal events, listing, metadata, tasks and words, and that the
-values of relay.core.upstream are stored.
+Covers batch, listeners and memory, of the SQLite journal events, listing, metadata, ranges, search, tasks and
+words, and that the values of relay.core.upstream are stored.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from relay.errors import Taken
 from relay.journal.base import UNFINISHED, Claim, Filter, Journal, ListPosition, StoredTask
 from relay.journal.entries import Appended, Entry, History
 from relay.journal.memory import MemoryJournal
-from relay.journal.sqlite import SQLiteJournal, listing
+from relay.journal.sqlite import SQLiteJournal, search
 
 HISTORY_EVENTS = 10
 
@@ -653,6 +653,81 @@ async def test_a_list_can_have_several_states(journal: Journal) -> None:
     assert await ids(*State) == "fedcba"
 
 
+async def test_a_tag_with_several_states_is_listed_page_by_page(journal: Journal) -> None:
+    """In order, without gaps and duplicates, also among tasks that were created at the same time."""
+    states = [State.SUBMITTING, State.RUNNING, State.SUCCEEDED]
+    for number in range(24):
+        task = f"t{number:02}"
+        await create(
+            journal,
+            task,
+            tags=("x", "y") if number % 4 else ("y",),
+            provider="wiro" if number % 2 else "apikley",
+            created_at=float(number // 5),
+        )
+        if number % 3:
+            await journal.append(logs(task, 2, 2))
+        if number % 3 == 2:
+            await journal.append([done(task, 3)])
+
+    for chosen in ((State.RUNNING, State.SUCCEEDED), (State.SUCCEEDED, State.SUBMITTING), tuple(states), ()):
+        expected = [
+            f"t{number:02}" for number in range(24) if number % 4 and (not chosen or states[number % 3] in chosen)
+        ]
+        expected.sort(key=lambda task: (int(task[1:]) // 5, task), reverse=True)
+        for limit in (1, 2, 3, 100):
+            listed: list[ListPosition] = []
+            where = Filter(tag="x", states=chosen)
+            while page := await journal.page(where, after=listed[-1] if listed else None, limit=limit):
+                listed += page
+            assert [position.id for position in listed] == expected
+
+
+async def test_a_state_changes_in_every_list_at_once(journal: Journal) -> None:
+    """In those of all its tags, and in those that are limited by provider or model, too."""
+    await create(journal, "a", tags=("x", "y"))
+    await create(journal, "b", tags=("x",))
+    await journal.append(logs("a", 2, 2))
+
+    async def ids(where: Filter) -> str:
+        return "".join(place.id for place in await journal.page(where, after=None, limit=10))
+
+    for where in (
+        Filter(tag="x"),
+        Filter(tag="y"),
+        Filter(provider="wiro"),
+        Filter(model="o/m"),
+        Filter(tag="y", model="O/M", provider="wiro"),
+        Filter(words=("x",)),
+        Filter(words=("y", "o")),
+    ):
+        assert await ids(replace(where, states=(State.RUNNING,))) == "a"
+        assert "a" not in await ids(replace(where, states=(State.SUBMITTING,)))
+    await journal.append([done("a", 3)])
+    assert await ids(Filter(states=(State.RUNNING,), tag="y")) == ""
+    assert await ids(Filter(states=(State.SUCCEEDED,), tag="y")) == "a"
+    assert await journal.owned() == ("b",)
+
+
+async def test_a_page_begins_after_its_cursor_even_if_that_task_is_gone(journal: Journal) -> None:
+    """A task between two pages may be deleted, or be in another state by then. A cursor may be of another list, too."""
+    for number, task in enumerate("abcde"):
+        await end(journal, task, created_at=float(number), ended_at=10.0 + number)
+    first = await journal.page(Filter(tag="t", states=(State.SUCCEEDED,)), after=None, limit=3)
+    assert [place.id for place in first] == ["e", "d", "c"]
+    assert await journal.prune(ended_before=12.5, limit=3) == ("a", "b", "c")
+    await create(journal, "0", tags=("t",), created_at=2.0)
+    await create(journal, "1", tags=("t",), created_at=0.5)
+
+    async def ids(where: Filter, after: ListPosition) -> str:
+        return "".join(place.id for place in await journal.page(where, after=after, limit=10))
+
+    assert await ids(Filter(tag="t"), first[-1]) == "01"
+    assert await ids(Filter(tag="t", until=2.0), first[-1]) == "1"
+    assert await ids(Filter(until=4.0), first[0]) == "d01"
+    assert await ids(Filter(since=1.0, until=9.0), first[-1]) == "0"
+
+
 async def test_a_list_can_be_limited_in_time(journal: Journal) -> None:
     """The start is included, the end is not."""
     for task, created_at in (("a", 1.0), ("b", 2.0), ("c", 3.0)):
@@ -706,16 +781,22 @@ WHERES = st.builds(
 )
 
 
-@pytest.mark.parametrize("rare", [0, 2, 2000])
+@pytest.mark.parametrize(
+    ("few", "max_ranges", "counted"),
+    [(2000, 64, 50_000), (0, 64, 50_000), (2, 8, 2), (0, 0, 0)],
+    ids=["few tasks with the word", "ranges of the word", "any choice", "the whole list"],
+)
 @settings(max_examples=60, deadline=None)
 @given(tasks=MANY, wheres=st.lists(WHERES, min_size=1, max_size=8), limit=st.integers(1, 4))
 def test_both_journals_list_the_same(
-    rare: int,
+    few: int,
+    max_ranges: int,
+    counted: int,
     tasks: list[tuple[str, set[str], int, int]],
     wheres: list[Filter],
     limit: int,
 ) -> None:
-    """Any tasks and any filter, page by page, with both query plans of SQLite."""
+    """Any tasks and any filter, page by page, with each choice of a search in SQLite."""
 
     async def listed(journal: Journal) -> list[list[ListPosition]]:
         await journal.open(lock=False)
@@ -745,7 +826,9 @@ def test_both_journals_list_the_same(
             await journal.close()
 
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listing, "RARE", rare)
+        patch.setattr(search, "FEW", few)
+        patch.setattr(search, "MAX_RANGES", max_ranges)
+        patch.setattr(search, "COUNTED", counted)
         stored = asyncio.run(listed(SQLiteJournal(Path(folder) / "relay.db")))
         kept = asyncio.run(listed(MemoryJournal()))
     assert stored == kept

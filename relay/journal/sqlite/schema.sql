@@ -33,11 +33,6 @@ CREATE TABLE IF NOT EXISTS tasks (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);
-CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, created_at, id);
-
-CREATE INDEX IF NOT EXISTS tasks_by_model ON tasks (model COLLATE NOCASE, created_at, id);
-CREATE INDEX IF NOT EXISTS tasks_by_provider ON tasks (provider, created_at, id);
-
 CREATE INDEX IF NOT EXISTS tasks_by_upstream_id ON tasks (upstream_id);
 CREATE INDEX IF NOT EXISTS tasks_by_socket_token ON tasks (socket_token);
 
@@ -49,12 +44,25 @@ CREATE TABLE IF NOT EXISTS claims (
   at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS task_tags (
-  tag TEXT NOT NULL,
-  created_at REAL NOT NULL,
+-- What lists read: a row of each task for each of its tags, and one with the empty tag, for the list of all tasks.
+-- Whatever a list is limited to, it consists of a few ranges of these indexes, each in the order of the list.
+CREATE TABLE IF NOT EXISTS listed (
   task TEXT NOT NULL REFERENCES tasks (id),
-  PRIMARY KEY (tag, created_at, task)
+  tag TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL COLLATE NOCASE,
+  state TEXT NOT NULL,
+  created_at REAL NOT NULL,
+  PRIMARY KEY (task, tag)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS listed_by_provider ON listed (tag, provider, state, created_at, task);
+CREATE INDEX IF NOT EXISTS listed_by_model ON listed (tag, model, provider, state, created_at, task);
+
+-- A trigger, because it takes no further step of the writer: each one waits for the interpreter's lock.
+CREATE TRIGGER IF NOT EXISTS listed_state AFTER UPDATE OF state ON tasks WHEN new.state <> old.state BEGIN
+  UPDATE listed SET state = new.state WHERE task = new.id;
+END;
 
 -- The search index: each model and each tag by its words, as relay/journal/search_words.py writes them. A model or tag
 -- is here once, however many tasks have it.
@@ -64,9 +72,10 @@ CREATE TABLE IF NOT EXISTS words (
   PRIMARY KEY (word, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX IF NOT EXISTS words_by_name ON words (name, word);
+
 -- For the deletion of tasks.
 CREATE INDEX IF NOT EXISTS claims_by_task ON claims (task);
-CREATE INDEX IF NOT EXISTS task_tags_by_task ON task_tags (task);
 
 CREATE TABLE IF NOT EXISTS events (
   task TEXT NOT NULL REFERENCES tasks (id),

@@ -18,6 +18,7 @@ from relay.journal.base import UNFINISHED, Claim, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.sqlite.damage import decoding
 from relay.journal.sqlite.events import add_entries
+from relay.journal.sqlite.ranges import ALL_TASKS, load_providers
 from relay.journal.sqlite.words import add_words, drop_unused_words, names_of
 
 _FILES: Final = TypeAdapter(tuple[File, ...])
@@ -70,8 +71,12 @@ def add_task(
             None if task.checked is None else _dump_checked(task.checked),
         ),
     )
-    tags = [(tag, task.created_at, task.id) for tag in set(task.tags)]
-    connection.executemany("INSERT INTO task_tags (tag, created_at, task) VALUES (?, ?, ?)", tags)
+    listed = [
+        (task.id, tag, task.provider, task.model, batch.state, task.created_at) for tag in {ALL_TASKS, *task.tags}
+    ]
+    connection.executemany(
+        "INSERT INTO listed (task, tag, provider, model, state, created_at) VALUES (?, ?, ?, ?, ?, ?)", listed
+    )
     add_words(connection, [task.model, *task.tags])
     add_entries(connection, batch.entries)
     if claim is not None:
@@ -140,9 +145,9 @@ def load_claim(connection: sqlite3.Connection, key: str) -> Claim | None:
 def load_unfinished(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Return the ids of the tasks that have not ended, oldest first."""
     rows = connection.execute(
-        f"SELECT id FROM tasks WHERE state IN ({', '.join('?' * len(UNFINISHED))})"  # noqa: S608 - placeholders only
-        " ORDER BY created_at, id",
-        UNFINISHED,
+        "SELECT task FROM listed WHERE tag = ? AND provider IN (SELECT value FROM json_each(?))"
+        " AND state IN (SELECT value FROM json_each(?)) ORDER BY created_at, task",
+        (ALL_TASKS, orjson.dumps(load_providers(connection)).decode(), orjson.dumps(UNFINISHED).decode()),
     )
     return tuple(task for (task,) in rows)
 
@@ -150,7 +155,8 @@ def load_unfinished(connection: sqlite3.Connection) -> tuple[str, ...]:
 def load_queued(connection: sqlite3.Connection, provider: str) -> tuple[str, ...]:
     """Return the ids of the tasks that wait for the provider's capacity, first in, first out."""
     rows = connection.execute(
-        "SELECT id FROM tasks WHERE state = ? AND provider = ? ORDER BY created_at, id", (State.HELD, provider)
+        "SELECT task FROM listed WHERE tag = ? AND provider = ? AND state = ? ORDER BY created_at, task",
+        (ALL_TASKS, provider, State.HELD),
     )
     return tuple(task for (task,) in rows)
 
@@ -169,7 +175,7 @@ def prune(connection: sqlite3.Connection, ended_before: float, limit: int) -> tu
     deleted = tuple(task for (task,) in rows)
     names = names_of(connection, deleted)
     keys = [(task,) for task in deleted]
-    for table in ("events", "task_tags", "claims"):
+    for table in ("events", "listed", "claims"):
         connection.executemany(f"DELETE FROM {table} WHERE task = ?", keys)  # noqa: S608 - one of three names
     connection.executemany("DELETE FROM tasks WHERE id = ?", keys)
     drop_unused_words(connection, names)

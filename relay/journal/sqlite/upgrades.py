@@ -4,7 +4,7 @@ import sqlite3
 
 from relay.journal.sqlite.words import add_words
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -50,10 +50,36 @@ def _add_checked_input(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE tasks ADD COLUMN checked BLOB")
 
 
+def _list_by_state(connection: sqlite3.Connection) -> None:
+    """Replace the tags and the indexes of tasks by the table of lists, which has the state of each task."""
+    for index in ("tasks_by_state", "tasks_by_model", "tasks_by_provider"):
+        connection.execute(f"DROP INDEX {index}")
+    connection.execute(
+        "CREATE TABLE listed ("
+        "  task TEXT NOT NULL REFERENCES tasks (id), tag TEXT NOT NULL, provider TEXT NOT NULL,"
+        "  model TEXT NOT NULL COLLATE NOCASE, state TEXT NOT NULL, created_at REAL NOT NULL, PRIMARY KEY (task, tag)"
+        ") STRICT, WITHOUT ROWID"
+    )
+    connection.execute(
+        "INSERT INTO listed (task, tag, provider, model, state, created_at)"
+        " SELECT id, '', provider, model, state, created_at FROM tasks UNION ALL"
+        " SELECT id, tag, provider, model, state, tasks.created_at FROM task_tags JOIN tasks ON id = task ORDER BY 1, 2"
+    )
+    connection.execute("CREATE INDEX listed_by_provider ON listed (tag, provider, state, created_at, task)")
+    connection.execute("CREATE INDEX listed_by_model ON listed (tag, model, provider, state, created_at, task)")
+    connection.execute(
+        "CREATE TRIGGER listed_state AFTER UPDATE OF state ON tasks WHEN new.state <> old.state BEGIN"
+        "  UPDATE listed SET state = new.state WHERE task = new.id; END"
+    )
+    connection.execute("CREATE INDEX words_by_name ON words (name, word)")
+    connection.execute("DROP TABLE task_tags")
+
+
 _STEPS = {
     1: _add_files,
     2: _index_rows_by_task,
     3: _index_by_age_and_words,
     4: _add_checked_input,
+    5: _list_by_state,
 }
 """By the version that each one upgrades."""

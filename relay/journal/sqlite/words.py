@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from relay.journal.search_words import word_suffixes
+from relay.journal.sqlite.ranges import ALL_TASKS
 
 
 def add_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
@@ -14,17 +15,17 @@ def add_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
 
 def names_of(connection: sqlite3.Connection, tasks: Iterable[str]) -> set[str]:
     """Return the models and tags of tasks."""
-    both = "SELECT model FROM tasks WHERE id = :task UNION SELECT tag FROM task_tags WHERE task = :task"
-    return {name for task in tasks for (name,) in connection.execute(both, {"task": task})}
+    rows = (connection.execute("SELECT tag, model FROM listed WHERE task = ?", (task,)) for task in tasks)
+    return {name for each in rows for row in each for name in row if name}
 
 
 def drop_unused_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
     """Remove models and tags from the index that no task has any more."""
     for name in names:
         (used,) = connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM task_tags WHERE tag = :name)"
-            " OR EXISTS (SELECT 1 FROM tasks WHERE model = :name COLLATE NOCASE AND model = :name)",
-            {"name": name},
+            "SELECT EXISTS (SELECT 1 FROM listed WHERE tag = :name)"
+            " OR EXISTS (SELECT 1 FROM listed WHERE tag = :all AND model = :name AND model = :name COLLATE BINARY)",
+            {"name": name, "all": ALL_TASKS},
         ).fetchone()
         if not used:
             rows = [(word, name) for word in word_suffixes(name)]

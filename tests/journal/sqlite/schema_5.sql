@@ -1,0 +1,76 @@
+-- The tables of the journal. The version of the schema is in PRAGMA user_version (relay/journal/sqlite/database.py).
+
+-- Facts about the file: `epoch`; `running`, the boot under which a relay has it open; `marked`, whether it has a
+-- high-water mark; `witnessed`, a time that has certainly been reached; `checked`, written to test the store.
+CREATE TABLE IF NOT EXISTS meta (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS secrets (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- There is no seq here, it is that of the last event: an append that does not change the state does not write to this
+-- table, whose rows can be large. Blobs are JSON and come last, so that lists do not read them.
+CREATE TABLE IF NOT EXISTS tasks (
+  id TEXT PRIMARY KEY,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  created_at REAL NOT NULL,
+  state TEXT NOT NULL,
+  snapshot_seq INTEGER,
+  upstream_id TEXT,
+  socket_token TEXT,
+  hook TEXT UNIQUE,
+  tags BLOB NOT NULL,
+  metadata BLOB NOT NULL,
+  input BLOB NOT NULL,
+  snapshot BLOB,
+  files BLOB,
+  checked BLOB
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);
+CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, created_at, id);
+
+CREATE INDEX IF NOT EXISTS tasks_by_model ON tasks (model COLLATE NOCASE, created_at, id);
+CREATE INDEX IF NOT EXISTS tasks_by_provider ON tasks (provider, created_at, id);
+
+CREATE INDEX IF NOT EXISTS tasks_by_upstream_id ON tasks (upstream_id);
+CREATE INDEX IF NOT EXISTS tasks_by_socket_token ON tasks (socket_token);
+
+-- Idempotency keys: the task that each one created, and the digest of the request.
+CREATE TABLE IF NOT EXISTS claims (
+  key TEXT PRIMARY KEY,
+  digest TEXT NOT NULL,
+  task TEXT NOT NULL REFERENCES tasks (id),
+  at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS task_tags (
+  tag TEXT NOT NULL,
+  created_at REAL NOT NULL,
+  task TEXT NOT NULL REFERENCES tasks (id),
+  PRIMARY KEY (tag, created_at, task)
+) STRICT, WITHOUT ROWID;
+
+-- The search index: each model and each tag by its words, as relay/journal/search_words.py writes them. A model or tag
+-- is here once, however many tasks have it.
+CREATE TABLE IF NOT EXISTS words (
+  word TEXT NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (word, name)
+) STRICT, WITHOUT ROWID;
+
+-- For the deletion of tasks.
+CREATE INDEX IF NOT EXISTS claims_by_task ON claims (task);
+CREATE INDEX IF NOT EXISTS task_tags_by_task ON task_tags (task);
+
+CREATE TABLE IF NOT EXISTS events (
+  task TEXT NOT NULL REFERENCES tasks (id),
+  seq INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (task, seq)
+) STRICT, WITHOUT ROWID;
