@@ -26,6 +26,12 @@ from relay.journal.sqlite.upgrades import SCHEMA_VERSION, upgrade
 _APPLICATION_ID = 0x72656C79
 """SQLite's application id, which distinguishes a journal from other databases: "rely" in ASCII."""
 
+UPGRADE_LOG_S = 5.0
+"""The time between two lines of the log during an upgrade: it takes about a minute for a million tasks."""
+
+UPGRADE_LOG_INSTRUCTIONS = 1_000_000
+"""How many instructions of SQLite's virtual machine pass before the time is looked at: a fraction of a second."""
+
 _log = log.get("journal")
 
 _BUSY_S = 10.0
@@ -162,9 +168,19 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     """Upgrade the schema of a file. If two processes try at once, the second one finds it upgraded."""
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    began = time.monotonic()
-    _log.info("journal.upgrade_started", from_schema=version, to_schema=SCHEMA_VERSION)
+    (tasks,) = connection.execute("SELECT count(*) FROM tasks").fetchone()
+    began = logged = time.monotonic()
+
+    def log_progress() -> None:
+        nonlocal logged
+        if (now := time.monotonic()) >= logged + UPGRADE_LOG_S:
+            logged = now
+            _log.info("journal.upgrade_continued", to_schema=SCHEMA_VERSION, elapsed_s=round(now - began, 1))
+
+    _log.info("journal.upgrade_started", from_schema=version, to_schema=SCHEMA_VERSION, tasks=tasks)
+    connection.set_progress_handler(log_progress, UPGRADE_LOG_INSTRUCTIONS)
     upgrade(connection, version)
+    connection.set_progress_handler(None, 0)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
     _log.info("journal.upgraded", to_schema=SCHEMA_VERSION, duration_s=round(time.monotonic() - began, 3))

@@ -15,6 +15,7 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
@@ -22,7 +23,7 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError
 from relay.journal.base import Filter, StoredTask
 from relay.journal.entries import Appended
-from relay.journal.sqlite import SQLiteJournal, checkpoints
+from relay.journal.sqlite import SQLiteJournal, checkpoints, database
 from relay.journal.sqlite.metadata import keep_secret
 
 
@@ -274,6 +275,25 @@ async def test_a_file_of_an_older_schema_is_upgraded(path: Path, version: int) -
     async with opened(fresh), opened(path):
         pass
     assert schema_of(path) == schema_of(fresh)
+
+
+@pytest.mark.parametrize(("every_s", "continued"), [(0.0, True), (1e9, False)], ids=["long", "short"])
+async def test_a_long_upgrade_logs_its_progress(
+    path: Path, monkeypatch: pytest.MonkeyPatch, every_s: float, continued: bool
+) -> None:
+    """Between the lines for its start, with the number of tasks, and its end."""
+    async with opened(path) as journal:
+        await create(journal, "a")
+    made_old(path, 5)
+    monkeypatch.setattr(database, "UPGRADE_LOG_S", every_s)
+    monkeypatch.setattr(database, "UPGRADE_LOG_INSTRUCTIONS", 1)
+    with capture_logs() as logs:
+        async with opened(path):
+            pass
+    first, *between, last = [entry for entry in logs if entry["event"].startswith("journal.upgrade")]
+    assert (first["event"], first["tasks"]) == ("journal.upgrade_started", 1)
+    assert {entry["event"] for entry in between} == ({"journal.upgrade_continued"} if continued else set())
+    assert last["event"] == "journal.upgraded"
 
 
 async def test_checkpoints_are_made_while_appends_go_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
