@@ -6,6 +6,7 @@ RelayError
 ├── RequestError           the caller of the API: a problem code, and the invalid fields
 ├── StoreError             the store, for example because the disk is full; also an OSError
 │   ├── StoreGone          its file was deleted or replaced
+│   ├── StoreTimeout       a read took too long and was stopped
 │   └── StoreDamaged       the rows of one task are inconsistent
 ├── Fenced                 another node owns the task now
 ├── Taken                  the upstream task belongs to another task
@@ -95,6 +96,14 @@ class StoreError(RelayError, OSError):
 
 class StoreGone(StoreError):
     """The store's file was deleted, moved, replaced or overwritten while it was open."""
+
+
+class StoreTimeout(StoreError):
+    """A read took too long and was stopped. The store works; another attempt will probably take as long."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"the read was stopped because it took longer than {limit_s:g} s")
+        self.limit_s = limit_s
 
 
 class StoreDamaged(StoreError):

@@ -251,7 +251,14 @@ class Journal(Protocol):
         """Return committed entries with a seq above `after`, oldest first, at most `limit`."""
 
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
-        """Return the tasks that match `where`, newest first, after the position `after`, at most `limit`."""
+        """
+        Return the tasks that match `where`, newest first, after the position `after`, at most `limit`.
+
+        Without `words`, this takes milliseconds, however many tasks there are.
+
+        Raises:
+            StoreTimeout: it took too long.
+        """
 
     async def owned(self) -> tuple[str, ...]:
         """Return the ids of the tasks that this node owns and that have not ended, oldest first."""

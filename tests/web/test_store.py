@@ -14,7 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.app import Running
+from relay.errors import StoreTimeout
 from relay.journal.sqlite import journal as sqlite_journal
+from relay.journal.sqlite import listing
 from relay.sandbox import Sandbox
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
@@ -131,6 +133,22 @@ async def test_a_store_that_was_removed_accepts_no_tasks(make_relay: MakeRelay, 
         assert (status, body["status"]) == (503, "the store was deleted or replaced")
         assert str(path) not in orjson.dumps(body | problem).decode()
         assert len(sandbox.runs) == runs
+
+
+async def test_a_search_that_takes_too_long_is_503_and_says_why(
+    make_relay: MakeRelay, sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store works, and the relay stays ready."""
+
+    def take_too_long(_connection: sqlite3.Connection, **_: object) -> None:
+        raise StoreTimeout(5.0)
+
+    async with serving(make_relay, path) as (_, client):
+        monkeypatch.setattr(listing, "load_page", take_too_long)
+        status, problem = await get(client, "/v1/tasks?q=a")
+        assert (status, problem["code"]) == (503, "store_unavailable")
+        assert problem["detail"].startswith("The list was not complete after 5 s")
+        assert (await get(client, "/readyz"))[0] == 200
 
 
 DAMAGES = {

@@ -26,6 +26,15 @@ from relay.journal.sqlite.upgrades import SCHEMA_VERSION, upgrade
 _APPLICATION_ID = 0x72656C79
 """SQLite's application id, which distinguishes a journal from other databases: "rely" in ASCII."""
 
+READS = 2
+"""Connections for the data and the log of one task: lookups of a millisecond, or of more if a disk is slow."""
+
+LISTS = 2
+"""Connections for lists, each of which takes a few milliseconds."""
+
+SEARCHES = 2
+"""Connections for searches by words, which can take seconds."""
+
 UPGRADE_LOG_S = 5.0
 """The time between two lines of the log during an upgrade: it takes about a minute for a million tasks."""
 
@@ -40,11 +49,13 @@ _BUSY_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """An open file: a connection for writes and two read-only ones, the second for lists."""
+    """An open file: a connection for writes, and read-only ones for each kind of read."""
 
     writes: sqlite3.Connection
-    reads: sqlite3.Connection
-    lists: sqlite3.Connection
+    reads: tuple[sqlite3.Connection, ...]
+    lists: tuple[sqlite3.Connection, ...]
+    searches: tuple[sqlite3.Connection, ...]
+    checks: tuple[sqlite3.Connection, ...]
     epoch: str
     locked: LockedFile | None
     """Null if the file was opened without the lock, beside a running relay."""
@@ -113,12 +124,24 @@ def open_database(path: Path, *, lock: bool) -> Database:
             epoch = _settle_epoch(writes, locked)
             if locked is not None:
                 locked.watch_log()
-            reads, lists = [opened.enter_context(closing(_connect(path, "ro"))) for _ in range(2)]
+            reads, lists, searches, checks = [
+                tuple(opened.enter_context(closing(_connect_reader(path))) for _ in range(connections))
+                for connections in (READS, LISTS, SEARCHES, 1)
+            ]
         except PermissionError as error:
             raise ConfigError(permission_denied(path)) from error
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"cannot open the journal {path}: {error}") from error
-        return Database(writes=writes, reads=reads, lists=lists, epoch=epoch, locked=locked, opened=opened.pop_all())
+        return Database(
+            writes=writes,
+            reads=reads,
+            lists=lists,
+            searches=searches,
+            checks=checks,
+            epoch=epoch,
+            locked=locked,
+            opened=opened.pop_all(),
+        )
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -129,6 +152,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,  # opened in one thread and used in another, but never in two at once
     )
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    """Connect for reads. SQLite opens its files at the first read, and later they may have been moved."""
+    connection = _connect(path, "ro")
+    connection.execute("SELECT count(*) FROM meta").fetchone()
+    return connection
 
 
 def _check_application(path: Path, connection: sqlite3.Connection) -> None:

@@ -1,13 +1,14 @@
 """
 The journal in one SQLite file.
 
-SQLite is never used on the event loop. One thread writes (`writer`), one reads and one reads lists (`reader`), and one
-writes checkpoints (`checkpoints`), so that none of them waits for another. `database` opens the file; the modules
-named after tables read and write them.
+SQLite is never used on the event loop. One thread writes (`writer`), one writes checkpoints (`checkpoints`), and others
+read (`reader`): tasks, lists, searches, and one row for the check of the store. No kind of read waits for another kind,
+and none waits for a write. `database` opens the file; the modules named after tables read and write them.
 """
 
 import asyncio
 import math
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -46,7 +47,9 @@ class _Open:
     writer: Writer
     reader: Reader
     lister: Reader
-    """For lists: a search without matches can take seconds, and reads of states must not wait for it."""
+    searcher: Reader
+    """For searches by words, which can take seconds."""
+    checker: Reader
     checkpoints: Checkpoints
 
 
@@ -89,7 +92,9 @@ class SQLiteJournal(SoleNode):
                 publish=self._publish,
             ),
             reader=Reader(database.reads, "journal-reader", self._availability),
-            lister=Reader(database.lists, "journal-lister", self._availability),
+            lister=Reader(database.lists, "journal-lister", self._availability, limits_waiting=True),
+            searcher=Reader(database.searches, "journal-searcher", self._availability, limits_waiting=True),
+            checker=Reader(database.checks, "journal-checker", self._availability),
             checkpoints=checkpoints,
         )
 
@@ -153,7 +158,9 @@ class SQLiteJournal(SoleNode):
         return await self._opened().reader.run(partial(event_table.load_history, task=task, after=after, limit=limit))
 
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
-        return await self._opened().lister.run(partial(listing.load_page, where=where, after=after, limit=limit))
+        parts = self._opened()
+        reader = parts.searcher if where.words else parts.lister
+        return await reader.run(partial(listing.load_page, where=where, after=after, limit=limit))
 
     async def owned(self) -> tuple[str, ...]:
         return await self._opened().reader.run(tasks.load_unfinished)
@@ -183,7 +190,7 @@ class SQLiteJournal(SoleNode):
         parts = self._opened()
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
-                is_gone = await parts.reader.run(lambda _connection: parts.database.is_gone)
+                is_gone = await parts.checker.run(partial(_is_gone, database=parts.database))
                 idle = parts.writer.used_s + CHECK_WRITE_S <= time.monotonic()
                 if is_gone or idle or parts.writer.availability.reason is not None:
                     # A synced write notices that the file is gone, and logs it.
@@ -224,14 +231,22 @@ class SQLiteJournal(SoleNode):
         if parts is not None:
             await parts.writer.close()
             await asyncio.to_thread(parts.checkpoints.stop)
-            await parts.lister.close()
-            await parts.reader.close()
+            for reader in (parts.reader, parts.lister, parts.searcher, parts.checker):
+                await reader.close()
             await asyncio.to_thread(parts.database.close)
 
     def _opened(self) -> _Open:
         if self._open is None:
             raise RuntimeError(f"the journal {self._path} is not open")
         return self._open
+
+
+def _is_gone(connection: sqlite3.Connection, database: Database) -> bool:
+    """Return whether the file is not in place any more. If it is, read something."""
+    if database.is_gone:
+        return True
+    metadata.load_saved_time(connection)
+    return False
 
 
 def _committed(database: Database, checkpoints: Checkpoints, batches: Sequence[Batch]) -> None:

@@ -17,7 +17,16 @@ from pydantic import ValidationError
 from typing_extensions import TypedDict
 
 from relay import log
-from relay.errors import Code, FieldError, RequestError, StoreDamaged, StoreError, UpstreamError, UpstreamFault
+from relay.errors import (
+    Code,
+    FieldError,
+    RequestError,
+    StoreDamaged,
+    StoreError,
+    StoreTimeout,
+    UpstreamError,
+    UpstreamFault,
+)
 from relay.tasks.ids import ALPHABET, ID_LENGTH
 
 STATUS = {
@@ -151,6 +160,12 @@ async def handle_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except StoreDamaged as error:  # logged by the journal, with the row
         detail = f"The stored data of task {error.task} is damaged. See the relay's log for details."
         response = problem_response(Code.INTERNAL, detail)
+    except StoreTimeout as error:  # logged by the journal
+        detail = (
+            f"The list was not complete after {error.limit_s:g} s, so the relay stopped. "
+            "Search for longer or fewer words, or limit the list by `tag`, `model`, `state` or `since`."
+        )
+        response = problem_response(Code.STORE_UNAVAILABLE, detail)
     except StoreError:  # logged by the journal, once for each outage
         detail = "The relay's store is not available, so nothing was changed. Try again later."
         response = problem_response(Code.STORE_UNAVAILABLE, detail)
