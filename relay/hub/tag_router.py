@@ -7,7 +7,6 @@ none, they are read from the journal once per task, and its events wait until th
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 
 from relay import log
 from relay.backoff import full_jitter
@@ -146,15 +145,12 @@ class TagRouter:
         _, tag = channel.topic
         unended = await self._page(Filter(states=UNFINISHED, tag=tag))
         newest = await self._page(Filter(tag=tag))
-        for task in list(dict.fromkeys((*unended, *newest)))[:LISTED]:
-            if task in channel:
-                continue
-            with suppress(StoreDamaged):  # logged by the journal; the other tasks are still listed
-                snapshot = await self._journal.snapshot(task)
-                if snapshot is not None and task not in channel:  # it may have been published during the read
-                    channel.load(snapshot)
-                    if snapshot.done is None:
-                        self._tags_of[task] = snapshot.tags
+        listed = list(dict.fromkeys((*unended, *newest)))[:LISTED]
+        for snapshot in await self._journal.snapshots([task for task in listed if task not in channel]):
+            if snapshot.id not in channel:  # it may have been published during the read
+                channel.load(snapshot)
+                if snapshot.done is None:
+                    self._tags_of[snapshot.id] = snapshot.tags
         channel.complete = len(unended) < LISTED
 
     async def _page(self, where: Filter) -> list[str]:

@@ -247,6 +247,13 @@ class Journal(Protocol):
     async def snapshot(self, task: str) -> Snapshot | None:
         """Return the state of a task after its last committed event; null if the task is unknown."""
 
+    async def snapshots(self, tasks: Sequence[str]) -> tuple[Snapshot, ...]:
+        """
+        Return the states of tasks after their last committed events, in the given order.
+
+        Unknown tasks and those whose stored data cannot be read are left out.
+        """
+
     async def read(self, task: str, *, after: int, limit: int) -> History:
         """Return committed entries with a seq above `after`, oldest first, at most `limit`."""
 

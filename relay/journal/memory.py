@@ -161,6 +161,11 @@ class MemoryJournal(SoleNode):
             return fold(begin(first, self._epoch), rest)
         return fold(known.snapshot, (entry.event for entry in known.after(known.snapshot.seq)))
 
+    async def snapshots(self, tasks: Sequence[str]) -> tuple[Snapshot, ...]:
+        self._check_open()
+        found = [await self.snapshot(task) for task in tasks]
+        return tuple(snapshot for snapshot in found if snapshot is not None)
+
     async def read(self, task: str, *, after: int, limit: int) -> History:
         self._check_open()
         known = self._tasks.get(task)

@@ -5,13 +5,12 @@ The use cases: start a task, attach to one, cancel one, handle a callback, and r
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
 from relay.catalogue.check import Offer
 from relay.core.snapshot import Snapshot
-from relay.errors import Code, RequestError, StoreDamaged
+from relay.errors import Code, RequestError
 from relay.files.spool import Spool
 from relay.journal.base import Filter, Journal, ListPosition, StoredTask
 from relay.journal.entries import History
@@ -191,13 +190,9 @@ class Tasks:
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> Page:
         """Return tasks, newest first, without log and segments. Tasks whose rows are damaged are left out."""
         places = await self._journal.page(where, after=after, limit=limit + 1)
-        snapshots: list[Snapshot] = []
-        for place in places[:limit]:
-            with suppress(StoreDamaged):  # the journal has logged it
-                if (known := await self._supervisor.find(place.id)) is not None:  # it may have been removed meanwhile
-                    snapshots.append(replace(known, log=(), segments=()))
+        snapshots = await self._journal.snapshots([place.id for place in places[:limit]])
         return Page(
-            snapshots=tuple(snapshots),
+            snapshots=tuple(replace(snapshot, log=(), segments=()) for snapshot in snapshots),
             next=places[limit - 1] if len(places) > limit else None,
         )
 

@@ -155,6 +155,27 @@ async def test_the_state_that_was_passed_with_events_is_returned_as_it_is(journa
     assert await journal.snapshot("a") == states[4]
 
 
+async def test_the_states_of_several_tasks_are_returned_in_the_given_order(journal: Journal) -> None:
+    """However each is known: passed with its events, folded or stored. Unknown tasks are left out."""
+    expected = {}
+    for number in range(60):
+        task = f"t{number}"
+        events = [submit(task), *logs(task, 2, 3), done(task, 4)][: 1 + number % 4]
+        await create(journal, task)
+        state = snapshot_of(journal, events)
+        if events[1:]:
+            passed = state if number % 3 else None
+            await journal.append(events[1:], folded=passed, snapshot=state if number % 2 else None)
+        expected[task] = state
+    asked = [*reversed(expected), "unknown", "t5"]
+    await journal.append(logs("t0", 2, 2))
+    expected["t0"] = snapshot_of(journal, [submit("t0"), *logs("t0", 2, 2)])
+
+    assert await journal.snapshots(asked) == tuple(expected[task] for task in asked if task in expected)
+    assert await journal.snapshots([]) == ()
+    assert await journal.snapshots(["unknown"]) == ()
+
+
 async def test_a_state_that_is_not_the_one_after_the_events_is_refused(journal: Journal) -> None:
     """It would hide events from readers."""
     await create(journal, "a")
@@ -873,6 +894,7 @@ async def test_a_closed_journal_raises(make: Make) -> None:
             journal.append(logs("a", 2, 2)),
             journal.stored_task("a"),
             journal.snapshot("a"),
+            journal.snapshots(["a"]),
             journal.read("a", after=0, limit=1),
             journal.page(Filter(), after=None, limit=1),
             journal.owned(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import pytest
 
@@ -336,20 +337,18 @@ async def test_a_task_that_ends_unread_is_forgotten(
     assert not hub._tags._waiting
 
 
-async def test_a_damaged_task_is_left_out_of_the_list(
+async def test_a_task_that_cannot_be_read_is_left_out_of_the_list(
     journal: SlowJournal, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The journal logs the damage; the other tasks are listed."""
+    """The journal leaves it out of the states; the other tasks are listed."""
     await journal.start("a", SHOP)
     await journal.start("b", SHOP)
-    read = journal.snapshot
+    read = journal.snapshots
 
-    async def damaged(task: str) -> Snapshot | None:
-        if task == "a":
-            raise StoreDamaged(task, "snapshot")
-        return await read(task)
+    async def without_a(tasks: Sequence[str]) -> tuple[Snapshot, ...]:
+        return tuple(snapshot for snapshot in await read(tasks) if snapshot.id != "a")
 
-    monkeypatch.setattr(journal, "snapshot", damaged)
+    monkeypatch.setattr(journal, "snapshots", without_a)
 
     assert brief(await watch(hub)) == ["snapshot b", "listed shop"]
 

@@ -1,7 +1,7 @@
 """Retention: which tasks are deleted, and what remains of them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import aiohttp
@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from relay.app import Running
 from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
-from relay.core.snapshot import begin, fold
+from relay.core.snapshot import Snapshot, begin, fold
 from relay.errors import StoreError
 from relay.journal import retention
 from relay.journal.base import Filter, StoredTask
@@ -141,9 +141,9 @@ async def test_a_task_that_is_deleted_while_the_list_is_read_is_left_out(
     async with client.post("/v1/tasks", json=TASK | {"tags": []}) as answer:
         assert answer.status == 201
 
-    async def gone(_task: str) -> None:
-        return None
+    async def gone(_tasks: Sequence[str]) -> tuple[Snapshot, ...]:
+        return ()
 
-    monkeypatch.setattr(relay.context.tasks._supervisor, "find", gone)
+    monkeypatch.setattr(relay.context.tasks._journal, "snapshots", gone)
     async with client.get("/v1/tasks") as answer:
         assert (answer.status, await answer.json()) == (200, {"tasks": [], "next": None})

@@ -15,7 +15,7 @@ from relay.core.codec import decode_event, decode_snapshot
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import UpstreamTask
-from relay.errors import Taken
+from relay.errors import StoreDamaged, Taken
 from relay.journal.batch import Batch
 from relay.journal.entries import Entry, History
 from relay.journal.sqlite.damage import decoding
@@ -125,6 +125,22 @@ def load_snapshot(connection: sqlite3.Connection, task: str, epoch: str) -> Snap
             if (start.id, start.seq) != (task, seq):
                 raise ValueError(seq)
         return fold(start, events)
+
+
+def load_snapshots(
+    connection: sqlite3.Connection, tasks: Iterable[str], epoch: str
+) -> tuple[list[Snapshot], list[StoreDamaged]]:
+    """Return the states of the tasks that exist, and of those that cannot be read the reasons."""
+    snapshots: list[Snapshot] = []
+    damages: list[StoreDamaged] = []
+    for task in tasks:
+        try:
+            snapshot = load_snapshot(connection, task, epoch)
+        except StoreDamaged as damage:
+            damages.append(damage)
+        else:
+            snapshots += [] if snapshot is None else [snapshot]
+    return snapshots, damages
 
 
 def load_history(connection: sqlite3.Connection, task: str, after: int, limit: int) -> History:

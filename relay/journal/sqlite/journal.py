@@ -38,6 +38,9 @@ CHECK_TIMEOUT_S = 5.0
 CHECK_WRITE_S = 5.0
 """A check writes something unless something was written within this time."""
 
+STATES_AT_ONCE = 25
+"""How many states one read loads, each of which may have hundreds of events to apply. Other reads come in between."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Open:
@@ -153,6 +156,19 @@ class SQLiteJournal(SoleNode):
         if (folded := self._folded.get(task)) is not None:
             return folded
         return await parts.reader.run(partial(event_table.load_snapshot, task=task, epoch=parts.database.epoch))
+
+    async def snapshots(self, tasks: Sequence[str]) -> tuple[Snapshot, ...]:
+        parts = self._opened()
+        found = {task: folded for task in tasks if (folded := self._folded.get(task)) is not None}
+        rest = [task for task in tasks if task not in found]
+        for start in range(0, len(rest), STATES_AT_ONCE):
+            some = rest[start : start + STATES_AT_ONCE]
+            load = partial(event_table.load_snapshots, tasks=some, epoch=parts.database.epoch)
+            snapshots, damages = await parts.reader.run(load)
+            for damage in damages:
+                parts.reader.log_damage(damage)
+            found |= {snapshot.id: snapshot for snapshot in snapshots}
+        return tuple(found[task] for task in tasks if task in found)
 
     async def read(self, task: str, *, after: int, limit: int) -> History:
         return await self._opened().reader.run(partial(event_table.load_history, task=task, after=after, limit=limit))

@@ -70,15 +70,19 @@ class Reader:
             _log.warning("journal.read_stopped", error=str(error))
             raise
         except StoreDamaged as damage:
-            if (text := str(damage)) not in self._damaged:
-                self._damaged.add(text)
-                _log.error("journal.damage_found", task=damage.task, error=text)
+            self.log_damage(damage)
             raise
         except StoreError as error:
             self._availability.failed(error)
             raise
         self._availability.succeeded()
         return result
+
+    def log_damage(self, damage: StoreDamaged) -> None:
+        """Log damaged data of a task once."""
+        if (text := str(damage)) not in self._damaged:
+            self._damaged.add(text)
+            _log.error("journal.damage_found", task=damage.task, error=text)
 
     async def close(self) -> None:
         """Wait for running queries and end the threads."""

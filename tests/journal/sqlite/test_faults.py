@@ -250,8 +250,11 @@ async def test_a_damaged_state_fails_the_calls_of_that_task(path: Path, journal:
             assert isinstance(caught.value, RelayError)
             assert caught.value.__cause__ is None
             assert "secret" not in str(caught.value)
+        assert await journal.snapshots(["bad"]) == ()
     assert [entry["event"] for entry in logs] == ["journal.damage_found"]
-    assert (await journal.snapshot("good")) is not None
+    good = await journal.snapshot("good")
+    assert good is not None
+    assert await journal.snapshots(["bad", "good"]) == (good,)
     assert len(await journal.page(Filter(), after=None, limit=10)) == 2
     assert await journal.check() is None
 
