@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import machine, report
 from bench.bench import Bench
 from bench.finding import Finding
-from bench.rows import answer, delay, fanout, following, idle, joining, memory, page, storm, stuck, vandals
+from bench.rows import answer, delay, fanout, following, idle, joining, lists, memory, page, storm, stuck, vandals
 
 ROWS: dict[str, Callable[[Bench], Awaitable[Finding]]] = {
     "fanout": fanout.measure,
@@ -25,6 +25,7 @@ ROWS: dict[str, Callable[[Bench], Awaitable[Finding]]] = {
     "idle": idle.measure,
     "storm": storm.measure,
     "vandals": vandals.measure,
+    "lists": lists.measure,
     "page": page.measure,
 }
 

@@ -54,6 +54,12 @@ class RelayServer:
         async with self._client.get(f"/v1/tasks/{task}") as answer:
             return await answer.json()
 
+    async def get(self, path: str) -> int:
+        """Read something whole, and return the status."""
+        async with self._client.get(path) as answer:
+            await answer.read()
+            return answer.status
+
     async def _made(self, path: str, body: Mapping[str, object]) -> Watched:
         async with self._client.post(path, json=body) as answer:
             made = await answer.json()
