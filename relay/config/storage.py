@@ -1,10 +1,11 @@
 """Settings of the store: where it is, and how much of a task's history it keeps."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ByteSize, Field, field_validator
+from pydantic import BeforeValidator, ByteSize, Field, field_validator
 
-from relay.config.base import Group
+from relay.config.base import Group, none_if_empty
 from relay.config.units import Seconds
 
 _SQLITE = "sqlite:///"
@@ -14,10 +15,9 @@ class Storage(Group):
     """Storage."""
 
     store: str = Field("sqlite:///relay.db", alias="RELAY_STORE", description="`sqlite:///PATH` or `memory:`.")
-    spool: str | None = Field(
+    spool: Annotated[Path | None, BeforeValidator(none_if_empty)] = Field(
         None,
         alias="RELAY_SPOOL",
-        min_length=1,
         description="Directory for uploads until the platform has them. Several nodes should share it: a queued task "
         "whose files are on a lost node fails. Unset: next to the SQLite store, otherwise `relay.spool`.",
     )
@@ -62,5 +62,5 @@ class Storage(Group):
     def spool_path(self) -> Path | None:
         """Return the directory of uploads, or None for a temporary directory."""
         if self.spool is not None:
-            return Path(self.spool)
+            return self.spool
         return None if self.sqlite_path is None else Path(f"{self.sqlite_path}.spool")
