@@ -7,6 +7,7 @@ response once, into the values of `core.upstream` and `core.signals`. Its calls 
 log line.
 """
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ class Attempt:
 
     canceled: bool = False
     """Set by the caller to stop sending. It has no effect once the attempt is complete."""
+    send_until_s: float = math.inf
+    """Until when the first byte may be sent, as `relay.clock.uptime_s` counts."""
+    late: bool = False
+    """Set by the provider if it sent nothing because that time had passed. The caller may attempt the run again."""
     complete: bool = False
     """
     Set by the provider when it passes the last byte to the connection: from then on the run may have been started.
@@ -54,11 +59,13 @@ class Provider(Protocol):
 
         Args:
             run: the run to start.
-            attempt: a new attempt, shared with the caller. Sending stops if it is canceled before it is complete.
+            attempt: a new attempt, shared with the caller. Sending stops if it is canceled before it is complete, and
+                does not begin if it is late.
 
         Raises:
             UpstreamRejected: the platform refused the run; nothing was started.
-            UpstreamUnavailable: the platform was not reached or the attempt was canceled; nothing was started.
+            UpstreamUnavailable: the platform was not reached, or the attempt was canceled or late; nothing was
+                started.
             UpstreamUnclear: the run may have been started.
         """
 

@@ -7,6 +7,7 @@ The last byte decides whether the call may be billed: a platform that lacks it c
 import time
 from collections.abc import AsyncIterator, Callable
 
+from relay.clock import uptime_s
 from relay.errors import UpstreamUnavailable
 from relay.providers.base import Attempt
 from relay.providers.request_body import Body
@@ -39,7 +40,7 @@ class OutgoingBody:
     Args:
         body: the body to send.
         extend: called before each piece with the seconds to allow beyond the usual time limit.
-        attempt: completed with the last piece; canceling it stops the sending.
+        attempt: completed with the last piece; canceling it stops the sending. If it is late, no piece is sent.
         send_time: marked before each piece.
     """
 
@@ -62,9 +63,14 @@ class OutgoingBody:
     async def _pieces(self) -> AsyncIterator[bytes]:
         left = self._body.size_bytes
         flush_s = min(left, _BUFFERED_BYTES) / _SLOWEST_BYTES_S
+        begun = False
         async for piece in self._body.pieces():
             if self.attempt.canceled:
                 raise UpstreamUnavailable("The request was canceled before all of it was sent.")
+            if not begun and uptime_s() >= self.attempt.send_until_s:  # checked last: connecting may take seconds
+                self.attempt.late = True
+                raise UpstreamUnavailable("The run was not sent: connecting to the platform took too long.")
+            begun = True
             left -= len(piece)
             self.attempt.complete = left <= 0
             self._send_time.mark()

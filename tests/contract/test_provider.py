@@ -14,11 +14,12 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relay.clock import uptime_s
 from relay.core.events import Stage
 from relay.core.upstream import File, Run, UpstreamTask
 from relay.errors import Code, UpstreamError, UpstreamRejected, UpstreamUnavailable, UpstreamUnclear
 from relay.providers.apikley.provider import ApikleyProvider
-from relay.providers.base import Provider
+from relay.providers.base import Attempt, Provider
 from relay.providers.wiro.provider import WiroProvider
 from relay.sandbox import File as Arrived
 from relay.sandbox import Sandbox
@@ -126,6 +127,16 @@ async def test_a_failed_run_has_a_failed_record(bench: Bench) -> None:
     assert record is not None
     assert record.phase == "failed" or (record.phase == "finished" and record.exit_code == 1)
     assert record.outputs == ()
+
+
+async def test_a_late_run_is_not_sent(bench: Bench) -> None:
+    """Nothing was started, and the caller learns that it may attempt the run again."""
+    attempt = Attempt(send_until_s=uptime_s())
+    with pytest.raises(UpstreamUnavailable):
+        await bench.provider.run(bench.run, attempt)
+
+    assert attempt.late
+    assert bench.started == []
 
 
 async def test_a_refused_run_is_rejected_with_its_code(bench: Bench) -> None:

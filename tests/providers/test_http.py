@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from relay.clock import uptime_s
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
 from relay.providers.base import Attempt
 from relay.providers.http import HttpClient
@@ -129,6 +130,39 @@ async def test_a_canceled_attempt_stops_before_the_last_byte() -> None:
         with pytest.raises(UpstreamUnavailable, match="canceled before all"):
             await http.send("/Run", JsonBody(b"x" * 2**25), attempt)
     assert not attempt.complete
+
+
+async def test_a_late_attempt_sends_nothing() -> None:
+    """The time is compared once there is a connection, so a platform that is slow to accept one cannot delay a run."""
+    attempt = Attempt(send_until_s=uptime_s())
+    received = bytearray()
+
+    async def read(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        received.extend(await reader.read())
+
+    async with platform(read) as http:
+        with pytest.raises(UpstreamUnavailable, match="too long"):
+            await http.send("/Run", JsonBody(b"the run"), attempt)
+    assert attempt.late
+    assert not attempt.complete
+    assert b"the run" not in received
+
+
+async def test_an_attempt_that_has_begun_in_time_is_finished() -> None:
+    """A large upload may take longer than the time within which it must begin."""
+    attempt = Attempt(send_until_s=uptime_s() + 600.0)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        attempt.send_until_s = uptime_s()
+        await reader.readexactly(2**25)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+
+    async with platform(answer) as http:
+        assert (await http.send("/Run", JsonBody(b"x" * 2**25), attempt)).status == 200
+    assert attempt.complete
+    assert not attempt.late
 
 
 async def test_a_complete_body_without_a_response_is_unclear() -> None:
