@@ -149,6 +149,9 @@ class Journal(Protocol):
     read. Before `open` and after `close` every method raises RuntimeError.
     """
 
+    shared: bool
+    """Whether several processes share it. If not, this process owns every task."""
+
     @property
     def epoch(self) -> str:
         """A random id that changes only when something that a viewer has seen may have been lost."""
@@ -283,7 +286,11 @@ class Journal(Protocol):
         """Give up all tasks of this node, so that others take them over at once."""
 
     async def queued(self, provider: str) -> tuple[str, ...]:
-        """Return the tasks of all nodes that wait for the provider's capacity, first in, first out."""
+        """
+        Return the tasks of all nodes that wait for the provider's capacity, first in, first out.
+
+        In a shared journal, a task that is sent from the queue stays in it until it is known what became of its run.
+        """
 
     async def sending(self, provider: str) -> tuple[str, ...]:
         """Return the tasks of other nodes whose runs are being sent now."""

@@ -13,6 +13,8 @@ NODE: Final = "sole"
 class SoleNode:
     """A journal whose only node owns every task, so there is nothing to take over, to give up or to wait for."""
 
+    shared = False
+
     @property
     def node(self) -> str:
         return NODE

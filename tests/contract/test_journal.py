@@ -26,6 +26,7 @@ from relay.journal.base import UNFINISHED, Claim, Filter, Journal, ListPosition,
 from relay.journal.entries import Appended, Entry, History
 from relay.journal.memory import MemoryJournal
 from relay.journal.sqlite import SQLiteJournal, search
+from tests.tasks.shared_journal import SharedStore
 
 HISTORY_EVENTS = 10
 
@@ -34,13 +35,15 @@ HISTORY_BYTES = 4_000
 Make = Callable[[int], Journal]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "shared"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """Return a function that creates a journal; it keeps the given number of events before a snapshot."""
 
     def make_one(history_events: int) -> Journal:
         if request.param == "memory":
             return MemoryJournal(history_events=history_events, history_bytes=HISTORY_BYTES)
+        if request.param == "shared":  # the fake that the tests of several nodes use
+            return SharedStore(history_events=history_events, history_bytes=HISTORY_BYTES).node().journal
         return SQLiteJournal(tmp_path / "relay.db", history_events=history_events, history_bytes=HISTORY_BYTES)
 
     return make_one
