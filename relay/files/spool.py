@@ -9,6 +9,7 @@ import asyncio
 import re
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -60,18 +61,19 @@ class Spool:
         """The size of all files together."""
         return sum(self._sizes.values())
 
-    async def open(self, keep: Collection[str]) -> None:
+    async def open(self, keep: Collection[str], *, older_than_s: float = 0.0) -> None:
         """
         Create the directory if needed, and delete the uploads that an earlier process left.
 
         Args:
             keep: the uploads that are still needed.
+            older_than_s: keep those that are younger, too: another process may need them.
 
         Raises:
             ConfigError: the directory cannot be created or read.
         """
         try:
-            self._sizes = await self._do(partial(_sweep, self._folder, keep))
+            self._sizes = await self._do(partial(_sweep, self._folder, keep, older_than_s))
         except OSError as error:
             raise ConfigError(f"cannot store uploads in {self._folder}: {error}") from error
 
@@ -86,6 +88,11 @@ class Spool:
     def located(self, files: Sequence[File]) -> tuple[File, ...]:
         """Return files with absolute paths. Tasks store paths relative to the spool."""
         return tuple(replace(file, path=self._folder / file.path) for file in files)
+
+    async def has(self, files: Sequence[File]) -> bool:
+        """Return whether all files are here. With a local directory, those of another node are not."""
+        paths = [self._folder / file.path for file in files]
+        return await self._do(lambda: all(path.is_file() for path in paths))
 
     async def release(self, files: Sequence[File]) -> None:
         """Delete the uploads that files belong to. Idempotent."""
@@ -158,16 +165,17 @@ def _delete(folder: Path) -> bool:
     return True
 
 
-def _sweep(folder: Path, keep: Collection[str]) -> dict[str, int]:
-    """Delete all uploads but those to keep, and return the sizes of these in bytes."""
+def _sweep(folder: Path, keep: Collection[str], older_than_s: float) -> dict[str, int]:
+    """Delete all old uploads but those to keep, and return the sizes of those to keep in bytes."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    sizes = {}
+    sizes, changed_before = {}, time.time() - older_than_s
     for entry in folder.iterdir():
         is_upload = len(entry.name) == 2 * _ID_BYTES and _ID.fullmatch(entry.name)
-        if not is_upload or entry.is_symlink() or not entry.is_dir():
-            _log.warning("spool.unknown_entry_skipped", name=entry.name)  # `lost+found` of a volume, for example
-        elif entry.name in keep:
-            sizes[entry.name] = sum(file.stat().st_size for file in entry.iterdir())
-        else:
-            shutil.rmtree(entry)
+        with suppress(FileNotFoundError):  # another process that uses the directory may delete its uploads meanwhile
+            if not is_upload or entry.is_symlink() or not entry.is_dir():
+                _log.warning("spool.unknown_entry_skipped", name=entry.name)  # `lost+found` of a volume, for example
+            elif entry.name in keep:
+                sizes[entry.name] = sum(file.stat().st_size for file in entry.iterdir())
+            elif not older_than_s or entry.stat().st_mtime <= changed_before:
+                shutil.rmtree(entry)
     return sizes

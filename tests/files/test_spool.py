@@ -5,6 +5,7 @@ The spool: uploads on the disk are limited in size, private, and kept only as lo
 """
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -204,3 +205,26 @@ def test_a_file_is_opened_before_it_is_written_to(tmp_path: Path) -> None:
     """Anything else is a mistake of the caller."""
     with pytest.raises(AssertionError, match="open the file"):
         FileWriter(tmp_path / "a" / "b").append(b"x")
+
+
+async def test_an_upload_that_another_process_may_need_is_kept(spool: Spool, folder: Path) -> None:
+    """Several nodes may use one directory. Old uploads are deleted: nothing can need them any more."""
+    young, old = await store(spool, b"young"), await store(spool, b"old")
+    os.utime(folder / upload_of(old[0]), (1.0, 1.0))
+    restarted = Spool(folder, file_limit_bytes=100, limit_bytes=200)
+    await restarted.open((), older_than_s=3600.0)
+
+    assert (await restarted.has(young), await restarted.has(old)) == (True, False)
+    assert restarted.used_bytes == 0
+
+
+async def test_a_spool_has_files_only_if_it_has_all(spool: Spool, folder: Path) -> None:
+    """A task without files needs none."""
+    async with Upload(spool) as upload:
+        await add(upload, b"one")
+        await add(upload, b"two")
+        files = upload.hand_over()
+    assert await spool.has(files)
+    assert await spool.has(())
+    (folder / files[1].path).unlink()
+    assert not await spool.has(files)
