@@ -37,6 +37,7 @@ from relay.providers.base import Provider
 from relay.providers.wiro.provider import WiroProvider
 from relay.tasks.limits import Limits
 from relay.tasks.models import Models
+from relay.tasks.ownership import Ownership
 from relay.tasks.supervisor import Supervisor
 from relay.tasks.use_cases import Tasks
 from relay.web.application import application
@@ -188,11 +189,12 @@ async def running(config: Config) -> AsyncIterator[Running]:
             clock=time.time,
         )
         await supervisor.resume()
+        ownership = await stack.enter_async_context(Ownership(journal, supervisor, providers))
         await stack.enter_async_context(
             retaining(journal, cautious_clock, age_s=config.history_age_s, limit_bytes=config.store_limit_bytes)
         )
         url = await _serve(config, context, stack)
-        stack.push_async_callback(_drain, context)
+        stack.push_async_callback(_drain, context, ownership)
         _log.info("relay.started", url=url, providers=list(providers), following=tasks.following)
         yield Running(url=url, api_key=keys[0], made_key=not config.api_keys, context=context, journal=journal)
 
@@ -215,8 +217,9 @@ async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str
     return f"http://{host}:{port}"
 
 
-async def _drain(context: Context) -> None:
-    """Take no new tasks, wait for submissions, and close viewers' connections so that they reconnect elsewhere."""
+async def _drain(context: Context, ownership: Ownership) -> None:
+    """Take no new tasks, wait for submissions, hand tasks over, and close viewers' connections: they reconnect."""
     _log.info("relay.draining", viewers=context.hub.viewers, following=context.tasks.following)
     await context.tasks.drain(context.config.drain_s / 2)
+    await ownership.hand_over()
     await context.hub.drain(min(context.config.drain_s / 4, context.hub.viewers / 1000))

@@ -132,8 +132,9 @@ class Lifecycle:
                 self._timeline.accepted(now)
                 self._stalls.note_news(now)
                 self._writer.submitted(upstream_id, now, Source.RELAY)
-            case Refused(fault=fault):
-                evidence = (f"platform: rejected the run: {fault.message}",)
+            case Refused(fault=fault, unsent=unsent):
+                how = "relay: the run was not sent" if unsent else "platform: rejected the run"
+                evidence = (f"{how}: {fault.message}",)
                 self._finish(Done(verdict="failed", billed=False, evidence=evidence, error=fault), now, Source.RELAY)
             case Held(reason=reason, position=position):
                 if self.snapshot.hold != (hold := Hold(reason=reason, position=position)):

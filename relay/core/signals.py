@@ -24,6 +24,8 @@ class Refused:
     """The platform refused to start the task: nothing runs, and nothing is billed."""
 
     fault: Fault
+    unsent: bool = False
+    """Whether the relay did not even send the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

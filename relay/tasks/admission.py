@@ -1,7 +1,7 @@
 """The admission of one provider's tasks: limits on concurrent calls, and the queue for the provider's capacity."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 from relay.core.platform_clock import PlatformClock
@@ -20,6 +20,10 @@ class Queue:
     """Tasks that wait while the provider is at capacity, first in, first out."""
 
     def __init__(self, limit: int) -> None:
+        """
+        Args:
+            limit: how many tasks may be queued.
+        """
         self._limit = limit
         self._woken: dict[str, asyncio.Event] = {}
         """By task, in the order of the queue."""
@@ -29,17 +33,14 @@ class Queue:
     def __repr__(self) -> str:
         return f"<Queue {len(self._woken)} of {self._limit}>"
 
-    def __len__(self) -> int:
-        return len(self._woken)
-
-    def check_room(self) -> None:
+    async def check_room(self) -> None:
         """
         Check that one more task can be queued.
 
         Raises:
             RequestError: the queue is full.
         """
-        if len(self._woken) >= self._limit:
+        if len(await self._line()) >= self._limit:
             raise RequestError(
                 Code.RATE_LIMITED,
                 f"The platform is at capacity and {self._limit} tasks are queued already. Retry later.",
@@ -55,9 +56,10 @@ class Queue:
             for woken in self._woken.values():
                 woken.set()
 
-    def position(self, task: str) -> int:
-        """Return a task's position, from 1."""
-        return list(self._woken).index(task) + 1
+    async def position(self, task: str) -> int:
+        """Return a task's position, from 1. A task that is not queued would get the last one."""
+        line = await self._line()
+        return line.index(task) + 1 if task in line else len(line) + 1
 
     def wake_first(self) -> None:
         """Wake the first task: the provider may have capacity again."""
@@ -79,21 +81,25 @@ class Queue:
             return
         woken.clear()
 
+    async def _line(self) -> Sequence[str]:
+        """Return the tasks in the queue, in order."""
+        return tuple(self._woken)
+
 
 class Admission:
     """The shared state of all tasks of one provider. It holds no task and makes no decision about one."""
 
-    def __init__(self, queue_limit: int, may_stream: Callable[[int], bool] = always) -> None:
+    def __init__(self, queue: Queue, may_stream: Callable[[int], bool] = always) -> None:
         """
         Args:
-            queue_limit: how many tasks may be queued.
+            queue: of the provider's tasks.
             may_stream: returns whether one more stream may be opened, given how many are being opened now.
         """
         self._may_stream = may_stream
         self._opening = 0
         self._sending: set[asyncio.Future[None]] = set()
         self.connecting = asyncio.Semaphore(CONNECTIONS)
-        self.queue = Queue(queue_limit)
+        self.queue = queue
         self.clock = PlatformClock()
         """The offset of the platform's clock, estimated from its tasks."""
         self.adopting = asyncio.Lock()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from relay.core.timeline import first_moment
 from relay.core.upstream import UpstreamTask
-from relay.errors import Code, FieldError, RequestError
+from relay.errors import Code, FieldError, RequestError, Taken
 from relay.journal.base import Journal, StoredTask
 from relay.tasks.creation import create
 from relay.tasks.ids import random_id
@@ -53,9 +53,8 @@ class Attacher:
         upstream = replace(upstream, upstream_id=record.upstream_id or request.upstream_id)
         admission, now = self._supervisor.admission(provider.name), self._clock()
         async with admission.adopting:
-            known = await self._journal.find_upstream(provider.name, upstream)
-            if known is not None:
-                return Started(snapshot=await self._supervisor.snapshot(known), made=False)
+            if (known := await self._find(provider.name, upstream)) is not None:
+                return known
             stored = StoredTask(
                 id=random_id(),
                 provider=provider.name,
@@ -67,5 +66,16 @@ class Attacher:
                 upstream=upstream,
             )
             began_at = first_moment(record, admission.clock, asked_at=asked_at, now=now)
-            snapshot, _ = await create(self._journal, stored, began_at=began_at)
-            return Started(snapshot=self._supervisor.follow(stored, snapshot, fresh=False).snapshot)
+            with self._supervisor.creating(stored.id):
+                try:
+                    snapshot, _ = await create(self._journal, stored, began_at=began_at)
+                except Taken:  # another node has attached to it, or its search has found it
+                    if (known := await self._find(provider.name, upstream)) is None:
+                        raise
+                    return known
+                return Started(snapshot=self._supervisor.follow(stored, snapshot).snapshot)
+
+    async def _find(self, provider: str, upstream: UpstreamTask) -> Started | None:
+        """Return the task of the relay that is an upstream task, if there is one."""
+        known = await self._journal.find_upstream(provider, upstream)
+        return None if known is None else Started(snapshot=await self._supervisor.snapshot(known), made=False)

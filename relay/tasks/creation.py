@@ -1,10 +1,13 @@
 """Puts a new task into the journal."""
 
 import math
+from dataclasses import replace
 
+from relay.clock import uptime_s
 from relay.core.lifecycle import submit
 from relay.core.snapshot import Snapshot
 from relay.journal.base import Claim, Created, Journal, StoredTask
+from relay.tasks.permit import permitted_until_s
 
 
 async def create(
@@ -30,7 +33,9 @@ async def create(
 
     Raises:
         Taken: another task is this upstream task.
+        Fenced: the journal has to give this node a new id first.
     """
+    issued_at_s = uptime_s()
     event, snapshot = submit(
         task=stored.id,
         model=stored.model,
@@ -39,4 +44,5 @@ async def create(
         epoch=journal.epoch,
         now=stored.created_at if began_at is None else began_at,
     )
-    return snapshot, await journal.create(stored, event, claim=claim, expired_before=expired_before)
+    created = await journal.create(stored, event, claim=claim, expired_before=expired_before)
+    return snapshot, replace(created, send_until_s=permitted_until_s(issued_at_s, created.send_until_s))

@@ -11,16 +11,18 @@ from contextlib import aclosing, suppress
 from relay import log
 from relay.core.events import Stage, State
 from relay.core.lifecycle import Lifecycle
-from relay.core.signals import CallbackReceived, CancelRequested, Signal
+from relay.core.signals import CallbackReceived, CancelRequested, Refused, Signal
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
-from relay.errors import UpstreamError
+from relay.errors import Fenced, UpstreamError, UpstreamUnclear
+from relay.journal.base import Command, Order
 from relay.tasks.context import TaskContext
+from relay.tasks.ids import random_id
 from relay.tasks.record_reader import RecordReader
 from relay.tasks.stopper import Stopper
 from relay.tasks.stream import listen
 from relay.tasks.submission import Submission
-from relay.tasks.task_log import TaskLog
+from relay.tasks.task_log import STORE_RETRY_S, TaskLog
 from relay.tasks.throttle import Throttle
 
 INBOX_SIGNALS = 256
@@ -43,6 +45,8 @@ class Follower:
         self._lifecycle = lifecycle
         self._context = context
         self._upstream = context.stored.upstream
+        self._answered_with: UpstreamTask | None = None
+        """How the platform identified the task when it answered, whether or not that could be committed."""
         self._task_log = TaskLog(lifecycle, context.journal, context.clock)
         self._inbox: asyncio.Queue[Signal] = asyncio.Queue(INBOX_SIGNALS)
         self._submission = Submission(context, lifecycle.snapshot)
@@ -65,15 +69,39 @@ class Follower:
         """The task's committed state."""
         return self._task_log.snapshot
 
-    async def run(self, *, fresh: bool) -> None:
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is written any more, because another node owns the task."""
+        return self._task_log.closed
+
+    async def run(self, *, send_until_s: float | None) -> None:
         """
-        Follow the task to its end.
+        Follow the task to its end, or until another node owns it.
 
         Args:
-            fresh: whether it has just been created, so its run has certainly not been sent.
+            send_until_s: until when its run may be sent, as `relay.clock.uptime_s` counts, if the task has just been
+                created. Null: its run may have been sent already, unless it is queued.
         """
+        try:
+            await self._run(send_until_s)
+        except* Fenced:
+            await self._hand_over()
+        finally:
+            self._extra_checks.close()
+
+    def fence(self) -> bool:
+        """
+        Write nothing from now on: another node owns the task. Return whether `run` may be cancelled.
+
+        If not, the run is being sent. The answer to it is passed on to that node.
+        """
+        self._task_log.closed = True
+        self.answer(self._handed_over())
+        return not self._submission.sending
+
+    async def _run(self, send_until_s: float | None) -> None:
         if self._upstream is None:
-            self._upstream = await self._submit(fresh=fresh)
+            self._upstream = await self._submit(send_until_s)
         self.answer(None)
         if self._upstream is not None and self.snapshot.done is None:
             if self.snapshot.cancel is not None:  # it was canceled before the relay knew what to stop
@@ -82,7 +110,6 @@ class Follower:
                 except UpstreamError as error:
                     self._log.warning("cancel.failed", error=error.detail)
             await self._follow(self._upstream)
-        self._extra_checks.close()
         self._context.admission.queue.wake_first()
 
     def answer(self, refusal: UpstreamError | None) -> None:
@@ -98,6 +125,7 @@ class Follower:
 
         Raises:
             UpstreamError: it cannot be stopped, or the platform could not be called.
+            Fenced: another node owns the task.
         """
         await self._task_log.write([CancelRequested(by=by)])
         upstream = self._upstream
@@ -125,19 +153,41 @@ class Follower:
             return True
         return False
 
-    async def _submit(self, *, fresh: bool) -> UpstreamTask | None:
+    async def _submit(self, send_until_s: float | None) -> UpstreamTask | None:
         """Submit the task and return how the provider identifies it; null if it has ended."""
-        upstream = None
-        may_be_sent = not fresh and self.snapshot.state is not State.HELD
+        may_be_sent = send_until_s is None and self.snapshot.state is not State.HELD
+        if send_until_s is not None:
+            self._submission.send_until_s = send_until_s
         async with aclosing(self._submission.outcomes(may_be_sent=may_be_sent)) as outcomes:
             async for outcome in outcomes:
                 signals = [] if outcome.signal is None else [outcome.signal]
                 # A refusal that answers the client frees its key: the same request may start another task.
-                frees_key = outcome.refusal is not None and not self.submitted.done()
-                await self._task_log.write(signals, outcome.upstream, synced=outcome.synced, frees_key=frees_key)
+                frees_key = isinstance(outcome.signal, Refused) and not self.submitted.done()
+                self._answered_with = outcome.upstream
+                self._submission.send_until_s = await self._task_log.write(
+                    signals, outcome.upstream, synced=outcome.synced, frees_key=frees_key
+                )
                 self.answer(outcome.refusal)
-                upstream = outcome.upstream
-        return upstream
+        return self._answered_with
+
+    async def _hand_over(self) -> None:
+        """Answer the client, and tell the node that owns the task now which upstream task it is, if that is known."""
+        self._log.info("task.handed_over", seq=self.snapshot.seq)
+        self.answer(self._handed_over())
+        named = self._answered_with or self._submission.search.named
+        if self._upstream is None and named is not None:
+            command = Command(id=random_id(), task=self.snapshot.id, order=Order.CALLED_BACK, named=named)
+            while True:
+                try:
+                    await self._context.journal.command(command)
+                except OSError as error:
+                    self._log.debug("command.retried", error=str(error))
+                    await asyncio.sleep(STORE_RETRY_S)
+                else:
+                    break
+
+    def _handed_over(self) -> UpstreamUnclear:
+        return UpstreamUnclear("Another node of the relay follows the task now; whether it was started is unknown.")
 
     async def _stop(self, upstream: UpstreamTask) -> None:
         started = any(mark.type is Stage.START for mark in self._lifecycle.snapshot.stages)

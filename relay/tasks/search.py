@@ -5,7 +5,7 @@ The run is never sent again: it may have been started, and it is billable.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 
 from relay import log
 from relay.backoff import full_jitter
@@ -14,6 +14,7 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamError
 from relay.tasks.context import TaskContext
 from relay.tasks.outcome import Outcome
+from relay.tasks.watching import becomes_true
 
 SEARCH_AFTER_S: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """The pauses before each attempt: the provider's task list can lag behind."""
@@ -40,14 +41,15 @@ class Search:
         self._admission = context.admission
         self._clock = context.clock
         self._woken = asyncio.Event()
-        self._named: UpstreamTask | None = None
+        self.named: UpstreamTask | None = None
+        """The upstream task that a callback proved to be about."""
         self._matches = 0
         """How many upstream tasks the last attempt found that match the run."""
         self._log = log.get("search").bind(task=context.stored.id, provider=self._provider.name)
 
     def called_back(self, named: UpstreamTask | None) -> None:
         """Note that the platform called back, and which upstream task the callback proved to be about, if any."""
-        self._named = named or self._named
+        self.named = named or self.named
 
     def look_soon(self) -> None:
         """Make an extra attempt now."""
@@ -106,21 +108,29 @@ class Search:
         Raises:
             UpstreamError: the provider could not be called.
         """
-        if self._named is not None and await self._is_free(self._named):
-            return (self._named,)
+        if self.named is not None and await self._is_free(self.named):
+            return (self.named,)
         being_sent = self._admission.being_sent()
+        elsewhere = await self._context.journal.sending(self._provider.name)
         offset_s = self._admission.clock.offset_s
         since = self._listed_since(sent_at) + offset_s
         found = await self._provider.find(self._context.run, since=since, until=sent_by + offset_s)
         if found.certain is not None:
             self._matches = 1
             return (found.certain,)
-        if found.likely and being_sent:  # one of these tasks may belong to a run that has not been answered yet
-            _, pending = await asyncio.wait(being_sent, timeout=BEING_SENT_S)
-            if pending:
-                return ()
+        # One of these tasks may belong to a run that had not been answered when they were listed.
+        if found.likely and not (await _answered(being_sent) and await self._answered_elsewhere(elsewhere)):
+            return ()
         self._matches = len(found.likely)
         return found.likely
+
+    async def _answered_elsewhere(self, tasks: Collection[str]) -> bool:
+        """Wait for the answers to runs that other nodes are sending; return whether all have come."""
+
+        async def none_is_sent() -> bool:
+            return not tasks or set(tasks).isdisjoint(await self._context.journal.sending(self._provider.name))
+
+        return await becomes_true(none_is_sent, self._context.journal, tasks, BEING_SENT_S)
 
     def _listed_since(self, sent_at: float) -> float:
         """
@@ -146,3 +156,11 @@ class Search:
             return False
         self._woken.clear()
         return True
+
+
+async def _answered(runs: Collection[asyncio.Future[None]]) -> bool:
+    """Wait for the answers to runs that this node is sending; return whether all have come."""
+    if not runs:
+        return True
+    _, pending = await asyncio.wait(runs, timeout=BEING_SENT_S)
+    return not pending

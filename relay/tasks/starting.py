@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from relay.catalogue.check import Offer
+from relay.core.events import State
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError, UpstreamError
 from relay.files.spool import Spool
@@ -17,9 +18,13 @@ from relay.tasks.ids import random_id
 from relay.tasks.models import Models
 from relay.tasks.requests import Idempotency, Start
 from relay.tasks.supervisor import Supervisor
+from relay.tasks.watching import becomes_true
 
 CLAIM_S = 86_400.0
 """How long an idempotency key refers to the task that was created under it."""
+
+ANSWER_S = 30.0
+"""How long a request waits for the platform's answer to one under the same idempotency key on another node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,39 +94,52 @@ class Starter:
         async with AsyncExitStack() as unless_created:
             unless_created.push_async_callback(self._spool.release, request.files)
             async with lock:
-                if idempotency is not None and (known := await self._find(idempotency)) is not None:
-                    return Started(snapshot=known, made=False)
-                follower = await self._create(request, idempotency)
-                if isinstance(follower, Snapshot):  # another process has created the task meanwhile
-                    return Started(snapshot=follower, made=False)
+                follower = None
+                while follower is None:  # null: another node has just created a task under the key
+                    if idempotency is not None and (known := await self._find(idempotency)) is not None:
+                        return Started(snapshot=known, made=False)
+                    follower = await self._create(request, idempotency)
                 unless_created.pop_all()  # the files belong to the task now
                 refusal = await asyncio.shield(follower.submitted)
                 return Started(snapshot=follower.snapshot, refusal=refusal)
 
     async def _find(self, idempotency: Idempotency) -> Snapshot | None:
-        """Return the task that was created under a key, unless that was too long ago."""
-        claim = await self._journal.find_claim(idempotency.key)
-        claim = claim or await self._journal.find_claim(idempotency.unscoped)
+        """
+        Return the task that was created under a key, unless that was too long ago.
+
+        If another node has just created it, wait until the platform has answered. A task that was refused then has
+        freed the key.
+        """
+        claim = await self._claim(idempotency)
         if claim is None or claim.at < self._expired_before():
             return None
-        return await self._claimed(claim, idempotency)
-
-    async def _claimed(self, claim: Claim, idempotency: Idempotency) -> Snapshot:
-        """Return the task that holds a key, if it was created by the same request."""
         if claim.digest != idempotency.digest:
             raise RequestError(Code.CONFLICT, "This Idempotency-Key was used for a different request.")
-        return await self._supervisor.snapshot(claim.task)
+        task = claim.task
+        if self._journal.shared and self._supervisor.get(task) is None:
+
+            async def answered() -> bool:
+                return (await self._supervisor.snapshot(task)).state is not State.SUBMITTING
+
+            await becomes_true(answered, self._journal, (task,), ANSWER_S)
+            if await self._claim(idempotency) != claim:
+                return None
+        return await self._supervisor.snapshot(task)
+
+    async def _claim(self, idempotency: Idempotency) -> Claim | None:
+        claim = await self._journal.find_claim(idempotency.key)
+        return claim or await self._journal.find_claim(idempotency.unscoped)
 
     def _expired_before(self) -> float:
         return self._cautious_clock() - CLAIM_S
 
-    async def _create(self, request: Start, idempotency: Idempotency | None) -> Follower | Snapshot:
-        """Create and follow a task. Return the state of the one that holds the key, if there is one."""
+    async def _create(self, request: Start, idempotency: Idempotency | None) -> Follower | None:
+        """Create and follow a task. Return null if another one holds the key."""
         offers = [Offer(input=file.input, content_type=file.content_type) for file in request.files]
         provider = self._provider(request, offers)
         checked = await self._models.check(provider, request.model, request.input, offers)
         self._supervisor.check_open()  # a request to the platform for the model's inputs can take seconds
-        self._supervisor.admission(provider).queue.check_room()
+        await self._supervisor.admission(provider).queue.check_room()
         now = self._clock()
         stored = StoredTask(
             id=random_id(),
@@ -138,10 +156,11 @@ class Starter:
         claim = None
         if idempotency is not None:
             claim = Claim(key=idempotency.key, digest=idempotency.digest, task=stored.id, at=now)
-        snapshot, created = await create(self._journal, stored, claim=claim, expired_before=self._expired_before())
-        if created.winner is not None and idempotency is not None:
-            return await self._claimed(created.winner, idempotency)
-        return self._supervisor.follow(stored, snapshot, fresh=True)
+        with self._supervisor.creating(stored.id):
+            snapshot, created = await create(self._journal, stored, claim=claim, expired_before=self._expired_before())
+            if created.winner is not None:
+                return None
+            return self._supervisor.follow(stored, snapshot, send_until_s=created.send_until_s)
 
     def _provider(self, request: Start, offers: Sequence[Offer]) -> str:
         self._supervisor.check_open()

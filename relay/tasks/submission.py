@@ -52,6 +52,10 @@ class Submission:
         """When the intent to send the run was logged last."""
         self._canceled = snapshot.cancel is not None
         self._attempt = Attempt()
+        self.send_until_s = math.inf
+        """Until when the run may be sent, as `relay.clock.uptime_s` counts. The follower sets it after each commit."""
+        self.sending = False
+        """Whether the run is being sent, up to the commit of its outcome."""
         self._queue_until = math.inf
         self._refusals = 0
         self._log = log.get("submission").bind(task=self._task, provider=self._provider.name)
@@ -83,19 +87,24 @@ class Submission:
         # From here on the run is no longer sent. A relay that stops earlier leaves the files to the next process.
         await self._context.spool.release(self._context.stored.files)
         if unclear is not None:
+            await self._context.journal.sent(self._task)  # searches of other nodes need not wait for it
             async with aclosing(self.search.outcomes(unclear.detail, self._sent_at)) as outcomes:
                 async for outcome in outcomes:
                     yield outcome
 
     async def _submit(self) -> AsyncGenerator[Outcome, None]:
+        if self._was_queued and not await self._context.spool.has(self._context.stored.files):
+            yield self._without_files()
+            return
         queue, now = self._admission.queue, self._clock()
         limit_s = self._context.queue_limit_s
         self._queue_until = now + min(limit_s, max(self._created_at + limit_s - now, QUEUE_GRACE_S))
-        reason = "Queued behind other tasks." if self._was_queued or len(queue) else None
+        behind = self._was_queued or await queue.position(self._task) > 1
+        reason = "Queued behind other tasks." if behind else None
         ended = False
         try:
             if reason is not None:
-                yield self._queued(reason)
+                yield await self._queued(reason)
             while not ended:
                 if reason is not None:
                     async for outcome in self._wait_in_queue(reason):
@@ -107,8 +116,9 @@ class Submission:
                     if reason is not None:
                         self._sent_at = self._clock()
                         yield Outcome(signal=Released())
+                    self.sending = True
                     try:
-                        self._attempt = Attempt(canceled=self._canceled)
+                        self._attempt = Attempt(canceled=self._canceled, send_until_s=self.send_until_s)
                         yield Outcome.accepted(await self._provider.run(self._context.run, self._attempt))
                         ended = True
                     except asyncio.CancelledError:
@@ -116,13 +126,15 @@ class Submission:
                             # The relay is stopping. The next process finds the task queued and sends its run then.
                             yield Outcome(signal=Held(reason="The relay stopped before the run was sent.", position=1))
                         raise
-                    except UpstreamFull as error:
-                        reason = error.detail
-                        self._refusals += 1
-                        yield self._queued(reason)
                     except UpstreamError as error:
-                        yield self._failed(error)
-                        ended = True
+                        if self._attempt.late or isinstance(error, UpstreamFull):
+                            reason = error.detail
+                            self._refusals += 1
+                            yield await self._queued(reason)
+                        else:
+                            yield self._failed(error)
+                            ended = True
+                    self.sending = False
         finally:
             queue.leave(self._task)
 
@@ -137,10 +149,17 @@ class Submission:
         fault = Fault(code=stated.code, message=stated.message) if stated else Fault(code=None, message=error.detail)
         return Outcome(signal=Refused(fault=fault), refusal=error)
 
-    def _queued(self, reason: str) -> Outcome:
+    def _without_files(self) -> Outcome:
+        """Return the outcome of a task that was queued on another node, whose disk has the files."""
+        self._log.warning("run.files_missing", files=len(self._context.stored.files))
+        message = "The uploaded files are on a node that has stopped. Start the task again."
+        fault = Fault(code=None, message=message)
+        return Outcome(signal=Refused(fault=fault, unsent=True), refusal=UpstreamUnavailable(message))
+
+    async def _queued(self, reason: str) -> Outcome:
         """Join the queue, or keep the position in it, and return the outcome. `reason`: why, for display."""
         self._admission.queue.join(self._task)
-        return Outcome(signal=Held(reason=reason, position=self._admission.queue.position(self._task)))
+        return Outcome(signal=Held(reason=reason, position=await self._admission.queue.position(self._task)))
 
     async def _wait_in_queue(self, reason: str) -> AsyncGenerator[Outcome, None]:
         """
@@ -161,12 +180,12 @@ class Submission:
                 timeout = Fault(code=None, message=f"The platform had no capacity for the task within {limit_s:.0f} s.")
                 yield Outcome(signal=Refused(fault=timeout))
                 return
-            first = queue.position(self._task) == 1 and not queue.closed
+            first = await queue.position(self._task) == 1 and not queue.closed
             if first and not pause:
                 return
             await queue.wait(self._task, min(left_s, self._retry_pause_s()) if first else left_s)
             pause = False
-            yield self._queued(reason)
+            yield await self._queued(reason)
 
     def _retry_pause_s(self) -> float:
         file_bytes = sum(file.size_bytes for file in self._context.run.files)

@@ -1,8 +1,8 @@
 """Runs the followers of all tasks: restarts those that crash, and resumes the tasks of an earlier process."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 from relay import log
@@ -13,16 +13,20 @@ from relay.core.events import State
 from relay.core.lifecycle import Lifecycle
 from relay.core.platform_clock import PlatformClock
 from relay.core.snapshot import Snapshot
-from relay.errors import Code, RequestError, StoreDamaged, StoreError, UpstreamUnclear
+from relay.errors import Code, RequestError, StoreDamaged, StoreError, Taken, UpstreamUnclear
 from relay.files.spool import Spool, upload_of
 from relay.journal.base import Journal, StoredTask
 from relay.providers.base import Provider
-from relay.tasks.admission import Admission
+from relay.tasks.admission import Admission, Queue
 from relay.tasks.background import Background
 from relay.tasks.context import TaskContext
 from relay.tasks.follower import Follower
 from relay.tasks.limits import Limits
 from relay.tasks.runs import Runs
+from relay.tasks.shared_queue import SharedQueue
+
+UNUSED_UPLOAD_S = 86_400.0
+"""How long after it can be needed an upload is kept in a spool that other processes may use, too."""
 
 
 class Supervisor:
@@ -53,7 +57,12 @@ class Supervisor:
         self._clock = clock
         self._limits = limits
         self._followers: dict[str, Follower] = {}
-        self._admissions = {name: Admission(limits.queue_limit, limits.may_stream) for name in providers}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        """What keeps each of them running."""
+        self._creating: set[str] = set()
+        self._skipped: set[str] = set()
+        """Tasks that this process cannot follow."""
+        self._admissions = {name: Admission(self._queue_of(name), limits.may_stream) for name in providers}
         self._background = Background()
         self._log = log.get("supervisor")
         self.draining = False
@@ -78,7 +87,7 @@ class Supervisor:
     async def find(self, task: str) -> Snapshot | None:
         """Return a task's committed state; null if there is no such task."""
         follower = self._followers.get(task)
-        return await self._journal.snapshot(task) if follower is None else follower.snapshot
+        return await self._journal.snapshot(task) if follower is None or follower.closed else follower.snapshot
 
     async def snapshot(self, task: str) -> Snapshot:
         """
@@ -105,19 +114,61 @@ class Supervisor:
         if self.draining:
             raise RequestError(Code.DRAINING, "The relay is shutting down. Retry in a few seconds.")
 
-    def follow(self, stored: StoredTask, snapshot: Snapshot, *, fresh: bool) -> Follower:
+    @contextmanager
+    def creating(self, task: str) -> Iterator[None]:
+        """Mark a task as being created. The block creates it and follows it, so `take_up` must not."""
+        self._creating.add(task)
+        try:
+            yield
+        finally:
+            self._creating.discard(task)
+
+    def follow(self, stored: StoredTask, snapshot: Snapshot, *, send_until_s: float | None = None) -> Follower:
         """
         Start to follow a task.
 
         Args:
             stored: the task as it was stored.
             snapshot: its committed state.
-            fresh: whether it has just been created, so its run has certainly not been sent.
+            send_until_s: until when its run may be sent, as `relay.clock.uptime_s` counts, if the task has just been
+                created. Null: its run may have been sent already, unless it is queued.
         """
         follower = self._follower(stored, snapshot)
         self._followers[stored.id] = follower
-        self._background.start(self._supervise(stored.id, follower, fresh=fresh))
+        self._running[stored.id] = self._background.start(self._supervise(stored.id, follower, send_until_s))
         return follower
+
+    async def take_up(self, task: str) -> None:
+        """
+        Follow a task that this node owns, unless it is followed, is being created, has ended or cannot be followed.
+
+        Raises:
+            StoreError: the journal cannot be read.
+        """
+        if task in self._followers or task in self._creating or task in self._skipped:
+            return
+        try:
+            stored, snapshot = await self._load(task)
+        except StoreDamaged as error:
+            self._skip_damaged(task, error)
+            return
+        if snapshot.done is None:  # it may have ended since the journal listed it
+            self._follow_stored(stored, snapshot)
+
+    async def abandon(self) -> None:
+        """Stop all followers without another write: their tasks belong to other nodes now."""
+        stopping = [self._running[task] for task, follower in self._followers.items() if follower.fence()]
+        if self._followers:
+            self._log.warning("tasks.abandoned", count=len(self._followers))
+        self._followers.clear()
+        self._running.clear()
+        await _cancel(stopping)
+
+    async def stop(self) -> None:
+        """Stop all followers, before their tasks are handed over. A run that has not been sent is queued."""
+        await _cancel(self._running.values())
+        self._followers.clear()
+        self._running.clear()
 
     async def resume(self) -> None:
         """
@@ -133,7 +184,7 @@ class Supervisor:
             try:
                 stored, snapshot = await self._load(task)
             except StoreDamaged as error:
-                self._log.error("task.skipped", task=task, reason=str(error))
+                self._skip_damaged(task, error)
                 with suppress(StoreDamaged):  # its files are needed if the store is repaired
                     unsent.append(await self._journal.stored_task(task))
                 continue
@@ -141,12 +192,10 @@ class Supervisor:
             if snapshot.state is State.HELD:
                 unsent.append(stored)
         files = [file for stored in unsent if stored is not None for file in stored.files]
-        await self._spool.open({upload_of(file) for file in files})
+        unused_s = self._limits.queue_limit_s + UNUSED_UPLOAD_S if self._journal.shared else 0.0
+        await self._spool.open({upload_of(file) for file in files}, older_than_s=unused_s)
         for stored, snapshot in unended:
-            if stored.provider in self._providers:
-                self.follow(stored, snapshot, fresh=False)
-            else:
-                self._log.warning("task.skipped", task=stored.id, reason=f"no credentials for {stored.provider}")
+            self._follow_stored(stored, snapshot)
 
     async def drain(self, within_s: float) -> None:
         """Accept and send no new tasks, and wait up to `within_s` seconds for the answers to those being submitted."""
@@ -159,6 +208,21 @@ class Supervisor:
             waiting |= admission.being_sent()
         if waiting:
             await asyncio.wait(waiting, timeout=within_s)
+
+    def _queue_of(self, provider: str) -> Queue:
+        limit = self._limits.queue_limit
+        return SharedQueue(limit, self._journal, provider) if self._journal.shared else Queue(limit)
+
+    def _follow_stored(self, stored: StoredTask, snapshot: Snapshot) -> None:
+        if stored.provider in self._providers:
+            self.follow(stored, snapshot)
+        else:
+            self._skipped.add(stored.id)
+            self._log.warning("task.skipped", task=stored.id, reason=f"no credentials for {stored.provider}")
+
+    def _skip_damaged(self, task: str, error: StoreDamaged) -> None:
+        self._skipped.add(task)
+        self._log.error("task.skipped", task=task, reason=str(error))
 
     def _follower(self, stored: StoredTask, snapshot: Snapshot) -> Follower:
         provider, admission = self._providers[stored.provider], self._admissions[stored.provider]
@@ -181,32 +245,45 @@ class Supervisor:
         )
         return Follower(Lifecycle(snapshot, clock(), limits, platform_clock, since=stored.created_at), context)
 
-    async def _supervise(self, task: str, follower: Follower, *, fresh: bool) -> None:
+    async def _supervise(self, task: str, follower: Follower, send_until_s: float | None) -> None:
         """Run a follower. If it crashes, follow the task again from what the journal has."""
         crashes, damaged = 0, False
         while not damaged:
             try:
                 if crashes:
                     follower = self._followers[task] = self._follower(*await self._load(task))
-                await follower.run(fresh=fresh and not crashes)
+                await follower.run(send_until_s=None if crashes else send_until_s)
             except StoreDamaged as error:
-                self._log.error("task.skipped", task=task, reason=str(error))
+                self._skip_damaged(task, error)
                 damaged = True
             except StoreError as error:  # the journal has logged it
                 self._log.debug("follower.interrupted", task=task, reason=str(error))
+            except Taken as error:  # another node has adopted the run that was found: the search begins again
+                self._log.info("run.taken", task=task, reason=str(error))
             except Exception:  # noqa: BLE001 -- the boundary of a task: one that fails must not end all others
                 self._log.exception("follower.crashed", task=task)
             else:
                 break
+            if self._followers.get(task) is not follower:  # it was abandoned meanwhile
+                return
             detail = "An internal error interrupted the submission; whether the task was started is unknown."
             follower.answer(UpstreamUnclear(detail))
             crashes += 1
             if not damaged:
                 await asyncio.sleep(full_jitter(crashes))
-        del self._followers[task]
+        if self._followers.get(task) is follower:
+            del self._followers[task], self._running[task]
 
     async def _load(self, task: str) -> tuple[StoredTask, Snapshot]:
         stored, snapshot = await self._journal.stored_task(task), await self._journal.snapshot(task)
         if stored is None or snapshot is None:
             raise AssertionError(f"the journal has lost task {task}")
         return stored, snapshot
+
+
+async def _cancel(running: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    stopping = list(running)
+    for task in stopping:
+        task.cancel()
+    await asyncio.gather(*stopping, return_exceptions=True)

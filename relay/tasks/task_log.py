@@ -1,15 +1,19 @@
 """Writes the log of one task: signals go to the lifecycle, the events it returns to the journal."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 
 from relay import log
+from relay.clock import uptime_s
 from relay.core.events import Event
 from relay.core.lifecycle import Lifecycle
 from relay.core.signals import Signal
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
+from relay.errors import Fenced, Taken
 from relay.journal.base import SNAPSHOT_EVERY, Journal
+from relay.tasks.permit import permitted_until_s
 
 STORE_RETRY_S = 1.0
 """The pause before a commit that failed is tried again."""
@@ -32,6 +36,8 @@ class TaskLog:
         self._log = log.get("task_log").bind(task=lifecycle.snapshot.id)
         self.snapshot: Snapshot = lifecycle.snapshot
         """The committed state."""
+        self.closed = False
+        """Whether nothing may be written any more: another node owns the task, or the journal refused a commit."""
 
     def __repr__(self) -> str:
         return f"<TaskLog {self.snapshot.id} {self.snapshot.state} seq={self.snapshot.seq}>"
@@ -43,7 +49,7 @@ class TaskLog:
         *,
         synced: bool = False,
         frees_key: bool = False,
-    ) -> None:
+    ) -> float:
         """
         Commit the events that signals lead to, all in one commit, and those that are due by now.
 
@@ -52,22 +58,32 @@ class TaskLog:
             upstream: how the provider identifies the task, stored in the same commit.
             synced: whether the commit must be on the disk when this returns.
             frees_key: whether the task's idempotency key may be used for another task from this commit on.
+
+        Returns:
+            Until when a run that the signals announce may be sent, as `relay.clock.uptime_s` counts; minus infinity if
+            nothing was committed.
+
+        Raises:
+            Fenced: another node owns the task; nothing was committed, and nothing can be any more.
+            Taken: `upstream` is another task's; nothing was committed. Read the task from the journal to go on.
         """
         async with self._writing:  # a cancel that arrives meanwhile must be committed after these events
-            now = self._clock()
+            now, issued_at_s = self._clock(), uptime_s()
             events = [event for signal in signals for event in self._lifecycle.receive(signal, now)]
             events += self._lifecycle.handle_deadline(now)
-            if events:
-                await self._commit(events, upstream, synced=synced, frees_key=frees_key)
+            if not events:
+                return -math.inf
+            send_until_s = await self._commit(events, upstream, synced=synced, frees_key=frees_key)
+            return permitted_until_s(issued_at_s, send_until_s)
 
     async def _commit(
         self, events: Sequence[Event], upstream: UpstreamTask | None, *, synced: bool, frees_key: bool
-    ) -> None:
+    ) -> float:
         state = self._lifecycle.snapshot
         renew = state.done is not None or state.seq // SNAPSHOT_EVERY != (events[0].seq - 1) // SNAPSHOT_EVERY
-        while True:
+        while not self.closed:
             try:
-                await self._journal.append(
+                send_until_s = await self._journal.append(
                     events,
                     snapshot=state if renew else None,
                     folded=state,
@@ -79,6 +95,10 @@ class TaskLog:
                 # An operator has to fix the disk, and no event may be lost meanwhile. The journal has logged the error.
                 self._log.debug("append.retried", error=str(error), events=len(events))
                 await asyncio.sleep(STORE_RETRY_S)
+            except (Fenced, Taken):  # the lifecycle is ahead of the journal now
+                self.closed = True
+                raise
             else:
-                break
-        self.snapshot = state
+                self.snapshot = state
+                return send_until_s
+        raise Fenced(f"the log of task {state.id} is not written here any more")

@@ -5,18 +5,20 @@ The use cases: start a task, attach to one, cancel one, handle a callback, and r
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
 from relay.catalogue.check import Offer
 from relay.core.snapshot import Snapshot
-from relay.errors import Code, RequestError
+from relay.errors import Code, Fenced, RequestError
 from relay.files.spool import Spool
 from relay.journal.base import Filter, Journal, ListPosition, StoredTask
 from relay.journal.entries import History
 from relay.providers.base import Provider
 from relay.tasks.attaching import Attacher
 from relay.tasks.background import Background
+from relay.tasks.commands import call_back_elsewhere, cancel_elsewhere
 from relay.tasks.models import Models
 from relay.tasks.requests import Attach, Idempotency, Start
 from relay.tasks.starting import Started, Starter
@@ -124,7 +126,8 @@ class Tasks:
         Ask the platform to stop a task. Runs to its end even if the caller is cancelled.
 
         Returns:
-            The state after the platform was called. `done` follows when the platform confirms.
+            The state after the platform was called, or, if another node follows the task, after that has noted the
+            cancel. `done` follows when the platform confirms.
 
         Raises:
             RequestError: there is no such task, it has ended, or its provider cannot stop tasks.
@@ -151,8 +154,10 @@ class Tasks:
         if task is None or provider not in self._providers:
             raise RequestError(Code.NOT_FOUND, "Unknown callback address.")
         named = self._providers[provider].verify_callback(headers, await read())
-        if (follower := self._supervisor.get(task)) is not None:
+        if (follower := self._supervisor.get(task)) is not None and not follower.closed:
             follower.called_back(named)
+        elif self._journal.shared:
+            await call_back_elsewhere(self._journal, task, named)
 
     async def snapshot(self, task: str) -> Snapshot:
         """
@@ -197,13 +202,16 @@ class Tasks:
         )
 
     async def _cancel(self, task: str, by: str) -> Snapshot:
-        follower = self._supervisor.get(task)
-        if follower is None:
-            snapshot = await self.snapshot(task)
+        follower, snapshot = self._supervisor.get(task), await self.snapshot(task)
+        provider = self._providers.get(snapshot.provider)
+        if follower is None and (snapshot.done is not None or provider is None or not self._journal.shared):
             state = snapshot.state if snapshot.done else "not followed by this relay"
             raise RequestError(Code.CONFLICT, f"The task cannot be canceled: it is {state}.")
-        provider = follower.snapshot.provider
-        if not self._providers[provider].stops:
-            raise RequestError(Code.CONFLICT, f"The task cannot be canceled: {provider} cannot stop tasks.")
-        await follower.cancel(by)
-        return follower.snapshot
+        if provider is not None and not provider.stops:
+            raise RequestError(Code.CONFLICT, f"The task cannot be canceled: {provider.name} cannot stop tasks.")
+        if follower is not None:
+            with suppress(Fenced):
+                await follower.cancel(by)
+                return follower.snapshot
+        await cancel_elsewhere(self._journal, task, by)
+        return await self.snapshot(task)

@@ -2,10 +2,26 @@
 
 import pytest
 
+from relay import app
 from relay.tasks import search
+from tests.tasks.shared_journal import SharedStore
+from tests.tasks.support import MakeRelay
 
 
 @pytest.fixture(autouse=True)
 def quick_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """Search for a lost run without long pauses."""
     monkeypatch.setattr(search, "SEARCH_AFTER_S", (0.0, 0.05, 0.05, 0.1))
+
+
+@pytest.fixture
+def store() -> SharedStore:
+    """Return what the nodes of a test share."""
+    return SharedStore()
+
+
+@pytest.fixture
+def make_node(store: SharedStore, make_relay: MakeRelay, monkeypatch: pytest.MonkeyPatch) -> MakeRelay:
+    """Return a function that starts a relay whose journal is shared with those that it has started before."""
+    monkeypatch.setattr(app, "make_journal", lambda _config: store.node().journal)
+    return make_relay

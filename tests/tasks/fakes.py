@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
+from relay.clock import uptime_s
 from relay.core.lifecycle import Lifecycle, submit
 from relay.core.schedule import TimeLimits
 from relay.core.signals import Record, Signal
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import File, Found, Run, UpstreamTask
-from relay.errors import UpstreamError
+from relay.errors import UpstreamError, UpstreamUnavailable
 from relay.files.spool import Spool
-from relay.journal.base import StoredTask
+from relay.journal.base import Journal, StoredTask
 from relay.journal.memory import MemoryJournal
 from relay.providers.base import Attempt, Provider
-from relay.tasks.admission import Admission
+from relay.tasks.admission import Admission, Queue
 from relay.tasks.context import TaskContext
 
 UPSTREAM = UpstreamTask(upstream_id="1", socket_token="token")
@@ -48,13 +49,23 @@ class FakeProvider:
         self.stopped: list[bool] = []
         self.streams_opened: list[Sequence[Signal] | UpstreamError] = [()]
         self.during_run: Callable[[], None] | None = None
+        self.entered = asyncio.Event()
+        """Set when a run has been received."""
+        self.answering = asyncio.Event()
+        """Runs are answered while it is set, as it is at first."""
+        self.answering.set()
 
     async def run(self, run: Run, attempt: Attempt) -> UpstreamTask:
         self.sent.append(run)
         if self.during_run is not None:
             self.during_run()
         await asyncio.sleep(0)
+        if uptime_s() >= attempt.send_until_s:
+            attempt.late = True
+            raise UpstreamUnavailable("It was not sent: connecting took too long.")
         attempt.complete = True
+        self.entered.set()
+        await self.answering.wait()
         return _next(self.answers)
 
     async def find(self, _run: Run, *, since: float, until: float) -> Found:
@@ -89,10 +100,15 @@ def _next(answers: list[T | UpstreamError]) -> T:
 
 
 class FakeSpool:
-    """A spool that only counts how often files are released."""
+    """A spool that has every file, and counts how often files are released."""
 
     def __init__(self) -> None:
         self.releases = 0
+        self.complete = True
+        """Whether it has all files."""
+
+    async def has(self, _files: Sequence[File]) -> bool:
+        return self.complete
 
     async def release(self, _files: Sequence[File]) -> None:
         self.releases += 1
@@ -117,17 +133,25 @@ class Bench:
     provider: FakeProvider
     spool: FakeSpool
     clock: FakeClock
-    journal: MemoryJournal
+    journal: Journal
 
     def lifecycle(self) -> Lifecycle:
         """Return the lifecycle of the task as it was created."""
         return Lifecycle(self.snapshot, self.clock(), self.context.time_limits)
 
 
-async def bench(*, callback_url: str | None = None, file_bytes: int = 0, queue_limit_s: float = 3600.0) -> Bench:
-    """Create a task at second 1000 that has not been submitted."""
-    provider, spool, clock, journal = FakeProvider(), FakeSpool(), FakeClock(), MemoryJournal()
-    await journal.open(lock=True)
+async def bench(
+    *,
+    callback_url: str | None = None,
+    file_bytes: int = 0,
+    queue_limit_s: float = 3600.0,
+    journal: Journal | None = None,
+) -> Bench:
+    """Create a task at second 1000 that has not been submitted. `journal` is open; by default, it is a new one."""
+    provider, spool, clock = FakeProvider(), FakeSpool(), FakeClock()
+    if journal is None:
+        journal = MemoryJournal()
+        await journal.open(lock=True)
     files: tuple[File, ...] = ()
     if file_bytes:
         path = Path("upload/0")
@@ -141,7 +165,7 @@ async def bench(*, callback_url: str | None = None, file_bytes: int = 0, queue_l
         provider=cast("Provider", provider),
         journal=journal,
         spool=cast("Spool", spool),
-        admission=Admission(10),
+        admission=Admission(Queue(10)),
         time_limits=TimeLimits(),
         queue_limit_s=queue_limit_s,
         clock=clock,

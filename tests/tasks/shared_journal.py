@@ -34,6 +34,7 @@ class SharedStore:
         self.in_line: set[str] = set()
         self.sending: set[str] = set()
         self.commands: dict[str, Command] = {}
+        self.opened = 0
         self.writer = ""
         """The node whose commit is being published."""
         self.numbers: Iterator[int] = itertools.count(1)
@@ -82,6 +83,7 @@ class SharedJournal:
         """For how long a commit permits to send a run."""
         self.fails = 0
         """How many calls about ownership fail from now on."""
+        self._is_open = False
         self._node = ""
         self._woken = asyncio.Event()
         store.woken.append(self._woken)
@@ -105,6 +107,16 @@ class SharedJournal:
     async def open(self, *, lock: bool) -> None:
         await self.store.memory.open(lock=lock)
         self._register()
+        self._is_open = True
+        self.store.opened += 1
+
+    async def close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self.die()
+            self.store.opened -= 1
+            if not self.store.opened:
+                await self.store.memory.close()
 
     def die(self) -> None:
         """Declare this node dead: others take its tasks over, and its next write is refused."""
@@ -141,6 +153,7 @@ class SharedJournal:
         frees_key: bool = False,
         done: Collection[str] = (),
     ) -> float:
+        self.store.memory._check_open()
         task = events[0].task if events else None
         if task in self.store.owners:
             self._check_alive()

@@ -15,19 +15,19 @@ def queue_of(*tasks: str, limit: int = 10) -> Queue:
     return queue
 
 
-def test_positions_count_from_one_in_the_order_of_arrival() -> None:
+async def test_positions_count_from_one_in_the_order_of_arrival() -> None:
     """Joining again keeps the position."""
     queue = queue_of("a", "b", "c", "a")
-    assert [queue.position(task) for task in ("a", "b", "c")] == [1, 2, 3]
-    assert len(queue) == 3
+    assert [await queue.position(task) for task in ("a", "b", "c")] == [1, 2, 3]
+    assert await queue.position("unknown") == 4
     assert repr(queue) == "<Queue 3 of 10>"
 
 
-def test_a_full_queue_rejects_requests() -> None:
+async def test_a_full_queue_rejects_requests() -> None:
     """The message has the limit."""
-    queue_of("a", limit=2).check_room()
+    await queue_of("a", limit=2).check_room()
     with pytest.raises(RequestError, match="2 tasks are queued already") as caught:
-        queue_of("a", "b", limit=2).check_room()
+        await queue_of("a", "b", limit=2).check_room()
     assert caught.value.code is Code.RATE_LIMITED
 
 
@@ -39,7 +39,7 @@ async def test_those_behind_a_task_that_leaves_move_up_and_wake() -> None:
     async with asyncio.timeout(10):
         await queue.wait("b", 60)
         await queue.wait("c", 60)
-    assert [queue.position(task) for task in ("b", "c")] == [1, 2]
+    assert [await queue.position(task) for task in ("b", "c")] == [1, 2]
 
 
 async def test_free_capacity_wakes_only_the_first_task() -> None:
@@ -71,7 +71,7 @@ async def test_only_so_many_streams_are_opened_at_once() -> None:
         asked.append(opening)
         return opening < 2
 
-    admission = Admission(10, may_stream)
+    admission = Admission(Queue(10), may_stream)
     async with admission.opening() as first, admission.opening() as second, admission.opening() as third:
         assert (first, second, third) == (True, True, False)
     async with admission.opening() as again:
@@ -82,7 +82,7 @@ async def test_only_so_many_streams_are_opened_at_once() -> None:
 
 async def test_a_run_counts_as_being_sent_until_its_answer_is_committed() -> None:
     """Searches that wait for the answer go on."""
-    admission = Admission(10)
+    admission = Admission(Queue(10))
     with admission.sending():
         (sent,) = admission.being_sent()
         assert not sent.done()

@@ -1,6 +1,7 @@
 """One task is followed to its end; the client that started it is answered, cancels and callbacks reach it."""
 
 import asyncio
+import math
 from dataclasses import replace
 
 import pytest
@@ -31,7 +32,7 @@ async def follower(one: Bench) -> Follower:
 
 async def run(follower: Follower) -> None:
     async with asyncio.timeout(WAIT_S):
-        await follower.run(fresh=True)
+        await follower.run(send_until_s=math.inf)
 
 
 async def test_a_task_is_followed_from_its_start_to_its_end(one: Bench, follower: Follower) -> None:
@@ -87,7 +88,7 @@ async def test_a_callback_makes_the_record_be_read(one: Bench, follower: Followe
             follower.called_back(OTHER)
             await asyncio.sleep(0.01)
     await running
-    assert follower._submission.search._named == OTHER
+    assert follower._submission.search.named == OTHER
     assert follower.snapshot.state is State.SUCCEEDED
 
 

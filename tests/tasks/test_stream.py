@@ -11,7 +11,7 @@ from relay.core.events import Stage
 from relay.core.signals import Signal, StageSeen, StreamLost, StreamOpened
 from relay.errors import UpstreamUnavailable
 from relay.tasks import stream
-from relay.tasks.admission import Admission
+from relay.tasks.admission import Admission, Queue
 from relay.tasks.context import TaskContext
 from tests.tasks.fakes import UPSTREAM, bench
 
@@ -66,5 +66,5 @@ async def test_a_provider_without_streams_counts_as_lost() -> None:
 async def test_without_a_free_file_descriptor_no_stream_is_opened() -> None:
     """The task is polled, and the stream tried again later."""
     one = await bench()
-    async with listening(replace(one.context, admission=Admission(1, lambda _opening: False))) as inbox:
+    async with listening(replace(one.context, admission=Admission(Queue(1), lambda _opening: False))) as inbox:
         assert [await inbox.get() for _ in range(2)] == [StreamLost(), StreamLost()]

@@ -91,7 +91,7 @@ async def test_a_task_is_queued_while_the_provider_is_at_capacity() -> None:
     assert kinds(outcomes) == [Held, Held, Released, Held, Held, Released, Accepted]
     assert [outcome.synced for outcome in outcomes] == [False, False, True, False, False, True, False]
     assert outcomes[0].signal == Held(reason="Wiro is at capacity.", position=1)
-    assert len(one.context.admission.queue) == 0
+    assert one.context.admission.queue._woken == {}
 
 
 async def test_a_new_task_queues_behind_others_without_being_sent() -> None:
@@ -118,7 +118,7 @@ async def test_a_queued_task_that_is_canceled_is_withdrawn() -> None:
 
     assert kinds([outcome async for outcome in outcomes]) == [Withdrawn]
     assert (one.provider.sent, one.spool.releases) == ([], 1)
-    assert len(one.context.admission.queue) == 1
+    assert [*one.context.admission.queue._woken] == ["earlier"]
 
 
 async def test_a_task_is_queued_for_a_limited_time() -> None:

@@ -5,6 +5,7 @@ The settings that apply to all of them are in `relay.tasks.limits`.
 """
 
 import asyncio
+import math
 from typing import cast
 
 import pytest
@@ -33,8 +34,9 @@ class ResumedSpool(FakeSpool):
         super().__init__()
         self.kept: set[str] | None = None
 
-    async def open(self, keep: set[str]) -> None:
+    async def open(self, keep: set[str], *, older_than_s: float) -> None:
         self.kept = keep
+        self.older_than_s = older_than_s
 
     def located(self, files: tuple[object, ...]) -> tuple[object, ...]:
         return files
@@ -68,11 +70,11 @@ class Crashes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> None:
         self._errors = list(errors)
-        self.fresh: list[bool] = []
-        monkeypatch.setattr(Follower, "run", lambda _follower, *, fresh: self._run(fresh=fresh))
+        self.permits: list[float | None] = []
+        monkeypatch.setattr(Follower, "run", lambda _follower, *, send_until_s: self._run(send_until_s))
 
-    async def _run(self, *, fresh: bool) -> None:
-        self.fresh.append(fresh)
+    async def _run(self, send_until_s: float | None) -> None:
+        self.permits.append(send_until_s)
         if self._errors:
             raise self._errors.pop(0)
 
@@ -83,11 +85,11 @@ async def test_a_follower_that_crashes_is_restarted(monkeypatch: pytest.MonkeyPa
     crashes = Crashes(monkeypatch, ZeroDivisionError("a bug"), StoreError("the disk is full"))
     async with supervisor_of(one) as supervisor:
         with capture_logs() as lines:
-            follower = supervisor.follow(one.context.stored, one.snapshot, fresh=True)
+            follower = supervisor.follow(one.context.stored, one.snapshot, send_until_s=math.inf)
             assert supervisor.get("task") is follower
             await followed_to_the_end(supervisor)
 
-    assert crashes.fresh == [True, False, False]
+    assert crashes.permits == [math.inf, None, None]
     assert isinstance(follower.submitted.result(), UpstreamUnclear)
     assert [line["event"] for line in lines] == ["follower.crashed", "follower.interrupted"]
     assert supervisor.get("task") is None
@@ -99,10 +101,10 @@ async def test_a_damaged_task_is_skipped_and_the_log_says_so(monkeypatch: pytest
     crashes = Crashes(monkeypatch, StoreDamaged("task", "log"))
     async with supervisor_of(one) as supervisor:
         with capture_logs() as lines:
-            supervisor.follow(one.context.stored, one.snapshot, fresh=False)
+            supervisor.follow(one.context.stored, one.snapshot)
             await followed_to_the_end(supervisor)
 
-    assert crashes.fresh == [False]
+    assert crashes.permits == [None]
     assert [line["event"] for line in lines] == ["task.skipped"]
 
 
@@ -118,7 +120,7 @@ async def test_a_journal_that_has_lost_a_task_is_a_bug(monkeypatch: pytest.Monke
     monkeypatch.setattr(one.journal, "stored_task", found)
     async with supervisor_of(one) as supervisor:
         with capture_logs() as lines:
-            supervisor.follow(one.context.stored, one.snapshot, fresh=True)
+            supervisor.follow(one.context.stored, one.snapshot, send_until_s=math.inf)
             await followed_to_the_end(supervisor)
 
     assert [line["event"] for line in lines] == ["follower.crashed"] * 3
@@ -140,7 +142,7 @@ async def test_tasks_of_an_earlier_process_are_resumed(monkeypatch: pytest.Monke
         await supervisor.resume()
         await followed_to_the_end(supervisor)
 
-    assert (spool.kept, crashes.fresh) == ({"upload"}, [False])
+    assert (spool.kept, crashes.permits) == ({"upload"}, [None])
 
 
 async def test_the_uploads_of_a_task_that_was_sent_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +192,7 @@ async def test_a_draining_supervisor_waits_for_submissions_and_takes_no_new_task
     one = await bench()
     answered = asyncio.Event()
 
-    async def run(follower: Follower, *, fresh: bool) -> None:
+    async def run(follower: Follower, *, send_until_s: float | None) -> None:
         await answered.wait()
         follower.answer(None)
         await asyncio.Event().wait()
@@ -200,7 +202,7 @@ async def test_a_draining_supervisor_waits_for_submissions_and_takes_no_new_task
         await supervisor.drain(WAIT_S)
         with pytest.raises(RequestError, match="shutting down"):
             supervisor.check_open()
-        follower = supervisor.follow(one.context.stored, one.snapshot, fresh=True)
+        follower = supervisor.follow(one.context.stored, one.snapshot, send_until_s=math.inf)
         draining = asyncio.create_task(supervisor.drain(WAIT_S))
         await asyncio.sleep(0)
         assert not draining.done()

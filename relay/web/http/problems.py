@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 from relay import log
 from relay.errors import (
     Code,
+    Fenced,
     FieldError,
     RequestError,
     StoreDamaged,
@@ -166,7 +167,7 @@ async def handle_errors(request: web.Request, handler: Handler) -> web.StreamRes
             "Search for longer or fewer words, or limit the list by `tag`, `model`, `state` or `since`."
         )
         response = problem_response(Code.STORE_UNAVAILABLE, detail)
-    except StoreError:  # logged by the journal, once for each outage
+    except (StoreError, Fenced):  # logged by the journal, once for each outage
         detail = "The relay's store is not available, so nothing was changed. Try again later."
         response = problem_response(Code.STORE_UNAVAILABLE, detail)
     except ValidationError as error:
