@@ -40,6 +40,8 @@ class FakeProvider:
         self.answers: list[Answer] = [UPSTREAM]
         """To `run`."""
         self.sent: list[Run] = []
+        """Also those that were late."""
+        self.attempts: list[Attempt] = []
         self.found: list[Found | UpstreamError] = [Found()]
         """By `find`."""
         self.searches: list[tuple[float, float]] = []
@@ -49,6 +51,8 @@ class FakeProvider:
         self.stopped: list[bool] = []
         self.streams_opened: list[Sequence[Signal] | UpstreamError] = [()]
         self.during_run: Callable[[], None] | None = None
+        self.during_search: Callable[[], None] | None = None
+        self.during_read: Callable[[], None] | None = None
         self.entered = asyncio.Event()
         """Set when a run has been received."""
         self.answering = asyncio.Event()
@@ -57,6 +61,7 @@ class FakeProvider:
 
     async def run(self, run: Run, attempt: Attempt) -> UpstreamTask:
         self.sent.append(run)
+        self.attempts.append(attempt)
         if self.during_run is not None:
             self.during_run()
         await asyncio.sleep(0)
@@ -70,10 +75,14 @@ class FakeProvider:
 
     async def find(self, _run: Run, *, since: float, until: float) -> Found:
         self.searches.append((since, until))
+        if self.during_search is not None:
+            self.during_search()
         return _next(self.found)
 
     async def read_record(self, _task: UpstreamTask) -> Record | None:
         self.reads += 1
+        if self.during_read is not None:
+            self.during_read()
         return _next(self.records)
 
     async def stop(self, _task: UpstreamTask, *, started: bool) -> None:

@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 
 from relay.core.events import Output, State
-from relay.core.signals import Record
-from relay.errors import UpstreamRejected, UpstreamUnavailable
+from relay.core.lifecycle import Lifecycle, submit
+from relay.core.signals import CancelRequested, Record
+from relay.errors import UpstreamRejected, UpstreamUnavailable, UpstreamUnclear
+from relay.journal.base import Claim
 from relay.tasks import follower as follower_module
 from relay.tasks.follower import Follower
 from tests.tasks.fakes import OTHER, UPSTREAM, Bench, bench
+from tests.tasks.shared_journal import SharedStore
 
 WAIT_S = 30.0
 
@@ -112,3 +115,66 @@ async def test_a_task_that_is_known_to_the_platform_is_not_submitted(one: Bench)
 
     assert one.provider.sent == []
     assert follower.snapshot.done is not None
+
+
+async def test_an_unclear_outcome_does_not_free_the_key(one: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run may have been started, so a repeated request must find its task, even if events are due just then."""
+    one.provider.answers = [UpstreamUnclear("no answer")]
+    claim = Claim(key="k", digest="d", task="claimed", at=1.0)
+    stored = replace(one.context.stored, id="claimed")
+    event, snapshot = submit(task="claimed", model="o/m", provider="fake", tags=(), epoch=one.journal.epoch, now=1.0)
+    await one.journal.create(stored, event, claim=claim)
+    lifecycle = Lifecycle(snapshot, 1.0)
+    due = lifecycle.receive(CancelRequested(by="key"), 1.0)
+    monkeypatch.setattr(lifecycle, "handle_deadline", lambda _now: [due.pop()] if due else [])
+    follower = Follower(lifecycle, replace(one.context, stored=stored))
+    running = asyncio.create_task(run(follower))
+    await asyncio.wait({follower.submitted})
+
+    assert due == []
+    assert await one.journal.find_claim("k") == claim
+    running.cancel()
+
+
+async def test_a_follower_that_is_fenced_may_be_cancelled_unless_its_run_is_being_sent(
+    one: Bench, follower: Follower
+) -> None:
+    """Its client is answered at once."""
+    assert follower.fence()
+    one.provider.answering.clear()
+    sending = Follower(one.lifecycle(), one.context)
+    running = asyncio.create_task(run(sending))
+    await one.provider.entered.wait()
+    assert not sending.fence()
+    assert isinstance(sending.submitted.result(), UpstreamUnclear)
+    running.cancel()
+
+
+async def test_the_task_that_a_callback_named_is_passed_on(monkeypatch: pytest.MonkeyPatch, store: SharedStore) -> None:
+    """It reached this node just before that lost the task."""
+    view = store.node()
+    await view.open(lock=True)
+    one = await bench(journal=view.journal)
+    one.provider.answers = [UpstreamUnclear("no answer")]
+    follower = Follower(one.lifecycle(), one.context)
+    store.owners["task"] = "another"
+    follower.called_back(OTHER)
+    await run(follower)
+
+    assert [command.named for command in store.commands.values()] == [OTHER]
+    await view.close()
+
+
+async def test_a_running_task_that_was_lost_is_handed_over_without_a_command(store: SharedStore) -> None:
+    """The new owner knows the upstream task from the journal."""
+    view = store.node()
+    await view.open(lock=True)
+    one = await bench(journal=view.journal)
+    one.provider.during_read = lambda: store.owners.update(task="another")
+    one.provider.records = [SUCCEEDED]
+    follower = Follower(one.lifecycle(), one.context)
+    await run(follower)
+
+    assert (await one.journal.snapshot("task") or one.snapshot).state is State.QUEUED
+    assert store.commands == {}
+    await view.close()

@@ -1,8 +1,9 @@
 """The search for a run whose outcome is unknown: it is found or given up, and never sent again."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -10,16 +11,21 @@ import pytest
 from relay import backoff
 from relay.app import Running
 from relay.core.events import State
-from relay.core.signals import GivenUp
+from relay.core.lifecycle import Lifecycle, submit
+from relay.core.signals import Accepted, GivenUp
+from relay.core.snapshot import Snapshot
 from relay.core.upstream import Found, Run, UpstreamTask
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
-from relay.journal.base import Filter
+from relay.journal.base import Filter, StoredTask
 from relay.providers.base import Provider
 from relay.sandbox import Sandbox
 from relay.tasks import search
 from relay.tasks.admission import CONNECTIONS
 from relay.tasks.outcome import Outcome
+from relay.tasks.watching import becomes_true
 from tests.tasks.fakes import OTHER, UPSTREAM, Bench, FakeProvider, bench
+from tests.tasks.nodes import until
+from tests.tasks.shared_journal import SharedJournal, SharedStore
 from tests.tasks.support import (
     MakeRelay,
     addresses,
@@ -216,3 +222,79 @@ async def test_a_run_dated_in_the_future_is_searched_for_in_the_whole_list() -> 
         one.provider.found = [Found(certain=UPSTREAM)]
         assert await outcomes_of(one) == [Outcome.accepted(UPSTREAM)]
         assert one.provider.searches[0][0] == since
+
+
+@pytest.fixture
+async def nodes(store: SharedStore) -> AsyncIterator[tuple[Bench, SharedJournal]]:
+    """A task that is searched for, and the journal of another node."""
+    view, another = store.node(), store.node()
+    for each in (view, another):
+        await each.open(lock=True)
+    one = await bench(journal=view.journal)
+    await view.sent("task")
+    one.provider.found = [Found(likely=(UPSTREAM,))]
+    yield one, another
+    for each in (view, another):
+        await each.close()
+
+
+async def begin(another: SharedJournal, task: str = "another") -> Snapshot:
+    """Commit the intent of another node to send a run."""
+    event, snapshot = submit(task=task, model="o/m", provider="fake", tags=(), epoch=another.epoch, now=1000.0)
+    stored = StoredTask(id=task, provider="fake", model="o/m", created_at=1000.0, input={}, metadata={})
+    await another.create(stored, event)
+    return snapshot
+
+
+async def test_a_likely_task_is_not_adopted_while_another_node_sends_a_run(
+    nodes: tuple[Bench, SharedJournal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be that run's. A run that is searched for does not count: two searches would wait for each other."""
+    monkeypatch.setattr(search, "BEING_SENT_S", 0.01)
+    monkeypatch.setattr(search, "SEARCH_AFTER_S", (0.0, 0.0))
+    one, another = nodes
+    await begin(another)
+    (outcome,) = await outcomes_of(one)
+    assert isinstance(outcome.signal, GivenUp)
+
+    await another.sent("another")
+    assert await outcomes_of(one) == [Outcome.accepted(UPSTREAM)]
+
+
+async def test_the_answer_to_a_run_of_another_node_is_awaited(nodes: tuple[Bench, SharedJournal]) -> None:
+    """Then it is known whose the task is."""
+    one, another = nodes
+    snapshot = await begin(another)
+    searching = asyncio.create_task(outcomes_of(one))
+    await until(lambda: one.provider.searches)
+    events = Lifecycle(snapshot, 1000.0).receive(Accepted(upstream_id="1"), 1000.0)
+    await another.append(events, upstream=UPSTREAM)
+    (outcome,) = await searching
+    assert isinstance(outcome.signal, GivenUp)
+
+
+async def test_it_is_known_which_runs_are_being_sent_before_the_platform_lists_its_tasks(
+    nodes: tuple[Bench, SharedJournal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is answered while the list is read may be in it."""
+    one, another = nodes
+    snapshot = await begin(another)
+    events = Lifecycle(snapshot, 1000.0).receive(Accepted(upstream_id="1"), 1000.0)
+    answering: list[asyncio.Task[float]] = []
+
+    def answer() -> None:
+        if not answering:
+            answering.append(asyncio.create_task(another.append(events, upstream=UPSTREAM)))
+
+    one.provider.during_search = answer
+    waited: list[tuple[str, ...]] = []
+
+    async def noted(condition: Any, journal: Any, tasks: tuple[str, ...], within_s: float) -> bool:
+        waited.append(tasks)
+        return await becomes_true(condition, journal, tasks, within_s)
+
+    monkeypatch.setattr("relay.tasks.search.becomes_true", noted)
+    (outcome,) = await outcomes_of(one)
+
+    assert waited[0] == ("another",)
+    assert isinstance(outcome.signal, GivenUp)

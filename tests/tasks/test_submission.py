@@ -5,6 +5,7 @@ What one task needs (`relay.tasks.context`) is assembled by `tests.tasks.fakes`.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 
 from relay import backoff
 from relay.app import Running
-from relay.core.events import Hold, State
+from relay.clock import uptime_s
+from relay.core.events import Done, Hold, State
 from relay.core.signals import Accepted, GivenUp, Held, Refused, Released, Withdrawn
 from relay.core.upstream import Found
 from relay.errors import (
@@ -31,6 +33,7 @@ from relay.tasks import search
 from relay.tasks.outcome import Outcome
 from relay.tasks.submission import QUEUE_GRACE_S, Submission
 from tests.tasks.fakes import UPSTREAM, Bench, bench
+from tests.tasks.shared_journal import SharedStore
 from tests.tasks.support import MODEL, MakeRelay, committed, done_of, ended, reached, release, request
 
 FULL = UpstreamFull("Wiro is at capacity.")
@@ -279,6 +282,54 @@ async def test_large_files_are_not_uploaded_again_at_once(monkeypatch: pytest.Mo
     await outcomes_of(one)
 
     assert pauses == [3.0]
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_a_run_that_is_late_is_queued_and_sent_with_the_next_permit() -> None:
+    """The commit of an intent permits to send for a few seconds: another node may look for the run after that."""
+    one = await bench()
+    submission = Submission(one.context, one.snapshot)
+    submission.send_until_s = uptime_s()
+    seen: list[Outcome] = []
+    async for outcome in submission.outcomes(may_be_sent=False):
+        seen.append(outcome)
+        if isinstance(outcome.signal, Released):
+            submission.send_until_s = math.inf
+
+    assert kinds(seen) == [Held, Held, Released, Accepted]
+    assert [outcome.refusal for outcome in seen] == [None] * 4
+    assert [attempt.late for attempt in one.provider.attempts] == [True, False]
+
+
+async def test_a_search_begins_after_the_journal_knows_that_the_run_is_not_being_sent(store: SharedStore) -> None:
+    """Searches of other nodes wait for runs that are being sent, so two of them would wait for each other."""
+    view = store.node()
+    await view.open(lock=True)
+    one = await bench(journal=view.journal)
+    assert store.sending == {"task"}
+    one.provider.answers = [UpstreamUnclear("no answer")]
+    one.provider.during_search = lambda: sending.append(set(store.sending))
+    sending: list[set[str]] = []
+    await outcomes_of(one)
+
+    assert sending[0] == set()
+    await view.close()
+
+
+async def test_a_queued_task_without_its_files_fails_unsent() -> None:
+    """They are on the disk of a node that has stopped."""
+    one = await bench(file_bytes=3)
+    one.spool.complete = False
+    (outcome,) = await outcomes_of(one, Submission(one.context, replace(one.snapshot, state=State.HELD)))
+
+    assert isinstance(outcome.signal, Refused)
+    assert "on a node that has stopped" in outcome.signal.fault.message
+    assert outcome.refusal is not None
+    (done,) = one.lifecycle().receive(outcome.signal, 1000.0)
+    assert isinstance(done.data, Done)
+    assert (done.data.verdict, done.data.billed) == ("failed", False)
+    assert done.data.evidence[0].startswith("relay: the run was not sent: The uploaded files")
+    assert one.provider.sent == []
 
 
 class TestQueue:
