@@ -167,6 +167,9 @@ class SharedJournal:
             self.store.commands.pop(command, None)
         return uptime_s() + self.send_for_s
 
+    async def find_claim(self, key: str) -> Claim | None:
+        return await self.store.memory.find_claim(key)
+
     async def owned(self) -> tuple[str, ...]:
         self._maybe_fail()
         everything = await self.store.memory.owned()

@@ -5,8 +5,10 @@ import pytest
 
 from relay.app import Running
 from relay.core.events import State
+from relay.core.upstream import UpstreamTask
 from relay.sandbox import Sandbox
-from tests.tasks.support import ended, start_elsewhere
+from relay.tasks.requests import Attach
+from tests.tasks.support import MakeRelay, ended, start_elsewhere
 
 
 @pytest.mark.parametrize("stage", ["task_queue", "task_start", "ended"])
@@ -58,3 +60,23 @@ async def test_a_provider_that_is_not_configured_is_rejected(client: aiohttp.Cli
     async with client.post("/v1/tasks/attach", json=body) as answer:
         problem = await answer.json()
     assert (answer.status, problem["errors"]) == (422, [{"field": "provider", "message": "must be one of wiro"}])
+
+
+async def test_a_task_that_another_node_has_just_attached_to_is_returned(
+    make_node: MakeRelay, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each node looked for it before the other one had stored it. The journal decides."""
+    async with make_node() as first, make_node() as second:
+        async with aiohttp.ClientSession() as elsewhere:
+            request = Attach(socket_token=await start_elsewhere(elsewhere, sandbox))
+        attached = await first.context.tasks.attach(request)
+        journal = second.journal
+        find_upstream, looks = journal.find_upstream, [None]
+
+        async def too_early(provider: str, upstream: UpstreamTask) -> str | None:
+            return looks.pop() if looks else await find_upstream(provider, upstream)
+
+        monkeypatch.setattr(journal, "find_upstream", too_early, raising=False)
+        again = await second.context.tasks.attach(request)
+
+    assert (again.snapshot.id, again.made) == (attached.snapshot.id, False)

@@ -6,20 +6,27 @@ New tasks are put into the journal by `relay.tasks.creation`, which attaching us
 
 import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
 from relay.app import Running
 from relay.catalogue import check
+from relay.core.events import State
 from relay.core.upstream import CheckedInput
-from relay.errors import RequestError
+from relay.errors import RequestError, UpstreamRejected
+from relay.journal.base import Claim, Created
 from relay.sandbox import Sandbox
-from relay.tasks import models
+from relay.tasks import models, starting
 from relay.tasks.requests import Idempotency, Start
+from relay.tasks.starting import Started
+from tests.tasks.nodes import until
+from tests.tasks.shared_journal import SharedJournal
 from tests.tasks.support import CHECKED, MODEL, MakeRelay, addresses, done_of, ended, release, request
 
 BODY = {"model": MODEL, "input": {"prompt": "a cat"}}
@@ -157,4 +164,74 @@ async def test_a_key_survives_a_restart(make_relay: MakeRelay, sandbox: Sandbox,
             async with aiohttp.ClientSession(relay.url, headers=headers) as client:
                 ids.append((await post(client, BODY, "k1"))[1]["task"]["id"])
     assert ids[0] == ids[1]
+    assert len(sandbox.runs) == 1
+
+
+KEY = Idempotency(key="caller k1", digest="digest", unscoped="k1")
+
+
+@pytest.fixture
+async def pair(make_node: MakeRelay) -> AsyncIterator[tuple[Running, Running]]:
+    """Two relays that share a journal."""
+    async with make_node() as first, make_node() as second:
+        yield first, second
+
+
+async def start_on_both(pair: tuple[Running, Running]) -> list[Started]:
+    """Start a task under one key on both relays: the second one does not find it before it creates its own."""
+    first, second = (relay.context.tasks for relay in pair)
+    view = cast("SharedJournal", pair[1].journal)
+    find_claim = view.find_claim
+
+    async def too_early(_key: str) -> Claim | None:
+        return None
+
+    async def create(*given: Any, **more: Any) -> Created:
+        view.find_claim = find_claim
+        return await SharedJournal.create(view, *given, **more)
+
+    view.find_claim, view.create = too_early, create  # type: ignore[method-assign]
+    winner = asyncio.create_task(first.start(request(), KEY))
+    await until(lambda: view.store.owners)
+    return [await second.start(request(), KEY), await winner]
+
+
+async def test_one_key_on_two_nodes_creates_one_task(pair: tuple[Running, Running], sandbox: Sandbox) -> None:
+    """The loser of the race waits for the platform's answer to the winner, and returns the same."""
+    loser, winner = await start_on_both(pair)
+
+    assert (loser.snapshot.id, loser.made, winner.made) == (winner.snapshot.id, False, True)
+    assert loser.snapshot.upstream_id is not None
+    assert len(sandbox.runs) == 1
+
+
+async def test_a_refusal_on_another_node_frees_the_key(pair: tuple[Running, Running], sandbox: Sandbox) -> None:
+    """The request that waited for it starts a task, as it would on one node."""
+    sandbox.next_run(run_error="97:Insufficient balance")
+    loser, winner = await start_on_both(pair)
+
+    assert isinstance(winner.refusal, UpstreamRejected)
+    assert (loser.made, loser.refusal) == (True, None)
+    assert loser.snapshot.id != winner.snapshot.id
+
+
+async def test_the_wait_for_another_node_is_limited(
+    pair: tuple[Running, Running], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client gets the task as it is then."""
+    monkeypatch.setattr(starting, "ANSWER_S", 0.0)
+    monkeypatch.setattr("relay.tasks.search.SEARCH_AFTER_S", (600.0,))
+    sandbox.next_run(run_http="drop", run_http_started=True)
+    loser, winner = await start_on_both(pair)
+
+    assert (loser.snapshot.id, loser.made) == (winner.snapshot.id, False)
+    assert loser.snapshot.state is State.SUBMITTING
+
+
+async def test_another_body_on_another_node_is_a_conflict(pair: tuple[Running, Running], sandbox: Sandbox) -> None:
+    """At once: nothing has to be awaited for that."""
+    first, second = (relay.context.tasks for relay in pair)
+    await first.start(request(), KEY)
+    with pytest.raises(RequestError, match="different request"):
+        await second.start(request("a dog"), replace(KEY, digest="another"))
     assert len(sandbox.runs) == 1

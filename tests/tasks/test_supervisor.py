@@ -16,38 +16,25 @@ from relay.catalogue.catalogue import load
 from relay.core.lifecycle import Lifecycle
 from relay.core.signals import Accepted, Held
 from relay.core.snapshot import Snapshot
-from relay.errors import RequestError, StoreDamaged, StoreError, UpstreamUnclear
+from relay.errors import RequestError, StoreDamaged, StoreError, Taken, UpstreamUnclear
 from relay.files.spool import Spool
 from relay.journal.base import StoredTask
 from relay.tasks.follower import Follower
 from relay.tasks.limits import Limits
-from relay.tasks.supervisor import Supervisor
-from tests.tasks.fakes import Bench, FakeSpool, bench
+from relay.tasks.supervisor import UNUSED_UPLOAD_S, Supervisor
+from tests.tasks.fakes import Bench, bench
+from tests.tasks.nodes import NodeSpool, running
+from tests.tasks.shared_journal import SharedStore
 
 WAIT_S = 30.0
 
 
-class ResumedSpool(FakeSpool):
-    """A spool that notes which uploads are kept when it is opened."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: set[str] | None = None
-
-    async def open(self, keep: set[str], *, older_than_s: float) -> None:
-        self.kept = keep
-        self.older_than_s = older_than_s
-
-    def located(self, files: tuple[object, ...]) -> tuple[object, ...]:
-        return files
-
-
-def supervisor_of(one: Bench, spool: ResumedSpool | None = None) -> Supervisor:
+def supervisor_of(one: Bench, spool: NodeSpool | None = None) -> Supervisor:
     return Supervisor(
         one.journal,
         {"fake": one.context.provider},
         load(),
-        cast("Spool", spool or ResumedSpool()),
+        cast("Spool", spool or NodeSpool()),
         one.clock,
         Limits(),
     )
@@ -138,7 +125,7 @@ async def test_tasks_of_an_earlier_process_are_resumed(monkeypatch: pytest.Monke
     crashes = Crashes(monkeypatch)
     one = await bench(file_bytes=3)
     await commit(one, Held(reason="full", position=1))
-    async with supervisor_of(one, spool := ResumedSpool()) as supervisor:
+    async with supervisor_of(one, spool := NodeSpool()) as supervisor:
         await supervisor.resume()
         await followed_to_the_end(supervisor)
 
@@ -150,7 +137,7 @@ async def test_the_uploads_of_a_task_that_was_sent_are_not_kept(monkeypatch: pyt
     Crashes(monkeypatch)
     one = await bench(file_bytes=3)
     await commit(one, Accepted(upstream_id="1"))
-    async with supervisor_of(one, spool := ResumedSpool()) as supervisor:
+    async with supervisor_of(one, spool := NodeSpool()) as supervisor:
         await supervisor.resume()
 
     assert spool.kept == set()
@@ -159,7 +146,7 @@ async def test_the_uploads_of_a_task_that_was_sent_are_not_kept(monkeypatch: pyt
 async def test_a_task_of_a_provider_without_credentials_is_skipped() -> None:
     """The log says why."""
     one = await bench()
-    async with Supervisor(one.journal, {}, load(), cast("Spool", ResumedSpool()), one.clock, Limits()) as supervisor:
+    async with Supervisor(one.journal, {}, load(), cast("Spool", NodeSpool()), one.clock, Limits()) as supervisor:
         with capture_logs() as lines:
             await supervisor.resume()
 
@@ -177,7 +164,7 @@ async def test_a_task_that_cannot_be_read_is_skipped_but_keeps_its_uploads(
         raise StoreDamaged("task", "log")
 
     monkeypatch.setattr(one.journal, part, damaged)
-    async with supervisor_of(one, spool := ResumedSpool()) as supervisor:
+    async with supervisor_of(one, spool := NodeSpool()) as supervisor:
         with capture_logs() as lines:
             await supervisor.resume()
 
@@ -235,3 +222,48 @@ async def test_a_task_dated_in_the_future_does_not_use_the_shared_clock_offset()
     assert follower._context.clock() >= 1000.0
     assert follower._lifecycle._timeline._clock is not supervisor.admission("fake").clock
     assert follower._context.wall_clock() == -2600.0
+
+
+async def test_a_run_that_another_node_has_adopted_is_searched_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task is read from the journal again, because nothing of the adoption was committed."""
+    one = await bench()
+    crashes = Crashes(monkeypatch, Taken("another task is this upstream task"))
+    async with supervisor_of(one) as supervisor:
+        with capture_logs() as lines:
+            supervisor.follow(one.context.stored, one.snapshot, send_until_s=math.inf)
+            await followed_to_the_end(supervisor)
+
+    assert crashes.permits == [math.inf, None]
+    assert [line["event"] for line in lines] == ["run.taken"]
+
+
+async def test_the_young_uploads_of_other_nodes_are_kept(store: SharedStore) -> None:
+    """They may use the same directory. On one node, no upload is needed that no task has."""
+    async with running(store, Limits(queue_limit_s=60.0)) as node:
+        await node.supervisor.resume()
+    assert node.spool.older_than_s == 60.0 + UNUSED_UPLOAD_S
+    alone = NodeSpool()
+    async with supervisor_of(await bench(), alone) as supervisor:
+        await supervisor.resume()
+    assert alone.older_than_s == 0.0
+
+
+async def test_a_follower_that_crashes_while_its_task_is_given_up_is_not_restarted(
+    store: SharedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two followers would write the task's log if this node takes it over again."""
+    going_on = asyncio.Event()
+
+    async def run(_follower: Follower, *, send_until_s: float | None) -> None:
+        await going_on.wait()
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(Follower, "run", run)
+    monkeypatch.setattr(Follower, "fence", lambda _follower: False)
+    async with running(store) as node:
+        await node.start()
+        await node.supervisor.abandon()
+        supervising = set(node.supervisor._background._tasks)
+        going_on.set()
+        await asyncio.wait(supervising)
+        assert len(node.supervisor) == 0

@@ -6,6 +6,8 @@ addresses (`relay.tasks.ids`) are tested in `tests/security/test_hooks.py`, the 
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import cast
 
 import aiohttp
 import pytest
@@ -13,8 +15,12 @@ import pytest
 from relay.app import Running
 from relay.core.events import State
 from relay.errors import Code, RequestError
-from relay.journal.base import Filter
+from relay.journal.base import Command, Filter
 from relay.sandbox import Sandbox
+from relay.tasks import commands
+from relay.tasks.follower import Follower
+from tests.tasks.nodes import until
+from tests.tasks.shared_journal import SharedJournal
 from tests.tasks.support import WAIT_S, MakeRelay, ended, release, request
 
 
@@ -84,3 +90,88 @@ async def test_new_tasks_are_rejected_while_the_relay_shuts_down(relay: Running,
     assert caught.value.code is Code.DRAINING
     await release(sandbox, started.snapshot.upstream_id)
     assert (await ended(relay, started.snapshot.id)).state is State.SUCCEEDED
+
+
+class TestElsewhere:
+    """Requests that reach a node that does not follow the task."""
+
+    @pytest.fixture
+    async def pair(self, make_node: MakeRelay, sandbox: Sandbox) -> AsyncIterator[tuple[Running, Running]]:
+        """The first relay follows a task that waits on the platform."""
+        sandbox.next_run(hold_at="task_start")
+        async with make_node() as first, make_node() as second:
+            yield first, second
+
+    async def test_a_cancel_reaches_the_node_that_follows_the_task(self, pair: tuple[Running, Running]) -> None:
+        """The client is answered when that node has noted it."""
+        first, second = pair
+        started = await first.context.tasks.start(request())
+        snapshot = await second.context.tasks.cancel(started.snapshot.id, "viewer")
+
+        assert snapshot.cancel is not None
+        assert snapshot.cancel.by == "viewer"
+        assert (await ended(second, started.snapshot.id)).state is State.CANCELED
+
+    async def test_the_wait_for_the_other_node_is_limited(
+        self, pair: tuple[Running, Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The command remains, for that node or for the next owner."""
+        first, second = pair
+        monkeypatch.setattr(commands, "CANCEL_S", 0.0)
+        started = await first.context.tasks.start(request())
+        view = cast("SharedJournal", first.journal)
+
+        async def none() -> tuple[Command, ...]:
+            return ()
+
+        monkeypatch.setattr(view, "commands", none)
+        snapshot = await second.context.tasks.cancel(started.snapshot.id, "key")
+        assert (snapshot.cancel, snapshot.done) == (None, None)
+        assert [command.task for command in view.store.commands.values()] == [started.snapshot.id]
+
+    async def test_a_cancel_by_a_node_that_has_lost_the_task_reaches_the_owner(
+        self, pair: tuple[Running, Running]
+    ) -> None:
+        """It has not noticed that before."""
+        first, second = pair
+        started = await first.context.tasks.start(request())
+        cast("SharedJournal", first.journal).store.owners[started.snapshot.id] = second.journal.node
+        snapshot = await first.context.tasks.cancel(started.snapshot.id, "key")
+
+        assert snapshot.cancel is not None
+        assert (await ended(second, started.snapshot.id)).state is State.CANCELED
+
+    async def test_a_task_that_has_ended_elsewhere_cannot_be_canceled(
+        self, pair: tuple[Running, Running], sandbox: Sandbox
+    ) -> None:
+        """As on the node that followed it. No command is stored."""
+        first, second = pair
+        started = await first.context.tasks.start(request())
+        await release(sandbox, started.snapshot.upstream_id)
+        await ended(second, started.snapshot.id)
+        with pytest.raises(RequestError, match="it is succeeded"):
+            await second.context.tasks.cancel(started.snapshot.id, "key")
+
+    async def test_a_callback_reaches_the_node_that_follows_the_task(
+        self, pair: tuple[Running, Running], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One for a task that has ended is dropped."""
+        first, second = pair
+        started = await first.context.tasks.start(request())
+        task = started.snapshot.id
+        hook = (await first.context.tasks.stored_task(task)).hook or ""
+        called_back = asyncio.Event()
+        monkeypatch.setattr(Follower, "called_back", lambda _follower, _named: called_back.set())
+
+        async def read() -> bytes:
+            return b"{}"
+
+        await second.context.tasks.call_back("wiro", hook, {}, read)
+        await called_back.wait()
+        await release(sandbox, started.snapshot.upstream_id)
+        await ended(second, task)
+        store = cast("SharedJournal", first.journal).store
+        await until(lambda: not store.commands)
+        monkeypatch.setattr(store, "wake", lambda: None)
+        await second.context.tasks.call_back("wiro", hook, {}, read)
+        assert store.commands == {}

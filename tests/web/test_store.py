@@ -14,7 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.app import Running
-from relay.errors import StoreTimeout
+from relay.errors import Fenced, StoreTimeout
+from relay.journal.base import Created
 from relay.journal.sqlite import journal as sqlite_journal
 from relay.journal.sqlite import listing
 from relay.sandbox import Sandbox
@@ -149,6 +150,22 @@ async def test_a_search_that_takes_too_long_is_503_and_says_why(
         assert (status, problem["code"]) == (503, "store_unavailable")
         assert problem["detail"].startswith("The list was not complete after 5 s")
         assert (await get(client, "/readyz"))[0] == 200
+
+
+async def test_a_node_that_was_replaced_accepts_no_task(
+    relay: Running, client: aiohttp.ClientSession, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was stored, so the client may retry; a moment later the node has a new id."""
+
+    async def refused(*_given: Any, **_more: Any) -> Created:
+        raise Fenced("this node was declared dead")
+
+    monkeypatch.setattr(relay.journal, "create", refused)
+    status, problem, retry_after = await start(client)
+
+    assert (status, problem["code"]) == (503, "store_unavailable")
+    assert retry_after is not None
+    assert sandbox.runs == ()
 
 
 DAMAGES = {
