@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from relay import backoff
+from relay.clock import uptime_s
 from relay.core.events import Output, State
 from relay.core.lifecycle import Lifecycle, submit
 from relay.core.signals import CancelRequested, Record
@@ -177,4 +179,30 @@ async def test_a_running_task_that_was_lost_is_handed_over_without_a_command(sto
 
     assert (await one.journal.snapshot("task") or one.snapshot).state is State.QUEUED
     assert store.commands == {}
+    await view.close()
+
+
+async def test_each_commit_of_the_intent_permits_to_send_for_a_while(
+    store: SharedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The creation of the task, and later each release from the queue. A run that is late is never sent."""
+    monkeypatch.setattr(backoff, "FIRST_S", 0.0)
+    view = store.node()
+    await view.open(lock=True)
+    one = await bench(journal=view.journal)
+    one.provider.records = [SUCCEEDED]
+    view.send_for_s = -1.0
+
+    def renew() -> None:
+        if len(one.provider.attempts) == 2:
+            view.send_for_s = 7.0
+
+    one.provider.during_run = renew
+    follower = Follower(one.lifecycle(), one.context)
+    async with asyncio.timeout(WAIT_S):
+        await follower.run(send_until_s=uptime_s())
+
+    assert [attempt.late for attempt in one.provider.attempts] == [True, True, False]
+    assert follower.submitted.result() is None
+    assert follower.snapshot.state is State.SUCCEEDED
     await view.close()

@@ -187,10 +187,10 @@ async def start_on_both(pair: tuple[Running, Running]) -> list[Started]:
         return None
 
     async def create(*given: Any, **more: Any) -> Created:
-        view.find_claim = find_claim
+        view.find_claim = find_claim  # type: ignore[method-assign]
         return await SharedJournal.create(view, *given, **more)
 
-    view.find_claim, view.create = too_early, create  # type: ignore[method-assign]
+    view.find_claim, view.create = too_early, create  # type: ignore[method-assign,assignment]
     winner = asyncio.create_task(first.start(request(), KEY))
     await until(lambda: view.store.owners)
     return [await second.start(request(), KEY), await winner]
