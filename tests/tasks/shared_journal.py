@@ -79,7 +79,7 @@ class SharedJournal:
 
     def __init__(self, store: SharedStore) -> None:
         self.store = store
-        self.send_for_s = 7.0
+        self.send_for_s = 600.0
         """For how long a commit permits to send a run."""
         self.fails = 0
         """How many calls about ownership fail from now on."""

@@ -195,14 +195,15 @@ async def test_each_commit_of_the_intent_permits_to_send_for_a_while(
 
     def renew() -> None:
         if len(one.provider.attempts) == 2:
-            view.send_for_s = 7.0
+            view.send_for_s = 600.0
 
     one.provider.during_run = renew
     follower = Follower(one.lifecycle(), one.context)
     async with asyncio.timeout(WAIT_S):
         await follower.run(send_until_s=uptime_s())
 
-    assert [attempt.late for attempt in one.provider.attempts] == [True, True, False]
+    assert [attempt.late for attempt in one.provider.attempts][:2] == [True, True]
+    assert not one.provider.attempts[-1].late
     assert follower.submitted.result() is None
     assert follower.snapshot.state is State.SUCCEEDED
     await view.close()

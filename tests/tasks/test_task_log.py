@@ -9,8 +9,7 @@ from relay.clock import uptime_s
 from relay.core.events import Event, Stage
 from relay.core.signals import Accepted, Held, Released, StageSeen
 from relay.errors import Fenced, StoreError, Taken
-from relay.tasks import task_log
-from relay.tasks.permit import SEND_WITHIN_S
+from relay.tasks import permit, task_log
 from relay.tasks.task_log import TaskLog
 from tests.tasks.fakes import UPSTREAM, Bench, bench
 from tests.tasks.shared_journal import SharedStore
@@ -71,7 +70,7 @@ async def test_a_commit_tells_until_when_a_run_may_be_sent(store: SharedStore) -
     one = await bench(journal=view.journal)
     log = task_log_of(one)
     assert await log.write([]) == -math.inf
-    for lease_s, within_s in ((1000.0, SEND_WITHIN_S), (2.0, 2.0)):
+    for lease_s, within_s in ((1000.0, permit.SEND_WITHIN_S), (2.0, 2.0)):
         await log.write([Held(reason="full", position=1)])
         view.send_for_s = lease_s
         before_s = uptime_s()
@@ -96,7 +95,7 @@ async def test_the_time_to_send_passes_while_the_store_fails(
         return 1e9
 
     monkeypatch.setattr(one.journal, "append", append)
-    assert await task_log_of(one).write([Held(reason="full", position=1)]) == 100.0 + SEND_WITHIN_S
+    assert await task_log_of(one).write([Held(reason="full", position=1)]) == 100.0 + permit.SEND_WITHIN_S
 
 
 async def test_on_one_node_there_is_no_time_limit() -> None:
