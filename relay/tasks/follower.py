@@ -174,7 +174,7 @@ class Follower:
         """Answer the client, and tell the node that owns the task now which upstream task it is, if that is known."""
         self._log.info("task.handed_over", seq=self.snapshot.seq)
         self.answer(self._handed_over())
-        named = self._answered_with or self._submission.search.named
+        named = self._answered_with
         if self._upstream is None and named is not None:
             command = Command(id=random_id(), task=self.snapshot.id, order=Order.CALLED_BACK, named=named)
             while True:

@@ -41,15 +41,14 @@ class Search:
         self._admission = context.admission
         self._clock = context.clock
         self._woken = asyncio.Event()
-        self.named: UpstreamTask | None = None
-        """The upstream task that a callback proved to be about."""
+        self._named: UpstreamTask | None = None
         self._matches = 0
         """How many upstream tasks the last attempt found that match the run."""
         self._log = log.get("search").bind(task=context.stored.id, provider=self._provider.name)
 
     def called_back(self, named: UpstreamTask | None) -> None:
         """Note that the platform called back, and which upstream task the callback proved to be about, if any."""
-        self.named = named or self.named
+        self._named = named or self._named
 
     def look_soon(self) -> None:
         """Make an extra attempt now."""
@@ -108,8 +107,8 @@ class Search:
         Raises:
             UpstreamError: the provider could not be called.
         """
-        if self.named is not None and await self._is_free(self.named):
-            return (self.named,)
+        if self._named is not None and await self._is_free(self._named):
+            return (self._named,)
         being_sent = self._admission.being_sent()
         elsewhere = await self._context.journal.sending(self._provider.name)
         offset_s = self._admission.clock.offset_s

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from relay.core.events import State
 from relay.journal.base import Journal
 from relay.journal.entries import Appended
 from relay.tasks.admission import Queue
@@ -75,10 +74,9 @@ class SharedQueue(Queue):
     def _heard(self, appended: Sequence[Appended]) -> None:
         for each in appended:
             for entry in each.entries:
-                if entry.task in self._known:
-                    if entry.state not in (State.SUBMITTING, State.HELD):
-                        self._changed()
-                elif entry.type == "hold":
+                if entry.type == "hold" and entry.task not in self._known:
                     self._outdated = True
+                elif entry.type in ("submitted", "done") and entry.task in self._known:
+                    self._changed()
                 if entry.final and (each.folded is None or each.folded.provider == self._provider):
                     self.wake_first()

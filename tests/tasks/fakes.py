@@ -77,6 +77,7 @@ class FakeProvider:
         self.searches.append((since, until))
         if self.during_search is not None:
             self.during_search()
+        await asyncio.sleep(0)
         return _next(self.found)
 
     async def read_record(self, _task: UpstreamTask) -> Record | None:

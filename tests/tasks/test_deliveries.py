@@ -36,15 +36,23 @@ async def command(node: NodeUnderTest, order: Order, *, named: UpstreamTask | No
     await node.journal.command(Command(id="1", task="task", order=order, by="key", named=named))
 
 
-async def test_a_cancel_is_carried_out_once(owner: NodeUnderTest) -> None:
+async def test_a_cancel_is_carried_out_once(owner: NodeUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also if the node looks again meanwhile. Then the command is deleted."""
     follower = await owner.start()
     await until(lambda: follower.snapshot.upstream_id)
+    cancel, cancels = follower.cancel, []
+
+    async def counted(by: str) -> None:
+        cancels.append(by)
+        await cancel(by)
+
+    monkeypatch.setattr(follower, "cancel", counted)
     await command(owner, Order.CANCEL)
     await owner.look()
     await owner.look()
     await until(lambda: not owner.view.store.commands)
 
+    assert cancels == ["key"]
     assert follower.snapshot.cancel is not None
     assert follower.snapshot.cancel.by == "key"
     assert owner.provider.stopped == [False]

@@ -93,7 +93,7 @@ async def test_a_callback_makes_the_record_be_read(one: Bench, follower: Followe
             follower.called_back(OTHER)
             await asyncio.sleep(0.01)
     await running
-    assert follower._submission.search.named == OTHER
+    assert follower._submission.search._named == OTHER
     assert follower.snapshot.state is State.SUCCEEDED
 
 

@@ -265,5 +265,5 @@ async def test_a_follower_that_crashes_while_its_task_is_given_up_is_not_restart
         await node.supervisor.abandon()
         supervising = set(node.supervisor._background._tasks)
         going_on.set()
-        await asyncio.wait(supervising)
+        await asyncio.wait(supervising, timeout=WAIT_S)
         assert len(node.supervisor) == 0

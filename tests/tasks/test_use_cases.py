@@ -167,7 +167,8 @@ class TestElsewhere:
             return b"{}"
 
         await second.context.tasks.call_back("wiro", hook, {}, read)
-        await called_back.wait()
+        async with asyncio.timeout(WAIT_S):
+            await called_back.wait()
         await release(sandbox, started.snapshot.upstream_id)
         await ended(second, task)
         store = cast("SharedJournal", first.journal).store
