@@ -1,0 +1,1 @@
+"""The journal in a PostgreSQL database, for relays on several machines."""

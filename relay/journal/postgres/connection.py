@@ -1,0 +1,96 @@
+"""
+Connections to PostgreSQL.
+
+A password in the address never reaches a message: asyncpg quotes parts of an address that it cannot parse, so such an
+error is reported without its text.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+
+from relay.errors import StoreError
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+CONNECT_S: Final = 5.0
+"""How long to wait for a new connection."""
+
+BROKEN: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    # asyncpg raises it when the server has ended an idle connection ("cannot switch to state 12").
+    asyncpg.InternalClientError,
+    # The server shuts down, or an operator ended the connection.
+    asyncpg.exceptions.OperatorInterventionError,
+)
+"""The errors after which a connection cannot be used, and the outcome of its statement is unknown."""
+
+_SETTINGS: Final = {
+    "synchronous_commit": "on",  # an event that a viewer has seen must survive the end of the server
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+
+
+def host_of(dsn: str) -> str:
+    """Return the hosts and the database of an address, for messages: without user, password and parameters."""
+    try:
+        parts = urlsplit(dsn)
+    except ValueError:
+        return "an invalid address"
+    return f"{parts.netloc.rpartition('@')[2] or 'localhost'}{parts.path}"
+
+
+async def connect(dsn: str, name: str, *, limit_s: float = 0.0) -> "Connection":
+    """
+    Open a connection to the server that accepts writes.
+
+    Args:
+        dsn: the address, possibly with several hosts.
+        name: what the connection is for, as pg_stat_activity shows it.
+        limit_s: how long a statement may take; 0 for no limit. The server ends a longer one.
+
+    Raises:
+        StoreError: the server was not reached within CONNECT_S, or refused.
+    """
+    settings = {
+        **_SETTINGS,
+        "application_name": f"relay {name}",
+        "statement_timeout": str(round(limit_s * 1000)),
+    }
+    writable = None if "target_session_attrs" in parse_qs(urlsplit(dsn).query) else SessionAttribute.read_write
+    try:
+        connection = await asyncpg.connect(
+            dsn, timeout=CONNECT_S, target_session_attrs=writable, server_settings=settings
+        )
+        # A backend whose client has gone ends while it waits for a lock: another one repeats its statement. Servers on
+        # some systems cannot notice.
+        with suppress(asyncpg.PostgresError):
+            await connection.execute("SET client_connection_check_interval = '2s'")
+    except (asyncpg.InterfaceError, ValueError) as error:
+        if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+            raise StoreError(f"cannot connect to PostgreSQL at {host_of(dsn)}: no server accepts writes") from None
+        raise StoreError(
+            f"cannot connect to PostgreSQL at {host_of(dsn)}: invalid address or parameters ({type(error).__name__})"
+        ) from None
+    except TimeoutError:
+        raise StoreError(f"cannot connect to PostgreSQL at {host_of(dsn)}: no answer in {CONNECT_S:g} s") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InternalClientError) as error:
+        raise StoreError(f"cannot connect to PostgreSQL at {host_of(dsn)}: {error}") from error
+    return connection
+
+
+async def close(connection: "Connection") -> None:
+    """Close a connection; after a second, without the server's consent."""
+    try:
+        async with asyncio.timeout(1.0):
+            await connection.close()
+    except (TimeoutError, *BROKEN, asyncpg.PostgresError):
+        connection.terminate()

@@ -1,0 +1,385 @@
+-- What a node does to the tables in one round trip each. The clock of the database is the only one.
+--
+-- Every function locks the calling node's row of `nodes` first, and those of other nodes with SKIP LOCKED. So none of
+-- them waits for another in a circle, and no other node can declare a node dead during its commit.
+--
+-- A function is never changed so that the version of the relay before this one cannot call it any more: another
+-- signature is another function.
+
+-- Add a node, with a lease. `me` is a random number. With `alone`, earlier nodes of this name are dead from now on: the
+-- name belongs to one process at a time.
+CREATE OR REPLACE FUNCTION relay_register(me bigint, called text, lease interval, alone boolean) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  inherited bigint;
+BEGIN
+  IF alone THEN
+    UPDATE nodes SET alive = false WHERE name = called AND alive;
+  END IF;
+  WITH gone AS (
+    DELETE FROM nodes WHERE id IN (
+      SELECT id FROM nodes WHERE NOT alive AND seen_at < clock_timestamp() - interval '1 day' FOR UPDATE SKIP LOCKED
+    ) RETURNING bytes
+  )
+  SELECT coalesce(sum(bytes), 0) INTO inherited FROM gone;
+  INSERT INTO nodes (id, name, until, bytes) VALUES (me, called, clock_timestamp() + lease, inherited);
+END $$;
+
+-- Renew the lease of a node unless its writer is committing, which renews it too: a commit may wait for a standby, and
+-- a beat must not. Return whether the node is alive; false also if it is unknown.
+CREATE OR REPLACE FUNCTION relay_beat(me bigint, lease interval, viewers_now integer, lag_now_s double precision)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE nodes SET until = clock_timestamp() + lease, seen_at = clock_timestamp(), viewers = viewers_now, lag_s = lag_now_s
+  WHERE id = (SELECT id FROM nodes WHERE id = me AND alive FOR NO KEY UPDATE SKIP LOCKED);
+  RETURN coalesce((SELECT alive FROM nodes WHERE id = me), false);
+END $$;
+
+-- Declare the nodes dead whose lease has run out; return their ids. Their tasks can be taken over then. A node does
+-- this only after it has renewed its own lease for a while: after an outage of the database, every lease has run out.
+CREATE OR REPLACE FUNCTION relay_declare_dead(me bigint) RETURNS bigint[]
+LANGUAGE plpgsql AS $$
+DECLARE
+  dead bigint[];
+BEGIN
+  PERFORM 1 FROM nodes WHERE id = me AND alive FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN '{}';
+  END IF;
+  WITH late AS (
+    SELECT id FROM nodes WHERE alive AND id <> me AND until < clock_timestamp() FOR UPDATE SKIP LOCKED
+  ), gone AS (
+    UPDATE nodes n SET alive = false FROM late WHERE n.id = late.id RETURNING n.id
+  )
+  SELECT coalesce(array_agg(id), '{}') INTO dead FROM gone;
+  RETURN dead;
+END $$;
+
+-- Become the owner of at most `most` unfinished tasks of some providers that no living node owns; return their ids,
+-- oldest first. The run of such a task is never sent by its new owner before it was searched for, so it is not being
+-- sent any more; one that waited for capacity keeps its place.
+CREATE OR REPLACE FUNCTION relay_take_over(me bigint, providers text[], most integer) RETURNS text[]
+LANGUAGE plpgsql AS $$
+DECLARE
+  free text[];
+  mine text[];
+BEGIN
+  PERFORM 1 FROM nodes WHERE id = me AND alive FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN '{}';
+  END IF;
+  free := ARRAY(
+    SELECT h.task FROM heads h
+    WHERE h.state NOT IN ('succeeded', 'failed', 'canceled', 'lost') AND h.provider = ANY (providers)
+      AND (h.owner IS NULL OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = h.owner AND n.alive))
+    ORDER BY h.created_at, h.task LIMIT most FOR UPDATE SKIP LOCKED
+  );
+  -- Another node may have taken a task between the snapshot of that statement and its lock. This one sees it.
+  WITH taken AS (
+    UPDATE heads h SET owner = me, sending = false, in_line = h.in_line AND h.state = 'held'
+    WHERE h.task = ANY (free)
+      AND (h.owner IS NULL OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = h.owner AND n.alive))
+    RETURNING h.task, h.created_at
+  )
+  SELECT coalesce(array_agg(task ORDER BY created_at, task), '{}') INTO mine FROM taken;
+  RETURN mine;
+END $$;
+
+-- Give up the unfinished tasks of a node.
+CREATE OR REPLACE FUNCTION relay_release(me bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 FROM nodes WHERE id = me FOR NO KEY UPDATE;
+  UPDATE heads SET owner = NULL, sending = false
+  WHERE owner = me AND state NOT IN ('succeeded', 'failed', 'canceled', 'lost');
+END $$;
+
+-- The space that a task's row takes, without its events.
+CREATE OR REPLACE FUNCTION relay_task_bytes(t tasks) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT 2000 + octet_length(t.tags) + octet_length(t.metadata) + octet_length(t.input)
+    + coalesce(octet_length(t.checked), 0) + coalesce(octet_length(t.files), 0) + coalesce(octet_length(t.snapshot), 0)
+$$;
+
+-- Commit batch `number` of a node: new tasks and events of its tasks. Each job, which is one task here, is either
+-- committed as a whole or refused.
+--
+--   creates        [{task, provider, model, folded_model, created_at, state, hook, upstream_id, socket_token, tags,
+--                  tag_names: [...], metadata, input, checked, files, words: [[word, name], ...],
+--                  key, digest, at, expired_before}], or null. The fields from `tags` to `files` are JSON texts.
+--   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
+--                  done: [...]}], or null. At most one job of a task, and one of an idempotency key.
+--   event_*        the events of both, in order.
+--   history_*      how many events, and how many bytes of them, to keep of a log whose snapshot is stored.
+--
+--   verdict        `new`; `again`: this batch was committed before; `again-dead`: the same, and the node is dead;
+--                  `fenced`: the node is dead; `lost`: the database does not know the node, or has lost commits of it.
+--                  Nothing is written for the last two.
+--   taken          the tasks whose jobs were committed.
+--   refused        [{task, why, ...}]: `exists`; `key`, with the digest, task and time of the claim; `unknown`; `owner`;
+--                  `seq`, with the seq of the log; `taken`, with the task that has the upstream task. Null for `again`.
+CREATE OR REPLACE FUNCTION relay_append(
+  me bigint, number bigint, lease interval, creates json, appends json,
+  event_task text[], event_seq bigint[], event_body bytea[], history_events bigint, history_bytes bigint,
+  OUT verdict text, OUT taken text[], OUT refused json
+) LANGUAGE plpgsql
+-- A statement that is planned while a table is small must be a good one when it is large.
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+  was nodes%ROWTYPE;
+  job record;
+  kept claims%ROWTYPE;
+  going text[] := '{}';
+  moved text[] := '{}';
+  problems json[] := '{}';
+  grown bigint := 0;
+BEGIN
+  SELECT * INTO was FROM nodes WHERE id = me FOR NO KEY UPDATE;
+  IF NOT FOUND OR was.batch < number - 1 THEN
+    verdict := 'lost';
+    RETURN;
+  END IF;
+  IF was.batch = number THEN
+    -- Visible, but a standby may not have it: the wait for it can be cancelled. This commit waits for what it writes.
+    UPDATE nodes SET name = name WHERE id = me;
+    verdict := CASE WHEN was.alive THEN 'again' ELSE 'again-dead' END;
+    taken := ARRAY(
+      SELECT task FROM heads WHERE node = me AND batch = number AND task = ANY (event_task)
+      UNION SELECT task FROM events WHERE node = me AND batch = number
+    );
+    RETURN;
+  END IF;
+  IF NOT was.alive OR was.batch <> number - 1 THEN
+    verdict := 'fenced';
+    RETURN;
+  END IF;
+
+  -- Nobody else can change the owner of this node's tasks now: that takes the lock of the row of `nodes`.
+  IF appends IS NOT NULL THEN
+    SELECT coalesce(array_agg(x.task) FILTER (WHERE h.owner = me AND h.seq = x.first - 1), '{}'),
+      coalesce(array_agg(x.task) FILTER (WHERE h.state <> x.state), '{}'),
+      coalesce(array_agg(json_build_object(
+        'task', x.task, 'seq', h.seq,
+        'why', CASE WHEN h.task IS NULL THEN 'unknown' WHEN h.owner = me THEN 'seq' ELSE 'owner' END
+      )) FILTER (WHERE (h.owner = me AND h.seq = x.first - 1) IS NOT TRUE), '{}')
+    INTO going, moved, problems
+    FROM json_to_recordset(appends) AS x(task text, first bigint, state text) LEFT JOIN heads h ON h.task = x.task;
+  END IF;
+
+  -- Keys before upstream tasks before heads, each in order: nodes that commit at the same time wait in one direction.
+  IF creates IS NOT NULL THEN
+    FOR job IN
+      SELECT * FROM json_to_recordset(creates)
+        AS x(task text, key text, digest text, at double precision, expired_before double precision)
+      ORDER BY x.key, x.task
+    LOOP
+      PERFORM 1 FROM heads WHERE task = job.task;
+      IF FOUND THEN
+        problems := problems || json_build_object('task', job.task, 'why', 'exists');
+        CONTINUE;
+      END IF;
+      IF job.key IS NOT NULL THEN
+        INSERT INTO claims AS c (key, digest, task, at) VALUES (job.key, job.digest, job.task, job.at)
+        ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, task = excluded.task, at = excluded.at
+          WHERE c.at < coalesce(job.expired_before, '-infinity');
+        IF NOT FOUND THEN
+          SELECT * INTO kept FROM claims WHERE key = job.key;
+          problems := problems || json_build_object(
+            'task', job.task, 'why', 'key', 'digest', kept.digest, 'winner', kept.task, 'at', kept.at
+          );
+          CONTINUE;
+        END IF;
+      END IF;
+      going := going || job.task;
+    END LOOP;
+  END IF;
+
+  FOR job IN
+    SELECT x.task, x.provider, v.kind, v.value
+    FROM (
+      SELECT c.task, c.provider, c.upstream_id, c.socket_token FROM json_to_recordset(creates)
+        AS c(task text, provider text, upstream_id text, socket_token text)
+      UNION ALL
+      SELECT a.task, h.provider, a.upstream_id, a.socket_token FROM json_to_recordset(appends)
+        AS a(task text, upstream_id text, socket_token text) JOIN heads h ON h.task = a.task
+    ) x CROSS JOIN LATERAL (VALUES ('id', x.upstream_id), ('token', x.socket_token)) AS v(kind, value)
+    WHERE v.value IS NOT NULL
+    ORDER BY x.provider, v.kind, v.value, x.task
+  LOOP
+    CONTINUE WHEN NOT job.task = ANY (going);
+    INSERT INTO upstreams AS u (provider, kind, value, task) VALUES (job.provider, job.kind, job.value, job.task)
+    ON CONFLICT (provider, kind, value) DO UPDATE SET task = u.task WHERE u.task = excluded.task;
+    IF NOT FOUND THEN
+      going := array_remove(going, job.task);
+      problems := problems || json_build_object('task', job.task, 'why', 'taken', 'winner', (
+        SELECT task FROM upstreams u WHERE u.provider = job.provider AND u.kind = job.kind AND u.value = job.value
+      ));
+      PERFORM relay_drop_upstreams(job.task);
+      DELETE FROM claims WHERE task = job.task AND NOT EXISTS (SELECT 1 FROM heads WHERE task = job.task);
+    END IF;
+  END LOOP;
+
+  IF appends IS NOT NULL THEN
+    UPDATE heads h SET seq = x.last, state = x.state, node = me, batch = number,
+      in_line = x.state = 'held' OR (h.in_line AND x.state = 'submitting'),
+      -- An event of a run that is searched for does not send it again.
+      sending = x.state = 'submitting' AND (h.sending OR h.state <> 'submitting')
+    FROM json_to_recordset(appends) AS x(task text, last bigint, state text)
+    WHERE h.task = x.task AND x.task = ANY (going);
+    IF moved <> '{}' THEN
+      UPDATE task_tags g SET state = h.state FROM heads h
+      WHERE h.task = ANY (moved) AND h.task = ANY (going) AND g.task = h.task;
+      -- An order about a task that has ended is done.
+      UPDATE tasks t SET ended_at = coalesce(x.ended_at, t.created_at)
+      FROM json_to_recordset(appends) AS x(task text, state text, ended_at double precision)
+      WHERE t.id = x.task AND x.task = ANY (going) AND x.state IN ('succeeded', 'failed', 'canceled', 'lost');
+      DELETE FROM commands WHERE task IN (
+        SELECT x.task FROM json_to_recordset(appends) AS x(task text, state text)
+        WHERE x.task = ANY (going) AND x.state IN ('succeeded', 'failed', 'canceled', 'lost')
+      );
+    END IF;
+    FOR job IN
+      SELECT * FROM json_to_recordset(appends) AS x(
+        task text, upstream boolean, upstream_id text, socket_token text, frees_key boolean, done text[]
+      ) WHERE x.task = ANY (going) AND (x.upstream OR x.frees_key OR x.done IS NOT NULL)
+    LOOP
+      IF job.upstream THEN
+        UPDATE tasks SET upstream_id = job.upstream_id, socket_token = job.socket_token WHERE id = job.task;
+        PERFORM relay_drop_upstreams(job.task);
+      END IF;
+      IF job.frees_key THEN
+        DELETE FROM claims WHERE task = job.task;
+      END IF;
+      DELETE FROM commands WHERE id = ANY (job.done);
+    END LOOP;
+  END IF;
+
+  IF creates IS NOT NULL THEN
+    INSERT INTO heads (task, provider, model, created_at, owner, node, batch, seq, state, in_line, sending)
+    SELECT x.task, x.provider, x.folded_model, x.created_at, me, me, number, 1, x.state,
+      x.state = 'held' OR (
+        x.state = 'submitting' AND EXISTS (SELECT 1 FROM heads h WHERE h.provider = x.provider AND h.in_line)
+      ),
+      x.state = 'submitting'
+    FROM json_to_recordset(creates)
+      AS x(task text, provider text, folded_model text, created_at double precision, state text)
+    WHERE x.task = ANY (going);
+    WITH new AS (
+      INSERT INTO tasks (id, provider, model, created_at, ended_at, hook, upstream_id, socket_token, tags, metadata, input,
+        checked, files)
+      SELECT x.task, x.provider, x.model, x.created_at,
+        CASE WHEN x.state IN ('succeeded', 'failed', 'canceled', 'lost') THEN x.created_at END,
+        x.hook, x.upstream_id, x.socket_token, x.tags, x.metadata, x.input, x.checked, x.files
+      FROM json_to_recordset(creates) AS x(
+        task text, provider text, model text, created_at double precision, state text, hook text, upstream_id text,
+        socket_token text, tags text, metadata text, input text, checked text, files text
+      )
+      WHERE x.task = ANY (going) RETURNING *
+    )
+    SELECT grown + coalesce(sum(relay_task_bytes(new)), 0) INTO grown FROM new;
+    INSERT INTO task_tags (tag, created_at, task, state)
+    SELECT name, x.created_at, x.task, x.state
+    FROM json_to_recordset(creates) AS x(task text, created_at double precision, state text, tag_names text[])
+      CROSS JOIN unnest(x.tag_names) AS name
+    WHERE x.task = ANY (going);
+    PERFORM relay_add_words(ARRAY(
+      SELECT w FROM json_to_recordset(creates) AS x(task text, words json) CROSS JOIN json_array_elements(x.words) AS w
+      WHERE x.task = ANY (going)
+    ));
+  END IF;
+
+  INSERT INTO events (task, seq, node, batch, body)
+  SELECT e.task, e.seq, me, number, e.body
+  FROM unnest(event_task, event_seq, event_body) AS e(task, seq, body) WHERE e.task = ANY (going);
+  SELECT grown + coalesce(sum(200 + octet_length(e.body)), 0) INTO grown
+  FROM unnest(event_task, event_body) AS e(task, body) WHERE e.task = ANY (going);
+
+  FOR job IN
+    SELECT * FROM json_to_recordset(appends) AS x(task text, last bigint, snapshot text)
+    WHERE x.snapshot IS NOT NULL AND x.task = ANY (going)
+  LOOP
+    SELECT grown - coalesce(octet_length(snapshot), 0) + octet_length(job.snapshot) INTO grown
+    FROM tasks WHERE id = job.task;
+    UPDATE tasks SET snapshot = job.snapshot, snapshot_seq = job.last WHERE id = job.task;
+    grown := grown - relay_trim(job.task, job.last, history_events, history_bytes);
+  END LOOP;
+
+  UPDATE nodes SET batch = number, until = clock_timestamp() + lease, seen_at = clock_timestamp(), bytes = bytes + grown
+  WHERE id = me;
+  verdict := 'new';
+  taken := going;
+  refused := array_to_json(problems);
+END $$;
+
+-- Remove upstream tasks of a task that are not those in its row of `tasks`.
+CREATE OR REPLACE FUNCTION relay_drop_upstreams(whose text) RETURNS void LANGUAGE sql AS $$
+  DELETE FROM upstreams u WHERE u.task = whose AND NOT EXISTS (
+    SELECT 1 FROM tasks t WHERE t.id = u.task
+      AND u.value = CASE u.kind WHEN 'id' THEN t.upstream_id ELSE t.socket_token END
+  )
+$$;
+
+-- Delete the events of a log that are too many or too large; return the space that they took.
+CREATE OR REPLACE FUNCTION relay_trim(log text, last bigint, history_events bigint, history_bytes bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  below bigint := last - history_events;
+  freed bigint;
+BEGIN
+  IF (SELECT sum(octet_length(body)) FROM events WHERE task = log AND seq > below) > history_bytes THEN
+    SELECT max(seq) INTO below FROM (
+      SELECT seq, sum(octet_length(body)) OVER (ORDER BY seq DESC) AS size FROM events WHERE task = log
+    ) sizes WHERE size > history_bytes;
+  END IF;
+  WITH gone AS (DELETE FROM events WHERE task = log AND seq <= below RETURNING 200 + octet_length(body) AS size)
+  SELECT coalesce(sum(size), 0) INTO freed FROM gone;
+  RETURN freed;
+END $$;
+
+-- Index names by their words: [word, name] each. Names that are there are locked, so that they are not removed before
+-- this commit (see relay_prune).
+CREATE OR REPLACE FUNCTION relay_add_words(rows json[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 FROM words w
+  WHERE (w.word, w.name) IN (SELECT r ->> 0, r ->> 1 FROM unnest(rows) AS r) ORDER BY w.word, w.name FOR KEY SHARE;
+  INSERT INTO words (word, name) SELECT DISTINCT r ->> 0, r ->> 1 FROM unnest(rows) AS r ORDER BY 1, 2
+  ON CONFLICT DO NOTHING;
+END $$;
+
+-- Delete the oldest tasks that ended before a time, with everything about them, at most `most`; return their ids. What
+-- they took is subtracted from the bytes of node `me`, or of any node if it is null.
+CREATE OR REPLACE FUNCTION relay_prune(me bigint, ended_before double precision, most integer) RETURNS text[]
+LANGUAGE plpgsql AS $$
+DECLARE
+  old text[];
+  names text[];
+  freed bigint;
+BEGIN
+  PERFORM 1 FROM nodes WHERE id = me FOR NO KEY UPDATE;
+  old := ARRAY(
+    SELECT id FROM tasks WHERE created_at < relay_prune.ended_before AND ended_at < relay_prune.ended_before
+    ORDER BY created_at, id LIMIT most FOR UPDATE SKIP LOCKED
+  );
+  IF old = '{}' THEN
+    RETURN old;
+  END IF;
+  names := ARRAY(
+    SELECT model FROM heads WHERE task = ANY (old) UNION SELECT tag FROM task_tags WHERE task = ANY (old)
+  );
+  DELETE FROM claims WHERE task = ANY (old);
+  DELETE FROM upstreams WHERE task = ANY (old);
+  DELETE FROM heads WHERE task = ANY (old);
+  DELETE FROM task_tags WHERE task = ANY (old);
+  DELETE FROM commands WHERE task = ANY (old);
+  WITH gone AS (DELETE FROM events WHERE task = ANY (old) RETURNING 200 + octet_length(body) AS size)
+  SELECT coalesce(sum(size), 0) INTO freed FROM gone;
+  WITH gone AS (DELETE FROM tasks WHERE id = ANY (old) RETURNING relay_task_bytes(tasks) AS size)
+  SELECT freed + coalesce(sum(size), 0) INTO freed FROM gone;
+  UPDATE nodes SET bytes = bytes - freed WHERE id = me;
+  -- The locks wait for creates that have found these words; the next statement sees their tasks.
+  PERFORM 1 FROM words WHERE name = ANY (names) ORDER BY word, name FOR UPDATE;
+  DELETE FROM words w WHERE w.name = ANY (names)
+    AND NOT EXISTS (SELECT 1 FROM task_tags g WHERE g.tag = w.name)
+    AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.model = w.name);
+  RETURN old;
+END $$;

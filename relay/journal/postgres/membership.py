@@ -1,0 +1,44 @@
+"""What the journal needs from the part of it that makes this process a node among others."""
+
+from typing import Protocol
+
+
+class Membership(Protocol):
+    """
+    This process as a node: its identity, its lease, and what it hears from other nodes.
+
+    When `id` or `epoch` changes, it calls the `reset` that the journal gave it, after the change. It passes the commits
+    of other nodes to the journal's `publish`, never the node's own: the writer does that.
+    """
+
+    @property
+    def id(self) -> str:
+        """The node's id, a decimal number."""
+
+    @property
+    def epoch(self) -> str:
+        """The epoch of the database's history, a word. It changes if commits may have been lost."""
+
+    @property
+    def send_until_s(self) -> float:
+        """The end of the lease that the last beat renewed, less MARGIN_S, as `relay.clock.uptime_s` counts."""
+
+    async def start(self) -> None:
+        """
+        Register the node and start to beat and to listen. The schema is in place.
+
+        Raises:
+            StoreError: the store failed.
+        """
+
+    async def stop(self) -> None:
+        """Stop everything that `start` has started. Idempotent."""
+
+    def batch_committed(self, number: int) -> None:
+        """Note that the node has committed batch `number`, so that others hear of it soon."""
+
+    def fenced(self) -> None:
+        """Note that a commit was refused because the node is dead: register as a new one, in the background."""
+
+    async def work(self) -> None:
+        """Wait until there may be work for this node (see `relay.journal.base.Journal.work`)."""

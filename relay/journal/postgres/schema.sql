@@ -1,0 +1,141 @@
+-- The tables of the journal. The version of the schema is `schema` in meta (relay/journal/postgres/migrations.py).
+--
+-- Texts are compared by code points, as Python does. JSON is stored as text, byte for byte as it was written.
+
+-- Facts about the database: `schema`; `epoch:SYSTEM:TIMELINE`, the epoch of a timeline of a system; `witnessed`, a time
+-- that has certainly been reached; `checked`, written to test the store.
+CREATE TABLE meta (
+  name text COLLATE "C" PRIMARY KEY,
+  value text NOT NULL
+);
+
+CREATE TABLE secrets (
+  name text COLLATE "C" PRIMARY KEY,
+  value text NOT NULL
+);
+
+-- The processes that share the journal. A process that starts, or that was declared dead, is a new node. Its id is a
+-- random number that the process makes, so that a failover which loses commits never gives the same id to two.
+CREATE TABLE nodes (
+  id bigint PRIMARY KEY,
+  name text NOT NULL,
+  alive boolean NOT NULL DEFAULT true,
+  until timestamptz NOT NULL, -- the end of its lease, by the clock of the database
+  seen_at timestamptz NOT NULL DEFAULT clock_timestamp(), -- when it renewed its lease last
+  batch bigint NOT NULL DEFAULT 0, -- the number of its last commit
+  bytes bigint NOT NULL DEFAULT 0, -- what it has added to the stored data, less what it has deleted
+  viewers integer NOT NULL DEFAULT 0,
+  lag_s double precision NOT NULL DEFAULT 0
+) WITH (fillfactor = 20); -- every commit updates a row: leave room for its versions in the page
+
+-- What every append changes, and what tasks are listed by. `model` is in lower case.
+CREATE TABLE heads (
+  task text COLLATE "C" PRIMARY KEY,
+  provider text COLLATE "C" NOT NULL,
+  model text COLLATE "C" NOT NULL,
+  created_at double precision NOT NULL,
+  owner bigint, -- the node that may append; null after it has released the task
+  node bigint NOT NULL, -- the node and the number of the last commit that appended
+  batch bigint NOT NULL,
+  seq bigint NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  in_line boolean NOT NULL, -- waits for the provider's capacity: no task behind it may be sent before it
+  sending boolean NOT NULL -- its run is being sent now
+) WITH (fillfactor = 70); -- an append changes no indexed column unless the state changes
+
+CREATE INDEX heads_by_age ON heads (created_at DESC, task DESC);
+CREATE INDEX heads_by_state ON heads (state, created_at DESC, task DESC);
+CREATE INDEX heads_by_provider ON heads (provider, created_at DESC, task DESC);
+CREATE INDEX heads_by_model ON heads (model, created_at DESC, task DESC);
+CREATE INDEX heads_unfinished ON heads (owner, created_at, task) WHERE state NOT IN ('succeeded', 'failed', 'canceled', 'lost');
+CREATE INDEX heads_in_line ON heads (provider, created_at, task) WHERE in_line;
+CREATE INDEX heads_sending ON heads (provider) WHERE sending;
+
+-- What appends rarely change.
+CREATE TABLE tasks (
+  id text COLLATE "C" PRIMARY KEY,
+  provider text COLLATE "C" NOT NULL,
+  model text NOT NULL,
+  created_at double precision NOT NULL,
+  ended_at double precision,
+  hook text COLLATE "C" UNIQUE,
+  upstream_id text,
+  socket_token text,
+  tags text NOT NULL,
+  metadata text NOT NULL,
+  input text NOT NULL,
+  checked text,
+  files text,
+  snapshot_seq bigint,
+  snapshot text
+);
+
+CREATE INDEX tasks_by_end ON tasks (created_at, id) WHERE ended_at IS NOT NULL;
+
+-- The upstream tasks of each provider, by their ids (kind `id`) and their socket tokens (kind `token`): each belongs to
+-- one task.
+CREATE TABLE upstreams (
+  provider text COLLATE "C",
+  kind text COLLATE "C",
+  value text COLLATE "C",
+  task text COLLATE "C" NOT NULL,
+  PRIMARY KEY (provider, kind, value)
+);
+
+CREATE INDEX upstreams_by_task ON upstreams (task);
+
+-- (node, batch) is a cursor without gaps: a node commits one batch after the other. There is no foreign key, which
+-- would lock a row of another table for each event.
+CREATE TABLE events (
+  task text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  node bigint NOT NULL,
+  batch bigint NOT NULL,
+  body bytea NOT NULL,
+  PRIMARY KEY (task, seq)
+);
+
+CREATE INDEX events_by_batch ON events (node, batch, task, seq);
+
+-- Idempotency keys: the task that each one created, and the digest of the request.
+CREATE TABLE claims (
+  key text COLLATE "C" PRIMARY KEY,
+  digest text NOT NULL,
+  task text COLLATE "C" NOT NULL,
+  at double precision NOT NULL
+);
+
+CREATE INDEX claims_by_task ON claims (task);
+
+CREATE TABLE task_tags (
+  tag text COLLATE "C",
+  created_at double precision,
+  task text COLLATE "C",
+  state text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tag, created_at, task)
+) WITH (fillfactor = 70);
+
+CREATE INDEX task_tags_by_state ON task_tags (tag, state, created_at DESC, task DESC);
+CREATE INDEX task_tags_by_task ON task_tags (task);
+
+-- The search index: each model and each tag by its words, as relay/journal/search_words.py writes them. A model or tag
+-- is here once, however many tasks have it.
+CREATE TABLE words (
+  word text COLLATE "C",
+  name text COLLATE "C",
+  PRIMARY KEY (word, name)
+);
+
+CREATE INDEX words_by_name ON words (name);
+
+-- Orders for the owners of tasks. `named` is the upstream task, as JSON.
+CREATE TABLE commands (
+  id text COLLATE "C" PRIMARY KEY,
+  number bigint GENERATED ALWAYS AS IDENTITY,
+  task text COLLATE "C" NOT NULL,
+  kind text NOT NULL,
+  by text NOT NULL,
+  named text
+);
+
+CREATE INDEX commands_by_task ON commands (task);
