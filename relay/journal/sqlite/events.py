@@ -5,20 +5,18 @@ Plain functions on a connection, called in the thread that owns it. None begins 
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
-from relay.core.codec import decode_event, decode_snapshot
-from relay.core.events import Event
-from relay.core.snapshot import Snapshot, begin, fold
+from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.errors import StoreDamaged, Taken
 from relay.journal.batch import Batch
 from relay.journal.entries import Entry, History
-from relay.journal.sqlite.damage import decoding
+from relay.journal.stored_log import fold_log, make_history
 
 _ROWS: Final = 1000
 """Rows per INSERT. SQLite accepts 32766 values in one statement."""
@@ -116,15 +114,7 @@ def load_snapshot(connection: sqlite3.Connection, task: str, epoch: str) -> Snap
         return None
     stored, seq = row
     rows = connection.execute("SELECT seq, body FROM events WHERE task = ? AND seq > ? ORDER BY seq", (task, seq or 0))
-    events = _decode_events(task, rows, after=seq or 0)
-    with decoding(task, "state"):
-        if stored is None:
-            start = begin(next(events), epoch)
-        else:
-            start = replace(decode_snapshot(stored), epoch=epoch)  # stored with the epoch at that time
-            if (start.id, start.seq) != (task, seq):
-                raise ValueError(seq)
-        return fold(start, events)
+    return fold_log(task, epoch, stored, seq, rows)
 
 
 def load_snapshots(
@@ -152,15 +142,7 @@ def load_history(connection: sqlite3.Connection, task: str, after: int, limit: i
     rows = connection.execute(
         "SELECT seq, body FROM events WHERE task = ? AND seq > ? ORDER BY seq LIMIT ?", (task, after, limit)
     )
-    first_seq = (first[0] if first else 0) or 0
-    entries = []
-    with decoding(task, "log"):
-        for expected, (seq, body) in enumerate(rows, max(after + 1, first_seq)):
-            entry = Entry.parse(body)
-            if (entry.task, entry.seq, seq) != (task, expected, expected):
-                raise ValueError(expected)
-            entries.append(entry)
-    return History(entries=tuple(entries), first_seq=first_seq)
+    return make_history(task, rows, after=after, first_seq=(first[0] if first else 0) or 0)
 
 
 def _load_ends(connection: sqlite3.Connection, tasks: Collection[str]) -> dict[str, _End]:
@@ -187,14 +169,3 @@ def _trim_bytes(connection: sqlite3.Connection, task: str, history_bytes: int) -
         ")",
         {"task": task, "bytes": history_bytes},
     )
-
-
-def _decode_events(task: str, rows: Iterable[tuple[int, bytes]], after: int) -> Iterator[Event]:
-    """Decode the events of a log that follow `after`, one by one."""
-    for seq, body in rows:
-        with decoding(task, "log"):
-            event = decode_event(body)
-            if (event.task, event.seq, seq) != (task, seq, after + 1):
-                raise ValueError(seq)
-        after = seq
-        yield event

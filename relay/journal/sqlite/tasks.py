@@ -4,24 +4,20 @@ The table of tasks and what belongs to it: tags, idempotency keys and the index 
 Plain functions on a connection, called in the thread that owns it. None begins or ends a transaction.
 """
 
-import json
 import sqlite3
 from typing import Final
 
 import orjson
-from pydantic import TypeAdapter
 
 from relay.core.events import ENDED, State
-from relay.core.upstream import CheckedInput, File, UpstreamTask
+from relay.core.upstream import UpstreamTask
 from relay.errors import Taken
 from relay.journal.base import UNFINISHED, Claim, StoredTask
 from relay.journal.batch import Batch
-from relay.journal.sqlite.damage import decoding
+from relay.journal.record import Record, restore
 from relay.journal.sqlite.events import add_entries
 from relay.journal.sqlite.ranges import ALL_TASKS, load_providers
 from relay.journal.sqlite.words import add_words, drop_unused_words, names_of
-
-_FILES: Final = TypeAdapter(tuple[File, ...])
 
 _ENDED: Final = tuple(ENDED)
 
@@ -52,6 +48,7 @@ def add_task(
         raise KeyHeld(winner)
     if task.upstream is not None and (other := find_upstream(connection, task.provider, task.upstream)) is not None:
         raise Taken(f"task {other} is this upstream task already")
+    record = Record.of(task)
     connection.execute(
         "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
         " input, files, checked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -64,11 +61,11 @@ def add_task(
             None if task.upstream is None else task.upstream.upstream_id,
             None if task.upstream is None else task.upstream.socket_token,
             task.hook,
-            orjson.dumps(task.tags),
-            orjson.dumps(dict(task.metadata)),
-            orjson.dumps(dict(task.input)),
-            _FILES.dump_json(task.files) if task.files else None,
-            None if task.checked is None else _dump_checked(task.checked),
+            record.tags,
+            record.metadata,
+            record.input,
+            record.files,
+            record.checked,
         ),
     )
     listed = [
@@ -94,31 +91,20 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
     if row is None:
         return None
     provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, files, checked = row
-    accepted = upstream_id is not None or socket_token is not None
-    with decoding(task, "data"):
-        return StoredTask(
-            id=task,
-            provider=provider,
-            model=model,
-            created_at=created_at,
-            tags=tuple(orjson.loads(tags)),
-            input=dict(orjson.loads(input_)),
-            metadata=dict(orjson.loads(metadata)),
-            upstream=UpstreamTask(upstream_id=upstream_id, socket_token=socket_token) if accepted else None,
-            hook=hook,
-            files=_FILES.validate_json(files) if files else (),
-            checked=_load_checked(checked) if checked else None,
-        )
-
-
-def _dump_checked(checked: CheckedInput) -> bytes:
-    # json, because orjson writes no integers of more than 64 bits, which a checked input can contain.
-    return json.dumps({"model": checked.model, "input": dict(checked.input)}, ensure_ascii=False).encode()
-
-
-def _load_checked(stored: bytes) -> CheckedInput:
-    checked = json.loads(stored)
-    return CheckedInput(model=checked["model"], input=dict(checked["input"]))
+    return restore(
+        task,
+        provider=provider,
+        model=model,
+        created_at=created_at,
+        tags=tags,
+        input=input_,
+        metadata=metadata,
+        upstream_id=upstream_id,
+        socket_token=socket_token,
+        hook=hook,
+        files=files,
+        checked=checked,
+    )
 
 
 def find_hook(connection: sqlite3.Connection, provider: str, hook: str) -> str | None:

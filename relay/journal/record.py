@@ -1,0 +1,90 @@
+"""What is stored for a task in addition to its log, as the JSON columns of a table. Used by all backends on disk."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from pydantic import TypeAdapter
+
+from relay.core.upstream import CheckedInput, File, UpstreamTask
+from relay.journal.base import StoredTask
+from relay.journal.damage import decoding
+
+_FILES: Final = TypeAdapter(tuple[File, ...])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The columns that are JSON."""
+
+    tags: bytes
+    metadata: bytes
+    input: bytes
+    files: bytes | None
+    checked: bytes | None
+
+    @classmethod
+    def of(cls, task: StoredTask) -> "Record":
+        """
+        Encode a task.
+
+        Raises:
+            TypeError: a value is not JSON.
+            ValueError: a text cannot be encoded as UTF-8.
+        """
+        return cls(
+            tags=orjson.dumps(task.tags),
+            metadata=orjson.dumps(dict(task.metadata)),
+            input=orjson.dumps(dict(task.input)),
+            files=_FILES.dump_json(task.files) if task.files else None,
+            checked=None if task.checked is None else _dump_checked(task.checked),
+        )
+
+
+def restore(
+    task: str,
+    *,
+    provider: str,
+    model: str,
+    created_at: float,
+    tags: bytes | str,
+    input: bytes | str,  # noqa: A002 - the column's name
+    metadata: bytes | str,
+    upstream_id: str | None,
+    socket_token: str | None,
+    hook: str | None,
+    files: bytes | str | None,
+    checked: bytes | str | None,
+) -> StoredTask:
+    """
+    Return the task that columns describe.
+
+    Raises:
+        StoreDamaged: they cannot be decoded.
+    """
+    accepted = upstream_id is not None or socket_token is not None
+    with decoding(task, "data"):
+        return StoredTask(
+            id=task,
+            provider=provider,
+            model=model,
+            created_at=created_at,
+            tags=tuple(orjson.loads(tags)),
+            input=dict(orjson.loads(input)),
+            metadata=dict(orjson.loads(metadata)),
+            upstream=UpstreamTask(upstream_id=upstream_id, socket_token=socket_token) if accepted else None,
+            hook=hook,
+            files=_FILES.validate_json(files) if files else (),
+            checked=_load_checked(checked) if checked else None,
+        )
+
+
+def _dump_checked(checked: CheckedInput) -> bytes:
+    # json, because orjson writes no integers of more than 64 bits, which a checked input can contain.
+    return json.dumps({"model": checked.model, "input": dict(checked.input)}, ensure_ascii=False).encode()
+
+
+def _load_checked(stored: bytes | str) -> CheckedInput:
+    checked = json.loads(stored)
+    return CheckedInput(model=checked["model"], input=dict(checked["input"]))
