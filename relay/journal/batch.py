@@ -28,6 +28,8 @@ class Batch:
     """Whether the commit must be durable before the caller is answered."""
     frees_key: bool = False
     """Whether the claim of the task's idempotency key is deleted in the same commit."""
+    ended_at: float | None = None
+    """When the task ended, in unix seconds, if the events end it and a state was passed with them."""
 
     @property
     def last_seq(self) -> int:
@@ -71,6 +73,7 @@ class Batch:
         if upstream is not None:  # reject text that cannot be encoded now, not later in a store's thread
             for text in (upstream.upstream_id, upstream.socket_token):
                 (text or "").encode()
+        after = snapshot or folded
         return cls(
             task=first.task,
             entries=tuple(Entry.of(event) for event in events),
@@ -80,6 +83,7 @@ class Batch:
             upstream=upstream,
             synced=synced,
             frees_key=frees_key,
+            ended_at=None if after is None else after.ended_at,
         )
 
     def check_next(self, seq: int | None) -> None:

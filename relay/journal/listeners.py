@@ -10,14 +10,24 @@ class Listeners:
 
     def __init__(self) -> None:
         self._listeners: dict[object, Listener] = {}
+        self._resets: dict[object, Callable[[], None]] = {}
 
-    def add(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener. The returned function removes it and may be called twice."""
+    def add(self, listener: Listener, reset: Callable[[], None] | None = None) -> Callable[[], None]:
+        """
+        Add a listener. The returned function removes it and may be called twice.
+
+        Args:
+            listener: called with what is published.
+            reset: called when something was not published that should have been.
+        """
         key = object()
         self._listeners[key] = listener
+        if reset is not None:
+            self._resets[key] = reset
 
         def remove() -> None:
             self._listeners.pop(key, None)
+            self._resets.pop(key, None)
 
         return remove
 
@@ -27,3 +37,9 @@ class Listeners:
             for key in tuple(self._listeners):
                 if listener := self._listeners.get(key):
                     listener(appended)
+
+    def reset(self) -> None:
+        """Have the listeners read again what they know: entries were skipped, or the epoch has changed."""
+        for key in tuple(self._resets):
+            if reset := self._resets.get(key):
+                reset()

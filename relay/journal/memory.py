@@ -220,7 +220,7 @@ class MemoryJournal(SoleNode):
         return None
 
     def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
-        return self._listeners.add(listener)
+        return self._listeners.add(listener, reset)
 
     async def keep_secret(self, name: str, value: str) -> str:
         self._check_open()

@@ -25,7 +25,9 @@ from relay.errors import Taken
 from relay.journal.base import UNFINISHED, Claim, Filter, Journal, ListPosition, StoredTask
 from relay.journal.entries import Appended, Entry, History
 from relay.journal.memory import MemoryJournal
+from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.sqlite import SQLiteJournal, search
+from tests.journal.postgres.membership import join
 from tests.tasks.shared_journal import SharedStore
 
 HISTORY_EVENTS = 10
@@ -35,11 +37,14 @@ HISTORY_BYTES = 4_000
 Make = Callable[[int], Journal]
 
 
-@pytest.fixture(params=["memory", "sqlite", "shared"])
+@pytest.fixture(params=["memory", "sqlite", "shared", "postgres"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """Return a function that creates a journal; it keeps the given number of events before a snapshot."""
+    dsn = request.getfixturevalue("database") if request.param == "postgres" else ""
 
     def make_one(history_events: int) -> Journal:
+        if dsn:
+            return PostgresJournal(dsn, join=join, history_events=history_events, history_bytes=HISTORY_BYTES)
         if request.param == "memory":
             return MemoryJournal(history_events=history_events, history_bytes=HISTORY_BYTES)
         if request.param == "shared":  # the fake that the tests of several nodes use
@@ -1027,7 +1032,8 @@ async def test_a_synced_append_is_committed_like_any_other(journal: Journal) -> 
 
 
 async def test_queued_tasks_are_listed_first_in_first_out(journal: Journal) -> None:
-    """By provider. A task that is not queued any more is left out."""
+    """By provider. A task that is not queued any more is left out, and so is one that never was."""
+    await create(journal, "d")
     for task, created_at, provider in (
         ("c", 3.0, "wiro"),
         ("a", 1.0, "wiro"),
@@ -1036,7 +1042,6 @@ async def test_queued_tasks_are_listed_first_in_first_out(journal: Journal) -> N
     ):
         await create(journal, task, provider=provider, created_at=created_at)
         await journal.append([event(task, 2, Hold(reason="full", position=1), type="hold", state=State.HELD)])
-    await create(journal, "d")
     assert await journal.queued("wiro") == ("a", "b", "c")
     await journal.append([event("a", 3, LogOutput(log=Log(stream="stdout", text="x")))])
     assert await journal.queued("wiro") == ("b", "c")

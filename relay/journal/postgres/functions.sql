@@ -3,6 +3,9 @@
 -- Every function locks the calling node's row of `nodes` first, and those of other nodes with SKIP LOCKED. So none of
 -- them waits for another in a circle, and no other node can declare a node dead during its commit.
 --
+-- Notifications on the channel `relay` are `NODE:BATCH`, what a node has committed; `command:NODE`, that there is an order
+-- for a node; and `released:NODE`, that a node has given up its tasks. A notification may be lost.
+--
 -- A function is never changed so that the version of the relay before this one cannot call it any more: another
 -- signature is another function.
 
@@ -85,13 +88,22 @@ BEGIN
   RETURN mine;
 END $$;
 
--- Give up the unfinished tasks of a node.
+-- Give up the unfinished tasks of a node, and notify the others.
 CREATE OR REPLACE FUNCTION relay_release(me bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM 1 FROM nodes WHERE id = me FOR NO KEY UPDATE;
   UPDATE heads SET owner = NULL, sending = false
   WHERE owner = me AND state NOT IN ('succeeded', 'failed', 'canceled', 'lost');
+  PERFORM pg_notify('relay', 'released:' || me);
+END $$;
+
+-- Store an order for the owner of a task, and notify it. An order that is stored already is left as it is.
+CREATE OR REPLACE FUNCTION relay_command(command text, whose text, what text, who text, upstream text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO commands (id, task, kind, by, named) VALUES (command, whose, what, who, upstream) ON CONFLICT DO NOTHING;
+  PERFORM pg_notify('relay', 'command:' || owner) FROM heads WHERE task = whose AND owner IS NOT NULL;
 END $$;
 
 -- The space that a task's row takes, without its events.
@@ -104,7 +116,7 @@ $$;
 -- committed as a whole or refused.
 --
 --   creates        [{task, provider, model, folded_model, created_at, state, hook, upstream_id, socket_token, tags,
---                  tag_names: [...], metadata, input, checked, files, words: [[word, name], ...],
+--                  metadata, input, checked, files, list_tags: [...], words: [[word, name], ...],
 --                  key, digest, at, expired_before}], or null. The fields from `tags` to `files` are JSON texts.
 --   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
 --                  done: [...]}], or null. At most one job of a task, and one of an idempotency key.
@@ -227,8 +239,8 @@ BEGIN
     FROM json_to_recordset(appends) AS x(task text, last bigint, state text)
     WHERE h.task = x.task AND x.task = ANY (going);
     IF moved <> '{}' THEN
-      UPDATE task_tags g SET state = h.state FROM heads h
-      WHERE h.task = ANY (moved) AND h.task = ANY (going) AND g.task = h.task;
+      UPDATE listed l SET state = h.state FROM heads h
+      WHERE h.task = ANY (moved) AND h.task = ANY (going) AND l.task = h.task;
       -- An order about a task that has ended is done.
       UPDATE tasks t SET ended_at = coalesce(x.ended_at, t.created_at)
       FROM json_to_recordset(appends) AS x(task text, state text, ended_at double precision)
@@ -255,14 +267,13 @@ BEGIN
   END IF;
 
   IF creates IS NOT NULL THEN
-    INSERT INTO heads (task, provider, model, created_at, owner, node, batch, seq, state, in_line, sending)
-    SELECT x.task, x.provider, x.folded_model, x.created_at, me, me, number, 1, x.state,
+    INSERT INTO heads (task, provider, created_at, owner, node, batch, seq, state, in_line, sending)
+    SELECT x.task, x.provider, x.created_at, me, me, number, 1, x.state,
       x.state = 'held' OR (
         x.state = 'submitting' AND EXISTS (SELECT 1 FROM heads h WHERE h.provider = x.provider AND h.in_line)
       ),
       x.state = 'submitting'
-    FROM json_to_recordset(creates)
-      AS x(task text, provider text, folded_model text, created_at double precision, state text)
+    FROM json_to_recordset(creates) AS x(task text, provider text, created_at double precision, state text)
     WHERE x.task = ANY (going);
     WITH new AS (
       INSERT INTO tasks (id, provider, model, created_at, ended_at, hook, upstream_id, socket_token, tags, metadata, input,
@@ -277,10 +288,11 @@ BEGIN
       WHERE x.task = ANY (going) RETURNING *
     )
     SELECT grown + coalesce(sum(relay_task_bytes(new)), 0) INTO grown FROM new;
-    INSERT INTO task_tags (tag, created_at, task, state)
-    SELECT name, x.created_at, x.task, x.state
-    FROM json_to_recordset(creates) AS x(task text, created_at double precision, state text, tag_names text[])
-      CROSS JOIN unnest(x.tag_names) AS name
+    INSERT INTO listed (task, tag, provider, model, state, created_at)
+    SELECT x.task, tag, x.provider, x.folded_model, x.state, x.created_at
+    FROM json_to_recordset(creates) AS x(
+      task text, provider text, folded_model text, created_at double precision, state text, list_tags text[]
+    ) CROSS JOIN unnest(x.list_tags) AS tag
     WHERE x.task = ANY (going);
     PERFORM relay_add_words(ARRAY(
       SELECT w FROM json_to_recordset(creates) AS x(task text, words json) CROSS JOIN json_array_elements(x.words) AS w
@@ -349,7 +361,9 @@ END $$;
 -- Delete the oldest tasks that ended before a time, with everything about them, at most `most`; return their ids. What
 -- they took is subtracted from the bytes of node `me`, or of any node if it is null.
 CREATE OR REPLACE FUNCTION relay_prune(me bigint, ended_before double precision, most integer) RETURNS text[]
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
 DECLARE
   old text[];
   names text[];
@@ -364,12 +378,12 @@ BEGIN
     RETURN old;
   END IF;
   names := ARRAY(
-    SELECT model FROM heads WHERE task = ANY (old) UNION SELECT tag FROM task_tags WHERE task = ANY (old)
+    SELECT model FROM listed WHERE task = ANY (old) UNION SELECT tag FROM listed WHERE task = ANY (old)
   );
   DELETE FROM claims WHERE task = ANY (old);
   DELETE FROM upstreams WHERE task = ANY (old);
   DELETE FROM heads WHERE task = ANY (old);
-  DELETE FROM task_tags WHERE task = ANY (old);
+  DELETE FROM listed WHERE task = ANY (old);
   DELETE FROM commands WHERE task = ANY (old);
   WITH gone AS (DELETE FROM events WHERE task = ANY (old) RETURNING 200 + octet_length(body) AS size)
   SELECT coalesce(sum(size), 0) INTO freed FROM gone;
@@ -379,7 +393,7 @@ BEGIN
   -- The locks wait for creates that have found these words; the next statement sees their tasks.
   PERFORM 1 FROM words WHERE name = ANY (names) ORDER BY word, name FOR UPDATE;
   DELETE FROM words w WHERE w.name = ANY (names)
-    AND NOT EXISTS (SELECT 1 FROM task_tags g WHERE g.tag = w.name)
-    AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.model = w.name);
+    AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.tag = w.name)
+    AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.tag = '' AND l.model = w.name);
   RETURN old;
 END $$;

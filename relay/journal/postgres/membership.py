@@ -1,6 +1,9 @@
 """What the journal needs from the part of it that makes this process a node among others."""
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+from relay.journal.entries import Appended
 
 
 class Membership(Protocol):
@@ -42,3 +45,18 @@ class Membership(Protocol):
 
     async def work(self) -> None:
         """Wait until there may be work for this node (see `relay.journal.base.Journal.work`)."""
+
+
+class Join(Protocol):
+    """Makes this process a node. Nothing happens before `Membership.start`."""
+
+    def __call__(
+        self, dsn: str, name: str | None, *, publish: Callable[[Sequence[Appended]], None], reset: Callable[[], None]
+    ) -> Membership:
+        """
+        Args:
+            dsn: the address of the database.
+            name: the node's name, which no other process has at the same time; null for one that is not unique.
+            publish: called with what a commit of another node appended, in order.
+            reset: called after `id` or `epoch` has changed, or when commits of other nodes were skipped.
+        """

@@ -28,11 +28,10 @@ CREATE TABLE nodes (
   lag_s double precision NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20); -- every commit updates a row: leave room for its versions in the page
 
--- What every append changes, and what tasks are listed by. `model` is in lower case.
+-- What every append changes. No index contains a column that most appends change.
 CREATE TABLE heads (
   task text COLLATE "C" PRIMARY KEY,
   provider text COLLATE "C" NOT NULL,
-  model text COLLATE "C" NOT NULL,
   created_at double precision NOT NULL,
   owner bigint, -- the node that may append; null after it has released the task
   node bigint NOT NULL, -- the node and the number of the last commit that appended
@@ -41,13 +40,10 @@ CREATE TABLE heads (
   state text COLLATE "C" NOT NULL,
   in_line boolean NOT NULL, -- waits for the provider's capacity: no task behind it may be sent before it
   sending boolean NOT NULL -- its run is being sent now
-) WITH (fillfactor = 70); -- an append changes no indexed column unless the state changes
+) WITH (fillfactor = 70);
 
-CREATE INDEX heads_by_age ON heads (created_at DESC, task DESC);
-CREATE INDEX heads_by_state ON heads (state, created_at DESC, task DESC);
-CREATE INDEX heads_by_provider ON heads (provider, created_at DESC, task DESC);
-CREATE INDEX heads_by_model ON heads (model, created_at DESC, task DESC);
-CREATE INDEX heads_unfinished ON heads (owner, created_at, task) WHERE state NOT IN ('succeeded', 'failed', 'canceled', 'lost');
+CREATE INDEX heads_unfinished ON heads (owner, created_at, task)
+  WHERE state NOT IN ('succeeded', 'failed', 'canceled', 'lost');
 CREATE INDEX heads_in_line ON heads (provider, created_at, task) WHERE in_line;
 CREATE INDEX heads_sending ON heads (provider) WHERE sending;
 
@@ -107,16 +103,21 @@ CREATE TABLE claims (
 
 CREATE INDEX claims_by_task ON claims (task);
 
-CREATE TABLE task_tags (
-  tag text COLLATE "C",
-  created_at double precision,
+-- What lists read: a row of each task for each of its tags, and one with the empty tag, for the list of all tasks.
+-- Whatever a list is limited to, it consists of a few ranges of these indexes, each in the order of the list. `model` is
+-- in lower case.
+CREATE TABLE listed (
   task text COLLATE "C",
+  tag text COLLATE "C",
+  provider text COLLATE "C" NOT NULL,
+  model text COLLATE "C" NOT NULL,
   state text COLLATE "C" NOT NULL,
-  PRIMARY KEY (tag, created_at, task)
-) WITH (fillfactor = 70);
+  created_at double precision NOT NULL,
+  PRIMARY KEY (task, tag)
+);
 
-CREATE INDEX task_tags_by_state ON task_tags (tag, state, created_at DESC, task DESC);
-CREATE INDEX task_tags_by_task ON task_tags (task);
+CREATE INDEX listed_by_provider ON listed (tag, provider, state, created_at DESC, task DESC);
+CREATE INDEX listed_by_model ON listed (tag, model, provider, state, created_at DESC, task DESC);
 
 -- The search index: each model and each tag by its words, as relay/journal/search_words.py writes them. A model or tag
 -- is here once, however many tasks have it.

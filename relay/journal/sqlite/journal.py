@@ -191,7 +191,7 @@ class SQLiteJournal(SoleNode):
         return await self._opened().reader.run(metadata.load_size_bytes)
 
     def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
-        return self._listeners.add(listener)
+        return self._listeners.add(listener, reset)
 
     async def keep_secret(self, name: str, value: str) -> str:
         return await self._opened().writer.do(partial(metadata.keep_secret, name=name, value=value))

@@ -1,0 +1,351 @@
+"""
+The journal in a PostgreSQL database that several processes share.
+
+One connection commits what this process appends (`writer`), one runs other writes (`errands`), and a few read
+(`reader`): tasks and lists, so that none of them waits for another. `membership` makes the process a node, and hears of
+the commits of others.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from relay.core.events import Event
+from relay.core.snapshot import Snapshot, begin
+from relay.core.upstream import UpstreamTask
+from relay.errors import ConfigError, Fenced, StoreError
+from relay.journal.availability import Availability
+from relay.journal.base import Claim, Command, Created, Filter, ListPosition, Node, StoredTask
+from relay.journal.batch import Batch, check_first
+from relay.journal.entries import Appended, History, Listener
+from relay.journal.listeners import Listeners
+from relay.journal.postgres import connection, listing, lookups
+from relay.journal.postgres.errands import Errands
+from relay.journal.postgres.membership import Join, Membership
+from relay.journal.postgres.migrations import check_schema, migrate
+from relay.journal.postgres.reader import LIMIT_S, Reader
+from relay.journal.postgres.rows import append_row, create_row
+from relay.journal.postgres.session import Session
+from relay.journal.postgres.writer import Writer
+
+CHECK_TIMEOUT_S: Final = 5.0
+"""A check fails if the store does not respond within this time."""
+
+CLOCK_SKEW_S: Final = 30.0
+"""How far the clock of this machine may be from that of the database."""
+
+_CHECK: Final = (
+    "INSERT INTO meta (name, value) VALUES ('checked', '') ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    " RETURNING extract(epoch FROM clock_timestamp())::float8"
+)
+
+# The last one also writes if the secret exists, so that the caller waits until a standby has it.
+_SAVE_TIME: Final = (
+    "INSERT INTO meta (name, value) VALUES ('witnessed', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+_KEEP: Final = (
+    "INSERT INTO secrets AS s (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = s.value"
+    " RETURNING s.value"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Owner:
+    """The parts of a journal that owns tasks."""
+
+    membership: Membership
+    writer: Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """The parts of an open journal."""
+
+    owner: _Owner | None
+    """Null if it was opened without the lock."""
+    errands: Errands
+    reader: Reader
+    lister: Reader
+    """For lists: a search can take seconds, and reads of states must not wait for it."""
+
+
+class PostgresJournal:
+    """
+    The durable log in the database at an address.
+
+    Every append survives the end of the server, and of the server's machine if a synchronous standby exists. A write of
+    a caller that is cancelled while it waits is still committed. Of each log, the last `history_events` before its
+    stored snapshot are kept, up to `history_bytes`.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        join: Join,
+        name: str | None = None,
+        history_events: int = 10_000,
+        history_bytes: int = 16 * 2**20,
+    ) -> None:
+        """
+        Args:
+            dsn: the address of the database.
+            join: makes this process a node.
+            name: the name of the node (see `Join`).
+            history_events: how many events before the stored snapshot to keep of each log.
+            history_bytes: how many bytes of events to keep of each log.
+        """
+        self._dsn = dsn
+        self._join = join
+        self._name = name
+        self._history_events = history_events
+        self._history_bytes = history_bytes
+        self._listeners = Listeners()
+        self._folded: dict[str, Snapshot] = {}
+        """The state of live tasks of this node after the last commit, if the writer passed it."""
+        self._open: _Open | None = None
+        self._checking: asyncio.Task[str | None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def epoch(self) -> str:
+        return self._owner().membership.epoch
+
+    @property
+    def node(self) -> str:
+        return self._owner().membership.id
+
+    async def open(self, *, lock: bool) -> None:
+        try:
+            first = await connection.connect(self._dsn, "start")
+            try:
+                await (migrate(first) if lock else check_schema(first))
+            finally:
+                await connection.close(first)
+            owner = await self._start() if lock else None
+        except StoreError as error:
+            raise ConfigError(f"RELAY_STORE: {error}") from error
+        reads = Availability("read")
+        self._open = _Open(
+            owner=owner,
+            errands=Errands(self._session("errands")),
+            reader=Reader([self._session("reader", LIMIT_S) for _ in range(2)], reads),
+            lister=Reader([self._session("lister", LIMIT_S) for _ in range(2)], reads),
+        )
+
+    async def close(self) -> None:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def create(
+        self, task: StoredTask, event: Event, *, claim: Claim | None = None, expired_before: float = -math.inf
+    ) -> Created:
+        owner = self._owner()
+        check_first(task.id, event)
+        batch = Batch.of([event], folded=begin(event, owner.membership.epoch))
+        row = create_row(task, batch, claim, expired_before)
+        return await owner.writer.create(batch, row, None if claim is None else claim.key)
+
+    async def append(
+        self,
+        events: Sequence[Event],
+        *,
+        snapshot: Snapshot | None = None,
+        folded: Snapshot | None = None,
+        upstream: UpstreamTask | None = None,
+        synced: bool = False,
+        frees_key: bool = False,
+        done: Collection[str] = (),
+    ) -> float:
+        writer = self._owner().writer
+        if not events:
+            return math.inf
+        batch = Batch.of(
+            events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced, frees_key=frees_key
+        )
+        try:
+            created = await writer.append(batch, append_row(batch, done))
+        except Fenced:
+            self._folded.pop(batch.task, None)  # another node appends now
+            raise
+        return created.send_until_s
+
+    async def stored_task(self, task: str) -> StoredTask | None:
+        return await self._opened().reader.run(lookups.stored_task, lookups.TASK, task)
+
+    async def find_hook(self, provider: str, hook: str) -> str | None:
+        return await self._opened().reader.run(lookups.first, lookups.HOOK, provider, hook)
+
+    async def find_upstream(self, provider: str, upstream: UpstreamTask) -> str | None:
+        arguments = provider, upstream.upstream_id, upstream.socket_token
+        return await self._opened().reader.run(lookups.first, lookups.UPSTREAM, *arguments)
+
+    async def find_claim(self, key: str) -> Claim | None:
+        return await self._opened().reader.run(lookups.claim, lookups.CLAIM, key)
+
+    async def snapshot(self, task: str) -> Snapshot | None:
+        parts = self._opened()
+        if (folded := self._folded.get(task)) is not None:
+            return folded
+        epoch = "" if parts.owner is None else parts.owner.membership.epoch
+        return await parts.reader.run(partial(lookups.snapshot, task=task, epoch=epoch), lookups.SNAPSHOT, task)
+
+    async def read(self, task: str, *, after: int, limit: int) -> History:
+        decode = partial(lookups.history, task=task, after=after)
+        return await self._opened().reader.run(decode, lookups.HISTORY, task, after, limit)
+
+    async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
+        return await listing.load_page(self._opened().lister, where, after, limit)
+
+    async def owned(self) -> tuple[str, ...]:
+        return await self._opened().reader.run(lookups.all_ids, lookups.OWNED, self._id())
+
+    async def take_over(self, providers: Collection[str], *, limit: int) -> tuple[str, ...]:
+        rows = await self._opened().errands.run(
+            "SELECT relay_take_over($1, $2, $3)", self._id(), sorted(providers), limit
+        )
+        return tuple(rows[0][0])
+
+    async def release(self) -> None:
+        await self._opened().errands.run("SELECT relay_release($1)", self._id())
+        self._folded.clear()
+
+    async def queued(self, provider: str) -> tuple[str, ...]:
+        return await self._opened().reader.run(lookups.all_ids, lookups.QUEUED, provider)
+
+    async def sending(self, provider: str) -> tuple[str, ...]:
+        return await self._opened().reader.run(lookups.all_ids, lookups.SENDING, provider, self._id())
+
+    async def sent(self, task: str) -> None:
+        statement = "UPDATE heads SET sending = false WHERE task = $1 AND owner = $2"
+        await self._opened().errands.run(statement, task, self._id())
+
+    async def command(self, command: Command) -> None:
+        named = lookups.encode_named(command.named)
+        arguments = command.id, command.task, command.order, command.by, named
+        await self._opened().errands.run("SELECT relay_command($1, $2, $3, $4, $5)", *arguments)
+
+    async def commands(self) -> tuple[Command, ...]:
+        return await self._opened().reader.run(lookups.commands, lookups.COMMANDS, self._id())
+
+    async def finish(self, command: str) -> None:
+        await self._opened().errands.run("DELETE FROM commands WHERE id = $1", command)
+
+    async def work(self) -> None:
+        await self._owner().membership.work()
+
+    async def nodes(self) -> tuple[Node, ...]:
+        return await self._opened().reader.run(lookups.nodes, lookups.NODES)
+
+    async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
+        rows = await self._opened().errands.run("SELECT relay_prune($1, $2, $3)", self._id(), ended_before, limit)
+        return tuple(rows[0][0])
+
+    async def size_bytes(self) -> int:
+        (row,) = await self._opened().reader.fetch(lookups.SIZE)
+        return int(row["bytes"])
+
+    async def save_time(self, at: float) -> None:
+        await self._opened().errands.run(_SAVE_TIME, repr(at))
+
+    async def saved_time(self) -> float | None:
+        (row,) = await self._opened().reader.fetch(lookups.SAVED_TIME)
+        return None if row["at"] is None else float(row["at"])
+
+    async def check(self) -> str | None:
+        parts = self._opened()
+        if self._checking is None:  # concurrent checks share one
+            self._checking = asyncio.create_task(self._check(parts.errands))
+            self._checking.add_done_callback(self._checked)
+        return await asyncio.shield(self._checking)
+
+    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
+        return self._listeners.add(listener, reset)
+
+    async def keep_secret(self, name: str, value: str) -> str:
+        (row,) = await self._opened().errands.run(_KEEP, name, value)
+        return str(row["value"])
+
+    async def _start(self) -> _Owner:
+        """Become a node."""
+        membership = self._join(self._dsn, self._name, publish=self._publish_foreign, reset=self._reset)
+        await membership.start()
+        writer = Writer(
+            self._session("writer"),
+            membership,
+            history_events=self._history_events,
+            history_bytes=self._history_bytes,
+            publish=self._publish,
+        )
+        return _Owner(membership=membership, writer=writer)
+
+    def _session(self, name: str, limit_s: float = 0.0) -> Session:
+        return Session(partial(connection.connect, self._dsn, name, limit_s=limit_s))
+
+    async def _check(self, errands: Errands) -> str | None:
+        """Write something, and compare the clocks."""
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                began = time.time()
+                (row,) = await errands.run(_CHECK)
+        except TimeoutError:
+            return "the store does not respond"
+        except StoreError:
+            return "the store cannot be written"
+        skew_s = max(began - row[0], row[0] - time.time())
+        if skew_s > CLOCK_SKEW_S:
+            return f"the clock of this machine is {skew_s:.0f} s off that of the store; the limit is {CLOCK_SKEW_S:g} s"
+        return None
+
+    def _checked(self, check: asyncio.Task[str | None]) -> None:
+        self._checking = None
+
+    def _publish(self, batches: Sequence[Batch]) -> None:
+        """After a commit of this node: update the states in memory, then call the listeners."""
+        for batch in batches:
+            if (live := batch.live) is None:
+                self._folded.pop(batch.task, None)
+            else:
+                self._folded[batch.task] = live
+        self._listeners.publish([batch.appended for batch in batches])
+
+    def _publish_foreign(self, appended: Sequence[Appended]) -> None:
+        """After a commit of another node: it owns these tasks, whose states here are not the last ones any more."""
+        for each in appended:
+            self._folded.pop(each.task, None)
+        self._listeners.publish(appended)
+
+    def _reset(self) -> None:
+        """After this process became another node, or the epoch has changed."""
+        self._folded.clear()
+        self._listeners.reset()
+
+    async def _close(self) -> None:
+        parts, self._open = self._open, None
+        if parts is None:
+            return
+        if parts.owner is not None:
+            await parts.owner.writer.close()
+            await parts.owner.membership.stop()
+        for each in (parts.errands, parts.lister, parts.reader):
+            await each.close()
+
+    def _id(self) -> int:
+        """Return the id of this node as a number."""
+        return int(self._owner().membership.id)
+
+    def _owner(self) -> _Owner:
+        owner = self._opened().owner
+        if owner is None:
+            raise RuntimeError(f"the journal {connection.host_of(self._dsn)} is not open with its lock")
+        return owner
+
+    def _opened(self) -> _Open:
+        if self._open is None:
+            raise RuntimeError(f"the journal {connection.host_of(self._dsn)} is not open")
+        return self._open

@@ -1,0 +1,117 @@
+"""
+Creates the tables and upgrades them, one version after the other, while one process at a time does so.
+
+During a rolling deploy, processes of two versions share a database. So an upgrade only adds: tables, columns with
+defaults, indexes, functions. `schema` in meta is the version of the tables, and `schema_oldest` the version of the
+oldest relay that can use them.
+"""
+
+from hashlib import sha256
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from relay import log
+from relay.errors import ConfigError
+
+if TYPE_CHECKING:
+    from relay.journal.postgres.connection import Connection
+
+SCHEMA_VERSION: Final = 1
+
+_OLDEST: Final = 1
+"""The oldest version that can use tables of this version."""
+
+_LOCK: Final = 0x72656C79
+"""The advisory lock: "rely" in ASCII."""
+
+_UPGRADES: Final[dict[int, str]] = {}
+"""By the version that each one upgrades: statements that add something."""
+
+_log = log.get("journal")
+
+
+async def migrate(connection: "Connection") -> None:
+    """
+    Create or upgrade the tables and functions.
+
+    Raises:
+        ConfigError: the tables are those of another program or of a later version, or the role may not create any.
+    """
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            await _migrate(connection)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise ConfigError(f"RELAY_STORE: the role may not create tables in this database: {error}") from error
+
+
+async def check_schema(connection: "Connection") -> None:
+    """
+    Check that the tables exist and can be used.
+
+    Raises:
+        ConfigError: they do not, or cannot.
+    """
+    if await _load_version(connection) is None:
+        raise ConfigError("RELAY_STORE: the database has no tables yet; `relay serve` creates them")
+
+
+async def _migrate(connection: "Connection") -> None:
+    version = await _load_version(connection)
+    functions = _read("functions.sql")
+    digest = sha256(functions.encode()).hexdigest()
+    if version is None:
+        await connection.execute(_read("schema.sql"))
+    elif version > SCHEMA_VERSION:
+        return
+    elif version == SCHEMA_VERSION:
+        if await connection.fetchval("SELECT value FROM meta WHERE name = 'functions'") == digest:
+            return
+    else:
+        _log.info("journal.upgrade_started", from_schema=version, to_schema=SCHEMA_VERSION)
+        for older in range(version, SCHEMA_VERSION):
+            await connection.execute(_UPGRADES[older])
+    await connection.execute(functions)
+    facts = {"schema": SCHEMA_VERSION, "schema_oldest": _OLDEST, "functions": digest}
+    await connection.executemany(
+        "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [(name, str(value)) for name, value in facts.items()],
+    )
+
+
+async def _load_version(connection: "Connection") -> int | None:
+    """
+    Return the version of the tables; null if there are none.
+
+    Raises:
+        ConfigError: they are those of another program or of a later version.
+    """
+    found = await connection.fetch(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid)"
+        " AND relname IN ('meta', 'nodes', 'heads', 'tasks', 'events')"
+    )
+    if not found:
+        return None
+    if len(found) != 5:
+        raise ConfigError(
+            f"RELAY_STORE: the database belongs to another program: it has a table `{found[0]['relname']}`. "
+            "Give the relay a database to itself"
+        )
+    facts = {
+        row["name"]: int(row["value"])
+        for row in await connection.fetch("SELECT name, value FROM meta WHERE name IN ('schema', 'schema_oldest')")
+    }
+    if "schema" not in facts:
+        raise ConfigError("RELAY_STORE: the database belongs to another program. Give the relay a database to itself")
+    if facts["schema_oldest"] > SCHEMA_VERSION:
+        raise ConfigError(
+            f"RELAY_STORE: the database was upgraded by a later version (schema {facts['schema']}, which this version "
+            f"cannot use; supported: {SCHEMA_VERSION})"
+        )
+    return facts["schema"]
+
+
+def _read(name: str) -> str:
+    return files("relay.journal.postgres").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,116 @@
+"""
+Reads on a few connections, as many at once as there are connections.
+
+Every failure is a StoreError and is logged once: errors of the server, and rows that cannot be decoded. A read that
+takes too long is stopped by the server, and is no failure of the store.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from relay import log
+from relay.errors import StoreDamaged, StoreError, StoreTimeout
+from relay.journal.availability import Availability
+from relay.journal.postgres.session import Session, Silent, Unanswered
+
+LIMIT_S: Final = 5.0
+"""How long a read may take, with its wait for a connection. The server stops a statement after this time."""
+
+_GRACE_S: Final = 1.0
+"""How much longer to wait for the server to say so."""
+
+T = TypeVar("T")
+
+_log = log.get("journal")
+
+
+class Reader:
+    """Runs queries on sessions whose statements have the limit LIMIT_S on the server."""
+
+    def __init__(self, sessions: Sequence[Session], availability: Availability) -> None:
+        """
+        Args:
+            sessions: used by this reader only, until `close`.
+            availability: where failures and successes are noted.
+        """
+        self._sessions = sessions
+        self._idle: asyncio.LifoQueue[Session] = asyncio.LifoQueue()
+        for session in sessions:
+            self._idle.put_nowait(session)
+        self._availability = availability
+        self._damaged: set[str] = set()
+        """The damage that was logged."""
+
+    async def run(self, decode: "Callable[[list[asyncpg.Record]], T]", query: str, *arguments: Any) -> T:
+        """
+        Run a query and decode its rows.
+
+        Raises:
+            StoreError: the store failed.
+            StoreTimeout: it took longer than LIMIT_S.
+            StoreDamaged: the rows cannot be decoded.
+        """
+        rows = await self.fetch(query, *arguments)
+        try:
+            return decode(rows)
+        except StoreDamaged as damage:
+            if (text := str(damage)) not in self._damaged:
+                self._damaged.add(text)
+                _log.error("journal.damage_found", task=damage.task, error=text)
+            raise
+
+    async def fetch(self, query: str, *arguments: Any) -> "list[asyncpg.Record]":
+        """
+        Run a query and return its rows.
+
+        Raises:
+            StoreError: the store failed.
+            StoreTimeout: it took longer than LIMIT_S.
+        """
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                session = await self._idle.get()
+        except TimeoutError:
+            error = StoreTimeout(LIMIT_S)
+            _log.warning("journal.read_stopped", error=str(error))
+            raise error from None
+        # If the caller is cancelled, the session stays busy until the query has ended.
+        return await asyncio.shield(asyncio.create_task(self._use(session, query, arguments)))
+
+    async def close(self) -> None:
+        """Wait for running queries and close the connections."""
+        for session in self._sessions:
+            await session.close()
+
+    async def _use(self, session: Session, query: str, arguments: tuple[Any, ...]) -> "list[asyncpg.Record]":
+        """Run a query on a session, and return the session."""
+        try:
+            rows = await _repeat(session, query, arguments)
+        except StoreTimeout as error:
+            _log.warning("journal.read_stopped", error=str(error))
+            raise
+        except StoreError as error:
+            self._availability.failed(error)
+            raise
+        finally:
+            self._idle.put_nowait(session)
+        self._availability.succeeded()
+        return rows
+
+
+async def _repeat(session: Session, query: str, arguments: tuple[Any, ...]) -> "list[asyncpg.Record]":
+    """Run a query; again if the connection was broken before, as after a restart of the server."""
+    for last in (False, True):
+        try:
+            return await session.run(query, *arguments, limit_s=LIMIT_S + _GRACE_S)
+        except (asyncpg.QueryCanceledError, Silent):
+            raise StoreTimeout(LIMIT_S) from None
+        except Unanswered:
+            if last:
+                raise
+        except (ValueError, asyncpg.PostgresError) as error:
+            raise StoreError(f"the journal could not be read: {error}") from error
+    raise AssertionError("unreachable")

@@ -1,0 +1,107 @@
+"""What is committed, as the arguments of the function `relay_append` (see functions.sql)."""
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import orjson
+
+from relay.core.upstream import UpstreamTask
+from relay.journal.base import Claim, StoredTask
+from relay.journal.batch import Batch
+from relay.journal.record import Record
+from relay.journal.search_words import word_suffixes
+
+ALL_TASKS: Final = ""
+"""The tag under which all tasks are listed. No task has it."""
+
+
+def create_row(task: StoredTask, batch: Batch, claim: Claim | None, expired_before: float) -> bytes:
+    """
+    Return a new task as an element of `creates`, as JSON.
+
+    Raises:
+        TypeError: a value is not JSON.
+        ValueError: a text cannot be stored.
+    """
+    record = Record.of(task)
+    model = task.model.lower()
+    row: dict[str, object] = {
+        "task": task.id,
+        "provider": task.provider,
+        "model": task.model,
+        "folded_model": model,
+        "created_at": task.created_at,
+        "state": batch.state,
+        "hook": task.hook,
+        "tags": record.tags.decode(),
+        "list_tags": sorted({ALL_TASKS, *task.tags}),
+        "metadata": record.metadata.decode(),
+        "input": record.input.decode(),
+        "checked": _text(record.checked),
+        "files": _text(record.files),
+        "words": [[word, name] for name in {model, *task.tags} for word in word_suffixes(name)],
+        **_upstream(task.upstream),
+    }
+    if claim is not None:
+        row |= {
+            "key": claim.key,
+            "digest": claim.digest,
+            "at": claim.at,
+            "expired_before": expired_before if math.isfinite(expired_before) else None,
+        }
+    _check_texts(task.id, task.model, *task.tags, "" if claim is None else claim.key, *_values(task.upstream))
+    return orjson.dumps(row)
+
+
+def append_row(batch: Batch, done: Collection[str]) -> bytes:
+    """
+    Return events of a task as an element of `appends`, as JSON.
+
+    Raises:
+        ValueError: a text cannot be stored.
+    """
+    row: dict[str, object] = {
+        "task": batch.task,
+        "first": batch.entries[0].seq,
+        "last": batch.last_seq,
+        "state": batch.state,
+    }
+    if batch.ended_at is not None:
+        row["ended_at"] = batch.ended_at
+    if batch.snapshot is not None:
+        row["snapshot"] = batch.snapshot.decode()
+    if batch.upstream is not None:
+        row |= {"upstream": True, **_upstream(batch.upstream)}
+        _check_texts(*_values(batch.upstream))
+    if batch.frees_key:
+        row["frees_key"] = True
+    if done:
+        row["done"] = sorted(done)
+    return orjson.dumps(row)
+
+
+def _upstream(upstream: UpstreamTask | None) -> Mapping[str, object]:
+    if upstream is None:
+        return {}
+    return {"upstream_id": upstream.upstream_id, "socket_token": upstream.socket_token}
+
+
+def _values(upstream: UpstreamTask | None) -> tuple[str, ...]:
+    return () if upstream is None else (upstream.upstream_id or "", upstream.socket_token or "")
+
+
+def _text(body: bytes | None) -> str | None:
+    return None if body is None else body.decode()
+
+
+def _check_texts(*texts: str) -> None:
+    """
+    Check texts that are columns. In JSON, every character can be stored.
+
+    Raises:
+        ValueError: PostgreSQL cannot store one.
+    """
+    for text in texts:
+        if "\0" in text:
+            raise ValueError("PostgreSQL cannot store a text with the character U+0000")
