@@ -1,0 +1,480 @@
+"""
+Commits to PostgreSQL: each takes effect once, whatever happens to its answer, and no job disturbs another one.
+
+Covers errands, jobs, rows and session, too.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from relay.clock import uptime_s
+from relay.core.events import State
+from relay.core.upstream import UpstreamTask
+from relay.errors import Fenced, StoreError, Taken
+from relay.journal.base import Claim, Created
+from relay.journal.entries import Entry
+from relay.journal.postgres import writer as writer_module
+from relay.journal.postgres.connection import close, connect
+from relay.journal.postgres.journal import PostgresJournal
+from relay.journal.postgres.lease import SEND_S
+from tests.journal.postgres.conftest import Start
+from tests.journal.postgres.membership import LoneNode, join
+from tests.journal.postgres.proxy import Proxy, proxied
+from tests.journal.postgres.records import batches, claim, create, event, record, seqs, submit
+from tests.postgres.server import PostgresServer, postgres_server
+
+if TYPE_CHECKING:
+    from relay.journal.postgres.connection import Connection
+
+
+def hear(journal: PostgresJournal) -> list[Entry]:
+    """Return a list that every entry committed from now on is added to."""
+    heard: list[Entry] = []
+    journal.listen(lambda appended: heard.extend(entry for each in appended for entry in each.entries))
+    return heard
+
+
+def lone_node(journal: PostgresJournal) -> LoneNode:
+    """Return the journal's stand-in of a membership."""
+    node = journal._owner().membership
+    assert isinstance(node, LoneNode)
+    return node
+
+
+@asynccontextmanager
+async def busy(sql: "Connection", journal: PostgresJournal) -> AsyncIterator[None]:
+    """Keep the writer waiting during the block, so that everything that it gets later is committed at once."""
+    before = await batches(sql, journal)
+    async with sql.transaction():
+        await sql.execute("SELECT 1 FROM nodes WHERE id = $1 FOR UPDATE", int(journal.node))
+        first = asyncio.create_task(create(journal, f"busy-{before}"))
+        await waiting(sql, "Lock")
+        yield
+        await asyncio.sleep(0)  # what the block started has reached the queue
+    await first
+
+
+async def waiting(sql: "Connection", event_type: str, count: int = 1) -> None:
+    """Wait until connections of writers wait for something."""
+    query = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'relay writer' AND state = 'active'
+          AND (wait_event_type = $1 OR wait_event = $1)"""
+    while await sql.fetchval(query, event_type) < count:
+        await asyncio.sleep(0.01)
+        await sql.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the first answer again
+
+
+@pytest.fixture
+async def cut(database: str, start: Start) -> AsyncIterator[tuple[Proxy, PostgresJournal]]:
+    """Return a journal behind a proxy that can lose its answers; its statements are prepared."""
+    async with proxied(database) as (proxy, dsn):
+        journal = await start(dsn)
+        await create(journal, "a")
+        yield proxy, journal
+
+
+# Lost answers
+
+
+@pytest.mark.parametrize("cuts", [1, 3])
+async def test_a_commit_whose_answer_is_lost_takes_effect_once(
+    cut: tuple[Proxy, PostgresJournal], sql: "Connection", cuts: int
+) -> None:
+    """It is repeated under its number, however often. Each listener is called once."""
+    proxy, journal = cut
+    heard = hear(journal)
+    proxy.cuts = cuts
+    await asyncio.gather(journal.append([event("a", 2)]), create(journal, "b"))
+    await journal.append([event("a", 3)])
+
+    assert len(proxy.lost) == cuts
+    assert (await seqs(journal, "a"), await seqs(journal, "b")) == ([1, 2, 3], [1])
+    assert sorted((entry.task, entry.seq) for entry in heard) == [("a", 2), ("a", 3), ("b", 1)]
+    assert lone_node(journal).committed == list(range(1, await batches(sql, journal) + 1))
+
+
+async def test_a_repeated_commit_does_not_prolong_the_time_to_send(cut: tuple[Proxy, PostgresJournal]) -> None:
+    """It counts from the first attempt, after which another node may have waited for the lease."""
+    proxy, journal = cut
+    proxy.cuts = 1
+    created = await create(journal, "b")
+
+    assert created.winner is None
+    assert created.send_until_s <= proxy.lost[0] + SEND_S
+
+
+async def test_a_time_to_send_counts_from_before_the_commit(journal: PostgresJournal) -> None:
+    """It ends a few seconds after that."""
+    began_s = uptime_s()
+    created = await create(journal, "a")
+    assert began_s <= created.send_until_s - SEND_S <= uptime_s()
+
+
+async def test_jobs_that_were_refused_in_a_lost_answer_learn_why(cut: tuple[Proxy, PostgresJournal]) -> None:
+    """They are tried again, in another commit."""
+    proxy, journal = cut
+    await claim(journal, "k1", "key")
+    proxy.cuts = 1
+    late, wrong, good = await asyncio.gather(
+        claim(journal, "k2", "key"),
+        journal.append([event("a", 7)]),
+        create(journal, "b"),
+        return_exceptions=True,
+    )
+
+    assert not isinstance(late, BaseException)
+    assert late.winner == Claim(key="key", digest="d", task="k1", at=1.0)
+    assert isinstance(wrong, ValueError)
+    assert not isinstance(good, BaseException)
+    assert await journal.stored_task("k2") is None
+
+
+async def test_an_answer_that_does_not_come_is_given_up(
+    cut: tuple[Proxy, PostgresJournal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection can be open and dead. The commit is repeated on another one."""
+    monkeypatch.setattr(writer_module, "ANSWER_S", 0.3)
+    proxy, journal = cut
+    heard = hear(journal)
+    proxy.swallows = 1
+    await journal.append([event("a", 2)])
+
+    assert len(proxy.lost) == 1
+    assert await seqs(journal, "a") == [1, 2]
+    assert [entry.seq for entry in heard] == [2]
+
+
+async def test_a_connection_that_the_server_ended_is_replaced(
+    journal: PostgresJournal, postgres: PostgresServer
+) -> None:
+    """While it was idle."""
+    await create(journal, "a")
+    for seq in (2, 3):
+        assert await postgres.terminate_backends("application_name = 'relay writer'") == 1
+        await journal.append([event("a", seq)])
+    assert await seqs(journal, "a") == [1, 2, 3]
+
+
+async def test_a_wait_for_a_standby_that_was_cut_short_is_repeated() -> None:
+    """
+    The commit is visible then, and not on the standby. Its repetition writes, so that it waits again.
+
+    The server reports success, with a warning.
+    """
+    async with postgres_server() as server, server.database() as dsn:
+        journal = PostgresJournal(dsn, join=join)
+        await journal.open(lock=True)
+        sql = await connect(dsn, "test")
+        await create(journal, "a")
+        await server.configure(synchronous_standby_names="missing")
+        while await sql.fetchval("SHOW synchronous_standby_names") != "missing":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        appending = asyncio.create_task(journal.append([event("a", 2)]))
+        started = None
+        for _ in range(3):  # the first wait, that of the repetition, and that of another one
+            async with asyncio.timeout(10):
+                pid, started = await next_wait(sql, started)
+            assert await sql.fetchval("SELECT pg_cancel_backend($1)", pid)
+        await next_wait(sql, started)
+        assert await sql.fetchval("SELECT count(*) FROM events WHERE task = 'a'") == 2
+        assert not appending.done()
+
+        await server.configure(synchronous_standby_names="")
+        await appending
+        assert await seqs(journal, "a") == [1, 2]
+        await journal.close()
+        await close(sql)
+
+
+async def next_wait(sql: "Connection", after: datetime | None) -> tuple[int, datetime]:
+    """Return the process and the start of the writer's next statement that waits for a standby."""
+    query = """
+        SELECT pid, query_start FROM pg_stat_activity WHERE application_name = 'relay writer' AND wait_event = 'SyncRep'
+          AND ($1::timestamptz IS NULL OR query_start > $1)"""
+    while (row := await sql.fetchrow(query, after)) is None:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    return row["pid"], row["query_start"]
+
+
+# Jobs of one commit
+
+
+async def test_jobs_of_one_commit_succeed_and_fail_each_for_itself(journal: PostgresJournal, sql: "Connection") -> None:
+    """A refused job writes nothing, and the others are committed."""
+    upstream = UpstreamTask(upstream_id="7", socket_token="t")
+    await claim(journal, "held", "key")
+    for task in ("a", "b", "c"):
+        await create(journal, task)
+    await journal.append([event("a", 2)], upstream=upstream)
+    before = await batches(sql, journal)
+    async with busy(sql, journal):
+        jobs = [
+            asyncio.create_task(each)
+            for each in (
+                journal.append([event("a", 3)]),
+                journal.append([event("b", 9)]),
+                journal.append([event("c", 2)], upstream=replace(upstream, upstream_id="8")),
+                journal.append([event("unknown", 2)]),
+                claim(journal, "new", "key"),
+                create(journal, "held"),
+                create(journal, "d"),
+                journal.create(replace(record("e"), upstream=replace(upstream, socket_token=None)), submit("e")),
+            )
+        ]
+    good, wrong, taken, unknown, held, exists, new, same = await asyncio.gather(*jobs, return_exceptions=True)
+
+    assert await batches(sql, journal) == before + 2
+    assert isinstance(good, float)
+    assert isinstance(wrong, ValueError)
+    assert "seq 9 is not the next" in str(wrong)
+    assert isinstance(taken, Taken)
+    assert isinstance(unknown, ValueError)
+    assert isinstance(held, Created)
+    assert held.winner is not None
+    assert isinstance(exists, ValueError)
+    assert not isinstance(new, BaseException)
+    assert isinstance(same, Taken)
+    assert [await seqs(journal, task) for task in ("a", "b", "c", "d", "e", "new")] == [
+        [1, 2, 3],
+        [1],
+        [1],
+        [1],
+        [],
+        [],
+    ]
+    assert await journal.find_upstream("wiro", replace(upstream, upstream_id="8", socket_token=None)) is None
+    assert await journal.find_upstream("wiro", UpstreamTask(upstream_id=None, socket_token="t")) == "a"
+
+
+async def test_a_create_that_loses_its_upstream_task_frees_its_key(journal: PostgresJournal) -> None:
+    """Nothing of it is left."""
+    upstream = UpstreamTask(upstream_id="7", socket_token=None)
+    await journal.create(replace(record("a"), upstream=upstream), submit("a"))
+    lost = Claim(key="key", digest="d", task="b", at=1.0)
+    with pytest.raises(Taken):
+        await journal.create(replace(record("b"), upstream=upstream), submit("b"), claim=lost)
+    assert await journal.find_claim("key") is None
+    assert (await claim(journal, "c", "key")).winner is None
+
+
+async def test_a_task_and_a_key_are_in_a_commit_once(journal: PostgresJournal, sql: "Connection") -> None:
+    """Jobs of one task are committed in order. Of creates with one key, the later ones get the first one's claim."""
+    await create(journal, "a")
+    async with busy(sql, journal):
+        appends = [asyncio.create_task(journal.append([event("a", seq)])) for seq in range(2, 6)]
+        claims = [asyncio.create_task(claim(journal, task, "key")) for task in ("x", "y", "z")]
+    await asyncio.gather(*appends)
+    winners = [created.winner.task if created.winner else None for created in await asyncio.gather(*claims)]
+
+    assert await seqs(journal, "a") == [1, 2, 3, 4, 5]
+    assert winners == [None, "x", "x"]
+
+
+@pytest.mark.parametrize("wrong", [secrets.token_hex(5_000), "a\0b"], ids=["too long", "unstorable"])
+async def test_a_job_that_the_database_refuses_fails_alone(
+    journal: PostgresJournal, sql: "Connection", wrong: str
+) -> None:
+    """The others of its commit are committed one by one."""
+    await create(journal, "a")
+    async with busy(sql, journal):
+        jobs = [asyncio.create_task(each) for each in (create(journal, wrong), journal.append([event("a", 2)]))]
+    failed, good = await asyncio.gather(*jobs, return_exceptions=True)
+    assert isinstance(failed, ValueError)
+    assert isinstance(good, float)
+    assert await seqs(journal, "a") == [1, 2]
+
+
+async def test_a_commit_that_dead_locks_is_repeated(journal: PostgresJournal, database: str) -> None:
+    """The server ends one of two transactions that wait for each other; here, it is the writer's."""
+    await claim(journal, "a", "key")
+    other = await connect(database, "test")
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute("SELECT 1 FROM claims WHERE key = 'key' FOR UPDATE")
+    creating = asyncio.create_task(claim(journal, "b", "key"))
+    await waiting(other, "Lock")
+    await other.execute("SELECT 1 FROM nodes WHERE id = $1 FOR UPDATE", int(journal.node))
+    await transaction.rollback()
+    created = await creating
+    assert created.winner is not None
+    assert created.winner.task == "a"
+    await close(other)
+
+
+# Fencing
+
+
+async def test_a_dead_node_writes_nothing(journal: PostgresJournal, sql: "Connection") -> None:
+    """Its appends and creates raise Fenced, before and after it is another node; a create as that one succeeds."""
+    await create(journal, "a")
+    former = journal.node
+    await sql.execute("UPDATE nodes SET alive = false WHERE id = $1", int(former))
+    results = await asyncio.gather(journal.append([event("a", 2)]), create(journal, "b"), return_exceptions=True)
+    assert [type(result) for result in results] == [Fenced, Fenced]
+
+    await lone_node(journal).registered.wait()
+    assert journal.node != former
+    with pytest.raises(Fenced):
+        await journal.append([event("a", 2)])
+    assert await seqs(journal, "a") == [1]
+    await create(journal, "c")
+    assert await seqs(journal, "b") == []
+    assert await journal.take_over(["wiro"], limit=5) == ("a",)
+    await journal.append([event("a", 2)])
+    assert await seqs(journal, "a") == [1, 2]
+
+
+async def test_a_task_of_another_node_is_not_written_to(start: Start) -> None:
+    """Not even the next event."""
+    one, other = await start(), await start()
+    await create(one, "a")
+    with pytest.raises(Fenced):
+        await other.append([event("a", 2)])
+    assert await seqs(one, "a") == [1]
+
+
+async def test_a_job_of_a_former_node_is_not_committed_by_the_next(journal: PostgresJournal, sql: "Connection") -> None:
+    """Even if the process has taken the task over in between: another follower appends to it now."""
+    await create(journal, "a")
+    node, former = lone_node(journal), int(journal.node)
+    async with sql.transaction():
+        await sql.execute("SELECT 1 FROM nodes WHERE id = $1 FOR UPDATE", former)
+        first = asyncio.create_task(create(journal, "b"))
+        await waiting(sql, "Lock")
+        second = asyncio.create_task(journal.append([event("a", 2)]))
+        await asyncio.sleep(0)
+        await node.start()
+        await sql.execute("UPDATE nodes SET alive = false WHERE id = $1", former)
+        await sql.execute("UPDATE heads SET owner = $1", int(node.id))
+    results = await asyncio.gather(first, second, return_exceptions=True)
+    assert [type(result) for result in results] == [Fenced, Fenced]
+    assert await seqs(journal, "a") == [1]
+
+
+async def test_a_commit_that_was_made_before_the_node_died_is_seen(
+    cut: tuple[Proxy, PostgresJournal], sql: "Connection"
+) -> None:
+    """Its caller must not go on, but viewers receive the events: this node is not asked for its own commits."""
+    proxy, journal = cut
+    heard = hear(journal)
+    former = int(journal.node)
+    await sql.execute(
+        f"CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.alive := false; RETURN NEW; END $$;"
+        f"CREATE TRIGGER die BEFORE UPDATE ON nodes FOR EACH ROW WHEN (NEW.id = {former}) EXECUTE FUNCTION die()"
+    )
+    proxy.cuts = 1
+    with pytest.raises(Fenced):
+        await journal.append([event("a", 2)])
+    assert await seqs(journal, "a") == [1, 2]
+    assert [entry.seq for entry in heard] == [2]
+    await lone_node(journal).registered.wait()
+    assert int(journal.node) != former
+
+
+async def test_a_database_that_has_lost_commits_fences_the_node(journal: PostgresJournal, sql: "Connection") -> None:
+    """As after the promotion of a standby that was behind."""
+    await create(journal, "a")
+    former = journal.node
+    await sql.execute("UPDATE nodes SET batch = 0 WHERE id = $1", int(former))
+    with pytest.raises(Fenced):
+        await create(journal, "b")
+    assert await seqs(journal, "b") == []
+    await lone_node(journal).registered.wait()
+    await create(journal, "b")
+
+
+async def test_a_node_that_the_database_does_not_know_is_fenced(journal: PostgresJournal, sql: "Connection") -> None:
+    """As after a failover that lost its registration."""
+    await sql.execute("DELETE FROM nodes")
+    with pytest.raises(Fenced):
+        await create(journal, "a")
+    assert await seqs(journal, "a") == []
+
+
+async def test_of_creates_with_one_key_on_three_nodes_one_wins(start: Start) -> None:
+    """All others receive its claim, and nothing else is created."""
+    nodes = [await start() for _ in range(3)]
+    created = await asyncio.gather(*(claim(nodes[n % 3], f"t{n}", f"key{n % 2}") for n in range(60)))
+    for parity in (0, 1):
+        mine = [one for n, one in enumerate(created) if n % 2 == parity]
+        winners = {one.winner.task for one in mine if one.winner is not None}
+        assert sum(one.winner is None for one in mine) == 1
+        assert len(winners) == 1
+    logs = [await seqs(nodes[0], f"t{n}") for n in range(60)]
+    assert sorted(map(len, logs)) == [0] * 58 + [1, 1]
+
+
+# Outages
+
+
+async def test_jobs_fail_when_there_is_no_connection_for_too_long(
+    journal: PostgresJournal, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were not tried. Later ones succeed, and reads do, too."""
+    monkeypatch.setattr(writer_module, "PATIENCE_S", 0.2)
+    await create(journal, "a")
+    await postgres.stop()
+    with pytest.raises(StoreError, match="could not be written"):
+        await journal.append([event("a", 2)])
+    with pytest.raises(StoreError, match="cannot connect"):
+        await seqs(journal, "a")
+    assert await journal.check() == "the store cannot be written"
+
+    await postgres.start()
+    assert await seqs(journal, "a") == [1]
+    assert await journal.check() is None
+    await journal.append([event("a", 2)])
+    assert await seqs(journal, "a") == [1, 2]
+
+
+async def test_a_commit_in_doubt_waits_for_the_end_of_an_outage(
+    cut: tuple[Proxy, PostgresJournal], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it took effect is unknown, so no caller may be told that it did not. Jobs behind it fail."""
+    monkeypatch.setattr(writer_module, "PATIENCE_S", 0.0)
+    proxy, journal = cut
+    postgres.pause()
+    proxy.asked.clear()
+    in_doubt = asyncio.create_task(journal.append([event("a", 2)]))
+    await proxy.asked.wait()
+    await postgres.kill()
+    with pytest.raises(StoreError):
+        await create(journal, "b")
+    assert not in_doubt.done()
+    await postgres.start()
+    await in_doubt
+    assert (await seqs(journal, "a"), await seqs(journal, "b")) == ([1, 2], [])
+
+
+async def test_a_journal_closes_while_the_database_is_gone(
+    cut: tuple[Proxy, PostgresJournal], postgres: PostgresServer
+) -> None:
+    """Its jobs fail."""
+    _, journal = cut
+    await postgres.stop()
+    jobs = [asyncio.create_task(journal.append([event("a", seq)])) for seq in (2, 3)]
+    await asyncio.sleep(0)
+    await journal.close()
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    assert [type(result) for result in results] == [StoreError, StoreError]
+    await postgres.start()
+
+
+async def test_the_last_event_ends_what_was_ordered(start: Start, sql: "Connection") -> None:
+    """An order about a task that has ended is done, and so is one that the owner names."""
+    one = await start()
+    for task in ("a", "b"):
+        await create(one, task)
+        for number in (1, 2):
+            await sql.execute("SELECT relay_command($1, $2, 'cancel', '', NULL)", f"{task}{number}", task)
+    await one.append([event("a", 2)], done=["a2"])
+    await one.append([event("b", 2, State.SUCCEEDED)])
+    assert [command.id for command in await one.commands()] == ["a1"]
