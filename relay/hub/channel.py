@@ -25,6 +25,10 @@ class Channel(ABC, Generic[T]):
         """How many subscribers wait for the channel to be loaded, plus one for the load itself."""
         self.on_unused: Callable[[T], None] | None = None
         """Called with the topic when the last viewer has been removed and none is joining. Set by the registry."""
+        self.outdated = False
+        """Whether the state must be read again, and then be sent to every viewer."""
+        self.version = 0
+        """How often the state has become outdated. What was read from the journal in an earlier version is not used."""
         self._groups: dict[Framing, dict[Viewer, Subscription]] = {}
 
     @property
@@ -52,6 +56,16 @@ class Channel(ABC, Generic[T]):
         self.viewers_changed()
         if self.unused and self.on_unused is not None:
             self.on_unused(self.topic)
+
+    @property
+    def viewers(self) -> list[Viewer]:
+        """The subscribed viewers."""
+        return [subscription.viewer for subscription in self._subscriptions()]
+
+    def outdate(self) -> None:
+        """Note that the state may be wrong: events were skipped, or events that it includes were lost."""
+        self.outdated = True
+        self.version += 1
 
     @abstractmethod
     def catch_up(self, subscription: Subscription, since: int, now: float) -> None:

@@ -10,7 +10,7 @@ import orjson
 from relay.errors import Code, RequestError
 from relay.hub.channel import Channel
 from relay.hub.channels import Channels
-from relay.hub.close_codes import DRAINING, KEYS_CHANGED, Close
+from relay.hub.close_codes import DRAINING, FAILED, KEYS_CHANGED, Close
 from relay.hub.cursor import Cursor
 from relay.hub.framing import Framing
 from relay.hub.resume import read_missed
@@ -41,9 +41,9 @@ class Hub:
         self._viewers = Rounds(self._visit)
         self._slow = SlowViewers(clock, self._channel, self.disconnect)
         self._on_full = lambda viewer: self._slow.add([viewer])
-        self._tasks: Channels[TaskTopic, TaskChannel] = Channels(TaskChannel, self._load)
+        self._tasks: Channels[TaskTopic, TaskChannel] = Channels(TaskChannel, self._load, reloaded=self._reloaded)
         self._tags = TagRouter(journal, clock, self._slow.add)
-        self._stop_listening = journal.listen(self._publish)
+        self._stop_listening = journal.listen(self._publish, reset=self._reset)
 
     def __repr__(self) -> str:
         return f"<Hub channels={self.channels} viewers={self.viewers} slow={len(self._slow)}>"
@@ -141,9 +141,11 @@ class Hub:
         self, viewer: Viewer, topic: TaskTopic, cursor: Cursor | None, expires_at: float | None
     ) -> None:
         async with self._tasks.opened(topic) as channel:
-            if not channel.loaded:
+            missed = None
+            if cursor is not None and channel.exists:
+                missed = await read_missed(self._journal, channel, cursor)
+            if not channel.exists:
                 raise RequestError(Code.NOT_FOUND, "There is no such task.")
-            missed = None if cursor is None else await read_missed(self._journal, channel, cursor)
             if viewer.gone:
                 return
             # Nothing is awaited before the viewer is subscribed, so it misses no event.
@@ -155,9 +157,27 @@ class Hub:
             channel.begin(viewer, expires_at, opening)
 
     async def _load(self, channel: TaskChannel) -> None:
+        version = channel.version
         snapshot = await self._journal.snapshot(channel.task)
-        if snapshot is not None:
+        if channel.version != version:
+            return
+        if snapshot is None:
+            channel.unload()
+        else:
             channel.load(snapshot)
+
+    def _reset(self) -> None:
+        """Read every state again, and then send it to every viewer: what they have may be wrong."""
+        self._tags.reset()
+        self._tasks.reload()
+
+    def _reloaded(self, channel: TaskChannel) -> None:
+        """Have a state that was read again sent to the channel's viewers; without one, disconnect them."""
+        if channel.exists and not channel.outdated:
+            self._slow.add(channel.skip_all())
+        else:
+            for viewer in channel.viewers:
+                self.disconnect(viewer, FAILED)
 
     def _publish(self, commit: Sequence[Appended]) -> None:
         """Forward one commit: at most one write per viewer and topic."""

@@ -13,17 +13,20 @@ async def read_missed(journal: Journal, channel: TaskChannel, cursor: Cursor) ->
 
     Returns:
         None if the viewer should start with a snapshot instead: the cursor is from another epoch or beyond the log,
-        more than `RECENT_EVENTS` are missing, or some are no longer kept.
+        more than `RECENT_EVENTS` are missing, some are no longer kept, or the channel's state became outdated.
 
     Raises:
         OSError: the journal failed.
     """
     if cursor.epoch != journal.epoch or not 0 <= channel.seq - cursor.seq <= RECENT_EVENTS:
         return None
+    version = channel.version
     missed: list[Entry] = []
     after = cursor.seq
     while (recent := channel.recent(after)) is None:
         history = await journal.read(channel.task, after=after, limit=RECENT_EVENTS)
+        if channel.version != version:
+            return None
         # The journal may have events that are not published yet: the channel will write those later.
         published = [entry for entry in history.entries if entry.seq <= channel.seq]
         if not published or published[0].seq != after + 1:

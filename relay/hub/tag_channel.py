@@ -36,6 +36,8 @@ class TagChannel(Channel[TagTopic]):
         super().__init__(topic)
         self.complete = False
         """Whether every task of the tag that has not ended has a summary, so that the list need not be read again."""
+        self.outdated_tasks: set[str] = set()
+        """The tasks whose summaries must be read again, because viewers may have outdated ones."""
         self._summaries: dict[str, TaskSummary] = {}
         self._unlisted: set[str] = set()
         """Tasks that some viewers have not been sent yet. Their next event is sent as a summary."""
@@ -57,6 +59,15 @@ class TagChannel(Channel[TagTopic]):
     @property
     def loaded(self) -> bool:
         return self.complete
+
+    def outdate(self) -> None:
+        """Forget all summaries."""
+        super().outdate()
+        self.complete = False
+        self.outdated_tasks |= self._summaries.keys()
+        self._summaries.clear()
+        self._unlisted.clear()
+        self._pending.clear()
 
     def load(self, snapshot: Snapshot) -> None:
         """Add a task that was read from the journal, without sending it to the viewers."""

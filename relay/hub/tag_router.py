@@ -85,6 +85,11 @@ class TagRouter:
         for channel in unflushed:
             self._skipped(channel.flush())
 
+    def reset(self) -> None:
+        """Read all lists again, and send every summary to the viewers."""
+        self._forget()
+        self.channels.reload()
+
     def close(self) -> None:
         """Stop all reads."""
         self.channels.close()
@@ -142,16 +147,26 @@ class TagRouter:
 
     async def _load(self, channel: TagChannel) -> None:
         """Read the list of a tag: tasks that have not ended first, then the newest."""
-        _, tag = channel.topic
+        version, (_, tag) = channel.version, channel.topic
         unended = await self._page(Filter(states=UNFINISHED, tag=tag))
         newest = await self._page(Filter(tag=tag))
         listed = list(dict.fromkeys((*unended, *newest)))[:LISTED]
-        for snapshot in await self._journal.snapshots([task for task in listed if task not in channel]):
-            if snapshot.id not in channel:  # it may have been published during the read
+        missing = [*listed, *channel.outdated_tasks.difference(listed)]
+        for snapshot in await self._journal.snapshots([task for task in missing if task not in channel]):
+            if channel.version != version:
+                return
+            if snapshot.id in channel:  # it may have been published during the read
+                continue
+            if channel.outdated:
+                channel.introduce(snapshot, (), self._clock())
+            else:
                 channel.load(snapshot)
-                if snapshot.done is None:
-                    self._tags_of[snapshot.id] = snapshot.tags
-        channel.complete = len(unended) < LISTED
+            if snapshot.done is None:
+                self._tags_of[snapshot.id] = snapshot.tags
+        if channel.version == version:
+            channel.complete = len(unended) < LISTED
+            channel.outdated_tasks.clear()
+            self._skipped(channel.flush())
 
     async def _page(self, where: Filter) -> list[str]:
         return [position.id for position in await self._journal.page(where, after=None, limit=LISTED)]

@@ -45,11 +45,26 @@ class TaskChannel(Channel[TaskTopic]):
 
     @property
     def loaded(self) -> bool:
+        return self.exists and not self.outdated
+
+    @property
+    def exists(self) -> bool:
+        """Whether the journal had the task when it was last read. The state may be outdated."""
         return self._state is not None
+
+    def outdate(self) -> None:
+        """Collect events again. Until the next `load`, viewers are sent the outdated state if they need one."""
+        super().outdate()
+        self._early.clear()
+
+    def unload(self) -> None:
+        """Note that the journal does not have the task any more."""
+        self._state = None
 
     def load(self, snapshot: Snapshot) -> None:
         """Start from the state in the journal, which may include some of what has been published so far."""
         self._state = LazySnapshot(snapshot)
+        self._recent = RecentEntries()
         self._epoch, self.seq, self._ended = snapshot.epoch, snapshot.seq, snapshot.done is not None
         for appended in self._early:
             self._take(appended)
@@ -70,7 +85,7 @@ class TaskChannel(Channel[TaskTopic]):
             return []
         skipped: list[Viewer] = []
         if sum([len(entry.body) for entry in entries]) > FLOOD_BYTES:
-            skipped = self._skip_all()
+            skipped = self.skip_all()
         else:
             self._write(entries)
         if self._ended:
@@ -78,6 +93,12 @@ class TaskChannel(Channel[TaskTopic]):
                 if subscription.stale_since is None:  # the others end with the snapshot that they will be sent
                     self._end(subscription.viewer)
         return skipped
+
+    def skip_all(self) -> list[Viewer]:
+        """Mark every subscription stale, and return the viewers that are not slow yet."""
+        for subscription in self._subscriptions():
+            subscription.stale_since = 0
+        return [viewer for viewer in self.viewers if viewer.slow_since is None]
 
     def begin(self, viewer: Viewer, expires_at: float | None, opening: bytes) -> None:
         """Subscribe a viewer: write its first messages, and every event from here on."""
@@ -144,12 +165,6 @@ class TaskChannel(Channel[TaskTopic]):
                     write(data)
         for subscription in self._slow:
             subscription.stale_since = 0
-
-    def _skip_all(self) -> list[Viewer]:
-        """Mark every subscription stale, and return the viewers that are not slow yet."""
-        for subscription in self._subscriptions():
-            subscription.stale_since = 0
-        return [each.viewer for each in self._subscriptions() if each.viewer.slow_since is None]
 
     def _end(self, viewer: Viewer) -> None:
         self.remove(viewer)

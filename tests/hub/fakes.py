@@ -113,6 +113,25 @@ class SlowJournal(MemoryJournal):
         for listener, commit in held:
             listener(commit)
 
+    def skip(self, *, epoch: str | None = None) -> None:
+        """Tell the listeners that the commits that are held will not be published, or that the epoch has changed."""
+        self.held = None
+        if epoch is not None:
+            self._epoch = epoch
+            self.states = {task: replace(state, epoch=epoch) for task, state in self.states.items()}
+            for task in self._tasks.values():
+                task.folded = task.folded and replace(task.folded, epoch=epoch)
+                task.snapshot = task.snapshot and replace(task.snapshot, epoch=epoch)
+        self._listeners.reset()
+
+    async def lose(self, task: str = TASK) -> None:
+        """Lose the last event of a task."""
+        del self._tasks[task].entries[-1]
+        self._tasks[task].folded = None
+        state = await MemoryJournal.snapshot(self, task)
+        assert state is not None
+        self.states[task] = state
+
     async def start(self, task: str = TASK, *tags: str) -> None:
         """Create a task that is newer than the previous ones."""
         at = float(len(self.states) + 1)
@@ -332,8 +351,12 @@ def brief(viewer: FakeViewer) -> list[str]:
 
 
 def short(state: Snapshot) -> Snapshot:
-    """Return the part of a state that a tag shows, without what depends on the events that it leaves out."""
-    return replace(state, seq=0, updated_at=0.0, log=(), log_dropped=0, segments=())
+    """
+    Return the part of a state that a tag shows, without what depends on the events that it leaves out.
+
+    A task that has ended and left the list keeps its epoch, because it is not sent again.
+    """
+    return replace(state, seq=0, epoch="", updated_at=0.0, log=(), log_dropped=0, segments=())
 
 
 def message_state(message: bytes) -> Snapshot:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from relay.core.events import State
 from relay.core.snapshot import Snapshot
 from relay.hub import recent_entries, tag_channel, tag_router
+from relay.hub.channels import Channels
 from relay.hub.cursor import Cursor
 from relay.hub.hub import Hub
 from relay.hub.topic import ALL, TagTopic, Topic
@@ -26,6 +28,7 @@ TASK_STEPS = st.one_of(
         st.sampled_from(["close gate", "open gate", "hold commits", "publish", "pass state", "omit state"]), st.just(0)
     ),
     st.tuples(st.just("yield"), st.integers(1, 3)),
+    st.tuples(st.sampled_from(["skip", "new epoch"]), st.integers(0, 99)),
     st.tuples(st.sampled_from(["stop reading", "read", "cancel"]), st.integers(0, 5)),
 )
 TAG_STEPS = st.one_of(
@@ -42,6 +45,7 @@ TAG_STEPS = st.one_of(
         st.sampled_from(["close gate", "open gate", "hold commits", "publish", "pass state", "omit state", "sweep"]),
         st.just(0),
     ),
+    st.tuples(st.sampled_from(["skip", "new epoch"]), st.integers(0, 99)),
     st.tuples(st.just("yield"), st.integers(1, 3)),
 )
 TAG_TOPICS: tuple[TagTopic, ...] = (("tag", "x"), ("tag", "y"), ("tag", "z"), ALL)
@@ -62,11 +66,20 @@ async def step_journal(journal: SlowJournal, step: str, number: int) -> None:
             journal.publish_held(together=True)
         case "pass state" | "omit state":
             journal.passes_state = step == "pass state"
+        case "skip":
+            journal.skip()
+        case "new epoch":
+            journal.skip(epoch=f"{journal.epoch}-{number}")
         case "yield":
             for _ in range(number):
                 await asyncio.sleep(0)
         case _:
             pass  # the step is about a viewer or task that does not exist
+
+
+def is_loading(channels: Channels[Any, Any]) -> bool:
+    """Return whether channels are being loaded, for the first time or again."""
+    return bool(channels._loads) or (channels._reloading is not None and not channels._reloading.done())
 
 
 async def play_task(steps: Sequence[Step]) -> None:
@@ -86,7 +99,7 @@ async def play_task(steps: Sequence[Step]) -> None:
                 known = None if number < 0 else seen[max(0, len(seen) - 1 - number)]
                 viewer = FakeViewer()
                 hub.join(viewer)
-                cursor = None if known is None else Cursor(epoch=journal.epoch, seq=known.seq)
+                cursor = None if known is None else Cursor(epoch=known.epoch, seq=known.seq)
                 joined.append((viewer, known, asyncio.create_task(hub.subscribe(viewer, ("task", TASK), cursor))))
             case "stop reading" | "read" if number < len(joined):
                 joined[number][0].transport.unread = HIGH_WATER_BYTES + 1 if step == "stop reading" else 0
@@ -101,6 +114,8 @@ async def play_task(steps: Sequence[Step]) -> None:
     journal.publish_held()
     journal.gate.set()
     await asyncio.gather(*(joining for *_, joining in joined), *hub._tasks._loads.values())
+    while is_loading(hub._tasks):  # noqa: ASYNC110 -- no event for it
+        await asyncio.sleep(0)
     for viewer, *_ in joined:
         viewer.transport.unread = 0
     sweep(hub)
@@ -183,7 +198,7 @@ class Play:
         self.journal.publish_held()
         self.journal.gate.set()
         await asyncio.gather(*self.requests.values())
-        while hub._tags._reading or hub._tags.channels._loads or hub._tasks._loads:  # noqa: ASYNC110 -- no event for it
+        while hub._tags._reading or is_loading(hub._tags.channels) or is_loading(hub._tasks):  # noqa: ASYNC110 -- no event for it
             await asyncio.sleep(0)
         for viewer in self.viewers:
             viewer.transport.unread = 0
