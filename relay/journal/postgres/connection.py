@@ -6,6 +6,7 @@ error is reported without its text.
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
@@ -48,7 +49,9 @@ def host_of(dsn: str) -> str:
     return f"{parts.netloc.rpartition('@')[2] or 'localhost'}{parts.path}"
 
 
-async def connect(dsn: str, name: str, *, limit_s: float = 0.0) -> "Connection":
+async def connect(
+    dsn: str, name: str, *, limit_s: float = 0.0, settings: Mapping[str, str] | None = None
+) -> "Connection":
     """
     Open a connection to the server that accepts writes.
 
@@ -56,19 +59,21 @@ async def connect(dsn: str, name: str, *, limit_s: float = 0.0) -> "Connection":
         dsn: the address, possibly with several hosts.
         name: what the connection is for, as pg_stat_activity shows it.
         limit_s: how long a statement may take; 0 for no limit. The server ends a longer one.
+        settings: parameters of the session in addition to the usual ones.
 
     Raises:
         StoreError: the server was not reached within CONNECT_S, or refused.
     """
-    settings = {
+    all_settings = {
         **_SETTINGS,
+        **(settings or {}),
         "application_name": f"relay {name}",
         "statement_timeout": str(round(limit_s * 1000)),
     }
     writable = None if "target_session_attrs" in parse_qs(urlsplit(dsn).query) else SessionAttribute.read_write
     try:
         connection = await asyncpg.connect(
-            dsn, timeout=CONNECT_S, target_session_attrs=writable, server_settings=settings
+            dsn, timeout=CONNECT_S, target_session_attrs=writable, server_settings=all_settings
         )
         # A backend whose client has gone ends while it waits for a lock: another one repeats its statement. Servers on
         # some systems cannot notice.

@@ -4,7 +4,8 @@
 -- them waits for another in a circle, and no other node can declare a node dead during its commit.
 --
 -- Notifications on the channel `relay` are `NODE:BATCH`, what a node has committed; `command:NODE`, that there is an order
--- for a node; and `released:NODE`, that a node has given up its tasks. A notification may be lost.
+-- for a node; `released:NODE`, that a node has given up its tasks; and `beat:NODE`, which a node sends to itself. A
+-- notification may be lost.
 --
 -- A function is never changed so that the version of the relay before this one cannot call it any more: another
 -- signature is another function.
@@ -29,13 +30,21 @@ BEGIN
 END $$;
 
 -- Renew the lease of a node unless its writer is committing, which renews it too: a commit may wait for a standby, and
--- a beat must not. Return whether the node is alive; false also if it is unknown.
-CREATE OR REPLACE FUNCTION relay_beat(me bigint, lease interval, viewers_now integer, lag_now_s double precision)
-RETURNS boolean LANGUAGE plpgsql AS $$
+-- a beat must not.
+--
+--   alive     whether the node is alive; false also if it is unknown.
+--   renewed   whether its lease was renewed.
+--   late      whether the lease of another node has run out.
+CREATE OR REPLACE FUNCTION relay_beat(
+  me bigint, lease interval, viewers_now integer, lag_now_s double precision,
+  OUT alive boolean, OUT renewed boolean, OUT late boolean
+) LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE nodes SET until = clock_timestamp() + lease, seen_at = clock_timestamp(), viewers = viewers_now, lag_s = lag_now_s
-  WHERE id = (SELECT id FROM nodes WHERE id = me AND alive FOR NO KEY UPDATE SKIP LOCKED);
-  RETURN coalesce((SELECT alive FROM nodes WHERE id = me), false);
+  WHERE id = (SELECT n.id FROM nodes n WHERE n.id = me AND n.alive FOR NO KEY UPDATE SKIP LOCKED);
+  renewed := FOUND;
+  alive := coalesce((SELECT n.alive FROM nodes n WHERE n.id = me), false);
+  late := EXISTS (SELECT FROM nodes n WHERE n.alive AND n.id <> me AND n.until < clock_timestamp());
 END $$;
 
 -- Declare the nodes dead whose lease has run out; return their ids. Their tasks can be taken over then. A node does

@@ -22,8 +22,8 @@ from relay.journal.availability import Availability
 from relay.journal.base import Claim, Command, Created, Filter, ListPosition, Node, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.entries import Appended, History, Listener
-from relay.journal.listeners import Listeners
 from relay.journal.postgres import connection, listing, lookups
+from relay.journal.postgres.deliveries import Deliveries
 from relay.journal.postgres.errands import Errands
 from relay.journal.postgres.membership import Join, Membership
 from relay.journal.postgres.migrations import check_schema, migrate
@@ -88,6 +88,7 @@ class PostgresJournal:
         *,
         join: Join,
         name: str | None = None,
+        viewers: Callable[[], int] = lambda: 0,
         history_events: int = 10_000,
         history_bytes: int = 16 * 2**20,
     ) -> None:
@@ -96,15 +97,17 @@ class PostgresJournal:
             dsn: the address of the database.
             join: makes this process a node.
             name: the name of the node (see `Join`).
+            viewers: returns how many viewers the process has, for `relay nodes`.
             history_events: how many events before the stored snapshot to keep of each log.
             history_bytes: how many bytes of events to keep of each log.
         """
         self._dsn = dsn
         self._join = join
         self._name = name
+        self._viewers = viewers
         self._history_events = history_events
         self._history_bytes = history_bytes
-        self._listeners = Listeners()
+        self._listeners = Deliveries()
         self._folded: dict[str, Snapshot] = {}
         """The state of live tasks of this node after the last commit, if the writer passed it."""
         self._open: _Open | None = None
@@ -209,7 +212,10 @@ class PostgresJournal:
         rows = await self._opened().errands.run(
             "SELECT relay_take_over($1, $2, $3)", self._id(), sorted(providers), limit
         )
-        return tuple(rows[0][0])
+        taken = tuple(rows[0][0])
+        if taken:
+            await self._owner().membership.caught_up()
+        return taken
 
     async def release(self) -> None:
         await self._opened().errands.run("SELECT relay_release($1)", self._id())
@@ -273,7 +279,14 @@ class PostgresJournal:
 
     async def _start(self) -> _Owner:
         """Become a node."""
-        membership = self._join(self._dsn, self._name, publish=self._publish_foreign, reset=self._reset)
+        membership = self._join(
+            self._dsn,
+            self._name,
+            publish=self._publish_foreign,
+            reset=self._reset,
+            last_seq=self._listeners.last_seq,
+            viewers=self._viewers,
+        )
         await membership.start()
         writer = Writer(
             self._session("writer"),

@@ -43,6 +43,13 @@ class Membership(Protocol):
     def fenced(self) -> None:
         """Note that a commit was refused because the node is dead: register as a new one, in the background."""
 
+    async def caught_up(self) -> None:
+        """
+        Wait until `publish` has been called with everything that other nodes had committed before the call.
+
+        A node that takes a task over waits for it: its own events of the task come after those of the former owner.
+        """
+
     async def work(self) -> None:
         """Wait until there may be work for this node (see `relay.journal.base.Journal.work`)."""
 
@@ -51,7 +58,14 @@ class Join(Protocol):
     """Makes this process a node. Nothing happens before `Membership.start`."""
 
     def __call__(
-        self, dsn: str, name: str | None, *, publish: Callable[[Sequence[Appended]], None], reset: Callable[[], None]
+        self,
+        dsn: str,
+        name: str | None,
+        *,
+        publish: Callable[[Sequence[Appended]], None],
+        reset: Callable[[], None],
+        last_seq: Callable[[str], int | None],
+        viewers: Callable[[], int],
     ) -> Membership:
         """
         Args:
@@ -59,4 +73,6 @@ class Join(Protocol):
             name: the node's name, which no other process has at the same time; null for one that is not unique.
             publish: called with what a commit of another node appended, in order.
             reset: called after `id` or `epoch` has changed, or when commits of other nodes were skipped.
+            last_seq: returns the last entry of a task that listeners have received, if it is known.
+            viewers: returns how many viewers this process has, for `relay nodes`.
         """

@@ -46,6 +46,9 @@ class LoneNode:
         self.registered.clear()
         self._registering = asyncio.create_task(self._register())
 
+    async def caught_up(self) -> None:
+        pass
+
     async def work(self) -> None:
         await self.registered.wait()
 
@@ -55,7 +58,13 @@ class LoneNode:
 
 
 def join(
-    dsn: str, name: str | None, *, publish: Callable[[Sequence[Appended]], None], reset: Callable[[], None]
+    dsn: str,
+    name: str | None,
+    *,
+    publish: Callable[[Sequence[Appended]], None],
+    reset: Callable[[], None],
+    last_seq: Callable[[str], int | None],
+    viewers: Callable[[], int],
 ) -> Membership:
     """Make this process a node."""
     return LoneNode(dsn, name, reset)
