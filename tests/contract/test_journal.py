@@ -26,8 +26,8 @@ from relay.journal.base import UNFINISHED, Claim, Filter, Journal, ListPosition,
 from relay.journal.entries import Appended, Entry, History
 from relay.journal.memory import MemoryJournal
 from relay.journal.postgres.journal import PostgresJournal
+from relay.journal.postgres.node import ThisNode
 from relay.journal.sqlite import SQLiteJournal, search
-from tests.journal.postgres.membership import join
 from tests.tasks.shared_journal import SharedStore
 
 HISTORY_EVENTS = 10
@@ -44,7 +44,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
 
     def make_one(history_events: int) -> Journal:
         if dsn:
-            return PostgresJournal(dsn, join=join, history_events=history_events, history_bytes=HISTORY_BYTES)
+            return PostgresJournal(dsn, join=ThisNode, history_events=history_events, history_bytes=HISTORY_BYTES)
         if request.param == "memory":
             return MemoryJournal(history_events=history_events, history_bytes=HISTORY_BYTES)
         if request.param == "shared":  # the fake that the tests of several nodes use
