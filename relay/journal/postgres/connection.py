@@ -6,6 +6,7 @@ error is reported without its text.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,10 @@ BROKEN: Final = (
 )
 """The errors after which a connection cannot be used, and the outcome of its statement is unknown."""
 
+_HOST: Final = r"(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d+)?"
+
+_SHOWN: Final = re.compile(rf"{_HOST}(?:,{_HOST})*(?:/[\w.-]*)?")
+
 _SETTINGS: Final = {
     "synchronous_commit": "on",  # an event that a viewer has seen must survive the end of the server
     "idle_session_timeout": "0",
@@ -46,7 +51,9 @@ def host_of(dsn: str) -> str:
         parts = urlsplit(dsn)
     except ValueError:
         return "an invalid address"
-    return f"{parts.netloc.rpartition('@')[2] or 'localhost'}{parts.path}"
+    shown = f"{parts.netloc.rpartition('@')[2] or 'localhost'}{parts.path}"
+    # A password with a slash that is not escaped would end up in the path.
+    return shown if _SHOWN.fullmatch(shown) else "an invalid address"
 
 
 async def connect(
@@ -70,8 +77,8 @@ async def connect(
         "application_name": f"relay {name}",
         "statement_timeout": str(round(limit_s * 1000)),
     }
-    writable = None if "target_session_attrs" in parse_qs(urlsplit(dsn).query) else SessionAttribute.read_write
     try:
+        writable = None if "target_session_attrs" in parse_qs(urlsplit(dsn).query) else SessionAttribute.read_write
         connection = await asyncpg.connect(
             dsn, timeout=CONNECT_S, target_session_attrs=writable, server_settings=all_settings
         )
@@ -79,14 +86,13 @@ async def connect(
         # some systems cannot notice.
         with suppress(asyncpg.PostgresError):
             await connection.execute("SET client_connection_check_interval = '2s'")
-    except (asyncpg.InterfaceError, ValueError) as error:
-        if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
-            raise StoreError(f"cannot connect to PostgreSQL at {host_of(dsn)}: no server accepts writes") from None
-        raise StoreError(
-            f"cannot connect to PostgreSQL at {host_of(dsn)}: invalid address or parameters ({type(error).__name__})"
-        ) from None
+    except asyncpg.TargetServerAttributeNotMatched:
+        raise StoreError(f"cannot connect to PostgreSQL at {host_of(dsn)}: no server accepts writes") from None
     except TimeoutError:
         raise StoreError(f"cannot connect to PostgreSQL at {host_of(dsn)}: no answer in {CONNECT_S:g} s") from None
+    except (asyncpg.InterfaceError, ValueError) as error:
+        reason = f"the address or one of its parameters is invalid ({type(error).__name__})"
+        raise StoreError(f"cannot connect to PostgreSQL at {host_of(dsn)}: {reason}") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InternalClientError) as error:
         raise StoreError(f"cannot connect to PostgreSQL at {host_of(dsn)}: {error}") from error
     return connection

@@ -1,0 +1,75 @@
+"""Connections to PostgreSQL: which server, which settings, and messages without passwords."""
+
+import pytest
+
+from relay.errors import StoreError
+from relay.journal.postgres.connection import close, connect, host_of
+from tests.postgres.server import PostgresServer, postgres_server
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://me:hunter2@127.0.0.1:1/db",
+        "postgresql://me:hunter2@127.0.0.1:hunter2/db",
+        "postgresql://me:hunter2@[hunter2/db",
+        "postgresql://me:p/hunter2@127.0.0.1/db",
+        "postgresql://me:hunter2@127.0.0.1:1/db?sslmode=hunter2",
+        "postgresql://me:hunter2@127.0.0.1:1/db?=hunter2",
+        "postgresql://127.0.0.1:1/db?user=me&password=hunter2",
+    ],
+)
+async def test_no_message_has_the_password(dsn: str) -> None:
+    """Even if the address cannot be parsed: the password may be anywhere then."""
+    with pytest.raises(StoreError) as caught:
+        await connect(dsn, "test")
+    error: BaseException | None = caught.value
+    assert "cannot connect to PostgreSQL" in str(error)
+    assert "hunter2" not in str(error)
+
+
+def test_an_address_is_shown_without_user_password_and_parameters() -> None:
+    """Several hosts are shown as they are."""
+    assert host_of("postgresql://me:secret@one:1,two/db?sslmode=require&password=secret") == "one:1,two/db"
+    assert host_of("postgresql:///db") == "localhost/db"
+
+
+async def test_a_wrong_database_is_named(postgres: PostgresServer) -> None:
+    """By the server's own message."""
+    with pytest.raises(StoreError, match='database "nowhere" does not exist'):
+        await connect(postgres.dsn_of("nowhere"), "test")
+
+
+async def test_the_settings_of_a_connection(database: str) -> None:
+    """Commits are durable, and no timeout of the server's configuration ends a statement or an idle connection."""
+    connection = await connect(database, "test")
+    limited = await connect(database, "test", limit_s=2.5)
+    for name, value in (
+        ("synchronous_commit", "on"),
+        ("statement_timeout", "0"),
+        ("idle_session_timeout", "0"),
+        ("application_name", "relay test"),
+        ("client_connection_check_interval", "2s"),
+    ):
+        assert await connection.fetchval(f"SHOW {name}") == value
+    assert await limited.fetchval("SHOW statement_timeout") == "2500ms"
+    await close(connection)
+    await close(limited)
+
+
+async def test_of_several_hosts_the_one_that_accepts_writes_is_used() -> None:
+    """It is the primary, and after a promotion the former standby."""
+    async with postgres_server() as primary:
+        dsn = await primary.create_database()
+        standby = await primary.standby()
+        name = dsn.rpartition("/")[2]
+        both = f"postgresql://relay@127.0.0.1:{standby.port},127.0.0.1:{primary.port}/{name}"
+        with pytest.raises(StoreError, match="no server accepts writes"):
+            await connect(standby.dsn_of(name), "test")
+        for server in (primary, standby):
+            connection = await connect(both, "test")
+            assert await connection.fetchval("SELECT inet_server_port()") == server.port
+            await close(connection)
+            if server is primary:
+                await primary.stop()
+                await standby.promote()
