@@ -128,13 +128,12 @@ $$;
 --                  metadata, input, checked, files, list_tags: [...], words: [[word, name], ...],
 --                  key, digest, at, expired_before}], or null. The fields from `tags` to `files` are JSON texts.
 --   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
---                  done: [...]}], or null. At most one job of a task, and one of an idempotency key.
+--                  done: [...]}], or null. At most one job of a task.
 --   event_*        the events of both, in order.
 --   history_*      how many events, and how many bytes of them, to keep of a log whose snapshot is stored.
 --
 --   verdict        `new`; `again`: this batch was committed before; `again-dead`: the same, and the node is dead;
---                  `fenced`: the node is dead; `lost`: the database does not know the node, or has lost commits of it.
---                  Nothing is written for the last two.
+--                  `fenced`: the node is dead or unknown, or the database has lost commits of it. Nothing is written.
 --   taken          the tasks whose jobs were committed.
 --   refused        [{task, why, ...}]: `exists`; `key`, with the digest, task and time of the claim; `unknown`; `owner`;
 --                  `seq`, with the seq of the log; `taken`, with the task that has the upstream task. Null for `again`.
@@ -156,12 +155,8 @@ DECLARE
   grown bigint := 0;
 BEGIN
   SELECT * INTO was FROM nodes WHERE id = me FOR NO KEY UPDATE;
-  IF NOT FOUND OR was.batch < number - 1 THEN
-    verdict := 'lost';
-    RETURN;
-  END IF;
   IF was.batch = number THEN
-    -- Visible, but a standby may not have it: the wait for it can be cancelled. This commit waits for what it writes.
+    -- Visible, but a standby may not have it: the wait for it can be cancelled. This commit writes, so it waits as well.
     UPDATE nodes SET name = name WHERE id = me;
     verdict := CASE WHEN was.alive THEN 'again' ELSE 'again-dead' END;
     taken := ARRAY(
@@ -170,7 +165,7 @@ BEGIN
     );
     RETURN;
   END IF;
-  IF NOT was.alive OR was.batch <> number - 1 THEN
+  IF (was.alive AND was.batch = number - 1) IS NOT TRUE THEN
     verdict := 'fenced';
     RETURN;
   END IF;

@@ -96,22 +96,19 @@ class Queue:
         """
         Remove and return the jobs of the next commit.
 
-        They are at most one of each task, which keeps their order, and one of each idempotency key, whose claims cannot
-        be decided in one statement.
+        They are at most one of each task: the statement tests each job against the log as it was before.
         """
         taken: list[Job] = []
         left: list[Job] = []
         tasks: set[str] = set()
-        keys: set[str | None] = set()
         size = 0
         while self._jobs and len(taken) < MAX_JOBS and (not taken or size + self._jobs[0].size <= MAX_BYTES):
             job = self._jobs.popleft()
-            if job.task in tasks or (job.key is not None and job.key in keys):
+            if job.task in tasks:
                 left.append(job)
             else:
                 taken.append(job)
                 size += job.size
-                keys.add(job.key)
             tasks.add(job.task)
         self.put_back(left)
         return taken
