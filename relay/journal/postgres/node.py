@@ -124,7 +124,6 @@ class ThisNode:
         """Register if this process is no node yet, is a dead one, or the history of the database is another one."""
         epoch = await read_epoch(connection)
         if epoch == self._epoch and not self._dead:
-            self._tail.wake()
             return
         former, node, since_s = self._id, secrets.randbits(62), uptime_s()
         async with connection.transaction():

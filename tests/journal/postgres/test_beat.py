@@ -79,8 +79,11 @@ async def test_a_connection_that_hangs_is_replaced(
         await node.until(lambda: bool(node.log))
         id_, former = node.id, await connection.fetchval(LISTENERS)
         with link.hanging():
+            node._tail.wake()
             await node.until(lambda: node.misses > 0)
             await peer.commit("t", 2)
+            while node._tail._session._connection is not None:  # noqa: ASYNC110 -- no event for it
+                await asyncio.sleep(0.01)
         await another_listener(connection, node, former)
         await node.until(lambda: len(node.log) == 2)
 

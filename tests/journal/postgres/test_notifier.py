@@ -11,9 +11,7 @@ from relay.errors import StoreError
 from relay.journal.postgres import notifier
 from relay.journal.postgres.connection import connect
 from relay.journal.postgres.notifier import Notifier
-from tests.journal.postgres.cluster import Connection
-
-TERMINATE = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'relay notifier'"
+from tests.journal.postgres.cluster import NEVER_S, Connection
 
 
 class Ear:
@@ -66,38 +64,49 @@ async def test_many_commits_cost_few_notifications(database: str, ear: Ear) -> N
     assert ear.payloads == ["7:1", "7:100"]
 
 
-async def test_a_notification_that_fails_is_sent_again(
+async def test_notifications_are_sent_with_a_pause_in_between(
     database: str, connection: Connection, ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On another connection, and not if there is a newer one."""
-    monkeypatch.setattr(notifier, "full_jitter", lambda _failures: 0.0)
+    """Each one takes a lock of the whole server."""
+    monkeypatch.setattr(notifier, "PAUSE_S", NEVER_S)
     async with running(database) as one:
         one.committed("7", 1)
         await ear.until("7:1")
-        await connection.fetch(TERMINATE)
         one.committed("7", 2)
-        await ear.until("7:2")
-        one.reconnect()
-        one.committed("7", 3)
-        await ear.until("7:3")
+        for _ in range(50):
+            await connection.execute("SELECT")
 
-    assert ear.payloads == ["7:1", "7:2", "7:3"]
+    assert ear.payloads == ["7:1"]
 
 
-async def test_a_newer_notification_replaces_one_that_failed(
-    database: str, ear: Ear, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("newer", [True, False])
+async def test_a_notification_that_fails_is_sent_again(
+    database: str, ear: Ear, monkeypatch: pytest.MonkeyPatch, newer: bool
 ) -> None:
-    """A batch that is told includes all earlier ones."""
+    """Unless there is a newer one: a batch that is told includes all earlier ones."""
     monkeypatch.setattr(notifier, "full_jitter", lambda _failures: 0.0)
     async with running(database) as one:
 
         async def fail_once(*arguments: object, **options: object) -> object:
             monkeypatch.setattr(notifier, "connect", connect)
-            one.committed("7", 2)
+            if newer:
+                one.committed("7", 2)
             raise StoreError("the server is down")
 
         monkeypatch.setattr(notifier, "connect", fail_once)
         one.committed("7", 1)
+        await ear.until("7:2" if newer else "7:1")
+
+    assert ear.payloads == ["7:2" if newer else "7:1"]
+
+
+async def test_another_connection_is_used_when_the_server_may_be_another_one(database: str, ear: Ear) -> None:
+    """The former one may still accept statements."""
+    async with running(database) as one:
+        one.committed("7", 1)
+        await ear.until("7:1")
+        one.reconnect()
+        one.committed("7", 2)
         await ear.until("7:2")
 
-    assert ear.payloads == ["7:2"]
+    assert ear.payloads == ["7:1", "7:2"]

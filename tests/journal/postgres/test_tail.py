@@ -224,10 +224,11 @@ async def test_a_reset_during_a_read_discards_what_it_returns(database: str, con
         await peer.commit("t", 1)
         reading = asyncio.create_task(node._tail._read())
         await asyncio.sleep(0)
-        node._tail.begin(int(node.id), {peer.id: 1})
+        node._tail.begin(int(node.id), {peer.id: 5})
         await reading
 
-    assert node.log == []
+        assert node.log == []
+        assert node._tail._next == {peer.id: 6}
 
 
 async def test_waiting_for_the_tail_ends_with_the_node(database: str, connection: Connection) -> None:
