@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 from aiohttp import web
 
@@ -66,13 +67,31 @@ class Running:
 
 
 def make_journal(config: Config) -> Journal:
-    """Return the configured journal, not yet open."""
+    """
+    Return the configured journal, not yet open.
+
+    Raises:
+        ConfigError: the package that it needs is not installed.
+    """
+    if config.postgres_dsn is not None:
+        return _make_postgres_journal(config, config.postgres_dsn)
     path = config.sqlite_path
     return (
         MemoryJournal(history_events=config.history_events, history_bytes=config.history_bytes)
         if path is None
         else SQLiteJournal(path, history_events=config.history_events, history_bytes=config.history_bytes)
     )
+
+
+def _make_postgres_journal(config: Config, dsn: str) -> Journal:
+    # Imported here because asyncpg is an extra.
+    from relay.journal.postgres.journal import PostgresJournal
+
+    return PostgresJournal(dsn, join=_no_node, history_events=config.history_events, history_bytes=config.history_bytes)
+
+
+def _no_node(_dsn: str, _name: str | None, **_callbacks: object) -> NoReturn:
+    raise ConfigError("RELAY_STORE: this version reads a PostgreSQL store, but does not serve it")
 
 
 def make_spool(config: Config, stack: AsyncExitStack) -> Spool:

@@ -138,13 +138,36 @@ def test_an_empty_setting_counts_as_not_set(name: str, nowhere: Path) -> None:
 )
 def test_a_store_is_in_memory_or_a_file(store: str, path: Path | None, nowhere: Path) -> None:
     """Three slashes begin a relative path, four an absolute one."""
-    assert load({"RELAY_STORE": store}, nowhere).sqlite_path == path
+    config = load({"RELAY_STORE": store}, nowhere)
+
+    assert (config.sqlite_path, config.postgres_dsn, config.store_name) == (path, None, store)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_store_is_a_database_whose_password_is_not_shown(scheme: str, nowhere: Path) -> None:
+    """Neither the name of the store nor the representation of the settings contains it."""
+    dsn = f"{scheme}://relay:hidden@one,two:5433/tasks?sslmode=require&password=hidden"
+
+    config = load({"RELAY_STORE": dsn}, nowhere)
+
+    assert (config.sqlite_path, config.postgres_dsn) == (None, dsn)
+    assert config.store_name == f"{scheme}://one,two:5433/tasks"
+    assert "hidden" not in repr(config)
+
+
+def test_an_invalid_address_of_a_database_is_not_quoted(nowhere: Path) -> None:
+    """It may contain a password."""
+    given = {"RELAY_STORE": "postgresql://relay:hidden@[::1/tasks"}
+
+    assert refusal(given, nowhere) == "RELAY_STORE: not a valid URL of a PostgreSQL database"
 
 
 @pytest.mark.parametrize("store", ["", "relay.db", "sqlite://relay.db", "sqlite:///", "redis://localhost", "memory"])
 def test_a_store_of_another_kind_is_rejected(store: str, nowhere: Path) -> None:
     """The message says what is accepted."""
-    assert refusal({"RELAY_STORE": store}, nowhere) == "RELAY_STORE: use sqlite:///PATH or memory:"
+    expected = "RELAY_STORE: use sqlite:///PATH, postgresql://USER@HOST/DATABASE or memory:"
+
+    assert refusal({"RELAY_STORE": store}, nowhere) == expected
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

@@ -38,10 +38,10 @@ async def mint_for_tag(settings: Config, tag: str, scope: str, ttl_s: int | None
 async def _secret(settings: Config, task: str | None) -> str:
     """Return the secret that signs tokens. If there is a store, check that it has the task."""
     path = settings.sqlite_path
-    if path is None or not path.exists():
+    if settings.postgres_dsn is None and (path is None or not path.exists()):
         if settings.token_secret is None:  # a secret generated here would be unknown to every relay
             raise ConfigError(
-                f"RELAY_TOKEN_SECRET: not set, and there is no store at {settings.store} that has a secret; "
+                f"RELAY_TOKEN_SECRET: not set, and there is no store at {settings.store_name} that has a secret; "
                 "set it, or run `relay serve` first"
             )
         return settings.token_secret.get_secret_value()
@@ -49,7 +49,7 @@ async def _secret(settings: Config, task: str | None) -> str:
     await journal.open(lock=False)
     try:
         if task is not None and await journal.snapshot(task) is None:
-            raise RelayError(f"there is no task {task} in {settings.store}")
+            raise RelayError(f"there is no task {task} in {settings.store_name}")
         return await token_secret(settings, journal)
     finally:
         await journal.close()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, Field, field_validator
 
@@ -10,11 +11,19 @@ from relay.config.units import Seconds
 
 _SQLITE = "sqlite:///"
 
+_POSTGRES = ("postgresql://", "postgres://")
+
 
 class Storage(Group):
     """Storage."""
 
-    store: str = Field("sqlite:///relay.db", alias="RELAY_STORE", description="`sqlite:///PATH` or `memory:`.")
+    store: str = Field(
+        "sqlite:///relay.db",
+        alias="RELAY_STORE",
+        description="`sqlite:///PATH`, `postgresql://USER@HOST/DATABASE` or `memory:`. Better than in the URL, a "
+        "password is in `PGPASSWORD` or `~/.pgpass`.",
+        repr=False,
+    )
     spool: Annotated[Path | None, BeforeValidator(none_if_empty)] = Field(
         None,
         alias="RELAY_SPOOL",
@@ -49,18 +58,39 @@ class Storage(Group):
     @field_validator("store")
     @classmethod
     def _supported(cls, value: str) -> str:
-        if value != "memory:" and not (value.startswith(_SQLITE) and len(value) > len(_SQLITE)):
-            raise ValueError("use sqlite:///PATH or memory:")
-        return value
+        if value == "memory:" or (value.startswith(_SQLITE) and len(value) > len(_SQLITE)):
+            return value
+        if value.startswith(_POSTGRES):
+            try:
+                urlsplit(value)
+            except ValueError:  # its text may quote a password
+                raise ValueError("not a valid URL of a PostgreSQL database") from None
+            return value
+        raise ValueError("use sqlite:///PATH, postgresql://USER@HOST/DATABASE or memory:")
+
+    @property
+    def store_name(self) -> str:
+        """Return the store without user, password and parameters."""
+        if self.postgres_dsn is None:
+            return self.store
+        parts = urlsplit(self.postgres_dsn)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
+    def postgres_dsn(self) -> str | None:
+        """Return the URL of the PostgreSQL database, or None for another store."""
+        return self.store if self.store.startswith(_POSTGRES) else None
 
     @property
     def sqlite_path(self) -> Path | None:
-        """Return the path of the SQLite store, or None for a store in memory."""
-        return None if self.store == "memory:" else Path(self.store.removeprefix(_SQLITE))
+        """Return the path of the SQLite store, or None for another store."""
+        return Path(self.store.removeprefix(_SQLITE)) if self.store.startswith(_SQLITE) else None
 
     @property
     def spool_path(self) -> Path | None:
         """Return the directory of uploads, or None for a temporary directory."""
         if self.spool is not None:
             return self.spool
+        if self.postgres_dsn is not None:
+            return Path("relay.spool")
         return None if self.sqlite_path is None else Path(f"{self.sqlite_path}.spool")
