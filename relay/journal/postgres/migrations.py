@@ -14,6 +14,7 @@ import asyncpg
 
 from relay import log
 from relay.errors import ConfigError
+from relay.journal.transfer import COPY_AGAIN, COPYING
 
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
@@ -23,8 +24,8 @@ SCHEMA_VERSION: Final = 1
 _OLDEST: Final = 1
 """The oldest version that can use tables of this version."""
 
-_LOCK: Final = 0x72656C79
-"""The advisory lock: "rely" in ASCII."""
+LOCK: Final = 0x72656C79
+"""The advisory lock: "rely" in ASCII. A copy holds it to the end, so no relay starts meanwhile."""
 
 _UPGRADES: Final[dict[int, str]] = {}
 """By the version that each one upgrades: statements that add something."""
@@ -32,17 +33,22 @@ _UPGRADES: Final[dict[int, str]] = {}
 _log = log.get("journal")
 
 
-async def migrate(connection: "Connection") -> None:
+async def migrate(connection: "Connection", *, copying: bool = False) -> None:
     """
     Create or upgrade the tables and functions.
 
+    Args:
+        connection: a connection without a transaction.
+        copying: whether to do so even if a copy to the database is not finished.
+
     Raises:
-        ConfigError: the tables are those of another program or of a later version, or the role may not create any.
+        ConfigError: the tables are those of another program or of a later version, a copy to them is not finished, or
+            the role may not create any.
     """
     try:
         async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-            await _migrate(connection)
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            await _migrate(connection, copying=copying)
     except asyncpg.InsufficientPrivilegeError as error:
         raise ConfigError(f"RELAY_STORE: the role may not create tables in this database: {error}") from error
 
@@ -56,10 +62,13 @@ async def check_schema(connection: "Connection") -> None:
     """
     if await _load_version(connection) is None:
         raise ConfigError("RELAY_STORE: the database has no tables yet; `relay serve` creates them")
+    await _check_finished(connection)
 
 
-async def _migrate(connection: "Connection") -> None:
+async def _migrate(connection: "Connection", *, copying: bool) -> None:
     version = await _load_version(connection)
+    if version is not None and not copying:
+        await _check_finished(connection)
     functions = _read("functions.sql")
     digest = sha256(functions.encode()).hexdigest()
     if version is None:
@@ -79,6 +88,17 @@ async def _migrate(connection: "Connection") -> None:
         "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         [(name, str(value)) for name, value in facts.items()],
     )
+
+
+async def _check_finished(connection: "Connection") -> None:
+    """
+    Check that no copy to the database is unfinished.
+
+    Raises:
+        ConfigError: one is.
+    """
+    if await connection.fetchval("SELECT EXISTS (SELECT FROM meta WHERE name = $1)", COPYING):
+        raise ConfigError(f"RELAY_STORE: a copy to this database is not finished: {COPY_AGAIN}")
 
 
 async def _load_version(connection: "Connection") -> int | None:

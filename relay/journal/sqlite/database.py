@@ -22,6 +22,7 @@ from relay.journal.sqlite.checkpoints import WRITER_PAGES
 from relay.journal.sqlite.file_lock import LockedFile, lock_file
 from relay.journal.sqlite.high_water_mark import HighWaterMark
 from relay.journal.sqlite.upgrades import SCHEMA_VERSION, upgrade
+from relay.journal.transfer import COPY_AGAIN, COPYING
 
 _APPLICATION_ID = 0x72656C79
 """SQLite's application id, which distinguishes a journal from other databases: "rely" in ASCII."""
@@ -98,12 +99,17 @@ class Database:
                 self.writes.execute("DELETE FROM meta WHERE name = 'running'")
 
 
-def open_database(path: Path, *, lock: bool) -> Database:
+def open_database(path: Path, *, lock: bool, copying: bool = False) -> Database:
     """
     Open the file, creating it if necessary; with `lock`, exclude other processes that want the lock.
 
+    Args:
+        path: the file.
+        lock: whether to exclude others.
+        copying: whether to open it even if a copy to it is not finished.
+
     Raises:
-        ConfigError: it cannot be opened or locked, or this version cannot read it.
+        ConfigError: it cannot be opened or locked, this version cannot read it, or a copy to it is not finished.
     """
     if not path.parent.is_dir():
         raise ConfigError(
@@ -121,6 +127,8 @@ def open_database(path: Path, *, lock: bool) -> Database:
             if path.stat().st_mode & 0o077:
                 path.chmod(0o600)
             _prepare(writes)
+            if not copying and writes.execute("SELECT 1 FROM meta WHERE name = ?", (COPYING,)).fetchone():
+                raise ConfigError(f"a copy to the journal {path} is not finished: {COPY_AGAIN}")
             epoch = _settle_epoch(writes, locked)
             if locked is not None:
                 locked.watch_log()

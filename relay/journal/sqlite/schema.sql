@@ -1,7 +1,8 @@
 -- The tables of the journal. The version of the schema is in PRAGMA user_version (relay/journal/sqlite/database.py).
 
 -- Facts about the file: `epoch`; `running`, the boot under which a relay has it open; `marked`, whether it has a
--- high-water mark; `witnessed`, a time that has certainly been reached; `checked`, written to test the store.
+-- high-water mark; `witnessed`, a time that has certainly been reached; `checked`, written to test the store;
+-- `copying`, that a copy to this file is not finished.
 CREATE TABLE IF NOT EXISTS meta (
   name TEXT PRIMARY KEY,
   value TEXT NOT NULL
