@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
 
 from aiohttp import web
 
@@ -66,32 +65,25 @@ class Running:
         return f"{self.url}/#code={self.context.login_codes.make()}"
 
 
-def make_journal(config: Config) -> Journal:
+def make_journal(config: Config, viewers: Callable[[], int] = lambda: 0) -> Journal:
     """
-    Return the configured journal, not yet open.
+    Return the configured journal, not yet open. `viewers` returns how many viewers this process has.
 
     Raises:
         ConfigError: the package that it needs is not installed.
     """
+    limits = {"history_events": config.history_events, "history_bytes": int(config.history_bytes)}
     if config.postgres_dsn is not None:
-        return _make_postgres_journal(config, config.postgres_dsn)
+        try:
+            from relay.journal.postgres.journal import PostgresJournal  # asyncpg is an extra
+            from relay.journal.postgres.node import ThisNode
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"RELAY_STORE: PostgreSQL needs the package {error.name}: pip install 'generation-relay[postgres]'"
+            ) from error
+        return PostgresJournal(config.postgres_dsn, join=ThisNode, name=config.node, viewers=viewers, **limits)
     path = config.sqlite_path
-    return (
-        MemoryJournal(history_events=config.history_events, history_bytes=config.history_bytes)
-        if path is None
-        else SQLiteJournal(path, history_events=config.history_events, history_bytes=config.history_bytes)
-    )
-
-
-def _make_postgres_journal(config: Config, dsn: str) -> Journal:
-    # Imported here because asyncpg is an extra.
-    from relay.journal.postgres.journal import PostgresJournal
-
-    return PostgresJournal(dsn, join=_no_node, history_events=config.history_events, history_bytes=config.history_bytes)
-
-
-def _no_node(_dsn: str, _name: str | None, **_callbacks: object) -> NoReturn:
-    raise ConfigError("RELAY_STORE: this version reads a PostgreSQL store, but does not serve it")
+    return MemoryJournal(**limits) if path is None else SQLiteJournal(path, **limits)
 
 
 def make_spool(config: Config, stack: AsyncExitStack) -> Spool:
@@ -167,7 +159,8 @@ async def running(config: Config) -> AsyncIterator[Running]:
         ConfigError: the store cannot be opened, or the address is not available.
     """
     async with AsyncExitStack() as stack:
-        journal = make_journal(config)
+        viewers = ConnectionCounts(config.connection_limit, config.address_limit)
+        journal = make_journal(config, lambda: viewers.total)
         await journal.open(lock=True)
         stack.push_async_callback(journal.close)
         keys, secret = await api_keys(config, journal), await token_secret(config, journal)
@@ -203,7 +196,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
                 cancels=RateLimit(config.cancel_rate, "cancellations", "task or tag of a viewer token"),
             ),
             gate=gate,
-            viewers=ConnectionCounts(config.connection_limit, config.address_limit),
+            viewers=viewers,
             refused_log=Bucket(1, 1 / 60, time.time()),
             clock=time.time,
         )

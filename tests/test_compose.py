@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from relay.config import load
 from relay.sandbox.wiro.auth import API_KEY, API_SECRET

@@ -35,6 +35,9 @@ from relay.journal.postgres.writer import Writer
 CHECK_TIMEOUT_S: Final = 5.0
 """A check fails if the store does not respond within this time."""
 
+STATES_AT_ONCE: Final = 25
+"""How many states one statement reads. Decoding them takes the event loop's time."""
+
 CLOCK_SKEW_S: Final = 30.0
 """How far the clock of this machine may be from that of the database."""
 
@@ -81,6 +84,8 @@ class PostgresJournal:
     a caller that is cancelled while it waits is still committed. Of each log, the last `history_events` before its
     stored snapshot are kept, up to `history_bytes`.
     """
+
+    shared = True
 
     def __init__(
         self,
@@ -197,6 +202,19 @@ class PostgresJournal:
             return folded
         epoch = "" if parts.owner is None else parts.owner.membership.epoch
         return await parts.reader.run(partial(lookups.snapshot, task=task, epoch=epoch), lookups.SNAPSHOT, task)
+
+    async def snapshots(self, tasks: Sequence[str]) -> tuple[Snapshot, ...]:
+        parts = self._opened()
+        found = {task: folded for task in tasks if (folded := self._folded.get(task)) is not None}
+        rest = [task for task in tasks if task not in found]
+        epoch = "" if parts.owner is None else parts.owner.membership.epoch
+        for start in range(0, len(rest), STATES_AT_ONCE):
+            some = rest[start : start + STATES_AT_ONCE]
+            states, damages = await parts.reader.run(partial(lookups.snapshots, epoch=epoch), lookups.SNAPSHOTS, some)
+            for damage in damages:
+                parts.reader.log_damage(damage)
+            found |= {state.id: state for state in states}
+        return tuple(found[task] for task in tasks if task in found)
 
     async def read(self, task: str, *, after: int, limit: int) -> History:
         decode = partial(lookups.history, task=task, after=after)

@@ -6,6 +6,7 @@ import orjson
 
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
+from relay.errors import StoreDamaged
 from relay.journal.base import Claim, Command, Node, Order, StoredTask
 from relay.journal.entries import History
 from relay.journal.record import restore
@@ -38,6 +39,11 @@ SELECT t.snapshot, t.snapshot_seq, e.seqs, e.bodies FROM tasks t CROSS JOIN LATE
   FROM events WHERE task = t.id AND seq > coalesce(t.snapshot_seq, 0)
 ) e WHERE t.id = $1
 """
+
+SNAPSHOTS: Final = SNAPSHOT.replace("SELECT t.snapshot,", "SELECT t.id, t.snapshot,").replace(
+    "t.id = $1", "t.id = ANY ($1)"
+)
+"""The same for several tasks."""
 
 HISTORY: Final = """
 SELECT coalesce((SELECT min(seq) FROM events WHERE task = t.id), t.snapshot_seq + 1, 0) AS first_seq, e.seqs, e.bodies
@@ -110,11 +116,19 @@ def snapshot(rows: "Rows", task: str, epoch: str) -> Snapshot | None:
     Raises:
         StoreDamaged: they cannot be decoded.
     """
-    if not rows:
-        return None
-    (row,) = rows
-    events = zip(row["seqs"], row["bodies"], strict=True)
-    return fold_log(task, epoch, row["snapshot"], row["snapshot_seq"], events)
+    return _fold(rows[0], task, epoch) if rows else None
+
+
+def snapshots(rows: "Rows", epoch: str) -> tuple[list[Snapshot], list[StoreDamaged]]:
+    """Decode the rows of SNAPSHOTS. Return the states, and why others cannot be decoded."""
+    states: list[Snapshot] = []
+    damages: list[StoreDamaged] = []
+    for row in rows:
+        try:
+            states.append(_fold(row, row["id"], epoch))
+        except StoreDamaged as damage:
+            damages.append(damage)
+    return states, damages
 
 
 def history(rows: "Rows", task: str, after: int) -> History:
@@ -144,6 +158,11 @@ def commands(rows: "Rows") -> tuple[Command, ...]:
 def nodes(rows: "Rows") -> tuple[Node, ...]:
     """Decode the rows of NODES."""
     return tuple(Node(**{**dict(row), "id": str(row["id"])}) for row in rows)
+
+
+def _fold(row: "asyncpg.Record", task: str, epoch: str) -> Snapshot:
+    events = zip(row["seqs"], row["bodies"], strict=True)
+    return fold_log(task, epoch, row["snapshot"], row["snapshot_seq"], events)
 
 
 def encode_named(upstream: UpstreamTask | None) -> str | None:

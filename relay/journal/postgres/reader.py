@@ -57,10 +57,14 @@ class Reader:
         try:
             return decode(rows)
         except StoreDamaged as damage:
-            if (text := str(damage)) not in self._damaged:
-                self._damaged.add(text)
-                _log.error("journal.damage_found", task=damage.task, error=text)
+            self.log_damage(damage)
             raise
+
+    def log_damage(self, damage: StoreDamaged) -> None:
+        """Log damaged data of a task once."""
+        if (text := str(damage)) not in self._damaged:
+            self._damaged.add(text)
+            _log.error("journal.damage_found", task=damage.task, error=text)
 
     async def fetch(self, query: str, *arguments: Any) -> "list[asyncpg.Record]":
         """
