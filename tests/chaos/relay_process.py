@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -62,6 +62,8 @@ class RelayProcess:
         self.log = folder / "relay.log"
         self.started = 0
         """How often the relay was started."""
+        self.exited: Callable[[RelayProcess, int], None] | None = None
+        """Called with the exit code if the process exits unexpectedly; without it, the group fails."""
         self._command = command
         self._group = group
         self._process: asyncio.subprocess.Process | None = None
@@ -115,7 +117,10 @@ class RelayProcess:
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
-        assert process is self._victim, f"the relay exited unexpectedly with {code}"
+        if process is self._victim:
+            return
+        assert self.exited is not None, f"the relay exited unexpectedly with {code}; its log is {self.log}"
+        self.exited(self, code)
 
     def faults(self, signs: Sequence[str] = SIGNS_OF_A_FAULT) -> list[str]:
         """Return the lines of the log that have one of these signs."""

@@ -6,6 +6,7 @@ Kill a node (`kill -9 PID`) and watch its tasks go on: viewers notice nothing.
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -19,7 +20,7 @@ from relay.access.login_codes import LoginCodes
 from relay.cli.demo import TASKS
 from relay.cli.output import say
 from relay.sandbox import Sandbox
-from tests.chaos.relay_process import KEY
+from tests.chaos.relay_process import KEY, RelayProcess
 from tests.cluster.local import TOKEN_SECRET, LocalCluster, local_cluster
 from tests.postgres.server import postgres_server
 
@@ -33,7 +34,7 @@ async def run(nodes: int, port: int, speed: float) -> None:
             store = await server.create_database()
             own = {"RELAY_TOKEN_SECRET": TOKEN_SECRET, "RELAY_MEDIA_SOURCES": sandbox.origin, "RELAY_SILENCE": "60"}
             async with local_cluster(
-                Path(folder), sandbox, store, nodes=nodes, port=port, settings=own, command=COMMAND
+                Path(folder), sandbox, store, nodes=nodes, port=port, settings=own, command=COMMAND, exited=report_exit
             ) as cluster:
                 await start_tasks(cluster)
                 print_links(cluster, store)
@@ -49,6 +50,12 @@ async def start_tasks(cluster: LocalCluster) -> None:
             async with session.post("/v1/tasks", json=body) as answer:
                 if answer.status not in (201, 202, 422):  # 422: a model of a platform without credentials
                     raise RuntimeError(f"a task was not started: {answer.status} {await answer.text()}")
+
+
+def report_exit(node: RelayProcess, code: int) -> None:
+    """Print that a node has exited, as when it was killed by hand."""
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"has exited with {code}, see {node.log}"
+    say(f"  {node.folder.name} {how}. The others follow its tasks within 15 s.")
 
 
 def print_links(cluster: LocalCluster, store: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +38,10 @@ async def local_cluster(
     port: int = 0,
     settings: Mapping[str, str] | None = None,
     command: Sequence[str | Path] = STRAINED,
+    exited: Callable[[RelayProcess, int], None] | None = None,
 ) -> AsyncIterator[LocalCluster]:
     """
-    Run nodes named `node-1` and so on until the block ends. It fails if one exits unexpectedly.
+    Run nodes named `node-1` and so on until the block ends. Without `exited`, it fails if one exits unexpectedly.
 
     Args:
         folder: has a directory with the log of each node.
@@ -50,6 +51,7 @@ async def local_cluster(
         port: the port of the balancer; 0 picks a free one.
         settings: environment variables of each node in addition to the usual ones, which they override.
         command: the command line of a node.
+        exited: called with a node that exits unexpectedly after it was ready, and its exit code.
     """
     random = Random()
     async with asyncio.TaskGroup() as group:
@@ -65,6 +67,7 @@ async def local_cluster(
                 await process.start(public=None)
             for process in processes:
                 await until_ready(process)
+                process.exited = exited
             async with Balancer(port, [process.url for process in processes]) as balancer:
                 yield LocalCluster(nodes=tuple(processes), balancer=balancer, sandbox=sandbox)
         finally:
