@@ -24,5 +24,5 @@ def store(monkeypatch: pytest.MonkeyPatch) -> SharedStore:
 @pytest.fixture
 def make_node(store: SharedStore, make_relay: MakeRelay, monkeypatch: pytest.MonkeyPatch) -> MakeRelay:
     """Return a function that starts a relay whose journal is shared with those that it has started before."""
-    monkeypatch.setattr(app, "make_journal", lambda _config: store.node().journal)
+    monkeypatch.setattr(app, "make_journal", lambda *_given: store.node().journal)
     return make_relay
