@@ -27,7 +27,7 @@ from relay.journal.postgres.deliveries import Deliveries
 from relay.journal.postgres.errands import Errands
 from relay.journal.postgres.membership import Join, Membership
 from relay.journal.postgres.migrations import check_schema, migrate
-from relay.journal.postgres.reader import LIMIT_S, Reader
+from relay.journal.postgres.reader import LIMIT_S, PLANS, Reader
 from relay.journal.postgres.rows import append_row, create_row
 from relay.journal.postgres.session import Session
 from relay.journal.postgres.writer import Writer
@@ -141,8 +141,8 @@ class PostgresJournal:
         self._open = _Open(
             owner=owner,
             errands=Errands(self._session("errands")),
-            reader=Reader([self._session("reader", LIMIT_S) for _ in range(2)], reads),
-            lister=Reader([self._session("lister", LIMIT_S) for _ in range(2)], reads),
+            reader=Reader([self._reads("reader") for _ in range(2)], reads),
+            lister=Reader([self._reads("lister") for _ in range(2)], reads),
         )
 
     async def close(self) -> None:
@@ -315,8 +315,11 @@ class PostgresJournal:
         )
         return _Owner(membership=membership, writer=writer)
 
-    def _session(self, name: str, limit_s: float = 0.0) -> Session:
-        return Session(partial(connection.connect, self._dsn, name, limit_s=limit_s))
+    def _session(self, name: str) -> Session:
+        return Session(partial(connection.connect, self._dsn, name))
+
+    def _reads(self, name: str) -> Session:
+        return Session(partial(connection.connect, self._dsn, name, limit_s=LIMIT_S, settings=PLANS))
 
     async def _check(self, errands: Errands) -> str | None:
         """Write something, and compare the clocks."""

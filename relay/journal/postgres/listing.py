@@ -2,9 +2,9 @@
 Lists of tasks, newest first, for a million tasks.
 
 The table `listed` has a row of each task for each of its tags, and one with the empty tag. A page is read from ranges
-of its indexes, one for each provider and state, so that it takes a few rows of each. Only a search by words may have to
-test rows that it does not return: the tasks with a word are looked up if they are few; otherwise, the list is searched
-from its newest task on, and the server stops it after a while.
+of an index, one for each provider and state, or each state of a model, so that it takes a few rows of each. Only a
+search by words may have to test rows that it does not return: the tasks with a word are looked up if they are few;
+otherwise, the list is searched from its newest task on, and the server stops it after a while.
 """
 
 from math import inf
@@ -40,23 +40,35 @@ _WINDOW: Final = "l.created_at >= $5 AND (l.created_at, l.task) < ($6, $7::text)
 
 _HAS_WORDS: Final = """
 NOT EXISTS (
-  SELECT 1 FROM unnest($9::text[], $10::text[]) AS asked(first, last)
+  SELECT FROM unnest($9::text[], $10::text[]) AS asked(first, last)
   WHERE NOT (
     l.task >= asked.first AND l.task < asked.last
     OR EXISTS (
-      SELECT 1 FROM listed g JOIN words w ON w.name IN (g.tag, g.model)
-      WHERE g.task = l.task AND w.word >= asked.first AND w.word < asked.last
+      SELECT FROM listed g CROSS JOIN LATERAL (
+        SELECT FROM words w
+        WHERE w.name = ANY (ARRAY[g.tag, g.model]) AND w.word >= asked.first AND w.word < asked.last LIMIT 1
+      ) w WHERE g.task = l.task
     )
   )
 )
 """
 """The condition that row `l` of `listed` is of a task with all words: prefixes of its id or of words in its names."""
 
-_RANGES: Final = """
-{providers}
+# A LIMIT in a subquery keeps the planner from joining in another order.
+
+_BY_PROVIDER: Final = f"""
+{_PROVIDERS}
 SELECT l.created_at, l.task FROM providers p CROSS JOIN unnest($4::text[]) AS s(state) CROSS JOIN LATERAL (
   SELECT l.created_at, l.task FROM listed l
-  WHERE l.tag = $1 AND {model} AND l.provider = p.name AND l.state = s.state AND {tests}
+  WHERE l.tag = $1 AND $2::text IS NULL AND l.provider = p.name AND l.state = s.state AND {{tests}}
+  ORDER BY l.created_at DESC, l.task DESC LIMIT $8
+) l ORDER BY 1 DESC, 2 DESC LIMIT $8
+"""  # noqa: S608 - literals of this module
+
+_BY_MODEL: Final = """
+SELECT l.created_at, l.task FROM unnest($4::text[]) AS s(state) CROSS JOIN LATERAL (
+  SELECT l.created_at, l.task FROM listed l
+  WHERE l.tag = $1 AND l.model = $2::text AND ($3::text IS NULL OR l.provider = $3) AND l.state = s.state AND {tests}
   ORDER BY l.created_at DESC, l.task DESC LIMIT $8
 ) l ORDER BY 1 DESC, 2 DESC LIMIT $8
 """
@@ -64,9 +76,13 @@ SELECT l.created_at, l.task FROM providers p CROSS JOIN unnest($4::text[]) AS s(
 _FOUND: Final = """
 SELECT h.task FROM heads h WHERE h.task >= $1 AND h.task < $2
 UNION ALL
-SELECT l.task FROM words w JOIN listed l ON l.tag = w.name WHERE w.word >= $1 AND w.word < $2
+SELECT l.task FROM words w CROSS JOIN LATERAL (
+  SELECT task FROM listed WHERE tag = w.name LIMIT $3
+) l WHERE w.word >= $1 AND w.word < $2
 UNION ALL
-SELECT l.task FROM words w JOIN listed l ON l.tag = '' AND l.model = w.name WHERE w.word >= $1 AND w.word < $2
+SELECT l.task FROM words w CROSS JOIN LATERAL (
+  SELECT task FROM listed WHERE tag = '' AND model = w.name LIMIT $3
+) l WHERE w.word >= $1 AND w.word < $2
 LIMIT $3
 """
 """The tasks with a word, possibly more than once."""
@@ -110,8 +126,8 @@ async def load_page(reader: Reader, where: Filter, after: ListPosition | None, l
                 arguments.append(sorted({row["task"] for row in found}))
                 return await _load(reader, _LOOK_UP, arguments)
         tests = f"{_WINDOW} AND {_HAS_WORDS}"
-    model = "$2::text IS NULL" if where.model is None else "l.model = $2"
-    return await _load(reader, _RANGES.format(providers=_PROVIDERS, model=model, tests=tests), arguments)
+    ranges = _BY_PROVIDER if where.model is None else _BY_MODEL
+    return await _load(reader, ranges.format(tests=tests), arguments)
 
 
 async def _load(reader: Reader, query: str, arguments: list[object]) -> tuple[ListPosition, ...]:

@@ -22,6 +22,9 @@ LIMIT_S: Final = 5.0
 _GRACE_S: Final = 1.0
 """How much longer to wait for the server to say so."""
 
+PLANS: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""Parameters of the sessions. Every query follows indexes, also if the tables were small when it was planned."""
+
 T = TypeVar("T")
 
 _log = log.get("journal")

@@ -117,7 +117,7 @@ CREATE TABLE listed (
 );
 
 CREATE INDEX listed_by_provider ON listed (tag, provider, state, created_at DESC, task DESC);
-CREATE INDEX listed_by_model ON listed (tag, model, provider, state, created_at DESC, task DESC);
+CREATE INDEX listed_by_model ON listed (tag, model, state, created_at DESC, task DESC); -- a model has one provider
 
 -- The search index: each model and each tag by its words, as relay/journal/search_words.py writes them. A model or tag
 -- is here once, however many tasks have it.
@@ -127,7 +127,7 @@ CREATE TABLE words (
   PRIMARY KEY (word, name)
 );
 
-CREATE INDEX words_by_name ON words (name);
+CREATE INDEX words_by_name ON words (name, word);
 
 -- Orders for the owners of tasks. `named` is the upstream task, as JSON.
 CREATE TABLE commands (

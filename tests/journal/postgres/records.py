@@ -1,5 +1,6 @@
 """Tasks and events for tests, and what the tables have of them."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from relay.core.events import Done, Event, Hold, Log, LogOutput, Source, State, Submit
@@ -59,3 +60,15 @@ async def seqs(journal: Journal, task: str) -> list[int]:
 async def batches(sql: "Connection", journal: Journal) -> int:
     """Return how many commits the database has counted of a node."""
     return int(await sql.fetchval("SELECT batch FROM nodes WHERE id = $1", int(journal.node)))
+
+
+async def waiting(sql: "Connection", event_type: str, name: str = "relay writer") -> None:
+    """Wait until a connection of this name waits for something."""
+    query = """
+        SELECT EXISTS (
+          SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = $2 AND state = 'active'
+            AND $1 IN (wait_event_type, wait_event)
+        )"""
+    while not await sql.fetchval(query, event_type, name):
+        await asyncio.sleep(0.01)
+        await sql.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the first answer again

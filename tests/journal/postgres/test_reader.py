@@ -17,6 +17,7 @@ from relay.journal.postgres.connection import connect
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.reader import Reader
 from relay.journal.postgres.session import Session
+from tests.journal.postgres.proxy import proxied
 from tests.journal.postgres.records import create, event, seqs
 from tests.postgres.server import PostgresServer
 
@@ -54,8 +55,12 @@ async def test_a_read_that_waits_too_long_for_a_connection_is_stopped(reader: Re
     assert [type(result) for result in results] == [StoreTimeout] * 6
 
 
-async def test_a_read_of_a_caller_that_has_gone_frees_its_connection_when_it_ends(reader: Reader) -> None:
-    """Others use the second connection until then."""
+async def test_a_read_of_a_caller_that_has_gone_keeps_its_connection_busy(
+    database: str, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it ends. Others use the second connection."""
+    monkeypatch.setattr(reader_module, "LIMIT_S", SHORT_S)
+    reader = Reader([Session(partial(connect, database, "reader")) for _ in range(2)], Availability("read"))
     reading = asyncio.create_task(reader.fetch(SLOW))
     await reader.fetch("SELECT 1")
     reading.cancel()
@@ -63,6 +68,8 @@ async def test_a_read_of_a_caller_that_has_gone_frees_its_connection_when_it_end
         await reading
     for _ in range(3):
         assert (await reader.fetch("SELECT 1"))[0][0] == 1
+    await postgres.terminate_backends(f"query = '{SLOW}'")
+    await reader.close()
 
 
 async def test_a_read_without_an_answer_is_given_up(
@@ -78,18 +85,28 @@ async def test_a_read_without_an_answer_is_given_up(
     assert (await reader.fetch("SELECT 1"))[0][0] == 1
 
 
-async def test_a_read_on_a_connection_that_the_server_ended_is_repeated(
-    reader: Reader, postgres: PostgresServer
-) -> None:
+async def test_a_read_whose_connection_breaks_is_repeated(database: str) -> None:
     """The caller does not notice a restart."""
-    await asyncio.gather(*(reader.fetch("SELECT pg_sleep(0.01)") for _ in range(2)))
-    await postgres.terminate_backends("application_name = 'relay reader'")
-    assert (await reader.fetch("SELECT 1"))[0][0] == 1
-    await postgres.stop()
-    with pytest.raises(StoreError, match="cannot connect"):
+    async with proxied(database) as (proxy, dsn):
+        reader = Reader([Session(partial(connect, dsn, "reader"))], Availability("read"))
         await reader.fetch("SELECT 1")
-    await postgres.start()
-    assert (await reader.fetch("SELECT 1"))[0][0] == 1
+        proxy.cuts = 1
+        assert (await reader.fetch("SELECT 1"))[0][0] == 1
+        assert len(proxy.lost) == 1
+        await reader.close()
+
+
+async def test_reads_fail_while_the_server_is_gone(reader: Reader, postgres: PostgresServer) -> None:
+    """And succeed afterwards. Both is logged once."""
+    await reader.fetch("SELECT 1")
+    await postgres.stop()
+    with capture_logs() as logs:
+        for _ in range(2):
+            with pytest.raises(StoreError, match="cannot connect"):
+                await reader.fetch("SELECT 1")
+        await postgres.start()
+        assert (await reader.fetch("SELECT 1"))[0][0] == 1
+    assert [entry["event"] for entry in logs] == ["journal.read_failed", "journal.read_recovered"]
 
 
 async def test_slow_lists_delay_neither_reads_of_tasks_nor_the_check(

@@ -27,7 +27,7 @@ from relay.journal.postgres.lease import SEND_S
 from tests.journal.postgres.conftest import Start
 from tests.journal.postgres.membership import LoneNode, join
 from tests.journal.postgres.proxy import Proxy, proxied
-from tests.journal.postgres.records import batches, claim, create, event, record, seqs, submit
+from tests.journal.postgres.records import batches, claim, create, event, record, seqs, submit, waiting
 from tests.postgres.server import PostgresServer, postgres_server
 
 if TYPE_CHECKING:
@@ -59,17 +59,6 @@ async def busy(sql: "Connection", journal: PostgresJournal) -> AsyncIterator[Non
         yield
         await asyncio.sleep(0)  # what the block started has reached the queue
     await first
-
-
-async def waiting(sql: "Connection", event_type: str, count: int = 1) -> None:
-    """Wait until connections of writers wait for something."""
-    query = """
-        SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = 'relay writer' AND state = 'active'
-          AND (wait_event_type = $1 OR wait_event = $1)"""
-    while await sql.fetchval(query, event_type) < count:
-        await asyncio.sleep(0.01)
-        await sql.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the first answer again
 
 
 @pytest.fixture

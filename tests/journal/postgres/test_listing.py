@@ -1,0 +1,100 @@
+"""Lists in PostgreSQL are those of the journal in memory, whichever way a search is executed."""
+
+import asyncio
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from relay.core.events import State
+from relay.journal.base import UNFINISHED, Filter, Journal, ListPosition
+from relay.journal.memory import MemoryJournal
+from relay.journal.postgres import listing
+from relay.journal.postgres.journal import PostgresJournal
+from tests.journal.postgres.records import event, record, submit, waiting
+
+if TYPE_CHECKING:
+    from relay.journal.postgres.connection import Connection
+
+MODELS = ("o/seedream-v4", "O/Seedream-v4", "o/video-one", "p/other")
+TAGS = ("long-video", "video", "Frühling", "straße", "a b", "shop:7", "🚀")
+WORDS = ("v", "vid", "long-v", "früh", "strasse", "seedream", "o", "o/s", "7", "b", "🚀", "t", "t1", "zzz")
+STATES = (State.HELD, State.RUNNING, State.SUCCEEDED)
+
+
+async def fill(journal: Journal, chance: random.Random) -> None:
+    """Create tasks of all kinds."""
+    for number in range(60):
+        task, provider = f"t{number}", chance.choice(["wiro", "apikley"])
+        tags = tuple(chance.sample(TAGS, chance.randint(0, 3)))
+        given = replace(
+            record(task, provider, created_at=float(chance.randint(0, 9))), model=chance.choice(MODELS), tags=tags
+        )
+        await journal.create(given, submit(task, provider))
+        for seq, state in enumerate(STATES[: chance.randint(0, 3)], 2):
+            await journal.append([event(task, seq, state)])
+
+
+def any_filter(chance: random.Random) -> Filter:
+    """Return a filter with some conditions."""
+    return Filter(
+        states=tuple(chance.choices((State.SUBMITTING, *STATES), k=chance.choice([0, 0, 1, 3]))),
+        tag=chance.choice([None, None, *TAGS]),
+        provider=chance.choice([None, "wiro", "apikley", "other"]),
+        model=chance.choice([None, None, *MODELS]),
+        since=chance.choice([None, 0.0, 2.0, 5.0]),
+        until=chance.choice([None, 3.0, 8.0]),
+        words=tuple(chance.choices(WORDS, k=chance.choice([0, 1, 2]))),
+    )
+
+
+async def pages(journal: Journal, where: Filter, limit: int) -> list[ListPosition]:
+    """Return the whole list, which is read in pages."""
+    found: list[ListPosition] = []
+    while page := await journal.page(where, after=found[-1] if found else None, limit=limit):
+        assert len(page) <= limit
+        found += page
+    return found
+
+
+@pytest.mark.parametrize("few", [0, 10, 2000], ids=["search the list", "either", "look the word up"])
+async def test_lists_are_those_of_the_journal_in_memory(
+    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """For any filter, in pages of any size."""
+    monkeypatch.setattr(listing, "FEW", few)
+    memory = MemoryJournal()
+    await memory.open(lock=True)
+    for each in (journal, memory):
+        await fill(each, random.Random(few))
+    chance = random.Random(few)
+    lengths = []
+    for where in [Filter(), Filter(states=UNFINISHED), *(any_filter(chance) for _ in range(120))]:
+        limit = chance.choice([3, 7, 100])
+        expected = await pages(memory, where, limit)
+        assert await pages(journal, where, limit) == expected, where
+        lengths.append(len(expected))
+    assert sum(0 < length < 60 for length in lengths) > 20
+
+
+async def test_words_that_no_task_has_any_more_are_removed(journal: PostgresJournal, sql: "Connection") -> None:
+    """The others stay."""
+    for task, tag in (("a", "shared-own"), ("b", "shared")):
+        await journal.create(replace(record(task), tags=(tag,)), submit(task))
+    await journal.append([event("a", 2, State.SUCCEEDED)])
+    assert await journal.prune(ended_before=1e9, limit=5) == ("a",)
+    assert {row["name"] for row in await sql.fetch("SELECT name FROM words")} == {"shared", "o/m"}
+
+
+async def test_words_that_a_new_task_has_are_not_removed(journal: PostgresJournal, sql: "Connection") -> None:
+    """Even if another node commits it at the same time."""
+    await journal.create(replace(record("a"), tags=("own",)), submit("a"))
+    await journal.append([event("a", 2, State.SUCCEEDED)])
+    async with sql.transaction():
+        await sql.execute('SELECT relay_add_words(ARRAY[\'["own", "own"]\'::json])')
+        await sql.execute("INSERT INTO listed VALUES ('b', 'own', 'wiro', 'o/m', 'running', 1)")
+        pruning = asyncio.create_task(journal.prune(ended_before=1e9, limit=5))
+        await waiting(sql, "Lock", "relay errands")
+    assert await pruning == ("a",)
+    assert await sql.fetchval("SELECT count(*) FROM words WHERE name = 'own'") == 1
