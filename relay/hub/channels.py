@@ -76,10 +76,8 @@ class Channels(Generic[T, C]):
             channel.on_unused = self._discard
         channel.joining += 1
         try:
-            while not channel.loaded:
+            if not channel.loaded:
                 await self._wait_for_load(channel)
-                if not channel.outdated:
-                    break
             yield channel
         finally:
             self._leave(channel)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from relay.core.events import State
+from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError, StoreDamaged, StoreError
 from relay.hub import channels
 from relay.hub.close_codes import FAILED
@@ -68,9 +69,9 @@ async def test_events_of_the_old_epoch_that_were_waiting_are_dropped(journal: Sl
     await journal.log("lost")
     await journal.lose()
     journal.skip(epoch="new")
-    await journal.log("kept")
     journal.gate.set()
     await reloaded(hub)
+    await journal.log("kept")
 
     assert viewer.state() == journal.states[TASK]
     assert [chunk.text for chunk in journal.states[TASK].log] == ["kept"]
@@ -88,6 +89,22 @@ async def test_a_cursor_of_the_old_epoch_leads_to_a_snapshot(journal: SlowJourna
     assert resumed.types == ["snapshot"]
     assert fresh.types == ["resumed"]
     assert watcher.types == ["snapshot", "snapshot"]
+
+
+async def test_events_from_before_and_after_a_gap_are_not_sent_together(journal: SlowJournal, hub: Hub) -> None:
+    """The skipped ones are read from the journal when a viewer resumes from before them."""
+    known = await journal.snapshot(TASK)
+    await join(hub)
+    await journal.log("before")
+    journal.hold_commits()
+    await journal.log("skipped")
+    journal.skip()
+    await reloaded(hub)
+    await journal.log("after")
+    viewer = await join(hub, Cursor(epoch=journal.epoch, seq=1))
+
+    assert viewer.types == ["resumed", "output", "output", "output"]
+    assert viewer.state(known) == journal.states[TASK]
 
 
 async def test_a_reset_while_missed_events_are_read_leads_to_a_snapshot(journal: SlowJournal, hub: Hub) -> None:
@@ -202,6 +219,30 @@ async def test_a_tag_is_read_again(journal: SlowJournal, hub: Hub) -> None:
 
     assert_has(viewer, journal, "a", "b")
     assert {state.epoch for state in viewer.tasks().values()} == {"new"}
+
+
+async def test_a_summary_that_was_read_before_a_reset_is_not_used(journal: SlowJournal, hub: Hub) -> None:
+    """The list that is read again would keep it."""
+    await journal.start("a", SHOP)
+    reading, read_on, read = asyncio.Event(), asyncio.Event(), journal.snapshot
+
+    async def read_slowly(task: str) -> Snapshot | None:
+        answer = await read(task)
+        reading.set()
+        await read_on.wait()
+        return answer
+
+    journal.snapshot = read_slowly  # type: ignore[method-assign]
+    joining = asyncio.create_task(watch(hub))
+    await reading.wait()
+    journal.hold_commits()
+    await journal.reach("start", State.RUNNING, "a")
+    journal.skip()
+    read_on.set()
+    viewer = await joining
+    await reloaded(hub)
+
+    assert_has(viewer, journal, "a")
 
 
 async def test_a_task_that_left_the_list_is_sent_after_a_reset(
