@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -9,6 +10,7 @@ from structlog.testing import capture_logs
 from relay.clock import uptime_s
 from relay.errors import StoreError
 from relay.journal.postgres import beat, tail
+from relay.journal.postgres.connection import connect
 from tests.journal.postgres.cluster import Connection, Member, Peer, connected, member
 from tests.postgres.server import PostgresServer
 from tests.proxy import Proxy
@@ -44,13 +46,26 @@ async def test_a_connection_that_the_server_ends_is_replaced_at_once(database: s
 
 
 @pytest.mark.usefixtures("no_beats")
-async def test_what_was_committed_while_a_node_did_not_listen_is_read(database: str, connection: Connection) -> None:
+async def test_what_was_committed_while_a_node_did_not_listen_is_read(
+    database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It listens first and reads then."""
+    connecting, go_on = asyncio.Event(), asyncio.Event()
+
+    async def connect_slowly(*arguments: Any, **options: Any) -> Connection:
+        connecting.set()
+        await go_on.wait()
+        return await connect(*arguments, **options)
+
     async with member(database) as node:
+        await node.caught_up()
+        monkeypatch.setattr(beat, "connect", connect_slowly)
         peer = await Peer.start(connection)
         await connection.fetch(TERMINATE)
+        await connecting.wait()
         await peer.commit("t", 1)
         await peer.notify()
+        go_on.set()
         await node.until(lambda: bool(node.log))
 
         assert node.log == [("t", 1)]
