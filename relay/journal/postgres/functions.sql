@@ -1,7 +1,7 @@
 -- What a node does to the tables in one round trip each. The clock of the database is the only one.
 --
--- Every function locks the calling node's row of `nodes` first, and those of other nodes with SKIP LOCKED. So none of
--- them waits for another in a circle, and no other node can declare a node dead during its commit.
+-- A function that changes tasks of its node locks the node's row of `nodes` first, and those of other nodes with SKIP
+-- LOCKED. So none of them waits for another in a circle, and no other node can declare a node dead during its commit.
 --
 -- Notifications on the channel `relay` are `NODE:BATCH`, what a node has committed; `command:NODE`, that there is an order
 -- for a node; `released:NODE`, that a node has given up its tasks; and `beat:NODE`, which a node sends to itself. A
@@ -373,7 +373,6 @@ DECLARE
   names text[];
   freed bigint;
 BEGIN
-  PERFORM 1 FROM nodes WHERE id = me FOR NO KEY UPDATE;
   old := ARRAY(
     SELECT id FROM tasks WHERE created_at < relay_prune.ended_before AND ended_at < relay_prune.ended_before
     ORDER BY created_at, id LIMIT most FOR UPDATE SKIP LOCKED
@@ -393,7 +392,12 @@ BEGIN
   SELECT coalesce(sum(size), 0) INTO freed FROM gone;
   WITH gone AS (DELETE FROM tasks WHERE id = ANY (old) RETURNING relay_task_bytes(tasks) AS size)
   SELECT freed + coalesce(sum(size), 0) INTO freed FROM gone;
+  -- Only now, because the node cannot append while its row is locked.
   UPDATE nodes SET bytes = bytes - freed WHERE id = me;
+  names := ARRAY(
+    SELECT name FROM unnest(names) AS name WHERE NOT EXISTS (SELECT 1 FROM listed l WHERE l.tag = name)
+      AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.tag = '' AND l.model = name)
+  );
   -- The locks wait for creates that have found these words; the next statement sees their tasks.
   PERFORM 1 FROM words WHERE name = ANY (names) ORDER BY word, name FOR UPDATE;
   DELETE FROM words w WHERE w.name = ANY (names)
