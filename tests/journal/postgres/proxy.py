@@ -15,6 +15,8 @@ class Proxy:
         self._target = host, port
         self.asked = asyncio.Event()
         """Set when a client sends something."""
+        self.connections = 0
+        """How many connections there were. A request to cancel a statement is one."""
         self.lost: list[float] = []
         """When answers were lost, as `uptime_s` counts."""
         self.cuts = 0
@@ -24,6 +26,7 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward one connection until an end closes it."""
+        self.connections += 1
         far_reader, far_writer = await asyncio.open_connection(*self._target)
         forward = asyncio.create_task(self._copy(reader, far_writer))
         try:

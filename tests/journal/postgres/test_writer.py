@@ -6,6 +6,7 @@ Covers errands, jobs, rows and session, too.
 
 import asyncio
 import secrets
+from asyncio import CancelledError
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -150,6 +151,28 @@ async def test_a_connection_that_the_server_ended_is_replaced(
         assert await postgres.terminate_backends("application_name = 'relay writer'") == 1
         await journal.append([event("a", seq)])
     assert await seqs(journal, "a") == [1, 2, 3]
+
+
+async def test_a_cancelled_caller_cancels_no_statement(cut: tuple[Proxy, PostgresJournal], sql: "Connection") -> None:
+    """The server would stop to wait for the standby. The statements run to their ends."""
+    proxy, journal = cut
+    await journal.keep_secret("name", "value")
+    async with sql.transaction():
+        await sql.execute("LOCK TABLE nodes, secrets")
+        calls = [
+            asyncio.create_task(each)
+            for each in (journal.append([event("a", 2)]), journal.release(), journal.keep_secret("other", "value"))
+        ]
+        await waiting(sql, "Lock")
+        await waiting(sql, "Lock", "relay errands")
+        before = proxy.connections
+        for call in calls:
+            call.cancel()
+        assert [type(each) for each in await asyncio.gather(*calls, return_exceptions=True)] == [CancelledError] * 3
+    assert await journal.keep_secret("other", "another") == "value"
+    assert await journal.owned() == ()
+    assert proxy.connections == before + 1, "that of a reader"
+    assert await seqs(journal, "a") == [1, 2]
 
 
 async def test_a_wait_for_a_standby_that_was_cut_short_is_repeated() -> None:
