@@ -61,7 +61,12 @@ class TagChannel(Channel[TagTopic]):
         return self.complete
 
     def outdate(self) -> None:
-        """Forget all summaries."""
+        """
+        Forget all summaries.
+
+        A task that was never listed here, and that a viewer knows from an earlier subscription to the task itself, is
+        sent with its next event.
+        """
         super().outdate()
         self.complete = False
         self.outdated_tasks |= self._summaries.keys()
