@@ -102,9 +102,8 @@ class ThisNode:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._call("leaving", _LEAVE)
-        for part in (self._beat, self._notifier, self._tail):
-            await part.close()
+        closing = [part.close() for part in (self._beat, self._notifier, self._tail)]
+        await asyncio.gather(self._call("leaving", _LEAVE), *closing)
 
     def batch_committed(self, number: int) -> None:
         self._notifier.committed(self.id, number)
@@ -170,7 +169,10 @@ class ThisNode:
         kind, _, rest = payload.partition(":")
         if kind.isdecimal() and rest.isdecimal():
             self._tail.heard(int(kind), int(rest))
-        elif kind == "released" or (kind, rest) == ("command", self.id):
+        elif kind == "released":
+            self._tail.wake()  # the notification of its last commit may not have been sent
+            self._work.set()
+        elif (kind, rest) == ("command", self.id):
             self._work.set()
 
     async def _declare_dead(self) -> None:

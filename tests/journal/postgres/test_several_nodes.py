@@ -7,15 +7,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from relay.errors import Fenced
+from relay.hub import channels
 from relay.hub.cursor import Cursor
 from relay.hub.hub import Hub
 from relay.journal.entries import Appended
+from relay.journal.postgres import beat
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.node import ThisNode
 from relay.journal.postgres.notifier import Notifier
 from tests.hub.fakes import Clock, FakeViewer, join, sweep
 from tests.journal.postgres.cluster import Connection
 from tests.journal.postgres.records import create, event
+from tests.postgres.server import postgres_server
 
 TERMINATE = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'relay listener'"
 
@@ -115,6 +118,45 @@ async def test_tasks_of_a_node_that_closes_are_taken_over_at_once(database: str)
         await other.journal.work()
 
         assert await other.journal.take_over(["wiro"], limit=10) == ("t",)
+
+
+@pytest.mark.usefixtures("no_beats")
+async def test_the_last_commits_of_a_node_that_closes_are_heard_at_once(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may close before it has told of them."""
+    monkeypatch.setattr(Notifier, "committed", lambda *_: None)
+    async with relay(database) as other:
+        async with relay(database) as one:
+            await create(one.journal, "t")
+        await other.until(lambda: other.seqs == [1])
+
+
+@pytest.mark.usefixtures("fast_beats")
+async def test_after_a_failover_viewers_are_sent_one_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node finds the new primary and registers there; a synchronous standby has lost nothing."""
+    monkeypatch.setattr(beat, "full_jitter", lambda _failures: 0.01)
+    monkeypatch.setattr(channels, "full_jitter", lambda _failures: 0.01)
+    async with postgres_server() as primary:
+        dsn = await primary.create_database()
+        standby = await primary.standby()
+        hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+        async with relay(dsn.replace(f"127.0.0.1:{primary.port}", hosts)) as one:
+            await create(one.journal, "t")
+            former, epoch = one.journal.node, one.journal.epoch
+            viewer = await join(one.hub, task="t")
+            await primary.kill()
+            await standby.promote()
+            await one.until(lambda: one.resets == 1)
+            await one.reloaded()
+            taken = await one.journal.take_over(["wiro"], limit=10)
+            await one.journal.append([event("t", 2)])
+
+            assert taken == ("t",)
+            assert one.journal.node != former
+            assert one.journal.epoch != epoch
+            assert viewer.types == ["snapshot", "snapshot", "output"]
+            assert cursor_of(viewer) == f"{one.journal.epoch}:2"
 
 
 @pytest.mark.usefixtures("fast_beats")
