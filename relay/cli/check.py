@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 
 from relay import config, log
 from relay.app import make_journal, make_providers
@@ -34,7 +35,7 @@ def check_setup() -> None:
     settings = config.load()
     log.configure(settings.log_format, "error")
     for name, field in Config.model_fields.items():
-        say(f"{field.alias:26} {_shown(getattr(settings, name))}")
+        say(f"{field.alias:26} {_shown(settings.store_name if name == 'store' else getattr(settings, name))}")
     if problems := asyncio.run(_problems(settings)):
         raise RelayError("\n".join(problems))
     say("All checks passed.")
@@ -48,9 +49,7 @@ def _shown(value: object) -> str:
 
 async def _problems(settings: Config) -> list[str]:
     """Return one line per problem."""
-    problems = []
-    if (problem := await _store_problem(settings)) is not None:
-        problems.append(f"RELAY_STORE: {problem}")
+    problems = [f"RELAY_STORE: {problem}" for problem in await _store_problems(settings)]
     providers = make_providers(settings)
     if not providers:
         problems.append("WIRO_API_KEY: neither WIRO_API_KEY nor APIKLEY_API_KEY is set; set one to start tasks")
@@ -64,17 +63,32 @@ async def _problems(settings: Config) -> list[str]:
     return problems
 
 
-async def _store_problem(settings: Config) -> str | None:
+async def _store_problems(settings: Config) -> Sequence[str]:
     """Return what is wrong with the store. Do not create one that does not exist yet."""
+    if settings.postgres_dsn is not None:
+        return await _postgres_problems(settings.postgres_dsn)
     path = settings.sqlite_path
     if path is not None and path.parent.is_dir() and not path.exists():
         writable = os.access(path.parent, os.W_OK | os.X_OK)
-        return None if writable else permission_denied(path)
+        return () if writable else (permission_denied(path),)
     journal = make_journal(settings)
     try:
         await journal.open(lock=False)
     except ConfigError as error:
-        return str(error)
+        return (str(error),)
     finally:
         await journal.close()
-    return None
+    return ()
+
+
+async def _postgres_problems(dsn: str) -> Sequence[str]:
+    """Print what is known of the server, and return what is wrong."""
+    try:
+        # Imported here because asyncpg is an extra.
+        from relay.journal.postgres.inspection import inspect
+    except ConfigError as error:
+        return (str(error).removeprefix("RELAY_STORE: "),)
+    inspection = await inspect(dsn)
+    for fact in inspection.facts:
+        say(f"Store: {fact}.")
+    return inspection.problems

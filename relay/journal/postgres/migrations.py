@@ -6,6 +6,7 @@ defaults, indexes, functions. `schema` in meta is the version of the tables, and
 oldest relay that can use them.
 """
 
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -30,7 +31,27 @@ LOCK: Final = 0x72656C79
 _UPGRADES: Final[dict[int, str]] = {}
 """By the version that each one upgrades: statements that add something."""
 
+_FUNCTIONS: Final = "SELECT value FROM meta WHERE name = 'functions'"
+"""Finds the digest of the functions."""
+
 _log = log.get("journal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The tables and functions that a database has."""
+
+    version: int | None
+    """Null if it has none."""
+    functions_differ: bool
+    """Whether the functions are not those of this version of the relay."""
+
+    @property
+    def outdated(self) -> bool:
+        """Whether `migrate` would create or upgrade something."""
+        if self.version is None or self.version < SCHEMA_VERSION:
+            return True
+        return self.version == SCHEMA_VERSION and self.functions_differ
 
 
 async def migrate(connection: "Connection", *, copying: bool = False) -> None:
@@ -65,18 +86,30 @@ async def check_schema(connection: "Connection") -> None:
     await _check_finished(connection)
 
 
+async def load_schema(connection: "Connection") -> Schema:
+    """
+    Return what `migrate` would find, without a change.
+
+    Raises:
+        ConfigError: the tables are those of another program or of a later version.
+    """
+    version = await _load_version(connection)
+    stored = None if version is None else await connection.fetchval(_FUNCTIONS)
+    return Schema(version=version, functions_differ=stored != _digest(_read("functions.sql")))
+
+
 async def _migrate(connection: "Connection", *, copying: bool) -> None:
     version = await _load_version(connection)
     if version is not None and not copying:
         await _check_finished(connection)
     functions = _read("functions.sql")
-    digest = sha256(functions.encode()).hexdigest()
+    digest = _digest(functions)
     if version is None:
         await connection.execute(_read("schema.sql"))
     elif version > SCHEMA_VERSION:
         return
     elif version == SCHEMA_VERSION:
-        if await connection.fetchval("SELECT value FROM meta WHERE name = 'functions'") == digest:
+        if await connection.fetchval(_FUNCTIONS) == digest:
             return
     else:
         _log.info("journal.upgrade_started", from_schema=version, to_schema=SCHEMA_VERSION)
@@ -131,6 +164,10 @@ async def _load_version(connection: "Connection") -> int | None:
             f"cannot use; supported: {SCHEMA_VERSION})"
         )
     return facts["schema"]
+
+
+def _digest(functions: str) -> str:
+    return sha256(functions.encode()).hexdigest()
 
 
 def _read(name: str) -> str:
