@@ -263,14 +263,22 @@ class TestConfiguration:
         assert named - {field.alias for field in Config.model_fields.values()} <= OTHER_VARIABLES
 
 
+def commands() -> list[tuple[str, CommandInfo]]:
+    """Return every command with its name, which begins with that of its group."""
+    found = [("", command) for command in cli.registered_commands]
+    for group in cli.registered_groups:
+        assert group.typer_instance is not None
+        found += [(f"{group.name} ", command) for command in group.typer_instance.registered_commands]
+    return [(f"{group}{command.callback.__name__}", command) for group, command in found if command.callback]
+
+
 class TestCommandLine:
     """docs/cli.md lists every command with its options and their defaults."""
 
-    @pytest.mark.parametrize("command", cli.registered_commands, ids=lambda command: command.callback.__name__)
-    def test_a_command_has_a_section_with_its_options(self, command: CommandInfo) -> None:
+    @pytest.mark.parametrize(("name", "command"), commands())
+    def test_a_command_has_a_section_with_its_options(self, name: str, command: CommandInfo) -> None:
         """Each option is in the section of its command, and no other option is."""
-        assert command.callback is not None
-        text = CLI.partition(f"## `relay {command.callback.__name__}`\n")[2].partition("\n## ")[0]
+        text = CLI.partition(f"## `relay {name}`\n")[2].partition("\n## ")[0]
         assert text
         made = typer.main.get_command_from_info(command, pretty_exceptions_short=True, rich_markup_mode=None)
         options = {option for parameter in made.params for option in parameter.opts if option.startswith("--")}

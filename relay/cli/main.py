@@ -20,6 +20,7 @@ from relay import __version__
 from relay.access.grants import MAX_TTL_S, SCOPES
 from relay.cli.output import INTERRUPTED, discard_stdout_if_broken, fail, say
 from relay.cli.signals import run
+from relay.cli.store import store
 from relay.core.tag import normalize_tag
 from relay.errors import RelayError
 
@@ -29,6 +30,7 @@ cli = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(store, name="store")
 
 
 def main() -> NoReturn:
@@ -138,6 +140,17 @@ def check(
         check_readiness()
     else:
         check_setup()
+
+
+@cli.command()
+def nodes() -> None:
+    """List the relays that share the store: whether they are alive, their tasks, their viewers and their lag."""
+    from relay import config, log
+    from relay.cli.nodes import list_nodes
+
+    settings = config.load()
+    log.configure(settings.log_format, "error")
+    asyncio.run(list_nodes(settings))
 
 
 @cli.command()

@@ -473,6 +473,9 @@ async def test_the_size_is_that_of_the_source(databases: tuple[PostgresSide, Pos
 
     await copy(source, target)
 
+    async with opened(target, lock=False) as journal:
+        assert await journal.size_bytes() == size
+        assert await journal.nodes() == ()
     async with opened(target) as journal:
         assert await journal.size_bytes() == size
         assert [node.name for node in await journal.nodes()] == ["test"]

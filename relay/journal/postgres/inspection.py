@@ -43,8 +43,8 @@ _LIMIT_S: Final = 47.0
 """A statement timeout that no server has by default: it shows whether the settings of a session are kept."""
 
 _POOLER: Final = (
-    "a connection pooler in transaction mode is in front of the server, but a relay needs whole sessions: "
-    "connect to the server itself, or use the pool mode `session`"
+    "a connection pooler is in front of the server, in transaction mode or without support for session settings. "
+    "A relay needs whole sessions with its settings: connect to the server itself"
 )
 
 _POOLER_SIGNS: Final = (
@@ -85,7 +85,7 @@ async def inspect(dsn: str) -> Inspection:
     except StoreError as error:
         # How PgBouncer refuses a connection, in any mode, unless its `ignore_startup_parameters` has the name.
         pooled = "unsupported startup parameter" in str(error)
-        return Inspection(problems=(f"{error}: {_POOLER}" if pooled else str(error),))
+        return Inspection(problems=(f"{error} ({_POOLER})" if pooled else str(error),))
     except (*BROKEN, asyncpg.PostgresError) as error:
         return Inspection(problems=(f"{host_of(dsn)} cannot be checked: {error}",))
 
@@ -121,10 +121,10 @@ async def _inspect(dsn: str) -> Inspection:
     problems: list[str] = []
     connection = await connect(dsn, "check")
     try:
-        version = connection.get_server_version()
-        facts.append(f"PostgreSQL {version.major}.{version.minor} at {host_of(dsn)}")
-        if version.major < OLDEST_SERVER:
-            problems.append(f"PostgreSQL {version.major} is not supported; use {OLDEST_SERVER} or later")
+        version = str(await connection.fetchval("SHOW server_version")).partition(" ")[0]
+        facts.append(f"PostgreSQL {version} at {host_of(dsn)}")
+        if connection.get_server_version().major < OLDEST_SERVER:
+            problems.append(f"PostgreSQL {version} is not supported; use {OLDEST_SERVER} or later")
         if await connection.fetchval("SHOW fsync") == "off":
             problems.append(
                 "the server has fsync = off: a crash of its machine can lose tasks, and a run can then be sent twice. "

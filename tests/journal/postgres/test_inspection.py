@@ -142,4 +142,4 @@ async def test_a_pooler_in_transaction_mode_is_a_problem(
     async with pooled(database, sessions=sessions) as dsn:
         (problem,) = (await inspect(dsn)).problems
 
-    assert problem.startswith("a connection pooler in transaction mode is in front of the server")
+    assert problem.startswith("a connection pooler is in front of the server, in transaction mode")
