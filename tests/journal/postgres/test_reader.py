@@ -13,12 +13,12 @@ from relay.errors import StoreDamaged, StoreError, StoreTimeout
 from relay.journal.availability import Availability
 from relay.journal.base import Filter
 from relay.journal.postgres import reader as reader_module
-from relay.journal.postgres.connection import connect
+from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.reader import Reader
 from relay.journal.postgres.session import Session
 from tests.journal.postgres.proxy import proxied
-from tests.journal.postgres.records import create, event, seqs
+from tests.journal.postgres.records import create, event, seqs, waiting
 from tests.postgres.server import PostgresServer
 
 if TYPE_CHECKING:
@@ -56,20 +56,23 @@ async def test_a_read_that_waits_too_long_for_a_connection_is_stopped(reader: Re
 
 
 async def test_a_read_of_a_caller_that_has_gone_keeps_its_connection_busy(
-    database: str, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until it ends. Others use the second connection."""
-    monkeypatch.setattr(reader_module, "LIMIT_S", SHORT_S)
+    monkeypatch.setattr(reader_module, "_GRACE_S", 60.0)
     reader = Reader([Session(partial(connect, database, "reader")) for _ in range(2)], Availability("read"))
-    reading = asyncio.create_task(reader.fetch(SLOW))
-    await reader.fetch("SELECT 1")
+    other = await connect(database, "test")
+    await other.execute("SELECT pg_advisory_lock(1)")
+    reading = asyncio.create_task(reader.fetch("SELECT pg_advisory_lock(1)"))
+    await waiting(other, "Lock", "relay reader")
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
     for _ in range(3):
         assert (await reader.fetch("SELECT 1"))[0][0] == 1
-    await postgres.terminate_backends(f"query = '{SLOW}'")
+    await other.execute("SELECT pg_advisory_unlock(1)")
     await reader.close()
+    await close(other)
 
 
 async def test_a_read_without_an_answer_is_given_up(
