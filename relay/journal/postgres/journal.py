@@ -35,11 +35,11 @@ from relay.journal.postgres.writer import Writer
 CHECK_TIMEOUT_S: Final = 5.0
 """A check fails if the store does not respond within this time."""
 
-STATES_AT_ONCE: Final = 25
-"""How many states one statement reads. Decoding them takes the event loop's time."""
-
 CLOCK_SKEW_S: Final = 30.0
 """How far the clock of this machine may be from that of the database."""
+
+STATES_AT_ONCE: Final = 20
+"""How many states one statement reads. Each may take hundreds of events."""
 
 _CHECK: Final = (
     "INSERT INTO meta (name, value) VALUES ('checked', '') ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -200,21 +200,17 @@ class PostgresJournal:
         parts = self._opened()
         if (folded := self._folded.get(task)) is not None:
             return folded
-        epoch = "" if parts.owner is None else parts.owner.membership.epoch
-        return await parts.reader.run(partial(lookups.snapshot, task=task, epoch=epoch), lookups.SNAPSHOT, task)
+        stored = await self._load_states(parts, [task], strict=True)
+        return stored[0] if stored else None
 
     async def snapshots(self, tasks: Sequence[str]) -> tuple[Snapshot, ...]:
         parts = self._opened()
-        found = {task: folded for task in tasks if (folded := self._folded.get(task)) is not None}
-        rest = [task for task in tasks if task not in found]
-        epoch = "" if parts.owner is None else parts.owner.membership.epoch
-        for start in range(0, len(rest), STATES_AT_ONCE):
-            some = rest[start : start + STATES_AT_ONCE]
-            states, damages = await parts.reader.run(partial(lookups.snapshots, epoch=epoch), lookups.SNAPSHOTS, some)
-            for damage in damages:
-                parts.reader.log_damage(damage)
-            found |= {state.id: state for state in states}
-        return tuple(found[task] for task in tasks if task in found)
+        states = {task: folded for task in tasks if (folded := self._folded.get(task)) is not None}
+        missing = [task for task in dict.fromkeys(tasks) if task not in states]
+        for some in range(0, len(missing), STATES_AT_ONCE):
+            stored = await self._load_states(parts, missing[some : some + STATES_AT_ONCE], strict=False)
+            states |= {state.id: state for state in stored}
+        return tuple(states[task] for task in tasks if task in states)
 
     async def read(self, task: str, *, after: int, limit: int) -> History:
         decode = partial(lookups.history, task=task, after=after)
@@ -314,6 +310,17 @@ class PostgresJournal:
             publish=self._publish,
         )
         return _Owner(membership=membership, writer=writer)
+
+    async def _load_states(self, parts: _Open, tasks: Sequence[str], *, strict: bool) -> list[Snapshot]:
+        """
+        Read the states of tasks, in any order.
+
+        Raises:
+            StoreDamaged: one cannot be decoded, with `strict`. Otherwise, it is left out.
+        """
+        epoch = "" if parts.owner is None else parts.owner.membership.epoch
+        decode = partial(lookups.snapshot, epoch=epoch)
+        return await parts.reader.run_each(decode, lookups.SNAPSHOTS, tasks, strict=strict)
 
     def _session(self, name: str) -> Session:
         return Session(partial(connection.connect, self._dsn, name))

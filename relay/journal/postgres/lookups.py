@@ -6,7 +6,6 @@ import orjson
 
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
-from relay.errors import StoreDamaged
 from relay.journal.base import Claim, Command, Node, Order, StoredTask
 from relay.journal.entries import History
 from relay.journal.record import restore
@@ -33,17 +32,12 @@ CLAIM: Final = "SELECT key, digest, task, at FROM claims WHERE key = $1"
 
 # A row has the events as an array, so that one statement reads them and the snapshot as of the same moment.
 
-SNAPSHOT: Final = """
-SELECT t.snapshot, t.snapshot_seq, e.seqs, e.bodies FROM tasks t CROSS JOIN LATERAL (
+SNAPSHOTS: Final = """
+SELECT t.id, t.snapshot, t.snapshot_seq, e.seqs, e.bodies FROM tasks t CROSS JOIN LATERAL (
   SELECT coalesce(array_agg(seq ORDER BY seq), '{}') AS seqs, coalesce(array_agg(body ORDER BY seq), '{}') AS bodies
   FROM events WHERE task = t.id AND seq > coalesce(t.snapshot_seq, 0)
-) e WHERE t.id = $1
+) e WHERE t.id = ANY ($1::text[])
 """
-
-SNAPSHOTS: Final = SNAPSHOT.replace("SELECT t.snapshot,", "SELECT t.id, t.snapshot,").replace(
-    "t.id = $1", "t.id = ANY ($1)"
-)
-"""The same for several tasks."""
 
 HISTORY: Final = """
 SELECT coalesce((SELECT min(seq) FROM events WHERE task = t.id), t.snapshot_seq + 1, 0) AS first_seq, e.seqs, e.bodies
@@ -69,11 +63,10 @@ COMMANDS: Final = (
     " ORDER BY c.number"
 )
 
-# The node 0 is no process: it counts the bytes of a copy until the first one starts (see `transfer`).
 NODES: Final = """
 SELECT n.id, n.name, extract(epoch FROM clock_timestamp() - n.seen_at)::float8 AS seen_s, n.alive, n.viewers, n.lag_s, (
   SELECT count(*) FROM heads h WHERE h.owner = n.id AND h.state NOT IN ('succeeded', 'failed', 'canceled', 'lost')
-) AS tasks FROM nodes n WHERE n.id <> 0 ORDER BY n.name, n.seen_at
+) AS tasks FROM nodes n ORDER BY n.name, n.seen_at
 """
 
 SIZE: Final = "SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM nodes"
@@ -110,26 +103,15 @@ def claim(rows: "Rows") -> Claim | None:
     return Claim(**dict(rows[0])) if rows else None
 
 
-def snapshot(rows: "Rows", task: str, epoch: str) -> Snapshot | None:
+def snapshot(row: "asyncpg.Record", epoch: str) -> Snapshot:
     """
-    Decode the rows of SNAPSHOT.
+    Decode a row of SNAPSHOTS.
 
     Raises:
-        StoreDamaged: they cannot be decoded.
+        StoreDamaged: it cannot be decoded.
     """
-    return _fold(rows[0], task, epoch) if rows else None
-
-
-def snapshots(rows: "Rows", epoch: str) -> tuple[list[Snapshot], list[StoreDamaged]]:
-    """Decode the rows of SNAPSHOTS. Return the states, and why others cannot be decoded."""
-    states: list[Snapshot] = []
-    damages: list[StoreDamaged] = []
-    for row in rows:
-        try:
-            states.append(_fold(row, row["id"], epoch))
-        except StoreDamaged as damage:
-            damages.append(damage)
-    return states, damages
+    events = zip(row["seqs"], row["bodies"], strict=True)
+    return fold_log(row["id"], epoch, row["snapshot"], row["snapshot_seq"], events)
 
 
 def history(rows: "Rows", task: str, after: int) -> History:
@@ -159,11 +141,6 @@ def commands(rows: "Rows") -> tuple[Command, ...]:
 def nodes(rows: "Rows") -> tuple[Node, ...]:
     """Decode the rows of NODES."""
     return tuple(Node(**{**dict(row), "id": str(row["id"])}) for row in rows)
-
-
-def _fold(row: "asyncpg.Record", task: str, epoch: str) -> Snapshot:
-    events = zip(row["seqs"], row["bodies"], strict=True)
-    return fold_log(task, epoch, row["snapshot"], row["snapshot_seq"], events)
 
 
 def encode_named(upstream: UpstreamTask | None) -> str | None:

@@ -60,14 +60,29 @@ class Reader:
         try:
             return await asyncio.to_thread(decode, rows)
         except StoreDamaged as damage:
-            self.log_damage(damage)
+            self._note(damage)
             raise
 
-    def log_damage(self, damage: StoreDamaged) -> None:
-        """Log damaged data of a task once."""
-        if (text := str(damage)) not in self._damaged:
-            self._damaged.add(text)
-            _log.error("journal.damage_found", task=damage.task, error=text)
+    async def run_each(
+        self, decode: "Callable[[asyncpg.Record], T]", query: str, *arguments: Any, strict: bool
+    ) -> list[T]:
+        """
+        Run a query and decode each row, in another thread. Without `strict`, leave damaged rows out.
+
+        Raises:
+            StoreError: the store failed.
+            StoreTimeout: it took longer than LIMIT_S.
+            StoreDamaged: a row cannot be decoded, with `strict`.
+        """
+        decoded = []
+        for row in await self.fetch(query, *arguments):
+            try:
+                decoded.append(await asyncio.to_thread(decode, row))
+            except StoreDamaged as damage:
+                self._note(damage)
+                if strict:
+                    raise
+        return decoded
 
     async def fetch(self, query: str, *arguments: Any) -> "list[asyncpg.Record]":
         """
@@ -91,6 +106,12 @@ class Reader:
         """Wait for running queries and close the connections."""
         for session in self._sessions:
             await session.close()
+
+    def _note(self, damage: StoreDamaged) -> None:
+        """Log damage, once."""
+        if (text := str(damage)) not in self._damaged:
+            self._damaged.add(text)
+            _log.error("journal.damage_found", task=damage.task, error=text)
 
     async def _use(self, session: Session, query: str, arguments: tuple[Any, ...]) -> "list[asyncpg.Record]":
         """Run a query on a session, and return the session."""

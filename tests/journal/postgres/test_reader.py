@@ -140,7 +140,9 @@ async def test_damaged_rows_are_reported_once(journal: PostgresJournal, sql: "Co
             for read in (journal.snapshot("a"), seqs(journal, "a"), journal.stored_task("a")):
                 with pytest.raises(StoreDamaged):
                     await read
+        states = await journal.snapshots(["unknown", "b", "a", "b"])
     assert sorted(entry["error"].split()[1] for entry in logs) == ["data", "log"]
+    assert [state.id for state in states] == ["b", "b"]
     assert await seqs(journal, "b") == [1]
 
 
