@@ -144,9 +144,13 @@ class Play:
         self.tags_of: dict[str, tuple[str, ...]] = {}
         self.viewers: list[FakeViewer] = []
         self.direct: set[tuple[FakeViewer, str]] = set()
-        """Who has subscribed to a task itself, and may know it although no tag of the viewer lists it."""
+        """The viewers that have subscribed to a task itself, and may know it although none of their tags lists it."""
         self.outdated: set[tuple[FakeViewer, str]] = set()
-        """The same before a reset, which need not bring such a task up to date before its next event."""
+        """
+        What viewers may know from an earlier subscription.
+
+        If the list does not have room for such a task, it is sent with its next event.
+        """
         self.requests: dict[FakeViewer, asyncio.Task[None]] = {}
 
     async def step(self, step: str, number: int) -> None:
@@ -197,6 +201,8 @@ class Play:
                 await self.hub.subscribe(viewer, topic)
             else:
                 self.hub.unsubscribe(viewer, topic)
+                if topic[0] != "task":
+                    self.outdated.update((viewer, task) for task in self.tags_of)
 
         self.requests[viewer] = asyncio.create_task(handle())
 
