@@ -85,6 +85,7 @@ async def member(dsn: str, name: str | None = None) -> AsyncIterator[Member]:
     await node.start()
     try:
         await node.until(lambda: bool(node.pulses))
+        await node.caught_up()  # the read that this beat has caused
         yield node
     finally:
         await node.stop()
