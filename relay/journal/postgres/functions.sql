@@ -272,12 +272,16 @@ BEGIN
 
   IF creates IS NOT NULL THEN
     INSERT INTO heads (task, provider, created_at, owner, node, batch, seq, state, in_line, sending)
+    -- A task that was attached to has an upstream task already: it is not sent.
     SELECT x.task, x.provider, x.created_at, me, me, number, 1, x.state,
       x.state = 'held' OR (
-        x.state = 'submitting' AND EXISTS (SELECT 1 FROM heads h WHERE h.provider = x.provider AND h.in_line)
+        x.state = 'submitting' AND coalesce(x.upstream_id, x.socket_token) IS NULL
+        AND EXISTS (SELECT 1 FROM heads h WHERE h.provider = x.provider AND h.in_line)
       ),
-      x.state = 'submitting'
-    FROM json_to_recordset(creates) AS x(task text, provider text, created_at double precision, state text)
+      x.state = 'submitting' AND coalesce(x.upstream_id, x.socket_token) IS NULL
+    FROM json_to_recordset(creates) AS x(
+      task text, provider text, created_at double precision, state text, upstream_id text, socket_token text
+    )
     WHERE x.task = ANY (going);
     WITH new AS (
       INSERT INTO tasks (id, provider, model, created_at, ended_at, hook, upstream_id, socket_token, tags, metadata, input,

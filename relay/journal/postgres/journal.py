@@ -242,7 +242,7 @@ class PostgresJournal:
         return await self._opened().reader.run(lookups.all_ids, lookups.SENDING, provider, self._id())
 
     async def sent(self, task: str) -> None:
-        statement = "UPDATE heads SET sending = false WHERE task = $1 AND owner = $2"
+        statement = "UPDATE heads SET sending = false, in_line = false WHERE task = $1 AND owner = $2"
         await self._opened().errands.run(statement, task, self._id())
 
     async def command(self, command: Command) -> None:

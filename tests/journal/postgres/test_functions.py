@@ -2,11 +2,13 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from relay.core.events import State
+from relay.core.upstream import UpstreamTask
 from relay.journal.base import Command, Order
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.journal import PostgresJournal
@@ -220,6 +222,25 @@ async def test_runs_of_other_nodes_that_are_being_sent_are_listed(start: Start) 
     assert await other.sending("wiro") == ("b",), "only its owner knows"
     await one.sent("b")
     assert await other.sending("wiro") == ()
+
+
+async def test_a_task_that_was_attached_to_is_not_sent(journal: PostgresJournal, sql: "Connection") -> None:
+    """So it does not queue, and no search waits for it."""
+    await create(journal, "a", created_at=1.0)
+    await journal.append([event("a", 2, State.HELD)])
+    attached = replace(record("b"), upstream=UpstreamTask(upstream_id=None, socket_token="t"))
+    await journal.create(attached, submit("b"))
+    assert await flags(sql, "b") == (False, False)
+
+
+async def test_a_run_that_is_searched_for_blocks_no_queue(journal: PostgresJournal, sql: "Connection") -> None:
+    """A search can take minutes; the tasks behind it are sent meanwhile."""
+    await create(journal, "a")
+    await journal.append([event("a", 2, State.HELD)])
+    await journal.append([event("a", 3, State.SUBMITTING)])
+    assert await flags(sql, "a") == (True, True)
+    await journal.sent("a")
+    assert await flags(sql, "a") == (False, False)
 
 
 async def test_an_event_of_a_run_that_is_searched_for_does_not_send_it(
