@@ -125,6 +125,7 @@ def limits(config: Config, may_stream: Callable[[int], bool]) -> Limits:
         time_limits=TimeLimits(silence_s=config.silence_s, deadline_s=config.task_deadline_s),
         queue_limit=config.hold_limit,
         queue_limit_s=config.hold_s,
+        cell=config.cell,
         public_url=str(config.public_url) if config.public_url is not None else None,
         may_stream=may_stream,
     )

@@ -8,7 +8,6 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import Code, FieldError, RequestError, Taken
 from relay.journal.base import Journal, StoredTask
 from relay.tasks.creation import create
-from relay.tasks.ids import random_id
 from relay.tasks.models import Models
 from relay.tasks.requests import Attach
 from relay.tasks.starting import Started
@@ -56,7 +55,7 @@ class Attacher:
             if (known := await self._find(provider.name, upstream)) is not None:
                 return known
             stored = StoredTask(
-                id=random_id(),
+                id=self._supervisor.new_id(),
                 provider=provider.name,
                 model=record.model or "unknown",
                 created_at=self._clock(),

@@ -16,6 +16,8 @@ class Limits:
     """How many tasks of one provider may be queued while it is at capacity."""
     queue_limit_s: float = 3600.0
     """How long each of them may be queued."""
+    cell: str | None = None
+    """The prefix of the ids of new tasks and of their callback addresses."""
     public_url: str | None = None
     """Where platforms can reach the relay. Null: runs have no callback URL."""
     may_stream: Callable[[int], bool] = always

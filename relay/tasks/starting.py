@@ -14,7 +14,6 @@ from relay.files.spool import Spool
 from relay.journal.base import Claim, Journal, StoredTask
 from relay.tasks.creation import create
 from relay.tasks.follower import Follower
-from relay.tasks.ids import random_id
 from relay.tasks.models import Models
 from relay.tasks.requests import Idempotency, Start
 from relay.tasks.supervisor import Supervisor
@@ -142,7 +141,7 @@ class Starter:
         await self._supervisor.admission(provider).queue.check_room()
         now = self._clock()
         stored = StoredTask(
-            id=random_id(),
+            id=self._supervisor.new_id(),
             provider=provider,
             model=request.model,
             created_at=now,
@@ -151,7 +150,7 @@ class Starter:
             checked=checked,
             files=request.files,
             metadata=request.metadata,
-            hook=random_id(),
+            hook=self._supervisor.new_id(),
         )
         claim = None
         if idempotency is not None:

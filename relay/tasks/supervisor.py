@@ -21,6 +21,7 @@ from relay.tasks.admission import Admission, Queue
 from relay.tasks.background import Background
 from relay.tasks.context import TaskContext
 from relay.tasks.follower import Follower
+from relay.tasks.ids import random_id
 from relay.tasks.limits import Limits
 from relay.tasks.runs import Runs
 from relay.tasks.shared_queue import SharedQueue
@@ -113,6 +114,10 @@ class Supervisor:
         """
         if self.draining:
             raise RequestError(Code.DRAINING, "The relay is shutting down. Retry in a few seconds.")
+
+    def new_id(self) -> str:
+        """Return the id of a new task, or of its callback address."""
+        return random_id(self._limits.cell)
 
     @contextmanager
     def creating(self, task: str) -> Iterator[None]:

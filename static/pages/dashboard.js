@@ -35,7 +35,7 @@ const list = new TaskList(part("list"), {
   onChange: () => renderHeader(),
   onListed: refreshSoon,
 });
-const loader = new TaskLoader({ list: (query) => api().list(query), read: readTask, view: list });
+const loader = new TaskLoader({ list: listTasks, read: readTask, view: list });
 const header = new ListHeader(
   part,
   (change) => {
@@ -69,6 +69,13 @@ document.addEventListener("visibilitychange", () => {
 // On a small screen the task list matters more than the form.
 if (matchMedia("(max-width: 63.99rem)").matches) part("start-fold").removeAttribute("open");
 signInFromAddress();
+
+/** List tasks, and show which node has answered. */
+async function listTasks(/** @type {URLSearchParams} */ query) {
+  const page = await api().list(query);
+  setText(part("node"), page.node ? `Answered by ${page.node}` : "");
+  return page;
+}
 
 function api() {
   return new Api(readSecret(KEY), (date) => list.clock.adjustByDate(date));

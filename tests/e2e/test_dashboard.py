@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from playwright.async_api import Page, expect
@@ -13,6 +15,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HTTP_ERROR = "Failed to load resource: the server responded with a status of "
 """What Chromium writes to the console for every refused request."""
+
+
+MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 
 
 async def sign_in(page: Page, relay: Running) -> None:
@@ -267,3 +272,13 @@ async def test_an_unknown_model_is_reported_with_its_name(relay: Running, page: 
     await page.get_by_role("button", name="Start", exact=True).click()
 
     await expect(page.locator("#start .problem")).to_contain_text("slug-owner-project-not-exist")
+
+
+async def test_the_dashboard_says_which_node_answers(make_relay: MakeRelay, page: Page) -> None:
+    """If it has a name. A viewer of a tag does not learn it."""
+    async with make_relay(node="node-7") as relay:
+        await sign_in(page, relay)
+        await expect(page.locator("#node")).to_have_text("Answered by node-7")
+        token, _ = relay.context.access.mint_tag("shop", scope="view", ttl_s=60)
+        answer = await page.request.get(f"{relay.url}/v1/tasks?tag=shop", headers={"Authorization": f"Bearer {token}"})
+        assert await answer.json() == {"tasks": [], "next": None}

@@ -5,6 +5,7 @@ New tasks are put into the journal by `relay.tasks.creation`, which attaching us
 """
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -235,3 +236,21 @@ async def test_another_body_on_another_node_is_a_conflict(pair: tuple[Running, R
     with pytest.raises(RequestError, match="different request"):
         await second.start(request("a dog"), replace(KEY, digest="another"))
     assert len(sandbox.runs) == 1
+
+
+async def test_a_cell_prefixes_the_ids_of_its_tasks(make_relay: MakeRelay, sandbox: Sandbox) -> None:
+    """And their callback addresses, so that a proxy can route both."""
+    async with make_relay(cell="eu1", public_url="https://relay.example.com") as relay:
+        started = await relay.context.tasks.start(request())
+        stored = await relay.context.tasks.stored_task(started.snapshot.id)
+
+        assert re.fullmatch(r"eu1-[a-z0-9]{26}", started.snapshot.id)
+        assert (stored.hook or "").startswith("eu1-")
+        async with aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {relay.api_key}"}) as client:
+            for path in (
+                f"/v1/tasks/{started.snapshot.id}",
+                f"/t/{started.snapshot.id}",
+                f"/embed/{started.snapshot.id}",
+            ):
+                async with client.get(path) as answer:
+                    assert answer.status == 200

@@ -41,6 +41,8 @@ class TaskList(TypedDict):
     tasks: Sequence[Snapshot]
     next: str | None
     """The cursor of the next page."""
+    node: NotRequired[str]
+    """The node that answers, if it has a name: for callers with an API key."""
 
 
 class InputFile(TypedDict):

@@ -53,10 +53,14 @@ async def index(request: web.Request) -> web.Response:
     """`GET /v1/tasks`, with an API key, or with the token of a tag for the tasks of that tag."""
     grant = granted(request)
     query = read_query(request, ListQuery)
-    if grant.tag is None or grant.tag != query.tag or "view" not in grant.scopes:
+    of_tag = grant.tag is not None and grant.tag == query.tag and "view" in grant.scopes
+    if not of_tag:
         require_key(request)
     page = await context(request).tasks.page(query.to_filter(), after=query.after(), limit=query.limit)
-    return json_response(TaskList(tasks=page.snapshots, next=page_cursor(page.next) if page.next else None))
+    body = TaskList(tasks=page.snapshots, next=page_cursor(page.next) if page.next else None)
+    if not of_tag and (node := context(request).config.node) is not None:
+        body["node"] = node
+    return json_response(body)
 
 
 async def show(request: web.Request) -> web.Response:

@@ -26,7 +26,7 @@ export class Api {
    * List tasks, newest first.
    *
    * @param {URLSearchParams} query
-   * @returns {Promise<{tasks: Snapshot[], next: string|null}>}
+   * @returns {Promise<{tasks: Snapshot[], next: string|null, node?: string}>}
    */
   list(query) {
     return this.#call("GET", `v1/tasks?${query}`);
