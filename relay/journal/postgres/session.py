@@ -113,8 +113,12 @@ class Session:
 
     async def _connected(self) -> "Connection":
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connect()
-            self._connection.add_log_listener(self._note)
+            connection = await self._connect()
+            try:
+                connection.add_log_listener(self._note)
+            except asyncpg.InterfaceError as error:
+                raise StoreError(f"the connection to PostgreSQL broke at once: {error}") from error
+            self._connection = connection
         return self._connection
 
     def _note(self, _connection: object, message: "asyncpg.PostgresLogMessage") -> None:

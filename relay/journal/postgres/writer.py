@@ -110,21 +110,25 @@ class Writer:
     async def _run(self) -> None:
         while self._queue or not self._closing:
             self._wake.clear()
-            if self._queue and await self._connect():
+            if self._queue:
                 await self._commit_next()
             if not self._queue and not self._closing:
                 await self._wake.wait()
 
     async def _commit_next(self) -> None:
         """Commit what waits, which is everything that came during the last commit."""
-        group = self._take()
+        group: list[Job] = []
         try:
-            await self._commit(group)
+            if await self._connect():
+                group = self._take()
+                await self._commit(group)
         except Exception as error:  # noqa: BLE001 - the task's boundary: all callers would hang if it ended
             _log.error("journal.job_failed", exc_info=error)
             for job in group:
                 job.fail(StoreError(f"the journal could not be written: {type(error).__name__}"))
-            self._fence()  # the number of the commit may be in use
+            if group:
+                self._fence()  # the number of the commit may be in use
+            await asyncio.sleep(RETRY_S)
 
     async def _connect(self) -> bool:
         """Return whether there is a connection. If not, fail the jobs that have waited too long for one."""
