@@ -25,6 +25,7 @@ from relay.journal.postgres import writer as writer_module
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.lease import SEND_S
+from relay.journal.postgres.session import Session
 from tests.journal.postgres.conftest import Start
 from tests.journal.postgres.membership import LoneNode, join
 from tests.journal.postgres.proxy import Proxy, proxied
@@ -151,6 +152,18 @@ async def test_a_connection_that_the_server_ended_is_replaced(
         assert await postgres.terminate_backends("application_name = 'relay writer'") == 1
         await journal.append([event("a", seq)])
     assert await seqs(journal, "a") == [1, 2, 3]
+
+
+async def test_a_connection_that_breaks_while_it_is_made_is_a_failure_of_the_store(database: str) -> None:
+    """As when there is none. The statement was not sent."""
+
+    async def broken() -> "Connection":
+        connection = await connect(database, "test")
+        connection.terminate()
+        return connection
+
+    with pytest.raises(StoreError, match="broke at once"):
+        await Session(broken).run("SELECT 1")
 
 
 async def test_a_cancelled_caller_cancels_no_statement(cut: tuple[Proxy, PostgresJournal], sql: "Connection") -> None:
