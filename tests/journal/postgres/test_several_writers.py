@@ -123,4 +123,4 @@ async def test_every_acknowledged_event_is_stored_once(database: str, seed: int)
             "SELECT task, seq, (SELECT count(*) FROM events e WHERE e.task = h.task) AS n FROM heads h"
         )
         assert [row for row in heads if row["seq"] != row["n"]] == []
-        assert sum(len(proxy.lost) for proxy in proxies) > 3
+        assert any(proxy.lost for proxy in proxies)
