@@ -23,6 +23,7 @@ from relay.core.events import (
     State,
     Submit,
     Submitted,
+    Unknown,
 )
 from relay.core.snapshot import Snapshot
 
@@ -52,13 +53,14 @@ def encode_event(event: Event) -> bytes:
 
 def decode_event(body: bytes) -> Event:
     """
-    Decode the JSON of an event.
+    Decode the JSON of an event. Of a type that this version does not know, the data is left out.
 
     Raises:
         ValueError: `body` is not the JSON of an event.
     """
     raw = orjson.loads(body)
     try:
+        shape = DATA_BY_TYPE.get(raw["type"])
         return Event(
             type=raw["type"],
             task=raw["task"],
@@ -66,7 +68,7 @@ def decode_event(body: bytes) -> Event:
             state=State(raw["state"]),
             at=raw["at"],
             source=Source(raw["source"]),
-            data=DATA_BY_TYPE[raw["type"]].validate_python(raw["data"]),
+            data=Unknown() if shape is None else shape.validate_python(raw["data"]),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"not an event: {error!r}") from error

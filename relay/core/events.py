@@ -261,8 +261,13 @@ class Done:
     error: Fault | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """What an event of a later version says. This version only reads such events, during a rolling deploy."""
+
+
 OutputData = ProgressOutput | LogOutput | AppendOutput
-Data = Submit | Hold | Submitted | Began | OutputData | Results | Cancel | Stall | Done
+Data = Submit | Hold | Submitted | Began | OutputData | Results | Cancel | Stall | Done | Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

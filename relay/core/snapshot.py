@@ -30,6 +30,7 @@ from relay.core.events import (
     State,
     Submit,
     Submitted,
+    Unknown,
 )
 from relay.core.utf16 import utf16_cut
 
@@ -132,7 +133,7 @@ def apply(snapshot: Snapshot, event: Event) -> Snapshot:
         hold=snapshot.hold if event.state is State.HELD else None,
     )
     match event.data:
-        case Submit():
+        case Submit() | Unknown():
             return state
         case Hold() as hold:
             return replace(state, hold=hold)
