@@ -155,11 +155,13 @@ def test_a_store_is_a_database_whose_password_is_not_shown(scheme: str, nowhere:
     assert "hidden" not in repr(config)
 
 
-def test_an_invalid_address_of_a_database_is_not_quoted(nowhere: Path) -> None:
+@pytest.mark.parametrize("address", ["relay:hidden@[::1/tasks", "relay:hid/den@host/tasks", "host:hidden/tasks"])
+def test_an_invalid_address_of_a_database_is_not_quoted(address: str, nowhere: Path) -> None:
     """It may contain a password."""
-    given = {"RELAY_STORE": "postgresql://relay:hidden@[::1/tasks"}
-
-    assert refusal(given, nowhere) == "RELAY_STORE: not a valid URL of a PostgreSQL database"
+    assert refusal({"RELAY_STORE": f"postgresql://{address}"}, nowhere) == (
+        "RELAY_STORE: not a valid URL of a PostgreSQL database; write special characters of user and password as %2F "
+        "and so on"
+    )
 
 
 @pytest.mark.parametrize("store", ["", "relay.db", "sqlite://relay.db", "sqlite:///", "redis://localhost", "memory"])

@@ -1,5 +1,6 @@
 """Settings of the store: where it is, and how much of a task's history it keeps."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,6 +13,20 @@ from relay.config.units import Seconds
 _SQLITE = "sqlite:///"
 
 _POSTGRES = ("postgresql://", "postgres://")
+
+_HOST = r"(?:[\w.%-]+|\[[\da-fA-F:.]+\])(?::\d+)?"
+
+_SHOWN = re.compile(rf"\w+://(?:{_HOST}(?:,{_HOST})*)?(?:/[\w.%-]*)?")
+"""What may be shown of the URL of a database."""
+
+
+def _without_user(dsn: str) -> str:
+    """Return the URL of a database without user, password and parameters; an empty text if it is none."""
+    try:
+        parts = urlsplit(dsn)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class Storage(Group):
@@ -61,20 +76,18 @@ class Storage(Group):
         if value == "memory:" or (value.startswith(_SQLITE) and len(value) > len(_SQLITE)):
             return value
         if value.startswith(_POSTGRES):
-            try:
-                urlsplit(value)
-            except ValueError:  # its text may quote a password
-                raise ValueError("not a valid URL of a PostgreSQL database") from None
+            if not _SHOWN.fullmatch(_without_user(value)):  # a `/` in a password would move it into the path
+                raise ValueError(
+                    "not a valid URL of a PostgreSQL database; write special characters of user and password as %2F "
+                    "and so on"
+                )
             return value
         raise ValueError("use sqlite:///PATH, postgresql://USER@HOST/DATABASE or memory:")
 
     @property
     def store_name(self) -> str:
         """Return the store without user, password and parameters."""
-        if self.postgres_dsn is None:
-            return self.store
-        parts = urlsplit(self.postgres_dsn)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        return self.store if self.postgres_dsn is None else _without_user(self.postgres_dsn)
 
     @property
     def postgres_dsn(self) -> str | None:
