@@ -6,7 +6,7 @@ UV ?= uv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest --numprocesses=auto --dist=worksteal
 
-.PHONY: demo test lint coverage docs format chaos cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
+.PHONY: demo test test-cluster lint coverage docs format chaos cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
 
 # A relay with a simulated platform and a few tasks. It needs no account.
 demo: $(VENV)/run
@@ -15,6 +15,10 @@ demo: $(VENV)/run
 # Everything that must pass before a commit is merged. ARGS= goes to pytest.
 test: lint test-tools
 	$(PYTEST) $(ARGS)
+
+# All tests of several nodes on PostgreSQL, also those that `make test` leaves out because they take longer.
+test-cluster: $(VENV)/dev
+	$(PYTEST) -m 'cluster or not cluster' tests/cluster $(ARGS)
 
 # Static checks: format, lint rules and types of Python and JavaScript, imports between packages, workflows.
 lint: $(VENV)/dev
