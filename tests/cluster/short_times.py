@@ -6,7 +6,7 @@ from datetime import timedelta
 from relay.journal.postgres import beat, jobs, node, writer
 from relay.tasks import permit, search
 
-LEASE_S = 3.0
+LEASE_S = 4.0
 """Long enough that a busy machine rarely ends one."""
 SEND_S = LEASE_S / 2
 
