@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from relay.app import Running
+from tests.chaos.relay_process import KEY
 from tests.cluster.short_times import shorten
 from tests.conftest import MakeRelay
 
@@ -26,10 +27,9 @@ def start_nodes(make_relay: MakeRelay, tmp_path: Path) -> StartNodes:
     @asynccontextmanager
     async def start(store: str, *, count: int = 3) -> AsyncIterator[Sequence[Running]]:
         async with AsyncExitStack() as stack:
+            shared = {"store": store, "spool": tmp_path / "spool", "api_keys": (KEY,)}
             yield [
-                await stack.enter_async_context(
-                    make_relay(store=store, node=f"node-{number}", spool=tmp_path / "spool")
-                )
+                await stack.enter_async_context(make_relay(**shared, node=f"node-{number}"))
                 for number in range(1, count + 1)
             ]
 

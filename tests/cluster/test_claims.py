@@ -5,18 +5,18 @@ import asyncio
 import aiohttp
 
 from relay.sandbox import Sandbox
+from tests.chaos.relay_process import KEY
+from tests.cluster.client import BODY
 from tests.cluster.conftest import StartNodes
-from tests.conftest import API_KEY
 
 REQUESTS = 100
-BODY = {"model": "bytedance/seedream-v4", "input": {"prompt": "a fox"}}
 
 
 async def test_requests_with_one_key_on_all_nodes_start_one_run(
     database: str, start_nodes: StartNodes, sandbox: Sandbox
 ) -> None:
     """Each of them is answered with that task, also if it arrives before the platform has answered."""
-    headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": "one"}
+    headers = {"Authorization": f"Bearer {KEY}", "Idempotency-Key": "one"}
     async with (
         asyncio.timeout(120),
         start_nodes(database) as nodes,

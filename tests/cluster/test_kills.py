@@ -3,12 +3,12 @@
 import asyncio
 from pathlib import Path
 
-import orjson
 import pytest
 
 from relay.sandbox import Sandbox
+from tests.cluster.client import client, ended, start, task_ids
 from tests.cluster.failpoints import POINTS
-from tests.cluster.two_nodes import BODY, two_nodes
+from tests.cluster.two_nodes import two_nodes
 
 LIMIT_S = 120
 
@@ -28,17 +28,15 @@ async def test_a_run_is_sent_at_most_once_wherever_the_node_is_killed(
     async with (
         asyncio.timeout(LIMIT_S),
         two_nodes(tmp_path, sandbox, database, failpoint=point) as nodes,
-        nodes.caller(nodes.survivor) as caller,
+        client(nodes.survivor.url) as survivor,
     ):
-        first = await nodes.post_once(nodes.victim)
+        first = await nodes.post("one")
         await nodes.killed.wait()
-        status, body = await caller.call("POST", "/v1/tasks", json=BODY, headers={"Idempotency-Key": "one"})
-        assert status in (201, 202), body
-        task = orjson.loads(body)["task"]["id"]
-        log = await nodes.ended(caller, task)
-        tasks = await nodes.tasks(caller)
+        task = await start(survivor, "one")
+        log = await ended(survivor, task)
+        tasks = await task_ids(survivor)
 
     assert first in (task, None)
     assert tasks == [task]
     assert log.snapshot.state == ("lost" if point in LOST else "succeeded")
-    assert len(nodes.started) == (point not in LOST)
+    assert sum(run.task_id is not None for run in sandbox.runs) == (point not in LOST)

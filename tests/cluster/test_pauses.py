@@ -5,16 +5,15 @@ import signal
 from pathlib import Path
 from random import Random
 
-import orjson
 import pytest
 
 from relay.sandbox import Sandbox
-from tests.chaos.caller import Caller
 from tests.chaos.judge import check_view
 from tests.chaos.relay_process import KEY
 from tests.chaos.viewers import TaskLink, View, Viewer
+from tests.cluster.client import POLL_S, client, ended, start, task_ids
 from tests.cluster.short_times import SEND_S
-from tests.cluster.two_nodes import BODY, POLL_S, two_nodes
+from tests.cluster.two_nodes import two_nodes
 
 LIMIT_S = 120
 TASKS = 10
@@ -27,18 +26,18 @@ async def test_a_node_that_was_stopped_before_it_sent_a_run_sends_it_no_more(
     async with (
         asyncio.timeout(LIMIT_S),
         two_nodes(tmp_path, sandbox, database, failpoint="after create", by=signal.SIGSTOP) as nodes,
-        nodes.caller(nodes.survivor) as caller,
+        client(nodes.survivor.url) as survivor,
         asyncio.TaskGroup() as group,
     ):
-        first = group.create_task(nodes.post_once(nodes.victim))
+        first = group.create_task(nodes.post("one"))
         await nodes.stopped()
-        (task,) = await nodes.tasks(caller)
-        log = await nodes.ended(caller, task)
+        (task,) = await task_ids(survivor)
+        log = await ended(survivor, task)
         nodes.victim.signal(signal.SIGCONT)
-        await nodes.logged(nodes.victim, "node.replaced")
+        await nodes.replaced()
         assert await first == task
-        async with nodes.caller(nodes.victim) as other:
-            assert (await nodes.ended(other, task)).entries == log.entries
+        async with client(nodes.victim.url) as victim:
+            assert (await ended(victim, task)).entries == log.entries
 
     assert log.snapshot.state == "lost"
     assert sandbox.runs == ()
@@ -50,15 +49,15 @@ async def test_a_run_is_not_sent_after_its_deadline(tmp_path: Path, sandbox: San
     async with (
         asyncio.timeout(LIMIT_S),
         two_nodes(tmp_path, sandbox, database, failpoint="after create", by=signal.SIGSTOP) as nodes,
-        nodes.caller(nodes.survivor) as caller,
+        client(nodes.survivor.url) as survivor,
         asyncio.TaskGroup() as group,
     ):
-        group.create_task(nodes.post_once(nodes.victim))
+        group.create_task(nodes.post("one"))
         await nodes.stopped()
         await asyncio.sleep(SEND_S)  # half of the lease
         nodes.victim.signal(signal.SIGCONT)
-        (task,) = await nodes.tasks(caller)
-        log = await nodes.ended(caller, task)
+        (task,) = await task_ids(survivor)
+        log = await ended(survivor, task)
 
     # On a very slow machine the lease may have run out, too: then the run is never sent.
     kinds = [event.type for event in log.events]
@@ -75,14 +74,16 @@ async def test_viewers_miss_nothing_while_a_node_is_stopped(
     async with (
         asyncio.timeout(LIMIT_S),
         two_nodes(tmp_path, sandbox, database) as nodes,
-        nodes.caller(nodes.survivor) as caller,
-        nodes.caller(nodes.victim) as other,
+        client(nodes.survivor.url) as survivor,
+        client(nodes.victim.url) as victim,
         asyncio.TaskGroup() as group,
     ):
-        tasks = [await start(other, sandbox) for _ in range(TASKS)]
+        for _ in range(TASKS):
+            sandbox.next_run(hold_at="task_start")
+        tasks = [await start(victim, str(number)) for number in range(TASKS)]
         views = [View(link=TaskLink(task=task, credential=KEY)) for task in tasks for _ in range(2)]
         for view, each, home in zip(
-            views, [caller, other] * TASKS, [nodes.survivor, nodes.victim] * TASKS, strict=True
+            views, [survivor, victim] * TASKS, [nodes.survivor, nodes.victim] * TASKS, strict=True
         ):
             group.create_task(Viewer(home.url, Random(1), cut_share=0.0).over_stream(each.session, view))
         while not all(view.answered for view in views):  # noqa: ASYNC110 -- there is no event for it
@@ -93,9 +94,9 @@ async def test_viewers_miss_nothing_while_a_node_is_stopped(
             sandbox.release(upstream)
         if beyond_the_lease:
             for task in tasks:
-                await nodes.ended(caller, task)
+                await ended(survivor, task)
         nodes.victim.signal(signal.SIGCONT)
-        logs = {task: await nodes.ended(caller, task) for task in tasks}
+        logs = {task: await ended(survivor, task) for task in tasks}
         while not all(view.ended for view in views):  # noqa: ASYNC110 -- there is no event for it
             await asyncio.sleep(POLL_S)
 
@@ -104,14 +105,6 @@ async def test_viewers_miss_nothing_while_a_node_is_stopped(
         assert view.losses == 1, "not only the end of its stream"
     assert len(sandbox.runs) == TASKS
     assert {log.snapshot.state for log in logs.values()} == {"succeeded"}
-
-
-async def start(caller: Caller, sandbox: Sandbox) -> str:
-    """Start a task whose run pauses while it is running; return its id."""
-    sandbox.next_run(hold_at="task_start")
-    status, body = await caller.call("POST", "/v1/tasks", json=BODY)
-    assert status == 201, body
-    return str(orjson.loads(body)["task"]["id"])
 
 
 async def taken_over(sandbox: Sandbox) -> None:
