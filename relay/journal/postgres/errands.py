@@ -36,6 +36,10 @@ class Errands:
         self._availability.succeeded()
         return rows
 
+    def reconnect(self) -> None:
+        """Use another connection from now on: the server may have been replaced."""
+        self._session.drop()
+
     async def close(self) -> None:
         """Wait for the running statement and close the connection."""
         await self._session.close()

@@ -116,6 +116,8 @@ class PostgresJournal:
         self._folded: dict[str, Snapshot] = {}
         """The state of live tasks of this node after the last commit, if the writer passed it."""
         self._open: _Open | None = None
+        self._read_epoch = ""
+        """The epoch of the server that is read."""
         self._checking: asyncio.Task[str | None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -144,6 +146,7 @@ class PostgresJournal:
             reader=Reader([self._reads("reader") for _ in range(2)], reads),
             lister=Reader([self._reads("lister") for _ in range(2)], reads),
         )
+        self._read_epoch = "" if owner is None else owner.membership.epoch
 
     async def close(self) -> None:
         if self._closing is None:
@@ -303,7 +306,7 @@ class PostgresJournal:
         )
         await membership.start()
         writer = Writer(
-            self._session("writer"),
+            partial(connection.connect, self._dsn, "writer"),
             membership,
             history_events=self._history_events,
             history_bytes=self._history_bytes,
@@ -364,6 +367,10 @@ class PostgresJournal:
     def _reset(self) -> None:
         """After this process became another node, or the epoch has changed."""
         self._folded.clear()
+        if self._open is not None and self.epoch != self._read_epoch:
+            for each in (self._open.errands, self._open.reader, self._open.lister):
+                each.reconnect()
+            self._read_epoch = self.epoch
         self._listeners.reset()
 
     async def _close(self) -> None:

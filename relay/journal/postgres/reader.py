@@ -102,6 +102,11 @@ class Reader:
         # If the caller is cancelled, the session stays busy until the query has ended.
         return await asyncio.shield(asyncio.create_task(self._use(session, query, arguments)))
 
+    def reconnect(self) -> None:
+        """Use other connections from now on: the server may have been replaced."""
+        for session in self._sessions:
+            session.drop()
+
     async def close(self) -> None:
         """Wait for running queries and close the connections."""
         for session in self._sessions:

@@ -3,11 +3,14 @@ The task that writes. It commits everything that is queued in one statement: the
 
 Every commit has a number, which the database counts too. A commit whose answer is missing is repeated under its number
 until there is one, so it takes effect once: after a broken connection, a failover, or a wait that was cut short.
+
+A new connection may find another epoch: the server is one that may have lost commits, and what this process knows of
+its tasks is of another history. It only finishes the commit in doubt there, and has the node register again.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import orjson
@@ -18,10 +21,16 @@ from relay.errors import Fenced, StoreError
 from relay.journal.availability import Availability
 from relay.journal.base import Created
 from relay.journal.batch import Batch
+from relay.journal.postgres.connection import BROKEN
+from relay.journal.postgres.deadline import deadline
+from relay.journal.postgres.epoch import read_epoch
 from relay.journal.postgres.jobs import Job, Queue
 from relay.journal.postgres.lease import LEASE
 from relay.journal.postgres.membership import Membership
 from relay.journal.postgres.session import ANSWER_S, Session, Unanswered
+
+if TYPE_CHECKING:
+    from relay.journal.postgres.connection import Connection
 
 PATIENCE_S: Final = 5.0
 """How long a job waits for a connection. It fails then, without having been tried."""
@@ -40,12 +49,16 @@ _WRONG: Final = ("22", "23", "54")
 """The classes of errors in the data of a statement. It fails each time, so an earlier attempt has failed, too."""
 
 
+class _AnotherEpoch(StoreError):
+    """The server that was reached has another history than the node."""
+
+
 class Writer:
     """A queue of jobs. The result of each is set after its commit and after `publish`."""
 
     def __init__(
         self,
-        session: Session,
+        connect: Callable[[], Awaitable["Connection"]],
         membership: Membership,
         *,
         history_events: int,
@@ -54,13 +67,14 @@ class Writer:
     ) -> None:
         """
         Args:
-            session: used by the writer only, until `close`.
+            connect: opens a connection, or raises StoreError.
             membership: this process as a node.
             history_events: how many events before the stored snapshot to keep of each log.
             history_bytes: how many bytes of events to keep of each log.
             publish: called with the batches of a commit.
         """
-        self._session = session
+        self._open = connect
+        self._session = Session(self._open_checked)
         self._membership = membership
         self._limits = history_events, history_bytes
         self._publish = publish
@@ -73,6 +87,10 @@ class Writer:
         """The number of its last commit."""
         self._dead = ""
         """The last node that was found to be dead."""
+        self._epoch = ""
+        """The epoch that the connection found."""
+        self._in_doubt = False
+        """Whether a commit was sent and has not been answered."""
         self.availability = Availability("write")
         self._running = asyncio.create_task(self._run(), name="journal-writer")
 
@@ -127,18 +145,49 @@ class Writer:
             for job in group:
                 job.fail(StoreError(f"the journal could not be written: {type(error).__name__}"))
             if group:
-                self._fence()  # the number of the commit may be in use
+                self._fence(self._node)  # the number of the commit may be in use
             await asyncio.sleep(RETRY_S)
 
     async def _connect(self) -> bool:
         """Return whether there is a connection. If not, fail the jobs that have waited too long for one."""
+        if self._membership.id == self._dead:
+            self._take()  # all of them fail
+            return False
+        if self._epoch != self._membership.epoch:  # the node has registered on another server
+            self._session.drop()
         try:
             await self._session.connect()
+        except _AnotherEpoch:
+            return False
         except StoreError as error:
             self._give_up(error)
             await asyncio.sleep(RETRY_S)
             return False
         return True
+
+    async def _open_checked(self) -> "Connection":
+        """
+        Connect, and compare the epoch of the server with that of the node.
+
+        Raises:
+            _AnotherEpoch: they differ, and no commit is in doubt.
+            StoreError: the server was not reached, or refused.
+        """
+        connection = await self._open()
+        try:
+            with deadline(connection, ANSWER_S):
+                self._epoch = await read_epoch(connection)
+        except (*BROKEN, asyncpg.PostgresError) as error:
+            connection.terminate()
+            raise StoreError(f"the epoch could not be read: {error}") from error
+        node = self._membership.id
+        if self._epoch != self._membership.epoch:
+            if self._dead != node:
+                self._fence(node)
+            if not self._in_doubt:
+                connection.terminate()
+                raise _AnotherEpoch(f"the epoch of the database is {self._epoch}, not {self._membership.epoch}")
+        return connection
 
     def _give_up(self, error: StoreError) -> None:
         """Fail the jobs that have waited too long; when closing, all."""
@@ -153,18 +202,25 @@ class Writer:
             if job.node == self._membership.id != self._dead:
                 group.append(job)
             else:
-                job.fail(Fenced(f"this node was declared dead before it wrote to task {job.task}"))
+                job.fail(_fenced(job))
         return group
 
     async def _commit(self, group: list[Job]) -> None:
         """Commit jobs of one node and set their results."""
         if not group:
             return
+        if group[0].node == self._dead:  # since the group was taken
+            for job in group:
+                job.fail(_fenced(job))
+            return
         if group[0].node != self._node:
             self._node, self._number = group[0].node, 0
         issued_s = uptime_s()
         try:
             answer = await self._call(group, self._number + 1)
+        except _AnotherEpoch:
+            for job in group:
+                job.fail(_fenced(job))
         except StoreError as error:
             self.availability.failed(error)
             for job in group:
@@ -178,6 +234,8 @@ class Writer:
         else:
             self.availability.succeeded()
             self._settle(group, answer, issued_s)
+        finally:
+            self._in_doubt = False
 
     async def _call(self, group: Sequence[Job], number: int) -> "asyncpg.Record":
         """
@@ -188,7 +246,6 @@ class Writer:
             StoreError: the database refuses, and nothing was committed; or it is gone while the writer closes.
         """
         arguments = self._arguments(group, number)
-        in_doubt = False
         answer_s = ANSWER_S
         while True:
             try:
@@ -200,15 +257,15 @@ class Writer:
                     raise
                 self._session.drop()  # such as a server that accepts no writes any more
                 failure = StoreError(str(error))
-                if not in_doubt:
+                if not self._in_doubt:
                     raise failure from error
             except StoreError as error:
-                in_doubt = in_doubt or isinstance(error, Unanswered)
+                self._in_doubt = self._in_doubt or isinstance(error, Unanswered)
                 failure = error
                 answer_s = min(answer_s * 2, MAX_ANSWER_S)
             else:
                 return answer
-            if self._closing or not in_doubt:
+            if self._closing or not self._in_doubt:
                 raise failure
             await self._reconnect(failure)
 
@@ -247,8 +304,8 @@ class Writer:
             self._publish([job.batch for job in committed])
         if verdict not in {"new", "again"}:
             for job in group:
-                job.fail(Fenced(f"this node was declared dead before it wrote to task {job.task}"))
-            self._fence()
+                job.fail(_fenced(job))
+            self._fence(self._node)
             return
         self._number += 1
         self._membership.batch_committed(self._number)
@@ -261,10 +318,14 @@ class Writer:
             for job in others:
                 job.refuse(reasons[job.task])
 
-    def _fence(self) -> None:
+    def _fence(self, node: str) -> None:
         """Write nothing more as this node."""
-        self._dead = self._node
+        self._dead = node
         self._membership.fenced()
+
+
+def _fenced(job: Job) -> Fenced:
+    return Fenced(f"this node was declared dead before it wrote to task {job.task}")
 
 
 def _array(rows: Sequence[bytes]) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from relay.clock import uptime_s
 from relay.journal.entries import Appended
 from relay.journal.postgres.connection import close, connect
+from relay.journal.postgres.epoch import read_epoch
 from relay.journal.postgres.lease import LEASE, LEASE_S, MARGIN_S
 from relay.journal.postgres.membership import Membership
 
@@ -19,7 +20,7 @@ class LoneNode:
         self._name = name
         self._reset = reset
         self.id = ""
-        self.epoch = secrets.token_hex(8)
+        self.epoch = ""
         self.send_until_s = 0.0
         self.committed: list[int] = []
         self.registered = asyncio.Event()
@@ -29,6 +30,7 @@ class LoneNode:
         number = secrets.randbits(62)
         since_s = uptime_s()
         connection = await connect(self._dsn, "node")
+        self.epoch = await read_epoch(connection)
         await connection.execute("SELECT relay_register($1, $2, $3, $4)", number, self._name or "test", LEASE, False)
         await close(connection)
         self.send_until_s = since_s + LEASE_S - MARGIN_S

@@ -223,3 +223,32 @@ async def test_nodes_are_listed_with_their_tasks_and_viewers(database: str, fast
 def cursor_of(viewer: FakeViewer) -> str:
     """Return the last cursor that a viewer was sent."""
     return bytes(viewer.transport.written).rpartition(b"id: ")[2].partition(b"\n")[0].decode()
+
+
+@pytest.mark.usefixtures("fast_beats")
+@pytest.mark.parametrize("broken", ["relay listener", "relay writer"])
+async def test_all_connections_move_to_the_new_primary(broken: str) -> None:
+    """Even if the former one still answers, and whichever connection notices the failover."""
+    async with postgres_server() as primary:
+        name = (await primary.create_database()).rpartition("/")[2]
+        standby = await primary.standby(synchronous=False)
+        hosts = f"127.0.0.1:{standby.port},127.0.0.1:{primary.port}"
+        async with relay(f"postgresql://relay@{hosts}/{name}") as one:
+            await create(one.journal, "t")
+            epoch = one.journal.epoch
+            async with primary.connection() as connection, standby.connection(name) as replica:
+                while not await replica.fetchval("SELECT count(*) FROM events"):  # noqa: ASYNC110 -- no event for it
+                    await asyncio.sleep(0.01)
+                await standby.promote()
+                await one.journal.append([event("t", 2)])  # to the former primary
+                await connection.fetch(TERMINATE.replace("relay listener", broken))
+            if broken == "relay writer":
+                with pytest.raises(Fenced):
+                    await one.journal.append([event("t", 3)])
+            await one.until(lambda: one.resets == 1)
+
+            assert one.journal.epoch != epoch
+            assert await one.journal.take_over(["wiro"], limit=10) == ("t",)
+            await one.journal.append([event("t", 2)])
+            assert one.seqs == [1, 2, 2]
+            assert [entry.seq for entry in (await one.journal.read("t", after=0, limit=9)).entries] == [1, 2]

@@ -35,6 +35,9 @@ from tests.postgres.server import PostgresServer, postgres_server
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
 
+ANOTHER_EPOCH = "DELETE FROM meta WHERE name LIKE 'epoch:%'"
+"""The next connection makes another one."""
+
 
 def hear(journal: PostgresJournal) -> list[Entry]:
     """Return a list that every entry committed from now on is added to."""
@@ -426,6 +429,47 @@ async def test_a_node_that_the_database_does_not_know_is_fenced(journal: Postgre
     with pytest.raises(Fenced):
         await create(journal, "a")
     assert await seqs(journal, "a") == []
+
+
+async def test_nothing_new_is_committed_to_a_database_with_another_epoch(
+    journal: PostgresJournal, sql: "Connection", postgres: PostgresServer
+) -> None:
+    """As after a failover that lost commits of other nodes: what this node knows of its tasks may be wrong."""
+    await create(journal, "a")
+    former, epoch = journal.node, journal.epoch
+    await sql.execute(ANOTHER_EPOCH)
+    await postgres.terminate_backends("application_name = 'relay writer'")
+    results = await asyncio.gather(
+        journal.append([event("a", 2)]), create(journal, "b"), journal.append([event("a", 3)]), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [Fenced, Fenced, Fenced]
+    assert (await seqs(journal, "a"), await seqs(journal, "b")) == ([1], [])
+
+    await lone_node(journal).registered.wait()
+    assert former != journal.node
+    assert epoch != journal.epoch
+    await create(journal, "c")
+    with pytest.raises(Fenced):
+        await journal.append([event("a", 2)])
+
+
+async def test_a_commit_in_doubt_is_finished_in_another_epoch(
+    cut: tuple[Proxy, PostgresJournal], sql: "Connection"
+) -> None:
+    """It may have taken effect before the failover. The node is another one after that."""
+    proxy, journal = cut
+    heard = hear(journal)
+    former = journal.node
+    await sql.execute(ANOTHER_EPOCH)
+    proxy.cuts = 1
+    await journal.append([event("a", 2)])
+    await lone_node(journal).registered.wait()
+
+    assert former != journal.node
+    assert await seqs(journal, "a") == [1, 2]
+    assert [entry.seq for entry in heard] == [2]
+    with pytest.raises(Fenced):
+        await journal.append([event("a", 3)])
 
 
 async def test_of_creates_with_one_key_on_three_nodes_one_wins(start: Start) -> None:
