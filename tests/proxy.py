@@ -1,4 +1,4 @@
-"""A reverse proxy on TCP that can delay data, cut its connections, stop forwarding, and refuse new ones."""
+"""A reverse proxy on TCP that can delay data, cut or strand its connections, stop forwarding, and refuse new ones."""
 
 import asyncio
 import socket
@@ -65,11 +65,18 @@ class Proxy:
     @contextmanager
     def hanging(self) -> Iterator[None]:
         """Accept and keep connections, but forward nothing, during the block."""
-        self._flowing.clear()
+        flowing = self._flowing
+        flowing.clear()
         try:
             yield
         finally:
-            self._flowing.set()
+            flowing.set()
+
+    def strand(self) -> None:
+        """Keep the open connections, but forward nothing on them any more. New ones are forwarded."""
+        self._flowing.clear()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -113,7 +120,7 @@ class Proxy:
         in_flight: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(CHUNKS_IN_FLIGHT)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._receive(reader, in_flight))
-            group.create_task(self._deliver(in_flight, writer))
+            group.create_task(self._deliver(in_flight, writer, self._flowing))
 
     async def _receive(self, reader: asyncio.StreamReader, in_flight: asyncio.Queue[tuple[float, bytes]]) -> None:
         """Note when each piece of data is due; the last one is empty."""
@@ -122,11 +129,13 @@ class Proxy:
             data = await reader.read(CHUNK_BYTES)
             await in_flight.put((asyncio.get_running_loop().time() + self.delay_s, data))
 
-    async def _deliver(self, in_flight: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+    async def _deliver(
+        self, in_flight: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter, flowing: asyncio.Event
+    ) -> None:
         while True:
             due, data = await in_flight.get()
             await asyncio.sleep(due - asyncio.get_running_loop().time())
-            await self._flowing.wait()
+            await flowing.wait()
             if not data:
                 break
             writer.write(data)

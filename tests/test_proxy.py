@@ -86,6 +86,23 @@ async def test_a_hanging_proxy_forwards_afterwards() -> None:
         assert await answer == b"late"
 
 
+async def test_stranded_connections_stay_open_and_forward_nothing() -> None:
+    """New ones work."""
+    async with echoing() as proxy, connected(proxy) as (reader, writer):
+        writer.write(b"a")
+        assert await reader.read(1) == b"a"
+        proxy.strand()
+        writer.write(b"lost")
+        answer = asyncio.create_task(reader.read(4))
+        async with connected(proxy) as (other_reader, other_writer):
+            other_writer.write(b"b")
+            assert await other_reader.read(1) == b"b"
+        assert not answer.done()
+        proxy.cut()
+        with suppress(ConnectionResetError):
+            assert await answer == b""
+
+
 async def test_a_refusing_proxy_closes_new_connections() -> None:
     """New connections are closed at once."""
     async with echoing() as proxy:

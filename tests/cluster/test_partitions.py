@@ -1,0 +1,132 @@
+"""The link between one node and the database fails: its tasks go on elsewhere, and its viewers miss nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from relay.app import Running
+from relay.clock import uptime_s
+from relay.journal.postgres import beat, connection, tail, writer
+from relay.journal.postgres.notifier import Notifier
+from relay.sandbox import Sandbox
+from tests.cluster.watching import let_go, send_until_s, start_held, through, until, watching
+from tests.conftest import API_KEY, MakeRelay
+from tests.postgres.server import PostgresServer
+from tests.proxy import Proxy
+from tests.tasks.support import MODEL, committed
+
+LONGEST_S = 120.0
+
+
+@pytest.fixture
+async def link(postgres: PostgresServer) -> AsyncIterator[Proxy]:
+    """Return the link between one node and the server."""
+    async with Proxy(0, postgres.port) as link:
+        yield link
+
+
+@pytest.fixture
+async def pair(
+    database: str,
+    link: Proxy,
+    make_relay: MakeRelay,
+    tmp_path: Path,
+    short_times: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[tuple[Running, Running]]:
+    """Return two relays, of which the first reaches the database over the link."""
+    monkeypatch.setattr(beat, "BEAT_S", 0.3)
+    monkeypatch.setattr(beat, "LIMIT_S", 1.0)
+    monkeypatch.setattr(tail, "READ_S", 1.0)
+    monkeypatch.setattr(writer, "ANSWER_S", 1.0)
+    monkeypatch.setattr(connection, "CONNECT_S", 1.0)
+    async with AsyncExitStack() as stack:
+        stores = through(database, link.port), database
+        relays = [
+            await stack.enter_async_context(make_relay(store=store, node=f"node-{number}", spool=tmp_path / "spool"))
+            for number, store in enumerate(stores)
+        ]
+        yield relays[0], relays[1]
+
+
+@pytest.mark.usefixtures("short_times")
+async def test_a_node_that_is_cut_off_is_replaced(pair: tuple[Running, Running], link: Proxy, sandbox: Sandbox) -> None:
+    """
+    It sends no run meanwhile, and its viewers stay. When the link is back, it is another node.
+
+    A request that it could not finish fails then, and is not sent.
+    """
+    cut, other = pair
+    async with asyncio.timeout(LONGEST_S), AsyncExitStack() as stack:
+        task = (await start_held(cut, sandbox)).id
+        views = [await stack.enter_async_context(watching(relay.url, task)) for relay in pair]
+        former = cut.journal.node
+        with link.hanging():
+            posting = asyncio.create_task(post(cut))
+            while task not in await other.journal.owned():  # noqa: ASYNC110 -- there is no event for it
+                await asyncio.sleep(0.05)
+            await let_go(other, sandbox, task)
+            await until(lambda: views[1].ended)
+
+            assert send_until_s(cut) < uptime_s()
+            assert (views[0].ended, views[0].losses) == (False, 0)
+            assert not posting.done()
+            assert len(sandbox.runs) == 1
+        await until(lambda: views[0].ended)
+
+        assert await posting == 503
+        assert cut.journal.node != former
+        assert views[0].state == views[1].state
+        assert views[0].losses == 0
+        assert len(sandbox.runs) == 1
+        assert (await committed(cut, (await start_held(cut, sandbox)).id)).upstream_id is not None
+
+
+async def post(relay: Running) -> int:
+    """Start a task over HTTP, and return the status."""
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    body = {"model": MODEL, "input": {"prompt": "a fox"}}
+    async with (
+        aiohttp.ClientSession(relay.url, headers=headers) as session,
+        session.post("/v1/tasks", json=body) as answer,
+    ):
+        return answer.status
+
+
+@pytest.mark.parametrize("failure", ["stranded", "terminated", "not notified"])
+async def test_a_viewer_of_another_node_misses_nothing(
+    pair: tuple[Running, Running],
+    link: Proxy,
+    sandbox: Sandbox,
+    postgres: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: str,
+) -> None:
+    """
+    Whatever happens to what its node listens on: the connections go silent, or end, or nothing is told.
+
+    The node finds that out by itself, and reads what it has not heard of. Its viewers notice nothing.
+    """
+    listening, owner = pair
+    async with asyncio.timeout(LONGEST_S), AsyncExitStack() as stack:
+        task = (await start_held(owner, sandbox)).id
+        views = [await stack.enter_async_context(watching(relay.url, task)) for relay in pair]
+        node = listening.journal.node
+        match failure:
+            case "stranded":
+                link.strand()
+            case "terminated":
+                await postgres.terminate_backends("application_name LIKE 'relay %'")
+            case _:
+                monkeypatch.setattr(Notifier, "committed", lambda *_: None)
+        await let_go(owner, sandbox, task)
+        await until(lambda: all(view.ended for view in views))
+
+        assert views[0].state == views[1].state
+        assert [view.losses for view in views] == [0, 0]
+        assert [len(view.snapshots) for view in views] == [1, 1]
+        assert listening.journal.node == node
