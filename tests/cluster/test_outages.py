@@ -8,9 +8,10 @@ from structlog.testing import capture_logs
 
 from relay.clock import uptime_s
 from relay.core.events import State
-from relay.journal.postgres import beat, node
+from relay.journal.postgres import beat
 from relay.sandbox import Sandbox
 from tests.cluster.conftest import StartNodes
+from tests.cluster.short_times import LEASE_S
 from tests.cluster.watching import let_go, send_until_s, start_held, status, until, watching
 from tests.postgres.server import PostgresServer
 
@@ -40,7 +41,7 @@ async def test_an_outage_of_the_database_is_waited_for(
             await postgres.kill()
             assert [await status(relay, "/livez") for relay in relays] == [200] * 3
             assert [await status(relay, "/readyz") for relay in relays] == [503] * 3
-            await until(lambda: all(uptime_s() > send_until_s(relay) + node.MARGIN_S for relay in relays))
+            await until(lambda: all(uptime_s() > send_until_s(relay) + LEASE_S for relay in relays))
             await postgres.start()
             while [await status(relay, "/readyz") for relay in relays] != [200] * 3:  # noqa: ASYNC110 -- no event for it
                 await asyncio.sleep(0.05)

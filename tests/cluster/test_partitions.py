@@ -10,14 +10,17 @@ import pytest
 
 from relay.app import Running
 from relay.clock import uptime_s
+from relay.core.events import State
+from relay.core.upstream import UpstreamTask
 from relay.journal.postgres import beat, connection, tail, writer
 from relay.journal.postgres.notifier import Notifier
 from relay.sandbox import Sandbox
+from relay.tasks.follower import Follower
 from tests.cluster.watching import let_go, send_until_s, start_held, through, until, watching
 from tests.conftest import API_KEY, MakeRelay
 from tests.postgres.server import PostgresServer
 from tests.proxy import Proxy
-from tests.tasks.support import MODEL, committed
+from tests.tasks.support import MODEL, committed, ended
 
 LONGEST_S = 120.0
 
@@ -66,7 +69,8 @@ async def test_a_node_that_is_cut_off_is_replaced(pair: tuple[Running, Running],
         views = [await stack.enter_async_context(watching(relay.url, task)) for relay in pair]
         former = cut.journal.node
         with link.hanging():
-            posting = asyncio.create_task(post(cut))
+            body = {"model": MODEL, "input": {"prompt": "a fox"}}
+            posting = asyncio.create_task(post(cut, "/v1/tasks", body))
             while task not in await other.journal.owned():  # noqa: ASYNC110 -- there is no event for it
                 await asyncio.sleep(0.05)
             await let_go(other, sandbox, task)
@@ -86,13 +90,48 @@ async def test_a_node_that_is_cut_off_is_replaced(pair: tuple[Running, Running],
         assert (await committed(cut, (await start_held(cut, sandbox)).id)).upstream_id is not None
 
 
-async def post(relay: Running) -> int:
-    """Start a task over HTTP, and return the status."""
+@pytest.mark.usefixtures("short_times")
+async def test_an_order_for_a_node_that_is_cut_off_is_carried_out_once(
+    pair: tuple[Running, Running], link: Proxy, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the next owner of the task: neither lost with the former one, nor carried out by both."""
+    called: list[Follower] = []
+    call_back = Follower.called_back
+
+    def called_back(follower: Follower, named: UpstreamTask | None = None) -> None:
+        called.append(follower)
+        call_back(follower, named)
+
+    monkeypatch.setattr(Follower, "called_back", called_back)
+    cut, other = pair
+    async with asyncio.timeout(LONGEST_S):
+        canceled, called_about = [await start_held(cut, sandbox) for _ in range(2)]
+        stored = await other.journal.stored_task(called_about.id)
+        assert stored is not None
+        with link.hanging():
+            assert await post(other, f"/hooks/wiro/{stored.hook}") == 200
+            assert await post(other, f"/v1/tasks/{canceled.id}/cancel") == 202
+            assert (await ended(other, canceled.id)).state is State.CANCELED
+            await until(lambda: called)
+        former = cut.journal.node
+        await until(lambda: cut.journal.node != former)
+        await let_go(other, sandbox, called_about.id)
+        for relay in pair:
+            assert (await ended(relay, called_about.id)).state is State.SUCCEEDED
+            assert await relay.journal.commands() == ()
+
+        assert sandbox.tasks[canceled.upstream_id or ""].stops_asked == 1
+        types = [entry.type for entry in (await cut.journal.read(canceled.id, after=0, limit=1000)).entries]
+        assert (types.count("cancel"), types.count("done")) == (1, 1)
+        assert len(called) == 1
+
+
+async def post(relay: Running, path: str, body: object = None) -> int:
+    """Send a request, and return the status."""
     headers = {"Authorization": f"Bearer {API_KEY}"}
-    body = {"model": MODEL, "input": {"prompt": "a fox"}}
     async with (
         aiohttp.ClientSession(relay.url, headers=headers) as session,
-        session.post("/v1/tasks", json=body) as answer,
+        session.post(path, json=body) as answer,
     ):
         return answer.status
 
