@@ -79,6 +79,8 @@ class Balancer:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_copy(reader, node_writer))
                 group.create_task(_copy(node_reader, writer))
+        except* OSError:
+            pass  # one end is closed, and the other is closed below
         finally:
             writer.transport.abort()
             node_writer.transport.abort()
@@ -96,9 +98,8 @@ class Balancer:
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Copy bytes until the end of one direction, and end the other side's then."""
-    with suppress(ConnectionError):
-        while chunk := await reader.read(CHUNK_BYTES):
-            writer.write(chunk)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
+    while chunk := await reader.read(CHUNK_BYTES):
+        writer.write(chunk)
+        await writer.drain()
+    if writer.can_write_eof():
+        writer.write_eof()

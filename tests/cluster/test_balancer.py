@@ -1,5 +1,7 @@
 """The balancer of the local cluster sends connections to nodes that are ready."""
 
+import asyncio
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -10,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.cluster.balancer import Balancer
+from tests.proxy import RESET
 
 
 class Node:
@@ -74,3 +77,20 @@ async def test_a_node_that_stops_is_passed_over_at_once(nodes: list[Node]) -> No
         for node in nodes:
             await node.server.close()
         assert await answered(balancer.url) == {"-": 6}
+
+
+async def test_a_connection_that_a_node_resets_is_closed() -> None:
+    """At once, although its client waits: the client connects again, to another node."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"readyz" in await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            writer.close()
+        else:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            writer.transport.abort()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as node:
+        port = node.sockets[0].getsockname()[1]
+        async with Balancer(0, [f"http://127.0.0.1:{port}"]) as balancer:
+            assert await answered(balancer.url, 1) == {"-": 1}
