@@ -36,7 +36,8 @@ async def test_an_outage_of_the_database_is_waited_for(
     async with asyncio.timeout(LONGEST_S), start_nodes(database) as relays, AsyncExitStack() as stack:
         with capture_logs() as lines:
             tasks = [(await start_held(relay, sandbox)).id for relay in relays]
-            views = [await stack.enter_async_context(watching(relay.url, task)) for relay in relays for task in tasks]
+            watched = [await stack.enter_async_context(watching(relay.url, *tasks)) for relay in relays]
+            views = [view for each in watched for view in each]
             nodes = [relay.journal.node for relay in relays]
             await postgres.kill()
             assert [await status(relay, "/livez") for relay in relays] == [200] * 3

@@ -66,7 +66,7 @@ async def test_a_node_that_is_cut_off_is_replaced(pair: tuple[Running, Running],
     cut, other = pair
     async with asyncio.timeout(LONGEST_S), AsyncExitStack() as stack:
         task = (await start_held(cut, sandbox)).id
-        views = [await stack.enter_async_context(watching(relay.url, task)) for relay in pair]
+        views = [view for relay in pair for view in await stack.enter_async_context(watching(relay.url, task))]
         former = cut.journal.node
         with link.hanging():
             body = {"model": MODEL, "input": {"prompt": "a fox"}}
@@ -153,7 +153,7 @@ async def test_a_viewer_of_another_node_misses_nothing(
     listening, owner = pair
     async with asyncio.timeout(LONGEST_S), AsyncExitStack() as stack:
         task = (await start_held(owner, sandbox)).id
-        views = [await stack.enter_async_context(watching(relay.url, task)) for relay in pair]
+        views = [view for relay in pair for view in await stack.enter_async_context(watching(relay.url, task))]
         node = listening.journal.node
         match failure:
             case "stranded":

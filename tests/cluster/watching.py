@@ -56,15 +56,16 @@ async def let_go(relay: Running, sandbox: Sandbox, task: str) -> None:
 
 
 @asynccontextmanager
-async def watching(url: str, task: str) -> AsyncIterator[View]:
-    """Watch a task over a WebSocket during the block, and reconnect when the connection is lost."""
-    view = View(link=TaskLink(task=task, credential=API_KEY))
+async def watching(url: str, *tasks: str) -> AsyncIterator[list[View]]:
+    """Watch tasks over a WebSocket each during the block, and reconnect when a connection is lost."""
+    views = [View(link=TaskLink(task=task, credential=API_KEY)) for task in tasks]
     viewer = Viewer(url, Random(0), cut_share=0.0)
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(viewer.over_socket(view))
-        await until(lambda: view.state)
-        yield view
-        running.cancel()
+        running = [group.create_task(viewer.over_socket(view)) for view in views]
+        await until(lambda: all(view.state for view in views))
+        yield views
+        for each in running:
+            each.cancel()
 
 
 async def status(relay: Running, path: str) -> int:
