@@ -180,6 +180,23 @@ async def test_a_task_is_taken_over_by_one_node(start: Start, database: str, sql
         await close(connection)
 
 
+async def test_a_take_over_waits_for_no_other_node(start: Start, sql: "Connection", database: str) -> None:
+    """Another one may be paused in a transaction, with locks on tasks and on nodes. The rest is taken over."""
+    one, two = await start(), await start()
+    for task in ("a", "b"):
+        await create(one, task)
+    await one.release()
+    await expire(sql, one)
+    limited = await connect(database, "test", limit_s=10)
+    async with sql.transaction():
+        await sql.execute("SELECT 1 FROM heads WHERE task = 'a' FOR UPDATE")
+        await sql.execute("SELECT 1 FROM nodes WHERE id = $1 FOR UPDATE", int(one.node))
+        assert await limited.fetchval("SELECT relay_declare_dead($1)", int(two.node)) == []
+        assert await limited.fetchval("SELECT relay_take_over($1, '{wiro}', 5)", int(two.node)) == ["b"]
+    assert await limited.fetchval("SELECT relay_take_over($1, '{wiro}', 5)", int(two.node)) == ["a"]
+    await close(limited)
+
+
 # The queue, and runs that are being sent
 
 

@@ -100,6 +100,16 @@ async def test_names_that_are_not_configured_replace_nothing(database: str, conn
         assert len(set(await connection.fetch("SELECT name FROM nodes"))) == 1
 
 
+async def test_nodes_of_two_histories_have_different_ids(postgres: PostgresServer) -> None:
+    """A failover that loses a registration would let two processes be one node if the database made the ids."""
+    async with postgres.database() as one, postgres.database() as other:
+        ids = set[str]()
+        for dsn in (one, other):
+            async with connected(dsn), member(dsn) as node:
+                ids.add(node.id)
+        assert len(ids) == 2
+
+
 @pytest.mark.usefixtures("fast_beats")
 async def test_others_are_declared_dead_only_after_a_lease_of_own_beats(database: str, connection: Connection) -> None:
     """After an outage of the database, every lease has run out: all nodes would take over all tasks."""

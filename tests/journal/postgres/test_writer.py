@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 
 from relay.clock import uptime_s
@@ -112,6 +113,26 @@ async def test_a_time_to_send_counts_from_before_the_commit(journal: PostgresJou
     assert began_s <= created.send_until_s - SEND_S <= uptime_s()
 
 
+async def test_a_repeated_refusal_does_not_free_the_key_of_a_newer_task(
+    cut: tuple[Proxy, PostgresJournal], start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another node has used the key between the commit and its repetition. The key would start a third task."""
+    monkeypatch.setattr(writer_module, "ANSWER_S", 1.0)
+    proxy, journal = cut
+    other = await start()
+    await claim(journal, "refused", "key")
+    proxy.swallows = 1
+    refusing = asyncio.create_task(journal.append([event("refused", 2, State.FAILED)], frees_key=True))
+    while not proxy.lost:  # noqa: ASYNC110 -- no event for it
+        await asyncio.sleep(0.01)
+    assert (await claim(other, "newer", "key")).winner is None
+    await refusing
+
+    winner = (await claim(journal, "third", "key")).winner
+    assert winner is not None
+    assert winner.task == "newer"
+
+
 async def test_jobs_that_were_refused_in_a_lost_answer_learn_why(cut: tuple[Proxy, PostgresJournal]) -> None:
     """They are tried again, in another commit."""
     proxy, journal = cut
@@ -191,6 +212,24 @@ async def test_a_cancelled_caller_cancels_no_statement(cut: tuple[Proxy, Postgre
     assert await seqs(journal, "a") == [1, 2]
 
 
+async def test_an_error_of_the_client_library_is_a_broken_connection(
+    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises one that is not about the connection if the server ended that while it was idle."""
+    await create(journal, "a")
+    fetch, broken = asyncpg.Connection.fetch, [asyncpg.InternalClientError("cannot switch to state 12")]
+
+    async def fetch_or_fail(connection: "Connection", query: str, *arguments: object) -> object:
+        if "relay_append" in query and broken:
+            raise broken.pop()
+        return await fetch(connection, query, *arguments)
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", fetch_or_fail)
+    await journal.append([event("a", 2)])
+    assert await seqs(journal, "a") == [1, 2]
+    assert not broken
+
+
 async def test_a_wait_for_a_standby_that_was_cut_short_is_repeated() -> None:
     """
     The commit is visible then, and not on the standby. Its repetition writes, so that it waits again.
@@ -218,6 +257,34 @@ async def test_a_wait_for_a_standby_that_was_cut_short_is_repeated() -> None:
         await server.configure(synchronous_standby_names="")
         await appending
         assert await seqs(journal, "a") == [1, 2]
+        await journal.close()
+        await close(sql)
+
+
+async def test_a_cancelled_caller_does_not_end_the_wait_for_the_standby() -> None:
+    """No request to cancel the commit reaches the server: the same statement waits on, and the caller has gone."""
+    async with postgres_server() as server, server.database() as dsn, proxied(dsn) as (proxy, address):
+        journal = PostgresJournal(address, join=join)
+        await journal.open(lock=True)
+        sql = await connect(dsn, "test")
+        await create(journal, "a")
+        await server.configure(synchronous_standby_names="missing")
+        while await sql.fetchval("SHOW synchronous_standby_names") != "missing":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        appending = asyncio.create_task(journal.append([event("a", 2)]))
+        waiting_since = await next_wait(sql, None)
+        before = proxy.connections
+        appending.cancel()
+        with pytest.raises(CancelledError):
+            await appending
+        behind = asyncio.create_task(journal.append([event("a", 3)]))
+        await asyncio.sleep(0)
+        assert await next_wait(sql, None) == waiting_since
+        assert proxy.connections == before
+
+        await server.configure(synchronous_standby_names="")
+        await behind
+        assert await seqs(journal, "a") == [1, 2, 3]
         await journal.close()
         await close(sql)
 
@@ -409,6 +476,28 @@ async def test_a_commit_that_was_made_before_the_node_died_is_seen(
     assert [entry.seq for entry in heard] == [2]
     await lone_node(journal).registered.wait()
     assert int(journal.node) != former
+
+
+async def test_a_lost_answer_is_known_after_another_node_has_written_on(
+    cut: tuple[Proxy, PostgresJournal], start: Start, sql: "Connection", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head of the log is the other node's then, and does not tell what this commit took."""
+    monkeypatch.setattr(writer_module, "ANSWER_S", 1.0)
+    proxy, journal = cut
+    other = await start()
+    heard = hear(journal)
+    proxy.swallows = 1
+    appending = asyncio.create_task(journal.append([event("a", 2)]))
+    while not proxy.lost:  # noqa: ASYNC110 -- no event for it
+        await asyncio.sleep(0.01)
+    await sql.execute("UPDATE nodes SET alive = false WHERE id = $1", int(journal.node))
+    assert await other.take_over(["wiro"], limit=5) == ("a",)
+    await other.append([event("a", 3)])
+    with pytest.raises(Fenced):
+        await appending
+
+    assert [entry.seq for entry in heard] == [2]
+    assert await seqs(other, "a") == [1, 2, 3]
 
 
 async def test_a_database_that_has_lost_commits_fences_the_node(journal: PostgresJournal, sql: "Connection") -> None:
