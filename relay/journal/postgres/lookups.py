@@ -66,7 +66,7 @@ COMMANDS: Final = (
 NODES: Final = """
 SELECT n.id, n.name, extract(epoch FROM clock_timestamp() - n.seen_at)::float8 AS seen_s, n.alive, n.viewers, n.lag_s, (
   SELECT count(*) FROM heads h WHERE h.owner = n.id AND h.state NOT IN ('succeeded', 'failed', 'canceled', 'lost')
-) AS tasks FROM nodes n ORDER BY n.name, n.seen_at
+) AS tasks FROM nodes n WHERE n.id <> 0 ORDER BY n.name, n.seen_at
 """
 
 SIZE: Final = "SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM nodes"

@@ -195,10 +195,14 @@ async def test_a_cancelled_caller_cancels_no_statement(cut: tuple[Proxy, Postgre
     proxy, journal = cut
     await journal.keep_secret("name", "value")
     async with sql.transaction():
-        await sql.execute("LOCK TABLE nodes, secrets")
+        await sql.execute("LOCK TABLE nodes, secrets, meta")
         calls = [
             asyncio.create_task(each)
-            for each in (journal.append([event("a", 2)]), journal.release(), journal.keep_secret("other", "value"))
+            for each in (
+                journal.append([event("a", 2)]),
+                journal.save_time(7.0),
+                journal.keep_secret("other", "value"),
+            )
         ]
         await waiting(sql, "Lock")
         await waiting(sql, "Lock", "relay errands")
@@ -207,7 +211,7 @@ async def test_a_cancelled_caller_cancels_no_statement(cut: tuple[Proxy, Postgre
             call.cancel()
         assert [type(each) for each in await asyncio.gather(*calls, return_exceptions=True)] == [CancelledError] * 3
     assert await journal.keep_secret("other", "another") == "value"
-    assert await journal.owned() == ()
+    assert await journal.saved_time() == 7.0
     assert proxy.connections == before + 1, "that of a reader"
     assert await seqs(journal, "a") == [1, 2]
 
