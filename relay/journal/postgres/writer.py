@@ -321,7 +321,8 @@ class Writer:
     def _fence(self, node: str) -> None:
         """Write nothing more as this node."""
         self._dead = node
-        self._membership.fenced()
+        if self._membership.id == node:  # it may have registered as another one meanwhile
+            self._membership.fenced()
 
 
 def _fenced(job: Job) -> Fenced:

@@ -504,6 +504,27 @@ async def test_a_lost_answer_is_known_after_another_node_has_written_on(
     assert await seqs(other, "a") == [1, 2, 3]
 
 
+async def test_a_node_that_has_registered_again_is_not_fenced_for_its_former_self(
+    cut: tuple[Proxy, PostgresJournal], sql: "Connection", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to a commit of the former one may come later than the beat that found it dead."""
+    monkeypatch.setattr(writer_module, "ANSWER_S", 1.0)
+    proxy, journal = cut
+    proxy.swallows = 1
+    appending = asyncio.create_task(journal.append([event("a", 2)]))
+    while not proxy.lost:  # noqa: ASYNC110 -- no event for it
+        await asyncio.sleep(0.01)
+    await sql.execute("UPDATE nodes SET alive = false WHERE id = $1", int(journal.node))
+    await lone_node(journal).start()
+    node = journal.node
+    with pytest.raises(Fenced):
+        await appending
+    await lone_node(journal).registered.wait()
+    await create(journal, "b")
+
+    assert journal.node == node
+
+
 async def test_a_database_that_has_lost_commits_fences_the_node(journal: PostgresJournal, sql: "Connection") -> None:
     """As after the promotion of a standby that was behind."""
     await create(journal, "a")
@@ -547,15 +568,18 @@ async def test_nothing_new_is_committed_to_a_database_with_another_epoch(
 
 
 async def test_a_commit_in_doubt_is_finished_in_another_epoch(
-    cut: tuple[Proxy, PostgresJournal], sql: "Connection"
+    cut: tuple[Proxy, PostgresJournal], sql: "Connection", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may have taken effect before the failover. The node is another one after that."""
     proxy, journal = cut
     heard = hear(journal)
-    former = journal.node
+    former, fenced, register = journal.node, asyncio.Event(), lone_node(journal).fenced
+    monkeypatch.setattr(lone_node(journal), "fenced", fenced.set)
     await sql.execute(ANOTHER_EPOCH)
     proxy.cuts = 1
     await journal.append([event("a", 2)])
+    assert fenced.is_set()
+    register()
     await lone_node(journal).registered.wait()
 
     assert former != journal.node
