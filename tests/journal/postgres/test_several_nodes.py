@@ -237,7 +237,9 @@ async def test_all_connections_move_to_the_new_primary(broken: str) -> None:
             await create(one.journal, "t")
             epoch = one.journal.epoch
             async with primary.connection() as connection, standby.connection(name) as replica:
-                while not await replica.fetchval("SELECT count(*) FROM events"):  # noqa: ASYNC110 -- no event for it
+                written = await connection.fetchval("SELECT pg_current_wal_flush_lsn()::text")
+                replayed = "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn"
+                while not await replica.fetchval(replayed, written):  # noqa: ASYNC110 -- no event for it
                     await asyncio.sleep(0.01)
                 await standby.promote()
                 await one.journal.append([event("t", 2)])  # to the former primary
