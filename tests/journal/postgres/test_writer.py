@@ -460,6 +460,7 @@ async def test_a_job_of_a_former_node_is_not_committed_by_the_next(journal: Post
     assert [type(result) for result in results] == [Fenced, Fenced]
     await third
     assert (await seqs(journal, "a"), await seqs(journal, "c")) == ([1], [1])
+    assert node.registered.is_set(), "the node that has registered meanwhile was taken for dead"
 
 
 async def test_a_commit_that_was_made_before_the_node_died_is_seen(
