@@ -26,11 +26,11 @@ async def client(url: str) -> AsyncIterator[Caller]:
         yield Caller(session, 1, come_back=BUSY)
 
 
-async def start(caller: Caller, key: str) -> str:
+async def start(caller: Caller, key: str, body: object = BODY) -> str:
     """Start a task, or find the one that was started under a key; return its id."""
-    status, body = await caller.call("POST", "/v1/tasks", json=BODY, headers={"Idempotency-Key": key})
-    assert status in (201, 202), body
-    return str(orjson.loads(body)["task"]["id"])
+    status, answer = await caller.call("POST", "/v1/tasks", json=body, headers={"Idempotency-Key": key})
+    assert status in (201, 202), answer
+    return str(orjson.loads(answer)["task"]["id"])
 
 
 async def task_ids(caller: Caller) -> list[str]:
