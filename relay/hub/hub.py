@@ -13,7 +13,7 @@ from relay.hub.channels import Channels
 from relay.hub.close_codes import DRAINING, FAILED, KEYS_CHANGED, Close
 from relay.hub.cursor import Cursor
 from relay.hub.framing import Framing
-from relay.hub.resume import read_missed
+from relay.hub.resume import read_ahead, read_missed
 from relay.hub.rounds import Rounds
 from relay.hub.slow_viewers import SlowViewers
 from relay.hub.tag_router import TagRouter
@@ -143,6 +143,7 @@ class Hub:
         async with self._tasks.opened(topic) as channel:
             missed = None
             if cursor is not None and channel.exists:
+                self._slow.add(await read_ahead(self._journal, channel, cursor))
                 missed = await read_missed(self._journal, channel, cursor)
             if not channel.exists:
                 raise RequestError(Code.NOT_FOUND, "There is no such task.")

@@ -124,6 +124,23 @@ async def test_a_reset_while_missed_events_are_read_leads_to_a_snapshot(journal:
     assert viewer.state() == watcher.state() == journal.states[TASK]
 
 
+async def test_a_cursor_ahead_of_a_channel_that_is_read_again(journal: SlowJournal, hub: Hub) -> None:
+    """What was read before a reset is not used, and the viewer gets the state that was read after it."""
+    await join(hub)
+    journal.hold_commits()
+    await journal.log("a")
+    journal.gate.clear()
+    journal.asked.clear()
+    joining = asyncio.create_task(join(hub, Cursor(epoch=journal.epoch, seq=2)))
+    await journal.asked.wait()
+    journal.skip()
+    journal.gate.set()
+    viewer = await joining
+    await reloaded(hub)
+
+    assert viewer.state() == journal.states[TASK]
+
+
 async def test_viewers_of_a_task_that_was_lost_are_disconnected(journal: SlowJournal, hub: Hub) -> None:
     """They reconnect and learn whether the task exists, and so does a viewer that was joining."""
     await journal.log("a", "b")

@@ -77,6 +77,21 @@ async def test_a_foreign_epoch_or_a_cursor_beyond_the_log_gets_a_snapshot(
     assert viewer.types == ["snapshot"]
 
 
+async def test_a_cursor_ahead_of_the_channel_is_resumed(journal: SlowJournal, hub: Hub) -> None:
+    """A viewer may come from a node that has received more: its state must not go back."""
+    watcher = await join(hub)
+    journal.hold_commits()
+    await journal.log("a")
+    await journal.log("b")
+    viewer = await join(hub, Cursor(epoch=journal.epoch, seq=2))
+    await journal.log("c")
+    journal.publish_held()
+
+    assert viewer.types == ["resumed", "output", "output"]
+    assert watcher.types == ["snapshot", "output", "output", "output"]
+    assert watcher.state() == journal.states[TASK]
+
+
 async def test_a_cursor_before_the_trimmed_part_of_the_log_gets_a_snapshot() -> None:
     """Events that the journal no longer keeps cannot be sent."""
     journal = SlowJournal(history_events=2)
