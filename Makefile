@@ -6,7 +6,7 @@ UV ?= uv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest --numprocesses=auto --dist=worksteal
 
-.PHONY: demo test test-cluster lint coverage docs format chaos cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
+.PHONY: demo test test-cluster lint coverage docs format chaos chaos-cluster cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
 
 # A relay with a simulated platform and a few tasks. It needs no account.
 demo: $(VENV)/run
@@ -49,6 +49,10 @@ format: $(VENV)/dev
 # The chaos tests of `make test` for longer: SEED= of the first round, MINUTES= in all, VIEWERS= per round.
 chaos: $(VENV)/dev
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(VIEWERS),--viewers $(VIEWERS))
+
+# The same with three nodes and PostgreSQL: nodes are killed and paused, and lose their connections to the store.
+chaos-cluster: $(VENV)/dev
+	$(BIN)/python -m tests.chaos --cluster $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(VIEWERS),--viewers $(VIEWERS))
 
 # Three nodes, PostgreSQL, a balancer and the simulated platforms on this machine: ARGS="--nodes 5 --port 8080".
 cluster: $(VENV)/dev

@@ -23,15 +23,24 @@ class Caller:
         session: calls the relay with its API key.
         seed: seed of the pauses, and prefix of the idempotency keys.
         come_back: statuses after which a call is repeated.
+        patience_s: how long it waits for an answer before it repeats a call; null for ever.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, seed: int, *, come_back: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        seed: int,
+        *,
+        come_back: frozenset[int] = frozenset(),
+        patience_s: float | None = None,
+    ) -> None:
         self.session = session
         self.answers: Counter[int] = Counter()
         """The number of answers by status."""
         self._seed = seed
         self._random = Random(f"{seed}:caller")
         self._come_back = come_back
+        self._patience_s = patience_s
 
     async def call(
         self,
@@ -45,7 +54,10 @@ class Caller:
         """Repeat a call until its answer is final; return status and body."""
         while True:
             try:
-                async with self.session.request(method, path, params=params, json=json, headers=headers) as answer:
+                async with (
+                    asyncio.timeout(self._patience_s),
+                    self.session.request(method, path, params=params, json=json, headers=headers) as answer,
+                ):
                     body = await answer.read()
             except LOST:
                 await asyncio.sleep(self._random.uniform(0.05, 0.4))

@@ -1,5 +1,6 @@
 """Checks at the end of a chaos run: the relay's tasks against the simulated platform and what viewers received."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
@@ -43,6 +44,13 @@ async def read_log(caller: Caller, task: str) -> TaskLog:
     for event in events[1:]:
         folds.append(apply(folds[-1], event))
     return TaskLog(snapshot=snapshot, entries=entries, events=events, folds=folds)
+
+
+async def read_ended(caller: Caller, task: str) -> TaskLog:
+    """Wait for the end of a task and read its log. Without a viewer, nothing else has waited for it."""
+    while decode_snapshot(await caller.get(f"/v1/tasks/{task}")).done is None:  # noqa: ASYNC110 -- another process
+        await asyncio.sleep(0.2)
+    return await read_log(caller, task)
 
 
 async def tasks_by_tag(caller: Caller) -> dict[str, list[str]]:

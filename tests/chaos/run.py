@@ -1,23 +1,25 @@
 """
-One chaos run: a faulty simulated platform, a relay that is killed, and viewers whose connections are cut.
+One chaos run: a faulty simulated platform, relays that are killed, and viewers whose connections are cut.
 
 Everything is drawn from one seed. The run waits for outcomes; it sleeps only where its schedule says so.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 import aiohttp
 
 from relay.sandbox import Faults, Sandbox
 from tests.chaos import judge
 from tests.chaos.caller import Caller
+from tests.chaos.judge import TaskLog
 from tests.chaos.relay_process import KEY, RelayProcess, free_port
-from tests.chaos.viewers import TaskLink, View, Viewer
+from tests.chaos.viewers import COME_BACK_CODES, TaskLink, View, Viewer
 from tests.chaos.workload import PlannedTask, planned_tasks
 
 
@@ -58,14 +60,51 @@ class Report:
         )
 
 
+class Target(Protocol):
+    """What is tested: a relay, or a cluster of them."""
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """Where viewers connect, in turns."""
+
+    async def disturb(self, have_started: Callable[[int], Awaitable[None]]) -> None:
+        """Do everything to it that the plan says; `have_started` waits until so many tasks have started."""
+
+    async def check(self, tasks: Mapping[str, TaskLog]) -> None:
+        """Check what only concerns this target at the end, when the logs of all tasks are correct."""
+
+
 class Chaos:
     """One run of a plan. Use `run`."""
 
-    def __init__(self, plan: Plan, sandbox: Sandbox, relay: RelayProcess, caller: Caller) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        sandbox: Sandbox,
+        target: Target,
+        caller: Caller,
+        *,
+        come_back_codes: frozenset[int] = COME_BACK_CODES,
+        come_back_statuses: frozenset[int] = frozenset(),
+        may_reset: bool = False,
+    ) -> None:
+        """
+        Args:
+            plan: the parameters.
+            sandbox: the simulated platforms.
+            target: what is tested; it runs.
+            caller: starts the tasks.
+            come_back_codes: close codes after which a viewer reconnects.
+            come_back_statuses: HTTP statuses after which a viewer reconnects.
+            may_reset: whether a viewer that could be resumed may receive a snapshot.
+        """
         self._plan = plan
         self._sandbox = sandbox
-        self._relay = relay
+        self._target = target
         self._caller = caller
+        self._come_back_codes = come_back_codes
+        self._come_back_statuses = come_back_statuses
+        self._may_reset = may_reset
         self._random = Random(f"{plan.seed}:plan")
         self.planned_tasks = planned_tasks(self._random, plan.tasks, plan.starting_s)
         self._links: list[asyncio.Future[TaskLink]] = [asyncio.Future() for _ in self.planned_tasks]
@@ -80,10 +119,9 @@ class Chaos:
             BaseExceptionGroup: a check failed during the run.
             AssertionError: a check failed at the end.
         """
-        await self._relay.start(public=self._public(self._random))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_all(group))
-            group.create_task(self._kill())
+            group.create_task(self._target.disturb(self._have_started))
             for number in range(self._plan.viewers):
                 group.create_task(self._watch(number))
         return await self._judge()
@@ -114,32 +152,26 @@ class Chaos:
             await asyncio.sleep(planned.cancel_after_s)
             await self._caller.cancel(links[0])
 
-    async def _kill(self) -> None:
-        random = Random(f"{self._plan.seed}:kills")
-        for number in range(1, self._plan.kills + 1):
-            await self._have_started(number * self._plan.tasks // (self._plan.kills + 1))
-            await asyncio.sleep(random.uniform(0, 1))
-            await self._relay.kill()
-            await asyncio.sleep(random.uniform(0, 1))
-            await self._relay.start(public=self._public(random))
-
-    def _public(self, random: Random) -> str | None:
-        return self._relay.url if random.random() < 0.5 else None
-
     async def _have_started(self, count: int) -> None:
         async with self._started:
             await self._started.wait_for(lambda: sum(link.done() for link in self._links) >= count)
 
     async def _watch(self, number: int) -> None:
         random = Random(f"{self._plan.seed}:viewer:{number}")
-        viewer = Viewer(self._relay.url, random, cut_share=random.choice(self._plan.viewer_cuts))
+        viewer = Viewer(
+            self._target.urls[number % len(self._target.urls)],
+            random,
+            cut_share=random.choice(self._plan.viewer_cuts),
+            come_back_codes=self._come_back_codes,
+            come_back_statuses=self._come_back_statuses,
+        )
         wire = number % 3
         # Viewers of many tasks watch the first half, which is still running when they have been cut once or twice.
-        first, count = number // 3 % len(self.planned_tasks), 1
+        first, count = number * len(self.planned_tasks) // self._plan.viewers, 1
         if wire == 2:
             first, count = first // 2 - first // 2 % 8, random.randint(2, 8)
         links = [await asyncio.shield(link) for link in self._links[first : first + count]]
-        views = [View(link=link) for link in links]
+        views = [View(link=link, may_reset=self._may_reset) for link in links]
         self.views += views
         await asyncio.sleep(random.choice((0, 0, random.uniform(0, 4))))
         match wire:
@@ -153,7 +185,7 @@ class Chaos:
     async def _judge(self) -> Report:
         found = await judge.tasks_by_tag(self._caller)
         assert sorted(found) == sorted(planned.tag for planned in self.planned_tasks), "a planned task is missing"
-        tasks = {task: await judge.read_log(self._caller, task) for made in found.values() for task in made}
+        tasks = {task: await judge.read_ended(self._caller, task) for made in found.values() for task in made}
         for task in tasks.values():
             judge.check_log(task)
         for view in self.views:
@@ -163,7 +195,7 @@ class Chaos:
             judge.check_task(
                 planned, [tasks[task] for task in found[planned.tag]], runs.get(planned.number, []), self._sandbox
             )
-        assert not (faults := self._relay.faults()), f"the relay logged {faults[:3]}"
+        await self._target.check(tasks)
         verdicts = sorted(task.snapshot.state.value for task in tasks.values())
         return Report(
             verdicts={verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)},
@@ -174,7 +206,69 @@ class Chaos:
         )
 
 
-async def run(plan: Plan, folder: Path) -> Report:
+Ready = Callable[[Plan, Path], AbstractAsyncContextManager[Chaos]]
+"""Makes what a plan needs ready in an empty folder, and removes it after the run."""
+
+
+class OneRelay:
+    """A relay that is killed and restarted, each time with or without callbacks."""
+
+    def __init__(self, plan: Plan, relay: RelayProcess) -> None:
+        self._plan = plan
+        self._relay = relay
+        self._random = Random(f"{plan.seed}:kills")
+
+    @property
+    def urls(self) -> Sequence[str]:
+        return (self._relay.url,)
+
+    async def start(self) -> None:
+        """Start the relay."""
+        await self._relay.start(public=self._relay.url if self._random.random() < 0.5 else None)
+
+    async def disturb(self, have_started: Callable[[int], Awaitable[None]]) -> None:
+        for number in range(1, self._plan.kills + 1):
+            await have_started(number * self._plan.tasks // (self._plan.kills + 1))
+            await asyncio.sleep(self._random.uniform(0, 1))
+            await self._relay.kill()
+            await asyncio.sleep(self._random.uniform(0, 1))
+            await self.start()
+
+    async def check(self, tasks: Mapping[str, TaskLog]) -> None:
+        assert not (faults := self._relay.faults()), f"the relay logged {faults[:3]}"
+
+
+@asynccontextmanager
+async def one_relay(plan: Plan, folder: Path) -> AsyncIterator[Chaos]:
+    """Start one relay, whose log is in the folder."""
+    async with sandbox_of(plan) as sandbox, asyncio.TaskGroup() as group:
+        relay = RelayProcess(folder, sandbox, free_port(Random(f"{plan.seed}:port")), group)
+        target = OneRelay(plan, relay)
+        async with session(relay.url) as client:
+            try:
+                await target.start()
+                yield Chaos(plan, sandbox, target, Caller(client, plan.seed))
+            finally:
+                await relay.kill()
+
+
+def sandbox_of(plan: Plan) -> Sandbox:
+    """Return the simulated platforms of a plan."""
+    faults = Faults(flaky=plan.flaky, cut_share=plan.upstream_cuts)
+    return Sandbox(speed=plan.speed, seed=plan.seed, faults=faults, concurrency=plan.concurrency)
+
+
+def session(url: str, *, force_close: bool = False) -> aiohttp.ClientSession:
+    """Return a session with the API key; with `force_close`, each call has a connection of its own."""
+    return aiohttp.ClientSession(
+        url,
+        headers={"Authorization": f"Bearer {KEY}"},
+        connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+    )
+
+
+async def run(plan: Plan, folder: Path, ready: Ready = one_relay) -> Report:
     """
     Run a plan in an empty folder; add the seed as a note to any exception.
 
@@ -185,28 +279,8 @@ async def run(plan: Plan, folder: Path) -> Report:
     """
     chaos: Chaos | None = None
     try:
-        async with asyncio.timeout(plan.within_s), _ready(plan, folder) as chaos:
+        async with asyncio.timeout(plan.within_s), ready(plan, folder) as chaos:
             return await chaos.run()
     except BaseException as error:
-        error.add_note(f"chaos: seed {plan.seed}, relay's log in {folder}; {chaos.unfinished() if chaos else ''}")
+        error.add_note(f"chaos: seed {plan.seed}, logs in {folder}; {chaos.unfinished() if chaos else ''}")
         raise
-
-
-@asynccontextmanager
-async def _ready(plan: Plan, folder: Path) -> AsyncIterator[Chaos]:
-    faults = Faults(flaky=plan.flaky, cut_share=plan.upstream_cuts)
-    async with (
-        Sandbox(speed=plan.speed, seed=plan.seed, faults=faults, concurrency=plan.concurrency) as sandbox,
-        asyncio.TaskGroup() as group,
-    ):
-        relay = RelayProcess(folder, sandbox, free_port(Random(f"{plan.seed}:port")), group)
-        async with aiohttp.ClientSession(
-            relay.url,
-            headers={"Authorization": f"Bearer {KEY}"},
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
-        ) as client:
-            try:
-                yield Chaos(plan, sandbox, relay, Caller(client, plan.seed))
-            finally:
-                await relay.kill()

@@ -45,6 +45,8 @@ class View:
     """What one viewer has received of one task."""
 
     link: TaskLink
+    may_reset: bool = False
+    """Whether a snapshot may come instead of what was missed: a node that was declared dead sends every state again."""
     state: Snapshot | None = None
     events: dict[int, bytes] = field(default_factory=dict)
     """The events by seq, as received."""
@@ -95,7 +97,7 @@ class View:
             assert state.epoch == self.state.epoch, f"{self!r}: the epoch changed"
             assert state.seq >= self.state.seq, f"{self!r}: the state went back to {state.seq}"
             missed = state.seq - self.state.seq
-            resumable = missed <= RESUMABLE_EVENTS and not self.answered
+            resumable = missed <= RESUMABLE_EVENTS and not self.answered and not self.may_reset
             assert not resumable, f"{self!r} came with {self.asked} and was given a snapshot at {state.seq}"
         self.answered = True
         self.state = state
