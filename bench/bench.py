@@ -22,7 +22,8 @@ class Bench:
     quick: bool
     folder: Path
     """For what servers write; it is on a disk, and emptied afterwards."""
-    server_core: int
+    server_core: int | None
+    """Where the servers run; None for all cores."""
 
     def turns(self) -> int:
         """Return how often everything that is compared is measured, in turns."""

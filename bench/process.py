@@ -12,11 +12,11 @@ STOP_S = 10.0
 
 class Process:
     """
-    A process and its children, pinned to a core. Use it as an async context manager.
+    A process and its children, pinned to a core or not. Use it as an async context manager.
 
     Args:
         command: what to run.
-        core: where.
+        core: where; None for the cores of this process.
         port: the TCP port on which it listens when it is ready.
         environment: replaces ours.
         folder: where it runs; its output goes to a file there.
@@ -27,7 +27,7 @@ class Process:
         self,
         command: Sequence[str | Path],
         *,
-        core: int,
+        core: int | None,
         port: int,
         folder: Path,
         environment: Mapping[str, str] | None = None,
@@ -61,9 +61,10 @@ class Process:
         Raises:
             RuntimeError: it ended, or did not listen in time.
         """
+        pinned = () if self._core is None else ("taskset", "--cpu-list", str(self._core))
         with (self._folder / "server.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                "taskset", "--cpu-list", str(self._core), *self._command,
+                *pinned, *self._command,
                 env=self._environment, cwd=self._folder, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         try:

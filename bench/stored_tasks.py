@@ -11,7 +11,7 @@ from relay.core.events import Data, Done, Event, Log, LogOutput, Source, State, 
 from relay.core.snapshot import begin, fold
 from relay.journal.sqlite import SQLiteJournal
 
-_ID, _AT = "0" * 32, 4102444800.25
+ID, AT = "0" * 32, 4102444800.25
 """The id and the time in the template of a stored state, in place of which each task has its own."""
 
 
@@ -46,10 +46,10 @@ def fill(path: Path, count: int, unfinished: int) -> float:
                 "unfinished": unfinished,
                 "newest": newest,
                 "step_s": step_s,
-                "id": _ID,
-                "at": str(_AT),
-                "running": _state(State.RUNNING, LogOutput(log=Log(stream="stdout", text="x" * 200))),
-                "ended": _state(State.SUCCEEDED, Done(verdict="succeeded")),
+                "id": ID,
+                "at": str(AT),
+                "running": running_state(),
+                "ended": succeeded_state(),
             },
         )
         connection.execute(
@@ -70,11 +70,21 @@ async def _create(path: Path) -> None:
     await journal.close()
 
 
+def running_state() -> str:
+    """Return the stored state of an unfinished task, with the id ID and the time AT."""
+    return _state(State.RUNNING, LogOutput(log=Log(stream="stdout", text="x" * 200)))
+
+
+def succeeded_state() -> str:
+    """Return the stored state of a task that has ended, with the id ID and the time AT."""
+    return _state(State.SUCCEEDED, Done(verdict="succeeded"))
+
+
 def _state(state: State, last: Data) -> str:
     """Return the stored state of a task with two events."""
 
     def event(seq: int, kind: str, at_state: State, data: Data) -> Event:
-        return Event(type=kind, task=_ID, seq=seq, state=at_state, at=_AT, source=Source.RELAY, data=data)
+        return Event(type=kind, task=ID, seq=seq, state=at_state, at=AT, source=Source.RELAY, data=data)
 
     submit = event(1, "submit", State.SUBMITTING, Submit(model="maker/common", provider="wiro", tags=("shop",)))
     later = event(2, "done" if state.ended else "output", state, last)

@@ -34,6 +34,10 @@ class Upstream:
         """Wait until a relay follows a task."""
         await self._subscribed.setdefault(token, asyncio.Event()).wait()
 
+    def is_followed(self, token: str) -> bool:
+        """Return whether a relay follows a task now."""
+        return token in self._sockets
+
     def say(self, token: str, *messages: object, gen2: bool = False) -> int:
         """Send messages, one per frame and all in one write. Return the number of bytes."""
         frames = b""

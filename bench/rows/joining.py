@@ -19,14 +19,14 @@ REACH = 1.5
 
 async def measure(bench: Bench) -> Finding:
     async with Upstream() as upstream, relay_server(bench, upstream.settings) as relay:
-        tasks = {size: await _task(upstream, relay, size) for size in (SHORT, LONG)}
+        tasks = {size: await long_task(upstream, relay, size) for size in (SHORT, LONG)}
         shared: dict[int, list[float]] = {SHORT: [], LONG: []}
         alone: dict[int, list[float]] = {SHORT: [], LONG: []}
         for _ in range(bench.turns()):
             for size, watched in tasks.items():
-                shared[size].append(await _joins_us(bench, relay, watched))
+                shared[size].append(await joins_us(bench, relay, watched))
             for size, watched in tasks.items():
-                alone[size].append(await _joins_alone_us(relay, watched))
+                alone[size].append(await joins_alone_us(relay, watched))
     figures, rows = [], []
     for how, costs in ((f"{AT_ONCE} together", shared), ("each as the only viewer", alone)):
         short_us, long_us = median(costs[SHORT]), median(costs[LONG])
@@ -47,7 +47,7 @@ async def measure(bench: Bench) -> Finding:
     return Finding(figures=tuple(figures), tables=(table,))
 
 
-async def _task(upstream: Upstream, relay: RelayServer, events: int) -> Watched:
+async def long_task(upstream: Upstream, relay: RelayServer, events: int) -> Watched:
     """Create a task with this number of log lines."""
     token = f"token-{events}"
     watched = await relay.attach(token)
@@ -61,7 +61,8 @@ async def _task(upstream: Upstream, relay: RelayServer, events: int) -> Watched:
     return watched
 
 
-async def _joins_us(bench: Bench, relay: RelayServer, watched: Watched) -> float:
+async def joins_us(bench: Bench, relay: RelayServer, watched: Watched) -> float:
+    """Return the CPU time of the relay for each of AT_ONCE viewers that join together."""
     before_s = relay.process.cpu_s()
     async with Viewers(relay.port, [websocket(watched.socket, watched.token)] * AT_ONCE, bench.room("viewers")) as all_:
         await all_.all_open(answered=True)
@@ -69,7 +70,8 @@ async def _joins_us(bench: Bench, relay: RelayServer, watched: Watched) -> float
     return (relay.process.cpu_s() - before_s) / AT_ONCE * 1e6
 
 
-async def _joins_alone_us(relay: RelayServer, watched: Watched) -> float:
+async def joins_alone_us(relay: RelayServer, watched: Watched) -> float:
+    """Return the CPU time of the relay for each of ALONE viewers that join one after the other."""
     before_s = relay.process.cpu_s()
     for _ in range(ALONE):
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)

@@ -61,9 +61,9 @@ async def measure(bench: Bench) -> Finding:
             for size, path in stores.items():
                 async with relay_server(bench, upstream.settings | {"RELAY_STORE": f"sqlite:///{path}"}) as relay:
                     for name, query in LISTS.items():
-                        taken_ms[size][name] += await _pages_ms(relay, query.format(middle=middles[size]))
+                        taken_ms[size][name] += await pages_ms(relay, query.format(middle=middles[size]))
         async with relay_server(bench, upstream.settings | {"RELAY_STORE": f"sqlite:///{stores[many]}"}) as relay:
-            ready_ms, searched_s = await _ready_ms(relay)
+            longest_ms, searched_s = await ready_ms(relay)
     joined_ms = await asyncio.to_thread(_join_ms, stores[many])
     p99_ms = {name: quantiles(times, n=100)[-1] for name, times in taken_ms[many].items()}
     slowest = max(p99_ms, key=lambda name: p99_ms[name])
@@ -90,9 +90,9 @@ async def measure(bench: Bench) -> Finding:
             ),
             Figure(
                 measure=f"longest `/readyz` while {SLOW_SEARCHES} searches test up to half of the tasks",
-                got=f"{ready_ms:.0f} ms (the searches took up to {searched_s:.1f} s)",
+                got=f"{longest_ms:.0f} ms (the searches took up to {searched_s:.1f} s)",
                 reach=f"≤ {REACH_READY_MS:g} ms",
-                reached=ready_ms <= REACH_READY_MS,
+                reached=longest_ms <= REACH_READY_MS,
             ),
         ),
         tables=(
@@ -116,7 +116,7 @@ async def measure(bench: Bench) -> Finding:
     )
 
 
-async def _pages_ms(relay: RelayServer, query: str) -> list[float]:
+async def pages_ms(relay: RelayServer, query: str) -> list[float]:
     """Return how long each page took, after a first one that is not counted."""
     taken_ms = []
     for _ in range(PAGES + 1):
@@ -127,7 +127,7 @@ async def _pages_ms(relay: RelayServer, query: str) -> list[float]:
     return taken_ms[1:]
 
 
-async def _ready_ms(relay: RelayServer) -> tuple[float, float]:
+async def ready_ms(relay: RelayServer) -> tuple[float, float]:
     """Return the longest time of `/readyz` while searches run, and the time that these took."""
     began = time.perf_counter()
     # Half of the tasks have one word and half the other, and no task has both.
