@@ -12,7 +12,25 @@ from pathlib import Path
 from bench import machine, report
 from bench.bench import Bench
 from bench.finding import Finding
-from bench.rows import answer, delay, fanout, following, idle, joining, lists, memory, page, storm, stuck, vandals
+from bench.rows import (
+    answer,
+    ceiling,
+    delay,
+    fanout,
+    following,
+    foreign,
+    idle,
+    joining,
+    lists,
+    memory,
+    page,
+    pglists,
+    remote,
+    storm,
+    stuck,
+    takeover,
+    vandals,
+)
 
 ROWS: dict[str, Callable[[Bench], Awaitable[Finding]]] = {
     "fanout": fanout.measure,
@@ -27,6 +45,11 @@ ROWS: dict[str, Callable[[Bench], Awaitable[Finding]]] = {
     "vandals": vandals.measure,
     "lists": lists.measure,
     "page": page.measure,
+    "remote": remote.measure,
+    "ceiling": ceiling.measure,
+    "takeover": takeover.measure,
+    "foreign": foreign.measure,
+    "pglists": pglists.measure,
 }
 
 

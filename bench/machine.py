@@ -7,6 +7,8 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.postgres import programs
+
 FILES = 20_000
 """The number of sockets that a process of the bench may open: 5000 viewers, and a margin."""
 
@@ -50,10 +52,12 @@ def versions() -> str:
     """Say in one line which versions were measured."""
     said = [f"Python {platform.python_version()}"]
     said += [
-        f"{name} {version(name)}" for name in ("aiohttp", "websockets", "orjson", "picows", "starlette", "uvicorn")
+        f"{name} {version(name)}"
+        for name in ("aiohttp", "websockets", "orjson", "asyncpg", "picows", "starlette", "uvicorn")
     ]
     said += [f"uvloop {version('uvloop')}", f"node {_said('node', '--version').lstrip('v')}", f"ws {_ws_version()}"]
     said += [_said("nginx", "-v").rpartition("version: ")[2], f"nchan {_debian_version('libnginx-mod-nchan')}"]
+    said.append(f"PostgreSQL {_said(str(programs.find() / 'postgres'), '--version').split()[2]}")
     return ", ".join([*said, f"gcc {_said('gcc', '-dumpfullversion')}"])
 
 

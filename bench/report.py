@@ -10,8 +10,9 @@ from bench.finding import Finding, markdown
 PATH = Path(__file__).parent / "RESULTS.md"
 
 HOW = (
-    "The server has one core; the platform and the viewers have the other. CPU time is the scheduler's account of the "
-    "server's process. Contestants take turns in one run, and the table shows medians."
+    "The server has one core; the platform and the viewers have the other. With PostgreSQL, all of them share both. "
+    "CPU time is the scheduler's account of the server's process. Contestants take turns in one run, and the table "
+    "shows medians."
 )
 
 CANNOT_TELL = (
