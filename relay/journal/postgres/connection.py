@@ -42,6 +42,7 @@ _SETTINGS: Final = {
     "synchronous_commit": "on",  # an event that a viewer has seen must survive the end of the server
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    "jit": "off",  # to compile a statement takes longer than any of these
 }
 
 
