@@ -20,7 +20,7 @@ from tests.chaos.relay_process import RelayProcess, free_port
 from tests.chaos.run import Chaos, Plan, sandbox_of, session
 from tests.chaos.viewers import COME_BACK_CODES
 from tests.cluster.local import TOKEN_SECRET, LocalCluster, local_cluster
-from tests.cluster.strained import LEASE_S
+from tests.cluster.short_times import LEASE_S
 from tests.postgres.server import PostgresServer, postgres_server
 
 ROOT = Path(__file__).parents[2]
