@@ -97,7 +97,7 @@ class Session:
             await asyncio.wait({answer}, timeout=limit_s)
             if not answer.done():
                 self.drop()
-                with suppress(*BROKEN, asyncpg.PostgresError):
+                with suppress(*BROKEN, asyncpg.PostgresError, AttributeError):
                     await answer
                 raise Silent(f"PostgreSQL did not answer within {limit_s:g} s")
             try:
@@ -107,6 +107,11 @@ class Session:
             except BROKEN as error:
                 self.drop()
                 raise Unanswered(f"the connection to PostgreSQL broke: {error}") from error
+            except AttributeError as error:
+                if not connection.is_closed():
+                    raise
+                # Between two messages of a statement, asyncpg goes on with the protocol that `terminate` has removed.
+                raise Unanswered("the connection to PostgreSQL was dropped") from error
             if self._in_doubt:
                 raise Unanswered("PostgreSQL stopped to wait for the standby")
             return rows

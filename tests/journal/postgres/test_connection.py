@@ -1,9 +1,13 @@
 """Connections to PostgreSQL: which server, which settings, and messages without passwords."""
 
+from functools import partial
+
+import asyncpg
 import pytest
 
 from relay.errors import StoreError
 from relay.journal.postgres.connection import close, connect, host_of
+from relay.journal.postgres.session import Session, Unanswered
 from tests.postgres.server import PostgresServer, postgres_server
 
 
@@ -75,3 +79,22 @@ async def test_of_several_hosts_the_one_that_accepts_writes_is_used() -> None:
             if server is primary:
                 await primary.stop()
                 await standby.promote()
+
+
+async def test_a_statement_whose_connection_is_dropped_meanwhile_is_in_doubt(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncpg raises an AttributeError then, if it was about to send the next message of the statement."""
+    session = Session(partial(connect, database, "test"))
+    await session.connect()
+
+    async def fetch(*_: object) -> None:
+        session.drop()
+        raise AttributeError("'NoneType' object has no attribute 'bind_execute'")
+
+    with monkeypatch.context() as dropped:
+        dropped.setattr(asyncpg.Connection, "fetch", fetch)
+        with pytest.raises(Unanswered, match="was dropped"):
+            await session.run("SELECT 1")
+    assert [row[0] for row in await session.run("SELECT 1")] == [1]
+    await session.close()
