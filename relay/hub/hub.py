@@ -144,6 +144,9 @@ class Hub:
             missed = None
             if cursor is not None and channel.exists:
                 self._slow.add(await read_ahead(self._journal, channel, cursor))
+                if channel.outdated:  # the state from before could take the viewer back
+                    async with self._tasks.opened(topic):
+                        pass
                 missed = await read_missed(self._journal, channel, cursor)
             if not channel.exists:
                 raise RequestError(Code.NOT_FOUND, "There is no such task.")

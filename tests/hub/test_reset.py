@@ -125,7 +125,7 @@ async def test_a_reset_while_missed_events_are_read_leads_to_a_snapshot(journal:
 
 
 async def test_a_cursor_ahead_of_a_channel_that_is_read_again(journal: SlowJournal, hub: Hub) -> None:
-    """What was read before a reset is not used, and the viewer gets the state that was read after it."""
+    """What was read before a reset is not used, and the viewer is not sent the older state from then either."""
     await join(hub)
     journal.hold_commits()
     await journal.log("a")
@@ -136,9 +136,7 @@ async def test_a_cursor_ahead_of_a_channel_that_is_read_again(journal: SlowJourn
     journal.skip()
     journal.gate.set()
     viewer = await joining
-    await reloaded(hub)
-
-    assert viewer.state() == journal.states[TASK]
+    assert viewer.types[0] == "resumed"
 
 
 async def test_viewers_of_a_task_that_was_lost_are_disconnected(journal: SlowJournal, hub: Hub) -> None:
