@@ -102,7 +102,7 @@ class Cluster:
 async def three_nodes(plan: Plan, folder: Path) -> AsyncIterator[Chaos]:
     """Start a cluster, whose logs are in the folder."""
     random = Random(f"{plan.seed}:cluster")
-    port = free_port(random)
+    port = free_port(Random())  # several runs with one seed may share a machine
     settings = {"PYTHONPATH": str(ROOT), "RELAY_TOKEN_SECRET": TOKEN_SECRET}
     if random.random() < 0.5:
         settings["RELAY_PUBLIC_URL"] = f"http://127.0.0.1:{port}"  # platforms send callbacks to any node
