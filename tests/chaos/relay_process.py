@@ -16,7 +16,7 @@ PROGRAM = Path(__file__).with_name("strained.py")
 SETTING_PREFIXES = ("RELAY_", "WIRO_", "APIKLEY_")
 """Prefixes of variables that are not inherited from the environment."""
 
-SIGNS_OF_A_FAULT = ("Traceback", "crashed", '"level":"critical"', "journal.failed", "stream.failed", "socket.failed")
+SIGNS_OF_A_FAULT = ("Traceback", "crashed", '"level": "critical"', "journal.failed", "stream.failed", "socket.failed")
 
 
 def free_port(random: Random) -> int:

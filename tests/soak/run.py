@@ -48,7 +48,7 @@ COME_BACK_STATUSES = frozenset({429, 502, 503})
 
 CLOSED_FOR_NOW = COME_BACK_CODES | {1011, 4003, 4004}
 
-SIGNS_OF_A_FAULT = ("Traceback", "crashed", '"level":"critical"')
+SIGNS_OF_A_FAULT = ("Traceback", "crashed", '"level": "critical"')
 """What must never be in the relay's log."""
 
 REPORT_EVERY_S = 30.0

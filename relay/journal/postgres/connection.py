@@ -16,6 +16,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from relay.errors import StoreError
+from relay.journal.postgres.deadline import deadline
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -85,7 +86,7 @@ async def connect(
         )
         # A backend whose client has gone ends while it waits for a lock: another one repeats its statement. Servers on
         # some systems cannot notice.
-        with suppress(asyncpg.DataError, asyncpg.SyntaxOrAccessError):
+        with deadline(connection, CONNECT_S), suppress(asyncpg.DataError, asyncpg.SyntaxOrAccessError):
             await connection.execute("SET client_connection_check_interval = '2s'")
     except asyncpg.TargetServerAttributeNotMatched:
         raise StoreError(f"cannot connect to PostgreSQL at {host_of(dsn)}: no server accepts writes") from None
