@@ -3,8 +3,12 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.run import run
 from tests.cluster.chaos import cluster_plan, three_nodes
+
+pytestmark = pytest.mark.cluster
 
 
 async def test_tasks_and_views_are_correct_after_kills_pauses_and_lost_connections(tmp_path: Path) -> None:

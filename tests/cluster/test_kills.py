@@ -10,15 +10,15 @@ from tests.cluster.client import client, ended, start, task_ids
 from tests.cluster.failpoints import POINTS
 from tests.cluster.two_nodes import two_nodes
 
+pytestmark = pytest.mark.cluster
+
 LIMIT_S = 120
 
 LOST = {"before hold", "after create", "after release", "first byte"}
 """Where the run is not sent, and the intent to send it is in the log: no other node may send it."""
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(point, marks=() if point == "last byte" else pytest.mark.cluster) for point in POINTS]
-)
+@pytest.mark.parametrize("point", POINTS)
 async def test_a_run_is_sent_at_most_once_wherever_the_node_is_killed(
     point: str, tmp_path: Path, sandbox: Sandbox, database: str
 ) -> None:

@@ -16,6 +16,8 @@ from tests.conftest import MakeRelay
 from tests.postgres.server import PostgresServer
 from tests.proxy import Proxy
 
+pytestmark = pytest.mark.cluster
+
 LONGEST_S = 120.0
 BEATS = 3
 

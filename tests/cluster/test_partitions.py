@@ -22,6 +22,8 @@ from tests.postgres.server import PostgresServer
 from tests.proxy import Proxy
 from tests.tasks.support import MODEL, committed, ended
 
+pytestmark = pytest.mark.cluster
+
 LONGEST_S = 120.0
 
 

@@ -15,6 +15,8 @@ from tests.cluster.client import POLL_S, client, ended, start, task_ids
 from tests.cluster.short_times import SEND_S
 from tests.cluster.two_nodes import two_nodes
 
+pytestmark = pytest.mark.cluster
+
 LIMIT_S = 120
 TASKS = 10
 
@@ -43,7 +45,6 @@ async def test_a_node_that_was_stopped_before_it_sent_a_run_sends_it_no_more(
     assert sandbox.runs == ()
 
 
-@pytest.mark.cluster
 async def test_a_run_is_not_sent_after_its_deadline(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
     """Within its lease: the node commits another intent before it sends the run."""
     async with (
@@ -65,7 +66,6 @@ async def test_a_run_is_not_sent_after_its_deadline(tmp_path: Path, sandbox: San
     assert kinds.count("hold") >= 2 * len(sandbox.runs)
 
 
-@pytest.mark.cluster
 @pytest.mark.parametrize("beyond_the_lease", [True, False])
 async def test_viewers_miss_nothing_while_a_node_is_stopped(
     beyond_the_lease: bool, tmp_path: Path, sandbox: Sandbox, database: str

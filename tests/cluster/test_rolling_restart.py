@@ -22,6 +22,8 @@ from tests.cluster.watching import let_go, start_held, until, watching
 from tests.conftest import MakeRelay
 from tests.tasks.support import committed
 
+pytestmark = pytest.mark.cluster
+
 LONGEST_S = 200.0
 VIEWERS = 200
 LEASE_S = 3600.0
