@@ -18,7 +18,7 @@ test: lint test-tools
 
 # All tests of several nodes on PostgreSQL, also those that `make test` leaves out because they take longer.
 test-cluster: $(VENV)/dev
-	$(PYTEST) -m 'cluster or not cluster' tests/cluster $(ARGS)
+	$(PYTEST) -m 'cluster or not cluster' tests/cluster tests/journal/postgres $(ARGS)
 
 # Static checks: format, lint rules and types of Python and JavaScript, imports between packages, workflows.
 lint: $(VENV)/dev

@@ -15,6 +15,8 @@ from tests.journal.postgres.cluster import Connection, Member, Peer, connected, 
 from tests.postgres.server import PostgresServer
 from tests.proxy import Proxy
 
+pytestmark = pytest.mark.cluster
+
 LISTENERS = (
     "SELECT pid FROM pg_stat_activity WHERE application_name = 'relay listener' AND datname = current_database()"
 )

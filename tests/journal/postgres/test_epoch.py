@@ -1,8 +1,12 @@
 """When the epoch of a database changes."""
 
+import pytest
+
 from relay.journal.postgres.epoch import read_epoch
 from tests.journal.postgres.cluster import Connection, connected
 from tests.postgres.server import postgres_server
+
+pytestmark = pytest.mark.cluster
 
 
 async def test_all_connections_read_the_same_epoch(database: str, connection: Connection) -> None:

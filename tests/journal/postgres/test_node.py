@@ -13,6 +13,8 @@ from relay.journal.postgres.lease import LEASE_S
 from tests.journal.postgres.cluster import Connection, Member, Peer, connected, member
 from tests.postgres.server import PostgresServer
 
+pytestmark = pytest.mark.cluster
+
 LATE = "until = clock_timestamp() - interval '1 hour'"
 
 

@@ -13,6 +13,8 @@ from relay.journal.postgres.connection import connect
 from relay.journal.postgres.notifier import Notifier
 from tests.journal.postgres.cluster import NEVER_S, Connection
 
+pytestmark = pytest.mark.cluster
+
 
 class Ear:
     """Records what is notified."""

@@ -15,6 +15,8 @@ from tests.journal.postgres.membership import LoneNode, join
 from tests.journal.postgres.proxy import proxied
 from tests.journal.postgres.records import create
 
+pytestmark = pytest.mark.cluster
+
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
     from relay.journal.postgres.membership import Join

@@ -7,7 +7,7 @@ import pytest
 from relay.journal.postgres import tail
 from tests.journal.postgres.cluster import Connection, Member, Peer, body, member
 
-pytestmark = pytest.mark.usefixtures("no_beats")
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("no_beats")]
 
 
 async def test_a_commit_is_published_when_it_is_notified(database: str, connection: Connection) -> None:
