@@ -14,6 +14,7 @@ import asyncpg
 from relay import log
 from relay.errors import StoreDamaged, StoreError, StoreTimeout
 from relay.journal.availability import Availability
+from relay.journal.damage import DamageLog
 from relay.journal.postgres.session import Session, Silent, Unanswered
 
 LIMIT_S: Final = 5.0
@@ -44,8 +45,7 @@ class Reader:
         for session in sessions:
             self._idle.put_nowait(session)
         self._availability = availability
-        self._damaged: set[str] = set()
-        """The damage that was logged."""
+        self._damages = DamageLog()
 
     async def run(self, decode: "Callable[[list[asyncpg.Record]], T]", query: str, *arguments: Any) -> T:
         """
@@ -60,7 +60,7 @@ class Reader:
         try:
             return await asyncio.to_thread(decode, rows)
         except StoreDamaged as damage:
-            self._note(damage)
+            self._damages.note(damage)
             raise
 
     async def run_each(
@@ -79,7 +79,7 @@ class Reader:
             try:
                 decoded.append(await asyncio.to_thread(decode, row))
             except StoreDamaged as damage:
-                self._note(damage)
+                self._damages.note(damage)
                 if strict:
                     raise
         return decoded
@@ -111,12 +111,6 @@ class Reader:
         """Wait for running queries and close the connections."""
         for session in self._sessions:
             await session.close()
-
-    def _note(self, damage: StoreDamaged) -> None:
-        """Log damage, once."""
-        if (text := str(damage)) not in self._damaged:
-            self._damaged.add(text)
-            _log.error("journal.damage_found", task=damage.task, error=text)
 
     async def _use(self, session: Session, query: str, arguments: tuple[Any, ...]) -> "list[asyncpg.Record]":
         """Run a query on a session, and return the session."""

@@ -166,7 +166,7 @@ class SQLiteJournal(SoleNode):
             load = partial(event_table.load_snapshots, tasks=some, epoch=parts.database.epoch)
             snapshots, damages = await parts.reader.run(load)
             for damage in damages:
-                parts.reader.log_damage(damage)
+                parts.reader.damages.note(damage)
             found |= {snapshot.id: snapshot for snapshot in snapshots}
         return tuple(found[task] for task in tasks if task in found)
 

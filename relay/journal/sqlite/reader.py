@@ -16,6 +16,7 @@ from typing import TypeVar
 from relay import log
 from relay.errors import StoreDamaged, StoreError, StoreTimeout
 from relay.journal.availability import Availability
+from relay.journal.damage import DamageLog
 
 LIMIT_S = 5.0
 """How long a query may take. Lookups of a task take a millisecond; only a search may have to test every task."""
@@ -53,8 +54,7 @@ class Reader:
         self._availability = availability
         self._limits_waiting = limits_waiting
         self._threads = ThreadPoolExecutor(len(connections), thread_name_prefix=name)
-        self._damaged: set[str] = set()
-        """The damage that was logged."""
+        self.damages = DamageLog()
 
     async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """
@@ -70,19 +70,13 @@ class Reader:
             _log.warning("journal.read_stopped", error=str(error))
             raise
         except StoreDamaged as damage:
-            self.log_damage(damage)
+            self.damages.note(damage)
             raise
         except StoreError as error:
             self._availability.failed(error)
             raise
         self._availability.succeeded()
         return result
-
-    def log_damage(self, damage: StoreDamaged) -> None:
-        """Log damaged data of a task once."""
-        if (text := str(damage)) not in self._damaged:
-            self._damaged.add(text)
-            _log.error("journal.damage_found", task=damage.task, error=text)
 
     async def close(self) -> None:
         """Wait for running queries and end the threads."""
