@@ -1,11 +1,11 @@
 """Time of a page of tasks with a million tasks in PostgreSQL, and of `/readyz` while searches are slow."""
 
-from statistics import median, quantiles
+from statistics import median
 
 from bench.bench import Bench
 from bench.cluster import relay_cluster
-from bench.finding import Figure, Finding, Table
-from bench.rows.lists import LISTS, MANY, REACH_MS, REACH_READY_MS, SLOW_SEARCHES, UNFINISHED_TASKS, pages_ms, ready_ms
+from bench.finding import Finding, Table
+from bench.rows.lists import LISTS, MANY, UNFINISHED_TASKS, longest_ready, p99_of, pages_ms, ready_ms, slowest_page
 from bench.stored_tasks_postgres import fill_postgres
 from bench.upstream import Upstream
 
@@ -24,22 +24,11 @@ async def measure(bench: Bench) -> Finding:
             for name, query in LISTS.items():
                 taken_ms[name] += await pages_ms(relay, query.format(middle=middle))
         longest_ms, searched_s = await ready_ms(relay)
-    p99_ms = {name: quantiles(times, n=100)[-1] for name, times in taken_ms.items()}
-    slowest = max(p99_ms, key=lambda name: p99_ms[name])
+    p99_ms = p99_of(taken_ms)
     return Finding(
         figures=(
-            Figure(
-                measure=f"a page of {many} tasks in PostgreSQL, p99 of the slowest of {len(LISTS)} lists",
-                got=f"{p99_ms[slowest]:.1f} ms ({slowest})",
-                reach=f"≤ {REACH_MS:g} ms",
-                reached=p99_ms[slowest] <= REACH_MS,
-            ),
-            Figure(
-                measure=f"longest `/readyz` while {SLOW_SEARCHES} searches test up to half of the tasks",
-                got=f"{longest_ms:.0f} ms (the searches took up to {searched_s:.1f} s)",
-                reach=f"≤ {REACH_READY_MS:g} ms",
-                reached=longest_ms <= REACH_READY_MS,
-            ),
+            slowest_page(f"{many} tasks in PostgreSQL", p99_ms),
+            longest_ready(longest_ms, searched_s),
         ),
         tables=(
             Table(
