@@ -29,7 +29,7 @@ def _default_accounts() -> dict[str, str | None]:
 @dataclass(kw_only=True, eq=False)
 class Sandbox:
     """
-    A simulated Wiro and Apikley, for as long as its `async with` lasts.
+    A simulated Wiro and Apikley that runs during its `async with` block.
 
     Raises:
         ConfigError: `speed` is not above 0, `script` is invalid or, on entering, the port is not available.

@@ -170,7 +170,7 @@ BEGIN
     RETURN;
   END IF;
 
-  -- Nobody else can change the owner of this node's tasks now: that takes the lock of the row of `nodes`.
+  -- No other node can change the owner of this node's tasks now: that takes the lock of the row of `nodes`.
   IF appends IS NOT NULL THEN
     SELECT coalesce(array_agg(x.task) FILTER (WHERE h.owner = me AND h.seq = x.first - 1), '{}'),
       coalesce(array_agg(x.task) FILTER (WHERE h.state <> x.state), '{}'),
