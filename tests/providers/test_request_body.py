@@ -2,7 +2,6 @@
 
 from email import message_from_bytes
 from email.message import Message
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,22 +11,14 @@ from hypothesis import strategies as st
 from relay.core.upstream import File
 from relay.errors import UpstreamUnavailable
 from relay.providers.request_body import PIECE_BYTES, Body, Form, JsonBody
+from tests.providers.files import picture_at
 
 PICTURE = b"\x89PNG\r\n--" * 20_000
 
 
 @pytest.fixture
 def picture(tmp_path: Path) -> File:
-    path = tmp_path / "0"
-    path.write_bytes(PICTURE)
-    return File(
-        input="inputImage",
-        filename="cat.png",
-        content_type="image/png",
-        size_bytes=len(PICTURE),
-        sha256=sha256(PICTURE).hexdigest(),
-        path=path,
-    )
+    return picture_at(tmp_path / "0", PICTURE)
 
 
 async def written(body: Body) -> bytes:

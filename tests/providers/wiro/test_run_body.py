@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from email import message_from_bytes
-from hashlib import sha256
 from pathlib import Path
 
 import orjson
@@ -13,6 +12,7 @@ from relay.core.upstream import File, Run
 from relay.errors import Code, UpstreamRejected
 from relay.providers.request_body import Body
 from relay.providers.wiro.run_body import encode
+from tests.providers.files import picture_at
 
 PICTURE = b"\x89PNG"
 HOOK = "https://relay.test/hook"
@@ -24,16 +24,7 @@ def run(values: Mapping[str, object], *files: File) -> Run:
 
 @pytest.fixture
 def picture(tmp_path: Path) -> File:
-    path = tmp_path / "0"
-    path.write_bytes(PICTURE)
-    return File(
-        input="inputImage",
-        filename="cat.png",
-        content_type="image/png",
-        size_bytes=len(PICTURE),
-        sha256=sha256(PICTURE).hexdigest(),
-        path=path,
-    )
+    return picture_at(tmp_path / "0", PICTURE)
 
 
 async def written(body: Body) -> bytes:
