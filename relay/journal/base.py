@@ -208,7 +208,6 @@ class Journal(Protocol):
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
-        done: Collection[str] = (),
     ) -> float:
         """
         Commit events of one task, in order, continuing its log. Does nothing without events.
@@ -222,7 +221,6 @@ class Journal(Protocol):
                 end of the process, but not necessarily that of the machine.
             frees_key: whether to delete the claim of the task's idempotency key in the same commit: the platform
                 refused the task, so a repeated request may start another one.
-            done: the ids of commands to delete in the same commit.
 
         Returns:
             Until when a run that the events announce may be sent, as `relay.clock.uptime_s` counts.

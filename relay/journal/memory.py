@@ -3,7 +3,7 @@
 import asyncio
 import math
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -107,7 +107,6 @@ class MemoryJournal(SoleNode):
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
-        done: Collection[str] = (),
     ) -> float:
         self._check_open()
         if not events:

@@ -151,7 +151,6 @@ class SharedJournal:
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
-        done: Collection[str] = (),
     ) -> float:
         self.store.memory._check_open()
         task = events[0].task if events else None
@@ -163,8 +162,6 @@ class SharedJournal:
         await self.store.memory.append(
             events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced, frees_key=frees_key
         )
-        for command in done:
-            self.store.commands.pop(command, None)
         return uptime_s() + self.send_for_s
 
     async def find_claim(self, key: str) -> Claim | None:

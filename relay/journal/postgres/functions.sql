@@ -127,8 +127,8 @@ $$;
 --   creates        [{task, provider, model, folded_model, created_at, state, hook, upstream_id, socket_token, tags,
 --                  metadata, input, checked, files, list_tags: [...], words: [[word, name], ...],
 --                  key, digest, at, expired_before}], or null. The fields from `tags` to `files` are JSON texts.
---   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
---                  done: [...]}], or null. At most one job of a task.
+--   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key}],
+--                  or null. At most one job of a task.
 --   event_*        the events of both, in order.
 --   history_*      how many events, and how many bytes of them, to keep of a log whose snapshot is stored.
 --
@@ -256,8 +256,8 @@ BEGIN
     END IF;
     FOR job IN
       SELECT * FROM json_to_recordset(appends) AS x(
-        task text, upstream boolean, upstream_id text, socket_token text, frees_key boolean, done text[]
-      ) WHERE x.task = ANY (going) AND (x.upstream OR x.frees_key OR x.done IS NOT NULL)
+        task text, upstream boolean, upstream_id text, socket_token text, frees_key boolean
+      ) WHERE x.task = ANY (going) AND (x.upstream OR x.frees_key)
     LOOP
       IF job.upstream THEN
         UPDATE tasks SET upstream_id = job.upstream_id, socket_token = job.socket_token WHERE id = job.task;
@@ -266,7 +266,6 @@ BEGIN
       IF job.frees_key THEN
         DELETE FROM claims WHERE task = job.task;
       END IF;
-      DELETE FROM commands WHERE id = ANY (job.done);
     END LOOP;
   END IF;
 

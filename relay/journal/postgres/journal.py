@@ -171,7 +171,6 @@ class PostgresJournal:
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
-        done: Collection[str] = (),
     ) -> float:
         writer = self._owner().writer
         if not events:
@@ -180,7 +179,7 @@ class PostgresJournal:
             events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced, frees_key=frees_key
         )
         try:
-            created = await writer.append(batch, append_row(batch, done))
+            created = await writer.append(batch, append_row(batch))
         except Fenced:
             self._folded.pop(batch.task, None)  # another node appends now
             raise

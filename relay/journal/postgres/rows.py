@@ -1,7 +1,7 @@
 """What is committed, as the arguments of the function `relay_append` (see functions.sql)."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -54,7 +54,7 @@ def create_row(task: StoredTask, batch: Batch, claim: Claim | None, expired_befo
     return orjson.dumps(row)
 
 
-def append_row(batch: Batch, done: Collection[str]) -> bytes:
+def append_row(batch: Batch) -> bytes:
     """
     Return events of a task as an element of `appends`, as JSON.
 
@@ -76,8 +76,6 @@ def append_row(batch: Batch, done: Collection[str]) -> bytes:
         _check_texts(*_values(batch.upstream))
     if batch.frees_key:
         row["frees_key"] = True
-    if done:
-        row["done"] = sorted(done)
     return orjson.dumps(row)
 
 

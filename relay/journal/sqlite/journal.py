@@ -10,7 +10,7 @@ import asyncio
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -128,7 +128,6 @@ class SQLiteJournal(SoleNode):
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
-        done: Collection[str] = (),
     ) -> float:
         writer = self._opened().writer
         if events:

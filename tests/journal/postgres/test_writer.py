@@ -666,6 +666,7 @@ async def test_the_last_event_ends_what_was_ordered(start: Start, sql: "Connecti
         await create(one, task)
         for number in (1, 2):
             await sql.execute("SELECT relay_command($1, $2, 'cancel', '', NULL)", f"{task}{number}", task)
-    await one.append([event("a", 2)], done=["a2"])
+    await one.append([event("a", 2)])
+    await one.finish("a2")
     await one.append([event("b", 2, State.SUCCEEDED)])
     assert [command.id for command in await one.commands()] == ["a1"]
