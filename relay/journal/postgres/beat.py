@@ -42,6 +42,8 @@ _log = log.get("journal")
 class Pulse:
     """What a beat has found."""
 
+    node: int
+    """The node that has beaten. If the connection was replaced meanwhile, the process may be another one now."""
     sent_s: float
     """When it was sent, as `relay.clock.uptime_s` counts."""
     alive: bool
@@ -137,7 +139,8 @@ class Beat:
             self._host.missed()
             return
         self._succeeded()
-        self._host.felt(Pulse(sent_s=sent_s, alive=row["alive"], renewed=row["renewed"], late=row["late"]))
+        alive, renewed, late = row["alive"], row["renewed"], row["late"]
+        self._host.felt(Pulse(node=report.node, sent_s=sent_s, alive=alive, renewed=renewed, late=late))
 
     async def _rest(self) -> None:
         """Wait for the time of the next beat, or until the connection has ended."""

@@ -146,6 +146,8 @@ class ThisNode:
 
     def felt(self, pulse: Pulse) -> None:
         """React to a beat."""
+        if pulse.node != self._id:
+            return
         if not pulse.alive:
             self.fenced()
             return

@@ -173,6 +173,7 @@ class Writer:
             _AnotherEpoch: they differ, and no commit is in doubt.
             StoreError: the server was not reached, or refused.
         """
+        node = self._membership.id
         connection = await self._open()
         try:
             with deadline(connection, ANSWER_S):
@@ -180,9 +181,9 @@ class Writer:
         except (*BROKEN, asyncpg.PostgresError) as error:
             connection.terminate()
             raise StoreError(f"the epoch could not be read: {error}") from error
-        node = self._membership.id
         if self._epoch != self._membership.epoch:
-            if self._dead != node:
+            # A node that has registered meanwhile may have done so on another server. Then this is only the wrong one.
+            if self._dead != node == self._membership.id:
                 self._fence(node)
             if not self._in_doubt:
                 connection.terminate()

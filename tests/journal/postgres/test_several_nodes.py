@@ -149,7 +149,7 @@ async def test_after_a_failover_viewers_are_sent_one_snapshot(monkeypatch: pytes
             viewer = await join(one.hub, task="t")
             await primary.kill()
             await standby.promote()
-            await one.until(lambda: one.resets == 1)
+            await one.until(lambda: one.resets >= 1)
             await one.reloaded()
             taken = await one.journal.take_over(["wiro"], limit=10)
             await one.journal.append([event("t", 2)])
@@ -163,7 +163,7 @@ async def test_after_a_failover_viewers_are_sent_one_snapshot(monkeypatch: pytes
 
 @pytest.mark.usefixtures("fast_beats")
 async def test_a_dead_node_hears_what_its_successors_write(two: tuple[Relay, Relay], connection: Connection) -> None:
-    """Its viewers are sent one snapshot, then the events of the new owner, each once."""
+    """Its viewers, who have missed nothing, are sent only the events of the new owner, each once."""
     one, other = two
     await create(one.journal, "t")
     await one.journal.append([event("t", 2)])
@@ -173,14 +173,14 @@ async def test_a_dead_node_hears_what_its_successors_write(two: tuple[Relay, Rel
     assert await other.journal.take_over(["wiro"], limit=10) == ("t",)
     with pytest.raises(Fenced):
         await one.journal.append([event("t", 3)])
-    await one.until(lambda: one.resets == 1)
+    await one.until(lambda: one.resets >= 1)
     await one.reloaded()
     await other.journal.append([event("t", 3)])
     await one.until(lambda: one.seqs[-1] == 3)
 
     assert one.journal.node != former
     assert one.seqs == [1, 2, 3]
-    assert viewer.types == ["snapshot", "snapshot", "output"]
+    assert viewer.types == ["snapshot", "output"]
     assert viewer.state() == await other.journal.snapshot("t")
 
 
@@ -197,11 +197,12 @@ async def test_a_new_epoch_leads_to_one_snapshot_for_each_viewer(
     await connection.execute("DELETE FROM meta WHERE name LIKE 'epoch:%'")
     await connection.fetch(TERMINATE)
     for each in two:
-        await each.until(lambda each=each: each.resets == 1)  # type: ignore[misc]
+        await each.until(lambda each=each: each.resets >= 1)  # type: ignore[misc]
         await each.reloaded()
     stale = await join(one.hub, Cursor(epoch=epoch, seq=1), task="t")
 
     assert one.journal.epoch == other.journal.epoch != epoch
+    assert (one.resets, other.resets) == (1, 1)
     assert [viewer.types for viewer in viewers] == [["snapshot", "snapshot"]] * 2
     assert stale.types == ["snapshot"]
     assert all(cursor_of(viewer) == f"{one.journal.epoch}:1" for viewer in (*viewers, stale))

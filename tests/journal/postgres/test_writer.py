@@ -24,6 +24,7 @@ from relay.journal.base import Claim, Created
 from relay.journal.entries import Entry
 from relay.journal.postgres import writer as writer_module
 from relay.journal.postgres.connection import close, connect
+from relay.journal.postgres.epoch import read_epoch
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.lease import SEND_S
 from relay.journal.postgres.session import Session
@@ -566,6 +567,34 @@ async def test_nothing_new_is_committed_to_a_database_with_another_epoch(
     await create(journal, "c")
     with pytest.raises(Fenced):
         await journal.append([event("a", 2)])
+
+
+async def test_a_connection_to_a_former_server_does_not_replace_a_node_that_has_registered_elsewhere(
+    journal: PostgresJournal, sql: "Connection", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epoch that the connection finds is older than the node."""
+    node, epochs = lone_node(journal), 0
+
+    async def read_late(connection: "Connection") -> str:
+        nonlocal epochs
+        epochs += 1
+        found = await read_epoch(connection)
+        if epochs == 1:
+            await sql.execute(ANOTHER_EPOCH)
+            await node.start()
+        return found
+
+    monkeypatch.setattr(writer_module, "read_epoch", read_late)
+    journal._owner().writer._session.drop()
+    registered = []
+    monkeypatch.setattr(node, "fenced", lambda: registered.append(node.id))
+    with pytest.raises(Fenced):
+        await create(journal, "a")
+    await create(journal, "b")
+
+    assert epochs == 2
+    assert registered == []
+    assert (await seqs(journal, "a"), await seqs(journal, "b")) == ([], [1])
 
 
 async def test_a_commit_in_doubt_is_finished_in_another_epoch(
