@@ -171,14 +171,15 @@ class Hub:
             channel.load(snapshot)
 
     def _reset(self) -> None:
-        """Read every state again, and then send it to every viewer: what they have may be wrong."""
+        """Read every state again, and then send those that have changed: what viewers have may be wrong."""
         self._tags.reset()
         self._tasks.reload()
 
     def _reloaded(self, channel: TaskChannel) -> None:
-        """Have a state that was read again sent to the channel's viewers; without one, disconnect them."""
+        """Have a state that was read again sent to the channel's viewers if it is new; without one, disconnect them."""
         if channel.exists and not channel.outdated:
-            self._slow.add(channel.skip_all())
+            if channel.changed:
+                self._slow.add(channel.skip_all())
         else:
             for viewer in channel.viewers:
                 self.disconnect(viewer, FAILED)

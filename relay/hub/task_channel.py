@@ -29,6 +29,8 @@ class TaskChannel(Channel[TaskTopic]):
         _, self.task = topic
         self.seq = 0
         """The last event received."""
+        self.changed = False
+        """Whether the last `load` found another state than the one that viewers have."""
         self._epoch = ""
         self._state: LazySnapshot | None = None
         self._ended = False
@@ -63,12 +65,14 @@ class TaskChannel(Channel[TaskTopic]):
 
     def load(self, snapshot: Snapshot) -> None:
         """Start from the state in the journal, which may include some of what has been published so far."""
+        shown = self._epoch, self.seq
         self._state = LazySnapshot(snapshot)
         self._recent = RecentEntries()
         self._epoch, self.seq, self._ended = snapshot.epoch, snapshot.seq, snapshot.done is not None
         for appended in self._early:
             self._take(appended)
         self._early.clear()
+        self.changed = (self._epoch, self.seq) != shown
 
     def publish(self, appended: Appended) -> list[Viewer]:
         """

@@ -46,7 +46,7 @@ class View:
 
     link: TaskLink
     may_reset: bool = False
-    """Whether a snapshot may come instead of what was missed: a node that was declared dead sends every state again."""
+    """Whether a snapshot may come instead of what was missed: a node that was declared dead sends what has changed."""
     state: Snapshot | None = None
     events: dict[int, bytes] = field(default_factory=dict)
     """The events by seq, as received."""

@@ -43,6 +43,36 @@ async def test_each_viewer_of_a_task_is_sent_one_snapshot(journal: SlowJournal, 
     assert journal.states[TASK].epoch == "new"
 
 
+async def test_a_viewer_of_a_state_that_has_not_changed_is_sent_nothing(journal: SlowJournal, hub: Hub) -> None:
+    """As when a node was declared dead while nothing happened to the task: the viewer has all of it."""
+    viewer = await join(hub)
+    journal.skip(epoch="new")
+    await reloaded(hub)
+    journal.skip()
+    await reloaded(hub)
+    await journal.log("next")
+
+    assert viewer.types == ["snapshot", "snapshot", "output"]
+    assert viewer.state() == journal.states[TASK]
+
+
+async def test_an_event_during_a_reset_that_no_viewer_has_received_leads_to_a_snapshot(
+    journal: SlowJournal, hub: Hub
+) -> None:
+    """Even if it was published: the channel only collects events meanwhile."""
+    viewer = await join(hub)
+    journal.gate.clear()
+    journal.asked.clear()
+    journal.skip()
+    await journal.asked.wait()
+    await journal.log("during")
+    journal.gate.set()
+    await reloaded(hub)
+
+    assert viewer.types == ["snapshot", "snapshot"]
+    assert viewer.state() == journal.states[TASK]
+
+
 async def test_a_state_that_was_read_before_a_reset_is_not_used(journal: SlowJournal, hub: Hub) -> None:
     """A read that was under way is repeated: what it returns may have been lost."""
     await journal.log("lost")
@@ -181,7 +211,7 @@ async def test_viewers_of_a_state_that_cannot_be_read_are_disconnected(
         return await read(task)
 
     journal.snapshot = fail  # type: ignore[method-assign, assignment]
-    journal.skip()
+    journal.skip(epoch="new")
     await reloaded(hub)
 
     assert viewer.closes == [FAILED]
@@ -195,7 +225,7 @@ async def test_a_failed_read_is_repeated_until_it_succeeds(
     monkeypatch.setattr(channels, "full_jitter", lambda _failures: 0.0)
     viewer = await join(hub)
     journal.failure = StoreError("the server is down")
-    journal.skip()
+    journal.skip(epoch="new")
     with pytest.raises(StoreError):
         await join(hub)
     assert viewer.types == ["snapshot"]
