@@ -294,7 +294,11 @@ class Journal(Protocol):
         """Return the tasks of other nodes whose runs are being sent now."""
 
     async def sent(self, task: str) -> None:
-        """Note that a run is no longer being sent, although its outcome is unknown: it is searched for from now on."""
+        """
+        Note that no run of a task is being sent or waits for capacity any more, although its state says so.
+
+        Its outcome is unknown, so it is searched for from now on, or the task cannot be followed.
+        """
 
     async def command(self, command: Command) -> None:
         """Store a command for the owner of a task, which may be another node, now or later."""

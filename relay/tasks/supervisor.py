@@ -155,7 +155,7 @@ class Supervisor:
         try:
             stored, snapshot = await self._load(task)
         except StoreDamaged as error:
-            self._skip_damaged(task, error)
+            await self._skip_damaged(task, error)
             return
         if snapshot.done is None:  # it may have ended since the journal listed it
             self._follow_stored(stored, snapshot)
@@ -189,7 +189,7 @@ class Supervisor:
             try:
                 stored, snapshot = await self._load(task)
             except StoreDamaged as error:
-                self._skip_damaged(task, error)
+                await self._skip_damaged(task, error)
                 with suppress(StoreDamaged):  # its files are needed if the store is repaired
                     unsent.append(await self._journal.stored_task(task))
                 continue
@@ -225,7 +225,14 @@ class Supervisor:
             self._skipped.add(stored.id)
             self._log.warning("task.skipped", task=stored.id, reason=f"no credentials for {stored.provider}")
 
-    def _skip_damaged(self, task: str, error: StoreDamaged) -> None:
+    async def _skip_damaged(self, task: str, error: StoreDamaged) -> None:
+        """
+        Do not follow a task, and let no other task wait for it.
+
+        Raises:
+            StoreError: the journal could not be written.
+        """
+        await self._journal.sent(task)
         self._skipped.add(task)
         self._log.error("task.skipped", task=task, reason=str(error))
 
@@ -255,12 +262,13 @@ class Supervisor:
         crashes, damaged = 0, False
         while not damaged:
             try:
-                if crashes:
-                    follower = self._followers[task] = self._follower(*await self._load(task))
-                await follower.run(send_until_s=None if crashes else send_until_s)
-            except StoreDamaged as error:
-                self._skip_damaged(task, error)
-                damaged = True
+                try:
+                    if crashes:
+                        follower = self._followers[task] = self._follower(*await self._load(task))
+                    await follower.run(send_until_s=None if crashes else send_until_s)
+                except StoreDamaged as error:
+                    await self._skip_damaged(task, error)
+                    damaged = True
             except StoreError as error:  # the journal has logged it
                 self._log.debug("follower.interrupted", task=task, reason=str(error))
             except Taken as error:  # another node has adopted the run that was found: the search begins again

@@ -83,6 +83,8 @@ class SharedJournal:
         """For how long a commit permits to send a run."""
         self.fails = 0
         """How many calls about ownership fail from now on."""
+        self.fails_to_note = 0
+        """How many calls of `sent` fail from now on."""
         self._is_open = False
         self._node = ""
         self._woken = asyncio.Event()
@@ -207,6 +209,9 @@ class SharedJournal:
         )
 
     async def sent(self, task: str) -> None:
+        if self.fails_to_note:
+            self.fails_to_note -= 1
+            raise StoreError("the engine is down")
         self.store.sending.discard(task)
         self.store.in_line.discard(task)
 

@@ -1,6 +1,7 @@
 """Tasks are taken over from nodes that have stopped, given up by those that were replaced, and handed over."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Collection
 from typing import cast
 
@@ -12,9 +13,9 @@ from relay.catalogue.catalogue import load
 from relay.core.events import Output, State
 from relay.core.signals import Accepted, Held, Record
 from relay.core.upstream import Found
-from relay.errors import StoreError, UpstreamUnclear
+from relay.errors import StoreDamaged, StoreError, UpstreamUnclear
 from relay.files.spool import Spool
-from relay.journal.base import Order
+from relay.journal.base import Order, StoredTask
 from relay.sandbox import Sandbox
 from relay.tasks import ownership
 from relay.tasks.limits import Limits
@@ -84,6 +85,61 @@ async def test_a_queued_task_is_sent_by_its_new_owner(one: NodeUnderTest, other:
     await followed(other)
 
     assert len(other.provider.sent) == 1
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_tasks_do_not_queue_behind_one_that_is_damaged(
+    one: NodeUnderTest, other: NodeUnderTest, failures: int
+) -> None:
+    """It is logged, and another one is sent. If the journal cannot be written, the node looks at it again."""
+    for task in ("damaged", "behind"):
+        await one.create(task)
+        await one.commit(task, Held(reason="full", position=1))
+    one.view.die()
+    damage(other, "damaged")
+    with capture_logs() as lines:
+        if failures:
+            other.view.fails_to_note = failures
+            with pytest.raises(StoreError):
+                await other.look()
+        await other.look()
+        await followed(other, "behind")
+
+    assert [line["event"] for line in lines].count("task.skipped") == 1
+    assert len(other.provider.sent) == 1
+    assert await other.journal.queued("fake") == ()
+
+
+async def test_tasks_do_not_queue_behind_one_whose_damage_is_found_later(
+    one: NodeUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When its follower has crashed and the task is read again."""
+    monkeypatch.setattr(backoff, "FIRST_S", 0.0)
+    await one.create("damaged")
+    await one.commit("damaged", Held(reason="full", position=1))
+    one.provider.during_run = crash
+    one.view.fails_to_note = 1
+    damage(one, "damaged", after=1)
+    await one.look()
+    await until(lambda: not len(one.supervisor))
+
+    assert await one.journal.queued("fake") == ()
+
+
+def crash() -> None:
+    raise ZeroDivisionError("a bug")
+
+
+def damage(node: NodeUnderTest, damaged: str, *, after: int = 0) -> None:
+    """Let a node find a task's row damaged, after it has read it so many times."""
+    stored_task, reads = node.journal.stored_task, itertools.count()
+
+    async def read(task: str) -> StoredTask | None:
+        if task == damaged and next(reads) >= after:
+            raise StoreDamaged(task, "input")
+        return await stored_task(task)
+
+    setattr(node.view, "stored_task", read)  # noqa: B010 -- the view finds it in another object
 
 
 async def test_all_tasks_are_taken_over_a_few_at_once(
