@@ -6,7 +6,7 @@ takes too long is stopped by the server, and is no failure of the store.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -74,14 +74,12 @@ class Reader:
             StoreTimeout: it took longer than LIMIT_S.
             StoreDamaged: a row cannot be decoded, with `strict`.
         """
-        decoded = []
-        for row in await self.fetch(query, *arguments):
-            try:
-                decoded.append(await asyncio.to_thread(decode, row))
-            except StoreDamaged as damage:
-                self._damages.note(damage)
-                if strict:
-                    raise
+        rows = await self.fetch(query, *arguments)
+        decoded, damages = await asyncio.to_thread(_decode_each, decode, rows)
+        for damage in damages:
+            self._damages.note(damage)
+        if strict and damages:
+            raise damages[0]
         return decoded
 
     async def fetch(self, query: str, *arguments: Any) -> "list[asyncpg.Record]":
@@ -141,3 +139,16 @@ async def _repeat(session: Session, query: str, arguments: tuple[Any, ...]) -> "
         except (ValueError, asyncpg.PostgresError) as error:
             raise StoreError(f"the journal could not be read: {error}") from error
     raise AssertionError("unreachable")
+
+
+def _decode_each(
+    decode: "Callable[[asyncpg.Record], T]", rows: "Iterable[asyncpg.Record]"
+) -> tuple[list[T], list[StoreDamaged]]:
+    """Return the rows that can be decoded, and what is wrong with each of the others."""
+    decoded, damages = [], []
+    for row in rows:
+        try:
+            decoded.append(decode(row))
+        except StoreDamaged as damage:
+            damages.append(damage)
+    return decoded, damages
