@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from relay import log
+from relay.clock import uptime_s
 from relay.errors import StoreDamaged, StoreError, StoreTimeout
 from relay.journal.availability import Availability
 from relay.journal.damage import DamageLog
@@ -94,11 +95,19 @@ class Reader:
             async with asyncio.timeout(LIMIT_S):
                 session = await self._idle.get()
         except TimeoutError:
-            error = StoreTimeout(LIMIT_S)
-            _log.warning("journal.read_stopped", error=str(error))
-            raise error from None
+            raise _stopped() from None
         # If the caller is cancelled, the session stays busy until the query has ended.
         return await asyncio.shield(asyncio.create_task(self._use(session, query, arguments)))
+
+    def check_time(self, began_s: float) -> None:
+        """
+        Have a read of several statements end that began LIMIT_S ago, as `uptime_s` counts.
+
+        Raises:
+            StoreTimeout: it did.
+        """
+        if uptime_s() > began_s + LIMIT_S:
+            raise _stopped()
 
     def reconnect(self) -> None:
         """Use other connections from now on: the server may have been replaced."""
@@ -124,6 +133,12 @@ class Reader:
             self._idle.put_nowait(session)
         self._availability.succeeded()
         return rows
+
+
+def _stopped() -> StoreTimeout:
+    error = StoreTimeout(LIMIT_S)
+    _log.warning("journal.read_stopped", error=str(error))
+    return error
 
 
 async def _repeat(session: Session, query: str, arguments: tuple[Any, ...]) -> "list[asyncpg.Record]":

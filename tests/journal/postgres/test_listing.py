@@ -10,7 +10,7 @@ import pytest
 from relay.core.events import State
 from relay.journal.base import UNFINISHED, Filter, Journal, ListPosition
 from relay.journal.memory import MemoryJournal
-from relay.journal.postgres import listing
+from relay.journal.postgres import search
 from relay.journal.postgres.journal import PostgresJournal
 from tests.journal.postgres.records import event, record, submit, waiting
 
@@ -63,7 +63,7 @@ async def test_lists_are_those_of_the_journal_in_memory(
     journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     """For any filter, in pages of any size."""
-    monkeypatch.setattr(listing, "FEW", few)
+    monkeypatch.setattr(search, "FEW", few)
     memory = MemoryJournal()
     await memory.open(lock=True)
     for each in (journal, memory):
