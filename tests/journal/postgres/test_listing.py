@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from relay.clock import uptime_s
 from relay.core.events import State
+from relay.errors import StoreTimeout
 from relay.journal.base import UNFINISHED, Filter, Journal, ListPosition
 from relay.journal.memory import MemoryJournal
 from relay.journal.postgres import search
 from relay.journal.postgres.journal import PostgresJournal
+from relay.journal.postgres.reader import LIMIT_S
 from tests.journal.postgres.records import event, record, submit, waiting
 
 if TYPE_CHECKING:
@@ -58,12 +61,17 @@ async def pages(journal: Journal, where: Filter, limit: int) -> list[ListPositio
     return found
 
 
-@pytest.mark.parametrize("few", [0, 10, 2000], ids=["search the list", "either", "look the word up"])
+@pytest.mark.parametrize(
+    ("few", "names"),
+    [(0, 0), (0, 32), (10, 2), (2000, 32)],
+    ids=["search the list", "merge ranges", "either", "look the word up"],
+)
 async def test_lists_are_those_of_the_journal_in_memory(
-    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch, few: int
+    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch, few: int, names: int
 ) -> None:
     """For any filter, in pages of any size."""
     monkeypatch.setattr(search, "FEW", few)
+    monkeypatch.setattr(search, "MAX_NAMES", names)
     memory = MemoryJournal()
     await memory.open(lock=True)
     for each in (journal, memory):
@@ -76,6 +84,18 @@ async def test_lists_are_those_of_the_journal_in_memory(
         assert await pages(journal, where, limit) == expected, where
         lengths.append(len(expected))
     assert sum(0 < length < 60 for length in lengths) > 20
+
+
+async def test_a_search_that_takes_too_long_is_stopped(
+    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although each of its statements is short."""
+    for task, tag in (("a", "video"), ("b", "audio")):
+        await journal.create(replace(record(task), tags=(tag,)), submit(task))
+    monkeypatch.setattr(search, "FEW", 0)
+    monkeypatch.setattr(search, "uptime_s", lambda: uptime_s() - LIMIT_S)  # it began some time ago
+    with pytest.raises(StoreTimeout):
+        await journal.page(Filter(words=("video", "audio")), after=None, limit=1)
 
 
 async def test_words_that_no_task_has_any_more_are_removed(journal: PostgresJournal, sql: "Connection") -> None:
