@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from relay.access.grants import Grant, Scope
 from relay.errors import Code, RequestError
-from relay.web.http.context import context
+from relay.web.http.context import Context, context
 from relay.web.http.rate_limits import RateLimit
 
 TOKEN_PROTOCOL = "relay.token."  # noqa: S105 -- a prefix
@@ -76,11 +76,11 @@ async def require(request: web.Request, scope: Scope, task: str) -> Grant:
         RequestError: the credential is missing, invalid, or does not allow this.
     """
     grant = granted(request)
-    await permit(request, grant, scope, task)
+    await permit(context(request), grant, scope, task)
     return grant
 
 
-async def permit(request: web.Request, grant: Grant, scope: Scope, task: str) -> None:
+async def permit(parts: Context, grant: Grant, scope: Scope, task: str) -> None:
     """
     Check that a grant allows `scope` on a task.
 
@@ -90,7 +90,7 @@ async def permit(request: web.Request, grant: Grant, scope: Scope, task: str) ->
     tags: tuple[str, ...] = ()
     if grant.tag is not None:  # only the token of a tag depends on the task's tags
         with suppress(RequestError):  # an unknown task is refused like any other, so that its absence is not disclosed
-            tags = (await context(request).tasks.snapshot(task)).tags
+            tags = (await parts.tasks.snapshot(task)).tags
     if not grant.allows(scope, task, tags):
         raise RequestError(Code.FORBIDDEN, f"The token does not allow {scope} on this task.")
 

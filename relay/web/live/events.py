@@ -124,23 +124,23 @@ async def _respond(
 async def _stream(
     request: web.Request, wanted: Sequence[SubscriptionRequest], grant: Grant | None
 ) -> web.StreamResponse:
-    clock = context(request).clock
+    parts = context(request)
 
     def make(transport: asyncio.WriteTransport) -> MultiEventStream:
-        return MultiEventStream(transport, clock, chunked=is_chunked(request))
+        return MultiEventStream(transport, parts.clock, chunked=is_chunked(request))
 
     async def subscribe_all(viewer: MultiEventStream) -> None:
         for each in wanted:
             if viewer.gone:
                 return
-            await subscribe(request, viewer, each, grant)
+            await subscribe(parts, viewer, each, grant)
         viewer.all_subscribed()
 
     return await serve(request, make, subscribe_all)
 
 
 async def _poll(request: web.Request, wanted: Sequence[SubscriptionRequest], grant: Grant | None) -> web.Response:
-    hub, transport = context(request).hub, MemoryTransport()
+    parts, transport = context(request), MemoryTransport()
     viewer = PollViewer(transport)
     try:
         for each in wanted:
@@ -148,9 +148,9 @@ async def _poll(request: web.Request, wanted: Sequence[SubscriptionRequest], gra
                 detail = f"The response has reached {POLL_BYTES} bytes. Send another request for this subscription."
                 viewer.send_error(each.topic, Code.RATE_LIMITED, detail)
             else:
-                await subscribe(request, viewer, each, grant)
-                hub.flush(viewer)
+                await subscribe(parts, viewer, each, grant)
+                parts.hub.flush(viewer)
     finally:
-        hub.leave(viewer)
+        parts.hub.leave(viewer)
     messages = bytes(transport.written).removesuffix(b"\n").replace(b"\n", b",")
     return web.Response(body=b'{"messages":[%b]}' % messages, content_type="application/json")

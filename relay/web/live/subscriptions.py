@@ -5,7 +5,6 @@ A subscription that fails or expires is reported in a message; the connection an
 """
 
 import orjson
-from aiohttp import web
 
 from relay.access.grants import Grant, TokenExpired
 from relay.errors import Code, RequestError, StoreDamaged
@@ -13,7 +12,7 @@ from relay.hub.close_codes import TOKEN_EXPIRED
 from relay.hub.cursor import parse_cursor
 from relay.hub.topic import Topic, topic_field
 from relay.hub.viewer import Viewer
-from relay.web.http.context import context
+from relay.web.http.context import Context
 from relay.web.http.credentials import permit, permit_all, permit_tag
 from relay.web.live.messages import SubscriptionRequest
 
@@ -35,13 +34,13 @@ class MultiViewer(Viewer):
 
 
 async def subscribe(
-    request: web.Request, viewer: MultiViewer, wanted: SubscriptionRequest, default: Grant | str | None
+    parts: Context, viewer: MultiViewer, wanted: SubscriptionRequest, default: Grant | str | None
 ) -> bool:
     """
     Begin a subscription. If it fails, report the error to the client and return False.
 
     Args:
-        request: the request of the connection.
+        parts: of the relay.
         viewer: the connection.
         wanted: the topic, the cursor and the token.
         default: the grant or credential for a subscription without its own token.
@@ -49,7 +48,7 @@ async def subscribe(
     Raises:
         OSError: the journal failed.
     """
-    parts, topic = context(request), wanted.topic
+    topic = wanted.topic
     limit = parts.config.subscription_limit
     if topic not in viewer.subscriptions and len(viewer.subscriptions) >= limit:
         # relay.js reads the limit from "one connection (request) may have N", also in pages that were loaded long ago.
@@ -60,7 +59,7 @@ async def subscribe(
         grant = default if wanted.token is None else wanted.token
         if not isinstance(grant, Grant):
             grant = parts.access.check(grant)
-        await permit_topic(request, grant, topic)
+        await permit_topic(parts, grant, topic)
         await parts.hub.subscribe(viewer, topic, parse_cursor(wanted.cursor), expires_at=grant.expires_at)
     except StoreDamaged as error:  # logged by the journal; the other subscriptions continue
         viewer.send_error(topic, Code.INTERNAL, f"The stored data of task {error.task} cannot be read.")
@@ -71,7 +70,7 @@ async def subscribe(
     return True
 
 
-async def permit_topic(request: web.Request, grant: Grant, topic: Topic) -> None:
+async def permit_topic(parts: Context, grant: Grant, topic: Topic) -> None:
     """
     Check that a grant allows to view a topic.
 
@@ -80,7 +79,7 @@ async def permit_topic(request: web.Request, grant: Grant, topic: Topic) -> None
     """
     match topic:
         case "task", task:
-            await permit(request, grant, "view", task)
+            await permit(parts, grant, "view", task)
         case "tag", tag:
             permit_tag(grant, "view", tag)
         case _:

@@ -18,7 +18,7 @@ from relay.errors import Code, RequestError, StoreError
 from relay.hub.close_codes import FAILED, NO_SUCH_TASK, NOT_ALLOWED, TOKEN_INVALID, Close, protocol_error
 from relay.hub.cursor import parse_cursor
 from relay.hub.viewer import Viewer
-from relay.web.http.context import context
+from relay.web.http.context import Context, context
 from relay.web.http.credentials import credential, granted, require
 from relay.web.http.frame_limit import TOO_MANY
 from relay.web.http.queries import refuse_repeats
@@ -64,7 +64,7 @@ async def serve_task(request: web.Request) -> ServerWebSocket:
                 async for text in _texts(request, viewer):
                     match parse(text):
                         case Auth(token=token):
-                            await _renew(request, viewer, token)
+                            await _renew(parts, viewer, token)
                         case Subscribe() | Unsubscribe():
                             raise MessageError("this WebSocket is for one task; use /v1/ws for several")
             finally:
@@ -102,12 +102,12 @@ async def _serve_messages(request: web.Request, viewer: MultiWebSocketViewer) ->
             match parse(text):
                 case Subscribe() as message:
                     until_subscribe.cancel()
-                    if await subscribe(request, viewer, message, viewer.credential):
+                    if await subscribe(parts, viewer, message, viewer.credential):
                         until_success.cancel()
                 case Unsubscribe() as message:
                     parts.hub.unsubscribe(viewer, message.topic)
                 case Auth(token=token):
-                    await _renew(request, viewer, token)
+                    await _renew(parts, viewer, token)
                     viewer.credential = token
             await request.writer.drain()  # do not read more from a client that does not read the answers
     finally:
@@ -121,12 +121,12 @@ def _close_after(viewer: Viewer, limit_s: float) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(limit_s, viewer.close, why)
 
 
-async def _renew(request: web.Request, viewer: Viewer, token: str) -> None:
+async def _renew(parts: Context, viewer: Viewer, token: str) -> None:
     """Extend all subscriptions that a new token covers."""
-    grant = context(request).access.check(token)
+    grant = parts.access.check(token)
     for topic, subscription in list(viewer.subscriptions.items()):
         with suppress(RequestError):  # a token that does not cover a subscription leaves it as it is
-            await permit_topic(request, grant, topic)
+            await permit_topic(parts, grant, topic)
             subscription.expires_at = grant.expires_at
 
 
