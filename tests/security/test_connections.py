@@ -18,7 +18,7 @@ import orjson
 import pytest
 
 from relay.app import Running
-from relay.web.http import listener
+from relay.web.http import connection, listener
 from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.file_descriptors import Descriptors
 
@@ -136,7 +136,7 @@ async def test_connections_beyond_the_limit_are_closed(
 
 async def test_connections_of_an_address_are_limited(monkeypatch: pytest.MonkeyPatch, make_relay: MakeRelay) -> None:
     """An address that is not a proxy or loopback may have twice as many connections as viewers."""
-    monkeypatch.setattr(listener, "counted_address", lambda address, exempt: f"{address} of {exempt}")
+    monkeypatch.setattr(connection, "counted_address", lambda address, exempt: f"{address} of {exempt}")
     async with make_relay(address_limit=1, trusted_proxies=("10.0.0.1",)) as relay, AsyncExitStack() as opened:
         sockets = [opened.enter_context(socket.socket()) for _ in range(3)]
         loop, address = asyncio.get_running_loop(), urlsplit(relay.url)
@@ -296,15 +296,15 @@ async def test_every_connection_has_a_timeout_for_unacknowledged_data(relay: Run
         pytest.skip("this system cannot")
     accepted: list[int] = []
 
-    made = listener.Connection.connection_made
+    made = connection.Connection.connection_made
 
-    def connection_made(connection: listener.Connection, transport: asyncio.BaseTransport) -> None:
+    def connection_made(made_for: connection.Connection, transport: asyncio.BaseTransport) -> None:
         sock = transport.get_extra_info("socket")
         accepted.append(sock.getsockopt(socket.IPPROTO_TCP, option))
-        made(connection, transport)
+        made(made_for, transport)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listener.Connection, "connection_made", connection_made)
+        patch.setattr(connection.Connection, "connection_made", connection_made)
         async with aiohttp.ClientSession(relay.url) as client, client.get("/livez") as answer:
             assert answer.status == 200
     assert accepted == [60_000]
