@@ -12,7 +12,7 @@ COPY . .
 # From here on nothing is downloaded: every wheel has been checked against its hash. Build tools stay in this stage.
 RUN tools/bin/pip install --no-index --find-links wheels hatchling editables \
     && tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels . \
-    && tools/bin/pip --python /opt/relay/bin/python install --no-index --find-links wheels 'generation-relay[postgres]'
+    && tools/bin/pip --python /opt/relay/bin/python install --no-index --find-links wheels 'generation-relay[postgres,archive]'
 
 
 FROM python:3.11-slim

@@ -82,7 +82,7 @@ dist: $(VENV)/run
 # Locks requirements/*.txt from pyproject.toml with uv. ARGS=--upgrade takes the newest versions.
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url $(ARGS) pyproject.toml
 lock:
-	$(COMPILE) --extra postgres --group install -o requirements/run.txt
+	$(COMPILE) --extra postgres --extra archive --group install -o requirements/run.txt
 	$(COMPILE) --all-extras --group dev --constraint requirements/run.txt -o requirements/dev.txt
 	$(COMPILE) --group docs --constraint requirements/run.txt -o requirements/docs.txt
 	$(COMPILE) --group bench --constraint requirements/run.txt -o requirements/bench.txt

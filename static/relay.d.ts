@@ -76,7 +76,10 @@ export interface Output {
   name?: string | null;
   /** In bytes. */
   size?: number | null;
+  /** The file at the platform. */
   url?: string | null;
+  /** The path of the file below the relay's address; it needs the token. Absent from old logs. */
+  href?: string | null;
   /** Present when `content_type` is `raw`. */
   content?: Record<string, unknown> | null;
 }

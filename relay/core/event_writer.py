@@ -5,6 +5,7 @@ Writes the events of one task: numbers them, folds them into the state, and merg
 current state is not written.
 """
 
+from relay.core.addresses import with_hrefs
 from relay.core.events import (
     Began,
     Data,
@@ -69,7 +70,7 @@ class EventWriter:
 
     def results(self, outputs: tuple[Output, ...], now: float, source: Source, *, at: float) -> None:
         """Write results: with `postprocess_end` at first, then as an `output` with the whole set when it changes."""
-        known = merge(self.snapshot.outputs, outputs)
+        known = with_hrefs(self.snapshot.id, merge(self.snapshot.outputs, outputs))
         if not self.has(Stage.POSTPROCESS_END):
             self.emit("postprocess_end", Results(outputs=known), now, source, at=at)
         elif known != self.snapshot.outputs:

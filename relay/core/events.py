@@ -137,12 +137,17 @@ class Append:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One result: a file with its `url`, or `content_type: "raw"` with its `content`."""
+    """
+    One result: a file with its `url`, or `content_type: "raw"` with its `content`.
+
+    `url` is the file at the platform, and `href` the path of the same file at the relay, which does not change.
+    """
 
     content_type: str
     name: str | None = None
     size: int | None = None
     url: str | None = None
+    href: str | None = None
     content: dict[str, Any] | None = None
 
 

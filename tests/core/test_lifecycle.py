@@ -63,6 +63,8 @@ PICTURE = Output(content_type="image/png", name="0.png", size=7, url="https://cd
 
 stages = st.sampled_from(list(Stage))
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
+SHOWN = replace(PICTURE, href="/v1/tasks/t1/outputs/0/0.png")
+"""The same as the log has it."""
 outputs = st.sampled_from([(), (PICTURE,)])
 times = st.floats(T0 - 100, T0 + 100)
 records = st.builds(
@@ -228,7 +230,7 @@ def test_a_normal_run() -> None:
     )
     assert [event.type for event in events] == ["submit", "submitted", "queue", "start", "postprocess_end", "done"]
     assert isinstance(events[-2].data, Results)
-    assert events[-2].data.outputs == (PICTURE,)
+    assert events[-2].data.outputs == (SHOWN,)
     assert isinstance(events[-1].data, Done)
     assert events[-1].data.verdict == "succeeded"
     assert not events[-1].data.inferred
@@ -353,7 +355,7 @@ def test_an_output_without_a_url_counts_as_missing() -> None:
         assert lifecycle.receive(RecordRead(record=without), T0 + looked) == []
     found = RecordRead(record=replace(without, outputs=(PICTURE,)))
     assert [event.type for event in lifecycle.receive(found, T0 + 10)] == ["output", "done"]
-    assert lifecycle.snapshot.outputs == (PICTURE,)
+    assert lifecycle.snapshot.outputs == (SHOWN,)
 
     lifecycle, _ = begun()
     lifecycle.receive(RecordRead(record=without), T0)
@@ -592,7 +594,7 @@ def test_an_empty_list_in_the_terminal_frame_waits_for_the_record() -> None:
     found = Record(phase="finished", status="x", exit_code=0, outputs=(PICTURE,))
     events = lifecycle.receive(RecordRead(record=found), T0 + 1)
     assert isinstance(events[0].data, Results)
-    assert events[0].data.outputs == (PICTURE,)
+    assert events[0].data.outputs == (SHOWN,)
 
 
 def test_a_held_task_is_submitting_again_before_it_is_sent_again() -> None:

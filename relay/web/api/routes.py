@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from relay.core.snapshot import Snapshot
 from relay.errors import Code
-from relay.web.api import files, health, login, models, responses, tasks
+from relay.web.api import files, health, login, models, outputs, responses, tasks
 from relay.web.api.file_bodies import FileForm, FolderBody
 from relay.web.api.task_bodies import AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
 from relay.web.api.task_queries import EventsQuery, ListQuery
@@ -92,6 +92,14 @@ ROUTES = (
         handler=tasks.show_input,
         summary="Show what a task was started with",
         responses={200: responses.Input},
+        errors=_VIEW,
+    ),
+    Route(
+        method="get",
+        path="/v1/tasks/{id}/outputs/{n}/{name}",
+        handler=outputs.show,
+        summary="Get a result as a file",
+        responses={302: "The file is at the URL in Location."},
         errors=_VIEW,
     ),
     Route(
