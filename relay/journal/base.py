@@ -27,6 +27,7 @@ from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.journal.entries import History, Listener
+from relay.journal.file_copies import FileCopies, FileCopy
 
 SNAPSHOT_EVERY = 500
 """How many events are appended to a log before the snapshot stored for it is renewed. It is also renewed at the end."""
@@ -152,6 +153,9 @@ class Journal(Protocol):
     shared: bool
     """Whether several processes share it. If not, this process owns every task."""
 
+    copies: FileCopies
+    """Which files of tasks are to be copied to the archive, and what became of each."""
+
     @property
     def epoch(self) -> str:
         """A random id that changes only when something that a viewer has seen may have been lost."""
@@ -208,6 +212,7 @@ class Journal(Protocol):
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
+        copies: Sequence[FileCopy] = (),
     ) -> float:
         """
         Commit events of one task, in order, continuing its log. Does nothing without events.
@@ -221,6 +226,7 @@ class Journal(Protocol):
                 end of the process, but not necessarily that of the machine.
             frees_key: whether to delete the claim of the task's idempotency key in the same commit: the platform
                 refused the task, so a repeated request may start another one.
+            copies: files of the task to be copied to the archive, stored in the same commit.
 
         Returns:
             Until when a run that the events announce may be sent, as `relay.clock.uptime_s` counts.
@@ -322,6 +328,8 @@ class Journal(Protocol):
     async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
         """
         Delete the oldest tasks that ended before a time, at most `limit`, with all their data, in one commit.
+
+        The copies of their files become orphaned: they are deleted later.
 
         Returns:
             The ids of the deleted tasks.

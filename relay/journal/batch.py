@@ -8,6 +8,7 @@ from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.journal.entries import Appended, Entry
+from relay.journal.file_copies import FileCopy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class Batch:
     """Whether the commit must be durable before the caller is answered."""
     frees_key: bool = False
     """Whether the claim of the task's idempotency key is deleted in the same commit."""
+    copies: tuple[FileCopy, ...] = ()
+    """Files of the task to be copied to the archive."""
     ended_at: float | None = None
     """When the task ended, in unix seconds, if the events end it and a state was passed with them."""
 
@@ -55,6 +58,7 @@ class Batch:
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
+        copies: Sequence[FileCopy] = (),
     ) -> "Batch":
         """
         Check and encode the arguments of `append`.
@@ -83,6 +87,7 @@ class Batch:
             upstream=upstream,
             synced=synced,
             frees_key=frees_key,
+            copies=tuple(copies),
             ended_at=None if after is None else after.ended_at,
         )
 

@@ -14,7 +14,9 @@ from relay.errors import Taken
 from relay.journal.base import Claim, Created, Filter, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.entries import Entry, History, Listener
+from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
+from relay.journal.memory_copies import MemoryCopies
 from relay.journal.search_words import all_words_match
 from relay.journal.sole_node import SoleNode
 
@@ -67,6 +69,7 @@ class MemoryJournal(SoleNode):
         self._secrets: dict[str, str] = {}
         self._claims: dict[str, Claim] = {}
         self._saved_time: float | None = None
+        self.copies = MemoryCopies()
 
     @property
     def epoch(self) -> str:
@@ -107,6 +110,7 @@ class MemoryJournal(SoleNode):
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
+        copies: Sequence[FileCopy] = (),
     ) -> float:
         self._check_open()
         if not events:
@@ -127,6 +131,7 @@ class MemoryJournal(SoleNode):
             self._trim(task)
         if frees_key:
             self._claims = {key: claim for key, claim in self._claims.items() if claim.task != batch.task}
+        self.copies.add(copies)
         self._listeners.publish([batch.appended])
         await asyncio.sleep(0)
         return math.inf
@@ -198,6 +203,7 @@ class MemoryJournal(SoleNode):
         deleted = tuple(islice((task.stored.id for task in ended if task.ended_at < ended_before), limit))
         for task in deleted:
             del self._tasks[task]
+        self.copies.orphan(deleted)
         self._claims = {key: claim for key, claim in self._claims.items() if claim.task in self._tasks}
         await asyncio.sleep(0)
         return deleted

@@ -18,6 +18,7 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import Fenced, StoreError
 from relay.journal.base import Claim, Command, Created, Journal, Node, StoredTask
 from relay.journal.entries import Appended, Listener
+from relay.journal.file_copies import FileCopy
 from relay.journal.memory import MemoryJournal
 
 TICK_S = 0.1
@@ -153,6 +154,7 @@ class SharedJournal:
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
+        copies: Sequence[FileCopy] = (),
     ) -> float:
         self.store.memory._check_open()
         task = events[0].task if events else None
@@ -162,7 +164,13 @@ class SharedJournal:
                 raise Fenced(f"task {task} belongs to another node")
         self.store.writer = self._node
         await self.store.memory.append(
-            events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced, frees_key=frees_key
+            events,
+            snapshot=snapshot,
+            folded=folded,
+            upstream=upstream,
+            synced=synced,
+            frees_key=frees_key,
+            copies=copies,
         )
         return uptime_s() + self.send_for_s
 

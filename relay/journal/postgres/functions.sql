@@ -127,8 +127,9 @@ $$;
 --   creates        [{task, provider, model, folded_model, created_at, state, hook, upstream_id, socket_token, tags,
 --                  metadata, input, checked, files, list_tags: [...], words: [[word, name], ...],
 --                  key, digest, at, expired_before}], or null. The fields from `tags` to `files` are JSON texts.
---   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key}],
---                  or null. At most one job of a task.
+--   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
+--                  copies: [{part, provider, url, name, content_type, size_bytes}, ...]}], or null. At most one job of
+--                  a task.
 --   event_*        the events of both, in order.
 --   history_*      how many events, and how many bytes of them, to keep of a log whose snapshot is stored.
 --
@@ -253,6 +254,13 @@ BEGIN
         SELECT x.task FROM json_to_recordset(appends) AS x(task text, state text)
         WHERE x.task = ANY (going) AND x.state IN ('succeeded', 'failed', 'canceled', 'lost')
       );
+      INSERT INTO copies (task, part, provider, url, name, content_type, size_bytes, state, attempts, next_at)
+      SELECT x.task, c.part, c.provider, c.url, c.name, c.content_type, c.size_bytes, 'waiting', 0, 0
+      FROM json_to_recordset(appends) AS x(task text, copies json)
+        CROSS JOIN LATERAL json_to_recordset(coalesce(x.copies, '[]')) AS c(
+          part text, provider text, url text, name text, content_type text, size_bytes bigint
+        )
+      WHERE x.task = ANY (going) ON CONFLICT DO NOTHING;
     END IF;
     FOR job IN
       SELECT * FROM json_to_recordset(appends) AS x(
@@ -391,6 +399,7 @@ BEGIN
   DELETE FROM heads WHERE task = ANY (old);
   DELETE FROM listed WHERE task = ANY (old);
   DELETE FROM commands WHERE task = ANY (old);
+  UPDATE copies SET state = 'orphaned', next_at = 0 WHERE task = ANY (old);
   WITH gone AS (DELETE FROM events WHERE task = ANY (old) RETURNING 200 + octet_length(body) AS size)
   SELECT coalesce(sum(size), 0) INTO freed FROM gone;
   WITH gone AS (DELETE FROM tasks WHERE id = ANY (old) RETURNING relay_task_bytes(tasks) AS size)
@@ -407,4 +416,49 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.tag = w.name)
     AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.tag = '' AND l.model = w.name);
   RETURN old;
+END $$;
+
+-- Claim copies of files for a node that are due at a time and that no living node has claimed, at most `most`. Those that
+-- the node itself has claimed and does not hold are free, too: the answer to its claim was lost.
+CREATE OR REPLACE FUNCTION relay_claim_copies(me bigint, due double precision, most integer, held text[])
+RETURNS SETOF copies LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN QUERY
+  UPDATE copies u SET owner = me
+  FROM (
+    SELECT c.task, c.part FROM copies c
+    WHERE c.state IN ('waiting', 'expiring', 'orphaned') AND c.next_at <= due AND relay_is_free(c, me, held)
+    ORDER BY c.next_at LIMIT most FOR UPDATE SKIP LOCKED
+  ) free
+  -- Another node may have claimed it between the snapshot of this statement and the lock.
+  WHERE u.task = free.task AND u.part = free.part AND relay_is_free(u, me, held)
+  RETURNING u.*;
+END $$;
+
+-- Whether a node may claim a copy.
+CREATE OR REPLACE FUNCTION relay_is_free(c copies, me bigint, held text[]) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT c.owner IS NULL OR (c.owner = me AND NOT c.task || '/' || c.part = ANY (held))
+    OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = c.owner AND n.alive)
+$$;
+
+-- Store what became of a copy that node `me` has claimed: `lost` if it has not, `complete` if no copy of the task is
+-- waiting any more, otherwise `pending`. It may be repeated.
+CREATE OR REPLACE FUNCTION relay_settle_copy(
+  me bigint, whose text, which text, kind text, size bigint, digest text, became text, why text, tried integer,
+  due double precision, kept double precision
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  stored copies%ROWTYPE;
+BEGIN
+  -- Of two nodes that settle the last copies of a task at once, the second one sees what the first one has stored.
+  PERFORM 1 FROM copies WHERE task = whose ORDER BY part FOR UPDATE;
+  SELECT * INTO stored FROM copies WHERE task = whose AND part = which;
+  IF stored.owner = me THEN
+    UPDATE copies SET owner = NULL, content_type = kind, size_bytes = size, sha256 = digest, reason = why, attempts = tried,
+      next_at = due, kept_at = kept, state = CASE WHEN state = 'orphaned' THEN state ELSE became END
+    WHERE task = whose AND part = which;
+  ELSIF (stored.owner IS NULL AND stored.state IN (became, 'orphaned') AND stored.attempts = tried) IS NOT TRUE THEN
+    RETURN 'lost';
+  END IF;
+  RETURN CASE WHEN EXISTS (SELECT 1 FROM copies WHERE task = whose AND state = 'waiting') THEN 'pending' ELSE 'complete' END;
 END $$;

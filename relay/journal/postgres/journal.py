@@ -22,7 +22,9 @@ from relay.journal.availability import Availability
 from relay.journal.base import Claim, Command, Created, Filter, ListPosition, Node, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.entries import Appended, History, Listener
+from relay.journal.file_copies import FileCopy
 from relay.journal.postgres import connection, listing, lookups
+from relay.journal.postgres.copies import PostgresCopies
 from relay.journal.postgres.deliveries import Deliveries
 from relay.journal.postgres.errands import Errands
 from relay.journal.postgres.membership import Join, Membership
@@ -116,6 +118,7 @@ class PostgresJournal:
         self._folded: dict[str, Snapshot] = {}
         """The state of live tasks of this node after the last commit, if the writer passed it."""
         self._open: _Open | None = None
+        self.copies = PostgresCopies(self._copy_parts)
         self._read_epoch = ""
         """The epoch of the server that is read."""
         self._checking: asyncio.Task[str | None] | None = None
@@ -171,12 +174,19 @@ class PostgresJournal:
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
+        copies: Sequence[FileCopy] = (),
     ) -> float:
         writer = self._owner().writer
         if not events:
             return math.inf
         batch = Batch.of(
-            events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced, frees_key=frees_key
+            events,
+            snapshot=snapshot,
+            folded=folded,
+            upstream=upstream,
+            synced=synced,
+            frees_key=frees_key,
+            copies=copies,
         )
         try:
             created = await writer.append(batch, append_row(batch))
@@ -381,6 +391,10 @@ class PostgresJournal:
             await parts.owner.membership.stop()
         for each in (parts.errands, parts.lister, parts.reader):
             await each.close()
+
+    def _copy_parts(self) -> tuple[Reader, Errands, int]:
+        parts = self._opened()
+        return parts.reader, parts.errands, self._id()
 
     def _id(self) -> int:
         """Return the id of this node as a number."""

@@ -20,7 +20,7 @@ from relay.journal.transfer import COPY_AGAIN, COPYING
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _OLDEST: Final = 1
 """The oldest version that can use tables of this version."""
@@ -28,7 +28,29 @@ _OLDEST: Final = 1
 LOCK: Final = 0x72656C79
 """The advisory lock: "rely" in ASCII. A copy holds it to the end, so no relay starts meanwhile."""
 
-_UPGRADES: Final[dict[int, str]] = {}
+_COPIES: Final = """
+CREATE TABLE copies (
+  task text COLLATE "C",
+  part text COLLATE "C",
+  provider text COLLATE "C" NOT NULL,
+  url text NOT NULL,
+  name text,
+  content_type text NOT NULL,
+  size_bytes bigint,
+  sha256 text,
+  state text COLLATE "C" NOT NULL,
+  reason text,
+  attempts integer NOT NULL,
+  next_at double precision NOT NULL,
+  kept_at double precision,
+  owner bigint,
+  PRIMARY KEY (task, part)
+);
+CREATE INDEX copies_to_do ON copies (next_at) WHERE state IN ('waiting', 'expiring', 'orphaned');
+CREATE INDEX copies_kept ON copies (kept_at, size_bytes) WHERE state = 'kept';
+"""
+
+_UPGRADES: Final[dict[int, str]] = {1: _COPIES}
 """By the version that each one upgrades: statements that add something."""
 
 _FUNCTIONS: Final = "SELECT value FROM meta WHERE name = 'functions'"

@@ -9,6 +9,7 @@ import orjson
 from relay.core.upstream import UpstreamTask
 from relay.journal.base import Claim, StoredTask
 from relay.journal.batch import Batch
+from relay.journal.file_copies import FileCopy
 from relay.journal.record import Record
 from relay.journal.search_words import word_suffixes
 
@@ -76,7 +77,21 @@ def append_row(batch: Batch) -> bytes:
         _check_texts(*_values(batch.upstream))
     if batch.frees_key:
         row["frees_key"] = True
+    if batch.copies:
+        row["copies"] = [_copy(copy) for copy in batch.copies]
     return orjson.dumps(row)
+
+
+def _copy(copy: FileCopy) -> Mapping[str, object]:
+    _check_texts(copy.url, copy.name or "", copy.content_type)
+    return {
+        "part": copy.part,
+        "provider": copy.provider,
+        "url": copy.url,
+        "name": copy.name,
+        "content_type": copy.content_type,
+        "size_bytes": copy.size_bytes,
+    }
 
 
 def _upstream(upstream: UpstreamTask | None) -> Mapping[str, object]:

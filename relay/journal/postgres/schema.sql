@@ -140,3 +140,26 @@ CREATE TABLE commands (
 );
 
 CREATE INDEX commands_by_task ON commands (task);
+
+-- The copies of results in the archive (relay/journal/file_copies.py). Their rows outlive the task until the files are
+-- deleted.
+CREATE TABLE copies (
+  task text COLLATE "C",
+  part text COLLATE "C",
+  provider text COLLATE "C" NOT NULL,
+  url text NOT NULL,
+  name text,
+  content_type text NOT NULL,
+  size_bytes bigint,
+  sha256 text,
+  state text COLLATE "C" NOT NULL,
+  reason text,
+  attempts integer NOT NULL,
+  next_at double precision NOT NULL,
+  kept_at double precision,
+  owner bigint, -- the node that has claimed it
+  PRIMARY KEY (task, part)
+);
+
+CREATE INDEX copies_to_do ON copies (next_at) WHERE state IN ('waiting', 'expiring', 'orphaned');
+CREATE INDEX copies_kept ON copies (kept_at, size_bytes) WHERE state = 'kept';

@@ -16,6 +16,7 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import StoreDamaged, Taken
 from relay.journal.batch import Batch
 from relay.journal.entries import Entry, History
+from relay.journal.sqlite.copies import add_copies
 from relay.journal.stored_log import fold_log, make_history
 
 _ROWS: Final = 1000
@@ -67,6 +68,8 @@ def add_events(
     changed = [(end.state, task) for task, end in ends.items() if end.state != states[task]]
     connection.executemany("UPDATE tasks SET state = ? WHERE id = ?", changed)
     for batch in accepted:
+        if batch.copies:
+            add_copies(connection, batch.copies)
         if batch.frees_key:
             connection.execute("DELETE FROM claims WHERE task = ?", (batch.task,))
         if batch.snapshot is not None:

@@ -23,11 +23,13 @@ from relay.journal.availability import Availability
 from relay.journal.base import Claim, Created, Filter, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.entries import History, Listener
+from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
 from relay.journal.sole_node import SoleNode
 from relay.journal.sqlite import events as event_table
 from relay.journal.sqlite import listing, metadata, tasks
 from relay.journal.sqlite.checkpoints import Checkpoints
+from relay.journal.sqlite.copies import SQLiteCopies, release_copies
 from relay.journal.sqlite.database import Database, open_database
 from relay.journal.sqlite.reader import Reader
 from relay.journal.sqlite.writer import Writer
@@ -73,6 +75,7 @@ class SQLiteJournal(SoleNode):
         self._folded: dict[str, Snapshot] = {}
         """The state of live tasks after the last commit, if the writer passed it."""
         self._availability = Availability("read")
+        self.copies = SQLiteCopies(self._reader_and_writer)
         self._open: _Open | None = None
         self._test_write: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -100,6 +103,8 @@ class SQLiteJournal(SoleNode):
             checker=Reader(database.checks, "journal-checker", self._availability),
             checkpoints=checkpoints,
         )
+        if lock:
+            await self._open.writer.do(release_copies)
 
     async def close(self) -> None:
         if self._closing is None:
@@ -128,12 +133,19 @@ class SQLiteJournal(SoleNode):
         upstream: UpstreamTask | None = None,
         synced: bool = False,
         frees_key: bool = False,
+        copies: Sequence[FileCopy] = (),
     ) -> float:
         writer = self._opened().writer
         if events:
             await writer.append(
                 Batch.of(
-                    events, snapshot=snapshot, folded=folded, upstream=upstream, synced=synced, frees_key=frees_key
+                    events,
+                    snapshot=snapshot,
+                    folded=folded,
+                    upstream=upstream,
+                    synced=synced,
+                    frees_key=frees_key,
+                    copies=copies,
                 )
             )
         return math.inf
@@ -249,6 +261,10 @@ class SQLiteJournal(SoleNode):
             for reader in (parts.reader, parts.lister, parts.searcher, parts.checker):
                 await reader.close()
             await asyncio.to_thread(parts.database.close)
+
+    def _reader_and_writer(self) -> tuple[Reader, Writer]:
+        parts = self._opened()
+        return parts.reader, parts.writer
 
     def _opened(self) -> _Open:
         if self._open is None:

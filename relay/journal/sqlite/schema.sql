@@ -84,3 +84,26 @@ CREATE TABLE IF NOT EXISTS events (
   body BLOB NOT NULL,
   PRIMARY KEY (task, seq)
 ) STRICT, WITHOUT ROWID;
+
+-- The copies of results in the archive (relay/journal/file_copies.py). Their rows outlive the task until the files are
+-- deleted, so there is no foreign key.
+CREATE TABLE IF NOT EXISTS copies (
+  task TEXT NOT NULL,
+  part TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  url TEXT NOT NULL,
+  name TEXT,
+  content_type TEXT NOT NULL,
+  size_bytes INTEGER,
+  sha256 TEXT,
+  state TEXT NOT NULL,
+  reason TEXT,
+  attempts INTEGER NOT NULL,
+  next_at REAL NOT NULL,
+  kept_at REAL,
+  owner TEXT,
+  PRIMARY KEY (task, part)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS copies_to_do ON copies (next_at) WHERE state IN ('waiting', 'expiring', 'orphaned');
+CREATE INDEX IF NOT EXISTS copies_kept ON copies (kept_at, size_bytes) WHERE state = 'kept';

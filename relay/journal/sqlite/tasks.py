@@ -15,6 +15,7 @@ from relay.errors import Taken
 from relay.journal.base import UNFINISHED, Claim, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.record import Record, restore
+from relay.journal.sqlite.copies import orphan_copies
 from relay.journal.sqlite.events import add_entries
 from relay.journal.sqlite.ranges import ALL_TASKS, load_providers
 from relay.journal.sqlite.words import add_words, drop_unused_words, names_of
@@ -163,6 +164,7 @@ def prune(connection: sqlite3.Connection, ended_before: float, limit: int) -> tu
     keys = [(task,) for task in deleted]
     for table in ("events", "listed", "claims"):
         connection.executemany(f"DELETE FROM {table} WHERE task = ?", keys)  # noqa: S608 - one of three names
+    orphan_copies(connection, deleted)
     connection.executemany("DELETE FROM tasks WHERE id = ?", keys)
     drop_unused_words(connection, names)
     return deleted

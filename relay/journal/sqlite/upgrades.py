@@ -4,7 +4,7 @@ import sqlite3
 
 from relay.journal.sqlite.words import add_words
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -75,11 +75,26 @@ def _list_by_state(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE task_tags")
 
 
+def _add_copies(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE copies ("
+        "  task TEXT NOT NULL, part TEXT NOT NULL, provider TEXT NOT NULL, url TEXT NOT NULL, name TEXT,"
+        "  content_type TEXT NOT NULL, size_bytes INTEGER, sha256 TEXT, state TEXT NOT NULL, reason TEXT,"
+        "  attempts INTEGER NOT NULL, next_at REAL NOT NULL, kept_at REAL, owner TEXT, PRIMARY KEY (task, part)"
+        ") STRICT, WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE INDEX copies_to_do ON copies (next_at) WHERE state IN ('waiting', 'expiring', 'orphaned')"
+    )
+    connection.execute("CREATE INDEX copies_kept ON copies (kept_at, size_bytes) WHERE state = 'kept'")
+
+
 _STEPS = {
     1: _add_files,
     2: _index_rows_by_task,
     3: _index_by_age_and_words,
     4: _add_checked_input,
     5: _list_by_state,
+    6: _add_copies,
 }
 """By the version that each one upgrades."""

@@ -39,14 +39,14 @@ async def test_an_upgrade_adds_to_the_tables(
 ) -> None:
     """Once. The older version, which is still running, goes on, and may be started again."""
     with monkeypatch.context() as later:
-        later.setattr(migrations, "SCHEMA_VERSION", 2)
-        later.setattr(migrations, "_UPGRADES", {1: "ALTER TABLE tasks ADD COLUMN more text"})
+        later.setattr(migrations, "SCHEMA_VERSION", 3)
+        later.setattr(migrations, "_UPGRADES", {2: "ALTER TABLE tasks ADD COLUMN more text"})
         await migrations.migrate(sql)
         await migrations.migrate(sql)
-    assert await sql.fetchval("SELECT value FROM meta WHERE name = 'schema'") == "2"
+    assert await sql.fetchval("SELECT value FROM meta WHERE name = 'schema'") == "3"
     await create(journal, "a")
     await migrations.migrate(sql)
-    assert await sql.fetchval("SELECT value FROM meta WHERE name = 'schema'") == "2"
+    assert await sql.fetchval("SELECT value FROM meta WHERE name = 'schema'") == "3"
 
 
 async def test_functions_are_replaced_when_they_have_changed(sql: "Connection", journal: PostgresJournal) -> None:
@@ -61,7 +61,7 @@ async def test_tables_that_need_a_later_version_are_refused(
 ) -> None:
     """The message has both versions."""
     await sql.execute("UPDATE meta SET value = '9' WHERE name IN ('schema', 'schema_oldest')")
-    with pytest.raises(ConfigError, match=r"schema 9, .* supported: 1"):
+    with pytest.raises(ConfigError, match=r"schema 9, .* supported: 2"):
         await PostgresJournal(database, join=join).open(lock=True)
 
 

@@ -12,7 +12,20 @@ if TYPE_CHECKING:
 
     from relay.journal.postgres.connection import Connection
 
-TABLES = "nodes", "heads", "tasks", "upstreams", "events", "claims", "commands", "secrets", "meta", "listed", "words"
+TABLES = (
+    "nodes",
+    "heads",
+    "tasks",
+    "upstreams",
+    "events",
+    "claims",
+    "commands",
+    "secrets",
+    "meta",
+    "listed",
+    "words",
+    "copies",
+)
 
 
 async def test_an_older_node_reads_what_a_later_one_writes(
@@ -22,9 +35,9 @@ async def test_an_older_node_reads_what_a_later_one_writes(
     older = await start()
     await create(older, "a")
     with monkeypatch.context() as later:
-        later.setattr(migrations, "SCHEMA_VERSION", 2)
+        later.setattr(migrations, "SCHEMA_VERSION", 3)
         added = "; ".join(f"ALTER TABLE {table} ADD COLUMN later text DEFAULT 'x'" for table in TABLES)
-        later.setattr(migrations, "_UPGRADES", {1: added})
+        later.setattr(migrations, "_UPGRADES", {2: added})
         newer = await start()
     await create(newer, "b")
     landing = Event(type="landing", task="b", seq=2, state=State.RUNNING, at=9.0, source=Source.LIVE, data=Unknown())
