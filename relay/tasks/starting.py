@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -17,6 +17,7 @@ from relay.tasks.follower import Follower
 from relay.tasks.models import Models
 from relay.tasks.requests import Idempotency, Start
 from relay.tasks.supervisor import Supervisor
+from relay.tasks.turns import Begun, Turn
 from relay.tasks.watching import becomes_true
 
 CLAIM_S = 86_400.0
@@ -65,7 +66,7 @@ class Starter:
         self._spool = spool
         self._clock = clock
         self._cautious_clock = cautious_clock
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[str, Turn] = WeakValueDictionary()
         """By idempotency key: a second request waits for the outcome of the first."""
 
     async def screen(self, request: Start, offers: Sequence[Offer]) -> None:
@@ -82,27 +83,34 @@ class Starter:
         provider = self._provider(request, offers)
         await self._models.screen(provider, request.model, request.input, offers)
 
-    async def start(self, request: Start, idempotency: Idempotency | None = None) -> Started:
+    async def start(self, request: Start, idempotency: Idempotency | None, begun: Begun) -> Started:
         """
         Start a task, or return the one that was created under the idempotency key.
+
+        Args:
+            request: the request.
+            idempotency: the idempotency key.
+            begun: told which task answers the request. It may be cancelled while that is known and not its own.
 
         Raises:
             RequestError: the request is invalid, or the key was used for a different one. No task was created.
         """
-        lock = nullcontext() if idempotency is None else self._locks.setdefault(idempotency.key, asyncio.Lock())
+        turn = Turn() if idempotency is None else self._turns.setdefault(idempotency.key, Turn())
         async with AsyncExitStack() as unless_created:
             unless_created.push_async_callback(self._spool.release, request.files)
-            async with lock:
+            async with turn.taken(begun):
                 follower = None
                 while follower is None:  # null: another node has just created a task under the key
-                    if idempotency is not None and (known := await self._find(idempotency)) is not None:
+                    if idempotency is not None and (known := await self._find(idempotency, begun)) is not None:
                         return Started(snapshot=known, made=False)
                     follower = await self._create(request, idempotency)
                 unless_created.pop_all()  # the files belong to the task now
+                begun.created(follower.snapshot.id)
+                turn.created(follower.snapshot.id)
                 refusal = await asyncio.shield(follower.submitted)
                 return Started(snapshot=follower.snapshot, refusal=refusal)
 
-    async def _find(self, idempotency: Idempotency) -> Snapshot | None:
+    async def _find(self, idempotency: Idempotency, begun: Begun) -> Snapshot | None:
         """
         Return the task that was created under a key, unless that was too long ago.
 
@@ -120,7 +128,9 @@ class Starter:
             async def answered() -> bool:
                 return (await self._supervisor.snapshot(task)).state is not State.SUBMITTING
 
+            begun.found(task)
             await becomes_true(answered, self._journal, (task,), ANSWER_S)
+            begun.forget()
             if await self._claim(idempotency) != claim:
                 return None
         return await self._supervisor.snapshot(task)

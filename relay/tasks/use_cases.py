@@ -4,6 +4,7 @@ The use cases: start a task, attach to one, cancel one, handle a callback, and r
 `relay.web` authorizes the callers. A use case that changes something runs to its end even if its caller leaves.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Self
 
 from relay.catalogue.check import Offer
 from relay.core.snapshot import Snapshot
-from relay.errors import Code, Fenced, RequestError
+from relay.errors import Code, Fenced, RequestError, UpstreamUnclear
 from relay.files.spool import Spool
 from relay.journal.base import Filter, Journal, ListPosition, StoredTask
 from relay.journal.entries import History
@@ -23,6 +24,8 @@ from relay.tasks.models import Models
 from relay.tasks.requests import Attach, Idempotency, Start
 from relay.tasks.starting import Started, Starter
 from relay.tasks.supervisor import Supervisor
+from relay.tasks.turns import Begun
+from relay.tasks.waiting import Waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,7 @@ class Tasks:
         self._background = Background()
         self._starter = Starter(journal, models, supervisor, spool, clock, cautious_clock)
         self._attacher = Attacher(journal, models, supervisor, clock)
+        self._waits = Waits(journal)
 
     def __repr__(self) -> str:
         return f"<Tasks {self._supervisor!r}>"
@@ -84,6 +88,7 @@ class Tasks:
 
     async def drain(self, within_s: float) -> None:
         """Accept no new tasks, and wait up to `within_s` seconds for the answers to those that are being submitted."""
+        self._waits.close()
         await self._supervisor.drain(within_s)
 
     async def screen(self, request: Start, offers: Sequence[Offer]) -> None:
@@ -99,17 +104,34 @@ class Tasks:
         """
         await self._starter.screen(request, offers)
 
-    async def start(self, request: Start, idempotency: Idempotency | None = None) -> Started:
+    async def start(
+        self, request: Start, idempotency: Idempotency | None = None, *, wait_s: float | None = None
+    ) -> Started:
         """
         Start a task and wait for the provider's answer. Runs to its end even if the caller is cancelled.
 
         The files of the request belong to the task, or are deleted if none is created. Under an idempotency key that a
         task was created under, that task is returned. A task that the provider refuses frees its key.
 
+        Args:
+            request: the request.
+            idempotency: its idempotency key.
+            wait_s: wait up to this many seconds for the end of the task. Then return, even if the provider has not
+                answered; but not before the task exists.
+
         Raises:
             RequestError: the request is invalid, or the key was used for a different one. No task was created.
         """
-        return await self._background.run(self._starter.start(request, idempotency))
+        begun, until_s = Begun(), asyncio.get_running_loop().time() + (wait_s or 0.0)
+        starting = self._background.start(self._starter.start(request, idempotency, begun))
+        if wait_s is None:
+            return await asyncio.shield(starting)
+        started = await self._waits.until_started(starting, begun, until_s)
+        if started is None:
+            return Started(snapshot=await self.snapshot(begun.task or ""))
+        if isinstance(started.refusal, UpstreamUnclear) or started.refusal is None:
+            started = replace(started, snapshot=await self._wait(started.snapshot.id, until_s))
+        return started
 
     async def attach(self, request: Attach) -> Started:
         """
@@ -168,6 +190,15 @@ class Tasks:
         """
         return await self._supervisor.snapshot(task)
 
+    async def wait(self, task: str, wait_s: float) -> Snapshot:
+        """
+        Return a task's committed state when it has ended, or after `wait_s` seconds, or when the relay shuts down.
+
+        Raises:
+            RequestError: there is no such task.
+        """
+        return await self._wait(task, asyncio.get_running_loop().time() + wait_s)
+
     async def stored_task(self, task: str) -> StoredTask:
         """
         Return what is stored for a task in addition to its log.
@@ -200,6 +231,9 @@ class Tasks:
             snapshots=tuple(replace(snapshot, log=(), segments=()) for snapshot in snapshots),
             next=places[limit - 1] if len(places) > limit else None,
         )
+
+    async def _wait(self, task: str, until_s: float) -> Snapshot:
+        return await self._waits.until_ended(task, until_s) or await self.snapshot(task)
 
     async def _cancel(self, task: str, by: str) -> Snapshot:
         follower, snapshot = self._supervisor.get(task), await self.snapshot(task)

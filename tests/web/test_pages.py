@@ -77,13 +77,13 @@ async def test_an_allowed_origin_gets_exactly_its_own_cors_headers(
         assert cors == {
             "Access-Control-Allow-Origin": origin,
             "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer",
             "Access-Control-Max-Age": "600",
-            "Access-Control-Expose-Headers": "Retry-After",
+            "Access-Control-Expose-Headers": "Preference-Applied, Retry-After",
         }
     async with client.get("/v1/tasks/nobody", headers={"Origin": origin}) as answer:
         assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (404, origin)
-        assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After"
+        assert answer.headers["Access-Control-Expose-Headers"] == "Preference-Applied, Retry-After"
     for foreign in ("https://evil.example", "null", "https://app.example.evil", "http://app.example", "http://["):
         for method in ("OPTIONS", "GET"):
             async with client.request(method, "/v1/tasks", headers={"Origin": foreign} | asks) as answer:

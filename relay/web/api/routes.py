@@ -12,7 +12,7 @@ from relay.errors import Code
 from relay.web.api import files, health, login, models, outputs, responses, tasks
 from relay.web.api.file_bodies import FileForm, FolderBody
 from relay.web.api.task_bodies import AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
-from relay.web.api.task_queries import EventsQuery, ListQuery
+from relay.web.api.task_queries import EventsQuery, ListQuery, ShowQuery
 from relay.web.live import events, websocket
 from relay.web.live.requests import SubscriptionsBody, SubscriptionsQuery
 
@@ -82,9 +82,10 @@ ROUTES = (
         method="get",
         path="/v1/tasks/{id}",
         handler=tasks.show,
-        summary="Show a task's state",
+        summary="Show a task's state, now or when it has ended",
+        query=ShowQuery,
         responses={200: Snapshot},
-        errors=_VIEW,
+        errors=(*_VIEW, Code.INVALID_INPUT),
     ),
     Route(
         method="get",

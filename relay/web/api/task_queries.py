@@ -11,6 +11,7 @@ from relay.errors import Code, RequestError
 from relay.journal.base import Filter, ListPosition
 from relay.journal.search_words import query_words
 from relay.web.api.fields import Timestamp
+from relay.web.http.prefer import MAX_WAIT_S
 
 MAX_SEARCH_CHARS = 256
 MAX_SEARCH_WORDS = 16
@@ -74,6 +75,15 @@ class ListQuery(BaseModel):
 def page_cursor(position: ListPosition) -> str:
     """Return the cursor that `ListQuery.after` parses."""
     return f"{position.created_at!r}~{position.id}"
+
+
+class ShowQuery(BaseModel):
+    """`GET /v1/tasks/{id}`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    wait: Annotated[int, Field(ge=0, le=MAX_WAIT_S)] = 0
+    """In seconds."""
 
 
 class EventsQuery(BaseModel):

@@ -5,29 +5,53 @@ from aiohttp import hdrs, web
 
 from relay.core.events import State
 from relay.errors import UpstreamUnclear
+from relay.tasks.requests import Idempotency, Start
 from relay.tasks.starting import Started as StartedTask
 from relay.web.api.links import links
 from relay.web.api.responses import Input, Started, TagToken, TaskList, Token
 from relay.web.api.task_bodies import AttachBody, TagTokenBody, TokenBody
-from relay.web.api.task_queries import EventsQuery, ListQuery, page_cursor
+from relay.web.api.task_queries import EventsQuery, ListQuery, ShowQuery, page_cursor
 from relay.web.api.uploads import read_start
 from relay.web.http.context import context
 from relay.web.http.credentials import granted, require, require_key
 from relay.web.http.json_body import json_response, read_object
+from relay.web.http.prefer import preferred_wait_s
 from relay.web.http.problems import upstream_problem
 from relay.web.http.queries import read_query
+from relay.web.live.slots import viewer_slot
 from relay.web.live.sse import stream, wants_stream
 
 
 async def start(request: web.Request) -> web.Response:
-    """`POST /v1/tasks`: 201 if the platform accepted the task, 202 if it has not yet, else a problem with its id."""
+    """
+    `POST /v1/tasks`: 201 if the platform accepted the task, 202 if it has not yet, else a problem with its id.
+
+    With `Prefer: wait=N`: 201 if the task has ended, 202 after N seconds.
+    """
     grant = require_key(request, context(request).rate_limits.starts)
     body, wanted, idempotency = await read_start(request, grant.key_digest)
-    started = await context(request).tasks.start(wanted, idempotency)
+    return await _start(request, wanted, idempotency, body.ttl)
+
+
+async def _start(
+    request: web.Request, wanted: Start, idempotency: Idempotency | None, ttl_s: int | None
+) -> web.Response:
+    """Start a task, and wait for its end if the client prefers that."""
+    tasks, wait_s, waits = context(request).tasks, preferred_wait_s(request), False
+    if wait_s is None:
+        started = await tasks.start(wanted, idempotency)
+    else:
+        with viewer_slot(request) as refusal:
+            waits = refusal is None  # otherwise the preference is not applied
+            started = await tasks.start(wanted, idempotency, wait_s=wait_s if waits else None)
     if started.refusal is not None and not isinstance(started.refusal, UpstreamUnclear):
         return upstream_problem(started.refusal, started.snapshot.id)
+    if waits:
+        response = _started(request, started, 201 if started.snapshot.done else 202, ttl_s)
+        response.headers["Preference-Applied"] = f"wait={wait_s}"
+        return response
     accepted = started.refusal is None and started.snapshot.state not in (State.SUBMITTING, State.HELD)
-    return _started(request, started, 201 if accepted else 202, body.ttl)
+    return _started(request, started, 201 if accepted else 202, ttl_s)
 
 
 async def attach(request: web.Request) -> web.Response:
@@ -64,10 +88,15 @@ async def index(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """`GET /v1/tasks/{id}`."""
-    task = request.match_info["id"]
+    """`GET /v1/tasks/{id}`; with `wait`, when the task has ended or after that time."""
+    tasks, task = context(request).tasks, request.match_info["id"]
     await require(request, "view", task)
-    return json_response(await context(request).tasks.snapshot(task))
+    wait_s = read_query(request, ShowQuery).wait
+    if wait_s:
+        with viewer_slot(request) as refusal:
+            if refusal is None:
+                return json_response(await tasks.wait(task, wait_s))
+    return json_response(await tasks.snapshot(task))
 
 
 async def show_input(request: web.Request) -> web.Response:

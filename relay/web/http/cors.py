@@ -19,7 +19,7 @@ from relay.web.http.context import context
 
 _CORS_HEADERS = {
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
-    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
+    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer",
     hdrs.ACCESS_CONTROL_MAX_AGE: "600",
 }
 
@@ -70,7 +70,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and is_allowed(context(request).config, origin, request.host):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Retry-After"
+        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Preference-Applied, Retry-After"
 
 
 def _forbid_caching(request: web.Request, headers: CIMultiDict[str]) -> None:
