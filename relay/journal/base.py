@@ -153,8 +153,10 @@ class Journal(Protocol):
     shared: bool
     """Whether several processes share it. If not, this process owns every task."""
 
-    copies: FileCopies
-    """Which files of tasks are to be copied to the archive, and what became of each."""
+    @property
+    def copies(self) -> FileCopies:
+        """Which files of tasks are to be copied to the archive, and what became of each."""
+        ...
 
     @property
     def epoch(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 from relay.journal.postgres import inspection
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.inspection import inspect
-from relay.journal.postgres.migrations import migrate
+from relay.journal.postgres.migrations import SCHEMA_VERSION, migrate
 from tests.journal.postgres.pooler import pooled
 from tests.postgres.server import PostgresServer, postgres_server
 
@@ -49,11 +49,11 @@ async def test_a_database_without_tables_stays_without(database: str, raw: "Conn
 async def test_tables_are_up_to_date_or_not(database: str, raw: "Connection") -> None:
     """What `relay serve` would change is said, and nothing is changed."""
     await migrate(raw)
-    assert "schema 1, up to date" in (await inspect(database)).facts
+    assert f"schema {SCHEMA_VERSION}, up to date" in (await inspect(database)).facts
 
     await raw.execute("UPDATE meta SET value = 'older' WHERE name = 'functions'")
 
-    expected = "schema 1; `relay serve` upgrades it to that of this version (1)"
+    expected = f"schema {SCHEMA_VERSION}; `relay serve` upgrades it to that of this version ({SCHEMA_VERSION})"
     assert [(await inspect(database)).facts[1] for _ in range(2)] == [expected] * 2
 
 
