@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MakeRelay
+from tests.conftest import API_KEY, MakeRelay
 from tests.egress import egress
-from tests.shell import SETTINGS, Ended, Shell, one_line, printed
+from tests.shell import SETTINGS, Ended, Shell, one_line
 
 ROOT = Path(__file__).parents[1]
-KEY = "a-key-for-the-health-check"
 
 
 @pytest.fixture
@@ -46,20 +45,18 @@ async def health(folder: Path, **settings: str) -> Ended:
 
 
 @asynccontextmanager
-async def serving(shell: Shell, host: str) -> AsyncIterator[dict[str, str]]:
+async def serving(make_relay: MakeRelay, host: str) -> AsyncIterator[dict[str, str]]:
     """Serve on an address and a free port; yield the settings."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    settings = {"RELAY_HOST": host, "RELAY_PORT": port, "RELAY_API_KEYS": KEY, "RELAY_STORE": "memory:"}
-    async with shell.started("serve", **settings) as process:
-        await printed(process, r"(listens) on")
-        yield settings
+    async with make_relay(host=host, port=port):
+        yield {"RELAY_HOST": host, "RELAY_PORT": port, "RELAY_API_KEYS": API_KEY, "RELAY_STORE": "memory:"}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::1", "[::1]", "localhost", ""])
-async def test_a_ready_relay_is_healthy_on_any_address(host: str, shell: Shell) -> None:
+async def test_a_ready_relay_is_healthy_on_any_address(host: str, make_relay: MakeRelay, shell: Shell) -> None:
     """`relay check --ready` says the same."""
-    async with serving(shell, host) as settings:
+    async with serving(make_relay, host) as settings:
         ended = await health(shell.folder, **settings)
         said = await shell.run("check", "--ready", **settings)
 
@@ -67,18 +64,18 @@ async def test_a_ready_relay_is_healthy_on_any_address(host: str, shell: Shell) 
     assert (said.code, said.out, said.err) == (0, "ready\n", "")
 
 
-async def test_the_health_check_uses_no_proxy(shell: Shell) -> None:
+async def test_the_health_check_uses_no_proxy(make_relay: MakeRelay, shell: Shell) -> None:
     """Docker's client can set HTTP_PROXY in every container."""
-    async with egress() as proxy, serving(shell, "0.0.0.0") as settings:
+    async with egress() as proxy, serving(make_relay, "0.0.0.0") as settings:
         proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), proxy.url)
         ended = await health(shell.folder, **settings, **proxies)
 
     assert (ended.code, proxy.asked) == (0, [])
 
 
-async def test_the_health_check_reads_settings_as_serve_does(shell: Shell) -> None:
+async def test_the_health_check_reads_settings_as_serve_does(make_relay: MakeRelay, shell: Shell) -> None:
     """It ignores variables of Kubernetes, removes quotes and reads `.env`."""
-    async with serving(shell, "127.0.0.1") as settings:
+    async with serving(make_relay, "127.0.0.1") as settings:
         (shell.folder / ".env").write_text(f"RELAY_PORT={settings.pop('RELAY_PORT')}\n")
         ended = await health(
             shell.folder, **settings | {"RELAY_PORT": "tcp://10.96.0.7:80", "RELAY_HOST": '"127.0.0.1"'}
