@@ -122,6 +122,11 @@ class RelayProcess:
         assert self.exited is not None, f"the relay exited unexpectedly with {code}; its log is {self.log}"
         self.exited(self, code)
 
+    def log_tail(self, lines: int = 40) -> str:
+        """Return the end of the log, for a run that failed."""
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        return "\n".join([f"--- the end of {self.log} ({self.url}):", *text.splitlines()[-lines:]])
+
     def faults(self, signs: Sequence[str] = SIGNS_OF_A_FAULT) -> list[str]:
         """Return the lines of the log that have one of these signs."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()

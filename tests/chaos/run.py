@@ -73,6 +73,9 @@ class Target(Protocol):
     async def check(self, tasks: Mapping[str, TaskLog]) -> None:
         """Check what only concerns this target at the end, when the logs of all tasks are correct."""
 
+    def logs(self) -> str:
+        """Return the ends of all its logs, for a run that failed."""
+
 
 class Chaos:
     """One run of a plan. Use `run`."""
@@ -109,6 +112,8 @@ class Chaos:
         self.planned_tasks = planned_tasks(self._random, plan.tasks, plan.starting_s)
         self._links: list[asyncio.Future[TaskLink]] = [asyncio.Future() for _ in self.planned_tasks]
         self._started = asyncio.Condition()
+        self._running = "the start"
+        """What the run waits for, for `unfinished`."""
         self.views: list[View] = []
 
     async def run(self) -> Report:
@@ -120,6 +125,7 @@ class Chaos:
             AssertionError: a check failed at the end.
         """
         async with asyncio.TaskGroup() as group:
+            self._running = "tasks and viewers"
             group.create_task(self._start_all(group))
             group.create_task(self._target.disturb(self._have_started))
             for number in range(self._plan.viewers):
@@ -127,13 +133,18 @@ class Chaos:
         return await self._judge()
 
     def unfinished(self) -> str:
-        """Describe what has not ended, for a run that timed out."""
-        waiting = {view.link.task: view.state for view in self.views if not view.ended}
-        states = (f"{task}: {state and (state.state.value, state.seq, state.hold)}" for task, state in waiting.items())
+        """Describe what has not ended, for a run that failed or timed out."""
         unstarted = [
-            planned.number for planned, link in zip(self.planned_tasks, self._links, strict=True) if not link.done()
+            str(planned) for planned, link in zip(self.planned_tasks, self._links, strict=True) if not link.done()
         ]
-        return f"unfinished: {', '.join(states)}; not started: {unstarted}"
+        views = [
+            f"{view!r} of {view.where}: asked for {view.asked}, answered: {view.answered}, losses: {view.losses}, "
+            f"state: {view.state and (view.state.state.value, view.state.hold)}"
+            for view in self.views
+            if not view.ended
+        ]
+        lines = ["not started:", *unstarted, "not ended:", *views, self._target.logs()]
+        return f"waiting for {self._running}\n" + "\n".join(lines)
 
     async def _start_all(self, group: asyncio.TaskGroup) -> None:
         for planned in self.planned_tasks:
@@ -171,7 +182,7 @@ class Chaos:
         if wire == 2:
             first, count = first // 2 - first // 2 % 8, random.randint(2, 8)
         links = [await asyncio.shield(link) for link in self._links[first : first + count]]
-        views = [View(link=link, may_reset=self._may_reset) for link in links]
+        views = [View(link=link, where=viewer.base, may_reset=self._may_reset) for link in links]
         self.views += views
         await asyncio.sleep(random.choice((0, 0, random.uniform(0, 4))))
         match wire:
@@ -183,9 +194,13 @@ class Chaos:
                 await viewer.over_many(views, KEY)
 
     async def _judge(self) -> Report:
+        self._running = "the list of tasks"
         found = await judge.tasks_by_tag(self._caller)
         assert sorted(found) == sorted(planned.tag for planned in self.planned_tasks), "a planned task is missing"
-        tasks = {task: await judge.read_ended(self._caller, task) for made in found.values() for task in made}
+        self._running = "the logs of all tasks"
+        ids = [task for made in found.values() for task in made]
+        logs = await asyncio.gather(*(judge.read_ended(self._caller, task) for task in ids))
+        tasks = dict(zip(ids, logs, strict=True))
         for task in tasks.values():
             judge.check_log(task)
         for view in self.views:
@@ -195,6 +210,7 @@ class Chaos:
             judge.check_task(
                 planned, [tasks[task] for task in found[planned.tag]], runs.get(planned.number, []), self._sandbox
             )
+        self._running = "the checks at the end"
         await self._target.check(tasks)
         verdicts = sorted(task.snapshot.state.value for task in tasks.values())
         return Report(
@@ -236,6 +252,9 @@ class OneRelay:
 
     async def check(self, tasks: Mapping[str, TaskLog]) -> None:
         assert not (faults := self._relay.faults()), f"the relay logged {faults[:3]}"
+
+    def logs(self) -> str:
+        return self._relay.log_tail()
 
 
 @asynccontextmanager
@@ -282,5 +301,6 @@ async def run(plan: Plan, folder: Path, ready: Ready = one_relay) -> Report:
         async with asyncio.timeout(plan.within_s), ready(plan, folder) as chaos:
             return await chaos.run()
     except BaseException as error:
-        error.add_note(f"chaos: seed {plan.seed}, logs in {folder}; {chaos.unfinished() if chaos else ''}")
+        waiting = chaos.unfinished() if chaos else "waiting for the nodes to be ready"
+        error.add_note(f"chaos: seed {plan.seed}, logs in {folder}; {waiting}")
         raise

@@ -45,6 +45,8 @@ class View:
     """What one viewer has received of one task."""
 
     link: TaskLink
+    where: str = ""
+    """The URL where it is watched."""
     may_reset: bool = False
     """Whether a snapshot may come instead of what was missed: a node that was declared dead sends what has changed."""
     state: Snapshot | None = None
@@ -137,7 +139,7 @@ class Viewer:
         come_back_codes: frozenset[int] = COME_BACK_CODES,
         come_back_statuses: frozenset[int] = frozenset(),
     ) -> None:
-        self._base = base
+        self.base = base
         self._random = random
         self._cut_share = cut_share
         self._renewed = renewed
@@ -157,7 +159,7 @@ class Viewer:
         """Connect for the duration of the block."""
         headers = {"Authorization": f"Bearer {credential}"}
         async with connect(
-            self._base.replace("http", "ws", 1) + path,
+            self.base.replace("http", "ws", 1) + path,
             additional_headers=headers,
             compression=None,
             ping_interval=None,
@@ -198,7 +200,7 @@ class Viewer:
                 headers = {"Authorization": f"Bearer {view.link.credential}", "Accept": "text/event-stream"}
                 if cursor := view.begin():
                     headers["Last-Event-ID"] = cursor
-                url = f"{self._base}/v1/tasks/{view.link.task}/events"
+                url = f"{self.base}/v1/tasks/{view.link.task}/events"
                 async with session.get(url, headers=headers) as answer:
                     if answer.status == 204:
                         assert view.ended, f"{view!r} was answered 204 before the end"
@@ -221,7 +223,7 @@ class Viewer:
             asked = {"subscriptions": [subscription(view) for view in views if not view.ended]}
             by_task = {view.link.task: view for view in views if not view.ended}
             try:
-                async with session.post(f"{self._base}/v1/events", json=asked, headers=headers) as answer:
+                async with session.post(f"{self.base}/v1/events", json=asked, headers=headers) as answer:
                     await self._check(views[0], answer)
                     async for line in answer.content:
                         if line.startswith(b"data: ") and line.endswith(b"\n"):
@@ -242,7 +244,7 @@ class Viewer:
             asked = {"subscriptions": [subscription(view) for view in views if not view.ended]}
             by_task = {view.link.task: view for view in views if not view.ended}
             try:
-                async with session.post(f"{self._base}/v1/events", json=asked) as answer:
+                async with session.post(f"{self.base}/v1/events", json=asked) as answer:
                     await self._check(views[0], answer)
                     messages = orjson.loads(await answer.read())["messages"]
                 for message in messages:

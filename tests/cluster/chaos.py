@@ -68,9 +68,13 @@ class Cluster:
         for node in self._cluster.nodes:
             async with session(node.url) as client:
                 caller = Caller(client, self._plan.seed, come_back=frozenset({STORE_FAILED_STATUS}))
-                for task, expected in tasks.items():
-                    assert await judge.read_log(caller, task) == expected, f"{node.folder.name} tells another {task}"
+                logs = await asyncio.gather(*(judge.read_log(caller, task) for task in tasks))
+                for task, log in zip(tasks, logs, strict=True):
+                    assert log == tasks[task], f"{node.folder.name} tells another {task}"
             assert not (faults := node.faults()), f"{node.folder.name} logged {faults[:3]}"
+
+    def logs(self) -> str:
+        return "\n".join(node.log_tail() for node in self._cluster.nodes)
 
     async def _all_alive(self) -> None:
         """Wait until every node has a lease. One that was paused may not know yet that it was declared dead."""
