@@ -163,6 +163,14 @@ class Journal(Protocol):
         """A random id that changes only when something that a viewer has seen may have been lost."""
 
     @property
+    def complete_since(self) -> float:
+        """
+        A time in unix seconds: the logs of tasks that were created since then certainly have all their events.
+
+        A failover may have lost the last events of older ones. Minus infinity if nothing can have been lost.
+        """
+
+    @property
     def node(self) -> str:
         """
         The id of this process in the journal.

@@ -1,6 +1,7 @@
 """The part of the journal's contract that is about several nodes, for a journal that one process has to itself."""
 
 import asyncio
+import math
 from collections.abc import Collection
 from typing import Final
 
@@ -18,6 +19,10 @@ class SoleNode:
     @property
     def node(self) -> str:
         return NODE
+
+    @property
+    def complete_since(self) -> float:
+        return -math.inf
 
     async def take_over(self, _providers: Collection[str], *, limit: int) -> tuple[str, ...]:
         return ()

@@ -6,6 +6,7 @@ The run is never sent again: it may have been started, and it is billable.
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 
 from relay import log
 from relay.backoff import full_jitter
@@ -72,15 +73,38 @@ class Search:
             while woken:  # an extra attempt does not count as one of the planned ones
                 woken = await self._wait_until(attempt_at)
                 candidates = await self._candidates(sent_at, sent_by, give_up_at)
-                async with self._admission.adopting:
-                    free = [candidate for candidate in candidates if await self._is_free(candidate)]
-                    if len(free) == 1:  # of several, any could be the task of another client
-                        yield Outcome.accepted(free[0])
-                        self._log.info("run.found", upstream_id=free[0].upstream_id)
-                        return
+                found = False
+                async with aclosing(self._adopt(candidates)) as adopted:
+                    async for outcome in adopted:
+                        yield outcome
+                        found = True
+                if found:
+                    return
         matches = f"relay: {self._matches} tasks on the platform match the run; none could be identified as this task"
         evidence = (f"relay: {why}", matches, "relay: whether the run was started is unknown; it is not sent again")
         yield Outcome(signal=GivenUp(evidence=evidence))
+
+    async def look_once(self, sent_at: float) -> AsyncGenerator[Outcome, None]:
+        """
+        Yield one outcome if the run is found now, although the log does not say that it was sent; else none.
+
+        Args:
+            sent_at: when it can have been sent first, in unix seconds.
+
+        Raises:
+            UpstreamError: the provider could not be called.
+        """
+        async with aclosing(self._adopt(await self._find(sent_at, self._clock()))) as adopted:
+            async for outcome in adopted:
+                yield outcome
+
+    async def _adopt(self, candidates: Sequence[UpstreamTask]) -> AsyncGenerator[Outcome, None]:
+        """Yield the outcome that the run is the only candidate that is no other task's; else none."""
+        async with self._admission.adopting:
+            free = [candidate for candidate in candidates if await self._is_free(candidate)]
+            if len(free) == 1:  # of several, any could be the task of another client
+                yield Outcome.accepted(free[0])
+                self._log.info("run.found", upstream_id=free[0].upstream_id)
 
     def _pauses_s(self) -> tuple[float, ...]:
         if self._provider.lists or self._context.run.callback_url is None:

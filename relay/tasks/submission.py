@@ -48,6 +48,9 @@ class Submission:
         self._clock = context.clock
         self._created_at = snapshot.created_at
         self._was_queued = snapshot.state is State.HELD
+        doubtful = self._created_at < context.journal.complete_since
+        self._may_be_sent = self._was_queued and self._provider.lists and doubtful
+        """Whether a failover may have lost the event that the run was sent, so that it must be looked for first."""
         self._sent_at = snapshot.updated_at
         """When the intent to send the run was logged last."""
         self._canceled = snapshot.cancel is not None
@@ -93,7 +96,7 @@ class Submission:
                     yield outcome
 
     async def _submit(self) -> AsyncGenerator[Outcome, None]:
-        if self._was_queued and not await self._context.spool.has(self._context.stored.files):
+        if self._was_queued and not self._may_be_sent and not await self._has_files():
             yield self._without_files()
             return
         queue, now = self._admission.queue, self._clock()
@@ -112,6 +115,12 @@ class Submission:
                         ended = isinstance(outcome.signal, Withdrawn | Refused)
                     if ended:
                         break
+                if self._may_be_sent:
+                    async with aclosing(self._look_first()) as found:
+                        async for outcome in found:
+                            yield outcome
+                            ended = True
+                    continue
                 with self._admission.sending():
                     if reason is not None:
                         self._sent_at = self._clock()
@@ -137,6 +146,24 @@ class Submission:
                     self.sending = False
         finally:
             queue.leave(self._task)
+
+    async def _look_first(self) -> AsyncGenerator[Outcome, None]:
+        """Look once for a run that an earlier process may have sent; yield an outcome if it need not be sent."""
+        try:
+            async with aclosing(self.search.look_once(self._created_at)) as found:
+                async for outcome in found:
+                    yield outcome
+                    return
+        except UpstreamError as error:
+            self._log.warning("search.failed", error=error.detail)
+            self._refusals += 1
+            return
+        self._may_be_sent = False
+        if not await self._has_files():
+            yield self._without_files()
+
+    async def _has_files(self) -> bool:
+        return await self._context.spool.has(self._context.stored.files)
 
     def _failed(self, error: UpstreamError) -> Outcome:
         """Return the outcome of a run that will not be sent again."""

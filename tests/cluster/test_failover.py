@@ -172,6 +172,43 @@ async def test_a_viewer_never_resumes_from_events_that_a_standby_has_lost(
         assert view.epochs == [(epoch, known.seq)]
 
 
+class TestQueuedTask:
+    """A platform that runs one task at a time."""
+
+    @pytest.fixture
+    async def sandbox(self) -> AsyncIterator[Sandbox]:
+        async with Sandbox(speed=50, concurrency=1) as box:
+            yield box
+
+    @pytest.mark.cluster
+    @pytest.mark.usefixtures("short_times")
+    async def test_a_run_whose_intent_a_standby_has_lost_is_found(
+        self, start_nodes: StartNodes, sandbox: Sandbox
+    ) -> None:
+        """The task is queued in what the standby has, although its run was sent."""
+        async with (
+            asyncio.timeout(LIMIT_S),
+            pair(synchronous=False) as servers,
+            start_nodes(servers.dsn, count=2) as nodes,
+            client(nodes[0].url) as one,
+        ):
+            epoch = nodes[0].journal.epoch
+            first = await start_held(one, sandbox, 0)
+            (upstream,) = sandbox.tasks
+            second = await start(one, "1", body_of(1))
+            assert decode_snapshot(await one.get(f"/v1/tasks/{second}")).state is State.HELD
+            await servers.lag()
+            sandbox.release(upstream)
+            await ended(one, second)
+            await servers.fail_over()
+            await new_epoch(nodes, epoch)
+            logs = [await ended(one, task) for task in (first, second)]
+
+        assert [log.snapshot.state for log in logs] == ["succeeded", "succeeded"]
+        assert "held" in [fold.state for fold in logs[1].folds]
+        assert sum(run.task_id is not None for run in sandbox.runs) == 2
+
+
 def view_of(task: str) -> EpochView:
     """Return the view of a viewer that has received nothing."""
     return EpochView(link=TaskLink(task=task, credential=KEY))

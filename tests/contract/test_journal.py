@@ -7,6 +7,7 @@ words, and that the values of relay.core.upstream are stored.
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -885,6 +886,11 @@ async def test_a_secret_is_stored_once(journal: Journal) -> None:
     assert await journal.keep_secret("key", "later") == values[0]
     assert await journal.keep_secret("epoch", "another") == "another"
     assert journal.epoch == epoch
+
+
+async def test_the_logs_of_new_tasks_are_complete(journal: Journal) -> None:
+    """Unless the clocks differ by more than half a minute."""
+    assert journal.complete_since < time.time() + 60.0
 
 
 async def test_the_epoch_is_a_word(journal: Journal) -> None:

@@ -28,6 +28,7 @@ from relay.errors import (
     UpstreamUnavailable,
     UpstreamUnclear,
 )
+from relay.journal.memory import MemoryJournal
 from relay.sandbox import Sandbox
 from relay.tasks import search
 from relay.tasks.outcome import Outcome
@@ -330,6 +331,71 @@ async def test_a_queued_task_without_its_files_fails_unsent() -> None:
     assert (done.data.verdict, done.data.billed) == ("failed", False)
     assert done.data.evidence[0].startswith("relay: the run was not sent: The uploaded files")
     assert one.provider.sent == []
+
+
+class FailedOver(MemoryJournal):
+    """A journal that may have lost the last events of tasks that were created before second 1001."""
+
+    @property
+    def complete_since(self) -> float:
+        return 1001.0
+
+
+class TestAfterAFailover:
+    """A queued task may have been sent before, by an intent that was lost: it is looked for before it is sent."""
+
+    @pytest.fixture
+    async def one(self) -> Bench:
+        journal = FailedOver()
+        await journal.open(lock=True)
+        return await bench(journal=journal, file_bytes=3)
+
+    def queued(self, one: Bench, created_at: float = 1000.0) -> Submission:
+        return Submission(one.context, replace(one.snapshot, state=State.HELD, created_at=created_at))
+
+    async def test_a_run_that_is_found_is_not_sent(self, one: Bench) -> None:
+        """Its files have been deleted when it was sent."""
+        one.spool.complete = False
+        one.provider.found = [Found(certain=UPSTREAM)]
+        one.clock.now = 1234.0
+        outcomes = await outcomes_of(one, self.queued(one))
+
+        assert kinds(outcomes) == [Held, Accepted]
+        assert outcomes[-1].upstream == UPSTREAM
+        assert one.provider.searches == [(1000.0, 1234.0)]
+        assert one.provider.sent == []
+
+    async def test_a_run_that_is_not_found_is_sent(self, one: Bench) -> None:
+        """It is looked for once, however often it is sent."""
+        one.provider.answers = [FULL, UPSTREAM]
+        assert kinds(await outcomes_of(one, self.queued(one))) == [Held, Released, Held, Held, Released, Accepted]
+        assert (len(one.provider.searches), len(one.provider.sent)) == (1, 2)
+
+    async def test_a_run_that_is_not_found_and_has_no_files_fails(self, one: Bench) -> None:
+        """As without a failover."""
+        one.spool.complete = False
+        assert kinds(await outcomes_of(one, self.queued(one))) == [Held, Refused]
+        assert one.provider.sent == []
+
+    @pytest.mark.usefixtures("no_pause")
+    async def test_it_waits_until_the_platform_can_be_asked(self, one: Bench) -> None:
+        """An error says nothing about the run."""
+        one.provider.found = [UpstreamUnavailable("down"), UpstreamUnavailable("down"), Found(certain=UPSTREAM)]
+        outcomes = await outcomes_of(one, self.queued(one))
+
+        assert outcomes[-1].upstream == UPSTREAM
+        assert (len(one.provider.searches), one.provider.sent) == (3, [])
+
+    async def test_a_later_task_is_sent_at_once(self, one: Bench) -> None:
+        """Its log has all its events."""
+        await outcomes_of(one, self.queued(one, created_at=1001.0))
+        assert (one.provider.searches, len(one.provider.sent)) == ([], 1)
+
+    async def test_a_platform_without_a_list_is_not_asked(self, one: Bench) -> None:
+        """Nothing can be found there."""
+        one.provider.lists = False
+        await outcomes_of(one, self.queued(one))
+        assert (one.provider.searches, len(one.provider.sent)) == ([], 1)
 
 
 class TestQueue:

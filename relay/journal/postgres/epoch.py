@@ -1,5 +1,6 @@
-"""The epoch of a database: another one as soon as commits may have been lost."""
+"""The epoch of a database: another one as soon as commits may have been lost. It is stored when it begins."""
 
+import math
 import secrets
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,11 @@ if TYPE_CHECKING:
 
 _NAME = """
 SELECT 'epoch:' || system_identifier || ':' || left(pg_walfile_name(pg_current_wal_lsn()), 8) FROM pg_control_system()
+"""
+
+_BEGIN = """
+INSERT INTO meta (name, value)
+VALUES ($1, $2), ($1 || ':began', extract(epoch FROM clock_timestamp())::float8::text) ON CONFLICT (name) DO NOTHING
 """
 
 
@@ -23,7 +29,13 @@ async def read_epoch(connection: "Connection") -> str:
     find = "SELECT value FROM meta WHERE name = $1"
     epoch = await connection.fetchval(find, name)
     if epoch is None:
-        insert = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
-        await connection.execute(insert, name, secrets.token_hex(8))
+        await connection.execute(_BEGIN, name, secrets.token_hex(8))
         epoch = await connection.fetchval(find, name)
     return str(epoch)
+
+
+async def read_beginning(connection: "Connection") -> float:
+    """Return when the epoch began, in unix seconds. It has been read on this connection."""
+    name = await connection.fetchval(_NAME)
+    began = await connection.fetchval("SELECT value FROM meta WHERE name = $1", f"{name}:began")
+    return -math.inf if began is None else float(began)  # an earlier version did not store it

@@ -129,6 +129,10 @@ class PostgresJournal:
         return self._owner().membership.epoch
 
     @property
+    def complete_since(self) -> float:
+        return self._owner().membership.epoch_began_at + CLOCK_SKEW_S
+
+    @property
     def node(self) -> str:
         return self._owner().membership.id
 

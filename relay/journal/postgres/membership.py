@@ -23,6 +23,10 @@ class Membership(Protocol):
         """The epoch of the database's history, a word. It changes if commits may have been lost."""
 
     @property
+    def epoch_began_at(self) -> float:
+        """When the epoch began, in unix seconds of the database's clock."""
+
+    @property
     def send_until_s(self) -> float:
         """The end of the lease that the last beat renewed, less MARGIN_S, as `relay.clock.uptime_s` counts."""
 

@@ -23,7 +23,7 @@ from relay.errors import StoreError
 from relay.journal.entries import Appended
 from relay.journal.postgres.beat import Beat, Pulse, Report
 from relay.journal.postgres.connection import connect
-from relay.journal.postgres.epoch import read_epoch
+from relay.journal.postgres.epoch import read_beginning, read_epoch
 from relay.journal.postgres.lease import LEASE, LEASE_S, MARGIN_S
 from relay.journal.postgres.notifier import Notifier
 from relay.journal.postgres.session import Session
@@ -62,6 +62,7 @@ class ThisNode:
         self._viewers = viewers
         self._id = 0
         self._epoch = ""
+        self._epoch_began_at = -math.inf
         self._dead = False
         self._renewed_s = -math.inf
         """The time before the statement was sent that has renewed the lease last."""
@@ -83,6 +84,10 @@ class ThisNode:
     @property
     def epoch(self) -> str:
         return self._epoch
+
+    @property
+    def epoch_began_at(self) -> float:
+        return self._epoch_began_at
 
     @property
     def send_until_s(self) -> float:
@@ -124,6 +129,7 @@ class ThisNode:
         epoch = await read_epoch(connection)
         if epoch == self._epoch and not self._dead:
             return
+        began_at = await read_beginning(connection)
         former, node, since_s = self._id, secrets.randbits(62), uptime_s()
         async with connection.transaction():
             await connection.execute("UPDATE nodes SET alive = false WHERE id = $1", former)
@@ -134,7 +140,8 @@ class ThisNode:
             self._tail.reconnect()
             self._notifier.reconnect()
         self._tail.begin(node, {row["id"]: row["batch"] for row in batches})
-        self._id, self._epoch, self._dead, self._replaces = node, epoch, False, False
+        self._id, self._dead, self._replaces = node, False, False
+        self._epoch, self._epoch_began_at = epoch, began_at
         self._renewed_s = since_s
         if former:
             self._reset()

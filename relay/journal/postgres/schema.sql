@@ -2,7 +2,8 @@
 --
 -- Texts are compared by code points, as Python does. JSON is stored as text, byte for byte as it was written.
 
--- Facts about the database: `schema`; `epoch:SYSTEM:TIMELINE`, the epoch of a timeline of a system; `witnessed`, a time
+-- Facts about the database: `schema`; `epoch:SYSTEM:TIMELINE`, the epoch of a timeline of a system, and
+-- with `:began` when it began; `witnessed`, a time
 -- that has certainly been reached; `checked`, written to test the store; `copying`, that a copy to this database is not finished.
 CREATE TABLE meta (
   name text COLLATE "C" PRIMARY KEY,

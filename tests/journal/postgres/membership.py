@@ -21,6 +21,7 @@ class LoneNode:
         self._reset = reset
         self.id = ""
         self.epoch = ""
+        self.epoch_began_at = 0.0
         self.send_until_s = 0.0
         self.committed: list[int] = []
         self.registered = asyncio.Event()
