@@ -53,6 +53,9 @@ class Provider(Protocol):
     takes_files: bool
     """Whether it accepts runs with files and has a file store. If not, neither is requested from it."""
 
+    continues_by: str | None
+    """The input that names an earlier task by its socket token, to continue its conversation. Null if there is none."""
+
     async def run(self, run: Run, attempt: Attempt | None = None) -> UpstreamTask:
         """
         Start a task. The call is billable and not idempotent, so it is sent at most once.

@@ -12,6 +12,7 @@ from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError, UpstreamError
 from relay.files.spool import Spool
 from relay.journal.base import Claim, Journal, StoredTask
+from relay.tasks.conversation import continue_earlier
 from relay.tasks.creation import create
 from relay.tasks.follower import Follower
 from relay.tasks.models import Models
@@ -146,7 +147,8 @@ class Starter:
         """Create and follow a task. Return null if another one holds the key."""
         offers = [Offer(input=file.input, content_type=file.content_type) for file in request.files]
         provider = self._provider(request, offers)
-        checked = await self._models.check(provider, request.model, request.input, offers)
+        given = await self._models.check(provider, request.model, request.input, offers)
+        checked = await continue_earlier(self._journal, self._models.provider_named(provider), given)
         self._supervisor.check_open()  # a request to the platform for the model's inputs can take seconds
         await self._supervisor.admission(provider).queue.check_room()
         now = self._clock()

@@ -40,6 +40,7 @@ class ApikleyProvider:
     stops = False
     lists = False
     takes_files = False
+    continues_by: str | None = None
 
     def __init__(
         self,

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from math import inf
+from typing import Final
 
 from relay import log
 from relay.catalogue.model import Model
@@ -21,6 +23,8 @@ from relay.providers.wiro.signing import Signer
 from relay.providers.wiro.statuses import STATUSES, normalize
 from relay.providers.wiro.task_list import PAGE_TASKS, Span, TaskList
 from relay.providers.wiro.tools import parse_tool
+
+_CONTINUES_BY: Final = "previousTaskToken"
 
 _log = log.get("wiro")
 
@@ -43,6 +47,7 @@ class WiroProvider:
     stops = True
     lists = True
     takes_files = True
+    continues_by: str | None = _CONTINUES_BY
 
     def __init__(
         self,
@@ -66,7 +71,11 @@ class WiroProvider:
         self._task_list = TaskList(self._read_page)
 
     async def run(self, run: Run, attempt: Attempt | None = None) -> UpstreamTask:
-        return parse_run(await self._rest.run(run.model, run_body.encode(run), attempt))
+        response = await self._rest.run(run.model, run_body.encode(run), attempt)
+        if isinstance(earlier := run.input.get(_CONTINUES_BY), str) and earlier:
+            # A refusal could quote it, and refusals are passed on to clients.
+            response = replace(response, body=response.body.replace(earlier.encode(), "…".encode()))
+        return parse_run(response)
 
     async def find(self, run: Run, *, since: float, until: float) -> Found:
         span = Span(since - CLOCK_SKEW_S, until + CLOCK_SKEW_S)

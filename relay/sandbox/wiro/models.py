@@ -13,12 +13,13 @@ class Input:
     One input of a model.
 
     `type` is the form field that Wiro shows for it. `options` maps values to labels, `note` is the help text. `minimum`
-    and `maximum` bound a number. `max_files` above 0 makes it a file input.
+    and `maximum` bound a number. `max_files` above 0 makes it a file input. The type `json` is a guess: Wiro documents
+    which parameters are JSON, but not their type. `advanced` puts an input into the last section of Wiro's form.
     """
 
     id: str
     label: str
-    type: Literal["text", "textarea", "select", "number", "fileinput", "multifileinput", "combinefileinput"]
+    type: Literal["text", "textarea", "select", "number", "json", "fileinput", "multifileinput", "combinefileinput"]
     note: str = ""
     default: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -26,6 +27,7 @@ class Input:
     minimum: int | None = None
     maximum: int | None = None
     max_files: int = 0
+    advanced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from relay.sandbox.switches.directives import without_directives
 from relay.sandbox.switches.faults import Faults
 from relay.sandbox.switches.values import Refusal
 from relay.sandbox.wiro import bodies
+from relay.sandbox.wiro.conversation import conversation_error
 from relay.sandbox.wiro.file_store import File
 from relay.sandbox.wiro.input_checks import input_error
 from relay.sandbox.wiro.models import Model
@@ -57,7 +58,7 @@ class TaskStarter:
 
     def refusal(self, account: str, model: Model, values: Mapping[str, object]) -> Refusal | None:
         """Return the reason why a Run cannot start a task, or None."""
-        if problem := input_error(model, values):
+        if problem := input_error(model, values) or conversation_error(self._tasks, account, model, values):
             return Refusal(code=0, message=problem)
         limit = self._concurrency
         if limit is not None and self._tasks.running(account) >= limit:

@@ -112,7 +112,7 @@ class ToolCalls:
                 {"label": label, "value": value} if has_values else {"label": label}
                 for value, label in item.options.items()
             ],
-            "advanced": False,
+            "advanced": item.advanced,
         }
         if item.minimum is not None:
             entry |= {"min": item.minimum, "max": item.maximum}

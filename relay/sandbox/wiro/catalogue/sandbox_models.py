@@ -1,5 +1,7 @@
 """Models that exist only in the sandbox: one that streams answers, and one with every kind of file input."""
 
+from dataclasses import replace
+
 from relay.sandbox.wiro.catalogue.inputs import IMAGE_PHASES, PROMPT
 from relay.sandbox.wiro.models import Input, Model
 
@@ -11,13 +13,18 @@ CHAT = Model(
     title="sandbox-chat",
     description="A made-up language model that thinks for a moment and then answers at length",
     inputs=(
-        PROMPT,
+        replace(PROMPT, required=False),
         Input(id="session_id", label="Session", type="text"),
         Input(id="user_id", label="User", type="text"),
+        *(
+            Input(id=name, label=name, type="json", advanced=True)
+            for name in ("messages", "tools", "tool_choice", "parallel_tool_calls", "toolOutputs")
+        ),
+        Input(id="previousTaskToken", label="Previous task", type="text", advanced=True),
     ),
     cps=0.0002,
     computing_s=8,
-    categories=("tool", "llm"),
+    categories=("tool", "llm", "llm-tool-call"),
     tags=("wiro",),
     runs=90,
     failures=1,
