@@ -21,6 +21,18 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """The edits with which a task is run again."""
+
+    input: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """Replaces inputs of the earlier task. Null leaves an input out."""
+    tags: tuple[str, ...] | None = None
+    """Null: those of the earlier task."""
+    metadata: Mapping[str, object] | None = field(default=None, repr=False)
+    """Null: that of the earlier task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Idempotency:
     """An idempotency key and a digest of the request that was sent under it."""
 

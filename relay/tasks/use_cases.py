@@ -21,7 +21,8 @@ from relay.tasks.attaching import Attacher
 from relay.tasks.background import Background
 from relay.tasks.commands import call_back_elsewhere, cancel_elsewhere
 from relay.tasks.models import Models
-from relay.tasks.requests import Attach, Idempotency, Start
+from relay.tasks.repeating import repeat
+from relay.tasks.requests import Again, Attach, Idempotency, Start
 from relay.tasks.starting import Started, Starter
 from relay.tasks.supervisor import Supervisor
 from relay.tasks.turns import Begun
@@ -132,6 +133,16 @@ class Tasks:
         if isinstance(started.refusal, UpstreamUnclear) or started.refusal is None:
             started = replace(started, snapshot=await self._wait(started.snapshot.id, until_s))
         return started
+
+    async def repeat(self, task: str, again: Again) -> tuple[Start, Snapshot]:
+        """
+        Return the request that runs a task again, and the state of the task.
+
+        Raises:
+            RequestError: there is no such task, or it cannot be run again.
+        """
+        snapshot = await self.snapshot(task)
+        return repeat(await self.stored_task(task), again), snapshot
 
     async def attach(self, request: Attach) -> Started:
         """

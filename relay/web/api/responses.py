@@ -10,7 +10,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from relay.catalogue.model import InputType, Option
-from relay.core.events import Event
+from relay.core.events import Cost, Event
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import StoredFile, StoredFolder
 
@@ -33,6 +33,20 @@ class Started(TypedDict):
     links: Links
     unconfirmed: NotRequired[str]
     """Why it is unknown whether the platform started the task."""
+
+
+class Previous(TypedDict):
+    """The run that was repeated: what it cost, and how long it took. Null if the platform has not said."""
+
+    task: str
+    cost: Cost | None
+    elapsed_s: float | None
+
+
+class StartedAgain(Started):
+    """A task that repeats an earlier one."""
+
+    previous: Previous
 
 
 class TaskList(TypedDict):

@@ -11,7 +11,7 @@ from relay.core.snapshot import Snapshot
 from relay.errors import Code
 from relay.web.api import files, health, login, models, outputs, responses, tasks
 from relay.web.api.file_bodies import FileForm, FolderBody
-from relay.web.api.task_bodies import AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
+from relay.web.api.task_bodies import AgainBody, AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
 from relay.web.api.task_queries import EventsQuery, ListQuery, ShowQuery
 from relay.web.live import events, websocket
 from relay.web.live.requests import SubscriptionsBody, SubscriptionsQuery
@@ -161,6 +161,16 @@ ROUTES = (
         summary="Ask the platform to stop a task",
         responses={202: Snapshot},
         errors=(*_VIEW, Code.CONFLICT, *_UPSTREAM),
+    ),
+    Route(
+        method="post",
+        path="/v1/tasks/{id}/again",
+        handler=tasks.again,
+        summary="Run a task again, with edits of its input",
+        body=AgainBody,
+        body_required=False,
+        responses={201: responses.StartedAgain, 202: responses.StartedAgain},
+        errors=(*_VIEW, Code.CONFLICT, *_BODY, *_UPSTREAM, Code.DRAINING),
     ),
     Route(
         method="post",

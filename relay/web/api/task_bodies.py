@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from relay.core.tag import Tag
-from relay.tasks.requests import Attach, Start
+from relay.tasks.requests import Again, Attach, Start
 from relay.web.api.fields import ModelName, Scopes, TokenTtl
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
@@ -32,6 +32,25 @@ class StartBody(BaseModel):
             input=self.input,
             provider=self.provider,
             tags=tuple(dict.fromkeys(self.tags)),
+            metadata=self.metadata,
+        )
+
+
+class AgainBody(BaseModel):
+    """`POST /v1/tasks/{id}/again`."""
+
+    model_config = _STRICT
+
+    input: dict[str, Any] = {}
+    tags: Tags | None = None
+    metadata: dict[str, Any] | None = None
+    ttl: TokenTtl | None = None
+
+    def to_request(self) -> Again:
+        """Return the request for the use case. A repeated tag counts once."""
+        return Again(
+            input=self.input,
+            tags=None if self.tags is None else tuple(dict.fromkeys(self.tags)),
             metadata=self.metadata,
         )
 

@@ -7,9 +7,10 @@ from relay.core.events import State
 from relay.errors import UpstreamUnclear
 from relay.tasks.requests import Idempotency, Start
 from relay.tasks.starting import Started as StartedTask
+from relay.web.api.idempotency import read_idempotency
 from relay.web.api.links import links
-from relay.web.api.responses import Input, Started, TagToken, TaskList, Token
-from relay.web.api.task_bodies import AttachBody, TagTokenBody, TokenBody
+from relay.web.api.responses import Input, Previous, Started, StartedAgain, TagToken, TaskList, Token
+from relay.web.api.task_bodies import AgainBody, AttachBody, TagTokenBody, TokenBody
 from relay.web.api.task_queries import EventsQuery, ListQuery, ShowQuery, page_cursor
 from relay.web.api.uploads import read_start
 from relay.web.http.context import context
@@ -33,10 +34,28 @@ async def start(request: web.Request) -> web.Response:
     return await _start(request, wanted, idempotency, body.ttl)
 
 
+async def again(request: web.Request) -> web.Response:
+    """`POST /v1/tasks/{id}/again`: as a start, with the input of an earlier task and what that has cost."""
+    grant, task = require_key(request, context(request).rate_limits.starts), request.match_info["id"]
+    fields = await read_object(request, required=False)
+    body = AgainBody.model_validate(fields)
+    wanted, earlier = await context(request).tasks.repeat(task, body.to_request())
+    done = earlier.done
+    previous = Previous(
+        task=task, cost=None if done is None else done.cost, elapsed_s=None if done is None else done.elapsed_s
+    )
+    idempotency = read_idempotency(request, grant.key_digest, {"again": task, "body": fields})
+    return await _start(request, wanted, idempotency, body.ttl, previous)
+
+
 async def _start(
-    request: web.Request, wanted: Start, idempotency: Idempotency | None, ttl_s: int | None
+    request: web.Request,
+    wanted: Start,
+    idempotency: Idempotency | None,
+    ttl_s: int | None,
+    previous: Previous | None = None,
 ) -> web.Response:
-    """Start a task, and wait for its end if the client prefers that."""
+    """Start a task, and wait for its end if the client prefers that. `previous` is the task that it repeats."""
     tasks, wait_s, waits = context(request).tasks, preferred_wait_s(request), False
     if wait_s is None:
         started = await tasks.start(wanted, idempotency)
@@ -47,11 +66,11 @@ async def _start(
     if started.refusal is not None and not isinstance(started.refusal, UpstreamUnclear):
         return upstream_problem(started.refusal, started.snapshot.id)
     if waits:
-        response = _started(request, started, 201 if started.snapshot.done else 202, ttl_s)
+        response = _started(request, started, 201 if started.snapshot.done else 202, ttl_s, previous)
         response.headers["Preference-Applied"] = f"wait={wait_s}"
         return response
     accepted = started.refusal is None and started.snapshot.state not in (State.SUBMITTING, State.HELD)
-    return _started(request, started, 201 if accepted else 202, ttl_s)
+    return _started(request, started, 201 if accepted else 202, ttl_s, previous)
 
 
 async def attach(request: web.Request) -> web.Response:
@@ -62,13 +81,15 @@ async def attach(request: web.Request) -> web.Response:
     return _started(request, started, 201 if started.made else 200, body.ttl)
 
 
-def _started(request: web.Request, started: StartedTask, status: int, ttl_s: int | None) -> web.Response:
+def _started(
+    request: web.Request, started: StartedTask, status: int, ttl_s: int | None, previous: Previous | None = None
+) -> web.Response:
     here, task = context(request), started.snapshot.id
     token, _ = here.access.mint(task, scope="view", ttl_s=ttl_s or here.config.token_ttl_s)
     body: Started = {"task": started.snapshot, "token": token, "links": links(here.config, task, token)}
     if started.refusal is not None:
         body["unconfirmed"] = started.refusal.detail
-    response = json_response(body, status)
+    response = json_response(body if previous is None else StartedAgain(**body, previous=previous), status)
     response.headers[hdrs.LOCATION] = body["links"]["self"]
     return response
 
