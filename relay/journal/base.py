@@ -28,9 +28,19 @@ from relay.core.snapshot import Snapshot
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.journal.entries import History, Listener
 from relay.journal.file_copies import FileCopies, FileCopy
+from relay.journal.outbox import Outbox, Webhook
 
 SNAPSHOT_EVERY = 500
 """How many events are appended to a log before the snapshot stored for it is renewed. It is also renewed at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Where webhooks about one task are sent, in addition to the URLs of the settings."""
+
+    url: str = field(repr=False)
+    events: tuple[str, ...] = ()
+    """Their types. Empty: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +63,7 @@ class StoredTask:
     """Null until the platform has accepted the task."""
     hook: str | None = field(default=None, repr=False)
     """The secret path segment of the task's callback URL."""
+    webhook: Subscription | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +170,10 @@ class Journal(Protocol):
         ...
 
     @property
+    def outbox(self) -> Outbox:
+        """The webhooks that have been stored with events."""
+
+    @property
     def epoch(self) -> str:
         """A random id that changes only when something that a viewer has seen may have been lost."""
 
@@ -223,6 +238,7 @@ class Journal(Protocol):
         synced: bool = False,
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
+        webhooks: Sequence[Webhook] = (),
     ) -> float:
         """
         Commit events of one task, in order, continuing its log. Does nothing without events.
@@ -237,6 +253,7 @@ class Journal(Protocol):
             frees_key: whether to delete the claim of the task's idempotency key in the same commit: the platform
                 refused the task, so a repeated request may start another one.
             copies: files of the task to be copied to the archive, stored in the same commit.
+            webhooks: what to add to the outbox in the same commit.
 
         Returns:
             Until when a run that the events announce may be sent, as `relay.clock.uptime_s` counts.

@@ -9,6 +9,7 @@ from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.journal.entries import Appended, Entry
 from relay.journal.file_copies import FileCopy
+from relay.journal.outbox import Webhook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Batch:
     """Whether the claim of the task's idempotency key is deleted in the same commit."""
     copies: tuple[FileCopy, ...] = ()
     """Files of the task to be copied to the archive."""
+    webhooks: tuple[Webhook, ...] = ()
+    """What is added to the outbox in the same commit."""
     ended_at: float | None = None
     """When the task ended, in unix seconds, if the events end it and a state was passed with them."""
 
@@ -59,6 +62,7 @@ class Batch:
         synced: bool = False,
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
+        webhooks: Sequence[Webhook] = (),
     ) -> "Batch":
         """
         Check and encode the arguments of `append`.
@@ -88,6 +92,7 @@ class Batch:
             synced=synced,
             frees_key=frees_key,
             copies=tuple(copies),
+            webhooks=tuple(webhooks),
             ended_at=None if after is None else after.ended_at,
         )
 

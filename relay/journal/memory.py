@@ -17,6 +17,8 @@ from relay.journal.entries import Entry, History, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
 from relay.journal.memory_copies import MemoryCopies
+from relay.journal.memory_outbox import MemoryOutbox
+from relay.journal.outbox import Webhook
 from relay.journal.search_words import all_words_match
 from relay.journal.sole_node import SoleNode
 
@@ -70,6 +72,7 @@ class MemoryJournal(SoleNode):
         self._claims: dict[str, Claim] = {}
         self._saved_time: float | None = None
         self.copies = MemoryCopies()
+        self.outbox = MemoryOutbox(self._tasks.__contains__)
 
     @property
     def epoch(self) -> str:
@@ -111,6 +114,7 @@ class MemoryJournal(SoleNode):
         synced: bool = False,
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
+        webhooks: Sequence[Webhook] = (),
     ) -> float:
         self._check_open()
         if not events:
@@ -132,6 +136,7 @@ class MemoryJournal(SoleNode):
         if frees_key:
             self._claims = {key: claim for key, claim in self._claims.items() if claim.task != batch.task}
         self.copies.add(copies)
+        self.outbox.store(webhooks)
         self._listeners.publish([batch.appended])
         await asyncio.sleep(0)
         return math.inf
@@ -204,6 +209,7 @@ class MemoryJournal(SoleNode):
         for task in deleted:
             del self._tasks[task]
         self.copies.orphan(deleted)
+        self.outbox.prune(deleted)
         self._claims = {key: claim for key, claim in self._claims.items() if claim.task in self._tasks}
         await asyncio.sleep(0)
         return deleted

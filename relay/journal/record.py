@@ -8,10 +8,11 @@ import orjson
 from pydantic import TypeAdapter
 
 from relay.core.upstream import CheckedInput, File, UpstreamTask
-from relay.journal.base import StoredTask
+from relay.journal.base import StoredTask, Subscription
 from relay.journal.damage import decoding
 
 _FILES: Final = TypeAdapter(tuple[File, ...])
+_SUBSCRIPTION: Final = TypeAdapter(Subscription)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Record:
     input: bytes
     files: bytes | None
     checked: bytes | None
+    webhook: bytes | None
 
     @classmethod
     def of(cls, task: StoredTask) -> "Record":
@@ -39,6 +41,7 @@ class Record:
             input=orjson.dumps(dict(task.input)),
             files=_FILES.dump_json(task.files) if task.files else None,
             checked=None if task.checked is None else _dump_checked(task.checked),
+            webhook=None if task.webhook is None else _SUBSCRIPTION.dump_json(task.webhook),
         )
 
 
@@ -56,6 +59,7 @@ def restore(
     hook: str | None,
     files: bytes | str | None,
     checked: bytes | str | None,
+    webhook: bytes | str | None,
 ) -> StoredTask:
     """
     Return the task that columns describe.
@@ -77,6 +81,7 @@ def restore(
             hook=hook,
             files=_FILES.validate_json(files) if files else (),
             checked=_load_checked(checked) if checked else None,
+            webhook=_SUBSCRIPTION.validate_json(webhook) if webhook else None,
         )
 
 

@@ -20,6 +20,7 @@ from relay.journal.base import Claim, Command, Created, Journal, Node, StoredTas
 from relay.journal.entries import Appended, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.memory import MemoryJournal
+from relay.journal.outbox import Webhook
 
 TICK_S = 0.1
 """How long `work` waits at most."""
@@ -155,6 +156,7 @@ class SharedJournal:
         synced: bool = False,
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
+        webhooks: Sequence[Webhook] = (),
     ) -> float:
         self.store.memory._check_open()
         task = events[0].task if events else None
@@ -171,6 +173,7 @@ class SharedJournal:
             synced=synced,
             frees_key=frees_key,
             copies=copies,
+            webhooks=webhooks,
         )
         return uptime_s() + self.send_for_s
 

@@ -27,6 +27,14 @@ BEGIN
   )
   SELECT coalesce(sum(bytes), 0) INTO inherited FROM gone;
   INSERT INTO nodes (id, name, until, bytes) VALUES (me, called, clock_timestamp() + lease, inherited);
+  -- A restart sends everything that has not been delivered, except what another process may be sending.
+  UPDATE webhooks w SET status = 'pending', due = clock_timestamp(), node = NULL, claimed = NULL
+  WHERE w.number IN (
+    SELECT p.number FROM webhooks p
+    WHERE p.status = 'pending' OR (
+      p.status = 'sending' AND alone AND EXISTS (SELECT 1 FROM nodes n WHERE n.id = p.node AND n.name = called AND NOT n.alive)
+    ) FOR UPDATE SKIP LOCKED
+  );
 END $$;
 
 -- Renew the lease of a node unless its writer is committing, which renews it too: a commit may wait for a standby, and
@@ -119,17 +127,18 @@ END $$;
 CREATE OR REPLACE FUNCTION relay_task_bytes(t tasks) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
   SELECT 2000 + octet_length(t.tags) + octet_length(t.metadata) + octet_length(t.input)
     + coalesce(octet_length(t.checked), 0) + coalesce(octet_length(t.files), 0) + coalesce(octet_length(t.snapshot), 0)
+    + coalesce(octet_length(t.webhook), 0)
 $$;
 
 -- Commit batch `number` of a node: new tasks and events of its tasks. Each job, which is one task here, is either
 -- committed as a whole or refused.
 --
 --   creates        [{task, provider, model, folded_model, created_at, state, hook, upstream_id, socket_token, tags,
---                  metadata, input, checked, files, list_tags: [...], words: [[word, name], ...],
---                  key, digest, at, expired_before}], or null. The fields from `tags` to `files` are JSON texts.
+--                  metadata, input, checked, files, webhook, list_tags: [...], words: [[word, name], ...],
+--                  key, digest, at, expired_before}], or null. The fields from `tags` to `webhook` are JSON texts.
 --   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
---                  copies: [{part, provider, url, name, content_type, size_bytes}, ...]}], or null. At most one job of
---                  a task.
+--                  copies: [{part, provider, url, name, content_type, size_bytes}, ...],
+--                  webhooks: [{id, task, url, type, at, body}, ...]}], or null. At most one job of a task.
 --   event_*        the events of both, in order.
 --   history_*      how many events, and how many bytes of them, to keep of a log whose snapshot is stored.
 --
@@ -292,13 +301,14 @@ BEGIN
     WHERE x.task = ANY (going);
     WITH new AS (
       INSERT INTO tasks (id, provider, model, created_at, ended_at, hook, upstream_id, socket_token, tags, metadata, input,
-        checked, files)
+        checked, files, webhook)
       SELECT x.task, x.provider, x.model, x.created_at,
         CASE WHEN x.state IN ('succeeded', 'failed', 'canceled', 'lost') THEN x.created_at END,
-        x.hook, x.upstream_id, x.socket_token, x.tags, x.metadata, x.input, x.checked, x.files
+        x.hook, x.upstream_id, x.socket_token, x.tags, x.metadata, x.input, x.checked, x.files,
+        x.webhook
       FROM json_to_recordset(creates) AS x(
         task text, provider text, model text, created_at double precision, state text, hook text, upstream_id text,
-        socket_token text, tags text, metadata text, input text, checked text, files text
+        socket_token text, tags text, metadata text, input text, checked text, files text, webhook text
       )
       WHERE x.task = ANY (going) RETURNING *
     )
@@ -320,6 +330,12 @@ BEGIN
   FROM unnest(event_task, event_seq, event_body) AS e(task, seq, body) WHERE e.task = ANY (going);
   SELECT grown + coalesce(sum(200 + octet_length(e.body)), 0) INTO grown
   FROM unnest(event_task, event_body) AS e(task, body) WHERE e.task = ANY (going);
+
+  grown := grown + relay_add_webhooks(ARRAY(
+    SELECT w FROM json_to_recordset(appends) AS x(task text, webhooks json)
+      CROSS JOIN json_array_elements(x.webhooks) WITH ORDINALITY AS e(w, place)
+    WHERE x.webhooks IS NOT NULL AND x.task = ANY (going) ORDER BY x.task, place
+  ));
 
   FOR job IN
     SELECT * FROM json_to_recordset(appends) AS x(task text, last bigint, snapshot text)
@@ -402,6 +418,8 @@ BEGIN
   UPDATE copies SET state = 'orphaned', next_at = 0 WHERE task = ANY (old);
   WITH gone AS (DELETE FROM events WHERE task = ANY (old) RETURNING 200 + octet_length(body) AS size)
   SELECT coalesce(sum(size), 0) INTO freed FROM gone;
+  WITH gone AS (DELETE FROM webhooks WHERE task = ANY (old) RETURNING 600 + octet_length(body) AS size)
+  SELECT freed + coalesce(sum(size), 0) INTO freed FROM gone;
   WITH gone AS (DELETE FROM tasks WHERE id = ANY (old) RETURNING relay_task_bytes(tasks) AS size)
   SELECT freed + coalesce(sum(size), 0) INTO freed FROM gone;
   -- Only now, because the node cannot append while its row is locked.
@@ -461,4 +479,151 @@ BEGIN
     RETURN 'lost';
   END IF;
   RETURN CASE WHEN EXISTS (SELECT 1 FROM copies WHERE task = whose AND state = 'waiting') THEN 'pending' ELSE 'complete' END;
+END $$;
+
+-- Store webhooks, [{id, task, url, type, at, body}, ...] in the order of their tasks and then of their delivery; return
+-- the space that they take. Those that are stored already and those of tasks that do not exist are left out. The rows of
+-- a queue that have not ended are locked, so that the one before a new one is not settled meanwhile (see relay_settle).
+CREATE OR REPLACE FUNCTION relay_add_webhooks(rows json[]) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  grown bigint;
+BEGIN
+  IF cardinality(rows) = 0 THEN
+    RETURN 0;
+  END IF;
+  PERFORM 1 FROM webhooks w
+  WHERE (w.task, w.url) IN (SELECT r ->> 'task', r ->> 'url' FROM unnest(rows) AS r)
+    AND w.status IN ('queued', 'pending', 'sending') ORDER BY w.number FOR UPDATE;
+  WITH new AS (
+    SELECT x.*, place, row_number() OVER (PARTITION BY x.task, x.url ORDER BY place) AS behind
+    FROM unnest(rows) WITH ORDINALITY AS e(r, place)
+      CROSS JOIN json_to_record(e.r) AS x(id text, task text, url text, type text, at double precision, body text)
+    WHERE EXISTS (SELECT 1 FROM tasks t WHERE t.id = x.task) AND NOT EXISTS (SELECT 1 FROM webhooks w WHERE w.id = x.id)
+  ), placed AS (
+    SELECT *, behind > 1 OR EXISTS (
+      SELECT 1 FROM webhooks w
+      WHERE w.task = new.task AND w.url = new.url AND w.status IN ('queued', 'pending', 'sending')
+    ) AS waits FROM new
+  ), added AS (
+    INSERT INTO webhooks (id, task, url, type, created_at, since, status, due, body)
+    SELECT id, task, url, type, at, at, CASE WHEN waits THEN 'queued' ELSE 'pending' END,
+      CASE WHEN NOT waits THEN clock_timestamp() END, body
+    FROM placed ORDER BY place
+    ON CONFLICT (id) DO NOTHING RETURNING 600 + octet_length(body) AS size
+  )
+  SELECT coalesce(sum(size), 0) INTO grown FROM added;
+  RETURN grown;
+END $$;
+
+-- Store webhooks that are not about an event, and count their space for node `me`.
+CREATE OR REPLACE FUNCTION relay_put_webhooks(me bigint, rows json[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  grown bigint;
+BEGIN
+  PERFORM 1 FROM nodes WHERE id = me FOR NO KEY UPDATE; -- before other locks, as relay_append does
+  grown := relay_add_webhooks(rows);
+  UPDATE nodes SET bytes = bytes + grown WHERE id = me;
+END $$;
+
+-- Have webhooks sent again that a node has taken and does not send: `held` are those that node `me` is sending. A node
+-- that is dead may still send one, until `patience` after it took it.
+CREATE OR REPLACE FUNCTION relay_return_webhooks(me bigint, held text[], patience interval) RETURNS void
+LANGUAGE sql AS $$
+  UPDATE webhooks w SET status = 'pending', due = clock_timestamp(), node = NULL, claimed = NULL
+  WHERE w.number IN (
+    SELECT s.number FROM webhooks s
+    WHERE s.status = 'sending' AND CASE WHEN s.node = me THEN NOT s.id = ANY (held) ELSE
+      s.claimed < clock_timestamp() - patience AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = s.node AND n.alive)
+    END
+    FOR UPDATE SKIP LOCKED
+  )
+$$;
+
+-- Take webhooks that are due, to send them: at most `most`, and so many to one URL that at most `per_url` are being sent
+-- to it. URLs to which the fewest are being sent come first.
+CREATE OR REPLACE FUNCTION relay_claim_webhooks(me bigint, per_url integer, most integer) RETURNS SETOF webhooks
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+  receiver record;
+  taken integer := 0;
+  mine integer;
+BEGIN
+  FOR receiver IN
+    -- The URLs of pending webhooks, one lookup each, however many webhooks there are.
+    WITH RECURSIVE pending (url) AS (
+      (SELECT w.url FROM webhooks w WHERE w.status = 'pending' ORDER BY w.url LIMIT 1)
+      UNION ALL
+      SELECT (
+        SELECT w.url FROM webhooks w WHERE w.status = 'pending' AND w.url > p.url ORDER BY w.url LIMIT 1
+      ) FROM pending p WHERE p.url IS NOT NULL
+    )
+    SELECT p.url, (SELECT count(*) FROM webhooks w WHERE w.url = p.url AND w.status = 'sending') AS sending,
+      (SELECT min(w.due) FROM webhooks w WHERE w.url = p.url AND w.status = 'pending') AS first
+    FROM pending p WHERE p.url IS NOT NULL ORDER BY sending, first
+  LOOP
+    CONTINUE WHEN receiver.first > clock_timestamp() OR receiver.sending >= per_url;
+    EXIT WHEN taken >= most;
+    RETURN QUERY
+    WITH due AS (
+      SELECT w.number FROM webhooks w WHERE w.url = receiver.url AND w.status = 'pending' AND w.due <= clock_timestamp()
+      ORDER BY w.due, w.number LIMIT least(per_url - receiver.sending, most - taken) FOR UPDATE SKIP LOCKED
+    )
+    UPDATE webhooks w SET status = 'sending', due = NULL, node = me, claimed = clock_timestamp()
+    FROM due WHERE w.number = due.number RETURNING w.*;
+    GET DIAGNOSTICS mine = ROW_COUNT;
+    taken := taken + mine;
+  END LOOP;
+END $$;
+
+-- Note what came of sending a webhook that node `me` has taken: its new status, and when it is sent again if that is
+-- `pending`. Otherwise have the next one of its queue sent, or stop all of them.
+CREATE OR REPLACE FUNCTION relay_settle(
+  me bigint, webhook text, new_status text, result text, sent_at double precision, again_in interval
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  settled webhooks%ROWTYPE;
+BEGIN
+  UPDATE webhooks w SET status = new_status, attempts = attempts + 1, tried_at = sent_at, answer = result,
+    failures = CASE WHEN new_status = 'delivered' THEN 0 ELSE failures + 1 END,
+    due = CASE WHEN new_status = 'pending' THEN clock_timestamp() + again_in END, node = NULL, claimed = NULL
+  WHERE w.id = webhook AND w.status = 'sending' AND w.node = me RETURNING * INTO settled;
+  IF NOT FOUND OR new_status = 'pending' THEN
+    RETURN;
+  END IF;
+  -- A new statement: it sees what was stored while the one above waited for the lock of the row.
+  IF new_status = 'stopped' THEN
+    UPDATE webhooks w SET status = 'stopped', answer = result
+    WHERE w.task = settled.task AND w.url = settled.url AND w.status = 'queued';
+  ELSE
+    PERFORM relay_advance(settled.task, settled.url);
+  END IF;
+END $$;
+
+-- Have the first one of a queue sent, unless one of the queue is pending or being sent.
+CREATE OR REPLACE FUNCTION relay_advance(whose text, receiver text) RETURNS void LANGUAGE sql AS $$
+  UPDATE webhooks w SET status = 'pending', due = clock_timestamp()
+  WHERE w.number = (
+    SELECT min(number) FROM webhooks q WHERE q.task = whose AND q.url = receiver AND q.status = 'queued'
+  ) AND NOT EXISTS (
+    SELECT 1 FROM webhooks a WHERE a.task = whose AND a.url = receiver AND a.status IN ('pending', 'sending')
+  )
+$$;
+
+-- Have a webhook sent now, as if it was stored at `now_at`.
+CREATE OR REPLACE FUNCTION relay_send_again(webhook text, now_at double precision) RETURNS SETOF webhooks
+LANGUAGE plpgsql AS $$
+DECLARE
+  wanted webhooks%ROWTYPE;
+BEGIN
+  SELECT * INTO wanted FROM webhooks w WHERE w.id = webhook;
+  -- All of the queue, in order, as relay_add_webhooks does.
+  PERFORM 1 FROM webhooks w WHERE w.task = wanted.task AND w.url = wanted.url
+    AND (w.id = webhook OR w.status IN ('queued', 'pending', 'sending')) ORDER BY w.number FOR UPDATE;
+  UPDATE webhooks w SET due = clock_timestamp() WHERE w.id = webhook AND w.status = 'pending';
+  UPDATE webhooks w SET status = 'queued', failures = 0, since = now_at
+  WHERE w.id = webhook AND w.status IN ('delivered', 'failed', 'stopped');
+  PERFORM relay_advance(wanted.task, wanted.url);
+  RETURN QUERY SELECT * FROM webhooks w WHERE w.id = webhook;
 END $$;

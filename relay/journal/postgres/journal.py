@@ -8,7 +8,6 @@ the commits of others.
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,30 +22,22 @@ from relay.journal.base import Claim, Command, Created, Filter, ListPosition, No
 from relay.journal.batch import Batch, check_first
 from relay.journal.entries import Appended, History, Listener
 from relay.journal.file_copies import FileCopy
+from relay.journal.outbox import Webhook
 from relay.journal.postgres import connection, listing, lookups
+from relay.journal.postgres.checking import CLOCK_SKEW_S, check
 from relay.journal.postgres.copies import PostgresCopies
 from relay.journal.postgres.deliveries import Deliveries
 from relay.journal.postgres.errands import Errands
 from relay.journal.postgres.membership import Join, Membership
 from relay.journal.postgres.migrations import check_schema, migrate
+from relay.journal.postgres.outbox import PostgresOutbox
 from relay.journal.postgres.reader import LIMIT_S, PLANS, Reader
 from relay.journal.postgres.rows import append_row, create_row
 from relay.journal.postgres.session import Session
 from relay.journal.postgres.writer import Writer
 
-CHECK_TIMEOUT_S: Final = 5.0
-"""A check fails if the store does not respond within this time."""
-
-CLOCK_SKEW_S: Final = 30.0
-"""How far the clock of this machine may be from that of the database."""
-
 STATES_AT_ONCE: Final = 20
 """How many states one statement reads. Each may take hundreds of events."""
-
-_CHECK: Final = (
-    "INSERT INTO meta (name, value) VALUES ('checked', '') ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-    " RETURNING extract(epoch FROM clock_timestamp())::float8"
-)
 
 # The last one also writes if the secret exists, so that the caller waits until a standby has it.
 _SAVE_TIME: Final = (
@@ -123,6 +114,7 @@ class PostgresJournal:
         """The epoch of the server that is read."""
         self._checking: asyncio.Task[str | None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self.outbox = PostgresOutbox(self._id, lambda: self._opened().errands, lambda: self._opened().lister)
 
     @property
     def epoch(self) -> str:
@@ -179,6 +171,7 @@ class PostgresJournal:
         synced: bool = False,
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
+        webhooks: Sequence[Webhook] = (),
     ) -> float:
         writer = self._owner().writer
         if not events:
@@ -191,6 +184,7 @@ class PostgresJournal:
             synced=synced,
             frees_key=frees_key,
             copies=copies,
+            webhooks=webhooks,
         )
         try:
             created = await writer.append(batch, append_row(batch))
@@ -296,7 +290,7 @@ class PostgresJournal:
     async def check(self) -> str | None:
         parts = self._opened()
         if self._checking is None:  # concurrent checks share one
-            self._checking = asyncio.create_task(self._check(parts.errands))
+            self._checking = asyncio.create_task(check(parts.errands))
             self._checking.add_done_callback(self._checked)
         return await asyncio.shield(self._checking)
 
@@ -343,21 +337,6 @@ class PostgresJournal:
 
     def _reads(self, name: str) -> Session:
         return Session(partial(connection.connect, self._dsn, name, limit_s=LIMIT_S, settings=PLANS))
-
-    async def _check(self, errands: Errands) -> str | None:
-        """Write something, and compare the clocks."""
-        try:
-            async with asyncio.timeout(CHECK_TIMEOUT_S):
-                began = time.time()
-                (row,) = await errands.run(_CHECK)
-        except TimeoutError:
-            return "the store does not respond"
-        except StoreError:
-            return "the store cannot be written"
-        skew_s = max(began - row[0], row[0] - time.time())
-        if skew_s > CLOCK_SKEW_S:
-            return f"the clock of this machine is {skew_s:.0f} s off that of the store; the limit is {CLOCK_SKEW_S:g} s"
-        return None
 
     def _checked(self, check: asyncio.Task[str | None]) -> None:
         self._checking = None

@@ -20,7 +20,7 @@ from relay.journal.transfer import COPY_AGAIN, COPYING
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 _OLDEST: Final = 1
 """The oldest version that can use tables of this version."""
@@ -50,7 +50,35 @@ CREATE INDEX copies_to_do ON copies (next_at) WHERE state IN ('waiting', 'expiri
 CREATE INDEX copies_kept ON copies (kept_at, size_bytes) WHERE state = 'kept';
 """
 
-_UPGRADES: Final[dict[int, str]] = {1: _COPIES}
+_WEBHOOKS: Final = """
+ALTER TABLE tasks ADD COLUMN webhook text;
+CREATE TABLE webhooks (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id text COLLATE "C" NOT NULL UNIQUE,
+  task text COLLATE "C" NOT NULL,
+  url text COLLATE "C" NOT NULL,
+  type text NOT NULL,
+  created_at double precision NOT NULL,
+  status text COLLATE "C" NOT NULL,
+  attempts integer NOT NULL DEFAULT 0,
+  failures integer NOT NULL DEFAULT 0,
+  since double precision NOT NULL,
+  tried_at double precision,
+  answer text,
+  due timestamptz,
+  node bigint,
+  claimed timestamptz,
+  body text NOT NULL
+);
+CREATE INDEX webhooks_by_task ON webhooks (task, number);
+CREATE INDEX webhooks_by_status ON webhooks (status, number);
+CREATE INDEX webhooks_pending ON webhooks (url, due) WHERE status = 'pending';
+CREATE INDEX webhooks_due ON webhooks (due) WHERE status = 'pending';
+CREATE INDEX webhooks_sending ON webhooks (url) WHERE status = 'sending';
+CREATE INDEX webhooks_active ON webhooks (task, url, number) WHERE status IN ('queued', 'pending', 'sending');
+"""
+
+_UPGRADES: Final[dict[int, str]] = {1: _COPIES, 2: _WEBHOOKS}
 """By the version that each one upgrades: statements that add something."""
 
 _FUNCTIONS: Final = "SELECT value FROM meta WHERE name = 'functions'"

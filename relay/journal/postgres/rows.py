@@ -10,6 +10,7 @@ from relay.core.upstream import UpstreamTask
 from relay.journal.base import Claim, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.file_copies import FileCopy
+from relay.journal.outbox import Webhook
 from relay.journal.record import Record
 from relay.journal.search_words import word_suffixes
 
@@ -41,6 +42,7 @@ def create_row(task: StoredTask, batch: Batch, claim: Claim | None, expired_befo
         "input": record.input.decode(),
         "checked": _text(record.checked),
         "files": _text(record.files),
+        "webhook": _text(record.webhook),
         "words": [[word, name] for name in {model, *task.tags} for word in word_suffixes(name)],
         **_upstream(task.upstream),
     }
@@ -79,6 +81,8 @@ def append_row(batch: Batch) -> bytes:
         row["frees_key"] = True
     if batch.copies:
         row["copies"] = [_copy(copy) for copy in batch.copies]
+    if batch.webhooks:
+        row["webhooks"] = [webhook_row(webhook) for webhook in batch.webhooks]
     return orjson.dumps(row)
 
 
@@ -91,6 +95,24 @@ def _copy(copy: FileCopy) -> Mapping[str, object]:
         "name": copy.name,
         "content_type": copy.content_type,
         "size_bytes": copy.size_bytes,
+    }
+
+
+def webhook_row(webhook: Webhook) -> Mapping[str, object]:
+    """
+    Return a webhook as the functions of the database take it.
+
+    Raises:
+        ValueError: its URL cannot be stored.
+    """
+    _check_texts(webhook.url)
+    return {
+        "id": webhook.id,
+        "task": webhook.task,
+        "url": webhook.url,
+        "type": webhook.type,
+        "at": webhook.created_at,
+        "body": webhook.body.decode(),
     }
 
 

@@ -63,6 +63,7 @@ CREATE TABLE tasks (
   input text NOT NULL,
   checked text,
   files text,
+  webhook text,
   snapshot_seq bigint,
   snapshot text
 );
@@ -164,3 +165,29 @@ CREATE TABLE copies (
 
 CREATE INDEX copies_to_do ON copies (next_at) WHERE state IN ('waiting', 'expiring', 'orphaned');
 CREATE INDEX copies_kept ON copies (kept_at, size_bytes) WHERE state = 'kept';
+-- The outbox (relay/journal/outbox.py). `due` is set if the status is `pending`, `node` and `claimed` if it is `sending`.
+CREATE TABLE webhooks (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id text COLLATE "C" NOT NULL UNIQUE,
+  task text COLLATE "C" NOT NULL,
+  url text COLLATE "C" NOT NULL,
+  type text NOT NULL,
+  created_at double precision NOT NULL,
+  status text COLLATE "C" NOT NULL,
+  attempts integer NOT NULL DEFAULT 0,
+  failures integer NOT NULL DEFAULT 0,
+  since double precision NOT NULL,
+  tried_at double precision,
+  answer text,
+  due timestamptz,
+  node bigint,
+  claimed timestamptz,
+  body text NOT NULL
+);
+
+CREATE INDEX webhooks_by_task ON webhooks (task, number);
+CREATE INDEX webhooks_by_status ON webhooks (status, number);
+CREATE INDEX webhooks_pending ON webhooks (url, due) WHERE status = 'pending';
+CREATE INDEX webhooks_due ON webhooks (due) WHERE status = 'pending';
+CREATE INDEX webhooks_sending ON webhooks (url) WHERE status = 'sending';
+CREATE INDEX webhooks_active ON webhooks (task, url, number) WHERE status IN ('queued', 'pending', 'sending');

@@ -29,13 +29,13 @@ NODE: Final = 0
 
 _TASKS: Final = """
 SELECT t.id AS task, t.provider, t.model, t.created_at, t.tags, t.input, t.metadata, t.upstream_id, t.socket_token,
-  t.hook, t.files, t.checked, t.snapshot, t.snapshot_seq, t.ended_at, h.state, h.seq
+  t.hook, t.files, t.checked, t.webhook, t.snapshot, t.snapshot_seq, t.ended_at, h.state, h.seq
 FROM tasks t JOIN heads h ON h.task = t.id WHERE t.id > $1 ORDER BY t.id LIMIT $2
 """
 
 _COPIED: Final = (
     *("task", "provider", "model", "created_at", "tags", "input", "metadata"),
-    *("upstream_id", "socket_token", "hook", "files", "checked"),
+    *("upstream_id", "socket_token", "hook", "files", "checked", "webhook"),
 )
 """The columns of _TASKS that `restore` decodes."""
 
@@ -187,7 +187,7 @@ class PostgresStore:
         await self._copy(
             "tasks",
             "id provider model created_at ended_at hook upstream_id socket_token tags metadata input checked files"
-            " snapshot_seq snapshot",
+            " webhook snapshot_seq snapshot",
             [_cold(each) for each in tasks],
         )
         await self._copy("listed", "task tag provider model state created_at", listed)
@@ -240,7 +240,7 @@ def _head(each: TaskCopy) -> tuple[object, ...]:
 def _cold(each: TaskCopy) -> tuple[object, ...]:
     """Return the row of `tasks`."""
     task, record = each.task, Record.of(each.task)
-    texts = record.tags, record.metadata, record.input, record.checked, record.files
+    texts = record.tags, record.metadata, record.input, record.checked, record.files, record.webhook
     return (
         *(task.id, task.provider, task.model, task.created_at, each.ended_at, task.hook),
         *((None, None) if task.upstream is None else (task.upstream.upstream_id, task.upstream.socket_token)),

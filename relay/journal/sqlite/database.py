@@ -22,6 +22,7 @@ from relay.journal.sqlite.checkpoints import WRITER_PAGES
 from relay.journal.sqlite.file_lock import LockedFile, lock_file
 from relay.journal.sqlite.high_water_mark import HighWaterMark
 from relay.journal.sqlite.upgrades import SCHEMA_VERSION, upgrade
+from relay.journal.sqlite.webhooks import resume
 from relay.journal.transfer import COPY_AGAIN, COPYING
 
 _APPLICATION_ID = 0x72656C79
@@ -131,6 +132,7 @@ def open_database(path: Path, *, lock: bool, copying: bool = False) -> Database:
                 raise ConfigError(f"a copy to the journal {path} is not finished: {COPY_AGAIN}")
             epoch = _settle_epoch(writes, locked)
             if locked is not None:
+                resume(writes)
                 locked.watch_log()
             reads, lists, searches, checks = [
                 tuple(opened.enter_context(closing(_connect_reader(path))) for _ in range(connections))

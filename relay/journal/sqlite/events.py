@@ -17,6 +17,7 @@ from relay.errors import StoreDamaged, Taken
 from relay.journal.batch import Batch
 from relay.journal.entries import Entry, History
 from relay.journal.sqlite.copies import add_copies
+from relay.journal.sqlite.webhooks import add_webhooks
 from relay.journal.stored_log import fold_log, make_history
 
 _ROWS: Final = 1000
@@ -67,6 +68,7 @@ def add_events(
     add_entries(connection, [entry for batch in accepted for entry in batch.entries])
     changed = [(end.state, task) for task, end in ends.items() if end.state != states[task]]
     connection.executemany("UPDATE tasks SET state = ? WHERE id = ?", changed)
+    add_webhooks(connection, [webhook for batch in accepted for webhook in batch.webhooks])
     for batch in accepted:
         if batch.copies:
             add_copies(connection, batch.copies)

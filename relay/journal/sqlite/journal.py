@@ -25,12 +25,14 @@ from relay.journal.batch import Batch, check_first
 from relay.journal.entries import History, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
+from relay.journal.outbox import Webhook
 from relay.journal.sole_node import SoleNode
 from relay.journal.sqlite import events as event_table
 from relay.journal.sqlite import listing, metadata, tasks
 from relay.journal.sqlite.checkpoints import Checkpoints
 from relay.journal.sqlite.copies import SQLiteCopies, release_copies
 from relay.journal.sqlite.database import Database, open_database
+from relay.journal.sqlite.outbox import SQLiteOutbox
 from relay.journal.sqlite.reader import Reader
 from relay.journal.sqlite.writer import Writer
 
@@ -79,6 +81,7 @@ class SQLiteJournal(SoleNode):
         self._open: _Open | None = None
         self._test_write: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self.outbox = SQLiteOutbox(lambda: self._opened().writer, lambda: self._opened().lister)
 
     @property
     def epoch(self) -> str:
@@ -134,6 +137,7 @@ class SQLiteJournal(SoleNode):
         synced: bool = False,
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
+        webhooks: Sequence[Webhook] = (),
     ) -> float:
         writer = self._opened().writer
         if events:
@@ -146,6 +150,7 @@ class SQLiteJournal(SoleNode):
                     synced=synced,
                     frees_key=frees_key,
                     copies=copies,
+                    webhooks=webhooks,
                 )
             )
         return math.inf

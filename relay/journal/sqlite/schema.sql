@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS tasks (
   input BLOB NOT NULL,
   snapshot BLOB,
   files BLOB,
-  checked BLOB
+  checked BLOB,
+  webhook BLOB
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);
@@ -107,3 +108,28 @@ CREATE TABLE IF NOT EXISTS copies (
 
 CREATE INDEX IF NOT EXISTS copies_to_do ON copies (next_at) WHERE state IN ('waiting', 'expiring', 'orphaned');
 CREATE INDEX IF NOT EXISTS copies_kept ON copies (kept_at, size_bytes) WHERE state = 'kept';
+-- The outbox (relay/journal/outbox.py). `due` is set if the status is `pending`, as the running process counts seconds.
+CREATE TABLE IF NOT EXISTS webhooks (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  task TEXT NOT NULL REFERENCES tasks (id),
+  url TEXT NOT NULL,
+  type TEXT NOT NULL,
+  created_at REAL NOT NULL,
+  status TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
+  since REAL NOT NULL,
+  tried_at REAL,
+  answer TEXT,
+  due REAL,
+  body BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS webhooks_by_task ON webhooks (task, number);
+CREATE INDEX IF NOT EXISTS webhooks_by_status ON webhooks (status, number);
+CREATE INDEX IF NOT EXISTS webhooks_pending ON webhooks (url, due) WHERE status = 'pending';
+CREATE INDEX IF NOT EXISTS webhooks_due ON webhooks (due) WHERE status = 'pending';
+CREATE INDEX IF NOT EXISTS webhooks_sending ON webhooks (url) WHERE status = 'sending';
+CREATE INDEX IF NOT EXISTS webhooks_active ON webhooks (task, url, number)
+  WHERE status IN ('queued', 'pending', 'sending');

@@ -52,7 +52,7 @@ def add_task(
     record = Record.of(task)
     connection.execute(
         "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
-        " input, files, checked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " input, files, checked, webhook) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task.id,
             task.provider,
@@ -67,6 +67,7 @@ def add_task(
             record.input,
             record.files,
             record.checked,
+            record.webhook,
         ),
     )
     listed = [
@@ -85,13 +86,13 @@ def add_task(
 def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
     """Return what is stored for a task in addition to its log."""
     row = connection.execute(
-        "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files, checked"
-        " FROM tasks WHERE id = ?",
+        "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files, checked,"
+        " webhook FROM tasks WHERE id = ?",
         (task,),
     ).fetchone()
     if row is None:
         return None
-    provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, files, checked = row
+    provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, files, checked, webhook = row
     return restore(
         task,
         provider=provider,
@@ -105,6 +106,7 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
         hook=hook,
         files=files,
         checked=checked,
+        webhook=webhook,
     )
 
 
@@ -162,8 +164,8 @@ def prune(connection: sqlite3.Connection, ended_before: float, limit: int) -> tu
     deleted = tuple(task for (task,) in rows)
     names = names_of(connection, deleted)
     keys = [(task,) for task in deleted]
-    for table in ("events", "listed", "claims"):
-        connection.executemany(f"DELETE FROM {table} WHERE task = ?", keys)  # noqa: S608 - one of three names
+    for table in ("events", "listed", "claims", "webhooks"):
+        connection.executemany(f"DELETE FROM {table} WHERE task = ?", keys)  # noqa: S608 - one of four names
     orphan_copies(connection, deleted)
     connection.executemany("DELETE FROM tasks WHERE id = ?", keys)
     drop_unused_words(connection, names)

@@ -4,7 +4,7 @@ import sqlite3
 
 from relay.journal.sqlite.words import add_words
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -89,6 +89,27 @@ def _add_copies(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX copies_kept ON copies (kept_at, size_bytes) WHERE state = 'kept'")
 
 
+def _add_webhooks(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE tasks ADD COLUMN webhook BLOB")
+    connection.execute(
+        "CREATE TABLE webhooks ("
+        "  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, task TEXT NOT NULL REFERENCES tasks (id),"
+        "  url TEXT NOT NULL, type TEXT NOT NULL, created_at REAL NOT NULL, status TEXT NOT NULL,"
+        "  attempts INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, since REAL NOT NULL,"
+        "  tried_at REAL, answer TEXT, due REAL, body BLOB NOT NULL"
+        ") STRICT"
+    )
+    for name, columns in {
+        "by_task": "(task, number)",
+        "by_status": "(status, number)",
+        "pending": "(url, due) WHERE status = 'pending'",
+        "due": "(due) WHERE status = 'pending'",
+        "sending": "(url) WHERE status = 'sending'",
+        "active": "(task, url, number) WHERE status IN ('queued', 'pending', 'sending')",
+    }.items():
+        connection.execute(f"CREATE INDEX webhooks_{name} ON webhooks {columns}")
+
+
 _STEPS = {
     1: _add_files,
     2: _index_rows_by_task,
@@ -96,5 +117,6 @@ _STEPS = {
     4: _add_checked_input,
     5: _list_by_state,
     6: _add_copies,
+    7: _add_webhooks,
 }
 """By the version that each one upgrades."""

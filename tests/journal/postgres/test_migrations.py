@@ -38,15 +38,35 @@ async def test_an_upgrade_adds_to_the_tables(
     journal: PostgresJournal, sql: "Connection", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once. The older version, which is still running, goes on, and may be started again."""
+    newer = migrations.SCHEMA_VERSION + 1
     with monkeypatch.context() as later:
-        later.setattr(migrations, "SCHEMA_VERSION", 3)
-        later.setattr(migrations, "_UPGRADES", {2: "ALTER TABLE tasks ADD COLUMN more text"})
+        later.setattr(migrations, "SCHEMA_VERSION", newer)
+        later.setattr(migrations, "_UPGRADES", {newer - 1: "ALTER TABLE tasks ADD COLUMN more text"})
         await migrations.migrate(sql)
         await migrations.migrate(sql)
-    assert await sql.fetchval("SELECT value FROM meta WHERE name = 'schema'") == "3"
+    assert await sql.fetchval("SELECT value FROM meta WHERE name = 'schema'") == str(newer)
     await create(journal, "a")
     await migrations.migrate(sql)
-    assert await sql.fetchval("SELECT value FROM meta WHERE name = 'schema'") == "3"
+    assert await sql.fetchval("SELECT value FROM meta WHERE name = 'schema'") == str(newer)
+
+
+_COLUMNS = """
+SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity FROM information_schema.columns
+WHERE table_schema = 'public' ORDER BY 1, 2
+"""
+
+_INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
+
+
+async def test_upgraded_tables_are_like_new_ones(sql: "Connection") -> None:
+    """Those of the first version get what later ones have added."""
+    new = [await sql.fetch(query) for query in (_COLUMNS, _INDEXES)]
+    await sql.execute("DROP TABLE copies, webhooks CASCADE; ALTER TABLE tasks DROP COLUMN webhook")
+    await sql.execute("UPDATE meta SET value = '1' WHERE name = 'schema'")
+
+    await migrations.migrate(sql)
+
+    assert [await sql.fetch(query) for query in (_COLUMNS, _INDEXES)] == new
 
 
 async def test_functions_are_replaced_when_they_have_changed(sql: "Connection", journal: PostgresJournal) -> None:
@@ -61,7 +81,7 @@ async def test_tables_that_need_a_later_version_are_refused(
 ) -> None:
     """The message has both versions."""
     await sql.execute("UPDATE meta SET value = '9' WHERE name IN ('schema', 'schema_oldest')")
-    with pytest.raises(ConfigError, match=r"schema 9, .* supported: 2"):
+    with pytest.raises(ConfigError, match=rf"schema 9, .* supported: {migrations.SCHEMA_VERSION}"):
         await PostgresJournal(database, join=join).open(lock=True)
 
 

@@ -148,5 +148,5 @@ async def test_damaged_rows_are_reported_once(journal: PostgresJournal, sql: "Co
 
 async def test_a_clock_that_is_off_fails_the_check(journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes compare times that they have stored for each other."""
-    monkeypatch.setattr("relay.journal.postgres.journal.CLOCK_SKEW_S", -1.0)
+    monkeypatch.setattr("relay.journal.postgres.checking.CLOCK_SKEW_S", -1.0)
     assert "the clock of this machine is" in (await journal.check() or "")
