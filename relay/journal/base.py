@@ -304,14 +304,20 @@ class Journal(Protocol):
     async def owned(self) -> tuple[str, ...]:
         """Return the ids of the tasks that this node owns and that have not ended, oldest first."""
 
-    async def take_over(self, providers: Collection[str], *, limit: int) -> tuple[str, ...]:
+    async def take_over(
+        self, providers: Collection[str], *, limit: int, leave: Collection[str] = ()
+    ) -> tuple[str, ...]:
         """
         Become the owner of unfinished tasks whose owner has stopped, at most `limit`, oldest first; return their ids.
 
         Args:
             providers: only tasks of these providers.
             limit: the maximum number.
+            leave: tasks that are left to other nodes.
         """
+
+    async def give_back(self, task: str) -> None:
+        """Give up a queued task of this node. No other task waits for it until a node has taken it over."""
 
     async def release(self) -> None:
         """Give up all tasks of this node, so that others take them over at once."""

@@ -24,8 +24,13 @@ class SoleNode:
     def complete_since(self) -> float:
         return -math.inf
 
-    async def take_over(self, _providers: Collection[str], *, limit: int) -> tuple[str, ...]:
+    async def take_over(
+        self, _providers: Collection[str], *, limit: int, leave: Collection[str] = ()
+    ) -> tuple[str, ...]:
         return ()
+
+    async def give_back(self, _task: str) -> None:
+        """Keep the task: no other node can have it."""
 
     async def release(self) -> None:
         """Keep the tasks: the next process with this journal owns them."""

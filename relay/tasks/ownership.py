@@ -88,7 +88,8 @@ class Ownership:
             await self._supervisor.abandon()
         taken = TAKEN_AT_ONCE
         while taken == TAKEN_AT_ONCE and not self._supervisor.draining:
-            taken = len(await self._journal.take_over(self._providers, limit=TAKEN_AT_ONCE))
+            left = self._supervisor.left_to_others
+            taken = len(await self._journal.take_over(self._providers, limit=TAKEN_AT_ONCE, leave=left))
             if taken:
                 self._log.info("tasks.taken_over", count=taken)
             for task in await self._journal.owned():  # not only those: an earlier answer may have been lost

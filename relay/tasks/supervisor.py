@@ -1,7 +1,7 @@
 """Runs the followers of all tasks: restarts those that crash, and resumes the tasks of an earlier process."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ from relay.tasks.context import TaskContext
 from relay.tasks.follower import Follower
 from relay.tasks.ids import random_id
 from relay.tasks.limits import Limits
+from relay.tasks.missing_files import MissingFiles
 from relay.tasks.runs import Runs
 from relay.tasks.shared_queue import SharedQueue
 
@@ -63,6 +64,7 @@ class Supervisor:
         self._creating: set[str] = set()
         self._skipped: set[str] = set()
         """Tasks that this process cannot follow."""
+        self._missing_files = MissingFiles(spool)
         self._admissions = {name: Admission(self._queue_of(name), limits.may_stream) for name in providers}
         self._background = Background()
         self._log = log.get("supervisor")
@@ -80,6 +82,11 @@ class Supervisor:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._background.__aexit__(*exc_info)
+
+    @property
+    def left_to_others(self) -> Sequence[str]:
+        """The tasks that this node does not take over now: it does not have their files."""
+        return self._missing_files.left
 
     def get(self, task: str) -> Follower | None:
         """Return the follower of a task that has not ended."""
@@ -147,6 +154,8 @@ class Supervisor:
         """
         Follow a task that this node owns, unless it is followed, is being created, has ended or cannot be followed.
 
+        One that is queued and has its files on another node is given back for a while.
+
         Raises:
             StoreError: the journal cannot be read.
         """
@@ -157,7 +166,10 @@ class Supervisor:
         except StoreDamaged as error:
             await self._skip_damaged(task, error)
             return
-        if snapshot.done is None:  # it may have ended since the journal listed it
+        if await self._missing_files.leave(stored, snapshot):
+            await self._journal.give_back(task)
+            self._log.info("task.given_back", task=task, reason="its files are on another node, which may come back")
+        elif snapshot.done is None:  # it may have ended since the journal listed it
             self._follow_stored(stored, snapshot)
 
     async def abandon(self) -> None:

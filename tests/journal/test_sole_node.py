@@ -14,6 +14,7 @@ async def test_the_only_node_owns_every_task_and_needs_no_command() -> None:
     await journal.open(lock=True)
     node = journal.node
     await journal.release()
+    await journal.give_back("a")
     await journal.sent("a")
     await journal.finish("1")
 

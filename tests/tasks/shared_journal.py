@@ -185,19 +185,29 @@ class SharedJournal:
         everything = await self.store.memory.owned()
         return tuple(task for task in everything if self.store.owners[task] == self._node)
 
-    async def take_over(self, providers: Collection[str], *, limit: int) -> tuple[str, ...]:
+    async def take_over(
+        self, providers: Collection[str], *, limit: int, leave: Collection[str] = ()
+    ) -> tuple[str, ...]:
         self._maybe_fail()
         orphans = [
             task.id
             for task in self.store.unended()
-            if task.provider in providers and self.store.owners[task.id] not in self.store.alive
+            if task.provider in providers
+            and self.store.owners[task.id] not in self.store.alive
+            and task.id not in leave
         ][:limit]
         for task in orphans:
             self.store.owners[task] = self._node
             self.store.sending.discard(task)
-            if self.store.memory._tasks[task].state is not State.HELD:
-                self.store.in_line.discard(task)
+            self.store.in_line.discard(task)
+            if self.store.memory._tasks[task].state is State.HELD:
+                self.store.in_line.add(task)
         return tuple(orphans)
+
+    async def give_back(self, task: str) -> None:
+        self.store.owners[task] = ""
+        self.store.in_line.discard(task)
+        self.store.wake()
 
     async def release(self) -> None:
         for task, owner in self.store.owners.items():

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Collection
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -10,14 +11,15 @@ from structlog.testing import capture_logs
 
 from relay import backoff
 from relay.catalogue.catalogue import load
+from relay.clock import uptime_s
 from relay.core.events import Output, State
 from relay.core.signals import Accepted, Held, Record
-from relay.core.upstream import Found
+from relay.core.upstream import File, Found
 from relay.errors import StoreDamaged, StoreError, UpstreamUnclear
 from relay.files.spool import Spool
 from relay.journal.base import Order, StoredTask
 from relay.sandbox import Sandbox
-from relay.tasks import ownership
+from relay.tasks import missing_files, ownership
 from relay.tasks.limits import Limits
 from relay.tasks.ownership import Ownership
 from relay.tasks.supervisor import Supervisor
@@ -162,13 +164,13 @@ async def test_a_task_whose_take_over_got_no_answer_is_followed(one: NodeUnderTe
     one.view.die()
     take_over, lost = other.view.take_over, [True]
 
-    async def without_an_answer(providers: Collection[str], *, limit: int) -> tuple[str, ...]:
-        taken = await take_over(providers, limit=limit)
+    async def without_an_answer(providers: Collection[str], *, limit: int, leave: Collection[str]) -> tuple[str, ...]:
+        taken = await take_over(providers, limit=limit, leave=leave)
         if lost.pop():
             raise StoreError("the connection broke")
         return taken
 
-    other.view.take_over = without_an_answer  # type: ignore[method-assign]
+    other.view.take_over = without_an_answer  # type: ignore[method-assign, assignment]
     with pytest.raises(StoreError):
         await other.look()
     assert other.supervisor.get("task") is None
@@ -333,6 +335,52 @@ async def test_tasks_are_handed_over_at_once(one: NodeUnderTest, other: NodeUnde
         await other.look()
         assert len(other.supervisor) == 2
     await followed(other, "queued")
+
+
+FILES = (File(input="x", filename="x", content_type="x/x", size_bytes=3, sha256="", path=Path("upload/0")),)
+
+
+async def test_a_queued_task_waits_for_the_node_that_has_its_files(
+    store: SharedStore, one: NodeUnderTest, other: NodeUnderTest
+) -> None:
+    """As in a rolling restart with a local spool. Tasks behind it need not wait for that node."""
+    await one.create("with files", files=FILES)
+    await one.create("behind", created_at=1001.0)
+    for task in ("with files", "behind"):
+        await one.commit(task, Held(reason="full", position=1))
+    await one.ownership.hand_over()
+    other.spool.complete, other.provider.answers = False, [OTHER]
+    await other.look()
+    await followed(other, "behind")
+    await other.look()
+    assert other.supervisor.get("with files") is None
+    assert store.owners["with files"] == ""
+    async with running(store) as restarted:
+        await restarted.look()
+        await followed(restarted, "with files")
+        assert len(restarted.provider.sent) == len(other.provider.sent) == 1
+
+
+async def test_a_queued_task_whose_files_do_not_come_back_fails(
+    store: SharedStore, one: NodeUnderTest, other: NodeUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unbilled, and its evidence says why."""
+    await one.create("task", files=FILES)
+    await one.commit("task", Held(reason="full", position=1))
+    await one.ownership.hand_over()
+    other.spool.complete = False
+    with capture_logs() as lines:
+        for _ in range(3):
+            await other.look()
+    assert [line["event"] for line in lines] == ["tasks.taken_over", "task.given_back"]
+    monkeypatch.setattr(other.supervisor._missing_files, "_clock", lambda: uptime_s() + missing_files.WAIT_S)
+    await other.look()
+    await until(lambda: store.memory._tasks["task"].state.ended)
+
+    done = (await other.state()).done
+    assert done is not None
+    assert (done.verdict, done.billed) == ("failed", False)
+    assert "on a node that has stopped" in done.evidence[0]
 
 
 async def test_a_draining_node_takes_no_task_over(one: NodeUnderTest, other: NodeUnderTest) -> None:

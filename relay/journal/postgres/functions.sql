@@ -76,9 +76,11 @@ BEGIN
 END $$;
 
 -- Become the owner of at most `most` unfinished tasks of some providers that no living node owns; return their ids,
--- oldest first. The run of such a task is never sent by its new owner before it was searched for, so it is not being
--- sent any more; one that waited for capacity keeps its place.
-CREATE OR REPLACE FUNCTION relay_take_over(me bigint, providers text[], most integer) RETURNS text[]
+-- oldest first. Those in `leave` are left to other nodes. The run of such a task is never sent by its new owner before it
+-- was searched for, so it is not being sent any more; one that is held has the place in the queue that its age gives it.
+DROP FUNCTION IF EXISTS relay_take_over(bigint, text[], integer);
+CREATE OR REPLACE FUNCTION relay_take_over(me bigint, providers text[], most integer, leave text[] DEFAULT '{}')
+RETURNS text[]
 LANGUAGE plpgsql AS $$
 DECLARE
   free text[];
@@ -91,12 +93,13 @@ BEGIN
   free := ARRAY(
     SELECT h.task FROM heads h
     WHERE h.state NOT IN ('succeeded', 'failed', 'canceled', 'lost') AND h.provider = ANY (providers)
+      AND NOT h.task = ANY (leave)
       AND (h.owner IS NULL OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = h.owner AND n.alive))
     ORDER BY h.created_at, h.task LIMIT most FOR UPDATE SKIP LOCKED
   );
   -- Another node may have taken a task between the snapshot of that statement and its lock. This one sees it.
   WITH taken AS (
-    UPDATE heads h SET owner = me, sending = false, in_line = h.in_line AND h.state = 'held'
+    UPDATE heads h SET owner = me, sending = false, in_line = h.state = 'held'
     WHERE h.task = ANY (free)
       AND (h.owner IS NULL OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = h.owner AND n.alive))
     RETURNING h.task, h.created_at

@@ -43,6 +43,10 @@ STATES_AT_ONCE: Final = 20
 _SAVE_TIME: Final = (
     "INSERT INTO meta (name, value) VALUES ('witnessed', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+_GIVE_BACK: Final = """
+WITH given AS (UPDATE heads SET owner = NULL, in_line = false WHERE task = $1 AND owner = $2 RETURNING task)
+SELECT pg_notify('relay', 'released:' || $2::bigint) FROM given
+"""
 _KEEP: Final = (
     "INSERT INTO secrets AS s (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = s.value"
     " RETURNING s.value"
@@ -232,14 +236,19 @@ class PostgresJournal:
     async def owned(self) -> tuple[str, ...]:
         return await self._opened().reader.run(lookups.all_ids, lookups.OWNED, self._id())
 
-    async def take_over(self, providers: Collection[str], *, limit: int) -> tuple[str, ...]:
-        rows = await self._opened().errands.run(
-            "SELECT relay_take_over($1, $2, $3)", self._id(), sorted(providers), limit
-        )
+    async def take_over(
+        self, providers: Collection[str], *, limit: int, leave: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        arguments = self._id(), sorted(providers), limit, sorted(leave)
+        rows = await self._opened().errands.run("SELECT relay_take_over($1, $2, $3, $4)", *arguments)
         taken = tuple(rows[0][0])
         if taken:
             await self._owner().membership.caught_up()
         return taken
+
+    async def give_back(self, task: str) -> None:
+        await self._opened().errands.run(_GIVE_BACK, task, self._id())
+        self._folded.pop(task, None)
 
     async def release(self) -> None:
         await self._opened().errands.run("SELECT relay_release($1)", self._id())

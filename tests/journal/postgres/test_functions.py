@@ -147,6 +147,21 @@ async def test_released_tasks_are_taken_over_at_once(start: Start) -> None:
     assert await one.take_over(["wiro"], limit=5) == ("a",)
 
 
+async def test_a_queued_task_that_is_given_back_is_left_to_another_node(start: Start) -> None:
+    """It keeps no other task waiting meanwhile, and has its place again when it is taken over."""
+    one, other = await start(), await start()
+    for number, task in enumerate(("a", "b")):
+        await create(one, task, created_at=float(number))
+        await one.append([event(task, 2, State.HELD)])
+    await one.give_back("a")
+    await other.give_back("b")  # it is another node's
+    assert await one.owned() == ("b",)
+    assert await one.queued("wiro") == ("b",)
+    assert await one.take_over(["wiro"], limit=5, leave=["a"]) == ()
+    assert await other.take_over(["wiro"], limit=5) == ("a",)
+    assert await one.queued("wiro") == ("a", "b")
+
+
 async def test_a_dead_node_takes_nothing_over(start: Start, sql: "Connection") -> None:
     """It is about to become another one."""
     one, other = await start(), await start()
