@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 GATHER_S: Final = 0.002
 """How long to wait before a read, so that nodes that commit at the same time cost one statement."""
 
+POLL_S: Final = 0.004
+"""How long to wait after a read that found something before the next one, which does not wait for a notification."""
+
 MOST_ROWS: Final = 50_000
 """A larger backlog is skipped."""
 
@@ -139,14 +142,18 @@ class Tail:
 
     async def run(self) -> None:
         """Read until cancelled, whenever there is something."""
-        failures = 0
+        failures, busy = 0, False
         while True:
-            await self._wake.wait()
-            await asyncio.sleep(GATHER_S)
+            if busy:  # a notification would come later than the next batch
+                await asyncio.sleep(POLL_S)
+            else:
+                await self._wake.wait()
+                await asyncio.sleep(GATHER_S)
             self._wake.clear()
             waiting, self._waiting = self._waiting, []
+            busy = False
             try:
-                await self._read()
+                busy = await self._read()
             except (StoreError, asyncpg.PostgresError):  # the beat logs an outage
                 self._waiting += waiting
                 self._wake.set()
@@ -177,8 +184,8 @@ class Tail:
         plans = dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin"), "off")
         return await connect(self._dsn, "tail", settings=plans)
 
-    async def _read(self) -> None:
-        """Read and publish everything that is new."""
+    async def _read(self) -> bool:
+        """Read and publish everything that is new. Return whether there was something."""
         if self._must_skip:
             await self._skip()
         starts = self._starts
@@ -187,20 +194,21 @@ class Tail:
         events = [row for row in rows if row["task"] is not None]
         has_hole = len(events) <= MOST_ROWS and await self._has_hole(events)
         if starts != self._starts:
-            return
+            return True
         if len(events) > MOST_ROWS or has_hole:
             _log.warning("tail.skipped", events=len(events), reason="trimmed" if has_hole else "too far behind")
             await self._skip()
-            return
+            return True
         self._next |= {row["node"]: row["batch"] + 1 for row in rows}
         for start in range(0, len(events), SLICE_ROWS):
             if start:
                 await asyncio.sleep(0)
             if starts != self._starts:
-                return
+                return True
             self._publish(_appended(events[start : start + SLICE_ROWS]))
         if len(self._next) > self._most_cursors:
             await self._forget()
+        return bool(rows)
 
     async def _has_hole(self, events: "Sequence[asyncpg.Record]") -> bool:
         """Return whether events before one of these may have been trimmed before they were read."""

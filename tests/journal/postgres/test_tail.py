@@ -1,10 +1,13 @@
 """What a node reads of other nodes' commits, and when it skips some."""
 
 import asyncio
+from collections.abc import Sequence
 
+import asyncpg
 import pytest
 
 from relay.journal.postgres import tail
+from relay.journal.postgres.tail import Tail
 from tests.journal.postgres.cluster import Connection, Member, Peer, body, member
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("no_beats")]
@@ -21,6 +24,27 @@ async def test_a_commit_is_published_when_it_is_notified(database: str, connecti
 
     assert node.log == [("t", 3)]
     assert node.heard_entries[0].body == body("t", 3)
+
+
+async def test_a_commit_during_a_read_is_published_without_a_notification(
+    database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that has just read something reads again soon."""
+    peer = await Peer.start(connection)
+    has_hole = Tail._has_hole
+
+    async def commit_once(self: Tail, events: Sequence[asyncpg.Record]) -> bool:
+        monkeypatch.setattr(Tail, "_has_hole", has_hole)
+        await peer.commit("t", 2)
+        return await has_hole(self, events)
+
+    async with member(database) as node:
+        await peer.commit("t", 1)
+        monkeypatch.setattr(Tail, "_has_hole", commit_once)
+        await peer.notify()
+        await node.until(lambda: len(node.log) == 2)
+
+    assert node.log == [("t", 1), ("t", 2)]
 
 
 async def test_a_commit_whose_notification_is_lost_is_published_after_the_next_beat(
