@@ -30,6 +30,9 @@ OLDEST_SERVER: Final = 14
 CLOCK_SKEW_S: Final = 30.0
 """How far the clock of this machine may be from that of the server."""
 
+OLD_SNAPSHOT: Final = 1_000_000
+"""How many transactions a snapshot may be old: a commit takes up to 20 ms longer then, as measured."""
+
 SAMPLES: Final = 5
 """Of how many reads and commits the median is reported."""
 
@@ -61,6 +64,14 @@ _REPLICAS: Final = """
 SELECT greatest(
   (SELECT count(*) FROM pg_stat_replication), (SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'physical')
 ) AS replicas, current_setting('synchronous_standby_names') AS synchronous
+"""
+
+# Of a session in another database, only a replica's (`hot_standby_feedback`) holds back the vacuum of this one.
+_OLDEST_SNAPSHOT: Final = """
+SELECT age(backend_xmin) AS transactions, pid, coalesce(nullif(application_name, ''), backend_type, 'a session') AS of
+FROM pg_stat_activity
+WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() AND (datname = current_database() OR datid IS NULL)
+ORDER BY 1 DESC LIMIT 1
 """
 
 _MAY_CREATE: Final = "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
@@ -136,6 +147,7 @@ async def _inspect(dsn: str) -> Inspection:
             )
         await _inspect_schema(connection, facts, problems)
         await _inspect_replicas(connection, facts, problems)
+        await _inspect_snapshots(connection, facts, problems)
         read_s = await _median_s(partial(connection.fetchval, "SELECT 1"))
     finally:
         await close(connection)
@@ -170,6 +182,22 @@ async def _inspect_replicas(connection: "Connection", facts: list[str], problems
         problems.append(
             "the server has replicas, but synchronous_standby_names is not set. "
             "Without a synchronous standby, a failover can send a run twice."
+        )
+
+
+async def _inspect_snapshots(connection: "Connection", facts: list[str], problems: list[str]) -> None:
+    """Find the snapshot that keeps the server from removing old versions of rows: every commit updates a few rows."""
+    rows = await connection.fetch(_OLDEST_SNAPSHOT)
+    if not rows:
+        facts.append("oldest backend_xmin: none")
+        return
+    (row,) = rows
+    transactions, holder = row["transactions"], f"{row['of']}, process {row['pid']}"
+    facts.append(f"oldest backend_xmin: {transactions} transactions ago ({holder})")
+    if transactions > OLD_SNAPSHOT:
+        problems.append(
+            f"the oldest backend_xmin is {transactions} transactions old ({holder}); the limit is {OLD_SNAPSHOT}. "
+            "It holds back vacuum, so commits become slower. End that session or its transaction"
         )
 
 

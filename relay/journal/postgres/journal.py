@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from relay import log
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
@@ -51,6 +52,9 @@ _KEEP: Final = (
     "INSERT INTO secrets AS s (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = s.value"
     " RETURNING s.value"
 )
+
+
+_log = log.get("journal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +141,8 @@ class PostgresJournal:
             first = await connection.connect(self._dsn, "start")
             try:
                 await (migrate(first) if lock else check_schema(first))
+                if lock and await first.fetchval("SHOW fsync") == "off":
+                    _log.warning("store.fsync_disabled", effect="a crash of the server can lose tasks and repeat a run")
             finally:
                 await connection.close(first)
             owner = await self._start() if lock else None

@@ -63,6 +63,18 @@ async def test_the_settings_of_a_connection(database: str) -> None:
     await close(limited)
 
 
+async def test_commits_are_durable_even_if_the_database_has_another_default(database: str) -> None:
+    """A session of the relay waits for the disk, and for a synchronous standby."""
+    name = database.rpartition("/")[2]
+    first = await connect(database, "test")
+    await first.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    second = await connect(database, "test")
+    assert await second.fetchval("SHOW synchronous_commit") == "on"
+    await first.execute(f"ALTER DATABASE {name} RESET ALL")  # other tests use the database
+    await close(first)
+    await close(second)
+
+
 async def test_of_several_hosts_the_one_that_accepts_writes_is_used() -> None:
     """It is the primary, and after a promotion the former standby."""
     async with postgres_server() as primary:

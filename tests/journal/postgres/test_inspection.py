@@ -1,5 +1,6 @@
 """What `relay check` reports about a PostgreSQL server."""
 
+import re
 import time
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -36,11 +37,12 @@ async def test_a_database_without_tables_stays_without(database: str, raw: "Conn
     """Only `relay serve` creates them. Everything else about the server is measured nevertheless."""
     found = await inspect(database)
 
-    server, schema, replicas, latency = found.facts
+    server, schema, replicas, snapshot, latency = found.facts
     assert server.startswith("PostgreSQL ")
     assert server.endswith(f" at {database.partition('@')[2]}")
     assert schema == "no tables yet; `relay serve` creates them"
     assert replicas == "replicas: 0; synchronous_standby_names: not set"
+    assert snapshot.startswith("oldest backend_xmin: ")
     assert latency.startswith("a read takes ")
     assert found.problems == (FSYNC,)
     assert await raw.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
@@ -131,6 +133,30 @@ async def test_replicas_need_a_synchronous_standby(monkeypatch: pytest.MonkeyPat
             "a commit is not durable after 0.3 s: is every standby in synchronous_standby_names running?"
         )
         first.resume()
+
+
+async def test_an_old_snapshot_holds_back_vacuum(
+    database: str, raw: "Connection", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as that of a long dump. The session that has it is named."""
+    monkeypatch.setattr(inspection, "OLD_SNAPSHOT", 2)
+    other = await connect(database, "dump")
+    await other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    await other.fetchval("SELECT 1")
+    for _ in range(3):
+        await raw.execute("SELECT pg_current_xact_id()")
+
+    found = await inspect(database)
+
+    age = r"(?P<age>\d+) transactions"
+    holder = f"relay dump, process {other.get_server_pid()}"
+    fact = re.fullmatch(rf"oldest backend_xmin: {age} ago \({holder}\)", found.facts[3])
+    problem = re.match(rf"the oldest backend_xmin is {age} old \({holder}\); the limit is 2\. ", found.problems[1])
+    assert fact
+    assert problem
+    assert int(problem["age"]) >= int(fact["age"]) >= 3
+    await close(other)
+    assert len((await inspect(database)).problems) == 1
 
 
 @pytest.mark.parametrize("sessions", [1, 2])
