@@ -91,6 +91,8 @@ class Beat:
         self._session = Session(self._connect)
         self._wake = asyncio.Event()
         self._must_reconnect = False
+        self._echo = ""
+        """The notification that the last beat sends to this node."""
         self._silent = 0
         """How many beats were sent since a notification of this node arrived last."""
         self._failures = 0
@@ -132,7 +134,8 @@ class Beat:
             report = self._host.report()
             self._silent += 1
             sent_s = uptime_s()
-            arguments = report.node, LEASE, report.viewers, report.lag_s, CHANNEL, f"beat:{report.node}"
+            self._echo = f"beat:{report.node}"
+            arguments = report.node, LEASE, report.viewers, report.lag_s, CHANNEL, self._echo
             (row,) = await self._session.run(_BEAT, *arguments, limit_s=LIMIT_S)
         except (StoreError, asyncpg.PostgresError) as error:
             self._failed(error)
@@ -167,7 +170,7 @@ class Beat:
         return connection
 
     def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        if payload == f"beat:{self._host.report().node}":
+        if payload == self._echo:
             self._silent = 0
         else:
             self._host.heard(str(payload))

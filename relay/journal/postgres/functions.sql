@@ -166,6 +166,11 @@ DECLARE
   moved text[] := '{}';
   problems json[] := '{}';
   grown bigint := 0;
+  -- What the appends contain. Most contain events only, and the rest of the work is left out for these.
+  has_upstreams boolean := false;
+  has_keys boolean := false;
+  has_snapshots boolean := false;
+  has_webhooks boolean := false;
 BEGIN
   SELECT * INTO was FROM nodes WHERE id = me FOR NO KEY UPDATE;
   IF was.batch = number THEN
@@ -190,9 +195,13 @@ BEGIN
       coalesce(array_agg(json_build_object(
         'task', x.task, 'seq', h.seq,
         'why', CASE WHEN h.task IS NULL THEN 'unknown' WHEN h.owner = me THEN 'seq' ELSE 'owner' END
-      )) FILTER (WHERE (h.owner = me AND h.seq = x.first - 1) IS NOT TRUE), '{}')
-    INTO going, moved, problems
-    FROM json_to_recordset(appends) AS x(task text, first bigint, state text) LEFT JOIN heads h ON h.task = x.task;
+      )) FILTER (WHERE (h.owner = me AND h.seq = x.first - 1) IS NOT TRUE), '{}'),
+      coalesce(bool_or(x.upstream), false), coalesce(bool_or(x.frees_key), false), bool_or(x.snapshot IS NOT NULL),
+      bool_or(x.webhooks IS NOT NULL)
+    INTO going, moved, problems, has_upstreams, has_keys, has_snapshots, has_webhooks
+    FROM json_to_recordset(appends)
+      AS x(task text, first bigint, state text, upstream boolean, frees_key boolean, snapshot text, webhooks json)
+    LEFT JOIN heads h ON h.task = x.task;
   END IF;
 
   -- Keys before upstream tasks before heads, each in order: nodes that commit at the same time wait in one direction.
@@ -223,30 +232,32 @@ BEGIN
     END LOOP;
   END IF;
 
-  FOR job IN
-    SELECT x.task, x.provider, v.kind, v.value
-    FROM (
-      SELECT c.task, c.provider, c.upstream_id, c.socket_token FROM json_to_recordset(creates)
-        AS c(task text, provider text, upstream_id text, socket_token text)
-      UNION ALL
-      SELECT a.task, h.provider, a.upstream_id, a.socket_token FROM json_to_recordset(appends)
-        AS a(task text, upstream_id text, socket_token text) JOIN heads h ON h.task = a.task
-    ) x CROSS JOIN LATERAL (VALUES ('id', x.upstream_id), ('token', x.socket_token)) AS v(kind, value)
-    WHERE v.value IS NOT NULL
-    ORDER BY x.provider, v.kind, v.value, x.task
-  LOOP
-    CONTINUE WHEN NOT job.task = ANY (going);
-    INSERT INTO upstreams AS u (provider, kind, value, task) VALUES (job.provider, job.kind, job.value, job.task)
-    ON CONFLICT (provider, kind, value) DO UPDATE SET task = u.task WHERE u.task = excluded.task;
-    IF NOT FOUND THEN
-      going := array_remove(going, job.task);
-      problems := problems || json_build_object('task', job.task, 'why', 'taken', 'winner', (
-        SELECT task FROM upstreams u WHERE u.provider = job.provider AND u.kind = job.kind AND u.value = job.value
-      ));
-      PERFORM relay_drop_upstreams(job.task);
-      DELETE FROM claims WHERE task = job.task AND NOT EXISTS (SELECT 1 FROM heads WHERE task = job.task);
-    END IF;
-  END LOOP;
+  IF creates IS NOT NULL OR has_upstreams THEN
+    FOR job IN
+      SELECT x.task, x.provider, v.kind, v.value
+      FROM (
+        SELECT c.task, c.provider, c.upstream_id, c.socket_token FROM json_to_recordset(creates)
+          AS c(task text, provider text, upstream_id text, socket_token text)
+        UNION ALL
+        SELECT a.task, h.provider, a.upstream_id, a.socket_token FROM json_to_recordset(appends)
+          AS a(task text, upstream_id text, socket_token text) JOIN heads h ON h.task = a.task
+      ) x CROSS JOIN LATERAL (VALUES ('id', x.upstream_id), ('token', x.socket_token)) AS v(kind, value)
+      WHERE v.value IS NOT NULL
+      ORDER BY x.provider, v.kind, v.value, x.task
+    LOOP
+      CONTINUE WHEN NOT job.task = ANY (going);
+      INSERT INTO upstreams AS u (provider, kind, value, task) VALUES (job.provider, job.kind, job.value, job.task)
+      ON CONFLICT (provider, kind, value) DO UPDATE SET task = u.task WHERE u.task = excluded.task;
+      IF NOT FOUND THEN
+        going := array_remove(going, job.task);
+        problems := problems || json_build_object('task', job.task, 'why', 'taken', 'winner', (
+          SELECT task FROM upstreams u WHERE u.provider = job.provider AND u.kind = job.kind AND u.value = job.value
+        ));
+        PERFORM relay_drop_upstreams(job.task);
+        DELETE FROM claims WHERE task = job.task AND NOT EXISTS (SELECT 1 FROM heads WHERE task = job.task);
+      END IF;
+    END LOOP;
+  END IF;
 
   IF appends IS NOT NULL THEN
     UPDATE heads h SET seq = x.last, state = x.state, node = me, batch = number,
@@ -274,19 +285,21 @@ BEGIN
         )
       WHERE x.task = ANY (going) ON CONFLICT DO NOTHING;
     END IF;
-    FOR job IN
-      SELECT * FROM json_to_recordset(appends) AS x(
-        task text, upstream boolean, upstream_id text, socket_token text, frees_key boolean
-      ) WHERE x.task = ANY (going) AND (x.upstream OR x.frees_key)
-    LOOP
-      IF job.upstream THEN
-        UPDATE tasks SET upstream_id = job.upstream_id, socket_token = job.socket_token WHERE id = job.task;
-        PERFORM relay_drop_upstreams(job.task);
-      END IF;
-      IF job.frees_key THEN
-        DELETE FROM claims WHERE task = job.task;
-      END IF;
-    END LOOP;
+    IF has_upstreams OR has_keys THEN
+      FOR job IN
+        SELECT * FROM json_to_recordset(appends) AS x(
+          task text, upstream boolean, upstream_id text, socket_token text, frees_key boolean
+        ) WHERE x.task = ANY (going) AND (x.upstream OR x.frees_key)
+      LOOP
+        IF job.upstream THEN
+          UPDATE tasks SET upstream_id = job.upstream_id, socket_token = job.socket_token WHERE id = job.task;
+          PERFORM relay_drop_upstreams(job.task);
+        END IF;
+        IF job.frees_key THEN
+          DELETE FROM claims WHERE task = job.task;
+        END IF;
+      END LOOP;
+    END IF;
   END IF;
 
   IF creates IS NOT NULL THEN
@@ -328,27 +341,33 @@ BEGIN
     ));
   END IF;
 
-  INSERT INTO events (task, seq, node, batch, body)
-  SELECT e.task, e.seq, me, number, e.body
-  FROM unnest(event_task, event_seq, event_body) AS e(task, seq, body) WHERE e.task = ANY (going);
-  SELECT grown + coalesce(sum(200 + octet_length(e.body)), 0) INTO grown
-  FROM unnest(event_task, event_body) AS e(task, body) WHERE e.task = ANY (going);
+  WITH added AS (
+    INSERT INTO events (task, seq, node, batch, body)
+    SELECT e.task, e.seq, me, number, e.body
+    FROM unnest(event_task, event_seq, event_body) AS e(task, seq, body) WHERE e.task = ANY (going)
+    RETURNING 200 + octet_length(body) AS size
+  )
+  SELECT grown + coalesce(sum(size), 0) INTO grown FROM added;
 
-  grown := grown + relay_add_webhooks(ARRAY(
-    SELECT w FROM json_to_recordset(appends) AS x(task text, webhooks json)
-      CROSS JOIN json_array_elements(x.webhooks) WITH ORDINALITY AS e(w, place)
-    WHERE x.webhooks IS NOT NULL AND x.task = ANY (going) ORDER BY x.task, place
-  ));
+  IF has_webhooks THEN
+    grown := grown + relay_add_webhooks(ARRAY(
+      SELECT w FROM json_to_recordset(appends) AS x(task text, webhooks json)
+        CROSS JOIN json_array_elements(x.webhooks) WITH ORDINALITY AS e(w, place)
+      WHERE x.webhooks IS NOT NULL AND x.task = ANY (going) ORDER BY x.task, place
+    ));
+  END IF;
 
-  FOR job IN
-    SELECT * FROM json_to_recordset(appends) AS x(task text, last bigint, snapshot text)
-    WHERE x.snapshot IS NOT NULL AND x.task = ANY (going)
-  LOOP
-    SELECT grown - coalesce(octet_length(snapshot), 0) + octet_length(job.snapshot) INTO grown
-    FROM tasks WHERE id = job.task;
-    UPDATE tasks SET snapshot = job.snapshot, snapshot_seq = job.last WHERE id = job.task;
-    grown := grown - relay_trim(job.task, job.last, history_events, history_bytes);
-  END LOOP;
+  IF has_snapshots THEN
+    FOR job IN
+      SELECT * FROM json_to_recordset(appends) AS x(task text, last bigint, snapshot text)
+      WHERE x.snapshot IS NOT NULL AND x.task = ANY (going)
+    LOOP
+      SELECT grown - coalesce(octet_length(snapshot), 0) + octet_length(job.snapshot) INTO grown
+      FROM tasks WHERE id = job.task;
+      UPDATE tasks SET snapshot = job.snapshot, snapshot_seq = job.last WHERE id = job.task;
+      grown := grown - relay_trim(job.task, job.last, history_events, history_bytes);
+    END LOOP;
+  END IF;
 
   UPDATE nodes SET batch = number, until = clock_timestamp() + lease, seen_at = clock_timestamp(), bytes = bytes + grown
   WHERE id = me;

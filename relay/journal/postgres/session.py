@@ -70,7 +70,8 @@ class Session:
         Raises:
             StoreError: the server was not reached, or refused.
         """
-        await asyncio.shield(asyncio.create_task(self._connect_once()))
+        if self._connection is None or self._connection.is_closed():
+            await asyncio.shield(asyncio.create_task(self._connect_once()))
 
     async def close(self) -> None:
         """Wait for the running statement and close the connection."""
