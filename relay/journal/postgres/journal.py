@@ -37,8 +37,8 @@ from relay.journal.postgres.rows import append_row, create_row
 from relay.journal.postgres.session import Session
 from relay.journal.postgres.writer import Writer
 
-STATES_AT_ONCE: Final = 20
-"""How many states one statement reads. Each may take hundreds of events."""
+STATES_AT_ONCE: Final = 50
+"""How many states one statement reads: a page of a list. Each may take hundreds of events."""
 
 # The last one also writes if the secret exists, so that the caller waits until a standby has it.
 _SAVE_TIME: Final = (
