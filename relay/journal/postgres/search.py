@@ -122,6 +122,8 @@ _IS_LISTED: Final = (
     "EXISTS (SELECT FROM listed g WHERE g.task = l.task AND g.tag = $6 AND ($7::text IS NULL OR g.model = $7))"
 )
 
+_NO_TEST: Final = "true"
+
 _FIRST_TEST: Final = 14
 """The number of the first parameter of the tests."""
 
@@ -165,7 +167,7 @@ class _Choice:
         """The condition on a row `l` of _MERGE."""
         numbers = range(_FIRST_TEST, _FIRST_TEST + 3 * len(self.tested), 3)
         words = [_HAS_WORD.format(first=number, last=number + 1, names=number + 2) for number in numbers]
-        return " AND ".join([_IS_LISTED, *words] if self.tests_list else words) or "true"
+        return " AND ".join([_IS_LISTED, *words] if self.tests_list else words) or _NO_TEST
 
     @property
     def values(self) -> list[object]:
@@ -209,14 +211,13 @@ async def _choose(reader: Reader, window: Window, words: Sequence[_Word]) -> "tu
             others = tuple(other for other in words if other is not word)
             return _Choice(ranges=(), ids=word.tasks, tests_list=False, tested=others), []
     choices = list(_choices(window, words))
+    choices = [choice for choice in choices if choice.tests == _NO_TEST] or choices
     numbers = [number for number, choice in enumerate(choices) for _ in choice.ranges]
     tags, models = zip(*(one for choice in choices for one in choice.ranges), strict=True)
-    rows = await reader.fetch(_RANGES, *window.values, numbers, tags, models, COUNTED)
+    counted = COUNTED if len(choices) > 1 else 1
+    rows = await reader.fetch(_RANGES, *window.values, numbers, tags, models, counted)
     ranges = [[row for row in rows if row["choice"] == number] for number in range(len(choices))]
-    fewest = min(
-        range(len(choices)),
-        key=lambda number: (choices[number].tests != "true", sum(row["rows"] for row in ranges[number])),
-    )
+    fewest = min(range(len(choices)), key=lambda number: sum(row["rows"] for row in ranges[number]))
     return choices[fewest], ranges[fewest]
 
 
