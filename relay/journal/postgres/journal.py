@@ -2,8 +2,8 @@
 The journal in a PostgreSQL database that several processes share.
 
 One connection commits what this process appends (`writer`), one runs other writes (`errands`), and a few read
-(`reader`): tasks and lists, so that none of them waits for another. `membership` makes the process a node, and hears of
-the commits of others.
+(`reader`): tasks, lists and searches, so that none of them waits for another. `membership` makes the process a node,
+and hears of the commits of others.
 """
 
 import asyncio
@@ -74,7 +74,8 @@ class _Open:
     errands: Errands
     reader: Reader
     lister: Reader
-    """For lists: a search can take seconds, and reads of states must not wait for it."""
+    searcher: Reader
+    """For searches by words: one can take seconds, and no other read waits for it."""
 
 
 class PostgresJournal:
@@ -154,6 +155,7 @@ class PostgresJournal:
             errands=Errands(self._session("errands")),
             reader=Reader([self._reads("reader") for _ in range(2)], reads),
             lister=Reader([self._reads("lister") for _ in range(2)], reads),
+            searcher=Reader([self._reads("searcher") for _ in range(2)], reads),
         )
         self._read_epoch = "" if owner is None else owner.membership.epoch
 
@@ -237,7 +239,8 @@ class PostgresJournal:
         return await self._opened().reader.run(decode, lookups.HISTORY, task, after, limit)
 
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
-        return await listing.load_page(self._opened().lister, where, after, limit)
+        parts = self._opened()
+        return await listing.load_page(parts.searcher if where.words else parts.lister, where, after, limit)
 
     async def owned(self) -> tuple[str, ...]:
         return await self._opened().reader.run(lookups.all_ids, lookups.OWNED, self._id())
@@ -375,7 +378,7 @@ class PostgresJournal:
         """After this process became another node, or the epoch has changed."""
         self._folded.clear()
         if self._open is not None and self.epoch != self._read_epoch:
-            for each in (self._open.errands, self._open.reader, self._open.lister):
+            for each in (self._open.errands, self._open.reader, self._open.lister, self._open.searcher):
                 each.reconnect()
             self._read_epoch = self.epoch
         self._listeners.reset()
@@ -387,7 +390,7 @@ class PostgresJournal:
         if parts.owner is not None:
             await parts.owner.writer.close()
             await parts.owner.membership.stop()
-        for each in (parts.errands, parts.lister, parts.reader):
+        for each in (parts.errands, parts.searcher, parts.lister, parts.reader):
             await each.close()
 
     def _copy_parts(self) -> tuple[Reader, Errands, int]:

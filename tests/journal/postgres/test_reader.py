@@ -127,6 +127,18 @@ async def test_slow_lists_delay_neither_reads_of_tasks_nor_the_check(
     assert [len(each) for each in await asyncio.gather(*lists)] == [1] * 6
 
 
+async def test_a_list_does_not_wait_for_searches(journal: PostgresJournal, sql: "Connection") -> None:
+    """Although there are more of them than connections."""
+    await create(journal, "a")
+    async with sql.transaction():
+        await sql.execute("LOCK TABLE words")
+        searches = [asyncio.create_task(journal.page(Filter(words=("o",)), after=None, limit=5)) for _ in range(6)]
+        await waiting(sql, "Lock", "relay searcher")
+        assert len(await journal.page(Filter(), after=None, limit=5)) == 1
+        assert not any(each.done() for each in searches)
+    assert [len(each) for each in await asyncio.gather(*searches)] == [1] * 6
+
+
 async def test_damaged_rows_are_reported_once(journal: PostgresJournal, sql: "Connection") -> None:
     """Other tasks are not affected."""
     await create(journal, "a")
