@@ -19,6 +19,9 @@ from aiohttp import web
 from relay import log
 from relay.access.grants import Access
 from relay.access.login_codes import LoginCodes
+from relay.archive.archive import Archive, ArchiveLimits
+from relay.archive.download import Downloads
+from relay.archive.reach import Reach
 from relay.backoff import Bucket
 from relay.catalogue import catalogue
 from relay.clock import CautiousClock
@@ -127,7 +130,40 @@ def limits(config: Config, may_stream: Callable[[int], bool]) -> Limits:
         queue_limit_s=config.hold_s,
         cell=config.cell,
         public_url=str(config.public_url) if config.public_url is not None else None,
+        keeps_results=config.archive is not None,
         may_stream=may_stream,
+    )
+
+
+def make_archive(config: Config, journal: Journal, cautious_clock: Callable[[], float]) -> Archive | None:
+    """
+    Return the configured archive, if any.
+
+    Raises:
+        ConfigError: the package that it needs is not installed, or its directory cannot be created.
+    """
+    if config.archive is None:
+        return None
+    try:
+        import PIL  # noqa: F401 - the process that makes thumbnails imports it
+
+        from relay.archive.store import ArchiveStore  # obstore is an extra
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"RELAY_ARCHIVE: the archive needs the package {error.name}: pip install 'generation-relay[archive]'"
+        ) from error
+    return Archive(
+        journal,
+        ArchiveStore(config.archive),
+        Downloads(config.proxies),
+        {"wiro": Reach.of(config.wiro_api_url), "apikley": Reach.of(config.apikley_api_url)},
+        ArchiveLimits(
+            file_bytes=config.archive_file_limit_bytes,
+            total_bytes=config.archive_limit_bytes,
+            age_s=config.archive_age_s,
+        ),
+        time.time,
+        cautious_clock,
     )
 
 
@@ -175,6 +211,8 @@ async def running(config: Config) -> AsyncIterator[Running]:
         spool = make_spool(config, stack)
         stack.push_async_callback(spool.close)
         gate = make_gate(config)
+        if (archive := make_archive(config, journal, cautious_clock)) is not None:
+            await stack.enter_async_context(archive)
         models = Models(known, providers, time.monotonic)
         supervisor = await stack.enter_async_context(
             Supervisor(journal, providers, known, spool, time.time, limits(config, gate.has_room))
@@ -188,6 +226,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
             models=models,
             file_store=FileStore(providers, spool),
             spool=spool,
+            archive=archive,
             hub=hub,
             access=Access(keys, secret, time.time),
             login_codes=LoginCodes(secret, partial(use_code, journal), time.time),

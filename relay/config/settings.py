@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from relay.config.archive import Archive
 from relay.config.credentials import MIN_KEY_CHARS, Credentials
 from relay.config.limits import Limits
 from relay.config.pages import Pages
@@ -13,7 +14,7 @@ from relay.config.storage import Storage
 from relay.config.tasks import Tasks
 
 
-class Config(Limits, Storage, Tasks, Platforms, Pages, Credentials, Server):
+class Config(Limits, Archive, Storage, Tasks, Platforms, Pages, Credentials, Server):
     """
     The settings of a relay, frozen. Durations are in seconds, sizes in bytes.
 
@@ -29,6 +30,14 @@ class Config(Limits, Storage, Tasks, Platforms, Pages, Credentials, Server):
             )
         return self
 
+    @model_validator(mode="after")
+    def _bucket_behind_cdn(self) -> Self:
+        if self.archive_url is not None and (self.archive is None or self.archive.startswith("file:")):
+            raise ValueError(
+                "RELAY_ARCHIVE_URL is the URL of a CDN in front of a bucket: set RELAY_ARCHIVE to a bucket"
+            )
+        return self
 
-GROUPS = (Server, Credentials, Pages, Platforms, Tasks, Storage, Limits)
+
+GROUPS = (Server, Credentials, Pages, Platforms, Tasks, Storage, Archive, Limits)
 """The groups in the order of docs/configuration.md."""

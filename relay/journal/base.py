@@ -167,7 +167,6 @@ class Journal(Protocol):
     @property
     def copies(self) -> FileCopies:
         """Which files of tasks are to be copied to the archive, and what became of each."""
-        ...
 
     @property
     def outbox(self) -> Outbox:

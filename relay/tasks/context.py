@@ -25,6 +25,8 @@ class TaskContext:
     time_limits: TimeLimits
     queue_limit_s: float
     """How long the task may be queued."""
+    keeps_results: bool
+    """Whether its results are to be copied to an archive."""
     clock: Callable[[], float]
     """Returns unix seconds and never jumps."""
     wall_clock: Callable[[], float]

@@ -20,5 +20,7 @@ class Limits:
     """The prefix of the ids of new tasks and of their callback addresses."""
     public_url: str | None = None
     """Where platforms can reach the relay. Null: runs have no callback URL."""
+    keeps_results: bool = False
+    """Whether results are copied to an archive."""
     may_stream: Callable[[int], bool] = always
     """Returns whether one more stream may be opened, given how many are being opened; a task without one is polled."""

@@ -264,6 +264,7 @@ class Supervisor:
             admission=admission,
             time_limits=limits,
             queue_limit_s=self._limits.queue_limit_s,
+            keeps_results=self._limits.keeps_results,
             clock=clock,
             wall_clock=self._clock,
         )

@@ -13,6 +13,7 @@ from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.errors import Fenced, Taken
 from relay.journal.base import SNAPSHOT_EVERY, Journal
+from relay.journal.file_copies import copies_of
 from relay.tasks.permit import permitted_until_s
 
 STORE_RETRY_S = 1.0
@@ -22,13 +23,17 @@ STORE_RETRY_S = 1.0
 class TaskLog:
     """The log of one task and its only writer."""
 
-    def __init__(self, lifecycle: Lifecycle, journal: Journal, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, lifecycle: Lifecycle, journal: Journal, clock: Callable[[], float], *, keeps_results: bool = False
+    ) -> None:
         """
         Args:
             lifecycle: the task as the journal has it.
             journal: where events are committed.
             clock: returns unix seconds and never jumps.
+            keeps_results: whether the results are to be copied to an archive.
         """
+        self._keeps_results = keeps_results
         self._lifecycle = lifecycle
         self._journal = journal
         self._clock = clock
@@ -81,6 +86,8 @@ class TaskLog:
     ) -> float:
         state = self._lifecycle.snapshot
         renew = state.done is not None or state.seq // SNAPSHOT_EVERY != (events[0].seq - 1) // SNAPSHOT_EVERY
+        # Results are final when the task has ended: until then, a record can change their order.
+        kept = state.outputs if self._keeps_results and state.done is not None else ()
         while not self.closed:
             try:
                 send_until_s = await self._journal.append(
@@ -90,6 +97,7 @@ class TaskLog:
                     upstream=upstream,
                     synced=synced,
                     frees_key=frees_key,
+                    copies=copies_of(state.id, state.provider, kept),
                 )
             except OSError as error:
                 # An operator has to fix the disk, and no event may be lost meanwhile. The journal has logged the error.

@@ -178,6 +178,7 @@ async def bench(
         admission=Admission(Queue(10)),
         time_limits=TimeLimits(),
         queue_limit_s=queue_limit_s,
+        keeps_results=False,
         clock=clock,
         wall_clock=clock,
     )

@@ -78,6 +78,42 @@ class Input(TypedDict):
     metadata: Mapping[str, Any]
 
 
+class ArchivedCopy(TypedDict):
+    """What became of the copy of a file in the archive."""
+
+    state: str
+    """`waiting`, `copying`, `kept`, `failed` or `removed`."""
+    reason: str | None
+    """Why the last attempt failed, or why the copy was removed."""
+    attempts: int
+    content_type: str | None
+    """The type of the file itself, once it is kept."""
+    size: int | None
+    """In bytes, once it is kept."""
+    sha256: str | None
+    kept_at: float | None
+
+
+class OutputFile(TypedDict):
+    """A result that is a file."""
+
+    n: int
+    """Its number among the results, from 0."""
+    href: str | None
+    url: str | None
+    """The file at the platform."""
+    name: str | None
+    content_type: str
+    copy: ArchivedCopy | None
+    """Null if it is not to be copied."""
+
+
+class OutputList(TypedDict):
+    """The results of a task that are files."""
+
+    outputs: list[OutputFile]
+
+
 class History(TypedDict):
     """A page of a task's events, oldest first."""
 

@@ -100,7 +100,16 @@ ROUTES = (
         path="/v1/tasks/{id}/outputs/{n}/{name}",
         handler=outputs.show,
         summary="Get a result as a file",
-        responses={302: "The file is at the URL in Location."},
+        query=outputs.OutputQuery,
+        responses={200: "The file.", 206: "A part of the file.", 302: "The file is at the URL in Location."},
+        errors=(*_VIEW, Code.INVALID_INPUT),
+    ),
+    Route(
+        method="get",
+        path="/v1/tasks/{id}/outputs",
+        handler=outputs.index,
+        summary="List the results that are files, and what became of their copies",
+        responses={200: responses.OutputList},
         errors=_VIEW,
     ),
     Route(

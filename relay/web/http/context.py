@@ -7,6 +7,7 @@ from aiohttp import web
 
 from relay.access.grants import Access
 from relay.access.login_codes import LoginCodes
+from relay.archive.archive import Archive
 from relay.backoff import Bucket
 from relay.config import Config
 from relay.files.spool import Spool
@@ -30,6 +31,8 @@ class Context:
     file_store: FileStore
     spool: Spool
     """Receives uploads."""
+    archive: Archive | None
+    """Keeps results; null if none is configured."""
     hub: Hub
     """Delivers events to viewers."""
     access: Access

@@ -84,5 +84,5 @@ def _forbid_caching(request: web.Request, headers: CIMultiDict[str]) -> None:
     if hdrs.CACHE_CONTROL not in headers:
         if local_path(request).startswith("/v1/"):
             headers[hdrs.CACHE_CONTROL] = "no-store"
-    elif "token" in request.query:
+    elif "token" in request.query and "immutable" not in headers[hdrs.CACHE_CONTROL]:  # a kept result never changes
         headers[hdrs.CACHE_CONTROL] += ", no-store"
