@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from relay.app import Running
+from relay.core.addresses import with_hrefs
 from relay.core.events import (
     Append,
     AppendOutput,
@@ -36,6 +37,7 @@ from relay.core.events import (
     Submitted,
 )
 from relay.journal.base import StoredTask
+from relay.journal.file_copies import copies_of
 from relay.sandbox import pictures
 
 IMAGE = "bytedance/seedream-v4"
@@ -418,12 +420,14 @@ async def write_task(
     ]
     record = StoredTask(id=task, provider="wiro", model=IMAGE, created_at=now, input={}, metadata={})
     await relay.journal.create(record, events[0])
-    await relay.journal.append(events[1:])
+    outputs = [output for _, _, data in entries if isinstance(data, Results) for output in data.outputs]
+    copies = () if relay.context.archive is None else copies_of(task, "wiro", outputs)
+    await relay.journal.append(events[1:], copies=copies)
 
 
 async def write_succeeded(relay: Running, task: str, *outputs: Output) -> None:
-    """Write a task that has succeeded with these outputs."""
-    results = Results(outputs=outputs)
+    """Write a task that has succeeded with these outputs. With an archive, they are copied to it."""
+    results = Results(outputs=outputs if relay.context.archive is None else with_hrefs(task, outputs))
     done = Done(verdict="succeeded", exit_code=0, billed=True)
     entries: list[tuple[str, State, Data]] = [
         ("submitted", State.QUEUED, Submitted(upstream_id="1")),

@@ -46,7 +46,7 @@ async def viewer(keeper: Running) -> AsyncIterator[aiohttp.ClientSession]:
 
 async def settled(relay: Running, task: str) -> None:
     """Wait until the copies of a task are settled."""
-    while True:
+    while True:  # there is no event for it
         copies = await relay.journal.copies.of_task(task)
         if copies and all(copy.state is not CopyState.WAITING for copy in copies):
             return
@@ -55,7 +55,7 @@ async def settled(relay: Running, task: str) -> None:
 
 async def write(relay: Running, *outputs: Output) -> None:
     """Write the task `made`, which has ended with these results, and wait for their copies."""
-    await stories.write_succeeded(relay, "made", *outputs, copied=True)
+    await stories.write_succeeded(relay, "made", *outputs)
     await settled(relay, "made")
 
 
@@ -64,7 +64,7 @@ async def test_without_an_archive_a_result_is_at_the_platform(
 ) -> None:
     """The address is the same for all results from the first moment, and the name in it does not matter."""
     task = (await start())["task"]["id"]
-    while not (state := await (await client.get(f"/v1/tasks/{task}")).json())["outputs"]:
+    while not (state := await (await client.get(f"/v1/tasks/{task}")).json())["outputs"]:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     (output,) = state["outputs"]
     assert output["href"] == f"/v1/tasks/{task}/outputs/0/0.png"
@@ -196,7 +196,9 @@ async def test_a_copy_whose_file_is_missing(
 
 
 @pytest.mark.parametrize("number", ["1", "x", "-1", "00000000", "²"])
-async def test_there_is_no_such_file(keeper: Running, viewer: aiohttp.ClientSession, origin: Origin, number: str) -> None:
+async def test_there_is_no_such_file(
+    keeper: Running, viewer: aiohttp.ClientSession, origin: Origin, number: str
+) -> None:
     """Numbers count from 0."""
     await write(keeper, Output(content_type="image/png", url=origin.host("a", Hosted(body=PNG))))
     async with viewer.get(f"/v1/tasks/made/outputs/{number}/x") as answer:
