@@ -311,6 +311,8 @@ export class RelayClient extends ClientTarget {
   get connection(): ConnectionState;
   get reason(): string;
   get wire(): WireName;
+  /** The token in use; empty before the first one. */
+  get token(): string;
   get clockOffset_s(): number;
   stop(): void;
   resync(): void;

@@ -13,7 +13,7 @@ _NAME_CHARS = 80
 def with_hrefs(task: str, outputs: tuple[Output, ...]) -> tuple[Output, ...]:
     """Return the results of a task, those that are files with their addresses."""
     return tuple(
-        output if output.url is None else replace(output, href=href(task, number, output.name))
+        replace(output, href=href(task, number, output.name)) if _is_fetched(output.url) else output
         for number, output in enumerate(outputs)
     )
 
@@ -29,3 +29,7 @@ def href(task: str, number: int, name: str | None) -> str:
     """
     readable = re.sub(r"[^\w.-]+", "-", name or "").strip("-.")[-_NAME_CHARS:].strip("-.")
     return f"/v1/tasks/{task}/outputs/{number}/{quote(readable or 'file', safe='')}"
+
+
+def _is_fetched(url: str | None) -> bool:
+    return url is not None and url.lower().startswith(("https://", "http://"))

@@ -10,10 +10,11 @@ from relay.core.events import Output
 
 def test_files_have_addresses_and_answers_have_none() -> None:
     """The number is the position among all results."""
+    inline = Output(content_type="image/png", url="data:image/png;base64,AAAA")
     answer = Output(content_type="raw", content={"answer": ["Hello."]})
     picture = Output(content_type="image/png", name="a b/ü?.png", url="https://cdn.example/x")
-    first, second = with_hrefs("t1", (answer, picture))
-    assert first == answer
+    first, second, third = with_hrefs("t1", (answer, picture, inline))
+    assert (first, third) == (answer, inline)
     assert second.href == "/v1/tasks/t1/outputs/1/a-b-%C3%BC-.png"
 
 

@@ -112,7 +112,8 @@ def _file(outputs: tuple[Output, ...], number: str) -> tuple[int, str]:
         RequestError: there is no such result, or it is not a file.
     """
     known = number.isascii() and number.isdecimal() and len(number) < 6 and int(number) < len(outputs)
-    if not known or (url := outputs[int(number)].url) is None:
+    url = outputs[int(number)].url if known else None
+    if url is None or not url.lower().startswith(("https://", "http://")):
         raise RequestError(Code.NOT_FOUND, "The task has no such file.")
     return int(number), url
 

@@ -61,6 +61,11 @@ export class RelayClient extends Target {
     return this.#subscription.wire;
   }
 
+  /** The token in use; empty before the first one. */
+  get token() {
+    return this.#subscription.token;
+  }
+
   /** The relay's clock minus the browser's. */
   get clockOffset_s() {
     return this.#subscription.clockOffset_s;

@@ -75,6 +75,11 @@ export class Subscription {
     return this.#state;
   }
 
+  /** The token in use; empty before the first one. */
+  get token() {
+    return this.#subscriber.token;
+  }
+
   /** Why the relay refused it, or why the connection is lost; otherwise empty. */
   get reason() {
     return this.#reason;

@@ -14,6 +14,7 @@ export class MediaLoader {
   /** Contains the media, or a note in its place. */
   element = h("div", { class: "media" });
   #url;
+  #otherUrl;
   #create;
   #wrap;
   #link;
@@ -29,12 +30,14 @@ export class MediaLoader {
   /**
    * @param {object} options
    * @param {string} options.url
+   * @param {string|null} [options.otherUrl] another address of the same file, for every second attempt
    * @param {() => Media} options.create creates an element without an address
    * @param {(media: Media) => HTMLElement} [options.wrap] wraps the element
    * @param {Node|null} [options.link] a link to the file, shown if it cannot be loaded
    */
-  constructor({ url, create, wrap = (media) => media, link = null }) {
+  constructor({ url, otherUrl = null, create, wrap = (media) => media, link = null }) {
     this.#url = url;
+    this.#otherUrl = otherUrl === url ? null : otherUrl;
     this.src = url;
     this.#create = create;
     this.#wrap = wrap;
@@ -58,7 +61,8 @@ export class MediaLoader {
     const wrapped = this.#wrap(media);
     media.addEventListener(media instanceof HTMLImageElement ? "load" : "loadedmetadata", () => this.#loaded(wrapped));
     media.addEventListener("error", () => this.#failed(media), { once: true });
-    this.src = addressOfAttempt(this.#url, this.#failures);
+    const usesOther = this.#otherUrl !== null && this.#failures % 2 === 1;
+    this.src = addressOfAttempt((usesOther && this.#otherUrl) || this.#url, this.#failures + (usesOther ? 1 : 0));
     if (media instanceof HTMLMediaElement) media.currentTime = this.#played_s;
     media.src = this.src;
     return wrapped;

@@ -4,9 +4,11 @@ import { CompareView } from "./compare-view.js";
 import { h, textElement } from "./dom.js";
 import { fileSize } from "./format.js";
 import { MediaLoader } from "./media-loader.js";
+import { outputAddress } from "./output-address.js";
 import { linkUrl, mediaUrl } from "./safe-url.js";
 
 /** @import { Output } from "../../relay.js" */
+/** @import { Access } from "../client/task-calls.js" */
 /** @import { Media } from "./media-loader.js" */
 
 export class OutputFigure {
@@ -18,18 +20,21 @@ export class OutputFigure {
 
   /**
    * @param {Output} output
+   * @param {Access|null} access for the relay's copy; null loads the file from the platform
    * @param {() => void} onEnlarge called when the reader enlarges an image
    */
-  constructor(output, onEnlarge) {
+  constructor(output, access, onEnlarge) {
     this.name = output.name || "result";
-    const link = linkUrl(output.url);
-    const url = mediaUrl(output.url);
+    const address = outputAddress(output, access);
+    const link = linkUrl(address);
+    const url = mediaUrl(address);
     const create = url ? CREATORS[kindOf(output)] : undefined;
     /** Whether it is an image, which can be enlarged and compared. */
     this.isImage = create !== undefined && kindOf(output) === "image";
     if (url && create) {
       this.#loader = new MediaLoader({
         url,
+        otherUrl: mediaUrl(output.url),
         create: () => create(this.name),
         wrap: this.isImage ? (image) => enlargeButton(image, this.name, onEnlarge) : undefined,
         link: link ? buttonLink(link, "Open in a new tab") : null,

@@ -5,9 +5,11 @@ import { OutputFigure } from "./output-figure.js";
 import { outputText } from "./output-text.js";
 
 /** @import { Output } from "../../relay.js" */
+/** @import { Access } from "../client/task-calls.js" */
 
 export class OutputsView {
   #container;
+  #access;
   #lightbox;
   /** @type {Map<string, OutputFigure>} by the key of the output */
   #figures = new Map();
@@ -15,9 +17,11 @@ export class OutputsView {
   /**
    * @param {HTMLElement} container
    * @param {HTMLElement} lightboxParent
+   * @param {() => Access|null} [access] returns what the relay's copies are loaded with
    */
-  constructor(container, lightboxParent) {
+  constructor(container, lightboxParent, access = () => null) {
     this.#container = container;
+    this.#access = access;
     this.#lightbox = new Lightbox(lightboxParent);
   }
 
@@ -59,7 +63,7 @@ export class OutputsView {
   }
 
   #figure(/** @type {Output} */ file) {
-    const figure = new OutputFigure(file, () => {
+    const figure = new OutputFigure(file, this.#access(), () => {
       const images = [...this.#figures.values()].filter(({ isImage }) => isImage);
       this.#lightbox.open(images, images.indexOf(figure));
     });

@@ -184,6 +184,8 @@ export class RelayTaskElement extends Base {
     const wasDone = this.#update.state?.done != null;
     this.#update = update;
     this.#clock.adjust(update.message);
+    const token = this.#client?.token;
+    if (token && this.#view) this.#view.access = { ...this.#view.access, token };
     if (update.connection === "offline" && !update.state) this.#explainOrigin();
     this.#render();
     this.#fire("relay-update", update);

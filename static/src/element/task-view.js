@@ -70,7 +70,7 @@ export class TaskView {
       copy: part("copy-log"),
     });
     this.#notices = new NoticesView(part("notices"));
-    this.#outputs = new OutputsView(part("outputs"), part("card"));
+    this.#outputs = new OutputsView(part("outputs"), part("card"), () => this.access);
     this.#progress = new ProgressView(part);
     this.#stages = new StagesView(part("rail"), part("footnote"), part("steps-fold"), part("steps"));
     this.#segments = new SegmentsView(part("segments"));
