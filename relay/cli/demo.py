@@ -1,9 +1,12 @@
-"""`relay demo`: run a sandbox, a relay and a few tasks in this process, and keep nothing."""
+"""`relay demo`: run a sandbox, a relay and a few tasks in this process. Nothing is left at the end."""
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import SecretStr
 
@@ -56,11 +59,12 @@ async def demo(*, port: int, speed: float, opened: Callable[[Running], None]) ->
     Raises:
         ConfigError: the port is in use, or `RELAY_API_KEYS` is invalid.
     """
-    async with Sandbox(speed=speed) as sandbox:
+    async with Sandbox(speed=speed) as sandbox, _temporary_folder() as folder:
         config = Config.model_validate(
             {
                 "port": port,
                 "store": "memory:",
+                "archive": f"file://{folder}" if find_spec("obstore") and find_spec("PIL") else None,  # an extra
                 "api_keys": api_keys(),
                 "media_sources": sandbox.origin,
                 "wiro_api_key": sandbox.api_key,
@@ -87,6 +91,13 @@ def api_keys() -> tuple[SecretStr, ...]:
     name = "RELAY_API_KEYS"
     value = variables(os.environ, Path(".env"), {name}).get(name)
     return load({} if value is None else {name: value}, Path(os.devnull)).api_keys
+
+
+@asynccontextmanager
+async def _temporary_folder() -> AsyncIterator[str]:
+    """Create a folder for the results, which is deleted at the end."""
+    with TemporaryDirectory(prefix="relay-demo-", ignore_cleanup_errors=True) as folder:
+        yield folder
 
 
 async def _start_tasks(relay: Running) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from relay.core.events import State
 from relay.core.upstream import UpstreamTask
 from relay.journal.base import Claim, Command, StoredTask
+from relay.journal.file_copies import FileCopy
 from relay.journal.record import Record
 
 COPYING: Final = "copying"
@@ -39,6 +40,8 @@ class TaskCopy:
     claims: tuple[Claim, ...] = ()
     commands: tuple[Command, ...] = ()
     """Orders for its owner that are not done, oldest first."""
+    files: tuple[FileCopy, ...] = ()
+    """What the archive has of its results, without the owners."""
 
     def digest(self) -> Any:
         """Return a SHA-256 hash of the task, to be updated with the events of its log."""
@@ -48,7 +51,9 @@ class TaskCopy:
         columns = (task.id, task.provider, task.model, task.created_at, task.hook, *_names(task.upstream))
         texts = (record.tags, record.metadata, record.input, record.files, record.checked)
         log = (self.state.value, self.seq, self.snapshot_seq, self.snapshot)
-        return sha256(repr((columns, texts, log, claims, orders)).encode())
+        # A URL is left out of the repr of a copy.
+        files = [(file, file.url, file.name) for file in self.files]
+        return sha256(repr((columns, texts, log, claims, orders, files)).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

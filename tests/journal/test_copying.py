@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from relay.core.events import State
+from relay.core.events import Output, State
 from relay.core.snapshot import begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import ConfigError, RelayError, StoreError
 from relay.journal import copying
 from relay.journal.base import Claim, Command, Filter, Journal, Order, StoredTask
 from relay.journal.copying import Copied, Differs, copy_all
+from relay.journal.file_copies import CopyState, copies_of
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.transfer import postgres_store
@@ -174,7 +175,14 @@ async def fill(side: Side) -> None:
         await journal.create(record("over"), submit("over"))
         events = [submit("over"), event("over", 2), event("over", 3, State.SUCCEEDED)]
         state = fold(begin(events[0], journal.epoch), events[1:])
-        await journal.append(events[1:], snapshot=state, folded=state)
+        outputs = Output(content_type="image/png", name="ä.png", size=7, url="https://cdn.example/0.png")
+        await journal.append(
+            events[1:], snapshot=state, folded=state, copies=copies_of("over", "wiro", (outputs, outputs))
+        )
+        (file,) = await journal.copies.claim(9.0, limit=1)
+        kept = replace(file, state=CopyState.KEPT, sha256="ab" * 32, kept_at=9.5, attempts=2)
+        await journal.copies.settle(kept)
+        await journal.copies.claim(9.0, limit=1)
         for task in ("wait-1", "wait-2"):
             await journal.create(record(task), submit(task))
             await journal.append([event(task, 2, State.HELD)])
@@ -198,6 +206,10 @@ async def test_everything_arrives(source: Side, target: Side) -> None:
             assert there is not None
             assert here is not None
             assert replace(there, epoch="") == replace(here, epoch="")
+        ours_kept, theirs_kept = [
+            [replace(file, owner=None) for file in await each.copies.of_task("over")] for each in (ours, theirs)
+        ]
+        assert (len(ours_kept), ours_kept) == (2, theirs_kept)
         assert await theirs.find_hook("wiro", "secret-hook") == "full"
         assert await theirs.find_upstream("wiro", UpstreamTask(upstream_id="u-1", socket_token=None)) == "full"
         assert await theirs.find_upstream("wiro", UpstreamTask(upstream_id=None, socket_token="t-1")) == "full"

@@ -12,9 +12,17 @@ from relay.journal.postgres.reader import Reader
 if TYPE_CHECKING:
     import asyncpg
 
-_COLUMNS: Final = (
-    "task, part, provider, url, name, content_type, size_bytes, sha256, state, reason, attempts, next_at, kept_at,"
-    " owner::text"
+STORED: Final = (
+    *("task", "part", "provider", "url", "name", "content_type", "size_bytes", "sha256"),
+    *("state", "reason", "attempts", "next_at", "kept_at"),
+)
+"""The columns, without the owner."""
+
+_COLUMNS: Final = f"{', '.join(STORED)}, owner::text"
+
+OF_TASKS: Final = (
+    f"SELECT {_COLUMNS} FROM copies WHERE task = ANY ($1) AND state <> 'orphaned'"  # noqa: S608 - constants only
+    " ORDER BY task, length(part), part"
 )
 
 _OF_TASK: Final = f"SELECT {_COLUMNS} FROM copies WHERE task = $1 AND state <> 'orphaned' ORDER BY length(part), part"  # noqa: S608
@@ -46,38 +54,39 @@ _SIZE: Final = "SELECT coalesce(sum(size_bytes), 0)::bigint AS bytes FROM copies
 class PostgresCopies:
     """The copies that the database has."""
 
-    def __init__(self, parts: Callable[[], tuple[Reader, Errands, int]]) -> None:
+    def __init__(self, parts: Callable[[], tuple[Reader, Errands]], node: Callable[[], int]) -> None:
         """
         Args:
-            parts: returns what reads and writes the database, and the id of this node, or raises RuntimeError if the
-                journal is not open.
+            parts: returns what reads and writes the database, or raises RuntimeError if the journal is not open.
+            node: returns the id of this node, or raises RuntimeError if it has none.
         """
         self._parts = parts
+        self._node = node
         self._held: set[str] = set()
         """What this process has claimed and not settled."""
 
     async def of_task(self, task: str) -> tuple[FileCopy, ...]:
-        reader, _, _ = self._parts()
-        return tuple(map(_decode, await reader.fetch(_OF_TASK, task)))
+        reader, _ = self._parts()
+        return tuple(map(decode_copy, await reader.fetch(_OF_TASK, task)))
 
     async def find(self, task: str, part: str) -> FileCopy | None:
-        reader, _, _ = self._parts()
+        reader, _ = self._parts()
         rows = await reader.fetch(_FIND, task, part)
-        return _decode(rows[0]) if rows else None
+        return decode_copy(rows[0]) if rows else None
 
     async def due_at(self) -> float | None:
-        reader, _, node = self._parts()
-        (row,) = await reader.fetch(_DUE_AT, node, sorted(self._held))
+        reader, _ = self._parts()
+        (row,) = await reader.fetch(_DUE_AT, self._node(), sorted(self._held))
         return None if row["at"] is None else float(row["at"])
 
     async def claim(self, now: float, *, limit: int) -> tuple[FileCopy, ...]:
-        _, errands, node = self._parts()
-        claimed = tuple(map(_decode, await errands.run(_CLAIM, node, now, limit, sorted(self._held))))
+        _, errands = self._parts()
+        claimed = tuple(map(decode_copy, await errands.run(_CLAIM, self._node(), now, limit, sorted(self._held))))
         self._held |= {_key(copy) for copy in claimed}
         return claimed
 
     async def settle(self, copy: FileCopy) -> bool:
-        _, errands, _ = self._parts()
+        _, errands = self._parts()
         rows = await errands.run(
             _SETTLE,
             int(copy.owner or 0),
@@ -99,16 +108,16 @@ class PostgresCopies:
         return bool(outcome == "complete")
 
     async def forget(self, copy: FileCopy) -> None:
-        _, errands, _ = self._parts()
+        _, errands = self._parts()
         await errands.run(_FORGET, copy.task, copy.part)
         self._held.discard(_key(copy))
 
     async def expire(self, *, kept_before: float, limit: int, reason: str) -> int:
-        _, errands, _ = self._parts()
+        _, errands = self._parts()
         return len(await errands.run(_EXPIRE, kept_before, limit, reason))
 
     async def size_bytes(self) -> int:
-        reader, _, _ = self._parts()
+        reader, _ = self._parts()
         (row,) = await reader.fetch(_SIZE)
         return int(row["bytes"])
 
@@ -117,7 +126,7 @@ def _key(copy: FileCopy) -> str:
     return f"{copy.task}/{copy.part}"
 
 
-def _decode(row: "asyncpg.Record") -> FileCopy:
+def decode_copy(row: "asyncpg.Record") -> FileCopy:
     """
     Return the copy that a row describes.
 

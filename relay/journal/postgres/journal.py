@@ -118,7 +118,7 @@ class PostgresJournal:
         self._folded: dict[str, Snapshot] = {}
         """The state of live tasks of this node after the last commit, if the writer passed it."""
         self._open: _Open | None = None
-        self.copies = PostgresCopies(self._copy_parts)
+        self.copies = PostgresCopies(self._copy_parts, self._id)
         self._read_epoch = ""
         """The epoch of the server that is read."""
         self._checking: asyncio.Task[str | None] | None = None
@@ -393,9 +393,9 @@ class PostgresJournal:
         for each in (parts.errands, parts.searcher, parts.lister, parts.reader):
             await each.close()
 
-    def _copy_parts(self) -> tuple[Reader, Errands, int]:
+    def _copy_parts(self) -> tuple[Reader, Errands]:
         parts = self._opened()
-        return parts.reader, parts.errands, self._id()
+        return parts.reader, parts.errands
 
     def _id(self) -> int:
         """Return the id of this node as a number."""

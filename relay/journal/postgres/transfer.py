@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -13,8 +14,10 @@ from relay.core.events import State
 from relay.errors import ConfigError, StoreError
 from relay.journal.base import Claim, Command
 from relay.journal.damage import decoding
+from relay.journal.file_copies import FileCopy
 from relay.journal.postgres import lookups
 from relay.journal.postgres.connection import BROKEN, close, connect, host_of
+from relay.journal.postgres.copies import OF_TASKS, STORED, decode_copy
 from relay.journal.postgres.migrations import LOCK, check_schema, migrate
 from relay.journal.postgres.rows import ALL_TASKS
 from relay.journal.record import Record, restore
@@ -99,6 +102,7 @@ class PostgresStore:
     async def tasks(self, *, after: str, limit: int) -> Sequence[TaskCopy]:
         claims: dict[str, list[Claim]] = defaultdict(list)
         commands: dict[str, list[Command]] = defaultdict(list)
+        files: dict[str, list[FileCopy]] = defaultdict(list)
         with _failing(self._dsn):
             rows = await self._connection.fetch(_TASKS, after, limit)
             ids = [row["task"] for row in rows]
@@ -109,7 +113,9 @@ class PostgresStore:
             orders = "SELECT id, task, kind, by, named FROM commands WHERE task = ANY ($1) ORDER BY number"
             for command in lookups.commands(await self._connection.fetch(orders, ids)):
                 commands[command.task].append(command)
-        return [_task(row, claims[row["task"]], commands[row["task"]]) for row in rows]
+            for row in await self._connection.fetch(OF_TASKS, ids):
+                files[row["task"]].append(replace(decode_copy(row), owner=None))
+        return [_task(row, claims[row["task"]], commands[row["task"]], files[row["task"]]) for row in rows]
 
     async def log(self, first: str, last: str) -> AsyncIterator[Sequence[LogRow]]:
         query = "SELECT task, seq, body FROM events WHERE task BETWEEN $1 AND $2 ORDER BY task, seq"
@@ -212,11 +218,15 @@ class PostgresStore:
             ],
         )
 
+        await self._copy("copies", " ".join(STORED), [_file(copy) for each in tasks for copy in each.files])
+
     async def _copy(self, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:
         await self._connection.copy_records_to_table(table, columns=columns.split(), records=rows)
 
 
-def _task(row: "asyncpg.Record", claims: Sequence[Claim], commands: Sequence[Command]) -> TaskCopy:
+def _task(
+    row: "asyncpg.Record", claims: Sequence[Claim], commands: Sequence[Command], files: Sequence[FileCopy]
+) -> TaskCopy:
     with decoding(row["task"], "state"):
         state = State(row["state"])
     return TaskCopy(
@@ -228,7 +238,13 @@ def _task(row: "asyncpg.Record", claims: Sequence[Claim], commands: Sequence[Com
         ended_at=row["ended_at"],
         claims=tuple(claims),
         commands=tuple(commands),
+        files=tuple(files),
     )
+
+
+def _file(copy: FileCopy) -> tuple[object, ...]:
+    """Return the row of `copies`."""
+    return tuple(getattr(copy, column) for column in STORED)
 
 
 def _head(each: TaskCopy) -> tuple[object, ...]:

@@ -19,6 +19,7 @@ from relay.journal.base import Claim
 from relay.journal.batch import Batch
 from relay.journal.damage import decoding
 from relay.journal.sqlite import metadata
+from relay.journal.sqlite.copies import add_copies, load_of_task
 from relay.journal.sqlite.database import Database, open_database
 from relay.journal.sqlite.tasks import add_task, load_task
 from relay.journal.transfer import CHUNK_ROWS, COPYING, Facts, LogRow, TaskCopy
@@ -137,6 +138,7 @@ class SQLiteStore:
             snapshot=snapshot,
             snapshot_seq=snapshot_seq,
             ended_at=ended_at if known.ended else None,
+            files=tuple(replace(file, owner=None) for file in load_of_task(self._connection, task)),
             claims=tuple(Claim(key=key, digest=digest, task=task, at=at) for key, digest, at in claims),
         )
 
@@ -162,6 +164,7 @@ class SQLiteStore:
                 task.id,
             ),
         )
+        add_copies(self._connection, each.files)
         claims = [(claim.key, claim.digest, claim.task, claim.at) for claim in each.claims]
         self._connection.executemany("INSERT INTO claims (key, digest, task, at) VALUES (?, ?, ?, ?)", claims)
 
