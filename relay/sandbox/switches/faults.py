@@ -215,6 +215,14 @@ class Faults:
     """Delay of the response to a file request, in seconds."""
     cdn_expires_s: float | None = None
     """Seconds after the end of the task when its files start to return 403."""
+    cdn_misses: int = 0
+    """The number of first requests for each output file that return 404."""
+    cdn_breaks: int = 0
+    """The number of responses with each output file that break off in the middle."""
+    cdn_bytes: int = 0
+    """The size of output files in bytes: zeros follow the picture or the video. 0 adds none."""
+    cdn_bytes_per_s: int = 0
+    """The rate at which output files are sent, in bytes per second; 0 is unlimited."""
 
     # Apikley only. docs/sandbox.md lists the switches above that also work for Apikley.
     fail: Refusal | None = None

@@ -5,14 +5,15 @@ Knowing the random folder name is the permission to read its files.
 """
 
 import asyncio
-import re
 import time
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from relay.sandbox.shared import pictures
+from relay.sandbox.switches.faults import Faults
 from relay.sandbox.wiro.file_store import FileStore
+from relay.sandbox.wiro.served_file import ServedFile
 from relay.sandbox.wiro.tasks import Task, Tasks
 
 _HEADERS = {"Access-Control-Allow-Origin": "*", "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600"}
@@ -40,27 +41,32 @@ class Cdn:
         if task is None or not _exists(task, number, suffix):
             return web.Response(status=404, text="Not Found", headers=_HEADERS)
         await asyncio.sleep(task.faults.cdn_delay_s)
+        asked = task.files_asked[name] = task.files_asked.get(name, 0) + 1
         status = 403 if _expired(task) else task.faults.cdn_status
+        if asked <= task.faults.cdn_misses:
+            status = 404
         if status != 200:
             return web.Response(status=status, text="AccessDenied", headers=_HEADERS)
+        breaks = asked <= task.faults.cdn_misses + task.faults.cdn_breaks
+        return await (await self._file(task, number, suffix)).send(request, dict(_HEADERS), task.faults, breaks=breaks)
+
+    async def _file(self, task: Task, number: str, suffix: str) -> ServedFile:
         if suffix == "webm":
-            return await _clip(request)
-        return await _picture(request, f"{self.seed}:{task.identity.index}:{number}", task.identity.size)
+            data, content_type = await asyncio.to_thread(pictures.CLIP_PATH.read_bytes), "video/webm"
+        else:
+            seed = f"{self.seed}:{task.identity.index}:{number}"
+            data, content_type = await asyncio.to_thread(pictures.draw, seed, *task.identity.size), "image/png"
+        return ServedFile(data=data, size=task.faults.cdn_bytes or len(data), content_type=content_type)
 
 
 async def sample_file(request: web.Request, name: str) -> web.StreamResponse:
     """Serve a picture seeded by the file's name, or a video if its name ends in .webm or .mp4."""
     if name.endswith((".webm", ".mp4")):
-        return await _clip(request)
-    return await _picture(request, name, pictures.scaled(1, 1))
-
-
-async def _clip(request: web.Request) -> web.Response:
-    return _ranged(request, await asyncio.to_thread(pictures.CLIP_PATH.read_bytes), "video/webm")
-
-
-async def _picture(request: web.Request, seed: str, size: tuple[int, int]) -> web.Response:
-    return _ranged(request, await asyncio.to_thread(pictures.draw, seed, *size), "image/png")
+        data, content_type = await asyncio.to_thread(pictures.CLIP_PATH.read_bytes), "video/webm"
+    else:
+        data, content_type = await asyncio.to_thread(pictures.draw, name, *pictures.scaled(1, 1)), "image/png"
+    file = ServedFile(data=data, size=len(data), content_type=content_type)
+    return await file.send(request, dict(_HEADERS), Faults(), breaks=False)
 
 
 def _exists(task: Task, number: str, suffix: str) -> bool:
@@ -76,18 +82,3 @@ def _exists(task: Task, number: str, suffix: str) -> bool:
 def _expired(task: Task) -> bool:
     after_s, ended = task.faults.cdn_expires_s, task.record.times.get("postprocessendtime", 0)
     return after_s is not None and time.time() >= ended + after_s
-
-
-def _ranged(request: web.Request, data: bytes, content_type: str) -> web.Response:
-    """Return the whole body, or the part that the `Range` header asks for."""
-    requested = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("Range", ""))
-    if not requested or not (requested[1] or requested[2]):
-        return web.Response(body=data, content_type=content_type, headers=_HEADERS)
-    if requested[1]:
-        first, last = int(requested[1]), min(int(requested[2] or len(data)), len(data) - 1)
-    else:
-        first, last = max(0, len(data) - int(requested[2])), len(data) - 1
-    if first > last:
-        return web.Response(status=416, headers={**_HEADERS, "Content-Range": f"bytes */{len(data)}"})
-    headers = {**_HEADERS, "Content-Range": f"bytes {first}-{last}/{len(data)}"}
-    return web.Response(status=206, body=data[first : last + 1], content_type=content_type, headers=headers)

@@ -62,7 +62,7 @@ def _answer(task: Identity, record: Record, *, raw: bool) -> dict[str, object]:
 def _file(task: Identity, number: int, added: str) -> dict[str, object]:
     video = task.model.kind == "video"
     name = f"{number}.{'webm' if video else 'png'}"
-    size = pictures.CLIP_BYTES if video else pictures.png_bytes(*task.size)
+    size = task.faults.cdn_bytes or (pictures.CLIP_BYTES if video else pictures.png_bytes(*task.size))
     return {
         "id": f"{task.index:08x}{number:024x}",
         "name": name,

@@ -36,6 +36,8 @@ class Task(Gated):
     details_read: int = 0
     details_since_end: int = 0
     stops_asked: int = 0
+    files_asked: dict[str, int] = field(default_factory=dict)
+    """The number of requests for each output file, by its name."""
 
     @property
     def id(self) -> str:

@@ -67,3 +67,21 @@ async def test_the_cover_of_a_model_is_a_picture(sandbox: Sandbox, http: aiohttp
     """Every name has a cover."""
     async with http.get(f"{sandbox.origin}/cdn/covers/any.png") as response:
         assert (response.status, response.content_type) == (200, "image/png")
+
+
+async def test_a_file_that_is_late_and_breaks_off(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """The first requests return 404, then one response ends in the middle; a range has the rest."""
+    (output,) = await finished(sandbox, http, "cdn_misses=2,cdn_breaks=1,cdn_bytes=3000000")
+    url = output["url"]
+    assert output["size"] == "3000000"
+    for _ in range(2):
+        async with http.get(url) as answer:
+            assert answer.status == 404
+    with pytest.raises(aiohttp.ClientPayloadError):
+        async with http.get(url) as answer:
+            await answer.read()
+    async with http.get(url) as answer:
+        whole = await answer.read()
+    assert (len(whole), whole[:4], whole[-1]) == (3_000_000, b"\x89PNG", 0)
+    async with http.get(url, headers={"Range": "bytes=1000-"}) as answer:
+        assert (answer.status, await answer.read()) == (206, whole[1000:])
