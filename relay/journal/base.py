@@ -26,6 +26,7 @@ from typing import Protocol
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import CheckedInput, File, UpstreamTask
+from relay.journal.deletions import DeletedListener, Deletions
 from relay.journal.entries import History, Listener
 from relay.journal.file_copies import FileCopies, FileCopy
 from relay.journal.outbox import Outbox, Webhook
@@ -171,6 +172,10 @@ class Journal(Protocol):
     @property
     def outbox(self) -> Outbox:
         """The webhooks that have been stored with events."""
+
+    @property
+    def deletions(self) -> Deletions:
+        """Deletes tasks, and knows which ones were deleted."""
 
     @property
     def epoch(self) -> str:
@@ -387,11 +392,18 @@ class Journal(Protocol):
             What is wrong, in words without secrets; null if nothing is.
         """
 
-    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
+    def listen(
+        self,
+        listener: Listener,
+        *,
+        reset: Callable[[], None] | None = None,
+        deleted: DeletedListener | None = None,
+    ) -> Callable[[], None]:
         """
         Call `listener` with everything that is committed from now on, by any node; return a function that stops it.
 
-        `reset` is called when entries were skipped or the epoch has changed: states must be read again.
+        `reset` is called when entries were skipped or the epoch has changed: states must be read again. `deleted` is
+        called when tasks were deleted (not pruned), at least once for each, after the commit.
         """
 
     async def keep_secret(self, name: str, value: str) -> str:

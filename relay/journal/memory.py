@@ -3,7 +3,7 @@
 import asyncio
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -13,10 +13,12 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import Taken
 from relay.journal.base import Claim, Created, Filter, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
+from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Entry, History, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
 from relay.journal.memory_copies import MemoryCopies
+from relay.journal.memory_deletions import MemoryDeletions
 from relay.journal.memory_outbox import MemoryOutbox
 from relay.journal.outbox import Webhook
 from relay.journal.search_words import all_words_match
@@ -73,6 +75,7 @@ class MemoryJournal(SoleNode):
         self._saved_time: float | None = None
         self.copies = MemoryCopies()
         self.outbox = MemoryOutbox(self._tasks.__contains__)
+        self.deletions = MemoryDeletions(self._remove_ended, self._free_keys, self._listeners.deleted)
 
     @property
     def epoch(self) -> str:
@@ -206,11 +209,8 @@ class MemoryJournal(SoleNode):
         self._check_open()
         ended = (task for task in self._by_age() if task.state.ended)
         deleted = tuple(islice((task.stored.id for task in ended if task.ended_at < ended_before), limit))
-        for task in deleted:
-            del self._tasks[task]
-        self.copies.orphan(deleted)
-        self.outbox.prune(deleted)
-        self._claims = {key: claim for key, claim in self._claims.items() if claim.task in self._tasks}
+        self._remove_ended(deleted)
+        self._free_keys(deleted)
         await asyncio.sleep(0)
         return deleted
 
@@ -230,8 +230,14 @@ class MemoryJournal(SoleNode):
         self._check_open()
         return None
 
-    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
-        return self._listeners.add(listener, reset)
+    def listen(
+        self,
+        listener: Listener,
+        *,
+        reset: Callable[[], None] | None = None,
+        deleted: DeletedListener | None = None,
+    ) -> Callable[[], None]:
+        return self._listeners.add(listener, reset, deleted)
 
     async def keep_secret(self, name: str, value: str) -> str:
         self._check_open()
@@ -253,6 +259,19 @@ class MemoryJournal(SoleNode):
             )
             if other is not None:
                 raise Taken(f"task {other} is this upstream task already")
+
+    def _remove_ended(self, tasks: Collection[str]) -> Sequence[str]:
+        """Remove everything that is stored for those of the tasks that have ended, except their keys; return them."""
+        self._check_open()
+        ended = [task for task in dict.fromkeys(tasks) if task in self._tasks and self._tasks[task].state.ended]
+        for task in ended:
+            del self._tasks[task]
+        self.copies.orphan(ended)
+        self.outbox.prune(ended)
+        return ended
+
+    def _free_keys(self, tasks: Collection[str]) -> None:
+        self._claims = {key: claim for key, claim in self._claims.items() if claim.task not in tasks}
 
     def _by_age(self) -> list[_Task]:
         """Return all tasks, oldest first."""

@@ -31,6 +31,7 @@ from relay.hub.hub import Hub
 from relay.hub.topic import Topic
 from relay.hub.viewer import Viewer
 from relay.journal.base import Filter, ListPosition, StoredTask
+from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended, History, Listener
 from relay.journal.memory import MemoryJournal
 
@@ -89,7 +90,13 @@ class SlowJournal(MemoryJournal):
         await self._wait()
         return answer
 
-    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
+    def listen(
+        self,
+        listener: Listener,
+        *,
+        reset: Callable[[], None] | None = None,
+        deleted: DeletedListener | None = None,
+    ) -> Callable[[], None]:
         def publish(commit: Sequence[Appended]) -> None:
             if not self.passes_state:
                 commit = [replace(appended, folded=None) for appended in commit]
@@ -98,7 +105,7 @@ class SlowJournal(MemoryJournal):
             else:
                 self.held.append((listener, commit))
 
-        return super().listen(publish, reset=reset)
+        return super().listen(publish, reset=reset, deleted=deleted)
 
     def hold_commits(self) -> None:
         """Publish commits only when asked to, so that a read can return them first."""

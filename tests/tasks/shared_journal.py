@@ -17,6 +17,7 @@ from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.errors import Fenced, StoreError
 from relay.journal.base import Claim, Command, Created, Journal, Node, StoredTask
+from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.memory import MemoryJournal
@@ -261,12 +262,18 @@ class SharedJournal:
     async def nodes(self) -> tuple[Node, ...]:
         return ()
 
-    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
+    def listen(
+        self,
+        listener: Listener,
+        *,
+        reset: Callable[[], None] | None = None,
+        deleted: DeletedListener | None = None,
+    ) -> Callable[[], None]:
         def heard(appended: Sequence[Appended]) -> None:
             own = self.store.writer == self._node
             listener(appended if own else [replace(each, folded=None) for each in appended])
 
-        return self.store.memory.listen(heard, reset=reset)
+        return self.store.memory.listen(heard, reset=reset, deleted=deleted)
 
     def _register(self) -> None:
         self._node = f"node-{next(self.store.numbers)}"

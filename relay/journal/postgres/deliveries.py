@@ -27,6 +27,12 @@ class Deliveries(Listeners):
         """Pass on the entries that have not been delivered."""
         super().publish([new for each in appended if (new := self._new(each)) is not None])
 
+    def deleted(self, tasks: Sequence[str]) -> None:
+        """Pass on which tasks were deleted, and forget what was delivered of them."""
+        for task in tasks:
+            self._last_seqs.pop(task, None)
+        super().deleted(tasks)
+
     def reset(self) -> None:
         """Have the listeners read again what they know, and forget what was delivered."""
         self._last_seqs.clear()

@@ -4,8 +4,8 @@
 -- LOCKED. So none of them waits for another in a circle, and no other node can declare a node dead during its commit.
 --
 -- Notifications on the channel `relay` are `NODE:BATCH`, what a node has committed; `command:NODE`, that there is an order
--- for a node; `released:NODE`, that a node has given up its tasks; and `beat:NODE`, which a node sends to itself. A
--- notification may be lost.
+-- for a node; `released:NODE`, that a node has given up its tasks; `deleted:NODE`, that a node has deleted tasks; and
+-- `beat:NODE`, which a node sends to itself. A notification may be lost.
 --
 -- A function is never changed so that the version of the relay before this one cannot call it any more: another
 -- signature is another function.
@@ -402,7 +402,7 @@ BEGIN
 END $$;
 
 -- Index names by their words: [word, name] each. Names that are there are locked, so that they are not removed before
--- this commit (see relay_prune).
+-- this commit (see relay_remove).
 CREATE OR REPLACE FUNCTION relay_add_words(rows json[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM 1 FROM words w
@@ -419,31 +419,58 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
   old text[];
-  names text[];
-  freed bigint;
 BEGIN
   old := ARRAY(
     SELECT id FROM tasks WHERE created_at < relay_prune.ended_before AND ended_at < relay_prune.ended_before
     ORDER BY created_at, id LIMIT most FOR UPDATE SKIP LOCKED
   );
-  IF old = '{}' THEN
-    RETURN old;
+  IF old <> '{}' THEN
+    DELETE FROM claims WHERE task = ANY (old);
+    PERFORM relay_remove(me, old);
   END IF;
+  RETURN old;
+END $$;
+
+-- Delete those of some tasks that have ended, with everything about them except their idempotency keys, and leave
+-- tombstones; return those that are deleted now, by this call or by an earlier one. Notify all nodes.
+CREATE OR REPLACE FUNCTION relay_delete(me bigint, chosen text[], deleted_at double precision, copies_gone boolean)
+RETURNS text[] LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+  ended text[];
+BEGIN
+  ended := ARRAY(SELECT id FROM tasks WHERE id = ANY (chosen) AND ended_at IS NOT NULL ORDER BY id FOR UPDATE);
+  IF ended <> '{}' THEN
+    INSERT INTO tombstones (task, at, upstream) SELECT id, deleted_at, copies_gone FROM unnest(ended) AS id;
+    PERFORM relay_remove(me, ended);
+    PERFORM pg_notify('relay', 'deleted:' || me);
+  END IF;
+  RETURN ARRAY(SELECT task FROM tombstones WHERE task = ANY (chosen));
+END $$;
+
+-- Delete everything about tasks that have ended, except their idempotency keys. Their rows of `tasks` are locked.
+CREATE OR REPLACE FUNCTION relay_remove(me bigint, gone text[]) RETURNS void LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+  names text[];
+  freed bigint;
+BEGIN
   names := ARRAY(
-    SELECT model FROM listed WHERE task = ANY (old) UNION SELECT tag FROM listed WHERE task = ANY (old)
+    SELECT model FROM listed WHERE task = ANY (gone) UNION SELECT tag FROM listed WHERE task = ANY (gone)
   );
-  DELETE FROM claims WHERE task = ANY (old);
-  DELETE FROM upstreams WHERE task = ANY (old);
-  DELETE FROM heads WHERE task = ANY (old);
-  DELETE FROM listed WHERE task = ANY (old);
-  DELETE FROM commands WHERE task = ANY (old);
-  UPDATE copies SET state = 'orphaned', next_at = 0 WHERE task = ANY (old);
-  WITH gone AS (DELETE FROM events WHERE task = ANY (old) RETURNING 200 + octet_length(body) AS size)
-  SELECT coalesce(sum(size), 0) INTO freed FROM gone;
-  WITH gone AS (DELETE FROM webhooks WHERE task = ANY (old) RETURNING 600 + octet_length(body) AS size)
-  SELECT freed + coalesce(sum(size), 0) INTO freed FROM gone;
-  WITH gone AS (DELETE FROM tasks WHERE id = ANY (old) RETURNING relay_task_bytes(tasks) AS size)
-  SELECT freed + coalesce(sum(size), 0) INTO freed FROM gone;
+  DELETE FROM upstreams WHERE task = ANY (gone);
+  DELETE FROM heads WHERE task = ANY (gone);
+  DELETE FROM listed WHERE task = ANY (gone);
+  DELETE FROM commands WHERE task = ANY (gone);
+  UPDATE copies SET state = 'orphaned', next_at = 0 WHERE task = ANY (gone);
+  WITH old AS (DELETE FROM events WHERE task = ANY (gone) RETURNING 200 + octet_length(body) AS size)
+  SELECT coalesce(sum(size), 0) INTO freed FROM old;
+  WITH old AS (DELETE FROM webhooks WHERE task = ANY (gone) RETURNING 600 + octet_length(body) AS size)
+  SELECT freed + coalesce(sum(size), 0) INTO freed FROM old;
+  WITH old AS (DELETE FROM tasks WHERE id = ANY (gone) RETURNING relay_task_bytes(tasks) AS size)
+  SELECT freed + coalesce(sum(size), 0) INTO freed FROM old;
   -- Only now, because the node cannot append while its row is locked.
   UPDATE nodes SET bytes = bytes - freed WHERE id = me;
   names := ARRAY(
@@ -455,7 +482,6 @@ BEGIN
   DELETE FROM words w WHERE w.name = ANY (names)
     AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.tag = w.name)
     AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.tag = '' AND l.model = w.name);
-  RETURN old;
 END $$;
 
 -- Claim copies of files for a node that are due at a time and that no living node has claimed, at most `most`. Those that

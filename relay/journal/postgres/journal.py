@@ -21,12 +21,14 @@ from relay.errors import ConfigError, Fenced, StoreError
 from relay.journal.availability import Availability
 from relay.journal.base import Claim, Command, Created, Filter, ListPosition, Node, StoredTask
 from relay.journal.batch import Batch, check_first
+from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended, History, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.outbox import Webhook
 from relay.journal.postgres import connection, listing, lookups
 from relay.journal.postgres.checking import CLOCK_SKEW_S, check
 from relay.journal.postgres.copies import PostgresCopies
+from relay.journal.postgres.deletions import PostgresDeletions
 from relay.journal.postgres.deliveries import Deliveries
 from relay.journal.postgres.errands import Errands
 from relay.journal.postgres.membership import Join, Membership
@@ -119,6 +121,7 @@ class PostgresJournal:
         """The state of live tasks of this node after the last commit, if the writer passed it."""
         self._open: _Open | None = None
         self.copies = PostgresCopies(self._copy_parts, self._id)
+        self.deletions = PostgresDeletions(self._copy_parts, self._id, self._publish_deleted)
         self._read_epoch = ""
         """The epoch of the server that is read."""
         self._checking: asyncio.Task[str | None] | None = None
@@ -312,8 +315,14 @@ class PostgresJournal:
             self._checking.add_done_callback(self._checked)
         return await asyncio.shield(self._checking)
 
-    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
-        return self._listeners.add(listener, reset)
+    def listen(
+        self,
+        listener: Listener,
+        *,
+        reset: Callable[[], None] | None = None,
+        deleted: DeletedListener | None = None,
+    ) -> Callable[[], None]:
+        return self._listeners.add(listener, reset, deleted)
 
     async def keep_secret(self, name: str, value: str) -> str:
         (row,) = await self._opened().errands.run(_KEEP, name, value)
@@ -326,6 +335,7 @@ class PostgresJournal:
             self._name,
             publish=self._publish_foreign,
             reset=self._reset,
+            deleted=self._publish_deleted,
             last_seq=self._listeners.last_seq,
             viewers=self._viewers,
         )
@@ -373,6 +383,12 @@ class PostgresJournal:
         for each in appended:
             self._folded.pop(each.task, None)
         self._listeners.publish(appended)
+
+    def _publish_deleted(self, tasks: Sequence[str]) -> None:
+        """After a deletion by any node."""
+        for task in tasks:
+            self._folded.pop(task, None)
+        self._listeners.deleted(tasks)
 
     def _reset(self) -> None:
         """After this process became another node, or the epoch has changed."""

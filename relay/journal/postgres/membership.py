@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended
 
 
@@ -68,6 +69,7 @@ class Join(Protocol):
         *,
         publish: Callable[[Sequence[Appended]], None],
         reset: Callable[[], None],
+        deleted: DeletedListener,
         last_seq: Callable[[str], int | None],
         viewers: Callable[[], int],
     ) -> Membership:
@@ -77,6 +79,7 @@ class Join(Protocol):
             name: the node's name, which no other process has at the same time; null for one that is not unique.
             publish: called with what a commit of another node appended, in order.
             reset: called after `id` or `epoch` has changed, or when commits of other nodes were skipped.
+            deleted: called with the tasks that any node has deleted, at least once for each.
             last_seq: returns the last entry of a task that listeners have received, if it is known.
             viewers: returns how many viewers this process has, for `relay nodes`.
         """

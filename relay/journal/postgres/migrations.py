@@ -20,7 +20,7 @@ from relay.journal.transfer import COPY_AGAIN, COPYING
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 _OLDEST: Final = 1
 """The oldest version that can use tables of this version."""
@@ -78,7 +78,18 @@ CREATE INDEX webhooks_sending ON webhooks (url) WHERE status = 'sending';
 CREATE INDEX webhooks_active ON webhooks (task, url, number) WHERE status IN ('queued', 'pending', 'sending');
 """
 
-_UPGRADES: Final[dict[int, str]] = {1: _COPIES, 2: _WEBHOOKS}
+_TOMBSTONES: Final = """
+CREATE TABLE tombstones (
+  task text COLLATE "C" PRIMARY KEY,
+  at double precision NOT NULL,
+  upstream boolean NOT NULL,
+  xact bigint NOT NULL DEFAULT txid_current()
+);
+CREATE INDEX tombstones_by_age ON tombstones (at, task);
+CREATE INDEX tombstones_by_xact ON tombstones (xact);
+"""
+
+_UPGRADES: Final[dict[int, str]] = {1: _COPIES, 2: _WEBHOOKS, 3: _TOMBSTONES}
 """By the version that each one upgrades: statements that add something."""
 
 _FUNCTIONS: Final = "SELECT value FROM meta WHERE name = 'functions'"

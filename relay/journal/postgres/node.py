@@ -20,9 +20,11 @@ import asyncpg
 from relay import log
 from relay.clock import uptime_s
 from relay.errors import StoreError
+from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended
 from relay.journal.postgres.beat import Beat, Pulse, Report
 from relay.journal.postgres.connection import connect
+from relay.journal.postgres.deletion_tail import NEXT
 from relay.journal.postgres.epoch import read_beginning, read_epoch
 from relay.journal.postgres.lease import LEASE, LEASE_S, MARGIN_S
 from relay.journal.postgres.notifier import Notifier
@@ -50,6 +52,7 @@ class ThisNode:
         *,
         publish: Callable[[Sequence[Appended]], None],
         reset: Callable[[], None],
+        deleted: DeletedListener,
         last_seq: Callable[[str], int | None],
         viewers: Callable[[], int],
     ) -> None:
@@ -73,7 +76,7 @@ class ThisNode:
         self._work = asyncio.Event()
         self._beat = Beat(dsn, self)
         self._notifier = Notifier(dsn)
-        self._tail = Tail(dsn, last_seq=last_seq, publish=publish, skipped=reset)
+        self._tail = Tail(dsn, last_seq=last_seq, publish=publish, skipped=reset, deleted=deleted)
         self._declaring: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -136,9 +139,10 @@ class ThisNode:
             await connection.execute("SELECT relay_register($1, $2, $3, $4)", node, self._name, LEASE, self._replaces)
         batches = await connection.fetch("SELECT id, batch FROM nodes")
         _log.info("node.registered", node=node, name=self._name, epoch=epoch, declared_dead=self._dead)
-        if epoch != self._epoch:
+        if epoch != self._epoch:  # otherwise what was deleted meanwhile is found from the former cursor
             self._tail.reconnect()
             self._notifier.reconnect()
+            self._tail.deletions.begin(await connection.fetchval(NEXT))
         self._tail.begin(node, {row["id"]: row["batch"] for row in batches})
         self._id, self._dead, self._replaces = node, False, False
         self._epoch, self._epoch_began_at = epoch, began_at
@@ -166,6 +170,7 @@ class ThisNode:
         # After an outage of the database every lease has run out, and the nodes need some time to renew theirs.
         if pulse.late and pulse.sent_s - self._steady_since_s >= LEASE_S and self._declaring is None:
             self._declaring = asyncio.create_task(self._declare_dead(), name="declare dead")
+        self._tail.deletions.look_soon()
         self._tail.wake()
         self._work.set()
 
@@ -181,6 +186,9 @@ class ThisNode:
         elif kind == "released":
             self._tail.wake()  # the notification of its last commit may not have been sent
             self._work.set()
+        elif kind == "deleted":
+            self._tail.deletions.look_soon()
+            self._tail.wake()
         elif (kind, rest) == ("command", self.id):
             self._work.set()
 

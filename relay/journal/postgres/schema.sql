@@ -165,6 +165,7 @@ CREATE TABLE copies (
 
 CREATE INDEX copies_to_do ON copies (next_at) WHERE state IN ('waiting', 'expiring', 'orphaned');
 CREATE INDEX copies_kept ON copies (kept_at, size_bytes) WHERE state = 'kept';
+
 -- The outbox (relay/journal/outbox.py). `due` is set if the status is `pending`, `node` and `claimed` if it is `sending`.
 CREATE TABLE webhooks (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -191,3 +192,15 @@ CREATE INDEX webhooks_pending ON webhooks (url, due) WHERE status = 'pending';
 CREATE INDEX webhooks_due ON webhooks (due) WHERE status = 'pending';
 CREATE INDEX webhooks_sending ON webhooks (url) WHERE status = 'sending';
 CREATE INDEX webhooks_active ON webhooks (task, url, number) WHERE status IN ('queued', 'pending', 'sending');
+
+-- What is left of deleted tasks, in addition to their idempotency keys. `upstream`: whether the platform's copy was
+-- deleted, too. `xact` is the transaction, in which nodes find what was deleted since they looked last.
+CREATE TABLE tombstones (
+  task text COLLATE "C" PRIMARY KEY,
+  at double precision NOT NULL,
+  upstream boolean NOT NULL,
+  xact bigint NOT NULL DEFAULT txid_current()
+);
+
+CREATE INDEX tombstones_by_age ON tombstones (at, task);
+CREATE INDEX tombstones_by_xact ON tombstones (xact);

@@ -17,8 +17,10 @@ from relay import log
 from relay.backoff import full_jitter
 from relay.clock import uptime_s
 from relay.errors import StoreError
+from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended, Entry
 from relay.journal.postgres.connection import connect
+from relay.journal.postgres.deletion_tail import DeletionTail
 from relay.journal.postgres.session import Session
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class Tail:
         last_seq: Callable[[str], int | None],
         publish: Callable[[Sequence[Appended]], None],
         skipped: Callable[[], None],
+        deleted: DeletedListener = lambda _tasks: None,
     ) -> None:
         """
         Args:
@@ -83,12 +86,14 @@ class Tail:
             last_seq: returns the last entry of a task that was published, if it is known.
             publish: called with what other nodes have appended.
             skipped: called when entries will not be published.
+            deleted: called with the tasks that any node has deleted.
         """
         self._dsn = dsn
         self._last_seq = last_seq
         self._publish = publish
         self._skipped = skipped
         self._session = Session(self._connect)
+        self.deletions = DeletionTail(deleted)
         self._node = 0
         self._next: dict[int, int] = {}
         """The number of the next batch to read, by node."""
@@ -208,6 +213,7 @@ class Tail:
             self._publish(_appended(events[start : start + SLICE_ROWS]))
         if len(self._next) > self._most_cursors:
             await self._forget()
+        await self.deletions.read(self._session, READ_S)
         return bool(rows)
 
     async def _has_hole(self, events: "Sequence[asyncpg.Record]") -> bool:

@@ -22,6 +22,7 @@ from relay.errors import StoreError, StoreGone
 from relay.journal.availability import Availability
 from relay.journal.base import Claim, Created, Filter, ListPosition, StoredTask
 from relay.journal.batch import Batch, check_first
+from relay.journal.deletions import DeletedListener
 from relay.journal.entries import History, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
@@ -32,6 +33,7 @@ from relay.journal.sqlite import listing, metadata, tasks
 from relay.journal.sqlite.checkpoints import Checkpoints
 from relay.journal.sqlite.copies import SQLiteCopies, release_copies
 from relay.journal.sqlite.database import Database, open_database
+from relay.journal.sqlite.deletion import SQLiteDeletions, prune
 from relay.journal.sqlite.outbox import SQLiteOutbox
 from relay.journal.sqlite.reader import Reader
 from relay.journal.sqlite.writer import Writer
@@ -78,6 +80,7 @@ class SQLiteJournal(SoleNode):
         """The state of live tasks after the last commit, if the writer passed it."""
         self._availability = Availability("read")
         self.copies = SQLiteCopies(self._reader_and_writer)
+        self.deletions = SQLiteDeletions(self._reader_and_writer, self._listeners.deleted)
         self._open: _Open | None = None
         self._test_write: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -201,13 +204,19 @@ class SQLiteJournal(SoleNode):
         return await self._opened().reader.run(partial(tasks.load_queued, provider=provider))
 
     async def prune(self, *, ended_before: float, limit: int) -> tuple[str, ...]:
-        return await self._opened().writer.do(partial(tasks.prune, ended_before=ended_before, limit=limit))
+        return await self._opened().writer.do(partial(prune, ended_before=ended_before, limit=limit))
 
     async def size_bytes(self) -> int:
         return await self._opened().reader.run(metadata.load_size_bytes)
 
-    def listen(self, listener: Listener, *, reset: Callable[[], None] | None = None) -> Callable[[], None]:
-        return self._listeners.add(listener, reset)
+    def listen(
+        self,
+        listener: Listener,
+        *,
+        reset: Callable[[], None] | None = None,
+        deleted: DeletedListener | None = None,
+    ) -> Callable[[], None]:
+        return self._listeners.add(listener, reset, deleted)
 
     async def keep_secret(self, name: str, value: str) -> str:
         return await self._opened().writer.do(partial(metadata.keep_secret, name=name, value=value))

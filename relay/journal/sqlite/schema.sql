@@ -76,6 +76,25 @@ CREATE TABLE IF NOT EXISTS words (
 
 CREATE INDEX IF NOT EXISTS words_by_name ON words (name, word);
 
+-- What is left of deleted tasks. `upstream`: whether the platform's copy was deleted, too.
+CREATE TABLE IF NOT EXISTS tombstones (
+  task TEXT PRIMARY KEY,
+  at REAL NOT NULL,
+  upstream INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS tombstones_by_age ON tombstones (at, task);
+
+-- Idempotency keys of deleted tasks, which stay in use.
+CREATE TABLE IF NOT EXISTS kept_claims (
+  key TEXT PRIMARY KEY,
+  digest TEXT NOT NULL,
+  task TEXT NOT NULL,
+  at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS kept_claims_by_task ON kept_claims (task);
+
 -- For the deletion of tasks.
 CREATE INDEX IF NOT EXISTS claims_by_task ON claims (task);
 

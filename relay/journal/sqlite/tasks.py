@@ -5,22 +5,18 @@ Plain functions on a connection, called in the thread that owns it. None begins 
 """
 
 import sqlite3
-from typing import Final
 
 import orjson
 
-from relay.core.events import ENDED, State
+from relay.core.events import State
 from relay.core.upstream import UpstreamTask
 from relay.errors import Taken
 from relay.journal.base import UNFINISHED, Claim, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.record import Record, restore
-from relay.journal.sqlite.copies import orphan_copies
 from relay.journal.sqlite.events import add_entries
 from relay.journal.sqlite.ranges import ALL_TASKS, load_providers
-from relay.journal.sqlite.words import add_words, drop_unused_words, names_of
-
-_ENDED: Final = tuple(ENDED)
+from relay.journal.sqlite.words import add_words
 
 
 class KeyHeld(Exception):
@@ -81,6 +77,7 @@ def add_task(
     if claim is not None:
         row = (claim.key, claim.digest, claim.task, claim.at)
         connection.execute("INSERT OR REPLACE INTO claims (key, digest, task, at) VALUES (?, ?, ?, ?)", row)
+        connection.execute("DELETE FROM kept_claims WHERE key = ?", (claim.key,))
 
 
 def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
@@ -126,8 +123,12 @@ def find_upstream(connection: sqlite3.Connection, provider: str, upstream: Upstr
 
 
 def load_claim(connection: sqlite3.Connection, key: str) -> Claim | None:
-    """Return the claim of an idempotency key."""
-    row = connection.execute("SELECT digest, task, at FROM claims WHERE key = ?", (key,)).fetchone()
+    """Return the claim of an idempotency key, also if its task was deleted."""
+    row = connection.execute(
+        "SELECT digest, task, at FROM claims WHERE key = :key"
+        " UNION ALL SELECT digest, task, at FROM kept_claims WHERE key = :key",
+        {"key": key},
+    ).fetchone()
     return Claim(key=key, digest=row[0], task=row[1], at=row[2]) if row else None
 
 
@@ -148,25 +149,3 @@ def load_queued(connection: sqlite3.Connection, provider: str) -> tuple[str, ...
         (ALL_TASKS, provider, State.HELD),
     )
     return tuple(task for (task,) in rows)
-
-
-def prune(connection: sqlite3.Connection, ended_before: float, limit: int) -> tuple[str, ...]:
-    """Delete the oldest tasks that ended before a time, with all their data; return their ids."""
-    rows = connection.execute(
-        # A task ends after it was created, so the index on created_at narrows the search.
-        f"SELECT id FROM tasks WHERE created_at < ? AND +state IN ({', '.join('?' * len(_ENDED))})"  # noqa: S608
-        # A damaged snapshot must not keep all other tasks from being deleted.
-        " AND coalesce(CASE WHEN json_valid(CAST(snapshot AS TEXT))"
-        "   THEN json_extract(CAST(snapshot AS TEXT), '$.ended_at') END, created_at) < ?"
-        " ORDER BY created_at, id LIMIT ?",
-        (ended_before, *_ENDED, ended_before, limit),
-    )
-    deleted = tuple(task for (task,) in rows)
-    names = names_of(connection, deleted)
-    keys = [(task,) for task in deleted]
-    for table in ("events", "listed", "claims", "webhooks"):
-        connection.executemany(f"DELETE FROM {table} WHERE task = ?", keys)  # noqa: S608 - one of four names
-    orphan_copies(connection, deleted)
-    connection.executemany("DELETE FROM tasks WHERE id = ?", keys)
-    drop_unused_words(connection, names)
-    return deleted

@@ -4,7 +4,7 @@ import sqlite3
 
 from relay.journal.sqlite.words import add_words
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -110,6 +110,19 @@ def _add_webhooks(connection: sqlite3.Connection) -> None:
         connection.execute(f"CREATE INDEX webhooks_{name} ON webhooks {columns}")
 
 
+def _add_tombstones(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE tombstones (task TEXT PRIMARY KEY, at REAL NOT NULL, upstream INTEGER NOT NULL)"
+        " STRICT, WITHOUT ROWID"
+    )
+    connection.execute("CREATE INDEX tombstones_by_age ON tombstones (at, task)")
+    connection.execute(
+        "CREATE TABLE kept_claims (key TEXT PRIMARY KEY, digest TEXT NOT NULL, task TEXT NOT NULL, at REAL NOT NULL)"
+        " STRICT, WITHOUT ROWID"
+    )
+    connection.execute("CREATE INDEX kept_claims_by_task ON kept_claims (task)")
+
+
 _STEPS = {
     1: _add_files,
     2: _index_rows_by_task,
@@ -118,5 +131,6 @@ _STEPS = {
     5: _list_by_state,
     6: _add_copies,
     7: _add_webhooks,
+    8: _add_tombstones,
 }
 """By the version that each one upgrades."""

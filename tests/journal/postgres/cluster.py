@@ -38,6 +38,7 @@ class Member(ThisNode):
             name,
             publish=self.deliveries.publish,
             reset=self.deliveries.reset,
+            deleted=self.deliveries.deleted,
             last_seq=self.deliveries.last_seq,
             viewers=lambda: 7,
         )

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from relay.clock import uptime_s
+from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.epoch import read_epoch
@@ -66,6 +67,7 @@ def join(
     *,
     publish: Callable[[Sequence[Appended]], None],
     reset: Callable[[], None],
+    deleted: DeletedListener,
     last_seq: Callable[[str], int | None],
     viewers: Callable[[], int],
 ) -> Membership:

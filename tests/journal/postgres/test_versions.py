@@ -25,6 +25,7 @@ TABLES = (
     "listed",
     "words",
     "copies",
+    "tombstones",
 )
 
 
@@ -35,9 +36,9 @@ async def test_an_older_node_reads_what_a_later_one_writes(
     older = await start()
     await create(older, "a")
     with monkeypatch.context() as later:
-        later.setattr(migrations, "SCHEMA_VERSION", 3)
+        later.setattr(migrations, "SCHEMA_VERSION", 4)
         added = "; ".join(f"ALTER TABLE {table} ADD COLUMN later text DEFAULT 'x'" for table in TABLES)
-        later.setattr(migrations, "_UPGRADES", {2: added})
+        later.setattr(migrations, "_UPGRADES", {3: added})
         newer = await start()
     await create(newer, "b")
     landing = Event(type="landing", task="b", seq=2, state=State.RUNNING, at=9.0, source=Source.LIVE, data=Unknown())
