@@ -39,6 +39,7 @@ class Code(StrEnum):
     INSUFFICIENT_BALANCE = "insufficient_balance"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    GONE = "gone"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONFLICT = "conflict"
     PAYLOAD_TOO_LARGE = "payload_too_large"

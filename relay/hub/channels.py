@@ -1,7 +1,7 @@
 """The registry of open channels: one for tasks, one for tags."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
@@ -59,6 +59,10 @@ class Channels(Generic[T, C]):
     def get(self, topic: T) -> C | None:
         """Return the open channel of a topic."""
         return self._channels.get(topic)
+
+    def all(self) -> Sequence[C]:
+        """Return all open channels."""
+        return tuple(self._channels.values())
 
     @asynccontextmanager
     async def opened(self, topic: T) -> AsyncIterator[C]:

@@ -26,6 +26,7 @@ KEYS_CHANGED = Close(code=4005, reason="the relay's API keys have changed; recon
 TOKEN_INVALID = Close(code=4500, reason="the token is invalid or has expired")
 NOT_ALLOWED = Close(code=4501, reason="the token does not allow this")
 NO_SUCH_TASK = Close(code=4504, reason="there is no such task")
+DELETED = Close(code=4510, reason="the task was deleted")
 
 
 def protocol_error(reason: str) -> Close:

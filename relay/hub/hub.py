@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from relay.errors import Code, RequestError
 from relay.hub.channel import Channel
 from relay.hub.channels import Channels
 from relay.hub.close_codes import DRAINING, FAILED, KEYS_CHANGED, Close
@@ -21,6 +20,7 @@ from relay.hub.task_channel import TaskChannel
 from relay.hub.topic import TaskTopic, Topic
 from relay.hub.viewer import Viewer
 from relay.journal.base import Journal
+from relay.journal.deletions import absence
 from relay.journal.entries import Appended
 
 DRAIN_STEPS = 20
@@ -43,7 +43,7 @@ class Hub:
         self._on_full = lambda viewer: self._slow.add([viewer])
         self._tasks: Channels[TaskTopic, TaskChannel] = Channels(TaskChannel, self._load, reloaded=self._reloaded)
         self._tags = TagRouter(journal, clock, self._slow.add)
-        self._stop_listening = journal.listen(self._publish, reset=self._reset)
+        self._stop_listening = journal.listen(self._publish, reset=self._reset, deleted=self._delete)
 
     def __repr__(self) -> str:
         return f"<Hub channels={self.channels} viewers={self.viewers} slow={len(self._slow)}>"
@@ -149,7 +149,7 @@ class Hub:
                         pass
                 missed = await read_missed(self._journal, channel, cursor)
             if not channel.exists:
-                raise RequestError(Code.NOT_FOUND, "There is no such task.")
+                raise await absence(self._journal.deletions, channel.task)
             if viewer.gone:
                 return
             # Nothing is awaited before the viewer is subscribed, so it misses no event.
@@ -194,6 +194,14 @@ class Hub:
             channel = self._tasks.get(("task", appended.task))
             if channel is not None:
                 self._slow.add(channel.publish(appended))
+
+    def _delete(self, tasks: Sequence[str]) -> None:
+        """Tell the viewers of tasks that they were deleted."""
+        self._tags.delete(tasks)
+        self._tags.flush()
+        for task in tasks:
+            if (channel := self._tasks.get(("task", task))) is not None:
+                channel.delete(self._clock())
 
     def _channel(self, topic: Topic) -> Channel[Any]:
         """Return the open channel of a topic that has viewers."""

@@ -11,14 +11,18 @@ import orjson
 
 from relay.core.snapshot import Snapshot
 from relay.hub.channel import Channel
+from relay.hub.deleted_message import deleted_message
 from relay.hub.task_channel import FLOOD_BYTES
 from relay.hub.task_summary import TaskSummary
-from relay.hub.topic import TagTopic, Topic, topic_field
+from relay.hub.topic import ALL, TagTopic, Topic, topic_field
 from relay.hub.viewer import HIGH_WATER_BYTES, Subscription, Viewer
 from relay.journal.entries import Appended
 
 LISTED = 100
 """How many tasks a new viewer is sent. Further tasks that have not ended are sent with their next event."""
+
+DROPPED = 1000
+"""How many of the tasks that it has dropped a channel remembers, in case they are deleted."""
 
 _UNLISTED = -1
 """The position of a viewer that has not been sent the list yet."""
@@ -47,6 +51,10 @@ class TagChannel(Channel[TagTopic]):
         """The messages of the current commit, with the task each is about."""
         self._has_ended = False
         """Whether a task has ended since summaries were last dropped."""
+        self._dropped: dict[str, None] = {}
+        """The tasks whose summaries were dropped last, which viewers may still show."""
+        self._deleted: dict[str, int] = {}
+        """The revisions at which tasks were deleted, for viewers that have missed that."""
 
     def __repr__(self) -> str:
         _, tag = self.topic
@@ -90,6 +98,19 @@ class TagChannel(Channel[TagTopic]):
             self._summaries[summary.task] = summary
             self._send(summary, [summary.message(now)])
 
+    def delete(self, task: str, now: float) -> None:
+        """Forget a task that was deleted, and have the viewers that may show it told. `flush` writes that."""
+        self.version += 1  # a list that is being read may have it
+        is_shown = task in self._summaries or task in self._dropped or task in self.outdated_tasks
+        self._summaries.pop(task, None)
+        self._dropped.pop(task, None)
+        self.outdated_tasks.discard(task)
+        self._unlisted.discard(task)
+        if is_shown or self.topic == ALL:
+            self._revision += 1
+            self._deleted[task] = self._revision
+            self._pending.append((("task", task), deleted_message(task, now)))
+
     def publish(self, appended: Appended, now: float) -> None:
         """Take the events of one commit, of a task that has a summary. `flush` writes them."""
         summary = self._summaries[appended.task]
@@ -125,7 +146,9 @@ class TagChannel(Channel[TagTopic]):
                 elif others := b"".join([data for task, data in encoded if task not in viewer.subscriptions]):
                     viewer.write(others)
         self._flushed_revision = self._revision
-        self._drop_ended()
+        if not any(subscription.stale_since is not None for subscription in self._subscriptions()):
+            self._deleted.clear()
+            self._drop_ended()
         return skipped
 
     def begin(self, viewer: Viewer, expires_at: float | None, now: float) -> None:
@@ -140,6 +163,7 @@ class TagChannel(Channel[TagTopic]):
         if since == _UNLISTED:
             self._write_list(subscription.viewer, now)
             return
+        gone = [deleted_message(task, now) for task, revision in self._deleted.items() if revision > since]
         changed = sorted((each for each in self._summaries.values() if each.revision > since), key=_revision)
         sizes = accumulate(len(summary.message(now)) for summary in changed)
         for count, size_bytes in enumerate(sizes, 1):
@@ -147,7 +171,7 @@ class TagChannel(Channel[TagTopic]):
                 subscription.stale_since = changed[count - 1].revision
                 changed = changed[:count]
                 break
-        self._write(subscription.viewer, changed, now)
+        self._write(subscription.viewer, changed, now, *gone)
 
     def task_unsubscribed(self, viewer: Viewer, task: str, now: float) -> None:
         """Send the viewer the task's summary: from here on it receives the task's events from this channel."""
@@ -181,15 +205,16 @@ class TagChannel(Channel[TagTopic]):
             viewer.write(b"".join([viewer.framing.encode(message, None) for message in (*messages, *after)]))
 
     def _drop_ended(self) -> None:
-        """Drop the oldest ended tasks that do not fit into a list, unless a slow viewer has not received the end."""
+        """Drop the oldest ended tasks that do not fit into a list. No viewer has missed their ends."""
         excess = len(self._summaries) - LISTED
         if not self._has_ended or excess <= 0:
-            return
-        if any(subscription.stale_since is not None for subscription in self._subscriptions()):
             return
         ended = sorted((summary for summary in self._summaries.values() if summary.ended), key=_rank)
         for summary in ended[:excess]:
             del self._summaries[summary.task]
+            self._dropped[summary.task] = None
+        for task in list(self._dropped)[:-DROPPED]:
+            del self._dropped[task]
         self._has_ended = False
 
 

@@ -79,6 +79,16 @@ class TagRouter:
             self._tags_of.pop(task, None)
             self._unreadable.discard(task)
 
+    def delete(self, tasks: Sequence[str]) -> None:
+        """Forget tasks that were deleted, and tell the viewers that may show them. `flush` writes that."""
+        for task in tasks:
+            self._tags_of.pop(task, None)
+            self._waiting.pop(task, None)
+            self._unreadable.discard(task)
+            for channel in self.channels.all():
+                channel.delete(task, self._clock())
+        self._unflushed.update(self.channels.all())
+
     def flush(self) -> None:
         """Write what was published: one write per viewer and tag."""
         unflushed, self._unflushed = self._unflushed, set()
@@ -127,7 +137,9 @@ class TagRouter:
             stored = await self._journal.stored_task(task)
             tags = () if stored is None else stored.tags
         snapshot = await self._journal.snapshot(task) if self._channels_of(tags) else None
-        later = self._waiting.pop(task)
+        later = self._waiting.pop(task, None)
+        if later is None:  # it was deleted
+            return
         if snapshot is not None:
             self._introduce(snapshot, later)
         if _ends(later[-1]):
@@ -142,7 +154,8 @@ class TagRouter:
             self._skipped(channel.flush())
 
     def _give_up(self, task: str) -> None:
-        if not _ends(self._waiting.pop(task)[-1]):
+        later = self._waiting.pop(task, None)
+        if later is not None and not _ends(later[-1]):
             self._unreadable.add(task)
 
     async def _load(self, channel: TagChannel) -> None:

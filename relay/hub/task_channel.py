@@ -6,6 +6,7 @@ import orjson
 
 from relay.core.snapshot import Snapshot
 from relay.hub.channel import Channel
+from relay.hub.deleted_message import deleted_message
 from relay.hub.framing import Framing
 from relay.hub.lazy_snapshot import LazySnapshot, snapshot_message
 from relay.hub.recent_entries import RecentEntries
@@ -62,6 +63,16 @@ class TaskChannel(Channel[TaskTopic]):
     def unload(self) -> None:
         """Note that the journal does not have the task any more."""
         self._state = None
+
+    def delete(self, now: float) -> None:
+        """End every subscription: the task was deleted."""
+        self.version += 1  # a state that is being read is not used
+        self._early.clear()
+        self.unload()
+        message = deleted_message(self.task, now)
+        for viewer in self.viewers:
+            self.remove(viewer)
+            viewer.task_deleted(message)
 
     def load(self, snapshot: Snapshot) -> None:
         """Start from the state in the journal, which may include some of what has been published so far."""

@@ -94,6 +94,10 @@ class Viewer(ABC):
         """Handle the end of a subscription: the task's last event has been written."""
 
     @abstractmethod
+    def task_deleted(self, message: bytes) -> None:
+        """Handle the end of a subscription whose task was deleted: write the message."""
+
+    @abstractmethod
     def subscription_expired(self, topic: Topic) -> None:
         """Handle the end of a subscription whose token has expired."""
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from relay.errors import Code, RequestError
+
 DeletedListener = Callable[[Sequence[str]], None]
 """Called on the event loop with the ids of tasks that were deleted. It must return at once and must not raise."""
 
@@ -22,6 +24,13 @@ class Tombstone:
     """When it was deleted, in unix seconds."""
     upstream: bool
     """Whether the platform's copy was deleted, too."""
+
+
+async def absence(deletions: "Deletions", task: str) -> RequestError:
+    """Return the error for a task that the journal does not have."""
+    if await deletions.find(task) is None:
+        return RequestError(Code.NOT_FOUND, "There is no such task.")
+    return RequestError(Code.GONE, "The task was deleted.")
 
 
 class Deletions(Protocol):

@@ -18,6 +18,9 @@ SWEEP_S = 60.0
 BATCH = 10
 """How many tasks are deleted per commit. Other commits have to wait for it."""
 
+TOMBSTONES = 1000
+"""How many tombstones of deleted tasks are removed per commit."""
+
 YOUNG_S = 60.0
 """A task is kept for this time after its end, even if the store is full."""
 
@@ -26,7 +29,7 @@ _log = log.get("retention")
 
 async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int) -> int:
     """
-    Delete what is due and return the number of deleted tasks.
+    Delete what is due and return the number of deleted tasks. Tombstones are kept as long as tasks.
 
     Args:
         journal: an open journal.
@@ -40,6 +43,8 @@ async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int)
     deleted = 0
     while age_s and (gone := await journal.prune(ended_before=now - age_s, limit=BATCH)):
         deleted += len(gone)
+    while age_s and await journal.deletions.forget(deleted_before=now - age_s, limit=TOMBSTONES):
+        pass
     while (size := await journal.size_bytes()) > limit_bytes:
         gone = await journal.prune(ended_before=now - YOUNG_S, limit=BATCH)
         deleted += len(gone)

@@ -50,6 +50,9 @@ class Provider(Protocol):
     lists: bool
     """Whether `find` can list tasks. If not, only a callback can resolve a run that got no response."""
 
+    deletes: bool
+    """Whether the platform's copy of a task that has ended can be deleted. If not, `delete` is never called."""
+
     takes_files: bool
     """Whether it accepts runs with files and has a file store. If not, neither is requested from it."""
 
@@ -104,6 +107,14 @@ class Provider(Protocol):
         Raises:
             UpstreamRejected: the task cannot be stopped, or can no longer be; the message says why.
             UpstreamError: the platform could not be called.
+        """
+
+    async def delete(self, task: UpstreamTask) -> None:
+        """
+        Delete the inputs and outputs of a task that has ended. Does nothing if there are none, or no such task.
+
+        Raises:
+            UpstreamError: the platform could not be called, or refused.
         """
 
     def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:

@@ -16,6 +16,7 @@ from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError, StoreDamaged, StoreError, Taken, UpstreamUnclear
 from relay.files.spool import Spool, upload_of
 from relay.journal.base import Journal, StoredTask
+from relay.journal.deletions import absence
 from relay.providers.base import Provider
 from relay.tasks.admission import Admission, Queue
 from relay.tasks.background import Background
@@ -95,17 +96,19 @@ class Supervisor:
     async def find(self, task: str) -> Snapshot | None:
         """Return a task's committed state; null if there is no such task."""
         follower = self._followers.get(task)
-        return await self._journal.snapshot(task) if follower is None or follower.closed else follower.snapshot
+        if follower is None or follower.closed or follower.snapshot.done is not None:  # it may have been deleted
+            return await self._journal.snapshot(task)
+        return follower.snapshot
 
     async def snapshot(self, task: str) -> Snapshot:
         """
         Return a task's committed state.
 
         Raises:
-            RequestError: there is no such task.
+            RequestError: there is no such task, or it was deleted.
         """
         if (snapshot := await self.find(task)) is None:
-            raise RequestError(Code.NOT_FOUND, "There is no such task.")
+            raise await absence(self._journal.deletions, task)
         return snapshot
 
     def admission(self, provider: str) -> Admission:

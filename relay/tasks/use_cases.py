@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 from relay.catalogue.check import Offer
@@ -15,11 +16,13 @@ from relay.core.snapshot import Snapshot
 from relay.errors import Code, Fenced, RequestError, UpstreamUnclear
 from relay.files.spool import Spool
 from relay.journal.base import Filter, Journal, ListPosition, StoredTask
+from relay.journal.deletions import absence
 from relay.journal.entries import History
 from relay.providers.base import Provider
 from relay.tasks.attaching import Attacher
 from relay.tasks.background import Background
 from relay.tasks.commands import call_back_elsewhere, cancel_elsewhere
+from relay.tasks.deleting import Deleter, Report
 from relay.tasks.models import Models
 from relay.tasks.repeating import repeat
 from relay.tasks.requests import Again, Attach, Idempotency, Start
@@ -67,6 +70,7 @@ class Tasks:
         self._starter = Starter(journal, models, supervisor, spool, clock, cautious_clock)
         self._attacher = Attacher(journal, models, supervisor, clock)
         self._waits = Waits(journal)
+        self._deleter = Deleter(journal, providers, self._waits, partial(self._cancel, by="key"), clock)
 
     def __repr__(self) -> str:
         return f"<Tasks {self._supervisor!r}>"
@@ -168,6 +172,25 @@ class Tasks:
         """
         return await self._background.run(self._cancel(task, by))
 
+    async def delete(self, task: str, *, cancel: bool, upstream: bool) -> None:
+        """
+        Delete a task with all its data. Runs to its end even if the caller is cancelled.
+
+        Args:
+            task: by id. One that was deleted before stays deleted.
+            cancel: whether to cancel it first, if it has not ended.
+            upstream: whether to delete the platform's copy, too.
+
+        Raises:
+            RequestError: there is no such task, it has not ended, or the platform's copy cannot be deleted.
+            UpstreamError: the platform could not be called, or refused. The task was not deleted.
+        """
+        await self._background.run(self._deleter.delete(task, cancel=cancel, upstream=upstream))
+
+    async def delete_tagged(self, tag: str, *, cancel: bool, upstream: bool) -> Report:
+        """Delete all tasks of a tag, as `delete` does; return what became of them."""
+        return await self._background.run(self._deleter.delete_tagged(tag, cancel=cancel, upstream=upstream))
+
     async def call_back(
         self, provider: str, hook: str, headers: Mapping[str, str], read: Callable[[], Awaitable[bytes]]
     ) -> None:
@@ -218,7 +241,7 @@ class Tasks:
             RequestError: there is no such task.
         """
         if (stored := await self._journal.stored_task(task)) is None:
-            raise RequestError(Code.NOT_FOUND, "There is no such task.")
+            raise await absence(self._journal.deletions, task)
         return stored
 
     @property

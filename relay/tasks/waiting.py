@@ -41,7 +41,11 @@ class Waits:
             if any(each.task == task and each.entries[-1].final for each in appended):
                 changed.set()
 
-        stop = self._journal.listen(heard, reset=changed.set)
+        def deleted(tasks: Sequence[str]) -> None:
+            if task in tasks:
+                changed.set()
+
+        stop = self._journal.listen(heard, reset=changed.set, deleted=deleted)
         self._changed.add(changed)
         try:
             async with asyncio.timeout_at(until_s):

@@ -22,8 +22,8 @@ _log = log.get("web")
 
 
 def _route(route: Route) -> web.RouteDef:
-    if route.method == "post":
-        return web.post(route.path, route.handler)
+    if route.method != "get":
+        return web.route(route.method.upper(), route.path, route.handler)
     return web.get(route.path, route.handler, allow_head=route.allow_head)
 
 
@@ -67,7 +67,7 @@ async def log_request(request: web.Request, handler: Handler) -> web.StreamRespo
         return response
     finally:
         _log.log(
-            INFO if request.method == hdrs.METH_POST or "/hooks/" in request.path else DEBUG,
+            INFO if request.method in (hdrs.METH_POST, hdrs.METH_DELETE) or "/hooks/" in request.path else DEBUG,
             "request.answered",
             method=request.method,
             path=logged_path(request),

@@ -250,6 +250,9 @@ class FakeViewer(Viewer):
         self.expired_topics: list[Topic] = []
         self.closes: list[Close] = []
 
+    def task_deleted(self, message: bytes) -> None:
+        self.send(message)
+
     def task_ended(self, task: str) -> None:
         self.ended_tasks.append(task)
 

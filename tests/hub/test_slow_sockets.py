@@ -36,6 +36,9 @@ class SocketViewer(Viewer):
         self.over.set_result(None)
         self.transport.close()
 
+    def task_deleted(self, message: bytes) -> None:
+        raise AssertionError("no task here is deleted")
+
     def subscription_expired(self, topic: Topic) -> None:
         raise AssertionError("no subscription here expires")
 

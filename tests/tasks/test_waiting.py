@@ -5,7 +5,7 @@ Turns (`relay.tasks.turns`), with which a start that waits under a key that is i
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
@@ -13,6 +13,8 @@ import pytest
 
 from relay.app import Running
 from relay.core.events import State
+from relay.errors import RequestError
+from relay.journal.entries import Listener
 from relay.sandbox import Sandbox
 from relay.tasks.requests import Idempotency
 from relay.tasks.turns import Begun, Turn
@@ -123,6 +125,26 @@ async def test_a_drain_ends_all_waits(relay: Running, sandbox: Sandbox) -> None:
         assert (await waiting).done is None
         assert (await starting).snapshot.state is State.SUBMITTING
     assert (await tasks.wait(held.id, 60.0)).done is None
+
+
+async def test_a_deletion_ends_a_wait_that_has_not_heard_of_the_end(
+    relay: Running, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another node, the events of a task can be deleted before they are read."""
+    tasks, listen = relay.context.tasks, relay.journal.listen
+    sandbox.next_run(hold_at="task_start")
+    started = (await tasks.start(request())).snapshot
+
+    def deaf(_listener: Listener, **more: Any) -> Callable[[], None]:
+        return listen(lambda _appended: None, **more)
+
+    monkeypatch.setattr(relay.journal, "listen", deaf)
+    waiting = asyncio.create_task(tasks.wait(started.id, 60.0))
+    await until(lambda: tasks._waits._changed)
+    monkeypatch.undo()
+    await tasks.delete(started.id, cancel=True, upstream=False)
+    with pytest.raises(RequestError, match="was deleted"):
+        await waiting
 
 
 class TestElsewhere:

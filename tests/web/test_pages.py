@@ -76,7 +76,7 @@ async def test_an_allowed_origin_gets_exactly_its_own_cors_headers(
         assert answer.headers["Vary"] == "Origin"
         assert cors == {
             "Access-Control-Allow-Origin": origin,
-            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Methods": "DELETE, GET, POST",
             "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer",
             "Access-Control-Max-Age": "600",
             "Access-Control-Expose-Headers": "Preference-Applied, Retry-After",

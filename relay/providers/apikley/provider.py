@@ -39,6 +39,7 @@ class ApikleyProvider:
     streams = False
     stops = False
     lists = False
+    deletes = False
     takes_files = False
     continues_by: str | None = None
 
@@ -90,6 +91,9 @@ class ApikleyProvider:
 
     async def stop(self, task: UpstreamTask, *, started: bool) -> None:
         raise UpstreamRejected("Apikley cannot stop a task.", code=Code.CONFLICT)
+
+    async def delete(self, task: UpstreamTask) -> None:
+        raise UpstreamRejected("Apikley cannot delete a task.", code=Code.CONFLICT)
 
     def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
         raise UpstreamUnavailable("Apikley has no live stream.")

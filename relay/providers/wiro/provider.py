@@ -16,6 +16,7 @@ from relay.providers.base import Attempt
 from relay.providers.lenient_json import short
 from relay.providers.notices import Notices
 from relay.providers.wiro import file_store, run_body, socket
+from relay.providers.wiro.refusals import is_unknown_task
 from relay.providers.wiro.responses import confirm, parse_record, parse_run, parse_tasks
 from relay.providers.wiro.rest import Rest
 from relay.providers.wiro.search import CLOCK_SKEW_S, pick
@@ -46,6 +47,7 @@ class WiroProvider:
     streams = True
     stops = True
     lists = True
+    deletes = True
     takes_files = True
     continues_by: str | None = _CONTINUES_BY
 
@@ -109,6 +111,15 @@ class WiroProvider:
             except UpstreamRejected as again:
                 details = dict.fromkeys((refusal.detail, again.detail))
                 raise UpstreamRejected(" ".join(details), code=again.code, fault=again.fault) from again
+
+    async def delete(self, task: UpstreamTask) -> None:
+        if not task.socket_token:
+            raise UpstreamRejected("Wiro deletes the files of a task by its token, which is not known for this task.")
+        try:
+            confirm(await self._rest.call("/Task/InputOutputDelete", {"tasktoken": task.socket_token}))
+        except UpstreamRejected as refusal:
+            if not is_unknown_task(refusal):
+                raise
 
     def follow(self, task: UpstreamTask) -> AbstractAsyncContextManager[AsyncIterator[Signal]]:
         return socket.follow(self._socket_url, task, self._socket_proxy)

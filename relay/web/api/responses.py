@@ -131,6 +131,26 @@ class Messages(TypedDict):
     messages: list[dict[str, Any]]
 
 
+class FailedDeletion(TypedDict):
+    """A task that has ended and was not deleted."""
+
+    task: str
+    detail: str
+
+
+class DeletionReport(TypedDict):
+    """What became of the tasks of a tag that were to be deleted."""
+
+    tag: str
+    deleted: int
+    """How many tasks were deleted."""
+    running: list[str]
+    """The tasks that have not ended, so that they were not deleted."""
+    failed: list[FailedDeletion]
+    complete: bool
+    """Whether all tasks of the tag were looked at. If not, the call must be repeated."""
+
+
 class Token(TypedDict):
     """A viewer token for one task."""
 

@@ -12,7 +12,7 @@ from relay.errors import Code
 from relay.web.api import files, health, login, models, outputs, responses, tasks
 from relay.web.api.file_bodies import FileForm, FolderBody
 from relay.web.api.task_bodies import AgainBody, AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
-from relay.web.api.task_queries import EventsQuery, ListQuery, ShowQuery
+from relay.web.api.task_queries import DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery
 from relay.web.live import events, websocket
 from relay.web.live.requests import SubscriptionsBody, SubscriptionsQuery
 
@@ -21,7 +21,7 @@ from relay.web.live.requests import SubscriptionsBody, SubscriptionsQuery
 class Route:
     """A call of the API."""
 
-    method: Literal["get", "post"]
+    method: Literal["get", "post", "delete"]
     path: str
     handler: Handler
     summary: str
@@ -41,7 +41,7 @@ class Route:
     """Whether HEAD is answered too. Streams write to the connection directly."""
 
 
-_VIEW = (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND)
+_VIEW = (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND, Code.GONE)
 _BODY = (Code.INVALID_REQUEST, Code.INVALID_INPUT, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 _UPSTREAM = (Code.UPSTREAM_REJECTED, Code.UPSTREAM_UNAVAILABLE, Code.RATE_LIMITED, Code.INSUFFICIENT_BALANCE)
 
@@ -86,6 +86,24 @@ ROUTES = (
         query=ShowQuery,
         responses={200: Snapshot},
         errors=(*_VIEW, Code.INVALID_INPUT),
+    ),
+    Route(
+        method="delete",
+        path="/v1/tasks/{id}",
+        handler=tasks.delete,
+        summary="Delete a task with all its data",
+        query=DeleteQuery,
+        responses={204: "The task is deleted, by this call or by an earlier one."},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT, *_UPSTREAM),
+    ),
+    Route(
+        method="delete",
+        path="/v1/tasks",
+        handler=tasks.delete_tagged,
+        summary="Delete all tasks of a tag",
+        query=DeleteTaggedQuery,
+        responses={200: responses.DeletionReport},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_INPUT),
     ),
     Route(
         method="get",

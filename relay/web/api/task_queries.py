@@ -86,6 +86,21 @@ class ShowQuery(BaseModel):
     """In seconds."""
 
 
+class DeleteQuery(BaseModel):
+    """`DELETE /v1/tasks/{id}`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cancel: bool = False
+    upstream: bool = False
+
+
+class DeleteTaggedQuery(DeleteQuery):
+    """`DELETE /v1/tasks`."""
+
+    tag: Tag
+
+
 class EventsQuery(BaseModel):
     """`GET /v1/tasks/{id}/events` without `Accept: text/event-stream`."""
 

@@ -9,9 +9,9 @@ from relay.tasks.requests import Idempotency, Start
 from relay.tasks.starting import Started as StartedTask
 from relay.web.api.idempotency import read_idempotency
 from relay.web.api.links import links
-from relay.web.api.responses import Input, Previous, Started, StartedAgain, TagToken, TaskList, Token
+from relay.web.api.responses import DeletionReport, Input, Previous, Started, StartedAgain, TagToken, TaskList, Token
 from relay.web.api.task_bodies import AgainBody, AttachBody, TagTokenBody, TokenBody
-from relay.web.api.task_queries import EventsQuery, ListQuery, ShowQuery, page_cursor
+from relay.web.api.task_queries import DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery, page_cursor
 from relay.web.api.uploads import read_start
 from relay.web.http.context import context
 from relay.web.http.credentials import granted, require, require_key
@@ -171,6 +171,29 @@ async def cancel(request: web.Request) -> web.Response:
         context(request).rate_limits.cancels.spend((grant.task, grant.tag), context(request).clock())
     snapshot = await context(request).tasks.cancel(task, "key" if grant.is_key else "viewer")
     return json_response(snapshot, 202)
+
+
+async def delete(request: web.Request) -> web.Response:
+    """`DELETE /v1/tasks/{id}`."""
+    require_key(request)
+    query = read_query(request, DeleteQuery)
+    await context(request).tasks.delete(request.match_info["id"], cancel=query.cancel, upstream=query.upstream)
+    return web.Response(status=204)
+
+
+async def delete_tagged(request: web.Request) -> web.Response:
+    """`DELETE /v1/tasks?tag=…`."""
+    require_key(request)
+    query = read_query(request, DeleteTaggedQuery)
+    report = await context(request).tasks.delete_tagged(query.tag, cancel=query.cancel, upstream=query.upstream)
+    body: DeletionReport = {
+        "tag": query.tag,
+        "deleted": report.deleted,
+        "running": report.running,
+        "failed": [{"task": task, "detail": detail} for task, detail in report.failed.items()],
+        "complete": report.complete,
+    }
+    return json_response(body)
 
 
 async def mint(request: web.Request) -> web.Response:

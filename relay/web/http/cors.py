@@ -18,7 +18,7 @@ from relay.web.http.base_path import local_path
 from relay.web.http.context import context
 
 _CORS_HEADERS = {
-    hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
+    hdrs.ACCESS_CONTROL_ALLOW_METHODS: "DELETE, GET, POST",
     hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer",
     hdrs.ACCESS_CONTROL_MAX_AGE: "600",
 }

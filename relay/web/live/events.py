@@ -40,6 +40,10 @@ class MultiEventStream(MultiViewer, EventStream):
     def task_ended(self, task: str) -> None:
         self._finish_if_over()
 
+    def task_deleted(self, message: bytes) -> None:
+        super().task_deleted(message)
+        self._finish_if_over()
+
     def subscription_expired(self, topic: Topic) -> None:
         super().subscription_expired(topic)
         self._finish_if_over()

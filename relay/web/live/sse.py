@@ -55,6 +55,10 @@ class EventStream(Viewer):
     def task_ended(self, task: str) -> None:
         self.finish(None)
 
+    def task_deleted(self, message: bytes) -> None:
+        self.send(message)
+        self.finish(None)
+
     def subscription_expired(self, topic: Topic) -> None:
         self.send(orjson.dumps({"type": "error", "code": "token_expired", "detail": TOKEN_EXPIRED.reason}))
         self.finish(TOKEN_EXPIRED)

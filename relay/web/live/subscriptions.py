@@ -25,6 +25,9 @@ class MultiViewer(Viewer):
     def task_ended(self, task: str) -> None:
         """Send nothing: the task's last event has reported the end."""
 
+    def task_deleted(self, message: bytes) -> None:
+        self.send(message)
+
     def subscription_expired(self, topic: Topic) -> None:
         self.send_error(topic, "token_expired", TOKEN_EXPIRED.reason)
 

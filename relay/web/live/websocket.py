@@ -15,7 +15,7 @@ from aiohttp import WSMsgType, hdrs, web
 
 from relay import log
 from relay.errors import Code, RequestError, StoreError
-from relay.hub.close_codes import FAILED, NO_SUCH_TASK, NOT_ALLOWED, TOKEN_INVALID, Close, protocol_error
+from relay.hub.close_codes import DELETED, FAILED, NO_SUCH_TASK, NOT_ALLOWED, TOKEN_INVALID, Close, protocol_error
 from relay.hub.cursor import parse_cursor
 from relay.hub.viewer import Viewer
 from relay.web.http.context import Context, context
@@ -185,6 +185,8 @@ def _close_for(error: RequestError | MessageError | OSError) -> Close:
             return NOT_ALLOWED
         case RequestError(code=Code.NOT_FOUND):
             return NO_SUCH_TASK
+        case RequestError(code=Code.GONE):
+            return DELETED
         case RequestError() | MessageError():
             return protocol_error(str(error))
         case StoreError():  # logged by the journal

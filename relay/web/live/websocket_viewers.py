@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import WSCloseCode, web
 
-from relay.hub.close_codes import ENDED, TOKEN_EXPIRED, TOO_SLOW, Close, protocol_error
+from relay.hub.close_codes import DELETED, ENDED, TOKEN_EXPIRED, TOO_SLOW, Close, protocol_error
 from relay.hub.framing import WEBSOCKET
 from relay.hub.topic import Topic
 from relay.hub.viewer import Viewer
@@ -60,6 +60,10 @@ class TaskWebSocketViewer(WebSocketViewer):
 
     def task_ended(self, task: str) -> None:
         self.close(ENDED)
+
+    def task_deleted(self, message: bytes) -> None:
+        self.send(message)
+        self.close(DELETED)
 
     def subscription_expired(self, topic: Topic) -> None:
         self.close(TOKEN_EXPIRED)
