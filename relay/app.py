@@ -48,6 +48,10 @@ from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.context import Context
 from relay.web.http.listener import listening, make_gate
 from relay.web.http.rate_limits import RateLimit, RateLimits
+from relay.webhooks.courier import Courier
+from relay.webhooks.receivers import Receivers
+from relay.webhooks.sender import Sender
+from relay.webhooks.webhooks import Webhooks
 
 _log = log.get("relay")
 
@@ -214,8 +218,10 @@ async def running(config: Config) -> AsyncIterator[Running]:
         if (archive := make_archive(config, journal, cautious_clock)) is not None:
             await stack.enter_async_context(archive)
         models = Models(known, providers, time.monotonic)
+        receivers = Receivers(urls=config.webhook_urls, hosts=config.webhook_hosts)
+        webhooks = Webhooks(journal, receivers, time.time)
         supervisor = await stack.enter_async_context(
-            Supervisor(journal, providers, known, spool, time.time, limits(config, gate.has_room))
+            Supervisor(journal, providers, known, spool, time.time, limits(config, gate.has_room), webhooks)
         )
         tasks = await stack.enter_async_context(
             Tasks(journal, providers, models, supervisor, spool, time.time, cautious_clock)
@@ -237,10 +243,16 @@ async def running(config: Config) -> AsyncIterator[Running]:
             ),
             gate=gate,
             viewers=viewers,
+            webhooks=webhooks,
             refused_log=Bucket(1, 1 / 60, time.time()),
             clock=time.time,
         )
         await supervisor.resume()
+        if receivers:
+            sender = Sender(receivers, config.webhook_keys, time.time, proxies=config.proxies)
+            await stack.enter_async_context(sender)
+            courier = Courier(journal, webhooks, sender, clock=time.time, cautious_clock=cautious_clock)
+            await stack.enter_async_context(courier)
         ownership = await stack.enter_async_context(Ownership(journal, supervisor, providers))
         await stack.enter_async_context(
             retaining(journal, cautious_clock, age_s=config.history_age_s, limit_bytes=config.store_limit_bytes)

@@ -12,9 +12,10 @@ from relay.config.platforms import Platforms
 from relay.config.server import Server
 from relay.config.storage import Storage
 from relay.config.tasks import Tasks
+from relay.config.webhooks import Webhooks
 
 
-class Config(Limits, Archive, Storage, Tasks, Platforms, Pages, Credentials, Server):
+class Config(Limits, Archive, Storage, Webhooks, Tasks, Platforms, Pages, Credentials, Server):
     """
     The settings of a relay, frozen. Durations are in seconds, sizes in bytes.
 
@@ -38,6 +39,12 @@ class Config(Limits, Archive, Storage, Tasks, Platforms, Pages, Credentials, Ser
             )
         return self
 
+    @model_validator(mode="after")
+    def _webhooks_are_signed(self) -> Self:
+        if (self.webhook_urls or self.webhook_hosts) and not self.webhook_secrets:
+            raise ValueError("RELAY_WEBHOOK_SECRET must be set, because RELAY_WEBHOOK_URL or RELAY_WEBHOOK_HOSTS is")
+        return self
 
-GROUPS = (Server, Credentials, Pages, Platforms, Tasks, Storage, Archive, Limits)
+
+GROUPS = (Server, Credentials, Pages, Platforms, Tasks, Webhooks, Storage, Archive, Limits)
 """The groups in the order of docs/configuration.md."""

@@ -72,8 +72,8 @@ class MemoryOutbox:
                 sending[row.webhook.url] += 1
                 taken.append(self._put(replace(row, status=Status.SENDING)))
         await asyncio.sleep(0)
-        next_s = min(self._due_s.values(), default=None)
-        return Claimed(deliveries=tuple(taken), next_in_s=None if next_s is None else max(0.0, next_s - now_s))
+        next_s = min((due_s for due_s in self._due_s.values() if due_s > now_s), default=None)
+        return Claimed(deliveries=tuple(taken), next_in_s=None if next_s is None else next_s - now_s)
 
     async def settle(self, webhook: str, outcome: Outcome) -> None:
         row = self._rows.get(webhook)

@@ -87,7 +87,7 @@ class Claimed:
 
     deliveries: tuple[Delivery, ...]
     next_in_s: float | None
-    """In how many seconds the next one is due; null if none is pending."""
+    """In how many seconds the next one is due of those that are not due yet; null if there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

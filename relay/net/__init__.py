@@ -1,1 +1,1 @@
-"""Network addresses as values: listen addresses, platform URLs, egress proxies and web origins."""
+"""Network addresses as values: listen addresses, platform URLs, egress proxies, web origins and webhook receivers."""

@@ -9,6 +9,7 @@ from relay.files.spool import Spool
 from relay.journal.base import Journal, StoredTask
 from relay.providers.base import Provider
 from relay.tasks.admission import Admission
+from relay.webhooks.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +32,5 @@ class TaskContext:
     """Returns unix seconds and never jumps."""
     wall_clock: Callable[[], float]
     """Returns unix seconds as the machine's clock has them, which may jump."""
+    webhooks: Webhooks | None = None
+    """Makes the webhooks about the task; null to send none."""

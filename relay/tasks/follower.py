@@ -47,7 +47,7 @@ class Follower:
         self._upstream = context.stored.upstream
         self._answered_with: UpstreamTask | None = None
         """How the platform identified the task when it answered, whether or not that could be committed."""
-        self._task_log = TaskLog(lifecycle, context.journal, context.clock, keeps_results=context.keeps_results)
+        self._task_log = TaskLog(lifecycle, context)
         self._inbox: asyncio.Queue[Signal] = asyncio.Queue(INBOX_SIGNALS)
         self._submission = Submission(context, lifecycle.snapshot)
         self._reader = RecordReader(context, self._inbox)

@@ -35,4 +35,5 @@ def repeat(stored: StoredTask, again: Again) -> Start:
         provider=stored.provider,
         tags=stored.tags if again.tags is None else again.tags,
         metadata=stored.metadata if again.metadata is None else again.metadata,
+        webhook=stored.webhook,
     )

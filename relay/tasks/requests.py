@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from relay.core.upstream import File
+from relay.journal.base import Subscription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,8 @@ class Start:
     """By name. Null: the provider that has the model, else the first one that is configured."""
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
+    webhook: Subscription | None = None
+    """Who receives webhooks about the task, in addition to the URLs of the settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,7 @@ class Starter:
         Raises:
             RequestError: the request is invalid, or the relay is shutting down.
         """
+        self._supervisor.check_receiver(request.webhook)
         provider = self._provider(request, offers)
         await self._models.screen(provider, request.model, request.input, offers)
 
@@ -145,6 +146,7 @@ class Starter:
 
     async def _create(self, request: Start, idempotency: Idempotency | None) -> Follower | None:
         """Create and follow a task. Return null if another one holds the key."""
+        self._supervisor.check_receiver(request.webhook)
         offers = [Offer(input=file.input, content_type=file.content_type) for file in request.files]
         provider = self._provider(request, offers)
         given = await self._models.check(provider, request.model, request.input, offers)
@@ -163,6 +165,7 @@ class Starter:
             files=request.files,
             metadata=request.metadata,
             hook=self._supervisor.new_id(),
+            webhook=request.webhook,
         )
         claim = None
         if idempotency is not None:

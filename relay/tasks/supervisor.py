@@ -15,7 +15,7 @@ from relay.core.platform_clock import PlatformClock
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError, StoreDamaged, StoreError, Taken, UpstreamUnclear
 from relay.files.spool import Spool, upload_of
-from relay.journal.base import Journal, StoredTask
+from relay.journal.base import Journal, StoredTask, Subscription
 from relay.journal.deletions import absence
 from relay.providers.base import Provider
 from relay.tasks.admission import Admission, Queue
@@ -27,6 +27,8 @@ from relay.tasks.limits import Limits
 from relay.tasks.missing_files import MissingFiles
 from relay.tasks.runs import Runs
 from relay.tasks.shared_queue import SharedQueue
+from relay.webhooks.receivers import Receivers
+from relay.webhooks.webhooks import Webhooks
 
 UNUSED_UPLOAD_S = 86_400.0
 """How long after it can be needed an upload is kept in a spool that other processes may use, too."""
@@ -43,6 +45,7 @@ class Supervisor:
         spool: Spool,
         clock: Callable[[], float],
         limits: Limits,
+        webhooks: Webhooks | None = None,
     ) -> None:
         """
         Args:
@@ -52,6 +55,7 @@ class Supervisor:
             spool: holds the files of tasks. `resume` opens it.
             clock: returns unix seconds as the machine's clock has them, which may jump.
             limits: the settings.
+            webhooks: makes the webhooks about tasks; null to send none.
         """
         self._journal = journal
         self._providers = providers
@@ -59,6 +63,7 @@ class Supervisor:
         self._spool = spool
         self._clock = clock
         self._limits = limits
+        self._webhooks = webhooks
         self._followers: dict[str, Follower] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         """What keeps each of them running."""
@@ -124,6 +129,16 @@ class Supervisor:
         """
         if self.draining:
             raise RequestError(Code.DRAINING, "The relay is shutting down. Retry in a few seconds.")
+
+    def check_receiver(self, subscription: Subscription | None) -> None:
+        """
+        Check that a caller may name this receiver of webhooks.
+
+        Raises:
+            RequestError: the settings do not allow it.
+        """
+        if subscription is not None:
+            (Receivers() if self._webhooks is None else self._webhooks).check(subscription)
 
     def new_id(self) -> str:
         """Return the id of a new task, or of its callback address."""
@@ -270,6 +285,7 @@ class Supervisor:
             keeps_results=self._limits.keeps_results,
             clock=clock,
             wall_clock=self._clock,
+            webhooks=self._webhooks,
         )
         return Follower(Lifecycle(snapshot, clock(), limits, platform_clock, since=stored.created_at), context)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from relay import log
 from relay.clock import uptime_s
@@ -12,8 +12,10 @@ from relay.core.signals import Signal
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.errors import Fenced, Taken
-from relay.journal.base import SNAPSHOT_EVERY, Journal
+from relay.journal.base import SNAPSHOT_EVERY
 from relay.journal.file_copies import copies_of
+from relay.journal.outbox import Webhook
+from relay.tasks.context import TaskContext
 from relay.tasks.permit import permitted_until_s
 
 STORE_RETRY_S = 1.0
@@ -23,20 +25,16 @@ STORE_RETRY_S = 1.0
 class TaskLog:
     """The log of one task and its only writer."""
 
-    def __init__(
-        self, lifecycle: Lifecycle, journal: Journal, clock: Callable[[], float], *, keeps_results: bool = False
-    ) -> None:
+    def __init__(self, lifecycle: Lifecycle, context: TaskContext) -> None:
         """
         Args:
             lifecycle: the task as the journal has it.
-            journal: where events are committed.
-            clock: returns unix seconds and never jumps.
-            keeps_results: whether the results are to be copied to an archive.
+            context: the task's clock, the journal where events are committed, and who receives webhooks about them.
         """
-        self._keeps_results = keeps_results
         self._lifecycle = lifecycle
-        self._journal = journal
-        self._clock = clock
+        self._context = context
+        self._journal = context.journal
+        self._clock = context.clock
         self._writing = asyncio.Lock()
         self._log = log.get("task_log").bind(task=lifecycle.snapshot.id)
         self.snapshot: Snapshot = lifecycle.snapshot
@@ -85,9 +83,10 @@ class TaskLog:
         self, events: Sequence[Event], upstream: UpstreamTask | None, *, synced: bool, frees_key: bool
     ) -> float:
         state = self._lifecycle.snapshot
+        webhooks = self._webhooks_about(events)
         renew = state.done is not None or state.seq // SNAPSHOT_EVERY != (events[0].seq - 1) // SNAPSHOT_EVERY
         # Results are final when the task has ended: until then, a record can change their order.
-        kept = state.outputs if self._keeps_results and state.done is not None else ()
+        kept = state.outputs if self._context.keeps_results and state.done is not None else ()
         while not self.closed:
             try:
                 send_until_s = await self._journal.append(
@@ -98,6 +97,7 @@ class TaskLog:
                     synced=synced,
                     frees_key=frees_key,
                     copies=copies_of(state.id, state.provider, kept),
+                    webhooks=webhooks,
                 )
             except OSError as error:
                 # An operator has to fix the disk, and no event may be lost meanwhile. The journal has logged the error.
@@ -108,5 +108,11 @@ class TaskLog:
                 raise
             else:
                 self.snapshot = state
+                if webhooks and self._context.webhooks is not None:
+                    self._context.webhooks.wake()
                 return send_until_s
         raise Fenced(f"the log of task {state.id} is not written here any more")
+
+    def _webhooks_about(self, events: Sequence[Event]) -> Sequence[Webhook]:
+        webhooks = self._context.webhooks
+        return () if webhooks is None else webhooks.about(self._context.stored, self.snapshot, events)

@@ -16,7 +16,7 @@ from tests.tasks.shared_journal import SharedStore
 
 
 def task_log_of(one: Bench) -> TaskLog:
-    return TaskLog(one.lifecycle(), one.journal, one.clock)
+    return TaskLog(one.lifecycle(), one.context)
 
 
 async def test_signals_are_committed_with_the_upstream_id() -> None:

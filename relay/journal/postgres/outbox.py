@@ -28,7 +28,7 @@ _CLAIM: Final = f"SELECT {_COLUMNS} FROM relay_claim_webhooks($1, $2, $3)"  # no
 
 _NEXT: Final = (
     "SELECT extract(epoch FROM min(due) - clock_timestamp())::float8 AS next_in_s FROM webhooks"
-    " WHERE status = 'pending'"
+    " WHERE status = 'pending' AND due > clock_timestamp()"
 )
 
 _SETTLE: Final = "SELECT relay_settle($1, $2, $3, $4, $5, $6)"

@@ -81,8 +81,9 @@ def claim(connection: sqlite3.Connection, held: Collection[str], per_url: int, l
             "UPDATE webhooks SET status = 'sending', due = NULL WHERE number = ?", [(row[0],) for row in rows]
         )
         taken += [_delivery((*row[:7], Status.SENDING, *row[8:-1], None)) for row in rows]
-    (next_s,) = connection.execute("SELECT min(due) FROM webhooks WHERE status = 'pending'").fetchone()
-    return Claimed(deliveries=tuple(taken), next_in_s=None if next_s is None else max(0.0, next_s - now_s))
+    later = "SELECT min(due) FROM webhooks WHERE status = 'pending' AND due > ?"
+    (next_s,) = connection.execute(later, (now_s,)).fetchone()
+    return Claimed(deliveries=tuple(taken), next_in_s=None if next_s is None else next_s - now_s)
 
 
 def settle(connection: sqlite3.Connection, webhook: str, outcome: Outcome) -> None:

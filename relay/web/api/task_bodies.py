@@ -5,12 +5,30 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from relay.core.tag import Tag
+from relay.journal.base import Subscription
+from relay.net.receiver_url import MAX_CHARS
 from relay.tasks.requests import Again, Attach, Start
 from relay.web.api.fields import ModelName, Scopes, TokenTtl
+from relay.webhooks.messages import TYPES, WebhookType
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 Tags = Annotated[list[Tag], Field(max_length=16)]
+
+
+class WebhookBody(BaseModel):
+    """Who receives webhooks about a task, in addition to the URLs of the relay's settings."""
+
+    model_config = _STRICT
+
+    url: Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARS)] = Field(repr=False)
+    """Over HTTPS, with a host of `RELAY_WEBHOOK_HOSTS`."""
+    events: Annotated[list[WebhookType], Field(max_length=len(TYPES))] = []
+    """Their types; empty for all."""
+
+    def to_subscription(self) -> Subscription:
+        """Return the receiver as it is stored. A repeated type counts once."""
+        return Subscription(url=self.url, events=tuple(dict.fromkeys(self.events)))
 
 
 class StartBody(BaseModel):
@@ -24,6 +42,7 @@ class StartBody(BaseModel):
     tags: Tags = []
     metadata: dict[str, Any] = {}
     ttl: TokenTtl | None = None
+    webhook: WebhookBody | None = None
 
     def to_request(self) -> Start:
         """Return the request for the use case. A repeated tag counts once."""
@@ -33,6 +52,7 @@ class StartBody(BaseModel):
             provider=self.provider,
             tags=tuple(dict.fromkeys(self.tags)),
             metadata=self.metadata,
+            webhook=None if self.webhook is None else self.webhook.to_subscription(),
         )
 
 

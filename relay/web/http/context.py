@@ -18,6 +18,7 @@ from relay.tasks.use_cases import Tasks
 from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.connection_gate import Gate
 from relay.web.http.rate_limits import RateLimits
+from relay.webhooks.webhooks import Webhooks
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class Context:
     """Admits connections, and knows whether file descriptors are left for more viewers."""
     viewers: ConnectionCounts
     """Of viewers, over WebSocket and SSE."""
+    webhooks: Webhooks
+    """Lists the deliveries of webhooks, and has one sent again."""
     refused_log: Bucket
     """Limits how often a refused viewer is logged."""
     clock: Callable[[], float]
