@@ -21,6 +21,7 @@ from relay.access.grants import MAX_TTL_S, SCOPES
 from relay.cli.output import INTERRUPTED, discard_stdout_if_broken, fail, say
 from relay.cli.signals import run
 from relay.cli.store import store
+from relay.cli.webhook import webhook
 from relay.core.tag import normalize_tag
 from relay.errors import RelayError
 
@@ -31,6 +32,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(store, name="store")
+cli.add_typer(webhook, name="webhook")
 
 
 def main() -> NoReturn:

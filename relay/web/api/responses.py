@@ -13,6 +13,7 @@ from relay.catalogue.model import InputType, Option
 from relay.core.events import Cost, Event
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import StoredFile, StoredFolder
+from relay.journal.outbox import Status
 
 
 class Links(TypedDict):
@@ -223,6 +224,35 @@ class CreatedFolder(TypedDict):
     """A folder that was created in the platform's file store."""
 
     folder: StoredFolder
+
+
+class Webhook(TypedDict):
+    """A webhook about a task, and what has become of it."""
+
+    id: str
+    """Sent to the receiver as `webhook-id`."""
+    type: str
+    task: str
+    url: str
+    status: Status
+    attempts: int
+    """How often it has been sent."""
+    created_at: float
+    """In unix seconds."""
+    tried_at: float | None
+    """When it was sent last, in unix seconds."""
+    answer: str | None
+    """What came of that, such as `HTTP 500`."""
+    next_in_s: float | None
+    """In how many seconds it is sent, while it is pending."""
+
+
+class WebhookList(TypedDict):
+    """A page of webhooks, newest first."""
+
+    webhooks: list[Webhook]
+    next: str | None
+    """The cursor of the next page."""
 
 
 class Liveness(TypedDict):

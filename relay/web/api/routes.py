@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from relay.core.snapshot import Snapshot
 from relay.errors import Code
-from relay.web.api import files, health, login, models, outputs, responses, tasks
+from relay.web.api import files, health, login, models, outputs, responses, tasks, webhooks
 from relay.web.api.file_bodies import FileForm, FolderBody
 from relay.web.api.task_bodies import AgainBody, AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
 from relay.web.api.task_queries import DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery
@@ -262,6 +262,23 @@ ROUTES = (
         body=FolderBody,
         responses={201: responses.CreatedFolder},
         errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, *_UPSTREAM),
+    ),
+    Route(
+        method="get",
+        path="/v1/webhooks",
+        handler=webhooks.index,
+        summary="List webhooks, newest first, and what has become of each",
+        query=webhooks.WebhooksQuery,
+        responses={200: responses.WebhookList},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_INPUT),
+    ),
+    Route(
+        method="post",
+        path="/v1/webhooks/{id}/again",
+        handler=webhooks.again,
+        summary="Send a webhook again",
+        responses={202: responses.Webhook},
+        errors=_VIEW,
     ),
     Route(
         method="get",
