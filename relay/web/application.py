@@ -33,6 +33,7 @@ ROUTES = (
     web.post("/hooks/{provider}/{hook}", hooks.call_back),
     web.post("/hooks/{provider}/{hook}/", hooks.call_back),
     web.get("/", pages.dashboard),
+    web.get("/webhooks", pages.webhooks),
     web.get("/t/{id}", pages.task),
     web.get("/inspect/{id}", pages.inspect),
     web.get("/embed/{id}", pages.embed),

@@ -44,6 +44,11 @@ async def dashboard(request: web.Request) -> web.FileResponse:
     return _page(request, "dashboard.html", "'none'")
 
 
+async def webhooks(request: web.Request) -> web.FileResponse:
+    """`GET /webhooks`: what has become of webhooks."""
+    return _page(request, "webhooks.html", "'none'")
+
+
 async def task(request: web.Request) -> web.FileResponse:
     """`GET /t/{id}`: the page of a task."""
     return _page(request, "task.html", "'none'")

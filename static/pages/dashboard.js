@@ -99,7 +99,7 @@ function show() {
   loader.reset();
   const isSignedIn = readSecret(KEY) !== "";
   part("sign-in").hidden = isSignedIn;
-  for (const id of ["sign-out", "dashboard"]) part(id).hidden = !isSignedIn;
+  for (const id of ["sign-out", "webhooks", "dashboard"]) part(id).hidden = !isSignedIn;
   part("no-tasks").hidden = true;
   if (!isSignedIn) return;
   list.follow(readSecret(KEY));

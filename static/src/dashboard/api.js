@@ -8,6 +8,20 @@ import { callJson } from "../client/json-call.js";
 /** @typedef {{self: string, events: string, ws: string, view: string, embed: string}} Links */
 /** @typedef {{model: string, provider?: string, tags?: string[], input: Record<string, unknown>}} StartBody */
 /** @typedef {{task: Snapshot, token: string, links: Links}} Started */
+/** @typedef {"queued"|"pending"|"sending"|"delivered"|"failed"|"stopped"} WebhookStatus */
+/**
+ * @typedef {object} Webhook a webhook about a task, and what has become of it
+ * @property {string} id
+ * @property {string} type
+ * @property {string} task
+ * @property {string} url
+ * @property {WebhookStatus} status
+ * @property {number} attempts
+ * @property {number} created_at
+ * @property {number|null} tried_at
+ * @property {string|null} answer
+ * @property {number|null} next_in_s
+ */
 
 export class Api {
   #key;
@@ -51,6 +65,21 @@ export class Api {
    */
   start(body, idempotencyKey) {
     return this.#call("POST", "v1/tasks", body, { "Idempotency-Key": idempotencyKey });
+  }
+
+  /**
+   * List webhooks, newest first.
+   *
+   * @param {URLSearchParams} query
+   * @returns {Promise<{webhooks: Webhook[], next: string|null}>}
+   */
+  webhooks(query) {
+    return this.#call("GET", `v1/webhooks?${query}`);
+  }
+
+  /** @returns {Promise<Webhook>} */
+  sendAgain(/** @type {string} */ webhook) {
+    return this.#call("POST", `v1/webhooks/${encodeURIComponent(webhook)}/again`);
   }
 
   /**

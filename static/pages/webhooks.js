@@ -1,0 +1,62 @@
+// @ts-check
+/** The list of webhooks, `/webhooks`: what has become of each, and a button that sends it again. */
+import { Problem } from "../src/client/problem.js";
+import { Api } from "../src/dashboard/api.js";
+import { showProblem } from "../src/dashboard/problem-view.js";
+import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
+import { WebhookRow } from "../src/dashboard/webhook-row.js";
+
+const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const status = /** @type {HTMLSelectElement} */ (part("status"));
+/** The cursor of the next page; null on the last one. */
+let next = /** @type {string|null} */ (null);
+
+status.addEventListener("change", load);
+part("refresh").addEventListener("click", load);
+part("more").addEventListener("click", () => attempt(readPage));
+load();
+
+/** Show the first page, or the way to sign in. */
+function load() {
+  const isSignedIn = readSecret(KEY) !== "";
+  part("signed-out").hidden = isSignedIn;
+  part("webhooks").hidden = !isSignedIn;
+  if (!isSignedIn) return;
+  attempt(async () => {
+    next = null;
+    await readPage();
+  });
+}
+
+/** Read the page at `next`, or the first one, which replaces what is shown. */
+async function readPage() {
+  const cursor = next;
+  const query = new URLSearchParams({ limit: "50" });
+  if (status.value) query.set("status", status.value);
+  if (cursor) query.set("cursor", cursor);
+  const page = await new Api(readSecret(KEY)).webhooks(query);
+  const rows = page.webhooks.map((webhook) => new WebhookRow(webhook, sendAgain).element);
+  if (cursor) part("list").append(...rows);
+  else part("list").replaceChildren(...rows);
+  next = page.next;
+  part("more").hidden = next === null;
+  part("none").hidden = part("list").children.length > 0;
+}
+
+function sendAgain(/** @type {WebhookRow} */ row) {
+  attempt(async () => row.render(await new Api(readSecret(KEY)).sendAgain(row.webhook.id)));
+}
+
+/** Run an action and show its error, if any. */
+async function attempt(/** @type {() => Promise<void>} */ action) {
+  try {
+    await action();
+    showProblem(part("problem"), null);
+  } catch (error) {
+    showProblem(part("problem"), error);
+    if (error instanceof Problem && error.status === 401) {
+      writeSecret(KEY, "");
+      load();
+    }
+  }
+}
