@@ -47,14 +47,15 @@ TASKS = (
 """One task per model, Apikley's included, and one that fails."""
 
 
-async def demo(*, port: int, speed: float, opened: Callable[[Running], None]) -> None:
+async def demo(*, port: int, speed: float, opened: Callable[[Running, str], None]) -> None:
     """
     Run the demo until cancelled.
 
     Args:
         port: the port of the relay; 0 picks a free port.
         speed: speed of the simulated platforms; 1 is realistic.
-        opened: called when the relay serves and the tasks have been started.
+        opened: called with the relay, and the address of the page that shows its webhooks, when the relay serves and
+            the tasks have been started.
 
     Raises:
         ConfigError: the port is in use, or `RELAY_API_KEYS` is invalid.
@@ -73,11 +74,13 @@ async def demo(*, port: int, speed: float, opened: Callable[[Running], None]) ->
                 "wiro_socket_url": sandbox.socket_url,
                 "apikley_api_key": sandbox.apikley_key,
                 "apikley_api_url": sandbox.apikley_url,
+                "webhook_urls": (sandbox.webhook_url,),
+                "webhook_secrets": (SecretStr(sandbox.webhook_secret),),
             }
         )
         async with running(config) as relay:
             await _start_tasks(relay)  # before the page opens, so that it lists all of them
-            opened(relay)
+            opened(relay, sandbox.webhook_url)
             await asyncio.Event().wait()
 
 

@@ -83,10 +83,11 @@ def demo(
 
     log.configure(level="warning")
 
-    def opened(relay: Running) -> None:
+    def opened(relay: Running, receiver: str) -> None:
         link = relay.login_link()
         say(f"\n  Watch the tasks here:  {link}")
         say(f"  The link works once, within 10 minutes.{f' API key: {relay.api_key}' if relay.made_key else ''}")
+        say(f"\n  Watch a server receive webhooks about them:  {receiver}")
         say("\n  Press Ctrl-C to end the demo. Nothing is kept.")
         if not no_open:
             webbrowser.open(link)
@@ -123,7 +124,8 @@ def sandbox(
         say(f"  WIRO_API_URL={box.api_url} WIRO_SOCKET_URL={box.socket_url} \\")
         say(f"  WIRO_API_KEY={box.api_key} WIRO_API_SECRET={box.api_secret} \\")
         say(f"  APIKLEY_API_URL={box.apikley_url} APIKLEY_API_KEY={box.apikley_key} \\")
-        say(f"  APIKLEY_WEBHOOK_SECRET={box.apikley_webhook_secret} RELAY_MEDIA_SOURCES={box.origin}")
+        say(f"  APIKLEY_WEBHOOK_SECRET={box.apikley_webhook_secret} RELAY_MEDIA_SOURCES={box.origin} \\")
+        say(f"  RELAY_WEBHOOK_URL={box.webhook_url} RELAY_WEBHOOK_SECRET={box.webhook_secret}")
         say(f"\nThe project without signed calls has the key {PLAIN_KEY} and no secret.\n")
 
     _run(run_sandbox(host=host, port=port, dialect=dialect, speed=speed, seed=seed, script=script, started=started))

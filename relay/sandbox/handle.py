@@ -10,6 +10,8 @@ from relay.sandbox.apikley.auth import API_KEY as APIKLEY_KEY
 from relay.sandbox.apikley.auth import WEBHOOK_SECRET
 from relay.sandbox.apikley.jobs import CreateRequest, Job
 from relay.sandbox.apikley.platform import Apikley
+from relay.sandbox.receiver import PATH as RECEIVER_PATH
+from relay.sandbox.receiver import WEBHOOK_SECRET as RECEIVER_SECRET
 from relay.sandbox.recording.parse import Source, read
 from relay.sandbox.server import HOST, Server
 from relay.sandbox.shared.context import Context
@@ -73,6 +75,7 @@ class Sandbox:
         self._server = Server(self._context, self._wiro, self._apikley, recording)
         self.api_key, self.api_secret = next(iter(self.accounts.items()))
         self.apikley_key, self.apikley_webhook_secret = APIKLEY_KEY, WEBHOOK_SECRET
+        self.webhook_secret = RECEIVER_SECRET
 
     async def __aenter__(self) -> Self:
         await self._server.start(self.host, self.port)
@@ -100,6 +103,11 @@ class Sandbox:
     def apikley_url(self) -> str:
         """The base address of Apikley's calls."""
         return self.origin
+
+    @property
+    def webhook_url(self) -> str:
+        """The address that receives the relay's webhooks, and shows them in a browser."""
+        return f"{self.origin}{RECEIVER_PATH}"
 
     @property
     def control_url(self) -> str:

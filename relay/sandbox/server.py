@@ -10,6 +10,7 @@ from relay.errors import ConfigError
 from relay.sandbox.apikley import platform as apikley_platform
 from relay.sandbox.apikley.platform import Apikley
 from relay.sandbox.control import Control
+from relay.sandbox.receiver import Receiver
 from relay.sandbox.recording.apikley import RecordedApikley
 from relay.sandbox.recording.lines import Recording
 from relay.sandbox.recording.playback import Playback
@@ -85,5 +86,6 @@ class Server:
             self._wiro.add_routes(app, RecordedWiro(self._playback, self._wiro))
             self._apikley.add_routes(app, RecordedApikley(self._playback, self._apikley))
         Control(self._wiro.tasks, self._context).add_routes(app)
+        Receiver().add_routes(app)
         app.router.add_route("*", "/{path:.*}", not_found)
         return app

@@ -63,3 +63,13 @@ async def test_the_demo_shows_its_tasks_to_their_end_and_stops_at_ctrl_c(page: P
         process.send_signal(signal.SIGINT)
 
         assert await process.wait() == 130
+
+
+async def test_the_demo_shows_the_webhooks_about_its_tasks(page: Page) -> None:
+    """A page of the simulated receiver lists them, each with a signature that it has verified."""
+    async with demo() as process, asyncio.timeout(100):
+        await link_of(process)
+        await page.goto(await link_of(process))
+        await expect(page.get_by_role("heading", name="Webhooks received")).to_be_visible()
+        await expect(page.locator("tbody tr", has_text="task.done")).to_have_count(len(TASKS))
+        await expect(page.locator("tbody tr", has_text="wrong")).to_have_count(0)
