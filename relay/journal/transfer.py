@@ -5,7 +5,7 @@ A store is copied while no relay has it open. The values are the same for every 
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
@@ -13,6 +13,7 @@ from relay.core.events import State
 from relay.core.upstream import UpstreamTask
 from relay.journal.base import Claim, Command, StoredTask
 from relay.journal.file_copies import FileCopy
+from relay.journal.outbox import Delivery, Status
 from relay.journal.record import Record
 
 COPYING: Final = "copying"
@@ -42,6 +43,8 @@ class TaskCopy:
     """Orders for its owner that are not done, oldest first."""
     files: tuple[FileCopy, ...] = ()
     """What the archive has of its results, without the owners."""
+    deliveries: tuple[Delivery, ...] = ()
+    """The webhooks about it, as `unsent` returns them, oldest first."""
 
     def digest(self) -> Any:
         """Return a SHA-256 hash of the task, to be updated with the events of its log."""
@@ -50,10 +53,12 @@ class TaskCopy:
         orders = [(one.id, one.order.value, one.by, *_names(one.named)) for one in self.commands]
         columns = (task.id, task.provider, task.model, task.created_at, task.hook, *_names(task.upstream))
         texts = (record.tags, record.metadata, record.input, record.files, record.checked)
+        webhook = record.webhook
         log = (self.state.value, self.seq, self.snapshot_seq, self.snapshot)
         # A URL is left out of the repr of a copy.
         files = [(file, file.url, file.name) for file in self.files]
-        return sha256(repr((columns, texts, log, claims, orders, files)).encode())
+        deliveries = [_facts(one) for one in self.deliveries]
+        return sha256(repr((columns, texts, webhook, log, claims, orders, files, deliveries)).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +128,19 @@ class Store(Protocol):
 
     async def finish(self, facts: Facts) -> None:
         """Store what there is once for all tasks, begin a new epoch, and note that the copy is finished."""
+
+
+def unsent(delivery: Delivery) -> Delivery:
+    """Return a delivery as the next relay finds it: what was being sent is sent again, and what is pending is due."""
+    is_sending = delivery.status is Status.SENDING
+    return replace(delivery, status=Status.PENDING if is_sending else delivery.status, next_in_s=None)
+
+
+def _facts(delivery: Delivery) -> tuple[object, ...]:
+    webhook = delivery.webhook
+    counts = (delivery.number, delivery.status.value, delivery.attempts, delivery.failures)
+    sent = (delivery.since, delivery.tried_at, delivery.answer)
+    return *counts, *sent, webhook.id, webhook.url, webhook.type, webhook.body, webhook.created_at
 
 
 def _names(upstream: UpstreamTask | None) -> tuple[str | None, ...]:

@@ -18,15 +18,16 @@ from relay.core.snapshot import begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import ConfigError, RelayError, StoreError
 from relay.journal import copying
-from relay.journal.base import Claim, Command, Filter, Journal, Order, StoredTask
+from relay.journal.base import Claim, Command, Filter, Journal, Order, StoredTask, Subscription
 from relay.journal.copying import Copied, Differs, copy_all
 from relay.journal.file_copies import CopyState, copies_of
+from relay.journal.outbox import DeliveryFilter, Outcome, Status, Webhook
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.transfer import postgres_store
 from relay.journal.sqlite import SQLiteJournal
 from relay.journal.sqlite.transfer import sqlite_store
-from relay.journal.transfer import CHUNK_ROWS, LogRow, Store
+from relay.journal.transfer import CHUNK_ROWS, LogRow, Store, unsent
 from tests.journal.postgres.membership import join
 from tests.journal.postgres.records import event, record, seqs, submit
 from tests.postgres.server import PostgresServer
@@ -149,6 +150,7 @@ def full(task: str) -> StoredTask:
         input={"prompt": "ä\0", "nested": [1, {"deep": None}], "float": 0.1},
         metadata={"customer": "é"},
         hook="secret-hook",
+        webhook=Subscription(url="https://hooks.example.com/", events=("task.done",)),
         checked=CheckedInput(model="O/m", input={"seed": 10**29}),
         files=(
             File(
@@ -169,7 +171,15 @@ async def fill(side: Side) -> None:
         key = Claim(key="the-key", digest="d", task="full", at=7.25)
         await journal.create(full("full"), submit("full"), claim=key)
         named = UpstreamTask(upstream_id="u-1", socket_token="t-1")
-        await journal.append([event("full", 2)], upstream=named)
+        hooks = [
+            Webhook(id=f"msg_{number}", task="full", url=url, type="task.done", body=b'"\xc3\xa9"', created_at=9.5)
+            for number, url in enumerate(("https://a/", "https://a/", "https://b/", "https://c/"))
+        ]
+        await journal.append([event("full", 2)], upstream=named, webhooks=hooks)
+        await journal.outbox.claim((), per_url=5, limit=10)
+        failed = Outcome(status=Status.PENDING, answer="HTTP 500", tried_at=10.5, again_in_s=3600.0)
+        await journal.outbox.settle("msg_2", failed)
+        await journal.outbox.settle("msg_3", replace(failed, status=Status.DELIVERED))
         await journal.create(record("long"), submit("long"))
         await journal.append([event("long", seq) for seq in range(2, LONG + 1)])
         await journal.create(record("over"), submit("over"))
@@ -220,6 +230,15 @@ async def test_everything_arrives(source: Side, target: Side) -> None:
         assert await theirs.keep_secret("api_key", "another") == "rk_kept"
         assert await theirs.saved_time() == 1234.5
         assert await theirs.size_bytes() > 5000
+        everything = DeliveryFilter()
+        mine, same = [await each.outbox.page(everything, before=None, limit=10) for each in (ours, theirs)]
+        assert [replace(each, next_in_s=None) for each in same] == [unsent(each) for each in mine]
+        due = await theirs.outbox.claim((), per_url=5, limit=10)
+        assert sorted(each.webhook.id for each in due.deliveries) == ["msg_0", "msg_2"]
+        await theirs.take_over(["wiro"], limit=10)
+        await theirs.append([event("full", 3)], webhooks=[replace(due.deliveries[0].webhook, id="msg_9")])
+        newest = await theirs.outbox.page(everything, before=None, limit=1)
+        assert newest[0].webhook.id == "msg_9"
 
 
 async def test_the_first_relay_continues_the_tasks(source: Side, target: Side) -> None:

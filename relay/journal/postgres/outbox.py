@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 PATIENCE: Final = timedelta(seconds=30)
 """How long after a dead node took a webhook it may still send it. An attempt takes less (relay/webhooks/sender.py)."""
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "number, id, task, url, type, created_at, status, attempts, failures, since, tried_at, answer, body,"
     " extract(epoch FROM due - clock_timestamp())::float8 AS next_in_s"
 )
 
 _RETURN: Final = "SELECT relay_return_webhooks($1, $2, $3)"
 
-_CLAIM: Final = f"SELECT {_COLUMNS} FROM relay_claim_webhooks($1, $2, $3)"  # noqa: S608 - a constant
+_CLAIM: Final = f"SELECT {COLUMNS} FROM relay_claim_webhooks($1, $2, $3)"  # noqa: S608 - a constant
 
 _NEXT: Final = (
     "SELECT extract(epoch FROM min(due) - clock_timestamp())::float8 AS next_in_s FROM webhooks"
@@ -33,7 +33,7 @@ _NEXT: Final = (
 
 _SETTLE: Final = "SELECT relay_settle($1, $2, $3, $4, $5, $6)"
 
-_AGAIN: Final = f"SELECT {_COLUMNS} FROM relay_send_again($1, $2)"  # noqa: S608 - a constant
+_AGAIN: Final = f"SELECT {COLUMNS} FROM relay_send_again($1, $2)"  # noqa: S608 - a constant
 
 _PUT: Final = "SELECT relay_put_webhooks($1, $2)"
 
@@ -62,7 +62,7 @@ class PostgresOutbox:
         rows = await errands.run(_CLAIM, node, per_url, limit)
         ((next_in_s,),) = await errands.run(_NEXT)
         return Claimed(
-            deliveries=tuple(map(_delivery, rows)), next_in_s=None if next_in_s is None else max(0.0, next_in_s)
+            deliveries=tuple(map(delivery_of, rows)), next_in_s=None if next_in_s is None else max(0.0, next_in_s)
         )
 
     async def settle(self, webhook: str, outcome: Outcome) -> None:
@@ -72,17 +72,18 @@ class PostgresOutbox:
 
     async def again(self, webhook: str, at: float) -> Delivery | None:
         rows = await self._errands().run(_AGAIN, webhook, at)
-        return _delivery(rows[0]) if rows else None
+        return delivery_of(rows[0]) if rows else None
 
     async def page(self, where: DeliveryFilter, *, before: int | None, limit: int) -> tuple[Delivery, ...]:
         conditions = {"number < $": before, "task = $": where.task, "status = $": where.status}
         given = {condition: value for condition, value in conditions.items() if value is not None}
         clause = " AND ".join(f"{condition}{place}" for place, condition in enumerate(given, 2))
-        query = f"SELECT {_COLUMNS} FROM webhooks {clause and f'WHERE {clause}'} ORDER BY number DESC LIMIT $1"  # noqa: S608
-        return tuple(map(_delivery, await self._reader().fetch(query, limit, *given.values())))
+        query = f"SELECT {COLUMNS} FROM webhooks {clause and f'WHERE {clause}'} ORDER BY number DESC LIMIT $1"  # noqa: S608
+        return tuple(map(delivery_of, await self._reader().fetch(query, limit, *given.values())))
 
 
-def _delivery(row: "asyncpg.Record") -> Delivery:
+def delivery_of(row: "asyncpg.Record") -> Delivery:
+    """Decode a row with COLUMNS."""
     return Delivery(
         number=row["number"],
         webhook=Webhook(

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -15,14 +16,16 @@ from relay.errors import ConfigError, StoreError
 from relay.journal.base import Claim, Command
 from relay.journal.damage import decoding
 from relay.journal.file_copies import FileCopy
+from relay.journal.outbox import Delivery, Status
 from relay.journal.postgres import lookups
 from relay.journal.postgres.connection import BROKEN, close, connect, host_of
 from relay.journal.postgres.copies import OF_TASKS, STORED, decode_copy
 from relay.journal.postgres.migrations import LOCK, check_schema, migrate
+from relay.journal.postgres.outbox import COLUMNS, delivery_of
 from relay.journal.postgres.rows import ALL_TASKS
 from relay.journal.record import Record, restore
 from relay.journal.search_words import word_suffixes
-from relay.journal.transfer import CHUNK_ROWS, COPYING, Facts, LogRow, TaskCopy
+from relay.journal.transfer import CHUNK_ROWS, COPYING, Facts, LogRow, TaskCopy, unsent
 
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
@@ -48,6 +51,11 @@ INSERT INTO nodes AS n (id, name, alive, until, seen_at, bytes)
 SELECT $1, 'relay store copy', false, now(), now() - interval '2 days', $2 + coalesce(sum(relay_task_bytes(t)), 0)
 FROM tasks t WHERE t.id = ANY ($3)
 ON CONFLICT (id) DO UPDATE SET bytes = n.bytes + excluded.bytes
+"""
+
+# Rows that are copied have the numbers of the other store. Rows that are added later come after them.
+_CONTINUE_NUMBERS: Final = """
+SELECT setval(pg_get_serial_sequence('webhooks', 'number'), max(number)) FROM webhooks HAVING max(number) IS NOT NULL
 """
 
 _FENCE: Final = "UPDATE nodes SET alive = false WHERE alive AND until < clock_timestamp()"
@@ -103,6 +111,7 @@ class PostgresStore:
         claims: dict[str, list[Claim]] = defaultdict(list)
         commands: dict[str, list[Command]] = defaultdict(list)
         files: dict[str, list[FileCopy]] = defaultdict(list)
+        deliveries: dict[str, list[Delivery]] = defaultdict(list)
         with _failing(self._dsn):
             rows = await self._connection.fetch(_TASKS, after, limit)
             ids = [row["task"] for row in rows]
@@ -115,7 +124,13 @@ class PostgresStore:
                 commands[command.task].append(command)
             for row in await self._connection.fetch(OF_TASKS, ids):
                 files[row["task"]].append(replace(decode_copy(row), owner=None))
-        return [_task(row, claims[row["task"]], commands[row["task"]], files[row["task"]]) for row in rows]
+            sent = f"SELECT {COLUMNS} FROM webhooks WHERE task = ANY ($1) ORDER BY number"  # noqa: S608 - a constant
+            for row in await self._connection.fetch(sent, ids):
+                deliveries[row["task"]].append(unsent(delivery_of(row)))
+        return [
+            _task(row, claims[row["task"]], commands[row["task"]], deliveries[row["task"]], files[row["task"]])
+            for row in rows
+        ]
 
     async def log(self, first: str, last: str) -> AsyncIterator[Sequence[LogRow]]:
         query = "SELECT task, seq, body FROM events WHERE task BETWEEN $1 AND $2 ORDER BY task, seq"
@@ -152,7 +167,8 @@ class PostgresStore:
             )
 
     async def add(self, tasks: Sequence[TaskCopy], log: AsyncIterator[Sequence[LogRow]]) -> int:
-        events = size = 0
+        events = 0
+        size = sum(600 + len(one.webhook.body) for each in tasks for one in each.deliveries)
         with _failing(self._dsn):
             async with self._connection.transaction():
                 await self._add_tasks(tasks)
@@ -174,6 +190,7 @@ class PostgresStore:
                     saved = await self._connection.fetchval(lookups.SAVED_TIME)
                     later = max(facts.saved_time, -math.inf if saved is None else saved)
                     await self._connection.execute(upsert.format("meta"), "witnessed", repr(later))
+                await self._connection.execute(_CONTINUE_NUMBERS)
                 # The next relay finds no epoch of the server's timeline, and makes a new one.
                 await self._connection.execute("DELETE FROM meta WHERE name = $1 OR name LIKE 'epoch:%'", COPYING)
 
@@ -217,6 +234,12 @@ class PostgresStore:
                 for one in each.commands
             ],
         )
+        now = datetime.now(UTC)
+        await self._copy(
+            "webhooks",
+            "number id task url type created_at status attempts failures since tried_at answer due body",
+            [_webhook(one, now) for each in tasks for one in each.deliveries],
+        )
 
         await self._copy("copies", " ".join(STORED), [_file(copy) for each in tasks for copy in each.files])
 
@@ -225,7 +248,11 @@ class PostgresStore:
 
 
 def _task(
-    row: "asyncpg.Record", claims: Sequence[Claim], commands: Sequence[Command], files: Sequence[FileCopy]
+    row: "asyncpg.Record",
+    claims: Sequence[Claim],
+    commands: Sequence[Command],
+    deliveries: Sequence[Delivery],
+    files: Sequence[FileCopy],
 ) -> TaskCopy:
     with decoding(row["task"], "state"):
         state = State(row["state"])
@@ -239,6 +266,7 @@ def _task(
         claims=tuple(claims),
         commands=tuple(commands),
         files=tuple(files),
+        deliveries=tuple(deliveries),
     )
 
 
@@ -262,6 +290,16 @@ def _cold(each: TaskCopy) -> tuple[object, ...]:
         *((None, None) if task.upstream is None else (task.upstream.upstream_id, task.upstream.socket_token)),
         *(None if text is None else text.decode() for text in texts),
         *(each.snapshot_seq, None if each.snapshot is None else each.snapshot.decode()),
+    )
+
+
+def _webhook(one: Delivery, now: datetime) -> tuple[object, ...]:
+    """Return the row of `webhooks`. What is pending is due at once."""
+    webhook = one.webhook
+    return (
+        *(one.number, webhook.id, webhook.task, webhook.url, webhook.type, webhook.created_at, one.status.value),
+        *(one.attempts, one.failures, one.since, one.tried_at, one.answer),
+        *(now if one.status is Status.PENDING else None, webhook.body.decode()),
     )
 
 

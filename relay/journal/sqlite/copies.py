@@ -37,7 +37,7 @@ class SQLiteCopies:
 
     async def of_task(self, task: str) -> tuple[FileCopy, ...]:
         reader, _ = self._parts()
-        return await reader.run(partial(load_of_task, task=task))
+        return await reader.run(partial(load_copies, task=task))
 
     async def find(self, task: str, part: str) -> FileCopy | None:
         reader, _ = self._parts()
@@ -87,7 +87,7 @@ def release_copies(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE copies SET owner = NULL WHERE owner IS NOT NULL")
 
 
-def load_of_task(connection: sqlite3.Connection, task: str) -> tuple[FileCopy, ...]:
+def load_copies(connection: sqlite3.Connection, task: str) -> tuple[FileCopy, ...]:
     """Return the copies of a task in the order of its results, without those that are orphaned."""
     rows = connection.execute(
         f"{_SELECT} WHERE task = ? AND state <> ? ORDER BY length(part), part", (task, CopyState.ORPHANED)

@@ -127,6 +127,27 @@ def again(connection: sqlite3.Connection, webhook: str, at: float) -> Delivery |
     return _delivery(found.fetchone())
 
 
+def load_deliveries(connection: sqlite3.Connection, task: str) -> tuple[Delivery, ...]:
+    """Return all deliveries of a task, oldest first."""
+    query = f"SELECT {_COLUMNS} FROM webhooks WHERE task = ? ORDER BY number"  # noqa: S608 - a constant
+    return tuple(map(_delivery, connection.execute(query, (task,))))
+
+
+def insert(connection: sqlite3.Connection, deliveries: Iterable[Delivery]) -> None:
+    """Add deliveries of another store as they are. What is pending is due at once."""
+    places = ", ".join("?" * len(_COLUMNS.split(", ")))
+    now_s = uptime_s()
+    rows = [
+        (
+            *(each.number, each.webhook.id, each.webhook.task, each.webhook.url, each.webhook.type, each.webhook.body),
+            *(each.webhook.created_at, each.status, each.attempts, each.failures, each.since, each.tried_at),
+            *(each.answer, now_s if each.status is Status.PENDING else None),
+        )
+        for each in deliveries
+    ]
+    connection.executemany(f"INSERT INTO webhooks ({_COLUMNS}) VALUES ({places})", rows)  # noqa: S608 - constants
+
+
 def load_page(
     connection: sqlite3.Connection, where: DeliveryFilter, before: int | None, limit: int
 ) -> tuple[Delivery, ...]:
