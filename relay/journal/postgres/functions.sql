@@ -530,8 +530,9 @@ BEGIN
 END $$;
 
 -- Store webhooks, [{id, task, url, type, at, body}, ...] in the order of their tasks and then of their delivery; return
--- the space that they take. Those that are stored already and those of tasks that do not exist are left out. The rows of
--- a queue that have not ended are locked, so that the one before a new one is not settled meanwhile (see relay_settle).
+-- the space that they take. Those that are stored already and those of tasks that do not exist are left out. The row of a
+-- task is locked, so that no other node adds to its queues at the same time, and then the rows of a queue that have not
+-- ended, so that the one before a new one is not settled meanwhile (see relay_settle).
 CREATE OR REPLACE FUNCTION relay_add_webhooks(rows json[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   grown bigint;
@@ -539,6 +540,8 @@ BEGIN
   IF cardinality(rows) = 0 THEN
     RETURN 0;
   END IF;
+  PERFORM 1 FROM tasks t
+  WHERE t.id IN (SELECT r ->> 'task' FROM unnest(rows) AS r) ORDER BY t.id FOR NO KEY UPDATE;
   PERFORM 1 FROM webhooks w
   WHERE (w.task, w.url) IN (SELECT r ->> 'task', r ->> 'url' FROM unnest(rows) AS r)
     AND w.status IN ('queued', 'pending', 'sending') ORDER BY w.number FOR UPDATE;
@@ -666,7 +669,8 @@ DECLARE
   wanted webhooks%ROWTYPE;
 BEGIN
   SELECT * INTO wanted FROM webhooks w WHERE w.id = webhook;
-  -- All of the queue, in order, as relay_add_webhooks does.
+  -- The task and all of the queue, in order, as relay_add_webhooks does.
+  PERFORM 1 FROM tasks t WHERE t.id = wanted.task FOR NO KEY UPDATE;
   PERFORM 1 FROM webhooks w WHERE w.task = wanted.task AND w.url = wanted.url
     AND (w.id = webhook OR w.status IN ('queued', 'pending', 'sending')) ORDER BY w.number FOR UPDATE;
   UPDATE webhooks w SET due = clock_timestamp() WHERE w.id = webhook AND w.status = 'pending';
