@@ -477,3 +477,48 @@ def test_the_spool_is_next_to_the_store_unless_it_has_its_own_place(nowhere: Pat
     """Several nodes may share a directory."""
     assert load({}, nowhere).spool_path == Path("relay.db.spool")
     assert load({"RELAY_SPOOL": "/mnt/spool", "RELAY_STORE": "memory:"}, nowhere).spool_path == Path("/mnt/spool")
+
+
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def test_webhooks_are_received_by_urls_and_signed_with_secrets(nowhere: Path) -> None:
+    """Several of each; the secrets and the URLs, which may contain one, are in no repr."""
+    config = load(
+        {
+            "RELAY_WEBHOOK_URL": "https://a.example/x?token=hidden, http://10.0.0.1:9000/,https://a.example/x?token=hidden",
+            "RELAY_WEBHOOK_SECRET": f"{WEBHOOK_SECRET},whsec_{'A' * 40}",
+            "RELAY_WEBHOOK_HOSTS": "Hooks.Example.com, *.example.org:8443",
+        },
+        nowhere,
+    )
+
+    assert config.webhook_urls == ("https://a.example/x?token=hidden", "http://10.0.0.1:9000/")
+    assert config.webhook_hosts == ("hooks.example.com:443", "*.example.org:8443")
+    assert [len(key) for key in config.webhook_keys] == [24, 30]
+    assert "hidden" not in repr(config)
+    assert WEBHOOK_SECRET not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        ({"RELAY_WEBHOOK_URL": "https://a.example/"}, "RELAY_WEBHOOK_SECRET must be set"),
+        ({"RELAY_WEBHOOK_HOSTS": "a.example"}, "RELAY_WEBHOOK_SECRET must be set"),
+        ({"RELAY_WEBHOOK_SECRET": "short"}, "RELAY_WEBHOOK_SECRET: does not begin with whsec_"),
+        (
+            {"RELAY_WEBHOOK_URL": "https://user:pw@a.example/", "RELAY_WEBHOOK_SECRET": WEBHOOK_SECRET},
+            "RELAY_WEBHOOK_URL: use http:// or https://",
+        ),
+        (
+            {"RELAY_WEBHOOK_HOSTS": "*", "RELAY_WEBHOOK_SECRET": WEBHOOK_SECRET},
+            "RELAY_WEBHOOK_HOSTS: * is not a host",
+        ),
+    ],
+)
+def test_webhook_settings_that_cannot_work_are_rejected(environ: dict[str, str], reason: str, nowhere: Path) -> None:
+    """With the reason, which quotes no secret."""
+    line = refusal(environ, nowhere)
+
+    assert reason in line
+    assert "pw" not in line

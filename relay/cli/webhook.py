@@ -13,11 +13,11 @@ def _group() -> None:
     """Try out the receivers of webhooks."""
 
 
-@webhook.command(name="test")
-def send(
+@webhook.command()
+def test(
     url: Annotated[
         str | None, typer.Argument(help="A receiver; by default, each one of RELAY_WEBHOOK_URL.", show_default=False)
-    ] = None,
+    ] = None,  # noqa: PT028 -- this is a command
 ) -> None:
     """Send a signed webhook of the type relay.test to each receiver, once, and print the answers."""
     from relay import config

@@ -51,7 +51,7 @@ def _checked(url: str) -> str:
 
 def _webhook(url: str) -> Webhook:
     now = time.time()
-    timestamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    timestamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     body = orjson.dumps({"type": TYPE, "timestamp": timestamp, "data": {}})
     return Webhook(id=f"msg_{secrets.token_hex(16)}", task="", url=url, type=TYPE, body=body, created_at=now)
 

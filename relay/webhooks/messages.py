@@ -36,7 +36,7 @@ class Message:
 
     def body(self) -> bytes:
         """Return what is sent. The state has no log and no segments, which can be large."""
-        timestamp = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        timestamp = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         data = replace(self.snapshot, log=(), segments=())
         return orjson.dumps({"type": self.type, "timestamp": timestamp, "data": data})
 

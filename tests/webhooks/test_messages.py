@@ -72,7 +72,7 @@ def test_a_webhook_carries_the_state_right_after_its_event() -> None:
     after = fold(begin(events[0], "e"), events[1:3])
     body = json.loads(started.body())
     assert body["type"] == "task.started"
-    assert body["timestamp"] == "2023-11-14T22:13:20.375Z"
+    assert body["timestamp"] == "2023-11-14T22:13:20.375000Z"
     assert body["data"]["seq"] == after.seq == 3
     assert body["data"]["done"] is None
     assert (body["data"]["log"], body["data"]["segments"]) == ([], [])

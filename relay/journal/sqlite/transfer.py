@@ -18,11 +18,10 @@ from relay.errors import ConfigError, RelayError, StoreDamaged, StoreError
 from relay.journal.base import Claim
 from relay.journal.batch import Batch
 from relay.journal.damage import decoding
-from relay.journal.sqlite import metadata
+from relay.journal.sqlite import metadata, webhooks
 from relay.journal.sqlite.copies import add_copies, load_copies
 from relay.journal.sqlite.database import Database, open_database
 from relay.journal.sqlite.tasks import add_task, load_task
-from relay.journal.sqlite.webhooks import insert, load_deliveries
 from relay.journal.transfer import CHUNK_ROWS, COPYING, Facts, LogRow, TaskCopy, unsent
 
 _END: Final = "coalesce((SELECT max(seq) FROM events WHERE task = id), snapshot_seq)"
@@ -141,7 +140,7 @@ class SQLiteStore:
             ended_at=ended_at if known.ended else None,
             files=tuple(replace(file, owner=None) for file in load_copies(self._connection, task)),
             claims=tuple(Claim(key=key, digest=digest, task=task, at=at) for key, digest, at in claims),
-            deliveries=tuple(map(unsent, load_deliveries(self._connection, task))),
+            deliveries=tuple(map(unsent, webhooks.load_deliveries(self._connection, task))),
         )
 
     def _add_task(self, each: TaskCopy) -> None:
@@ -169,7 +168,7 @@ class SQLiteStore:
         add_copies(self._connection, each.files)
         claims = [(claim.key, claim.digest, claim.task, claim.at) for claim in each.claims]
         self._connection.executemany("INSERT INTO claims (key, digest, task, at) VALUES (?, ?, ?, ?)", claims)
-        insert(self._connection, each.deliveries)
+        webhooks.insert(self._connection, each.deliveries)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
