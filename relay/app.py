@@ -7,7 +7,7 @@ their last events before the journal closes.
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -139,9 +139,14 @@ def limits(config: Config, may_stream: Callable[[int], bool]) -> Limits:
     )
 
 
-def make_archive(config: Config, journal: Journal, cautious_clock: Callable[[], float]) -> Archive | None:
+def make_archive(
+    config: Config,
+    journal: Journal,
+    cautious_clock: Callable[[], float],
+    archived: Callable[[str], Awaitable[None]],
+) -> Archive | None:
     """
-    Return the configured archive, if any.
+    Return the configured archive, if any. `archived` is called with the id of a task whose results are archived.
 
     Raises:
         ConfigError: the package that it needs is not installed, or its directory cannot be created.
@@ -168,6 +173,7 @@ def make_archive(config: Config, journal: Journal, cautious_clock: Callable[[], 
         ),
         time.time,
         cautious_clock,
+        archived,
     )
 
 
@@ -215,11 +221,12 @@ async def running(config: Config) -> AsyncIterator[Running]:
         spool = make_spool(config, stack)
         stack.push_async_callback(spool.close)
         gate = make_gate(config)
-        if (archive := make_archive(config, journal, cautious_clock)) is not None:
-            await stack.enter_async_context(archive)
-        models = Models(known, providers, time.monotonic)
         receivers = Receivers(urls=config.webhook_urls, hosts=config.webhook_hosts)
         webhooks = Webhooks(journal, receivers, time.time)
+        archived = partial(webhooks.announce, kind="task.archived")
+        if (archive := make_archive(config, journal, cautious_clock, archived)) is not None:
+            await stack.enter_async_context(archive)
+        models = Models(known, providers, time.monotonic)
         supervisor = await stack.enter_async_context(
             Supervisor(journal, providers, known, spool, time.time, limits(config, gate.has_room), webhooks)
         )

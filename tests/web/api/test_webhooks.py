@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -121,6 +122,20 @@ async def test_without_hosts_a_start_names_the_receivers_of_the_settings_only(
         _, made = await start(client, webhook={"url": receiver.url, "events": ["task.started"]})
         await receiver.until(lambda: receiver.of(made["task"]["id"])[-1:] == ["task.done"])
         assert set(receiver.attempts.values()) == {1}
+
+
+async def test_a_server_hears_when_the_results_are_kept(
+    make_relay: MakeRelay, receiver: Receiver, tmp_path: Path
+) -> None:
+    """After the last copy, with the state of the task that has ended."""
+    settings = {"webhook_urls": (receiver.url,), "webhook_secrets": (SECRET,), "archive": f"file://{tmp_path}"}
+    async with AsyncExitStack() as opened:
+        relay = await opened.enter_async_context(make_relay(**settings))
+        headers = {"Authorization": f"Bearer {relay.api_key}"}
+        client = await opened.enter_async_context(aiohttp.ClientSession(relay.url, headers=headers))
+        _, made = await start(client)
+        await receiver.until(lambda: receiver.of(made["task"]["id"])[-2:] == ["task.done", "task.archived"])
+        assert receiver.accepted[-1]["data"]["state"] == "succeeded"
 
 
 async def test_deliveries_are_listed_in_pages_and_sent_again(client: aiohttp.ClientSession, receiver: Receiver) -> None:
