@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from relay.archive.errors import CopyFailed, CopyRefused
-from relay.net.public import is_public
+from relay.net.public_address import is_public
 
 
 @dataclass(frozen=True, slots=True)
