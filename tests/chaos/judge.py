@@ -131,7 +131,8 @@ def check_stages(planned: PlannedTask, task: TaskLog, upstream: Task) -> None:
 def _without_a_task(planned: PlannedTask, sent: list[RunRequest]) -> set[str]:
     """Return the correct verdicts of a task that the platform never started."""
     has_reason = bool(sent) and sent[-1].refused is not None
-    if has_reason and sent[-1].refused != AT_LIMIT:
-        return {"failed", "lost"} if planned.refused else {"failed"}
     may_be_withdrawn = {"canceled"} if planned.cancel_after_s is not None else set()
+    if has_reason and sent[-1].refused != AT_LIMIT:
+        # A request that was repeated after a refusal is another task, which may have been canceled in the queue.
+        return {"failed", "lost"} | may_be_withdrawn if planned.refused else {"failed"}
     return {"lost"} | may_be_withdrawn
