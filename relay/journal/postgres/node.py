@@ -140,6 +140,8 @@ class ThisNode:
         batches = await connection.fetch("SELECT id, batch FROM nodes")
         _log.info("node.registered", node=node, name=self._name, epoch=epoch, declared_dead=self._dead)
         if epoch != self._epoch:  # otherwise what was deleted meanwhile is found from the former cursor
+            if former:
+                _log.warning("journal.epoch_changed", former=self._epoch, epoch=epoch)
             self._tail.reconnect()
             self._notifier.reconnect()
             self._tail.deletions.begin(await connection.fetchval(NEXT))

@@ -4,6 +4,7 @@ import asyncio
 import math
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.errors import StoreError
 from relay.journal.postgres import beat
@@ -63,14 +64,16 @@ async def test_a_new_epoch_makes_a_new_node(database: str, connection: Connectio
         await peer.update("batch = 0")
         await connection.execute("DELETE FROM events")
         peer.batch = 0
-        await connection.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'relay listener'"
-        )
-        await node.until(lambda: node.resets >= 1)
+        with capture_logs() as lines:
+            await connection.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'relay listener'"
+            )
+            await node.until(lambda: node.resets >= 1)
         await peer.commit("t", 1)
         await node.until(lambda: len(node.log) == 2)
 
         assert node.epoch != epoch
+        assert [line["former"] for line in lines if line["event"] == "journal.epoch_changed"] == [epoch]
         assert node.id != first
         assert not await alive(connection, first)
         assert node.log == [("t", 1), ("t", 1)]
