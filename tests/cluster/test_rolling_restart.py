@@ -1,9 +1,10 @@
 """Nodes are restarted one after the other under many viewers: no viewer misses an event."""
 
 import asyncio
+import resource
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -14,18 +15,23 @@ import pytest
 from relay import app
 from relay.app import Running
 from relay.core.events import State
+from relay.errors import StoreTimeout
 from relay.journal.postgres import beat, node, writer
 from relay.sandbox import Sandbox
 from tests.chaos.relay_process import free_port
 from tests.cluster.balancer import Balancer
-from tests.cluster.watching import let_go, start_held, until, watching
+from tests.cluster.light_viewers import light_viewers
+from tests.cluster.watching import start_held, until
 from tests.conftest import MakeRelay
-from tests.tasks.support import committed
+from tests.tasks.support import committed, release
 
 pytestmark = pytest.mark.cluster
 
-LONGEST_S = 200.0
-VIEWERS = 200
+LONGEST_S = 280.0
+VIEWERS = 2000
+FILES = 5 * VIEWERS
+"""How many files this process opens: the ends of a viewer's connections to the balancer and to its node, and others."""
+
 LEASE_S = 3600.0
 CLOCKS_S = (-60.0, 0.0, 60.0)
 """How far the clock of each node is off."""
@@ -86,32 +92,49 @@ async def nodes(
     await nodes.stop_all()
 
 
+@pytest.fixture(autouse=True)
+def enough_files() -> Iterator[None]:
+    """Let this process open as many files as the test needs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, FILES)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 async def test_viewers_miss_nothing_during_a_rolling_restart(nodes: Nodes, sandbox: Sandbox) -> None:
     """Their tasks are handed over at once, whatever the clocks of the nodes say."""
     async with (
         asyncio.timeout(LONGEST_S),
         Balancer(0, nodes.urls) as balancer,
     ):
-        tasks = [(await start_held(nodes[number % 3], sandbox, STAGES)).id for number in range(6)]
-        async with watching(balancer.url, *(tasks[number % 6] for number in range(VIEWERS))) as views:
+        started = [await start_held(nodes[number % 3], sandbox, STAGES) for number in range(6)]
+        tasks = [each.id for each in started]
+        async with light_viewers(balancer.url, tasks, VIEWERS) as viewers:
             for number in range(len(CLOCKS_S)):
                 await nodes.stop(number)
                 others = [nodes[other] for other in range(len(CLOCKS_S)) if other != number]
                 await owned_by(others, tasks)
-                for task in tasks:
-                    await let_go(others[0], sandbox, task)
+                for each in started:
+                    await release(sandbox, each.upstream_id)
                 await nodes.start(number)
-            await until(lambda: all(view.ended for view in views))
+            await until(lambda: all(viewer.ended for viewer in viewers))
 
         final = {task: await committed(nodes[0], task) for task in tasks}
         assert {state.state for state in final.values()} == {State.SUCCEEDED}
-        assert all(view.state == final[view.link.task] for view in views)
-        assert {len(view.snapshots) for view in views} == {1}
-        assert any(view.losses for view in views)
+        assert all(viewer.seq == final[viewer.task].seq for viewer in viewers)
+        assert {viewer.snapshots for viewer in viewers} == {1}
+        assert any(viewer.losses for viewer in viewers)
         assert len(sandbox.runs) == len(tasks)
 
 
 async def owned_by(relays: Sequence[Running], tasks: Sequence[str]) -> None:
     """Wait until some relays own all tasks."""
-    while {task for relay in relays for task in await relay.journal.owned()} != set(tasks):  # noqa: ASYNC110
+    while await owned(relays) != set(tasks):  # noqa: ASYNC110 -- there is no event for it
         await asyncio.sleep(0.05)
+
+
+async def owned(relays: Sequence[Running]) -> set[str]:
+    """Return the tasks that some relays own; none of them if a read takes too long on a busy machine."""
+    with suppress(StoreTimeout):
+        return {task for relay in relays for task in await relay.journal.owned()}
+    return set()
