@@ -125,6 +125,9 @@ def check_stages(planned: PlannedTask, task: TaskLog, upstream: Task) -> None:
     if upstream.verdict == "canceled" and "endtime" in upstream.record.times:  # a killed run has ended, too
         passed.add(Stage.END.value)
     reached = [mark.type.value for mark in task.snapshot.stages]
+    # The terminal frame can be ahead of the record, and the run can be canceled in between.
+    if upstream.verdict == "canceled" and upstream.faults.detail_lag_s and Stage.POSTPROCESS_END in reached:
+        passed.add(Stage.POSTPROCESS_END.value)
     assert sorted(reached) == sorted(passed), f"{planned} {upstream.id}: {reached} instead of {passed}"
 
 
