@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 
 _ATTEMPTS: Final = 3
 
+SAVE_TIME: Final = (
+    "INSERT INTO meta (name, value) VALUES ('witnessed', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+
+# It also writes if the secret exists, so that the caller waits until a standby has it.
+KEEP: Final = (
+    "INSERT INTO secrets AS s (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = s.value"
+    " RETURNING s.value"
+)
+
 
 class Errands:
     """Runs statements on a session of their own, so that none of them waits for appends."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from relay import log
 from relay.core.events import Event
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
@@ -30,7 +29,8 @@ from relay.journal.postgres.checking import CLOCK_SKEW_S, check
 from relay.journal.postgres.copies import PostgresCopies
 from relay.journal.postgres.deletions import PostgresDeletions
 from relay.journal.postgres.deliveries import Deliveries
-from relay.journal.postgres.errands import Errands
+from relay.journal.postgres.durability import warn_without_fsync
+from relay.journal.postgres.errands import KEEP, SAVE_TIME, Errands
 from relay.journal.postgres.membership import Join, Membership
 from relay.journal.postgres.migrations import check_schema, migrate
 from relay.journal.postgres.outbox import PostgresOutbox
@@ -42,21 +42,10 @@ from relay.journal.postgres.writer import Writer
 STATES_AT_ONCE: Final = 50
 """How many states one statement reads: a page of a list. Each may take hundreds of events."""
 
-# The last one also writes if the secret exists, so that the caller waits until a standby has it.
-_SAVE_TIME: Final = (
-    "INSERT INTO meta (name, value) VALUES ('witnessed', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-)
 _GIVE_BACK: Final = """
 WITH given AS (UPDATE heads SET owner = NULL, in_line = false WHERE task = $1 AND owner = $2 RETURNING task)
 SELECT pg_notify('relay', 'released:' || $2::bigint) FROM given
 """
-_KEEP: Final = (
-    "INSERT INTO secrets AS s (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = s.value"
-    " RETURNING s.value"
-)
-
-
-_log = log.get("journal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +133,11 @@ class PostgresJournal:
         try:
             first = await connection.connect(self._dsn, "start")
             try:
-                await (migrate(first) if lock else check_schema(first))
-                if lock and await first.fetchval("SHOW fsync") == "off":
-                    _log.warning("store.fsync_disabled", effect="a crash of the server can lose tasks and repeat a run")
+                if lock:
+                    await migrate(first)
+                    await warn_without_fsync(first)
+                else:
+                    await check_schema(first)
             finally:
                 await connection.close(first)
             owner = await self._start() if lock else None
@@ -242,8 +233,8 @@ class PostgresJournal:
         return await self._opened().reader.run(decode, lookups.HISTORY, task, after, limit)
 
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
-        parts = self._opened()
-        return await listing.load_page(parts.searcher if where.words else parts.lister, where, after, limit)
+        reader = self._opened().searcher if where.words else self._opened().lister
+        return await listing.load_page(reader, where, after, limit)
 
     async def owned(self) -> tuple[str, ...]:
         return await self._opened().reader.run(lookups.all_ids, lookups.OWNED, self._id())
@@ -302,7 +293,7 @@ class PostgresJournal:
         return int(row["bytes"])
 
     async def save_time(self, at: float) -> None:
-        await self._opened().errands.run(_SAVE_TIME, repr(at))
+        await self._opened().errands.run(SAVE_TIME, repr(at))
 
     async def saved_time(self) -> float | None:
         (row,) = await self._opened().reader.fetch(lookups.SAVED_TIME)
@@ -325,7 +316,7 @@ class PostgresJournal:
         return self._listeners.add(listener, reset, deleted)
 
     async def keep_secret(self, name: str, value: str) -> str:
-        (row,) = await self._opened().errands.run(_KEEP, name, value)
+        (row,) = await self._opened().errands.run(KEEP, name, value)
         return str(row["value"])
 
     async def _start(self) -> _Owner:
