@@ -6,6 +6,9 @@ UV ?= uv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest --numprocesses=auto --dist=worksteal
 
+# The tests start hundreds of processes, and without stored bytecode each of them compiles the relay again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-cluster lint coverage docs format chaos chaos-cluster cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
 
 # A relay with a simulated platform and a few tasks. It needs no account.
