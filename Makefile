@@ -16,7 +16,8 @@ demo: $(VENV)/run
 	$(BIN)/relay demo $(ARGS)
 
 # Everything that must pass before a commit is merged. ARGS= goes to pytest.
-test: lint test-tools
+test: test-tools
+	$(MAKE) --no-print-directory --jobs=2 lint $(VENV)/compiled
 	$(PYTEST) $(ARGS)
 
 # All tests of several nodes on PostgreSQL, also those that `make test` leaves out because they take longer.
@@ -98,6 +99,11 @@ clean:
 # Reports everything that this machine lacks before anything is installed.
 needs:
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" ./.ci/needs $(MAKECMDGOALS)
+
+# Compiles changed tests once, beside `lint`; otherwise every worker does it. What fails here, fails in the tests.
+$(VENV)/compiled: $(VENV)/dev $(wildcard tests/*.py tests/*/*.py tests/*/*/*.py tests/*/*/*/*.py)
+	@$(BIN)/pytest --collect-only --quiet >/dev/null 2>&1 || true
+	@touch $@
 
 # What the tests need outside the environment.
 test-tools: $(VENV)/dev
