@@ -20,9 +20,9 @@ test: test-tools
 	$(MAKE) --no-print-directory --jobs=2 lint $(VENV)/compiled
 	$(PYTEST) $(ARGS)
 
-# All tests of several nodes on PostgreSQL, also those that `make test` leaves out because they take longer.
+# All tests of several nodes on PostgreSQL and of the archive, also those that `make test` leaves out: they take longer.
 test-cluster: $(VENV)/dev
-	$(PYTEST) -m 'cluster or not cluster' tests/cluster tests/journal/postgres $(ARGS)
+	$(PYTEST) -m 'cluster or not cluster' tests/archive tests/cluster tests/journal/postgres $(ARGS)
 
 # Static checks: format, lint rules and types of Python and JavaScript, imports between packages, workflows.
 lint: $(VENV)/dev

@@ -24,8 +24,12 @@ IMAGE = "bytedance/text-to-image-seedream-v4"
 PATIENCE_S = 60.0
 
 POSTGRES = "journal/postgres/connection.py"
-CALLERS = {"providers/http.py", "providers/wiro/socket.py", POSTGRES}
-"""The modules that open connections, only to the hosts in the settings."""
+CALLERS = {"providers/http.py", "providers/wiro/socket.py", POSTGRES, "archive/download.py"}
+"""
+The modules that open connections, only to the hosts in the settings.
+
+The archive also requests results, under the rules that tests/archive/test_reach.py checks.
+"""
 
 WAYS_OUT = {
     *("ClientSession", "TCPConnector", "request", "connect", "unix_connect", "urlopen", "urlretrieve"),
@@ -36,6 +40,7 @@ WAYS_OUT = {
 
 ELSEWHERE = {
     *(("journal/sqlite/database.py", "connect"), ("journal/sqlite/checkpoints.py", "connect")),  # SQLite's, to a file
+    ("archive/thumbnails.py", "create_subprocess_exec"),  # programs that read files
     *(("ready.py", "HTTPConnection"), ("ready.py", "request")),  # another process, to the relay of its settings
 }
 """Calls of these names that open no connection to another host."""
