@@ -22,6 +22,7 @@ from relay.access.login_codes import LoginCodes
 from relay.archive.archive import Archive, ArchiveLimits
 from relay.archive.download import Downloads
 from relay.archive.reach import Reach
+from relay.archive.sources import Sources
 from relay.backoff import Bucket
 from relay.catalogue import catalogue
 from relay.clock import CautiousClock
@@ -142,6 +143,7 @@ def limits(config: Config, may_stream: Callable[[int], bool]) -> Limits:
 def make_archive(
     config: Config,
     journal: Journal,
+    spool: Spool,
     cautious_clock: Callable[[], float],
     archived: Callable[[str], Awaitable[None]],
 ) -> Archive | None:
@@ -164,8 +166,11 @@ def make_archive(
     return Archive(
         journal,
         ArchiveStore(config.archive),
-        Downloads(config.proxies),
-        {"wiro": Reach.of(config.wiro_api_url), "apikley": Reach.of(config.apikley_api_url)},
+        Sources(
+            Downloads(config.proxies),
+            {"wiro": Reach.of(config.wiro_api_url), "apikley": Reach.of(config.apikley_api_url)},
+            spool,
+        ),
         ArchiveLimits(
             file_bytes=config.archive_file_limit_bytes,
             total_bytes=config.archive_limit_bytes,
@@ -224,7 +229,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
         receivers = Receivers(urls=config.webhook_urls, hosts=config.webhook_hosts)
         webhooks = Webhooks(journal, receivers, time.time)
         archived = partial(webhooks.announce, kind="task.archived")
-        if (archive := make_archive(config, journal, cautious_clock, archived)) is not None:
+        if (archive := make_archive(config, journal, spool, cautious_clock, archived)) is not None:
             await stack.enter_async_context(archive)
         models = Models(known, providers, time.monotonic)
         supervisor = await stack.enter_async_context(

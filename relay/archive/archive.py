@@ -8,21 +8,20 @@ the next process, or by another node. Nothing waits for a copy.
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from relay import log
-from relay.archive.content import HEAD_BYTES, content_type, disposition
-from relay.archive.download import Download, Downloads
+from relay.archive.content import HEAD_BYTES, disposition
 from relay.archive.errors import CopyFailed, CopyRefused
 from relay.archive.layout import prefix_of
-from relay.archive.reach import Reach
+from relay.archive.sources import Sources
 from relay.archive.thumbnails import Thumbnails
 from relay.errors import Fenced, StoreError
 from relay.journal.base import Journal
 from relay.journal.entries import Appended
-from relay.journal.file_copies import CopyState, FileCopy
+from relay.journal.file_copies import CopyState, FileCopy, spooled_path
 
 if TYPE_CHECKING:
     from relay.archive.store import ArchiveStore  # its package is an extra
@@ -71,8 +70,7 @@ class Archive:
         self,
         journal: Journal,
         store: "ArchiveStore",
-        downloads: Downloads,
-        reaches: Mapping[str, Reach],
+        sources: Sources,
         limits: ArchiveLimits,
         clock: Callable[[], float],
         cautious_clock: Callable[[], float],
@@ -82,8 +80,7 @@ class Archive:
         Args:
             journal: open, until the archive has been left.
             store: where the copies are.
-            downloads: reads results.
-            reaches: where the results of each provider may be, by its name.
+            sources: reads files.
             limits: the settings.
             clock: returns unix seconds.
             cautious_clock: returns the unix seconds that have certainly passed.
@@ -92,8 +89,7 @@ class Archive:
         self.store = store
         self.thumbnails = Thumbnails(store)
         self._journal = journal
-        self._downloads = downloads
-        self._reaches = reaches
+        self._sources = sources
         self._limits = limits
         self._clock = clock
         self._cautious_clock = cautious_clock
@@ -118,7 +114,7 @@ class Archive:
                 task.cancel()
             await asyncio.gather(*group, return_exceptions=True)
         await self.thumbnails.close()
-        await self._downloads.close()
+        await self._sources.close()
 
     async def kept(self, task: str, part: str) -> FileCopy | None:
         """Return a copy if the archive has it."""
@@ -177,8 +173,9 @@ class Archive:
             try:
                 if outcome is None:
                     await self._journal.copies.forget(copy)
-                elif await self._journal.copies.settle(outcome) and copy.state is CopyState.WAITING:
-                    await self._archived(copy.task)
+                else:
+                    complete = await self._journal.copies.settle(outcome)
+                    await self._settled(outcome, complete=complete)
             except Fenced:
                 _log.info("copy.handed_over", task=copy.task, part=copy.part)
                 return
@@ -188,12 +185,23 @@ class Archive:
             else:
                 return
 
+    async def _settled(self, copy: FileCopy, *, complete: bool) -> None:
+        """Release uploaded files that are copied, and report a task whose last copy was settled."""
+        copies = await self._journal.copies.of_task(copy.task)
+        uploaded = tuple(each for each in copies if spooled_path(each) is not None)
+        if spooled_path(copy) is not None and all(each.state is not CopyState.WAITING for each in uploaded):
+            await self._sources.release(uploaded)
+        # Uploaded files are copied while the task runs: then there are no results yet.
+        if complete and copy.state in (CopyState.KEPT, CopyState.FAILED) and len(copies) > len(uploaded):
+            await self._archived(copy.task)
+
     async def _outcome(self, copy: FileCopy) -> FileCopy | None:
         """Do what is due for a copy and return what became of it; null if nothing is to be remembered."""
         try:
             if copy.state is CopyState.WAITING:
                 return await self._copy(copy)
             await self.store.delete(prefix_of(copy))
+            await self._sources.release((copy,))
         except CopyFailed as error:
             return self._failed(copy, error)
         return None if copy.state is CopyState.ORPHANED else replace(copy, state=CopyState.REMOVED, attempts=0)
@@ -208,10 +216,10 @@ class Archive:
         prefix = prefix_of(copy)
         if self.store.is_local:
             await self.store.delete(prefix)  # what a process that was killed has left behind
-        async with self._downloads.open(self._reaches.get(copy.provider, Reach()), copy.url) as download:
-            self._check_size(download.size_bytes)
-            content = _Content(download, least_bytes=copy.size_bytes or 0, limit_bytes=self._limits.file_bytes)
-            kind = content_type(copy.content_type, download.content_type, await content.head())
+        async with self._sources.open(copy) as source:
+            self._check_size(source.size_bytes)
+            content = _Content(source.chunks, least_bytes=copy.size_bytes or 0, limit_bytes=self._limits.file_bytes)
+            kind = source.content_type(copy.content_type, await content.head())
             headers = {
                 "Content-Type": kind,
                 "Content-Disposition": disposition(kind, copy.name),
@@ -273,16 +281,16 @@ class Archive:
 
 
 class _Content:
-    """The content of a download, with its hash and its size."""
+    """The content of a file that is being read, with its hash and its size."""
 
-    def __init__(self, download: Download, *, least_bytes: int, limit_bytes: int) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], *, least_bytes: int, limit_bytes: int) -> None:
         """
         Args:
-            download: not read yet.
+            chunks: the content.
             least_bytes: the size that the platform has stated: a smaller file is not complete yet.
             limit_bytes: how large it may be.
         """
-        self._chunks = download.chunks()
+        self._chunks = chunks
         self._least_bytes = least_bytes
         self._limit_bytes = limit_bytes
         self._head = b""

@@ -25,6 +25,9 @@ from relay.files.file_writer import FileWriter
 
 T = TypeVar("T")
 
+READ_BYTES = 256 * 1024
+"""How much of a file is in memory while it is read."""
+
 _ID_BYTES = 16
 _ID = re.compile(r"[0-9a-f]+")
 
@@ -133,6 +136,23 @@ class Spool:
             raise RequestError(Code.INTERNAL, detail) from None
         finally:
             self._thread.submit(writer.close)
+
+    async def read(self, path: Path) -> AsyncIterator[bytes]:
+        """
+        Yield the content of a file.
+
+        Args:
+            path: relative to the spool.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        file = await self._do(lambda: (self._folder / path).open("rb"))
+        try:
+            while chunk := await self._do(partial(file.read, READ_BYTES)):
+                yield chunk
+        finally:
+            self._thread.submit(file.close)
 
     def _reserve(self, upload: str, more_bytes: int, size_bytes: int) -> None:
         if size_bytes > self._file_limit_bytes:

@@ -8,9 +8,11 @@ how it went. A node that has stopped loses its claims. The journal knows nothing
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
 from relay.core.events import Output
+from relay.core.upstream import File
 
 
 class CopyState(StrEnum):
@@ -30,6 +32,9 @@ class CopyState(StrEnum):
     """It is to be deleted with its row, because the task was deleted."""
 
 
+_SPOOLED: Final = "spool:"
+"""What the `url` of an uploaded file begins with. It is the address of no platform."""
+
 TO_DO = (CopyState.WAITING, CopyState.EXPIRING, CopyState.ORPHANED)
 """The states in which there is something to do."""
 
@@ -40,10 +45,14 @@ class FileCopy:
 
     task: str
     part: str
-    """Which file of the task it is: `outputs/0` is its first result. Its place in the archive begins with both."""
+    """
+    Which file of the task it is: `outputs/0` is its first result, `inputs/0` the first file that was uploaded.
+
+    Its place in the archive begins with both.
+    """
     provider: str
     url: str = field(repr=False)
-    """Where the file is at the platform. It may be signed."""
+    """Where the file is at the platform, possibly signed; for an uploaded file, its path in the spool."""
     name: str | None = field(default=None, repr=False)
     content_type: str
     """As the platform states it, and of the file itself once it is kept."""
@@ -78,13 +87,44 @@ def copies_of(task: str, provider: str, outputs: Sequence[Output]) -> tuple[File
     )
 
 
+def copies_of_files(task: str, provider: str, files: Sequence[File]) -> tuple[FileCopy, ...]:
+    """Return the copies to make of the files that a task was started with. They are in the spool until then."""
+    return tuple(
+        FileCopy(
+            task=task,
+            part=input_part(number),
+            provider=provider,
+            url=f"{_SPOOLED}{file.path}",
+            name=file.filename,
+            content_type=file.content_type,
+            size_bytes=file.size_bytes,
+            sha256=file.sha256,
+        )
+        for number, file in enumerate(files)
+    )
+
+
+def spooled_path(copy: FileCopy) -> Path | None:
+    """Return the path in the spool of a file that was uploaded; null for a result."""
+    return Path(copy.url.removeprefix(_SPOOLED)) if copy.url.startswith(_SPOOLED) else None
+
+
+def input_part(number: int) -> str:
+    """Return the `part` of the uploaded file with this number."""
+    return f"inputs/{number}"
+
+
 def output_part(number: int) -> str:
     """Return the `part` of the result with this number."""
     return f"outputs/{number}"
 
 
 def settled(stored: FileCopy, copy: FileCopy) -> FileCopy:
-    """Return what is stored when the owner has settled a copy. A task that was deleted meanwhile stays deleted."""
+    """
+    Return what is stored when the only node has settled a copy. A task that was deleted meanwhile stays deleted.
+
+    In a shared journal, an uploaded file stays with the node that has it (see `relay_settle_copy` in functions.sql).
+    """
     state = stored.state if stored.state is CopyState.ORPHANED else copy.state
     return replace(copy, state=state, owner=None)
 
@@ -97,6 +137,9 @@ class FileCopies(Protocol):
 
     async def find(self, task: str, part: str) -> FileCopy | None:
         """Return one copy of a task."""
+
+    async def spooled(self) -> tuple[FileCopy, ...]:
+        """Return the copies of uploaded files that are waiting: their files must stay in the spool."""
 
     async def due_at(self) -> float | None:
         """Return when the next copy that no living node has claimed is due, in unix seconds; null without any."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from relay.errors import Fenced
-from relay.journal.file_copies import TO_DO, CopyState, FileCopy, settled
+from relay.journal.file_copies import TO_DO, CopyState, FileCopy, settled, spooled_path
 from relay.journal.sole_node import NODE
 
 
@@ -31,6 +31,9 @@ class MemoryCopies:
 
     async def find(self, task: str, part: str) -> FileCopy | None:
         return self._rows.get((task, part))
+
+    async def spooled(self) -> tuple[FileCopy, ...]:
+        return tuple(copy for copy in self._rows.values() if copy.state is CopyState.WAITING and spooled_path(copy))
 
     async def due_at(self) -> float | None:
         return min((copy.next_at for copy in self._free()), default=None)

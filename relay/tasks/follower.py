@@ -165,7 +165,7 @@ class Follower:
                 frees_key = isinstance(outcome.signal, Refused) and not self.submitted.done()
                 self._answered_with = outcome.upstream
                 self._submission.send_until_s = await self._task_log.write(
-                    signals, outcome.upstream, synced=outcome.synced, frees_key=frees_key
+                    signals, outcome.upstream, synced=outcome.synced, frees_key=frees_key, files=outcome.files
                 )
                 self.answer(outcome.refusal)
         return self._answered_with

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from relay.core.signals import Accepted, Released, Signal
-from relay.core.upstream import UpstreamTask
+from relay.core.upstream import File, UpstreamTask
 from relay.errors import UpstreamError
 
 
@@ -21,11 +21,13 @@ class Outcome:
     """How the provider identifies the task, committed with the signal."""
     refusal: UpstreamError | None = None
     """Why the provider did not accept the task, or (`UpstreamUnclear`) why that is unknown."""
+    files: tuple[File, ...] = ()
+    """Uploaded files to be copied to the archive, committed with the signal. They stay in the spool until then."""
 
     @classmethod
-    def accepted(cls, upstream: UpstreamTask) -> "Outcome":
+    def accepted(cls, upstream: UpstreamTask, files: tuple[File, ...] = ()) -> "Outcome":
         """Return the outcome of a run that the provider has accepted."""
-        return cls(signal=Accepted(upstream_id=upstream.upstream_id or ""), upstream=upstream)
+        return cls(signal=Accepted(upstream_id=upstream.upstream_id or ""), upstream=upstream, files=files)
 
     @property
     def synced(self) -> bool:

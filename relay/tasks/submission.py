@@ -15,6 +15,7 @@ from relay.backoff import full_jitter
 from relay.core.events import Fault, State
 from relay.core.signals import Held, Refused, Released, Withdrawn
 from relay.core.snapshot import Snapshot
+from relay.core.upstream import File
 from relay.errors import UpstreamError, UpstreamFull, UpstreamUnavailable, UpstreamUnclear
 from relay.providers.base import Attempt
 from relay.tasks.context import TaskContext
@@ -79,6 +80,7 @@ class Submission:
             may_be_sent: whether an earlier process may have sent the run. It is then only searched for.
         """
         unclear: UpstreamError | None = None
+        kept: tuple[File, ...] = ()
         if may_be_sent:
             unclear = UpstreamUnclear("The relay stopped while it was submitting the task, before an answer arrived.")
             yield Outcome(refusal=unclear)
@@ -87,8 +89,10 @@ class Submission:
                 async for outcome in outcomes:
                     yield outcome
                     unclear = outcome.refusal if isinstance(outcome.refusal, UpstreamUnclear) else None
+                    kept = outcome.files
         # From here on the run is no longer sent. A relay that stops earlier leaves the files to the next process.
-        await self._context.spool.release(self._context.stored.files)
+        if not kept:  # otherwise the archive releases them
+            await self._context.spool.release(self._context.stored.files)
         if unclear is not None:
             await self._context.journal.sent(self._task)  # searches of other nodes need not wait for it
             async with aclosing(self.search.outcomes(unclear.detail, self._sent_at)) as outcomes:
@@ -99,7 +103,7 @@ class Submission:
         if self._was_queued and not self._may_be_sent and not await self._has_files():
             yield self._without_files()
             return
-        queue, now = self._admission.queue, self._clock()
+        queue, now, stored = self._admission.queue, self._clock(), self._context.stored
         limit_s = self._context.queue_limit_s
         self._queue_until = now + min(limit_s, max(self._created_at + limit_s - now, QUEUE_GRACE_S))
         behind = self._was_queued or await queue.position(self._task) > 1
@@ -128,7 +132,8 @@ class Submission:
                     self.sending = True
                     try:
                         self._attempt = Attempt(canceled=self._canceled, send_until_s=self.send_until_s)
-                        yield Outcome.accepted(await self._provider.run(self._context.run, self._attempt))
+                        upstream = await self._provider.run(self._context.run, self._attempt)
+                        yield Outcome.accepted(upstream, stored.files if self._context.keeps_results else ())
                         ended = True
                     except asyncio.CancelledError:
                         if not self._attempt.complete:

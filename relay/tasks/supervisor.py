@@ -17,6 +17,7 @@ from relay.errors import Code, RequestError, StoreDamaged, StoreError, Taken, Up
 from relay.files.spool import Spool, upload_of
 from relay.journal.base import Journal, StoredTask, Subscription
 from relay.journal.deletions import absence
+from relay.journal.file_copies import spooled_path
 from relay.providers.base import Provider
 from relay.tasks.admission import Admission, Queue
 from relay.tasks.background import Background
@@ -228,7 +229,10 @@ class Supervisor:
                 unsent.append(stored)
         files = [file for stored in unsent if stored is not None for file in stored.files]
         unused_s = self._limits.queue_limit_s + UNUSED_UPLOAD_S if self._journal.shared else 0.0
-        await self._spool.open({upload_of(file) for file in files}, older_than_s=unused_s)
+        keep = {upload_of(file) for file in files}
+        if self._limits.keeps_results:  # the archive releases the others
+            keep |= {path.parts[0] for copy in await self._journal.copies.spooled() if (path := spooled_path(copy))}
+        await self._spool.open(keep, older_than_s=unused_s)
         for stored, snapshot in unended:
             self._follow_stored(stored, snapshot)
 

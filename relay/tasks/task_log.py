@@ -10,10 +10,10 @@ from relay.core.events import Event
 from relay.core.lifecycle import Lifecycle
 from relay.core.signals import Signal
 from relay.core.snapshot import Snapshot
-from relay.core.upstream import UpstreamTask
+from relay.core.upstream import File, UpstreamTask
 from relay.errors import Fenced, Taken
 from relay.journal.base import SNAPSHOT_EVERY
-from relay.journal.file_copies import copies_of
+from relay.journal.file_copies import copies_of, copies_of_files
 from relay.journal.outbox import Webhook
 from relay.tasks.context import TaskContext
 from relay.tasks.permit import permitted_until_s
@@ -52,6 +52,7 @@ class TaskLog:
         *,
         synced: bool = False,
         frees_key: bool = False,
+        files: Sequence[File] = (),
     ) -> float:
         """
         Commit the events that signals lead to, all in one commit, and those that are due by now.
@@ -61,6 +62,7 @@ class TaskLog:
             upstream: how the provider identifies the task, stored in the same commit.
             synced: whether the commit must be on the disk when this returns.
             frees_key: whether the task's idempotency key may be used for another task from this commit on.
+            files: uploaded files to be copied to the archive.
 
         Returns:
             Until when a run that the signals announce may be sent, as `relay.clock.uptime_s` counts; minus infinity if
@@ -76,17 +78,24 @@ class TaskLog:
             events += self._lifecycle.handle_deadline(now)
             if not events:
                 return -math.inf
-            send_until_s = await self._commit(events, upstream, synced=synced, frees_key=frees_key)
+            send_until_s = await self._commit(events, upstream, synced=synced, frees_key=frees_key, files=files)
             return permitted_until_s(issued_at_s, send_until_s)
 
     async def _commit(
-        self, events: Sequence[Event], upstream: UpstreamTask | None, *, synced: bool, frees_key: bool
+        self,
+        events: Sequence[Event],
+        upstream: UpstreamTask | None,
+        *,
+        synced: bool,
+        frees_key: bool,
+        files: Sequence[File],
     ) -> float:
         state = self._lifecycle.snapshot
         webhooks = self._webhooks_about(events)
         renew = state.done is not None or state.seq // SNAPSHOT_EVERY != (events[0].seq - 1) // SNAPSHOT_EVERY
         # Results are final when the task has ended: until then, a record can change their order.
         kept = state.outputs if self._context.keeps_results and state.done is not None else ()
+        copies = copies_of_files(state.id, state.provider, files) + copies_of(state.id, state.provider, kept)
         while not self.closed:
             try:
                 send_until_s = await self._journal.append(
@@ -96,7 +105,7 @@ class TaskLog:
                     upstream=upstream,
                     synced=synced,
                     frees_key=frees_key,
-                    copies=copies_of(state.id, state.provider, kept),
+                    copies=copies,
                     webhooks=webhooks,
                 )
             except OSError as error:

@@ -14,10 +14,13 @@ from relay.archive import archive as archive_module
 from relay.archive.archive import Archive, ArchiveLimits
 from relay.archive.download import Downloads
 from relay.archive.reach import Reach
+from relay.archive.sources import Sources
 from relay.archive.store import ArchiveStore
 from relay.core.events import Done, Event, Output, Source, State, Submit
+from relay.core.upstream import File
+from relay.files.spool import Spool
 from relay.journal.base import StoredTask
-from relay.journal.file_copies import FileCopy, copies_of
+from relay.journal.file_copies import FileCopy, copies_of, copies_of_files
 from relay.journal.memory import MemoryJournal
 from relay.net.proxy import DIRECT
 from tests.archive.bucket import S3Server, s3_server
@@ -70,6 +73,7 @@ class Lab:
 
     url: str
     stack: AsyncExitStack
+    spool: Spool
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     now: float = NOW
     """The time of all clocks."""
@@ -84,8 +88,7 @@ class Lab:
             Archive(
                 self.journal,
                 ArchiveStore(self.url),
-                Downloads(DIRECT),
-                {"wiro": self.reach},
+                Sources(Downloads(DIRECT), {"wiro": self.reach}, self.spool),
                 self.limits,
                 self.clock,
                 self.clock,
@@ -96,14 +99,16 @@ class Lab:
     def clock(self) -> float:
         return self.now
 
-    async def end(self, task: str, *outputs: Output) -> None:
-        """Write a task that has ended with results."""
+    async def end(self, task: str, *outputs: Output, files: tuple[File, ...] = ()) -> None:
+        """Write a task that has ended with results, and was started with files."""
         stored = StoredTask(id=task, provider="wiro", model="o/m", created_at=1.5, input={}, metadata={})
         submit, done = Submit(model="o/m", provider="wiro"), Done(verdict="succeeded")
         first = Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=1.5, source=Source.RELAY, data=submit)
         last = Event(type="done", task=task, seq=2, state=State.SUCCEEDED, at=2.5, source=Source.RELAY, data=done)
         await self.journal.create(stored, first)
-        await self.journal.append([last], copies=copies_of(task, "wiro", outputs))
+        await self.journal.append(
+            [last], copies=copies_of_files(task, "wiro", files) + copies_of(task, "wiro", outputs)
+        )
 
     async def settled(self, task: str) -> tuple[FileCopy, ...]:
         """Wait until the copies of a task are settled, and return them."""
@@ -112,14 +117,17 @@ class Lab:
 
 
 @pytest.fixture
-async def make_lab(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[str], Awaitable[Lab]]]:
+async def make_lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Callable[[str], Awaitable[Lab]]]:
     """Return a function that makes a lab for the archive at an address. Its pauses are short."""
     monkeypatch.setattr(archive_module, "POLL_S", 0.02)
     monkeypatch.setattr(archive_module, "RETRY_S", (0.0,) * 3)
     async with AsyncExitStack() as stack:
 
         async def make(url: str) -> Lab:
-            made = Lab(url, stack)
+            spool = Spool(tmp_path / "spool", file_limit_bytes=2**30, limit_bytes=2**40)
+            await spool.open(())
+            stack.push_async_callback(spool.close)
+            made = Lab(url, stack, spool)
             await made.journal.open(lock=True)
             stack.push_async_callback(made.journal.close)
             return made

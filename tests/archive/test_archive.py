@@ -16,6 +16,7 @@ from relay.archive.layout import FILE, prefix_of
 from relay.archive.reach import Reach
 from relay.archive.store import ArchiveStore
 from relay.core.events import Output
+from relay.core.upstream import File
 from relay.journal.file_copies import CopyState, FileCopy
 from relay.sandbox.shared import pictures
 from tests.archive.bucket import S3Server
@@ -160,6 +161,50 @@ async def test_copies_go_with_their_task(lab: Lab, origin: Origin) -> None:
         while await lab.journal.copies.find("a", copy.part) is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert await content(archive, copy) is None
+
+
+async def upload(lab: Lab, body: bytes) -> File:
+    """Store an uploaded file in the spool."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield body
+
+    path = Path(lab.spool.new_upload_id(), "0")
+    size, sha256 = await lab.spool.write(path, chunks())
+    return File(input="image", filename="ä.png", content_type="image/png", size_bytes=size, sha256=sha256, path=path)
+
+
+async def test_uploaded_files_are_kept(lab: Lab, origin: Origin) -> None:
+    """The spool has them until then. The task is complete once, after its results."""
+    file = await upload(lab, PNG)
+    assert lab.spool.used_bytes == len(PNG)
+    archive = await lab.start()
+    await lab.end("a", Output(content_type="image/png", url=origin.host("0", Hosted(body=PNG))), files=(file,))
+    uploaded, result = await lab.settled("a")
+    assert (uploaded.part, uploaded.state, uploaded.sha256) == ("inputs/0", CopyState.KEPT, file.sha256)
+    assert result.state is CopyState.KEPT
+    assert await content(archive, uploaded) == PNG
+    assert lab.spool.used_bytes == 0
+    assert lab.archived.empty()
+
+
+async def test_an_uploaded_file_that_is_missing_has_failed(lab: Lab) -> None:
+    """A node that has stopped may have had it. Without results, nothing is reported."""
+    file = replace(await upload(lab, PNG), path=Path("0" * 32, "0"))
+    await lab.start()
+    await lab.end("a", files=(file,))
+    while (copy := (await lab.journal.copies.of_task("a"))[0]).state is CopyState.WAITING:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert (copy.state, copy.reason) == (CopyState.FAILED, "The uploaded file is not on this machine.")
+
+
+async def test_an_uploaded_file_of_a_deleted_task_is_released(lab: Lab) -> None:
+    """Although it was never copied."""
+    await lab.end("a", files=(await upload(lab, PNG),))
+    await lab.journal.prune(ended_before=100.0, limit=9)
+    await lab.start()
+    while lab.spool.used_bytes:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 async def test_old_copies_are_removed(lab: Lab, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:

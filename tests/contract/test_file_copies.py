@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from relay.core.events import Done, Event, Output, Source, State, Submit
+from relay.core.upstream import File
 from relay.errors import Fenced
 from relay.journal.base import Journal, StoredTask
-from relay.journal.file_copies import CopyState, FileCopy, copies_of
+from relay.journal.file_copies import CopyState, FileCopy, copies_of, copies_of_files, spooled_path
 from relay.journal.memory import MemoryJournal
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.sqlite import SQLiteJournal
@@ -43,14 +44,16 @@ async def journal(made: Journal) -> AsyncIterator[Journal]:
     await made.close()
 
 
-async def end(journal: Journal, task: str, outputs: tuple[Output, ...] = OUTPUTS) -> tuple[FileCopy, ...]:
+async def end(
+    journal: Journal, task: str, outputs: tuple[Output, ...] = OUTPUTS, files: tuple[File, ...] = ()
+) -> tuple[FileCopy, ...]:
     """Write a task that has ended with results, and return the copies to make."""
     stored = StoredTask(id=task, provider="wiro", model="o/m", created_at=1.5, input={}, metadata={})
     submit, done = Submit(model="o/m", provider="wiro"), Done(verdict="succeeded")
     first = Event(type="submit", task=task, seq=1, state=State.SUBMITTING, at=1.5, source=Source.RELAY, data=submit)
     last = Event(type="done", task=task, seq=2, state=State.SUCCEEDED, at=2.5, source=Source.RELAY, data=done)
     await journal.create(stored, first)
-    copies = copies_of(task, "wiro", outputs)
+    copies = copies_of_files(task, "wiro", files) + copies_of(task, "wiro", outputs)
     await journal.append([last], copies=copies)
     return copies
 
@@ -158,6 +161,42 @@ async def test_copies_go_with_their_task(journal: Journal) -> None:
     (late,) = await journal.copies.claim(11.0, limit=9)
     assert (late.part, late.state) == (held.part, CopyState.ORPHANED)
     assert await journal.copies.size_bytes() == 0
+
+
+async def test_uploaded_files_stay_in_the_spool_until_they_are_copied(journal: Journal) -> None:
+    """They belong to the node that has them, also after an attempt that failed."""
+    file = File(
+        input="image", filename="a.png", content_type="image/png", size_bytes=7, sha256="ab" * 32, path=Path("up", "0")
+    )
+    (copy,) = copies_of_files("a", "wiro", (file,))
+    assert (copy.part, spooled_path(copy), copy.sha256) == ("inputs/0", Path("up", "0"), "ab" * 32)
+    await end(journal, "a", OUTPUTS[:1], files=(file,))
+    assert [replace(each, owner=None) for each in await journal.copies.spooled()] == [copy]
+    (claimed,) = [each for each in await journal.copies.claim(10.0, limit=9) if spooled_path(each)]
+    await journal.copies.settle(replace(claimed, attempts=1, next_at=20.0))
+    assert len(await journal.copies.spooled()) == 1
+    (again,) = await journal.copies.claim(20.0, limit=9)
+    await journal.copies.settle(replace(again, state=CopyState.KEPT, kept_at=21.0, attempts=2))
+    assert await journal.copies.spooled() == ()
+
+
+async def test_an_uploaded_file_is_copied_by_the_node_that_has_it(database: str) -> None:
+    """Another one takes over only when that node has stopped: a shared spool may have the file."""
+    file = File(
+        input="image", filename="a.png", content_type="image/png", size_bytes=7, sha256="ab" * 32, path=Path("up", "0")
+    )
+    one, other = (PostgresJournal(database, join=join) for _ in range(2))
+    await one.open(lock=True)
+    await other.open(lock=True)
+    await end(one, "a", (), files=(file,))
+    assert await other.copies.claim(10.0, limit=9) == ()
+    (claimed,) = await one.copies.claim(10.0, limit=9)
+    await one.copies.settle(replace(claimed, attempts=1, next_at=20.0))
+    assert await other.copies.claim(20.0, limit=9) == ()
+    await other._opened().errands.run("UPDATE nodes SET alive = false WHERE id = $1", int(one.node))
+    assert len(await other.copies.claim(20.0, limit=9)) == 1
+    await one.close()
+    await other.close()
 
 
 async def test_the_next_process_has_the_claims_of_one_that_was_killed(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ _OF_TASK: Final = f"SELECT {_COLUMNS} FROM copies WHERE task = $1 AND state <> '
 
 _FIND: Final = f"SELECT {_COLUMNS} FROM copies WHERE task = $1 AND part = $2"  # noqa: S608 - constants only
 
+_SPOOLED: Final = f"SELECT {_COLUMNS} FROM copies WHERE state = 'waiting' AND part LIKE 'inputs/%'"  # noqa: S608 - constants only
+
 _DUE_AT: Final = """
 SELECT min(next_at) AS at FROM copies c
 WHERE state IN ('waiting', 'expiring', 'orphaned') AND relay_is_free(c, $1, $2)
@@ -73,6 +75,10 @@ class PostgresCopies:
         reader, _ = self._parts()
         rows = await reader.fetch(_FIND, task, part)
         return decode_copy(rows[0]) if rows else None
+
+    async def spooled(self) -> tuple[FileCopy, ...]:
+        reader, _ = self._parts()
+        return tuple(map(decode_copy, await reader.fetch(_SPOOLED)))
 
     async def due_at(self) -> float | None:
         reader, _ = self._parts()

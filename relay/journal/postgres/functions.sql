@@ -140,7 +140,7 @@ $$;
 --                  metadata, input, checked, files, webhook, list_tags: [...], words: [[word, name], ...],
 --                  key, digest, at, expired_before}], or null. The fields from `tags` to `webhook` are JSON texts.
 --   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
---                  copies: [{part, provider, url, name, content_type, size_bytes}, ...],
+--                  copies: [{part, provider, url, name, content_type, size_bytes, sha256}, ...],
 --                  webhooks: [{id, task, url, type, at, body}, ...]}], or null. At most one job of a task.
 --   event_*        the events of both, in order.
 --   history_*      how many events, and how many bytes of them, to keep of a log whose snapshot is stored.
@@ -277,11 +277,13 @@ BEGIN
         SELECT x.task FROM json_to_recordset(appends) AS x(task text, state text)
         WHERE x.task = ANY (going) AND x.state IN ('succeeded', 'failed', 'canceled', 'lost')
       );
-      INSERT INTO copies (task, part, provider, url, name, content_type, size_bytes, state, attempts, next_at)
-      SELECT x.task, c.part, c.provider, c.url, c.name, c.content_type, c.size_bytes, 'waiting', 0, 0
+      -- A file that was uploaded is on the disk of this node.
+      INSERT INTO copies (task, part, provider, url, name, content_type, size_bytes, sha256, state, attempts, next_at, owner)
+      SELECT x.task, c.part, c.provider, c.url, c.name, c.content_type, c.size_bytes, c.sha256, 'waiting', 0, 0,
+        CASE WHEN c.part LIKE 'inputs/%' THEN me END
       FROM json_to_recordset(appends) AS x(task text, copies json)
         CROSS JOIN LATERAL json_to_recordset(coalesce(x.copies, '[]')) AS c(
-          part text, provider text, url text, name text, content_type text, size_bytes bigint
+          part text, provider text, url text, name text, content_type text, size_bytes bigint, sha256 text
         )
       WHERE x.task = ANY (going) ON CONFLICT DO NOTHING;
     END IF;
@@ -520,7 +522,7 @@ BEGIN
   PERFORM 1 FROM copies WHERE task = whose ORDER BY part FOR UPDATE;
   SELECT * INTO stored FROM copies WHERE task = whose AND part = which;
   IF stored.owner = me THEN
-    UPDATE copies SET owner = NULL, content_type = kind, size_bytes = size, sha256 = digest, reason = why, attempts = tried,
+    UPDATE copies SET owner = CASE WHEN became = 'waiting' AND part LIKE 'inputs/%' THEN me END, content_type = kind, size_bytes = size, sha256 = digest, reason = why, attempts = tried,
       next_at = due, kept_at = kept, state = CASE WHEN state = 'orphaned' THEN state ELSE became END
     WHERE task = whose AND part = which;
   ELSIF (stored.owner IS NULL AND stored.state IN (became, 'orphaned') AND stored.attempts = tried) IS NOT TRUE THEN

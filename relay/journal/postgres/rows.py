@@ -95,6 +95,7 @@ def _copy(copy: FileCopy) -> Mapping[str, object]:
         "name": copy.name,
         "content_type": copy.content_type,
         "size_bytes": copy.size_bytes,
+        "sha256": copy.sha256,
     }
 
 

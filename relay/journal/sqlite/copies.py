@@ -43,6 +43,10 @@ class SQLiteCopies:
         reader, _ = self._parts()
         return await reader.run(partial(_load, task=task, part=part))
 
+    async def spooled(self) -> tuple[FileCopy, ...]:
+        reader, _ = self._parts()
+        return await reader.run(_load_spooled)
+
     async def due_at(self) -> float | None:
         reader, _ = self._parts()
         return await reader.run(_load_due_at)
@@ -98,6 +102,11 @@ def load_copies(connection: sqlite3.Connection, task: str) -> tuple[FileCopy, ..
 def _load(connection: sqlite3.Connection, task: str, part: str) -> FileCopy | None:
     row = connection.execute(f"{_SELECT} WHERE task = ? AND part = ?", (task, part)).fetchone()
     return None if row is None else _decode(row)
+
+
+def _load_spooled(connection: sqlite3.Connection) -> tuple[FileCopy, ...]:
+    rows = connection.execute(f"{_SELECT} WHERE state = 'waiting' AND part LIKE 'inputs/%'")
+    return tuple(_decode(row) for row in rows)
 
 
 def _load_due_at(connection: sqlite3.Connection) -> float | None:

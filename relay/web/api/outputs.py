@@ -1,6 +1,7 @@
 """The results of a task as files: from the archive if it has them, otherwise at the platform."""
 
 import asyncio
+import re
 from http import HTTPStatus
 from typing import Annotated
 
@@ -20,6 +21,8 @@ from relay.web.http.context import context
 from relay.web.http.credentials import require
 from relay.web.http.json_body import json_response
 from relay.web.http.queries import read_query
+
+_NUMBER = re.compile(r"[0-9]{1,5}")
 
 _HEADERS: dict[str, str] = {
     hdrs.CACHE_CONTROL: "private, max-age=31536000, immutable",
@@ -89,6 +92,24 @@ async def show(request: web.Request) -> web.StreamResponse:
         return _redirect(url)
 
 
+async def show_input(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/tasks/{id}/inputs/{n}/{name}`: a file that the task was started with, if the archive has it."""
+    here, task = context(request), request.match_info["id"]
+    await require(request, "input", task)
+    number, archive = request.match_info["n"], here.archive
+    copy = None if archive is None or not _NUMBER.fullmatch(number) else await archive.kept(task, f"inputs/{number}")
+    if archive is None or copy is None:
+        raise RequestError(Code.NOT_FOUND, "The archive does not have this file.")
+    if archive.store.is_local:
+        if (response := await _local(archive, copy, None)) is None:
+            raise RequestError(Code.NOT_FOUND, "The archive does not have this file.")
+        return response
+    try:
+        return _redirect(await archive.store.signed(prefix_of(copy), method=request.method))
+    except CopyFailed:
+        raise RequestError(Code.NOT_FOUND, "The archive does not have this file.") from None
+
+
 async def _local(archive: Archive, copy: FileCopy, thumbnail: str | None) -> web.FileResponse | None:
     """Return a copy that is a file of this machine; null if the file is missing."""
     path = archive.store.path(prefix_of(copy), thumbnail or FILE)
@@ -111,7 +132,7 @@ def _file(outputs: tuple[Output, ...], number: str) -> tuple[int, str]:
     Raises:
         RequestError: there is no such result, or it is not a file.
     """
-    known = number.isascii() and number.isdecimal() and len(number) < 6 and int(number) < len(outputs)
+    known = _NUMBER.fullmatch(number) is not None and int(number) < len(outputs)
     url = outputs[int(number)].url if known else None
     if url is None or not url.lower().startswith(("https://", "http://")):
         raise RequestError(Code.NOT_FOUND, "The task has no such file.")

@@ -132,6 +132,14 @@ ROUTES = (
     ),
     Route(
         method="get",
+        path="/v1/tasks/{id}/inputs/{n}/{name}",
+        handler=outputs.show_input,
+        summary="Get a file that the task was started with",
+        responses={200: "The file.", 206: "A part of the file.", 302: "The file is at the URL in Location."},
+        errors=_VIEW,
+    ),
+    Route(
+        method="get",
         path="/v1/tasks/{id}/events",
         handler=tasks.events,
         summary="Read a task's log; with Accept: text/event-stream, follow it",

@@ -16,6 +16,7 @@ from relay.sandbox import Sandbox
 from relay.sandbox.shared import pictures
 from tests.archive.origin import Hosted, Origin, serving
 from tests.e2e import stories
+from tests.sample_files import form, png
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 
@@ -201,3 +202,26 @@ async def test_there_is_no_such_file(
     await write(keeper, Output(content_type="image/png", url=origin.host("a", Hosted(body=PNG))))
     async with viewer.get(f"/v1/tasks/made/outputs/{number}/x") as answer:
         assert (answer.status, (await answer.json())["code"]) == (404, "not_found")
+
+
+async def test_uploaded_files_are_kept(keeper: Running, viewer: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+    """For viewers who may see the input."""
+    sent = {"model": "bytedance/seedream-v4", "input": {"prompt": "a cat"}}
+    picture = png()
+    async with viewer.post("/v1/tasks", data=form(sent, ("inputImage", "cat.png", picture))) as answer:
+        made = await answer.json()
+        assert answer.status == 201, made
+    task, path = made["task"]["id"], f"/v1/tasks/{made['task']['id']}/inputs/0/cat.png"
+    while keeper.context.spool.used_bytes:  # noqa: ASYNC110 -- until it is copied
+        await asyncio.sleep(0.01)
+    async with viewer.get(path) as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "image/png")
+        assert answer.headers["Content-Disposition"] == "inline; filename*=UTF-8''cat.png"
+        assert await answer.read() == picture
+    async with viewer.get(path, headers={"Authorization": f"Bearer {made['token']}"}) as answer:
+        assert answer.status == 403
+    async with viewer.get(f"/v1/tasks/{task}/inputs/1/cat.png") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (404, "not_found")
+    await settled(keeper, task)
+    async with viewer.get(f"/v1/tasks/{task}/outputs") as answer:
+        assert [file["n"] for file in (await answer.json())["outputs"]] == [0]
