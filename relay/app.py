@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -53,6 +54,9 @@ from relay.webhooks.courier import Courier
 from relay.webhooks.receivers import Receivers
 from relay.webhooks.sender import Sender
 from relay.webhooks.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from relay.archive.store import ArchiveStore
 
 _log = log.get("relay")
 
@@ -140,6 +144,26 @@ def limits(config: Config, may_stream: Callable[[int], bool]) -> Limits:
     )
 
 
+def make_archive_store(config: Config) -> "ArchiveStore | None":
+    """
+    Return where results are kept, if they are.
+
+    Raises:
+        ConfigError: the package that it needs is not installed, or its directory cannot be created.
+    """
+    if config.archive is None:
+        return None
+    try:
+        import PIL  # noqa: F401 - the process that makes thumbnails imports it
+
+        from relay.archive.store import ArchiveStore  # obstore is an extra
+    except ImportError as error:
+        raise ConfigError(
+            f"RELAY_ARCHIVE: the archive needs the package {error.name}: pip install 'generation-relay[archive]'"
+        ) from error
+    return ArchiveStore(config.archive)
+
+
 def make_archive(
     config: Config,
     journal: Journal,
@@ -151,21 +175,13 @@ def make_archive(
     Return the configured archive, if any. `archived` is called with the id of a task whose results are archived.
 
     Raises:
-        ConfigError: the package that it needs is not installed, or its directory cannot be created.
+        ConfigError: see `make_archive_store`.
     """
-    if config.archive is None:
+    if (store := make_archive_store(config)) is None:
         return None
-    try:
-        import PIL  # noqa: F401 - the process that makes thumbnails imports it
-
-        from relay.archive.store import ArchiveStore  # obstore is an extra
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"RELAY_ARCHIVE: the archive needs the package {error.name}: pip install 'generation-relay[archive]'"
-        ) from error
     return Archive(
         journal,
-        ArchiveStore(config.archive),
+        store,
         Sources(
             Downloads(config.proxies),
             {"wiro": Reach.of(config.wiro_api_url), "apikley": Reach.of(config.apikley_api_url)},

@@ -24,6 +24,9 @@ from relay.errors import ConfigError
 CHUNK_BYTES: Final = 5 * 2**20
 """How much is uploaded at once, which is the least that S3 accepts. One upload has this in memory about twice."""
 
+RETRY_FOR: Final = timedelta(seconds=10)
+"""For how long a request to a bucket is repeated. Copies are repeated later, and viewers wait for the others."""
+
 SIGNED_FOR: Final = timedelta(hours=1)
 """How long the address of a file in a bucket can be used."""
 
@@ -74,7 +77,7 @@ class ArchiveStore:
         self._store: ObjectStore
         try:
             if self._folder is None:
-                self._store = from_url(url)
+                self._store = from_url(url, retry_config={"max_retries": 3, "retry_timeout": RETRY_FOR})
             else:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._store = LocalStore(self._folder, automatic_cleanup=True)
@@ -143,6 +146,19 @@ class ArchiveStore:
             with target.open("wb") as file:
                 async for chunk in found.stream():
                     await asyncio.to_thread(file.write, chunk)
+        except (BaseError, OSError) as error:
+            raise CopyFailed(f"The archive failed: {_described(error)}") from error
+
+    async def check(self) -> None:
+        """
+        Check that the archive can be read.
+
+        Raises:
+            CopyFailed: it cannot.
+        """
+        try:
+            async for _ in obstore.list(self._store, "check/"):
+                break
         except (BaseError, OSError) as error:
             raise CopyFailed(f"The archive failed: {_described(error)}") from error
 

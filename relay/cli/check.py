@@ -1,11 +1,12 @@
-"""`relay check`: print the settings, and test the store and the platforms."""
+"""`relay check`: print the settings, and test the store, the archive and the platforms."""
 
 import asyncio
 import os
 from collections.abc import Sequence
 
 from relay import config, log
-from relay.app import make_journal, make_providers
+from relay.app import make_archive_store, make_journal, make_providers
+from relay.archive.errors import CopyFailed
 from relay.cli.output import say
 from relay.config import Config
 from relay.errors import ConfigError, RelayError
@@ -50,6 +51,7 @@ def _shown(value: object) -> str:
 async def _problems(settings: Config) -> list[str]:
     """Return one line per problem."""
     problems = [f"RELAY_STORE: {problem}" for problem in await _store_problems(settings)]
+    problems += await _archive_problems(settings)
     providers = make_providers(settings)
     if not providers:
         problems.append("WIRO_API_KEY: neither WIRO_API_KEY nor APIKLEY_API_KEY is set; set one to start tasks")
@@ -78,6 +80,18 @@ async def _store_problems(settings: Config) -> Sequence[str]:
         return (str(error),)
     finally:
         await journal.close()
+    return ()
+
+
+async def _archive_problems(settings: Config) -> Sequence[str]:
+    """Return what is wrong with the archive, if there is one: whether it can be read."""
+    try:
+        if (store := make_archive_store(settings)) is not None:
+            await store.check()
+    except ConfigError as error:
+        return (str(error),)
+    except CopyFailed as error:
+        return (f"RELAY_ARCHIVE: {error}",)
     return ()
 
 

@@ -311,6 +311,31 @@ async def test_check_prints_one_line_per_problem(shell: Shell) -> None:
     assert provider.startswith("relay: WIRO_API_KEY: ")
 
 
+async def test_check_reads_the_archive(shell: Shell, upstream: dict[str, str]) -> None:
+    """A bucket that cannot be read is one problem, and so is a directory that cannot be created."""
+    (shell.folder / "file").write_text("")
+    bucket = {"AWS_ENDPOINT": "http://127.0.0.1:1", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "x"}
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    good = await shell.run("check", **upstream, RELAY_ARCHIVE=f"file://{shell.folder}/results")
+    folder = await shell.run("check", **upstream, RELAY_ARCHIVE=f"file://{shell.folder}/file/results")
+    unreachable = await shell.run("check", **upstream, RELAY_ARCHIVE="s3://bucket/prefix", **bucket, **keys)
+
+    assert (good.code, good.err) == (0, "")
+    assert one_line(folder).startswith(f"relay: RELAY_ARCHIVE: cannot use file://{shell.folder}/file/results: ")
+    assert one_line(unreachable).startswith("relay: RELAY_ARCHIVE: The archive failed: ")
+
+
+async def test_the_missing_package_of_the_archive_is_named(shell: Shell, upstream: dict[str, str]) -> None:
+    """Every command that needs it says how to install it."""
+    (shell.folder / "obstore.py").write_text("raise ImportError(name='obstore')")  # found before the installed one
+    for command in ("serve", "check"):
+        ended = await shell.run(command, **upstream, RELAY_ARCHIVE=f"file://{shell.folder}/results", RELAY_PORT="0")
+
+        assert ended.code == 1
+        assert "the package obstore: pip install 'generation-relay[archive]'" in ended.err
+        assert "Traceback" not in ended.err
+
+
 async def test_check_works_beside_a_running_relay(shell: Shell, upstream: dict[str, str]) -> None:
     """It needs no lock on the store."""
     async with shell.started("serve", RELAY_PORT="0", **upstream) as process:
