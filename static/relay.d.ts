@@ -10,7 +10,7 @@ export type State = "submitting" | "held" | "queued" | "preparing" | "running" |
 export type Source = "live" | "reconciled" | "callback" | "polled" | "relay";
 export type ConnectionState = "connecting" | "catching-up" | "live" | "polling" | "offline" | "ended" | "refused";
 export type WireName = "ws" | "sse" | "poll";
-export type FaultCode = "not_found" | "forbidden" | "unauthorized" | "token_expired" | "protocol";
+export type FaultCode = "not_found" | "gone" | "forbidden" | "unauthorized" | "token_expired" | "protocol";
 
 /** What a subscription follows: one task, every task with a tag, or every task of the relay. */
 export type Topic = { task: string } | { tag: string } | { all: true };
@@ -206,6 +206,13 @@ export interface ListedMessage {
   all?: true;
 }
 
+/** The task was deleted. */
+export interface DeletedMessage {
+  type: "deleted";
+  task: string;
+  at?: number;
+}
+
 export interface ErrorMessage {
   type: "error";
   task?: string;
@@ -216,7 +223,14 @@ export interface ErrorMessage {
 }
 
 /** Any message of a relay. Ignore messages of other types: later versions may add some. */
-export type Message = SnapshotMessage | ResumedMessage | PingMessage | ListedMessage | ErrorMessage | RelayEvent;
+export type Message =
+  | SnapshotMessage
+  | ResumedMessage
+  | PingMessage
+  | ListedMessage
+  | DeletedMessage
+  | ErrorMessage
+  | RelayEvent;
 
 export interface RelayUpdate {
   /** The whole state; null before the first message. */
@@ -246,7 +260,10 @@ export interface BoardUpdate {
   /** The tag whose subscription reported the task; null for a single task or for all tasks. */
   tag: string | null;
   state: Snapshot | null;
-  /** `error` if the relay ended a subscription; `listed` once the current tasks have all been reported. */
+  /**
+   * `error` if the relay ended a subscription; `listed` once the current tasks have all been reported; `deleted` if the
+   * task was deleted, and `state` is null then.
+   */
   message: Message | null;
   /** The worst state of all subscriptions; `ended` if there are none. */
   connection: ConnectionState;

@@ -166,7 +166,7 @@ async function readTask(/** @type {string} */ id) {
   try {
     return await api().task(id);
   } catch (error) {
-    if (error instanceof Problem && error.status === 404) return null;
+    if (error instanceof Problem && (error.status === 404 || error.status === 410)) return null;
     throw error;
   }
 }

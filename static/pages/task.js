@@ -6,7 +6,9 @@
  * A tab that opened it from the dashboard has two more tokens: one with a wider scope, and one for the link to copy.
  */
 import { allows, expiryOf } from "../src/client/token-claims.js";
-import { operatorToken, renewOperatorToken, shareToken } from "../src/dashboard/operator-tokens.js";
+import { createPageTokens, operatorToken, renewOperatorToken, shareToken } from "../src/dashboard/operator-tokens.js";
+import { KEY, readSecret } from "../src/dashboard/tab-store.js";
+import { TaskActions } from "../src/dashboard/task-actions.js";
 import { copyText } from "../src/element/clipboard.js";
 import { displayedProgress } from "../src/element/displayed-progress.js";
 import { setText } from "../src/element/dom.js";
@@ -19,12 +21,20 @@ import { showTask } from "./task-page.js";
 
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 let isNotificationOn = false;
+const actions = new TaskActions(part("actions"), taskFromPath(), {
+  onStarted: async (task) => {
+    const token = await createPageTokens(readSecret(KEY), task);
+    location.assign(`${encodeURIComponent(task)}#token=${token}`);
+  },
+  onDeleted: () => location.assign("../"),
+});
 
 part("place").addEventListener("relay-update", ({ detail: { state } }) => {
   if (!state) return;
   const title = `(${shortStatus(state)}) ${state.model}`;
   if (document.title !== title) document.title = title;
   showIcon(state.state, displayedProgress(state).percent);
+  actions.render(state);
   part("notify").hidden = state.done !== null || !("Notification" in globalThis);
 });
 part("place").addEventListener("relay-done", ({ detail: { state } }) => {

@@ -51,7 +51,8 @@ export class BoardClient {
     const state = this.#fold.apply(message);
     const isListed = message.type === "listed" && messageKey(message) === keyOf(this.#topic);
     if (state || isListed) this.subscription.markSynced("live");
-    if (state || isListed || message.type === "ping") this.#update(state, message);
+    const isOther = message.type === "ping" || message.type === "deleted";
+    if (state || isListed || isOther) this.#update(state, message);
   }
 
   #update(/** @type {Snapshot|null} */ state, /** @type {Message|null} */ message) {

@@ -27,7 +27,8 @@ export class BoardFold {
    */
   apply(message) {
     let state = null;
-    if (message.type === "snapshot") state = this.#fromSnapshot(message.task);
+    if (message.type === "deleted") this.#states.delete(message.task);
+    else if (message.type === "snapshot") state = this.#fromSnapshot(message.task);
     else if (isEvent(message)) state = this.#afterEvent(message);
     if (state) this.#states.set(state.id, state);
     return state;

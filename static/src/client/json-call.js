@@ -3,7 +3,7 @@
 import { Problem, readProblem } from "./problem.js";
 
 /**
- * Send a request and return the JSON of its response.
+ * Send a request and return the JSON of its response; null without content.
  *
  * @param {URL} url
  * @param {object} [options]
@@ -27,5 +27,5 @@ export async function callJson(url, { method = "GET", token, body, headers, cred
   });
   onResponse?.(response);
   if (!response.ok) throw await readProblem(response);
-  return response.json();
+  return response.status === 204 ? null : response.json();
 }

@@ -155,6 +155,9 @@ export class Pool {
       if (key !== null && pooled.keys.has(key)) this.#fault(pooled, key, token, code, detail);
       return;
     }
+    if (message.type === "deleted" && key !== null && pooled.keys.has(key)) {
+      return this.#fault(pooled, key, undefined, "gone", "the task was deleted");
+    }
     this.#each(pooled, ({ topic, onMessage }) => {
       // Messages about the tasks of a board name only the task. The board finds out whether the task belongs to it.
       const mayBelongToBoard = isBoard(topic) && key?.startsWith("task ");

@@ -8,8 +8,8 @@ import { DEFAULT_BASE } from "./base.js";
 import { BoardClient } from "./board-client.js";
 import { RelayClient } from "./relay-client.js";
 
-/** @import { BoardUpdate, ConnectionState, Credentials, Message, RelayUpdate, Snapshot } from "../../relay.js" */
-/** @import { UpdateTarget } from "../../relay.js" */
+/** @import { BoardUpdate, ConnectionState, Credentials, DeletedMessage, Message } from "../../relay.js" */
+/** @import { RelayUpdate, Snapshot, UpdateTarget } from "../../relay.js" */
 /** @import { BoardTopic } from "./board-client.js" */
 
 /** @typedef {{state: ConnectionState, reason: string, offlineSince: number|null}} Status */
@@ -153,7 +153,8 @@ export class RelayBoard extends Target {
     if (connection === "ended" || fault) this.#remove(this.#tasks, task);
     else this.#statuses.set(client, { state: connection, reason, offlineSince });
     if (state && message) this.#states.set(task, state);
-    if (fault) this.#update({ task, message: { type: "error", task, code: fault, detail: reason } });
+    if (fault === "gone") this.#deleted(null, { type: "deleted", task });
+    else if (fault) this.#update({ task, message: { type: "error", task, code: fault, detail: reason } });
     else if (message && message.type !== "ping") this.#update({ task, message });
     else if (isDifferent(before, this.#worst())) this.#update({});
   }
@@ -174,6 +175,7 @@ export class RelayBoard extends Target {
     else this.unfollowAll();
     if (fault) this.#update({ tag, message: { type: "error", ...topic, code: fault, detail: reason } });
     else if (state) this.#boardTaskUpdated(tag, state, message);
+    else if (message?.type === "deleted") this.#deleted(tag, message);
     else if (message && message.type !== "ping") this.#update({ tag, message });
     else if (isDifferent(before, this.#worst())) this.#update({});
   }
@@ -187,6 +189,15 @@ export class RelayBoard extends Target {
     if (this.#tasks.has(state.id)) return; // its own subscription has the log as well
     this.#states.set(state.id, state);
     this.#update({ task: state.id, tag, message });
+  }
+
+  /**
+   * @param {string|null} tag
+   * @param {DeletedMessage} message
+   */
+  #deleted(tag, message) {
+    this.#remove(this.#tasks, message.task);
+    if (this.#states.delete(message.task)) this.#update({ task: message.task, tag, message });
   }
 
   /** @returns {Status} */

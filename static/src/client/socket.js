@@ -16,10 +16,11 @@ const REASONS = {
   4500: "the token is invalid or has expired",
   4501: "the token does not allow this",
   4504: "there is no such task",
+  4510: "the task was deleted",
 };
 
 /** @type {Record<number, FaultCode>} */
-const FAULTS = { 4500: "unauthorized", 4501: "forbidden", 4504: "not_found" };
+const FAULTS = { 4500: "unauthorized", 4501: "forbidden", 4504: "not_found", 4510: "gone" };
 
 const TOKEN_EXPIRED = 4002;
 

@@ -83,6 +83,28 @@ export class Api {
   }
 
   /**
+   * Run a task again. Repeating the call with the same `idempotencyKey` does not start another one.
+   *
+   * @param {string} task
+   * @param {string} idempotencyKey
+   * @returns {Promise<Started>}
+   */
+  again(task, idempotencyKey) {
+    const headers = { "Idempotency-Key": idempotencyKey };
+    return this.#call("POST", `v1/tasks/${encodeURIComponent(task)}/again`, {}, headers);
+  }
+
+  /**
+   * Delete a task that has ended.
+   *
+   * @param {string} task
+   * @returns {Promise<null>}
+   */
+  delete(task) {
+    return this.#call("DELETE", `v1/tasks/${encodeURIComponent(task)}`);
+  }
+
+  /**
    * Create a viewer token.
    *
    * @param {string} task

@@ -37,6 +37,7 @@ export class TaskList {
     this.#board.addEventListener("update", ({ detail: { state, message } }) => {
       this.clock.adjust(message);
       if (state) this.#update(state);
+      if (message?.type === "deleted") this.remove(message.task);
       if (message?.type === "listed") onListed();
       this.#arrangeSoon();
     });
