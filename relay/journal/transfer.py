@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from relay.core.events import State
 from relay.core.upstream import UpstreamTask
 from relay.journal.base import Claim, Command, StoredTask
+from relay.journal.deletions import Tombstone
 from relay.journal.file_copies import FileCopy
 from relay.journal.outbox import Delivery, Status
 from relay.journal.record import Record
@@ -77,6 +78,9 @@ class Facts:
     secrets: Mapping[str, str] = field(repr=False)
     saved_time: float | None
     """A time in unix seconds that has certainly been reached."""
+    tombstones: tuple[Tombstone, ...] = ()
+    kept_claims: tuple[Claim, ...] = field(default=(), repr=False)
+    """Of the tasks that were deleted."""
 
 
 class Store(Protocol):

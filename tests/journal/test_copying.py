@@ -20,6 +20,7 @@ from relay.errors import ConfigError, RelayError, StoreError
 from relay.journal import copying
 from relay.journal.base import Claim, Command, Filter, Journal, Order, StoredTask, Subscription
 from relay.journal.copying import Copied, Differs, copy_all
+from relay.journal.deletions import Tombstone
 from relay.journal.file_copies import CopyState, copies_of
 from relay.journal.outbox import DeliveryFilter, Outcome, Status, Webhook
 from relay.journal.postgres.connection import close, connect
@@ -252,6 +253,21 @@ async def test_the_first_relay_continues_the_tasks(source: Side, target: Side) -
         await journal.append([event("long", LONG + 1)])
         assert (await seqs(journal, "long"))[-1] == LONG + 1
         assert await journal.prune(ended_before=1e9, limit=10) == ("over",)
+
+
+async def test_what_is_left_of_deleted_tasks_arrives(source: Side, target: Side) -> None:
+    """Their tombstones and their idempotency keys."""
+    await fill(source)
+    claim = Claim(key="a-key", digest="d", task="gone", at=7.25)
+    async with opened(source) as journal:
+        await journal.create(record("gone"), submit("gone"), claim=claim)
+        await journal.append([event("gone", 2, State.SUCCEEDED)])
+        await journal.deletions.delete(["gone"], at=20.0, upstream=True)
+    await copy(source, target)
+
+    async with opened(target) as journal:
+        assert await journal.deletions.find("gone") == Tombstone(task="gone", at=20.0, upstream=True)
+        assert await journal.find_claim("a-key") == claim
 
 
 async def test_a_copy_back_is_the_same(source: Side, target: Side, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from relay.core.events import State
 from relay.errors import ConfigError, StoreError
 from relay.journal.base import Claim, Command
 from relay.journal.damage import decoding
+from relay.journal.deletions import Tombstone
 from relay.journal.file_copies import FileCopy
 from relay.journal.outbox import Delivery, Status
 from relay.journal.postgres import lookups
@@ -144,7 +145,16 @@ class PostgresStore:
         with _failing(self._dsn):
             stored = await self._connection.fetch("SELECT name, value FROM secrets")
             saved = await self._connection.fetchval(lookups.SAVED_TIME)
-        return Facts(secrets={row["name"]: row["value"] for row in stored}, saved_time=saved)
+            tombstones = await self._connection.fetch("SELECT task, at, upstream FROM tombstones")
+            kept = await self._connection.fetch(
+                "SELECT key, digest, task, at FROM claims WHERE task IN (SELECT task FROM tombstones)"
+            )
+        return Facts(
+            secrets={row["name"]: row["value"] for row in stored},
+            saved_time=saved,
+            tombstones=tuple(Tombstone(**dict(row)) for row in tombstones),
+            kept_claims=tuple(Claim(**dict(row)) for row in kept),
+        )
 
     async def check_alone(self) -> None:
         with _failing(self._dsn):
@@ -191,6 +201,14 @@ class PostgresStore:
                     later = max(facts.saved_time, -math.inf if saved is None else saved)
                     await self._connection.execute(upsert.format("meta"), "witnessed", repr(later))
                 await self._connection.execute(_CONTINUE_NUMBERS)
+                await self._connection.executemany(
+                    "INSERT INTO tombstones (task, at, upstream) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                    [(each.task, each.at, each.upstream) for each in facts.tombstones],
+                )
+                await self._connection.executemany(
+                    "INSERT INTO claims (key, digest, task, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                    [(claim.key, claim.digest, claim.task, claim.at) for claim in facts.kept_claims],
+                )
                 # The next relay finds no epoch of the server's timeline, and makes a new one.
                 await self._connection.execute("DELETE FROM meta WHERE name = $1 OR name LIKE 'epoch:%'", COPYING)
 

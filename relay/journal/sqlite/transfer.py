@@ -18,6 +18,7 @@ from relay.errors import ConfigError, RelayError, StoreDamaged, StoreError
 from relay.journal.base import Claim
 from relay.journal.batch import Batch
 from relay.journal.damage import decoding
+from relay.journal.deletions import Tombstone
 from relay.journal.sqlite import metadata, webhooks
 from relay.journal.sqlite.copies import add_copies, load_copies
 from relay.journal.sqlite.database import Database, open_database
@@ -86,7 +87,14 @@ class SQLiteStore:
     async def facts(self) -> Facts:
         with _failing():
             stored = dict(self._connection.execute("SELECT name, value FROM secrets").fetchall())
-            return Facts(secrets=stored, saved_time=metadata.load_saved_time(self._connection))
+            tombstones = self._connection.execute("SELECT task, at, upstream FROM tombstones")
+            kept = self._connection.execute("SELECT key, digest, task, at FROM kept_claims")
+            return Facts(
+                secrets=stored,
+                saved_time=metadata.load_saved_time(self._connection),
+                tombstones=tuple(Tombstone(task=task, at=at, upstream=bool(gone)) for task, at, gone in tombstones),
+                kept_claims=tuple(Claim(key=key, digest=digest, task=task, at=at) for key, digest, task, at in kept),
+            )
 
     async def check_alone(self) -> None:
         with _failing():
@@ -117,6 +125,14 @@ class SQLiteStore:
             if facts.saved_time is not None:
                 saved = metadata.load_saved_time(self._connection)
                 metadata.save_time(self._connection, max(facts.saved_time, saved or -math.inf))
+            self._connection.executemany(
+                "REPLACE INTO tombstones (task, at, upstream) VALUES (?, ?, ?)",
+                [(each.task, each.at, each.upstream) for each in facts.tombstones],
+            )
+            self._connection.executemany(
+                "REPLACE INTO kept_claims (key, digest, task, at) VALUES (?, ?, ?, ?)",
+                [(claim.key, claim.digest, claim.task, claim.at) for claim in facts.kept_claims],
+            )
             metadata.set_meta(self._connection, "epoch", secrets.token_hex(8))
             self._connection.execute("DELETE FROM meta WHERE name = ?", (COPYING,))
 
