@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest --numprocesses=auto --dist=worksteal
 # The tests start hundreds of processes, and without stored bytecode each of them compiles the relay again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-cluster lint coverage docs format chaos chaos-cluster cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
+.PHONY: demo test test-cluster lint coverage docs format bundle chaos chaos-cluster cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
 
 # A relay with a simulated platform and a few tasks. It needs no account.
 demo: $(VENV)/run
@@ -49,6 +49,10 @@ format: $(VENV)/dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 	./.ci/javascript format
+
+# The scripts that the relay serves, in static/dist/, from the modules in static/src/ and static/pages/. Commit the result.
+bundle: needs
+	./.ci/javascript bundle
 
 # The chaos tests of `make test` for longer: SEED= of the first round, MINUTES= in all, VIEWERS= per round.
 chaos: $(VENV)/dev

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,10 +21,12 @@ class Proxy:
     Args:
         port: the loopback port to listen on; 0 selects a free one.
         target_port: the loopback port to connect to.
+        tls: how the proxy speaks HTTPS; without it, it speaks HTTP.
     """
 
-    def __init__(self, port: int, target_port: int) -> None:
+    def __init__(self, port: int, target_port: int, tls: ssl.SSLContext | None = None) -> None:
         self.port = port
+        self._tls = tls
         self.delay_s = 0.0
         """How long data is on its way, in each direction."""
         self._target_port = target_port
@@ -36,7 +39,7 @@ class Proxy:
     @property
     def origin(self) -> str:
         """The URL for its clients."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def connections(self) -> int:
@@ -44,7 +47,7 @@ class Proxy:
         return len(self._connections)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

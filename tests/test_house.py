@@ -16,7 +16,7 @@ MAY_SERVE_HTTP = {"web", "sandbox", "app"}
 LARGEST_LINES = 400
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SCRIPTS = sorted(STATIC.rglob("*.js"))
+SCRIPTS = sorted(path for folder in ("src", "pages") for path in (STATIC / folder).rglob("*.js"))
 PAGES = sorted(STATIC.rglob("*.html"))
 LOCKS = ROOT / "requirements"
 

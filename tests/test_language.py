@@ -13,7 +13,12 @@ STYLE = ROOT / "docs/style.md"
 GLOSSARY = ROOT / "docs/glossary.md"
 DOCUMENTS = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")} - {STYLE})
 MODULES = sorted((ROOT / "relay").rglob("*.py"))
-PAGES = sorted(path for suffix in ("html", "js") for path in (ROOT / "static").rglob(f"*.{suffix}"))
+PAGES = sorted(
+    path
+    for folder in ("src", "pages")
+    for path in (ROOT / "static" / folder).rglob("*")
+    if path.suffix in (".html", ".js")
+)
 SPEAKING = [path for path in MODULES if "sandbox" not in path.parts]
 """The modules whose messages are checked. The sandbox's texts imitate platforms and models."""
 LONGEST_LINE = 160

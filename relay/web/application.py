@@ -7,12 +7,13 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from relay import log
-from relay.web import pages
+from relay.web import pages, static_files
 from relay.web.api import hooks, openapi
 from relay.web.api.routes import ROUTES as API_ROUTES
 from relay.web.api.routes import Route
 from relay.web.http.base_path import add_slash, prefix, remove_slash
 from relay.web.http.client_address import client_address
+from relay.web.http.compression import compress
 from relay.web.http.context import CONTEXT, Context, context
 from relay.web.http.cors import add_headers, check_origin
 from relay.web.http.problems import handle_errors, logged_path
@@ -37,7 +38,7 @@ ROUTES = (
     web.get("/t/{id}", pages.task),
     web.get("/inspect/{id}", pages.inspect),
     web.get("/embed/{id}", pages.embed),
-    web.get("/static/{path:.*}", pages.file),
+    web.get("/static/{path:.*}", static_files.file),
     *(web.get(f"/{page}/{{id}}/", remove_slash) for page in ("t", "inspect", "embed")),
 )
 
@@ -45,7 +46,7 @@ ROUTES = (
 def application(parts: Context) -> web.Application:
     """Return the web application that serves the parts of the relay."""
     app = web.Application(
-        middlewares=[log_request, handle_errors, check_origin, check_repeats],
+        middlewares=[log_request, compress, handle_errors, check_origin, check_repeats],
         client_max_size=parts.config.body_limit_bytes,
     )
     app[CONTEXT] = parts

@@ -1,64 +1,72 @@
-"""Serve the pages, scripts and styles. Pages get their token from the URL fragment, which browsers do not send."""
+"""Serve the pages. They get their token from the URL fragment, which browsers do not send."""
 
-from pathlib import Path
+import hashlib
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import cache
 
 from aiohttp import hdrs, web
 
-import relay
 from relay.web.http.context import context
+from relay.web.static_files import SCRIPTS, STATIC
+
+_EARLY = (STATIC / "dist" / "early.js").read_text(encoding="utf-8").strip()
+"""The one script that is inside a page. It requests the task's state while the page's own script is loading."""
 
 
-def static_folder() -> Path:
-    """Return the folder of the static files: inside the installed package, or next to it in a checkout."""
-    package = Path(relay.__file__).parent
-    inside = package / "static"
-    return inside if inside.is_dir() else package.parent / "static"
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page with the present names of its scripts."""
+
+    html: bytes
+    scripts: str
+    """Sources of scripts, for the Content-Security-Policy."""
 
 
-STATIC = static_folder()
-FILES = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
-"""Paths by URL. A URL that is not listed is not served, so none can lead outside the folder."""
+@cache
+def _page(name: str) -> _Page:
+    html = (STATIC / "pages" / f"{name}.html").read_text(encoding="utf-8")
+    for short, script in SCRIPTS.items():
+        html = html.replace(f"static/dist/{short}.js", f"static/dist/{script}")
+    sources = "'self'"
+    if "{early}" in html:
+        html = html.replace("{early}", f"<script>{_EARLY}</script>")
+        sources += f" 'sha256-{b64encode(hashlib.sha256(_EARLY.encode()).digest()).decode()}'"
+    return _Page(html.encode(), sources)
 
 
-def _page(request: web.Request, name: str, frame_ancestors: str) -> web.FileResponse:
+def _response(request: web.Request, name: str, frame_ancestors: str) -> web.Response:
+    page = _page(name)
     media = context(request).config.media_sources
     policy = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        f"default-src 'none'; script-src {page.scripts}; connect-src 'self'; "
         f"img-src 'self' blob: data: {media}; media-src 'self' blob: data: {media}; "
         f"base-uri 'none'; form-action 'none'; frame-ancestors {frame_ancestors}"
     )
     headers = {"Content-Security-Policy": policy, hdrs.CACHE_CONTROL: "no-cache"}
-    return web.FileResponse(STATIC / "pages" / name, headers=headers)
+    return web.Response(body=page.html, content_type="text/html", charset="utf-8", headers=headers)
 
 
-async def file(request: web.Request) -> web.FileResponse:
-    """`GET /static/…`: a script, a style sheet or an image."""
-    path = FILES.get(request.match_info["path"])
-    if path is None:  # FileResponse would not return a problem
-        raise web.HTTPNotFound
-    return web.FileResponse(path)
-
-
-async def dashboard(request: web.Request) -> web.FileResponse:
+async def dashboard(request: web.Request) -> web.Response:
     """`GET /`: the dashboard, which lists all tasks."""
-    return _page(request, "dashboard.html", "'none'")
+    return _response(request, "dashboard", "'none'")
 
 
-async def webhooks(request: web.Request) -> web.FileResponse:
+async def webhooks(request: web.Request) -> web.Response:
     """`GET /webhooks`: what has become of webhooks."""
-    return _page(request, "webhooks.html", "'none'")
+    return _response(request, "webhooks", "'none'")
 
 
-async def task(request: web.Request) -> web.FileResponse:
+async def task(request: web.Request) -> web.Response:
     """`GET /t/{id}`: the page of a task."""
-    return _page(request, "task.html", "'none'")
+    return _response(request, "task", "'none'")
 
 
-async def inspect(request: web.Request) -> web.FileResponse:
+async def inspect(request: web.Request) -> web.Response:
     """`GET /inspect/{id}`: the inspector, which shows the messages of a task."""
-    return _page(request, "inspect.html", "'none'")
+    return _response(request, "inspect", "'none'")
 
 
-async def embed(request: web.Request) -> web.FileResponse:
+async def embed(request: web.Request) -> web.Response:
     """`GET /embed/{id}`: the page that other sites embed in an iframe."""
-    return _page(request, "embed.html", context(request).config.frame_ancestors)
+    return _response(request, "embed", context(request).config.frame_ancestors)

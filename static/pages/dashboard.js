@@ -18,9 +18,14 @@ import { TaskLoader } from "../src/dashboard/task-loader.js";
 import { h, setText } from "../src/element/dom.js";
 import { CONNECTION_LABELS } from "../src/element/format.js";
 import { fragmentValue } from "./address.js";
+import dashboard from "./dashboard.css" with { type: "css" };
+import forms from "./forms.css" with { type: "css" };
+import { showPage } from "./styles.js";
 
 /** @import { Snapshot } from "../relay.js" */
 /** @import { Started } from "../src/dashboard/api.js" */
+
+showPage(forms, dashboard);
 
 /** The minimum time between two reads of the list. */
 const REFRESH_MS = 10_000;

@@ -5,7 +5,11 @@
  * It tells the page around it its preferred height: `{type: "relay-height", height_px}`. Any page may receive that; the
  * frame accepts no messages.
  */
+
+import { showPage } from "./styles.js";
 import { showTask } from "./task-page.js";
+
+showPage();
 
 const container = /** @type {HTMLElement} */ (document.getElementById("place"));
 let sentHeight_px = 0;

@@ -12,9 +12,14 @@ import { eventsAfter } from "../src/client/task-calls.js";
 import { h, setText, textElement } from "../src/element/dom.js";
 import { CONNECTION_LABELS, clockTime, STATE_LABELS } from "../src/element/format.js";
 import { fragmentValue, taskFromPath } from "./address.js";
+import forms from "./forms.css" with { type: "css" };
+import inspector from "./inspect.css" with { type: "css" };
+import { showPage } from "./styles.js";
 import { missingToken } from "./task-page.js";
 
 /** @import { RelayEvent, RelayUpdate, WireName } from "../relay.js" */
+
+showPage(forms, inspector);
 
 /** The number of rows displayed. Older lines are still saved, up to their own limit. */
 const MAX_ROWS = 1000;

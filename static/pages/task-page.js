@@ -1,6 +1,6 @@
 // @ts-check
 /** The part that `/t/{id}` and `/embed/{id}` share: a <relay-task> for the task in the address. */
-import "../relay.js";
+import "../src/element/define.js";
 import { h, textElement } from "../src/element/dom.js";
 import { fragmentValue, queryValue, taskFromPath } from "./address.js";
 

@@ -15,9 +15,12 @@ import { setText } from "../src/element/dom.js";
 import { dateAndTime, STATE_LABELS, shortStatus } from "../src/element/format.js";
 import { fragmentValue, taskFromPath } from "./address.js";
 import { showIcon } from "./page-icon.js";
+import { showPage } from "./styles.js";
 import { showTask } from "./task-page.js";
 
 /** @import { Snapshot } from "../relay.js" */
+
+showPage();
 
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 let isNotificationOn = false;

@@ -5,6 +5,11 @@ import { Api } from "../src/dashboard/api.js";
 import { showProblem } from "../src/dashboard/problem-view.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
 import { WebhookRow } from "../src/dashboard/webhook-row.js";
+import forms from "./forms.css" with { type: "css" };
+import { showPage } from "./styles.js";
+import sheet from "./webhooks.css" with { type: "css" };
+
+showPage(forms, sheet);
 
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const status = /** @type {HTMLSelectElement} */ (part("status"));

@@ -35,7 +35,7 @@ delete Response.json;
 delete window.Iterator;
 delete window.requestIdleCallback;
 """
-"""APIs that Chrome 105, Firefox 110 or Safari 16 does not have."""
+"""APIs that Chrome 105, Firefox 110 or Safari 16.4 does not have."""
 
 
 def address(relay: Running, base: str, task: Snapshot, page: str = "t") -> str:

@@ -100,7 +100,7 @@ async def output(process: asyncio.subprocess.Process) -> list[Any]:
     return [json.loads(line) for line in said.splitlines()]
 
 
-@pytest.mark.parametrize("name", ["relay.js", "src/client/relay-client.js", "src/element/define.js"])
+@pytest.mark.parametrize("name", ["relay.js", "src/client/relay-client.js"])
 async def test_the_modules_can_be_imported_without_a_page(name: str) -> None:
     """There is no `HTMLElement`, `document`, `location` or `customElements`."""
     (names,) = await output(await node(LOAD, (STATIC / name).as_uri()))

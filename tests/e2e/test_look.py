@@ -22,7 +22,7 @@ View = Callable[[Running, str], str]
 STATIC = Path(__file__).parents[2] / "static"
 
 LACKING = ("light-dark(", "color-mix(", "100dvh", "subgrid", ":has(", '/ ""', "field-sizing")
-"""CSS that Chrome 105, Firefox 110 or Safari 16.0 does not support."""
+"""CSS that Chrome 105, Firefox 110 or Safari 16.4 does not support."""
 
 COLOURS = """(element) => {
   const { color, backgroundColor } = getComputedStyle(element);
@@ -52,16 +52,16 @@ MOVING = """(() => {
 
 
 async def age(page: Page) -> None:
-    """Make what old browsers do not support unknown in every style sheet, so that it is dropped."""
+    """Make what old browsers do not support unknown in every style sheet of a script, so that it is dropped."""
 
     async def serve(route: Route) -> None:
         name = route.request.url.partition("/static/")[2]
-        css = (STATIC / name).read_text(encoding="utf-8")
+        script = (STATIC / name).read_text(encoding="utf-8")
         for word in LACKING:
-            css = css.replace(word, f"unknown-{word}" if word[0].isalpha() else f":unknown{word}")
-        await route.fulfill(body=css, content_type="text/css")
+            script = script.replace(word, f"unknown-{word}" if word[0].isalpha() else f":unknown{word}")
+        await route.fulfill(body=script, content_type="text/javascript")
 
-    await page.route("**/static/**/*.css", serve)
+    await page.route("**/static/dist/*.js", serve)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,7 +9,7 @@ import aiohttp
 from relay.app import Running
 from relay.journal.base import Filter
 from relay.sandbox import Sandbox
-from relay.web.pages import FILES
+from relay.web.static_files import FILES
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 

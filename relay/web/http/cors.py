@@ -63,10 +63,10 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     if local_path(request).startswith("/static/"):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         headers["Timing-Allow-Origin"] = "*"  # pages may measure how long the client took to load
-        headers[hdrs.CACHE_CONTROL] = "no-cache"  # revalidate: modules of two versions do not work together
+        headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
         return
     _forbid_caching(request, headers)
-    headers[hdrs.VARY] = "Origin"
+    headers[hdrs.VARY] = "Origin, Accept-Encoding"
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and is_allowed(context(request).config, origin, request.host):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

@@ -1,11 +1,26 @@
 // @ts-check
 /** The relay's base address, which every request starts with. It may have a path: `https://example.com/relay/`. */
 
-/** The relay that served this module. */
-export const DEFAULT_BASE = new URL("../../../", import.meta.url).href;
+/**
+ * The relay that served this module. Empty if another server did, as for an application that bundles the module.
+ *
+ * Bundlers would include what `new URL(…, import.meta.url)` names as a file.
+ */
+export const DEFAULT_BASE =
+  /^(https?:.*\/)static\/(?:dist\/\w+\.\w+|relay@[\d.]+|src\/client\/base)\.js$/.exec(import.meta.url)?.[1] ?? "";
 
-/** Parse a base address, which may be relative to the page and may lack the slash at its end. */
-export function baseUrl(/** @type {string} */ base) {
+/** Why a client cannot start without a base address. */
+export const MISSING_BASE =
+  "the relay's address is missing: set `base`, because this script was not loaded from a relay";
+
+/**
+ * Parse a base address, which may be relative to the page and may lack the slash at its end.
+ *
+ * @param {string} base
+ * @throws {TypeError} if it is empty
+ */
+export function baseUrl(base) {
+  if (!base) throw new TypeError(MISSING_BASE);
   return new URL(base.endsWith("/") ? base : `${base}/`, globalThis.location?.href);
 }
 

@@ -4,6 +4,7 @@
  * response is also the fastest way to the first state behind a proxy that holds back the other wires.
  */
 import { deadline } from "./deadline.js";
+import { takeEarlyResponse } from "./early-response.js";
 import { eventsRequest } from "./events-request.js";
 import { httpCloseReason, refuseEach, UNREACHABLE } from "./http-close-reason.js";
 import { formatCursor } from "./message.js";
@@ -82,7 +83,8 @@ export function openPollWire({ base, requests, onMessage, onClose }) {
     const { url, init } = eventsRequest(base, batch, "application/json");
     const timeout = deadline(TIMEOUT_S, signal);
     // This rejects if the network fails, the wire is closed, or the time is up.
-    const response = await fetch(url, { ...init, signal: timeout.signal }).catch(() => null);
+    const early = takeEarlyResponse(url, batch[0].token, timeout.signal);
+    const response = await (early ?? fetch(url, { ...init, signal: timeout.signal })).catch(() => null);
     const body = response?.ok ? await response.json().catch(() => null) : null;
     timeout.clear();
     if (response && !response.ok) {

@@ -14,7 +14,7 @@
  * `--relay-accent` and `--relay-radius`. Light or dark follows the `color-scheme` of the page.
  */
 
-import { DEFAULT_BASE } from "../client/base.js";
+import { DEFAULT_BASE, MISSING_BASE } from "../client/base.js";
 import { originProblem } from "../client/origin-check.js";
 import { RelayClient } from "../client/relay-client.js";
 import { ServerClock } from "../client/server-clock.js";
@@ -154,6 +154,7 @@ export class RelayTaskElement extends Base {
     this.#view.access = access;
     this.#isOpen = true;
     if (!task || !(token || getToken)) return this.#refuse(task ? "the token is missing" : "the task's id is missing");
+    if (!base) return this.#refuse(MISSING_BASE);
     this.#render();
     this.#client = new RelayClient({ task, token, getToken, base, wire, state });
     this.#client.addEventListener("update", ({ detail }) => this.#apply(detail));

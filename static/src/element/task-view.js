@@ -19,7 +19,7 @@ import { ProgressView } from "./progress-view.js";
 import { SegmentsView } from "./segments-view.js";
 import { StagesView } from "./stages-view.js";
 import { stallOf } from "./stall.js";
-import { cloneSkeleton } from "./template.js";
+import { cloneSkeleton, STYLES } from "./template.js";
 import { VerdictView } from "./verdict-view.js";
 
 /** @import { Output, RelayUpdate, Segment, Snapshot } from "../../relay.js" */
@@ -59,6 +59,7 @@ export class TaskView {
    * @param {Access} access
    */
   constructor(root, access) {
+    root.adoptedStyleSheets = STYLES;
     root.append(cloneSkeleton());
     this.access = access;
     const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-is="${name}"]`));
@@ -76,7 +77,6 @@ export class TaskView {
     this.#segments = new SegmentsView(part("segments"));
     this.#verdict = new VerdictView(part("verdict"));
     this.#cancel = new CancelView(part("actions"), () => cancelTask(this.access));
-    showWhenStyled(part("card"), [...root.querySelectorAll("link")]);
   }
 
   /**
@@ -178,22 +178,5 @@ export class TaskView {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
     }
-  }
-}
-
-/**
- * Show the card once its styles have loaded, so that no unstyled content flashes.
- *
- * @param {HTMLElement} card
- * @param {HTMLLinkElement[]} styles
- */
-function showWhenStyled(card, styles) {
-  let missing = styles.length;
-  const settled = () => {
-    missing -= 1;
-    card.hidden = missing > 0;
-  };
-  for (const style of styles) {
-    for (const type of ["load", "error"]) style.addEventListener(type, settled, { once: true });
   }
 }

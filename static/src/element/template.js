@@ -1,10 +1,13 @@
 // @ts-check
 /** The skeleton of <relay-task>, without data. It is built once and cloned for each element. */
 import { h, textElement } from "./dom.js";
+import results from "./results.css" with { type: "css" };
+import stages from "./stages.css" with { type: "css" };
+import task from "./task.css" with { type: "css" };
+import theme from "./theme.css" with { type: "css" };
 
-const STYLES = ["theme.css", "task.css", "stages.css", "results.css"].map(
-  (name) => new URL(name, import.meta.url).href,
-);
+/** Styles that are adopted need no permission of the page's Content-Security-Policy, unlike elements with styles. */
+export const STYLES = [theme, task, stages, results].flatMap((sheet) => sheet ?? []);
 
 /** @type {HTMLTemplateElement|null} */
 let template = null;
@@ -18,10 +21,9 @@ export function cloneSkeleton() {
 function build() {
   const created = h("template");
   created.content.append(
-    ...STYLES.map((href) => h("link", { rel: "stylesheet", href })),
     h(
       "article",
-      { "data-is": "card", part: "card", hidden: true },
+      { "data-is": "card", part: "card" },
       part("div", "lost", { class: "notice lost", part: "lost", hidden: true }),
       // The element's own content is shown until the first state arrives.
       part("div", "loading", {}, h("slot", {}, loading())),

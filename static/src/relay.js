@@ -1,0 +1,8 @@
+// @ts-check
+/** What `/static/relay.js` exports. Loading it registers <relay-task>. */
+import "./element/define.js";
+
+export { reduce } from "./client/reducer.js";
+export { RelayBoard } from "./client/relay-board.js";
+export { RelayClient } from "./client/relay-client.js";
+export { RelayTaskElement } from "./element/relay-task-element.js";
