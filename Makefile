@@ -33,10 +33,11 @@ lint: $(VENV)/dev
 	./.ci/javascript
 	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
 
-# The tests with branch coverage. The parts that must not be wrong have to be covered completely.
+# All tests with branch coverage, those of `make test-cluster` too: some lines of the PostgreSQL journal only they run.
+# The parts that must not be wrong have to be covered completely.
 COMPLETE := relay/core/*,relay/hub/*,relay/journal/*,relay/providers/*
 coverage: $(VENV)/dev test-tools
-	$(PYTEST) --cov --cov-report= $(ARGS)
+	$(PYTEST) --cov --cov-report= -m 'cluster or not cluster' $(ARGS)
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --include='$(COMPLETE)' --fail-under=100
 	$(BIN)/coverage report --omit='$(COMPLETE)' --fail-under=95
