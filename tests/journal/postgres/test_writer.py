@@ -252,7 +252,7 @@ async def test_a_wait_for_a_standby_that_was_cut_short_is_repeated() -> None:
         appending = asyncio.create_task(journal.append([event("a", 2)]))
         started = None
         for _ in range(3):  # the first wait, that of the repetition, and that of another one
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 pid, started = await next_wait(sql, started)
             assert await sql.fetchval("SELECT pg_cancel_backend($1)", pid)
         await next_wait(sql, started)
