@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from tests.archive.bucket import S3Server
 from tests.archive.conftest import NOW, Lab
 from tests.archive.origin import Hosted, Origin
 
+CLIP = pictures.CLIP_PATH.read_bytes()
 PNG = pictures.draw("archive", 64, 48)
 
 
@@ -254,6 +256,23 @@ async def test_thumbnails_are_made_once(lab: Lab, origin: Origin) -> None:
         made = await content(archive, copy, "160.webp")
         assert made is not None
         assert made[:4] + made[8:12] == b"RIFFWEBP"
+
+
+async def test_the_first_frame_of_a_video_is_its_thumbnail(
+    lab: Lab, origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If ffmpeg is installed; this one writes the same frame for every video."""
+    (tmp_path / "frame.png").write_bytes(PNG)
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nfor last; do :; done\ncp "{tmp_path}/frame.png" "$last"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    async with kept(lab, origin, Hosted(body=CLIP), content_type="video/webm") as (archive, copy):
+        assert await archive.thumbnails.name_of(prefix_of(copy), copy.content_type, 320) == "320.webp"
+        made = await content(archive, copy, "320.webp")
+        assert made is not None
+        assert made[8:12] == b"WEBP"
 
 
 async def test_a_file_without_a_thumbnail_is_remembered(lab: Lab, origin: Origin) -> None:
