@@ -65,6 +65,19 @@ async def test_without_a_limit_of_age_tasks_are_kept() -> None:
     assert await kept(journal) == ["task-0"]
 
 
+async def test_tombstones_are_kept_as_long_as_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is too large keeps them, too: they are small."""
+    monkeypatch.setattr(retention, "TOMBSTONES", 1)
+    journal = await journal_of(100.0, 100.0, 100.0)
+    for number, at in enumerate((200.0, 300.0, 600.0)):
+        await journal.deletions.delete([f"task-{number}"], at=at, upstream=False)
+    await sweep(journal, 1000.0, age_s=0, limit_bytes=-1)
+    assert await journal.deletions.find("task-0") is not None
+    await sweep(journal, 1000.0, age_s=500.0, limit_bytes=10**9)
+    left = [number for number in range(3) if await journal.deletions.find(f"task-{number}") is not None]
+    assert left == [2]
+
+
 async def test_a_store_that_is_too_large_loses_its_oldest_ended_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until it is small enough, and no more than that."""
     monkeypatch.setattr(retention, "BATCH", 1)

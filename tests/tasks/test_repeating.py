@@ -10,7 +10,7 @@ import pytest
 from relay.app import Running
 from relay.core.upstream import File
 from relay.errors import RequestError
-from relay.journal.base import StoredTask
+from relay.journal.base import StoredTask, Subscription
 from relay.sandbox import Sandbox
 from relay.tasks.repeating import repeat
 from relay.tasks.requests import Again, Attach
@@ -26,6 +26,7 @@ STORED = StoredTask(
     files=(File(input="photo", filename="0.png", content_type="image/png", size_bytes=1, sha256="", path=Path("u/0")),),
     metadata={"order": 1},
     hook="hook",
+    webhook=Subscription(url="https://example.com/hook"),
 )
 
 
@@ -34,7 +35,7 @@ def test_edits_replace_what_they_name() -> None:
     plain = replace(STORED, files=())
     same = repeat(plain, Again())
     assert (same.model, same.provider, same.tags, same.metadata) == ("o/m", "wiro", ("a",), {"order": 1})
-    assert same.input == STORED.input
+    assert (same.input, same.webhook) == (STORED.input, STORED.webhook)
     edited = repeat(plain, Again(input={"prompt": None, "size": "1K"}, tags=(), metadata={}))
     assert (edited.input, edited.tags, edited.metadata) == ({"seed": None, "size": "1K"}, (), {})
 

@@ -6,16 +6,18 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
+from relay.core.events import State
 from relay.errors import Fenced
 from relay.hub import channels
 from relay.hub.cursor import Cursor
 from relay.hub.hub import Hub
+from relay.hub.topic import ALL
 from relay.journal.entries import Appended
 from relay.journal.postgres import beat
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.node import ThisNode
 from relay.journal.postgres.notifier import Notifier
-from tests.hub.fakes import Clock, FakeViewer, join, sweep
+from tests.hub.fakes import Clock, FakeViewer, join, sweep, watch
 from tests.journal.postgres.cluster import Connection
 from tests.journal.postgres.records import create, event
 from tests.postgres.server import postgres_server
@@ -91,6 +93,22 @@ async def test_viewers_on_every_node_see_the_same_log(two: tuple[Relay, Relay]) 
     assert viewers[0].state() == viewers[1].state() == await one.journal.snapshot("t")
     assert moved.types == ["resumed", "output"]
     assert moved.state(known) == viewers[0].state()
+
+
+async def test_boards_on_every_node_forget_a_deleted_task(two: tuple[Relay, Relay]) -> None:
+    """Whichever node has deleted it."""
+    one, other = two
+    await create(one.journal, "t")
+    viewers = [await watch(each.hub, ALL) for each in two]
+    await one.journal.append([event("t", 2, State.SUCCEEDED)])
+    await other.until(lambda: other.seqs == [1, 2])
+    told = asyncio.Event()
+    one.journal.listen(lambda _: None, deleted=lambda _: told.set())
+    assert await other.journal.deletions.delete(["t"], at=1.0, upstream=False) == ("t",)
+    await told.wait()
+
+    assert [viewer.types[-1] for viewer in viewers] == ["deleted", "deleted"]
+    assert await one.journal.snapshot("t") is None
 
 
 @pytest.mark.usefixtures("no_beats")

@@ -347,3 +347,21 @@ async def test_a_lost_run_is_found_behind_sixty_newer_tasks(sandbox: Sandbox, pr
         await provider.run(Run(model=IMAGE.model, input={"prompt": f"another {number}"}))
     found = await provider.find(lost, since=sent_at, until=time.time())
     assert found.likely == (known,)
+
+
+async def test_the_files_of_a_task_that_has_ended_are_deleted(sandbox: Sandbox, provider: Provider) -> None:
+    """Repeated, the call has no effect; nor for a task that Wiro does not have. A task that runs is refused."""
+    sandbox.next_run(hold_at="task_start")
+    task = await provider.run(IMAGE)
+    with pytest.raises(UpstreamRejected, match="must be completed or cancelled"):
+        await provider.delete(task)
+    known = sandbox.tasks[task.upstream_id or ""]
+    await known.until(lambda each: each.holding_at)
+    sandbox.release(known.id)
+    await known.until(lambda each: each.verdict)
+    for _ in range(2):
+        await provider.delete(task)
+    assert known.record.files_deleted
+    await provider.delete(UpstreamTask(upstream_id="1", socket_token="unknown"))
+    with pytest.raises(UpstreamRejected, match="by its token"):
+        await provider.delete(UpstreamTask(upstream_id=known.id, socket_token=None))
