@@ -1,1 +1,1 @@
-export * from "./dist/relay.XDRD4RMN.js";
+export * from "./dist/relay.KAN6UQTM.js";

@@ -9,11 +9,12 @@ import { isEvent } from "../src/client/reducer.js";
 import { RelayClient } from "../src/client/relay-client.js";
 import { relayTime_s, ServerClock } from "../src/client/server-clock.js";
 import { eventsAfter } from "../src/client/task-calls.js";
-import { h, setText, textElement } from "../src/element/dom.js";
+import { h, setText } from "../src/element/dom.js";
 import { CONNECTION_LABELS, clockTime, STATE_LABELS } from "../src/element/format.js";
 import { fragmentValue, taskFromPath } from "./address.js";
 import forms from "./forms.css" with { type: "css" };
 import inspector from "./inspect.css" with { type: "css" };
+import { MessageList } from "./message-list.js";
 import { showPage } from "./styles.js";
 import { missingToken } from "./task-page.js";
 
@@ -21,31 +22,26 @@ import { missingToken } from "./task-page.js";
 
 showPage(forms, inspector);
 
-/** The number of rows displayed. Older lines are still saved, up to their own limit. */
-const MAX_ROWS = 1000;
-const MAX_LINES = 20_000;
-
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const filter = /** @type {HTMLInputElement} */ (part("filter"));
 const follow = /** @type {HTMLInputElement} */ (part("follow"));
 const wireSelect = /** @type {HTMLSelectElement} */ (part("wire"));
-const list = part("messages");
+const container = part("messages");
+const list = new MessageList(container, drawn);
 
 const clock = new ServerClock();
 /** @type {RelayClient|null} */
 let client = null;
 /** The `seq` of the last event that has a row. */
 let lastSeq = 0;
-/** @type {{text: string, row: HTMLElement}[]} */
-let lines = [];
 let messageCount = 0;
 let connection = "";
 
 filter.addEventListener("input", () => {
-  for (const { text, row } of lines) row.hidden = !matches(text);
+  list.filter = filter.value;
 });
-list.addEventListener("scroll", () => {
-  follow.checked = list.scrollHeight - list.scrollTop - list.clientHeight < 8;
+container.addEventListener("scroll", () => {
+  follow.checked = container.scrollHeight - container.scrollTop - container.clientHeight < 8;
 });
 follow.addEventListener("change", scrollIfFollowing);
 wireSelect.addEventListener("change", open);
@@ -97,19 +93,17 @@ function update({ state, message, reason, wire, connection: newConnection }, tok
   clock.adjust(message);
   if (newConnection !== connection) {
     connection = newConnection;
-    addRow("connection", "", connection, reason || `over ${wire}`, clock.now());
+    add("connection", "", connection, reason || `over ${wire}`, clock.now());
   }
   if (message) {
     messageCount += 1;
     if (isEvent(message)) addEvent(message);
-    else addRow("message", "", message.type, JSON.stringify(message), relayTime_s(message));
+    else add("message", "", message.type, JSON.stringify(message), relayTime_s(message));
     if (message.type === "snapshot" && state && state.seq > lastSeq) addHistory(token);
   }
   const badge = part("connection");
   badge.dataset.connection = newConnection;
   setText(badge, CONNECTION_LABELS[newConnection]);
-  const older = lines.length > MAX_ROWS ? `; showing the newest ${MAX_ROWS} rows` : "";
-  setText(part("counts"), `${messageCount} live ${messageCount === 1 ? "message" : "messages"}${older}`);
   if (!state) return;
   part("state").dataset.state = state.state;
   setText(part("state"), STATE_LABELS[state.state]);
@@ -120,7 +114,7 @@ function update({ state, message, reason, wire, connection: newConnection }, tok
 function addEvent(/** @type {RelayEvent} */ event) {
   if (event.seq <= lastSeq) return;
   lastSeq = event.seq;
-  addRow("event", String(event.seq), event.type, JSON.stringify(event), event.at);
+  add("event", String(event.seq), event.type, JSON.stringify(event), event.at);
 }
 
 /**
@@ -130,35 +124,24 @@ function addEvent(/** @type {RelayEvent} */ event) {
  * @param {string} text
  * @param {number|null} at
  */
-function addRow(kind, seq, type, text, at) {
-  const row = h(
-    "div",
-    { "data-kind": kind },
-    textElement("span", seq, "seq"),
-    textElement("span", at === null ? "" : clockTime(at, clock.now()), "faint"),
-    textElement("span", type, "type"),
-    textElement("span", text, "raw"),
-  );
-  row.hidden = !matches(`${type} ${text}`);
-  lines.push({ text: `${type} ${text}`, row });
-  list.append(row);
-  if (list.children.length > MAX_ROWS) list.firstElementChild?.remove();
-  if (lines.length > MAX_LINES) lines = lines.slice(-MAX_LINES);
-  if (follow.checked) scrollIfFollowing();
+function add(kind, seq, type, text, at) {
+  list.add({ kind, seq, time: at === null ? "" : clockTime(at, clock.now()), type, text });
 }
 
-function matches(/** @type {string} */ text) {
-  return text.toLowerCase().includes(filter.value.trim().toLowerCase());
+function drawn() {
+  const { matching, shown } = list;
+  const older = matching > shown ? `; showing the newest ${shown} of ${matching} rows` : "";
+  setText(part("counts"), `${messageCount} live ${messageCount === 1 ? "message" : "messages"}${older}`);
+  scrollIfFollowing();
 }
 
 function scrollIfFollowing() {
-  if (follow.checked) list.scrollTop = list.scrollHeight;
+  if (follow.checked) container.scrollTop = container.scrollHeight;
 }
 
 /** Save the messages as JSON Lines, for tests and bug reports. */
 function save() {
-  const rows = lines.map(({ row }) => row).filter(({ dataset }) => dataset.kind !== "connection");
-  const texts = rows.map((row) => `${row.lastElementChild?.textContent}\n`);
+  const texts = list.lines.filter(({ kind }) => kind !== "connection").map(({ text }) => `${text}\n`);
   const address = URL.createObjectURL(new Blob(texts, { type: "application/jsonl" }));
   h("a", { href: address, download: `${taskFromPath()}.jsonl` }).click();
   URL.revokeObjectURL(address);

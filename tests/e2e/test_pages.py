@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from relay.app import Running
-from relay.core.events import Event, Source, Stall, State
+from relay.core.events import Event, Log, LogOutput, Source, Stall, State
 from relay.sandbox import Sandbox
 from relay.tasks.requests import Start
 from tests.e2e import stories
@@ -196,6 +196,24 @@ async def test_the_inspector_shows_the_whole_log_across_a_cut(
     await page.get_by_label("Filter").fill('"stream":"stderr"')
     for shown in await page.locator("#messages > div:visible").all():
         await expect(shown).to_contain_text("stderr")
+
+
+async def test_the_inspector_searches_events_that_it_does_not_show(relay: Running, page: Page, view: View) -> None:
+    """Only the newest rows are in the page; a filter finds the others."""
+    lines = [LogOutput(log=Log(stream="stdout", text=f"line {number}:\n")) for number in range(1, 1501)]
+    await stories.write_task(relay, "long", [("output", State.RUNNING, line) for line in lines])
+    await page.goto(view(relay, "long").replace("/t/", "/inspect/"))
+    rows = page.locator('#messages > [data-kind="event"]')
+    await expect(rows.last).to_contain_text("line 1500:")
+    await expect(page.locator("#counts")).to_contain_text("showing the newest 500 of 150")
+    assert await page.locator("#messages > div").count() == 500
+
+    await page.get_by_label("Filter").fill("LINE 7:")
+
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("line 7:")
+    await page.get_by_label("Filter").fill("")
+    await expect(rows.last).to_contain_text("line 1500:")
 
 
 async def test_two_tabs_end_with_the_same_state(

@@ -1,6 +1,7 @@
 """The pure JavaScript modules behind the views, in a browser."""
 
 import unicodedata
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -347,3 +348,22 @@ async def test_the_dashboard_matches_search_words_as_the_relay_does(relay: Runni
     assert found == [all_words_match(query_words(search), task, names) for search in SEARCHES]
     assert any(found)
     assert not all(found)
+
+
+async def test_a_long_text_is_divided_at_line_ends(page: Page, relay: Running) -> None:
+    """Every block but the last stays as it is when text is appended, and no line is lost, empty ones included."""
+    text = "".join(f"Line {number}.\n" + "\n" * (number % 7 == 0) for number in range(2000))
+    empty = "\n" * 5000 + "end"
+    prefixes = [text[:length] for length in (0, 10, 4005, 9000, len(text) - 1, len(text))]
+
+    *parts, whole = await call(
+        page, relay, "src/element/long-text.js", "divide", *[[each] for each in [*prefixes, empty]]
+    )
+
+    assert ["\n".join(blocks) for blocks in parts] == prefixes
+    assert "\n".join(whole) == empty
+    for shorter, longer in pairwise(parts):
+        assert longer[: len(shorter) - 1] == shorter[:-1]
+    for blocks in parts:
+        assert all(len(block) < 4100 and not block.endswith("\n") for block in blocks[:-1])
+    assert len(parts[-1]) > 5

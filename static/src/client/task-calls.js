@@ -12,6 +12,11 @@ import { callJson } from "./json-call.js";
  * @property {string} token
  */
 
+/** @typedef {{events: RelayEvent[], next: number|null}} EventsPage */
+
+/** As many as the relay allows. */
+const PAGE_EVENTS = 1000;
+
 /** Request that the task be canceled. Its events report the outcome. */
 export function cancelTask(/** @type {Access} */ access) {
   return call(access, "POST", "cancel");
@@ -33,12 +38,14 @@ export function readInput(access) {
  * @returns {AsyncGenerator<RelayEvent>}
  */
 export async function* eventsAfter(access, after) {
-  /** @type {number|null} */
-  let next = after;
-  while (next !== null) {
-    const page = await call(access, "GET", `events?after=${next}&limit=500`);
-    yield* page.events;
-    next = page.next;
+  const read = (/** @type {number} */ start) => call(access, "GET", `events?after=${start}&limit=${PAGE_EVENTS}`);
+  /** @type {Promise<EventsPage>|null} */
+  let reading = read(after);
+  while (reading) {
+    /** @type {EventsPage} */
+    const { events, next } = await reading;
+    reading = next === null ? null : read(next); // while the caller processes these
+    yield* events;
   }
 }
 

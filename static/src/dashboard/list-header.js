@@ -64,12 +64,16 @@ export class ListHeader {
   }
 
   #renderShares(/** @type {Map<Group, number>} */ counts) {
+    const container = this.#part("aggregate");
+    const shown = [...counts].join();
+    if (container.dataset.shown === shown) return;
+    container.dataset.shown = shown;
     const shares = GROUPS.filter((group) => counts.get(group)).map((group) => {
       const share = h("span", { "data-group": group });
       share.style.setProperty("flex-grow", String(counts.get(group)));
       return share;
     });
-    this.#part("aggregate").replaceChildren(...shares);
+    container.replaceChildren(...shares);
   }
 
   /**

@@ -8,6 +8,9 @@ import { TaskRow } from "./task-row.js";
 /** @import { Snapshot } from "../../relay.js" */
 /** @import { Filter } from "./task-groups.js" */
 
+/** Live changes are drawn this often at most: a reader cannot follow more, and each time the page is laid out. */
+const DRAW_MS = 100;
+
 export class TaskList {
   #list;
   #onOpen;
@@ -18,7 +21,12 @@ export class TaskList {
   #filter = NO_FILTER;
   /** @type {Set<string>} the tasks that the relay returned for the filter */
   #found = new Set();
+  /** @type {Map<string, Snapshot>} live changes that are not drawn yet */
+  #pending = new Map();
   #frame = 0;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #timer;
+  #drawnAt_ms = -Infinity;
 
   /** The relay's clock, by which all times are displayed. */
   clock = new ServerClock();
@@ -36,7 +44,7 @@ export class TaskList {
     this.#onChange = onChange;
     this.#board.addEventListener("update", ({ detail: { state, message } }) => {
       this.clock.adjust(message);
-      if (state) this.#update(state);
+      if (state) this.#pending.set(state.id, state);
       if (message?.type === "deleted") this.remove(message.task);
       if (message?.type === "listed") onListed();
       this.#arrangeSoon();
@@ -94,6 +102,7 @@ export class TaskList {
 
   /** Add tasks that the relay returned for the filter, or update them. */
   add(/** @type {Snapshot[]} */ tasks) {
+    this.#drawPending();
     for (const task of tasks) {
       this.#found.add(task.id);
       this.#update(task);
@@ -103,11 +112,13 @@ export class TaskList {
 
   /** Add a task, or update it. */
   put(/** @type {Snapshot} */ task) {
+    this.#drawPending();
     this.#update(task);
     this.arrange();
   }
 
   remove(/** @type {string} */ task) {
+    this.#pending.delete(task);
     this.#rows.get(task)?.element.remove();
     this.#rows.delete(task);
     this.arrange();
@@ -116,6 +127,7 @@ export class TaskList {
   /** Stop following tasks and remove all rows. */
   clear() {
     this.#board.stop();
+    this.#pending.clear();
     this.#rows.clear();
     this.#found.clear();
     this.#list.replaceChildren();
@@ -125,7 +137,11 @@ export class TaskList {
   /** Sort and filter the rows. Rows that are in place are not moved, so that the focus stays in them. */
   arrange() {
     cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#timer);
     this.#frame = 0;
+    this.#timer = undefined;
+    this.#drawnAt_ms = performance.now();
+    this.#drawPending();
     const rows = [...this.#rows.values()].sort((one, other) => byUrgency(one.task, other.task));
     const focused = document.activeElement;
     rows.forEach(({ element, task }, index) => {
@@ -160,8 +176,18 @@ export class TaskList {
     row.render(isOlder ? row.task : task, this.clock.now());
   }
 
+  #drawPending() {
+    for (const task of this.#pending.values()) this.#update(task);
+    this.#pending.clear();
+  }
+
   #arrangeSoon() {
-    this.#frame ||= requestAnimationFrame(() => this.arrange());
+    this.#timer ??= setTimeout(
+      () => {
+        this.#frame = requestAnimationFrame(() => this.arrange());
+      },
+      Math.max(0, this.#drawnAt_ms + DRAW_MS - performance.now()),
+    );
   }
 
   #tick() {

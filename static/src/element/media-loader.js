@@ -42,7 +42,7 @@ export class MediaLoader {
     this.#create = create;
     this.#wrap = wrap;
     this.#link = link;
-    this.element.append(this.#attempt());
+    this.element.append(this.#attempt({ isInDocument: true }));
   }
 
   /** Continue after the loader was out of the document. */
@@ -56,8 +56,10 @@ export class MediaLoader {
   }
 
   /** Start an attempt. Returns what to show if it succeeds. */
-  #attempt() {
+  #attempt({ isInDocument = false } = {}) {
     const media = this.#create();
+    // An image outside the document would never come into view.
+    if (media instanceof HTMLImageElement && isInDocument) media.loading = "lazy";
     const wrapped = this.#wrap(media);
     media.addEventListener(media instanceof HTMLImageElement ? "load" : "loadedmetadata", () => this.#loaded(wrapped));
     media.addEventListener("error", () => this.#failed(media), { once: true });

@@ -56,9 +56,15 @@ function comparable(/** @type {readonly AnswerPart[]} */ parts) {
     .replace(/\s+/g, "");
 }
 
+const ANSWER_END = "</answer>";
+
 /** Remove the `<answer>` tags that some models put around their answer. */
 export function withoutWrapper(/** @type {string} */ text) {
-  return text.replace(/^\s*<answer>\s*/i, "").replace(/\s*<\/answer>\s*$/i, "");
+  const opened = text.replace(/^\s*<answer>\s*/i, "");
+  const trimmed = opened.trimEnd(); // a pattern for the end would try every space of a long text
+  return trimmed.slice(-ANSWER_END.length).toLowerCase() === ANSWER_END
+    ? trimmed.slice(0, -ANSWER_END.length).trimEnd()
+    : opened;
 }
 
 /** @returns {AnswerPart[]} */

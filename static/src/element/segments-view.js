@@ -1,6 +1,7 @@
 // @ts-check
 /** Shows an answer in parts: answers are open, thoughts are collapsed, calls show the function and its arguments. */
 import { h, setText, textElement } from "./dom.js";
+import { setLongText } from "./long-text.js";
 import { withoutWrapper } from "./output-text.js";
 
 /** @import { AnswerPart } from "./output-text.js" */
@@ -35,7 +36,7 @@ export class SegmentsView {
         block = created;
       }
       if (title) setText(/** @type {HTMLElement} */ (block.firstElementChild), title);
-      setText(/** @type {HTMLElement} */ (block.lastElementChild), withoutWrapper(part.text));
+      setLongText(/** @type {HTMLElement} */ (block.lastElementChild), withoutWrapper(part.text));
     });
   }
 }
