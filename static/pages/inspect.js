@@ -74,15 +74,18 @@ function connect(token, wire) {
   client.addEventListener("update", ({ detail }) => update(detail, token));
 }
 
-/** Add the events so far. If they cannot be read, the live messages say why. */
+/** Add the events so far, all at once. If they cannot be read, the live messages say why. */
 async function addHistory(/** @type {string} */ token) {
+  /** @type {RelayEvent[]} */
+  const events = [];
   try {
     for await (const event of eventsAfter({ base: DEFAULT_BASE, task: taskFromPath(), token }, lastSeq)) {
-      addEvent(event);
+      events.push(event);
     }
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
   }
+  for (const event of events) addEvent(event);
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import { h, textElement } from "../src/element/dom.js";
 
-const MAX_ROWS = 500;
+const MAX_ROWS = 250;
 
 /** Older lines are dropped, in steps, because each step copies the list. */
 const MAX_LINES = 20_000;

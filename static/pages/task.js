@@ -34,6 +34,7 @@ const actions = new TaskActions(part("actions"), taskFromPath(), {
 
 part("place").addEventListener("relay-update", ({ detail: { state } }) => {
   if (!state) return;
+  part("links").hidden = false; // not earlier: it would move when the task appears above it
   const title = `(${shortStatus(state)}) ${state.model}`;
   if (document.title !== title) document.title = title;
   showIcon(state.state, displayedProgress(state).percent);

@@ -205,8 +205,8 @@ async def test_the_inspector_searches_events_that_it_does_not_show(relay: Runnin
     await page.goto(view(relay, "long").replace("/t/", "/inspect/"))
     rows = page.locator('#messages > [data-kind="event"]')
     await expect(rows.last).to_contain_text("line 1500:")
-    await expect(page.locator("#counts")).to_contain_text("showing the newest 500 of 150")
-    assert await page.locator("#messages > div").count() == 500
+    await expect(page.locator("#counts")).to_contain_text("showing the newest 250 of 150")
+    assert await page.locator("#messages > div").count() == 250
 
     await page.get_by_label("Filter").fill("LINE 7:")
 
