@@ -1,12 +1,11 @@
 """A page that shows a task with 10 000 log lines: how often it blocks for more than 50 ms."""
 
 import asyncio
-import os
-import shutil
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from bench.bench import Bench, line, paced
+from bench.browser import chromium
 from bench.finding import Figure, Finding
 from bench.relay_server import relay_server
 from bench.upstream import Upstream
@@ -24,20 +23,9 @@ new PerformanceObserver((list) => {
 
 async def measure(bench: Bench) -> Finding:
     lines = 2000 if bench.quick else 10_000
-    async with (
-        Upstream() as upstream,
-        relay_server(bench, upstream.settings) as relay,
-        async_playwright() as playwright,
-    ):
+    async with Upstream() as upstream, relay_server(bench, upstream.settings) as relay, chromium() as browser:
         watched = await relay.attach("token-1")
         await upstream.subscribed("token-1")
-        browser = await playwright.chromium.launch(
-            executable_path=next(
-                filter(None, map(shutil.which, ("chromium", "chromium-browser", "chromium-headless-shell"))), None
-            ),
-            args=["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
-            chromium_sandbox=os.geteuid() != 0,
-        )
         page = await browser.new_page()
         await page.goto(f"http://127.0.0.1:{relay.port}/t/{watched.task}#token={watched.token}")
         upstream.say("token-1", "the first line\n")
@@ -48,7 +36,6 @@ async def measure(bench: Bench) -> Finding:
         upstream.say("token-1", "the last line\n")
         await _shows(page, "the last line")
         long_ms = [float(duration_ms) for duration_ms in await page.evaluate("longTasks")]
-        await browser.close()
     worst = f", the longest {max(long_ms):.0f} ms" if long_ms else ""
     return Finding(
         figures=(
