@@ -6,7 +6,7 @@ from typing import Final
 from relay.app import make_journal
 from relay.cli.output import say
 from relay.config import Config
-from relay.journal.base import Node
+from relay.journal.nodes import Node
 
 _HEAD: Final = ("NAME", "ID", "STATE", "SEEN", "TASKS", "VIEWERS", "LAG")
 

@@ -16,8 +16,9 @@ from relay.hub.channels import Channels
 from relay.hub.tag_channel import LISTED, TagChannel
 from relay.hub.topic import ALL, TagTopic
 from relay.hub.viewer import Viewer
-from relay.journal.base import UNFINISHED, Filter, Journal
+from relay.journal.base import UNFINISHED, Journal
 from relay.journal.entries import Appended
+from relay.journal.lists import Filter
 
 _log = log.get("hub")
 

@@ -20,7 +20,6 @@ which.
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
 from relay.core.events import Event, State
@@ -29,6 +28,8 @@ from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.journal.deletions import DeletedListener, Deletions
 from relay.journal.entries import History, Listener
 from relay.journal.file_copies import FileCopies, FileCopy
+from relay.journal.lists import Filter, ListPosition
+from relay.journal.nodes import Command, Node
 from relay.journal.outbox import Outbox, Webhook
 
 SNAPSHOT_EVERY = 500
@@ -88,70 +89,8 @@ class Created:
     """The claim that holds the key already, if any: then no task was created."""
 
 
-class Order(StrEnum):
-    """What a node asks the owner of a task to do."""
-
-    CANCEL = "cancel"
-    CALLED_BACK = "called_back"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """An order for the owner of a task. It is delivered until it is done, so it may be delivered more than once."""
-
-    id: str
-    task: str
-    order: Order
-    by: str = ""
-    """Who cancels."""
-    named: UpstreamTask | None = None
-    """The upstream task that a callback proved to be about, or that a node which lost the task was answered with."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """A process that shares the journal."""
-
-    id: str
-    name: str
-    seen_s: float
-    """How many seconds ago it renewed its lease."""
-    alive: bool
-    tasks: int
-    """How many tasks that have not ended it owns."""
-    viewers: int
-    lag_s: float
-    """How far its listeners are behind the journal, as it reported last."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListPosition:
-    """The position of a task in the list, which is ordered from the newest to the oldest."""
-
-    created_at: float
-    id: str
-
-
 UNFINISHED = tuple(state for state in State if not state.ended)
 """The states of a task that has not ended."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which tasks to list: those that meet every condition. Null or empty means no condition."""
-
-    states: tuple[State, ...] = ()
-    """Any of these states."""
-    tag: str | None = None
-    provider: str | None = None
-    model: str | None = None
-    """Compared case-insensitively."""
-    since: float | None = None
-    """Created at this time or later, in unix seconds."""
-    until: float | None = None
-    """Created before this time, in unix seconds."""
-    words: tuple[str, ...] = ()
-    """Each is a prefix of a word in the task's id, model or tags (see `relay.journal.search_words`)."""
 
 
 class Journal(Protocol):

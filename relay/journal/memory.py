@@ -11,12 +11,13 @@ from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import UpstreamTask
 from relay.errors import Taken
-from relay.journal.base import Claim, Created, Filter, ListPosition, StoredTask
+from relay.journal.base import Claim, Created, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Entry, History, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
+from relay.journal.lists import Filter, ListPosition
 from relay.journal.memory_copies import MemoryCopies
 from relay.journal.memory_deletions import MemoryDeletions
 from relay.journal.memory_outbox import MemoryOutbox

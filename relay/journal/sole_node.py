@@ -5,7 +5,7 @@ import math
 from collections.abc import Collection
 from typing import Final
 
-from relay.journal.base import Command, Node
+from relay.journal.nodes import Command, Node
 
 NODE: Final = "sole"
 """The id of the only node."""

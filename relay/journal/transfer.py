@@ -11,9 +11,10 @@ from typing import Any, Final, Protocol
 
 from relay.core.events import State
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Claim, Command, StoredTask
+from relay.journal.base import Claim, StoredTask
 from relay.journal.deletions import Tombstone
 from relay.journal.file_copies import FileCopy
+from relay.journal.nodes import Command
 from relay.journal.outbox import Delivery, Status
 from relay.journal.record import Record
 

@@ -1,7 +1,8 @@
 """Passes requests on to the node that follows the task."""
 
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Command, Journal, Order
+from relay.journal.base import Journal
+from relay.journal.nodes import Command, Order
 from relay.tasks.ids import random_id
 from relay.tasks.watching import becomes_true
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from relay import log
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError, UpstreamError
-from relay.journal.base import Filter, Journal, ListPosition
+from relay.journal.base import Journal
 from relay.journal.deletions import absence
+from relay.journal.lists import Filter, ListPosition
 from relay.providers.base import Provider
 from relay.tasks.waiting import Waits
 

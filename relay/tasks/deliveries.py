@@ -4,7 +4,8 @@ from typing import Self
 
 from relay import log
 from relay.errors import Fenced, UpstreamError
-from relay.journal.base import Command, Journal, Order
+from relay.journal.base import Journal
+from relay.journal.nodes import Command, Order
 from relay.tasks.background import Background
 from relay.tasks.follower import Follower
 from relay.tasks.supervisor import Supervisor

@@ -15,7 +15,7 @@ from relay.core.signals import CallbackReceived, CancelRequested, Refused, Signa
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.errors import Fenced, UpstreamError, UpstreamUnclear
-from relay.journal.base import Command, Order
+from relay.journal.nodes import Command, Order
 from relay.tasks.context import TaskContext
 from relay.tasks.ids import random_id
 from relay.tasks.record_reader import RecordReader

@@ -15,9 +15,10 @@ from relay.catalogue.check import Offer
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, Fenced, RequestError, UpstreamUnclear
 from relay.files.spool import Spool
-from relay.journal.base import Filter, Journal, ListPosition, StoredTask
+from relay.journal.base import Journal, StoredTask
 from relay.journal.deletions import absence
 from relay.journal.entries import History
+from relay.journal.lists import Filter, ListPosition
 from relay.providers.base import Provider
 from relay.tasks.attaching import Attacher
 from relay.tasks.background import Background

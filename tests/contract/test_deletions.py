@@ -12,9 +12,10 @@ import pytest
 
 from relay.core.events import Done, Event, Source, State, Submit
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Claim, Filter, Journal, StoredTask
+from relay.journal.base import Claim, Journal, StoredTask
 from relay.journal.deletions import Tombstone
 from relay.journal.entries import History
+from relay.journal.lists import Filter
 from relay.journal.memory import MemoryJournal
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.sqlite import SQLiteJournal

@@ -23,8 +23,9 @@ from relay.core.events import Data, Done, Event, Hold, Log, LogOutput, Progress,
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import Taken
-from relay.journal.base import UNFINISHED, Claim, Filter, Journal, ListPosition, StoredTask
+from relay.journal.base import UNFINISHED, Claim, Journal, StoredTask
 from relay.journal.entries import Appended, Entry, History
+from relay.journal.lists import Filter, ListPosition
 from relay.journal.memory import MemoryJournal
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.node import ThisNode

@@ -30,9 +30,10 @@ from relay.hub.framing import SSE_HTTP_1_0, Framing
 from relay.hub.hub import Hub
 from relay.hub.topic import Topic
 from relay.hub.viewer import Viewer
-from relay.journal.base import Filter, ListPosition, StoredTask
+from relay.journal.base import StoredTask
 from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended, History, Listener
+from relay.journal.lists import Filter, ListPosition
 from relay.journal.memory import MemoryJournal
 
 TASK = "t1"

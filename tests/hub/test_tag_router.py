@@ -15,7 +15,8 @@ from relay.hub.rounds import ROUND_S
 from relay.hub.tag_channel import LISTED
 from relay.hub.topic import ALL
 from relay.hub.viewer import HIGH_WATER_BYTES
-from relay.journal.base import Filter, ListPosition, StoredTask
+from relay.journal.base import StoredTask
+from relay.journal.lists import Filter, ListPosition
 from tests.hub.fakes import (
     SHOP,
     TASK,

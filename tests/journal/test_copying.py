@@ -18,10 +18,12 @@ from relay.core.snapshot import begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import ConfigError, RelayError, StoreError
 from relay.journal import copying
-from relay.journal.base import Claim, Command, Filter, Journal, Order, StoredTask, Subscription
+from relay.journal.base import Claim, Journal, StoredTask, Subscription
 from relay.journal.copying import Copied, Differs, copy_all
 from relay.journal.deletions import Tombstone
 from relay.journal.file_copies import CopyState, copies_of
+from relay.journal.lists import Filter
+from relay.journal.nodes import Command, Order
 from relay.journal.outbox import DeliveryFilter, Outcome, Status, Webhook
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.journal import PostgresJournal

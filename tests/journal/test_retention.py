@@ -13,7 +13,8 @@ from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.errors import StoreError
 from relay.journal import retention
-from relay.journal.base import Filter, StoredTask
+from relay.journal.base import StoredTask
+from relay.journal.lists import Filter
 from relay.journal.memory import MemoryJournal
 from relay.journal.retention import YOUNG_S, retaining, sweep
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from relay.journal.base import Command, Order
 from relay.journal.memory import MemoryJournal
+from relay.journal.nodes import Command, Order
 
 
 async def test_the_only_node_owns_every_task_and_needs_no_command() -> None:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 import aiohttp
 
 from relay.app import Running
-from relay.journal.base import Filter
+from relay.journal.lists import Filter
 from relay.sandbox import Sandbox
 from relay.web.static_files import FILES
 

@@ -16,11 +16,12 @@ from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.errors import Fenced, StoreError
-from relay.journal.base import Claim, Command, Created, Journal, Node, StoredTask
+from relay.journal.base import Claim, Created, Journal, StoredTask
 from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.memory import MemoryJournal
+from relay.journal.nodes import Command, Node
 from relay.journal.outbox import Webhook
 
 TICK_S = 0.1

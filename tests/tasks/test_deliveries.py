@@ -13,7 +13,7 @@ from relay.core.events import Output, State
 from relay.core.signals import Held, Record
 from relay.core.upstream import UpstreamTask
 from relay.errors import UpstreamRejected, UpstreamUnclear
-from relay.journal.base import Command, Order
+from relay.journal.nodes import Command, Order
 from relay.tasks.search import Search
 from tests.tasks.fakes import OTHER
 from tests.tasks.nodes import NodeUnderTest, running, until

@@ -17,7 +17,8 @@ from relay.core.signals import Accepted, Held, Record
 from relay.core.upstream import File, Found
 from relay.errors import StoreDamaged, StoreError, UpstreamUnclear
 from relay.files.spool import Spool
-from relay.journal.base import Order, StoredTask
+from relay.journal.base import StoredTask
+from relay.journal.nodes import Order
 from relay.sandbox import Sandbox
 from relay.tasks import missing_files, ownership
 from relay.tasks.limits import Limits

@@ -16,7 +16,8 @@ from relay.core.signals import Accepted, GivenUp
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import Found, Run, UpstreamTask
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
-from relay.journal.base import Filter, StoredTask
+from relay.journal.base import StoredTask
+from relay.journal.lists import Filter
 from relay.providers.base import Provider
 from relay.sandbox import Sandbox
 from relay.tasks import search

@@ -15,7 +15,8 @@ import pytest
 from relay.app import Running
 from relay.core.events import State
 from relay.errors import Code, RequestError
-from relay.journal.base import Command, Filter
+from relay.journal.lists import Filter
+from relay.journal.nodes import Command
 from relay.sandbox import Sandbox
 from relay.tasks import commands
 from relay.tasks.follower import Follower

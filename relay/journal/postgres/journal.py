@@ -9,7 +9,6 @@ and hears of the commits of others.
 import asyncio
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -17,12 +16,13 @@ from relay.core.events import Event
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError, Fenced, StoreError
-from relay.journal.availability import Availability
-from relay.journal.base import Claim, Command, Created, Filter, ListPosition, Node, StoredTask
+from relay.journal.base import Claim, Created, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended, History, Listener
 from relay.journal.file_copies import FileCopy
+from relay.journal.lists import Filter, ListPosition
+from relay.journal.nodes import Command, Node
 from relay.journal.outbox import Webhook
 from relay.journal.postgres import connection, listing, lookups
 from relay.journal.postgres.checking import CLOCK_SKEW_S, check
@@ -31,12 +31,12 @@ from relay.journal.postgres.deletions import PostgresDeletions
 from relay.journal.postgres.deliveries import Deliveries
 from relay.journal.postgres.durability import warn_without_fsync
 from relay.journal.postgres.errands import KEEP, SAVE_TIME, Errands
-from relay.journal.postgres.membership import Join, Membership
+from relay.journal.postgres.membership import Join
 from relay.journal.postgres.migrations import check_schema, migrate
 from relay.journal.postgres.outbox import PostgresOutbox
-from relay.journal.postgres.reader import LIMIT_S, PLANS, Reader
+from relay.journal.postgres.parts import Owner, Parts, open_parts
+from relay.journal.postgres.reader import Reader
 from relay.journal.postgres.rows import append_row, create_row
-from relay.journal.postgres.session import Session
 from relay.journal.postgres.writer import Writer
 
 STATES_AT_ONCE: Final = 50
@@ -46,27 +46,6 @@ _GIVE_BACK: Final = """
 WITH given AS (UPDATE heads SET owner = NULL, in_line = false WHERE task = $1 AND owner = $2 RETURNING task)
 SELECT pg_notify('relay', 'released:' || $2::bigint) FROM given
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Owner:
-    """The parts of a journal that owns tasks."""
-
-    membership: Membership
-    writer: Writer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Open:
-    """The parts of an open journal."""
-
-    owner: _Owner | None
-    """Null if it was opened without the lock."""
-    errands: Errands
-    reader: Reader
-    lister: Reader
-    searcher: Reader
-    """For searches by words: one can take seconds, and no other read waits for it."""
 
 
 class PostgresJournal:
@@ -108,7 +87,7 @@ class PostgresJournal:
         self._listeners = Deliveries()
         self._folded: dict[str, Snapshot] = {}
         """The state of live tasks of this node after the last commit, if the writer passed it."""
-        self._open: _Open | None = None
+        self._open: Parts | None = None
         self.copies = PostgresCopies(self._copy_parts, self._id)
         self.deletions = PostgresDeletions(self._copy_parts, self._id, self._publish_deleted)
         self._read_epoch = ""
@@ -143,14 +122,7 @@ class PostgresJournal:
             owner = await self._start() if lock else None
         except StoreError as error:
             raise ConfigError(f"RELAY_STORE: {error}") from error
-        reads = Availability("read")
-        self._open = _Open(
-            owner=owner,
-            errands=Errands(self._session("errands")),
-            reader=Reader([self._reads("reader") for _ in range(2)], reads),
-            lister=Reader([self._reads("lister") for _ in range(2)], reads),
-            searcher=Reader([self._reads("searcher") for _ in range(2)], reads),
-        )
+        self._open = open_parts(self._dsn, owner)
         self._read_epoch = "" if owner is None else owner.membership.epoch
 
     async def close(self) -> None:
@@ -319,7 +291,7 @@ class PostgresJournal:
         (row,) = await self._opened().errands.run(KEEP, name, value)
         return str(row["value"])
 
-    async def _start(self) -> _Owner:
+    async def _start(self) -> Owner:
         """Become a node."""
         membership = self._join(
             self._dsn,
@@ -338,9 +310,9 @@ class PostgresJournal:
             history_bytes=self._history_bytes,
             publish=self._publish,
         )
-        return _Owner(membership=membership, writer=writer)
+        return Owner(membership=membership, writer=writer)
 
-    async def _load_states(self, parts: _Open, tasks: Sequence[str], *, strict: bool) -> list[Snapshot]:
+    async def _load_states(self, parts: Parts, tasks: Sequence[str], *, strict: bool) -> list[Snapshot]:
         """
         Read the states of tasks, in any order.
 
@@ -350,12 +322,6 @@ class PostgresJournal:
         epoch = "" if parts.owner is None else parts.owner.membership.epoch
         decode = partial(lookups.snapshot, epoch=epoch)
         return await parts.reader.run_each(decode, lookups.SNAPSHOTS, tasks, strict=strict)
-
-    def _session(self, name: str) -> Session:
-        return Session(partial(connection.connect, self._dsn, name))
-
-    def _reads(self, name: str) -> Session:
-        return Session(partial(connection.connect, self._dsn, name, limit_s=LIMIT_S, settings=PLANS))
 
     def _checked(self, check: asyncio.Task[str | None]) -> None:
         self._checking = None
@@ -385,20 +351,14 @@ class PostgresJournal:
         """After this process became another node, or the epoch has changed."""
         self._folded.clear()
         if self._open is not None and self.epoch != self._read_epoch:
-            for each in (self._open.errands, self._open.reader, self._open.lister, self._open.searcher):
-                each.reconnect()
+            self._open.reconnect()
             self._read_epoch = self.epoch
         self._listeners.reset()
 
     async def _close(self) -> None:
         parts, self._open = self._open, None
-        if parts is None:
-            return
-        if parts.owner is not None:
-            await parts.owner.writer.close()
-            await parts.owner.membership.stop()
-        for each in (parts.errands, parts.searcher, parts.lister, parts.reader):
-            await each.close()
+        if parts is not None:
+            await parts.close()
 
     def _copy_parts(self) -> tuple[Reader, Errands]:
         parts = self._opened()
@@ -408,13 +368,13 @@ class PostgresJournal:
         """Return the id of this node as a number."""
         return int(self._owner().membership.id)
 
-    def _owner(self) -> _Owner:
+    def _owner(self) -> Owner:
         owner = self._opened().owner
         if owner is None:
             raise RuntimeError(f"the journal {connection.host_of(self._dsn)} is not open with its lock")
         return owner
 
-    def _opened(self) -> _Open:
+    def _opened(self) -> Parts:
         if self._open is None:
             raise RuntimeError(f"the journal {connection.host_of(self._dsn)} is not open")
         return self._open

@@ -8,7 +8,7 @@ search by words may have to test rows that it does not return (`search`).
 
 from typing import Final
 
-from relay.journal.base import Filter, ListPosition
+from relay.journal.lists import Filter, ListPosition
 from relay.journal.postgres.reader import Reader
 from relay.journal.postgres.rows import ALL_TASKS
 from relay.journal.postgres.search import load_found

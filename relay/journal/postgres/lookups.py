@@ -6,8 +6,9 @@ import orjson
 
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Claim, Command, Node, Order, StoredTask
+from relay.journal.base import Claim, StoredTask
 from relay.journal.entries import History
+from relay.journal.nodes import Command, Node, Order
 from relay.journal.record import restore
 from relay.journal.stored_log import fold_log, make_history
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from relay.clock import uptime_s
-from relay.journal.base import ListPosition
+from relay.journal.lists import ListPosition
 from relay.journal.postgres.reader import Reader
 from relay.journal.postgres.rows import ALL_TASKS
 from relay.journal.postgres.window import PROVIDERS, WINDOW, Window

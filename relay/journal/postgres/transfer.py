@@ -13,10 +13,11 @@ import orjson
 
 from relay.core.events import State
 from relay.errors import ConfigError, StoreError
-from relay.journal.base import Claim, Command
+from relay.journal.base import Claim
 from relay.journal.damage import decoding
 from relay.journal.deletions import Tombstone
 from relay.journal.file_copies import FileCopy
+from relay.journal.nodes import Command
 from relay.journal.outbox import Delivery, Status
 from relay.journal.postgres import lookups
 from relay.journal.postgres.connection import BROKEN, close, connect, host_of

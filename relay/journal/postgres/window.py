@@ -5,7 +5,7 @@ from math import inf
 from typing import Final
 
 from relay.core.events import State
-from relay.journal.base import Filter, ListPosition
+from relay.journal.lists import Filter, ListPosition
 from relay.journal.postgres.rows import ALL_TASKS
 
 # $1 provider or null, $2 states, $3 since, $4 and $5 the position after which to list.

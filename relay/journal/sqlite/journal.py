@@ -20,12 +20,13 @@ from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import StoreError, StoreGone
 from relay.journal.availability import Availability
-from relay.journal.base import Claim, Created, Filter, ListPosition, StoredTask
+from relay.journal.base import Claim, Created, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.deletions import DeletedListener
 from relay.journal.entries import History, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
+from relay.journal.lists import Filter, ListPosition
 from relay.journal.outbox import Webhook
 from relay.journal.sole_node import SoleNode
 from relay.journal.sqlite import events as event_table

@@ -9,7 +9,7 @@ states and time. Only a search by words may have to test rows that it does not r
 import sqlite3
 from math import inf
 
-from relay.journal.base import Filter, ListPosition
+from relay.journal.lists import Filter, ListPosition
 from relay.journal.sqlite.ranges import ALL_TASKS, Merge, Window, find_ranges
 from relay.journal.sqlite.search import choose_merge
 

@@ -13,7 +13,7 @@ from typing import Final
 import orjson
 
 from relay.core.events import State
-from relay.journal.base import Filter, ListPosition
+from relay.journal.lists import Filter, ListPosition
 
 ALL_TASKS: Final = ""
 """The tag under which every task is listed. No tag of a task is empty."""

@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from relay.journal.base import Filter
+from relay.journal.lists import Filter
 from relay.journal.sqlite.ranges import ALL_TASKS, WINDOW, Merge, Range, Window, count_rows, find_ranges
 
 FEW = 2000

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from relay.core.events import State
 from relay.core.tag import Tag
 from relay.errors import Code, RequestError
-from relay.journal.base import Filter, ListPosition
+from relay.journal.lists import Filter, ListPosition
 from relay.journal.search_words import query_words
 from relay.web.api.fields import Timestamp
 from relay.web.http.prefer import MAX_WAIT_S

@@ -9,7 +9,7 @@ import pytest
 
 from relay.core.events import State
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import Command, Order
+from relay.journal.nodes import Command, Order
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.lease import LEASE

@@ -10,7 +10,8 @@ import pytest
 from relay.clock import uptime_s
 from relay.core.events import State
 from relay.errors import StoreTimeout
-from relay.journal.base import UNFINISHED, Filter, Journal, ListPosition
+from relay.journal.base import UNFINISHED, Journal
+from relay.journal.lists import Filter, ListPosition
 from relay.journal.memory import MemoryJournal
 from relay.journal.postgres import search
 from relay.journal.postgres.journal import PostgresJournal

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from relay.core.events import State
 from relay.errors import StoreDamaged, StoreError, StoreTimeout
 from relay.journal.availability import Availability
-from relay.journal.base import Filter
+from relay.journal.lists import Filter
 from relay.journal.postgres import reader as reader_module
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.journal import PostgresJournal

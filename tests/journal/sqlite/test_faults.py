@@ -18,8 +18,9 @@ from structlog.testing import capture_logs
 from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
 from relay.errors import RelayError, StoreDamaged, StoreError
-from relay.journal.base import Claim, Filter, StoredTask
+from relay.journal.base import Claim, StoredTask
 from relay.journal.batch import Batch
+from relay.journal.lists import Filter
 from relay.journal.sqlite import SQLiteJournal, tasks
 from relay.journal.sqlite import journal as sqlite_journal
 

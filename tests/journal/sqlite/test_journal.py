@@ -21,8 +21,9 @@ from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import begin, fold
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError
-from relay.journal.base import Filter, StoredTask
+from relay.journal.base import StoredTask
 from relay.journal.entries import Appended
+from relay.journal.lists import Filter
 from relay.journal.sqlite import SQLiteJournal, checkpoints, database
 from relay.journal.sqlite.metadata import keep_secret
 

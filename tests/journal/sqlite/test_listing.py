@@ -18,8 +18,9 @@ import pytest
 from relay.core.events import Event, Source, State, Submit
 from relay.core.snapshot import begin
 from relay.core.upstream import UpstreamTask
-from relay.journal.base import UNFINISHED, Filter, ListPosition, StoredTask
+from relay.journal.base import UNFINISHED, StoredTask
 from relay.journal.batch import Batch
+from relay.journal.lists import Filter, ListPosition
 from relay.journal.sqlite import SQLiteJournal, search, tasks
 from relay.journal.sqlite.listing import load_page
 

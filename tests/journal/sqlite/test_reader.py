@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.errors import StoreTimeout
-from relay.journal.base import Filter
+from relay.journal.lists import Filter
 from relay.journal.sqlite import SQLiteJournal, listing, reader
 
 NEVER_S = 1e9

@@ -18,7 +18,7 @@ import pytest
 from relay import app, backoff
 from relay.core.events import State
 from relay.core.snapshot import Snapshot
-from relay.journal.base import Filter
+from relay.journal.lists import Filter
 from relay.providers.wiro.task_list import PAGE_TASKS
 from relay.sandbox import Sandbox
 from relay.tasks import search

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from relay.core.events import Source, Stage
-from relay.journal.base import Filter
+from relay.journal.lists import Filter
 from relay.sandbox import Sandbox, Task
 
 if TYPE_CHECKING:
