@@ -58,6 +58,9 @@ from relay.webhooks.webhooks import Webhooks
 if TYPE_CHECKING:
     from relay.archive.store import ArchiveStore
 
+CLOSE_S = 1.0
+"""How long requests and viewers may take to finish when the relay shuts down."""
+
 _log = log.get("relay")
 
 
@@ -294,9 +297,10 @@ async def running(config: Config) -> AsyncIterator[Running]:
 async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str:
     runner = web.AppRunner(
         application(context),
-        handler_cancellation=True,  # without it, the handler of a stream keeps running after its client has left
-        shutdown_timeout=1.0,
+        handler_cancellation=True,  # without it, a handler keeps running after its client has left
+        shutdown_timeout=CLOSE_S,
     )
+    stack.push_async_callback(context.gate.close_streams, CLOSE_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     if runner.server is None:

@@ -41,6 +41,7 @@ class Hub:
         self._viewers = Rounds(self._visit)
         self._slow = SlowViewers(clock, self._channel, self.disconnect)
         self._on_full = lambda viewer: self._slow.add([viewer])
+        self._on_lost = self.leave  # one bound method for all viewers
         self._tasks: Channels[TaskTopic, TaskChannel] = Channels(TaskChannel, self._load, reloaded=self._reloaded)
         self._tags = TagRouter(journal, clock, self._slow.add)
         self._stop_listening = journal.listen(self._publish, reset=self._reset, deleted=self._delete)
@@ -59,7 +60,7 @@ class Hub:
 
     def join(self, viewer: Viewer) -> None:
         """Add a connected viewer. It is sent nothing but pings until it is subscribed."""
-        viewer.on_full, viewer.on_lost = self._on_full, self.leave
+        viewer.on_full, viewer.on_lost = self._on_full, self._on_lost
         self._viewers.add(viewer)
 
     def leave(self, viewer: Viewer) -> None:

@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from relay.hub.close_codes import Close
-from relay.hub.flow_control import FlowControl
 from relay.hub.framing import Framing
 from relay.hub.topic import Topic
 
@@ -31,8 +30,13 @@ class Subscription:
         """The position in the channel since which the viewer, being slow, has missed messages; None if it has not."""
 
 
-class Viewer(ABC):
-    """A connection that the hub writes to. Its owner calls `Hub.leave` when it does not need it any more."""
+class Viewer(ABC, asyncio.Protocol):
+    """
+    A connection that the hub writes to, and the protocol of its transport.
+
+    As a protocol, it learns when the write buffer passes the high-water mark and when the connection is lost. Polling
+    each viewer's buffer instead would add 5 % to the cost of an event.
+    """
 
     __slots__ = (
         "_transport",
@@ -50,8 +54,7 @@ class Viewer(ABC):
         """
         Args:
             framing: how messages are encoded.
-            transport: the connection to write to. Its protocol is wrapped, to detect a full write buffer and the loss
-                of the connection.
+            transport: the connection to write to. The viewer becomes its protocol.
         """
         self.framing = framing
         self._transport = transport
@@ -60,17 +63,14 @@ class Viewer(ABC):
         self.slow_since: float | None = None
         """When the viewer became slow, in unix seconds; None if it is not."""
         self.on_full: Callable[[Viewer], None] | None = None
-        """Called by the transport when the write buffer passes `HIGH_WATER_BYTES`. Set by the hub."""
+        """Called when the write buffer passes `HIGH_WATER_BYTES`. Set by the hub."""
         self.on_lost: Callable[[Viewer], None] | None = None
-        """Called by the transport when the connection is lost. Set by the hub."""
+        """Called when the connection is lost. Set by the hub."""
         self.gone = False
         """Whether it has left or is being closed. Nothing is written to it any more."""
         self.ping_round = 0
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=0)
-        inner = transport.get_protocol()
-        if not isinstance(inner, asyncio.Protocol):
-            raise TypeError(f"a viewer needs a streaming protocol, not {type(inner).__name__}")
-        transport.set_protocol(FlowControl(inner, on_full=self._full, on_lost=self._lost))
+        transport.set_protocol(self)
 
     def __repr__(self) -> str:
         slow = "" if self.slow_since is None else " slow"
@@ -105,13 +105,11 @@ class Viewer(ABC):
     def close(self, why: Close) -> None:
         """Begin to close the connection, without waiting. The viewer is `gone` from then on. Idempotent."""
 
-    def _full(self) -> None:
+    def pause_writing(self) -> None:
         if self.on_full is not None:
             self.on_full(self)
 
-    def _lost(self) -> None:
-        # The handler of the request learns it only later. Until then a write could raise: after the last byte of a
-        # closing connection, asyncio's transport has no socket and does not expect to be written to.
+    def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
         self.write = _discard
         if self.on_lost is not None:

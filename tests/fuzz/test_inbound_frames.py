@@ -10,7 +10,7 @@ import pytest
 from websockets.frames import Close, Frame, Opcode
 
 from relay.app import Running
-from relay.web.live.websocket_viewers import MAX_MESSAGE_BYTES
+from relay.web.live.client_frames import MAX_MESSAGE_BYTES
 from tests.wire import connected
 
 HELD = {

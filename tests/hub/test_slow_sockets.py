@@ -10,7 +10,6 @@ import pytest
 from relay.core.codec import decode_event, decode_snapshot
 from relay.core.snapshot import Snapshot, apply
 from relay.hub.close_codes import TOO_SLOW, Close
-from relay.hub.flow_control import FlowControl
 from relay.hub.framing import SSE_HTTP_1_0
 from relay.hub.hub import Hub
 from relay.hub.slow_viewers import TOO_SLOW_S
@@ -234,18 +233,15 @@ async def test_an_event_in_the_moment_in_which_a_connection_is_lost_reaches_all_
     while not leaving.buffered():
         await server.journal.log(LINE)
     _, other = await server.connect()
-    protocol = leaving.transport.get_protocol()
-    assert isinstance(protocol, FlowControl)
     lost = asyncio.Event()
 
-    class Publishing(asyncio.Protocol):
-        """The connection's own protocol. An event is committed right after it has learned of the loss."""
+    def publish_next(viewer: Viewer) -> None:
+        """Commit an event right after the hub has learned of the loss."""
+        server.hub.leave(viewer)
+        asyncio.get_running_loop().call_soon(server.journal.publish_held)
+        lost.set()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            asyncio.get_running_loop().call_soon(server.journal.publish_held)
-            lost.set()
-
-    protocol._inner = Publishing()
+    leaving.on_lost = publish_next
     server.journal.hold_commits()
     await server.advance()
     leaving.transport.close()

@@ -1,53 +1,9 @@
-"""Viewers and flow control: a transport, its protocol, and a full write buffer. (Also topics and close codes.)"""
-
-import asyncio
-
-import pytest
+"""Viewers: a full write buffer, and the loss of the connection. (Also topics and close codes.)"""
 
 from relay.hub.close_codes import protocol_error
-from relay.hub.flow_control import FlowControl
 from relay.hub.topic import ALL, topic_field
 from relay.hub.viewer import HIGH_WATER_BYTES, Viewer
-from tests.hub.fakes import FakeTransport, FakeViewer
-
-
-class RecordingProtocol(asyncio.Protocol):
-    """A protocol that records its callbacks."""
-
-    def __init__(self) -> None:
-        self.calls: list[object] = []
-
-    def data_received(self, data: bytes) -> None:
-        self.calls.append(data)
-
-    def eof_received(self) -> bool:
-        self.calls.append("eof")
-        return True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.calls.append(exc)
-
-    def pause_writing(self) -> None:
-        self.calls.append("pause")
-
-    def resume_writing(self) -> None:
-        self.calls.append("resume")
-
-
-def test_flow_control_forwards_every_callback() -> None:
-    """The protocol of the connection works as before."""
-    inner = RecordingProtocol()
-    full: list[bool] = []
-    flow = FlowControl(inner, on_full=lambda: full.append(True), on_lost=lambda: inner.calls.append("lost"))
-    error = ConnectionResetError()
-    flow.data_received(b"x")
-    assert flow.eof_received() is True
-    flow.pause_writing()
-    flow.resume_writing()
-    flow.connection_lost(error)
-
-    assert inner.calls == [b"x", "eof", "pause", "resume", "lost", error]
-    assert full == [True]
+from tests.hub.fakes import FakeViewer
 
 
 def test_a_full_write_buffer_is_reported_once() -> None:
@@ -92,11 +48,19 @@ def test_a_slow_viewer_says_so() -> None:
     assert repr(viewer) == "<FakeViewer sse-http-1.0 subscriptions=0 slow>"
 
 
-def test_a_viewer_needs_a_streaming_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A datagram or buffered protocol cannot be wrapped."""
-    monkeypatch.setattr(FakeTransport, "get_protocol", lambda _: asyncio.BufferedProtocol())
-    with pytest.raises(TypeError, match="needs a streaming protocol, not BufferedProtocol"):
-        FakeViewer()
+def test_nothing_is_written_after_the_connection_is_lost() -> None:
+    """The hub learns of the loss, and a transport without a connection is not written to or aborted."""
+    viewer = FakeViewer()
+    lost: list[Viewer] = []
+    viewer.on_lost = lost.append
+    viewer.connection_lost(None)
+    viewer.send(b"{}")
+    viewer.abort()
+
+    assert lost == [viewer]
+    assert viewer.gone
+    assert viewer.messages == []
+    assert not viewer.transport.aborted
 
 
 def test_a_message_names_its_topic() -> None:

@@ -1,4 +1,9 @@
-"""A connection of aiohttp: admitted by the gate, limited in frames, and answered with problems if it is not HTTP."""
+"""
+A connection of aiohttp: admitted by the gate, and answered with a problem if it is not HTTP.
+
+A viewer takes its connection over. aiohttp needs 15 KiB for a request that is being answered, and a viewer stays for
+hours.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -11,18 +16,46 @@ from aiohttp.http_websocket import WebSocketReader
 from relay import log
 from relay.errors import Code
 from relay.web.http.connection_counts import counted_address
+from relay.web.http.connection_gate import Stream
 from relay.web.http.context import Context
 from relay.web.http.cors import COMMON_HEADERS
-from relay.web.http.frame_limit import FrameLimit
 from relay.web.http.problems import problem_response
+from relay.web.http.socket_transport import take_socket
+from relay.web.http.tcp import tune
 
 _log = log.get("web")
+
+
+class Released(web.StreamResponse):
+    """The result of a handler whose connection was taken over: aiohttp has nothing to send."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Do nothing."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Do nothing."""
+
+
+class _Received:
+    """Keeps what a WebSocket client has sent before its connection is taken over, in the place of aiohttp's reader."""
+
+    __slots__ = ("data",)
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.data += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """Do nothing: the connection is lost."""
 
 
 class Connection(web.RequestHandler):
     """A connection of aiohttp that the gate has to admit."""
 
-    __slots__ = ("_admitted", "_parts")
+    __slots__ = ("_admitted", "_parts", "_received")
 
     def __init__(self, server: web.Server, parts: Context) -> None:
         super().__init__(
@@ -33,6 +66,7 @@ class Connection(web.RequestHandler):
         )
         self._parts = parts
         self._admitted = False
+        self._received = _Received()
 
     @property
     def idle_since(self) -> tuple[bool, float] | None:
@@ -60,10 +94,32 @@ class Connection(web.RequestHandler):
             super().connection_lost(exc)
 
     def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
-        """Put the frame limit in front of aiohttp's WebSocket reader."""
+        """Keep what the client sends after a WebSocket handshake for the viewer. aiohttp would parse it."""
+        super().set_parser(cast("WebSocketReader", self._received), data_received_cb)
         if self.transport is not None:
-            parser = cast("WebSocketReader", FrameLimit(parser, self._parts.config.message_rate, self.transport))
-        super().set_parser(parser, data_received_cb)
+            self.transport.pause_reading()
+
+    def release(self, stream: Stream) -> tuple[asyncio.Transport, bytes]:
+        """
+        Give the connection to a viewer. For aiohttp it is lost, so that the request is freed with its handler.
+
+        The response must have been sent completely: see `sent`.
+
+        Returns:
+            The transport, which does not read yet, and what has been received after a WebSocket handshake.
+
+        Raises:
+            ConnectionResetError: the client has disconnected.
+        """
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has disconnected")
+        self._parts.gate.hand_over(self, stream)
+        self.transport = None
+        self._task_handler = None  # the handler may finish: aiohttp would cancel it with the connection
+        super().connection_lost(None)
+        tune(transport)
+        return take_socket(transport), self._received.data
 
     def handle_error(
         self,
@@ -92,3 +148,21 @@ class Connection(web.RequestHandler):
             _log.debug("request.malformed", error="RequestPayloadError")
         else:
             super().log_exception(*args, **values)
+
+
+async def sent(request: web.Request) -> None:
+    """
+    Wait until everything that was written to the request's connection has been passed to the kernel.
+
+    Raises:
+        ConnectionResetError: the client has disconnected.
+    """
+    transport = request.transport
+    if transport is not None and transport.get_write_buffer_size():
+        transport.set_write_buffer_limits(high=0)
+        await request.writer.drain()
+
+
+def release(request: web.Request, stream: Stream) -> tuple[asyncio.Transport, bytes]:
+    """Give the connection of a request to a viewer, as `Connection.release` does."""
+    return cast("Connection", request.protocol).release(stream)

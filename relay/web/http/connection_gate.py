@@ -5,7 +5,9 @@ A client that connects and sends nothing must not keep others out. When file des
 have been idle the longest are closed, as nginx does with its reusable connections.
 """
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from relay import log
@@ -40,6 +42,13 @@ class IdleConnection(Protocol):
         """Close the connection."""
 
 
+class Stream(Protocol):
+    """A connection that has become a viewer's, as the gate uses it. It is never idle."""
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
+
+
 class Gate:
     """Admits connections within the limits and keeps track of those that are open."""
 
@@ -54,6 +63,8 @@ class Gate:
         self._descriptors = descriptors
         self._clock = clock
         self._open: dict[IdleConnection, str | None] = {}
+        self._streams: dict[Stream, str | None] = {}
+        self._all_left = asyncio.Event()
         self._idle: dict[IdleConnection, tuple[bool, float]] = {}
         """The connections that the last scan found idle, the first one to close first."""
         self._next_scan_at = 0.0
@@ -84,11 +95,34 @@ class Gate:
         self._open[connection] = address
         return True
 
+    def hand_over(self, connection: IdleConnection, stream: Stream) -> None:
+        """Keep a stream in the place of the connection that it was."""
+        self._idle.pop(connection, None)
+        self._streams[stream] = self._open.pop(connection)
+        self._all_left.clear()
+
     def leave(self, connection: IdleConnection) -> None:
         """Forget a connection. Does nothing if it is not known."""
         self._idle.pop(connection, None)
         if connection in self._open:
             self._counts.remove(self._open.pop(connection))
+
+    def stream_lost(self, stream: Stream) -> None:
+        """Forget a stream."""
+        self._counts.remove(self._streams.pop(stream))
+        if not self._streams:
+            self._all_left.set()
+
+    async def close_streams(self, within_s: float) -> None:
+        """Wait until all streams have ended, and cut those that are left after `within_s` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._streams:
+                    await self._all_left.wait()
+        for stream in list(self._streams):
+            stream.abort()
+        while self._streams:
+            await self._all_left.wait()
 
     def has_room(self, pending: int = 0) -> bool:
         """

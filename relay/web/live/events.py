@@ -6,7 +6,7 @@ everything that it shows; where streams are buffered as well, it polls everythin
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -33,8 +33,8 @@ class MultiEventStream(MultiViewer, EventStream):
 
     __slots__ = ("_subscribed",)
 
-    def __init__(self, transport: asyncio.WriteTransport, clock: Callable[[], float], *, chunked: bool) -> None:
-        super().__init__(MULTI_SSE if chunked else MULTI_SSE_HTTP_1_0, transport, clock)
+    def __init__(self, request: web.Request) -> None:
+        super().__init__(MULTI_SSE if is_chunked(request) else MULTI_SSE_HTTP_1_0, request)
         self._subscribed = False
 
     def task_ended(self, task: str) -> None:
@@ -55,8 +55,8 @@ class MultiEventStream(MultiViewer, EventStream):
 
     def _finish_if_over(self) -> None:
         if self._subscribed and not self.gone and not self.subscriptions:
-            self.write(self.framing.encode(ping(self._clock()), STREAM_END_ID))
-            self.finish(None)
+            self.write(self.framing.encode(ping(self.parts.clock()), STREAM_END_ID))
+            self.finish()
 
 
 class MemoryTransport(asyncio.WriteTransport):
@@ -130,9 +130,6 @@ async def _stream(
 ) -> web.StreamResponse:
     parts = context(request)
 
-    def make(transport: asyncio.WriteTransport) -> MultiEventStream:
-        return MultiEventStream(transport, parts.clock, chunked=is_chunked(request))
-
     async def subscribe_all(viewer: MultiEventStream) -> None:
         for each in wanted:
             if viewer.gone:
@@ -140,7 +137,7 @@ async def _stream(
             await subscribe(parts, viewer, each, grant)
         viewer.all_subscribed()
 
-    return await serve(request, make, subscribe_all)
+    return await serve(request, lambda: MultiEventStream(request), subscribe_all)
 
 
 async def _poll(request: web.Request, wanted: Sequence[SubscriptionRequest], grant: Grant | None) -> web.Response:

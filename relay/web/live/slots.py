@@ -8,28 +8,51 @@ from aiohttp import web
 from relay import log
 from relay.hub.close_codes import DRAINING, TOO_MANY, Close
 from relay.web.http.client_address import client_address
-from relay.web.http.connection_counts import counted_address
+from relay.web.http.connection_counts import ConnectionCounts, counted_address
 from relay.web.http.context import context
 
 _log = log.get("web")
 
 
-@contextmanager
-def viewer_slot(request: web.Request) -> Iterator[Close | None]:
-    """Hold a viewer slot while the block runs. Yield None, or the reason why the viewer is refused."""
+class Slot:
+    """The place of one viewer."""
+
+    __slots__ = ("_address", "_counts")
+
+    def __init__(self, counts: ConnectionCounts, address: str | None) -> None:
+        self._counts: ConnectionCounts | None = counts
+        self._address = address
+
+    def free(self) -> None:
+        """Make room for another viewer. Idempotent."""
+        if self._counts is not None:
+            self._counts.remove(self._address)
+            self._counts = None
+
+
+def take_slot(request: web.Request) -> Slot | Close:
+    """Take a slot for a viewer, or return the reason why it is refused."""
     parts = context(request)
     if parts.tasks.draining:
-        yield DRAINING
-        return
+        return DRAINING
     proxies = parts.config.trusted_proxies
     client = client_address(request, proxies)
     address = counted_address(client, proxies)
-    if not parts.gate.has_room() or not parts.viewers.add(address):
-        if not parts.refused_log.take(parts.clock()):
-            _log.warning("viewers.refused", client_address=client, viewers=parts.viewers.total)
-        yield TOO_MANY
+    if parts.gate.has_room() and parts.viewers.add(address):
+        return Slot(parts.viewers, address)
+    if not parts.refused_log.take(parts.clock()):
+        _log.warning("viewers.refused", client_address=client, viewers=parts.viewers.total)
+    return TOO_MANY
+
+
+@contextmanager
+def viewer_slot(request: web.Request) -> Iterator[Close | None]:
+    """Hold a slot while the block runs: yield None, or the reason why there is none."""
+    slot = take_slot(request)
+    if isinstance(slot, Close):
+        yield slot
         return
     try:
         yield None
     finally:
-        parts.viewers.remove(address)
+        slot.free()

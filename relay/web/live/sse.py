@@ -6,10 +6,8 @@ after any status but 200. So refusals that are temporary (too many viewers, a sh
 `ping` and a clean end. 204 makes an EventSource stop.
 """
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TypeVar
 
 import orjson
@@ -21,13 +19,12 @@ from relay.core.snapshot import Snapshot
 from relay.errors import StoreError
 from relay.hub.close_codes import FAILED, TOKEN_EXPIRED, TOO_SLOW, Close
 from relay.hub.cursor import Cursor, parse_cursor
-from relay.hub.framing import SSE, SSE_HTTP_1_0, Framing, sse_event
+from relay.hub.framing import SSE, SSE_HTTP_1_0
 from relay.hub.topic import Topic
-from relay.hub.viewer import Viewer
+from relay.web.http.connection import Released, sent
 from relay.web.http.context import context
 from relay.web.http.problems import logged_path
-from relay.web.http.tcp import tune
-from relay.web.live.slots import viewer_slot
+from relay.web.live.live_viewer import LiveViewer
 
 RETRY_MS = (1_000, 5_000)
 """The range of the delay before a browser reconnects. Each stream gets a random one, so that they spread out."""
@@ -42,37 +39,38 @@ HEADERS = {
 _log = log.get("web")
 
 
-class EventStream(Viewer):
-    """An event stream. `over` is resolved when nothing more will be written."""
+class EventStream(LiveViewer):
+    """An event stream."""
 
-    __slots__ = ("_clock", "over")
+    __slots__ = ()
 
-    def __init__(self, framing: Framing, transport: asyncio.WriteTransport, clock: Callable[[], float]) -> None:
-        super().__init__(framing, transport)
-        self._clock = clock
-        self.over: asyncio.Future[Close | None] = asyncio.get_running_loop().create_future()
+    def data_received(self, data: bytes) -> None:
+        self.discard(data)  # the response says that the connection is closed after it
 
     def task_ended(self, task: str) -> None:
-        self.finish(None)
+        self.finish()
 
     def task_deleted(self, message: bytes) -> None:
         self.send(message)
-        self.finish(None)
+        self.finish()
 
     def subscription_expired(self, topic: Topic) -> None:
         self.send(orjson.dumps({"type": "error", "code": "token_expired", "detail": TOKEN_EXPIRED.reason}))
-        self.finish(TOKEN_EXPIRED)
+        self.finish()
 
     def close(self, why: Close) -> None:
-        if not self.over.done() and why is not TOO_SLOW:
-            self.send(ping(self._clock()))  # completes the first event if no message has done so yet
-        self.finish(why)
+        if why is TOO_SLOW:
+            self.begin_close()
+            self.abort()  # a clean end would wait behind everything that the client has not read
+        elif not self.closing:
+            self.send(ping(self.parts.clock()))  # completes the first event if no message has done so yet
+            self.finish()
 
-    def finish(self, why: Close | None) -> None:
-        """Let the handler end the response. Idempotent."""
-        self.gone = True
-        if not self.over.done():
-            self.over.set_result(why)
+    def finish(self) -> None:
+        """End the stream after everything that was written. Idempotent."""
+        if self.begin_close():
+            self.write(self.framing.end)
+            self.end()
 
 
 Stream = TypeVar("Stream", bound=EventStream)
@@ -100,8 +98,8 @@ async def stream(request: web.Request, snapshot: Snapshot, grant: Grant) -> web.
     if cursor is not None and _is_complete(cursor, snapshot):
         return web.Response(status=204)
 
-    def make(transport: asyncio.WriteTransport) -> EventStream:
-        return EventStream(SSE if is_chunked(request) else SSE_HTTP_1_0, transport, parts.clock)
+    def make() -> EventStream:
+        return EventStream(SSE if is_chunked(request) else SSE_HTTP_1_0, request)
 
     async def subscribe(viewer: EventStream) -> None:
         await parts.hub.subscribe(viewer, ("task", snapshot.id), cursor, expires_at=grant.expires_at)
@@ -110,48 +108,35 @@ async def stream(request: web.Request, snapshot: Snapshot, grant: Grant) -> web.
 
 
 async def serve(
-    request: web.Request,
-    make: Callable[[asyncio.WriteTransport], Stream],
-    subscribe: Callable[[Stream], Awaitable[None]],
+    request: web.Request, make: Callable[[], Stream], subscribe: Callable[[Stream], Awaitable[None]]
 ) -> web.StreamResponse:
     """
-    Respond with an event stream until it is over or the client leaves.
+    Begin an event stream, which lives until it is over or the client leaves.
 
     Args:
         request: the client's request.
-        make: creates the viewer for the connection.
+        make: creates the viewer, which takes over the connection.
         subscribe: subscribes it.
     """
-    parts = context(request)
     response = web.StreamResponse(headers=HEADERS)
+    response.force_close()
     if is_chunked(request):
         response.enable_chunked_encoding()
-    with suppress(ConnectionResetError):  # a client that has left already is noticed below
-        await response.prepare(request)
-        # Written through aiohttp, which sends the headers with the first bytes. From here on the hub writes directly.
-        # It is a line of the first event and not a separate event: some clients dispatch events without data.
-        await response.write(b"retry: %d\n" % random.randint(*RETRY_MS))  # noqa: S311 -- not a secret
-        response.headers.clear()  # they have been sent, and would take memory as long as the stream lives
-    with viewer_slot(request) as refusal:
-        transport = request.transport
-        if refusal is not None or transport is None:
-            with suppress(ConnectionResetError):
-                await response.write(sse_event(ping(parts.clock())))
-            return response
-        tune(transport)
-        viewer = make(transport)
-        parts.hub.join(viewer)
-        try:
-            await subscribe(viewer)
-            if await viewer.over is TOO_SLOW:
-                viewer.abort()  # a clean end would wait behind everything that the client has not read
-        except OSError as error:  # the status is 200 already: end the stream, and the browser reconnects
-            if not isinstance(error, StoreError):  # a StoreError is logged by the journal
-                _log.error("stream.failed", path=logged_path(request), error=str(error))
-            viewer.close(FAILED)
-        finally:
-            parts.hub.leave(viewer)
-    return response
+    await response.prepare(request)
+    # Written through aiohttp, which sends the headers with the first bytes. From here on the hub writes directly.
+    # It is a line of the first event and not a separate event: some clients dispatch events without data.
+    await response.write(b"retry: %d\n" % random.randint(*RETRY_MS))  # noqa: S311 -- not a secret
+    await sent(request)
+    viewer = make()
+    async with viewer.opening():
+        if viewer.admit(request):
+            try:
+                await subscribe(viewer)
+            except OSError as error:  # the status is 200 already: end the stream, and the browser reconnects
+                if not isinstance(error, StoreError):  # a StoreError is logged by the journal
+                    _log.error("stream.failed", path=logged_path(request), error=str(error))
+                viewer.disconnect(FAILED)
+    return Released(status=response.status)
 
 
 def _is_complete(cursor: Cursor, snapshot: Snapshot) -> bool:

@@ -1,62 +1,35 @@
-"""WebSocket connections as viewers of the hub: how they are closed, and what ends them."""
+"""The two kinds of WebSockets, for one task and for several topics: their messages, and what ends them."""
 
 import asyncio
+from contextlib import suppress
 
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
-from relay.hub.close_codes import DELETED, ENDED, TOKEN_EXPIRED, TOO_SLOW, Close, protocol_error
-from relay.hub.framing import WEBSOCKET
+from relay.errors import RequestError
+from relay.hub.close_codes import DELETED, ENDED, TOKEN_EXPIRED, protocol_error
 from relay.hub.topic import Topic
-from relay.hub.viewer import Viewer
-from relay.web.live.subscriptions import MultiViewer
+from relay.web.live.messages import Auth, MessageError, Subscribe, Unsubscribe, parse
+from relay.web.live.subscriptions import MultiViewer, permit_topic, subscribe
+from relay.web.live.websocket_viewer import WebSocketViewer
 
-MAX_MESSAGE_BYTES = 16 * 1024
-"""The largest message that a client may send. A token and a cursor take a few hundred bytes."""
+FIRST_SUBSCRIBE_S = 10.0
+"""A client that has not requested a subscription by then is disconnected."""
 
-CLOSE_TIMEOUT_S = 5.0
-"""How long a client may take to answer a close frame before its connection is cut."""
-
-MAX_REASON_BYTES = 123
-"""The longest reason that fits into a close frame: https://www.rfc-editor.org/rfc/rfc6455#section-5.5."""
-
-
-class ServerWebSocket(web.WebSocketResponse):
-    """aiohttp's WebSocket, but closing with 4505 after a message that is too large: clients reconnect after 1009."""
-
-    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
-        if code == WSCloseCode.MESSAGE_TOO_BIG:
-            why = protocol_error(f"a message may have {MAX_MESSAGE_BYTES} bytes at most")
-            code, message = why.code, why.reason.encode()
-        return await super().close(code=code, message=message, drain=drain)
-
-
-class WebSocketViewer(Viewer):
-    """A WebSocket. `close` starts to close it, and the handler that reads from it waits for the end."""
-
-    __slots__ = ("closing", "socket")
-
-    def __init__(self, socket: ServerWebSocket, transport: asyncio.WriteTransport) -> None:
-        super().__init__(WEBSOCKET, transport)
-        self.socket = socket
-        self.closing: asyncio.Task[None] | None = None
-
-    def close(self, why: Close) -> None:
-        self.gone = True
-        if self.closing is None:
-            self.closing = asyncio.create_task(self._close(why))
-
-    async def _close(self, why: Close) -> None:
-        reason = why.reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
-        # With drain=True this would wait for a client that does not read, before its time to answer even begins.
-        await self.socket.close(code=why.code, message=reason.encode(), drain=False)
-        if why is TOO_SLOW:
-            self.abort()
+FIRST_SUCCESS_S = 60.0
+"""A client without a permitted subscription by then is disconnected, so that it does not keep its slot."""
 
 
 class TaskWebSocketViewer(WebSocketViewer):
-    """A WebSocket about one task. It is closed with the task."""
+    """A WebSocket about one task. It is closed with the task, and the client need not send anything."""
 
     __slots__ = ()
+
+    async def handle(self, text: str) -> None:
+        match parse(text):
+            case Auth(token=token):
+                await _renew(self, token)
+            case Subscribe() | Unsubscribe():
+                raise MessageError("this WebSocket is for one task; use /v1/ws for several")
 
     def task_ended(self, task: str) -> None:
         self.close(ENDED)
@@ -70,11 +43,48 @@ class TaskWebSocketViewer(WebSocketViewer):
 
 
 class MultiWebSocketViewer(MultiViewer, WebSocketViewer):
-    """A WebSocket about several topics. It stays open."""
+    """A WebSocket about several topics. It stays open, and its messages begin and end subscriptions."""
 
-    __slots__ = ("credential",)
+    __slots__ = ("_credential", "_until_subscribe", "_until_success")
 
-    def __init__(self, socket: ServerWebSocket, transport: asyncio.WriteTransport, credential: str | None) -> None:
-        super().__init__(socket, transport)
-        self.credential = credential
-        """The credential of subscriptions without their own token."""
+    def __init__(self, request: web.Request, credential: str | None) -> None:
+        """
+        Args:
+            request: whose handshake has been answered.
+            credential: that of subscriptions without their own token.
+        """
+        super().__init__(request)
+        self._credential = credential
+        self._until_subscribe = _close_after(self, FIRST_SUBSCRIBE_S)
+        self._until_success = _close_after(self, FIRST_SUCCESS_S)
+
+    async def handle(self, text: str) -> None:
+        match parse(text):
+            case Subscribe() as message:
+                self._until_subscribe.cancel()
+                if await subscribe(self.parts, self, message, self._credential):
+                    self._until_success.cancel()
+            case Unsubscribe() as message:
+                self.parts.hub.unsubscribe(self, message.topic)
+            case Auth(token=token):
+                await _renew(self, token)
+                self._credential = token
+
+    def begin_close(self) -> bool:
+        self._until_subscribe.cancel()
+        self._until_success.cancel()
+        return super().begin_close()
+
+
+def _close_after(viewer: WebSocketViewer, limit_s: float) -> asyncio.TimerHandle:
+    why = protocol_error(f"no subscription within {limit_s:.0f} s")
+    return asyncio.get_running_loop().call_later(limit_s, viewer.disconnect, why)
+
+
+async def _renew(viewer: WebSocketViewer, token: str) -> None:
+    """Extend all subscriptions that a new token covers."""
+    grant = viewer.parts.access.check(token)
+    for topic, subscription in list(viewer.subscriptions.items()):
+        with suppress(RequestError):  # a token that does not cover a subscription leaves it as it is
+            await permit_topic(viewer.parts, grant, topic)
+            subscription.expires_at = grant.expires_at

@@ -19,7 +19,7 @@ from relay.core.snapshot import Snapshot
 from relay.hub.close_codes import TOO_SLOW
 from relay.journal.entries import Appended
 from relay.sandbox import Sandbox
-from relay.web.live import websocket as ws
+from relay.web.live import websocket_viewer
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]
@@ -216,7 +216,7 @@ async def test_a_viewer_that_does_not_read_is_cut_off(
     relay: Running, start: Start, wire: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has a moment to answer the close, which waits behind the data that it has not read."""
-    monkeypatch.setattr(ws, "CLOSE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(websocket_viewer, "CLOSE_TIMEOUT_S", 0.05)
     reader, writer = await connect(relay, await start("hold_at=task_queue"), wire)
     await reader.readuntil(b'"type":"snapshot"')
     (viewer,) = relay.context.hub._viewers

@@ -1,7 +1,7 @@
 """
 The WebSockets: authentication, messages, and the codes with which they are closed.
 
-This also covers the modules slots and websocket_viewers.
+This also covers the modules slots, live_viewer, websocket_viewer and websocket_viewers.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ import pytest
 from relay.app import Running
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError
-from relay.hub.viewer import Viewer
 from relay.sandbox import Sandbox
-from relay.web.live import websocket as ws
+from relay.web.live import websocket_viewers as ws
 from relay.web.live.messages import MessageError
+from relay.web.live.websocket_viewer import WebSocketViewer
 from relay.web.live.websocket_viewers import TaskWebSocketViewer
 
 Message = dict[str, Any]
@@ -227,7 +227,7 @@ async def test_a_client_whose_subscriptions_all_fail_is_closed_with_4505(
     timers: list[asyncio.TimerHandle] = []
     close_after = ws._close_after
 
-    def close_after_an_hour(viewer: Viewer, _limit_s: float) -> asyncio.TimerHandle:
+    def close_after_an_hour(viewer: WebSocketViewer, _limit_s: float) -> asyncio.TimerHandle:
         timers.append(close_after(viewer, 3600))
         return timers[-1]
 
