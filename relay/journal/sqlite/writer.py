@@ -80,6 +80,7 @@ class Writer:
         self._append = append
         self._check = check
         self._checked_s = -CHECK_S
+        self._synced: bool | None = None
         self._committed = committed
         self._publish = publish
         self._loop = asyncio.get_running_loop()
@@ -150,8 +151,7 @@ class Writer:
         synced = any(job.synced for job in group)
         try:
             self._check_due(now=synced)
-            # SQLite accepts this setting between transactions only.
-            connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._set_synced(synced)
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [*self._do_work(group), *self._do_appends(group)]
             connection.execute("COMMIT")
@@ -163,6 +163,12 @@ class Writer:
         self.availability.succeeded()
         self._committed(_batches(outcomes))
         return outcomes
+
+    def _set_synced(self, synced: bool) -> None:
+        """Have the next commits wait for the disk, or not. SQLite accepts this between transactions only."""
+        if synced is not self._synced:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._synced = synced
 
     def _check_due(self, *, now: bool) -> None:
         at_s = time.monotonic()
