@@ -5,12 +5,18 @@ Every token is a task that runs and never ends. The module shares no code with t
 """
 
 import asyncio
+import re
+import time
+from itertools import count
 from typing import Self
 
 import orjson
 from aiohttp import WSMsgType, web
 
 from bench.bench import free_port
+
+RUN_S = 0.05
+"""How long the platform takes to accept a run."""
 
 
 class Upstream:
@@ -20,6 +26,9 @@ class Upstream:
         self.port = free_port()
         self._sockets: dict[str, asyncio.Transport] = {}
         self._subscribed: dict[str, asyncio.Event] = {}
+        self._runs = count(1_000_000)
+        self.run_s: dict[str, float] = {}
+        """How long each run took to be answered, by the `[mark]` in its prompt."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -53,6 +62,7 @@ class Upstream:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_post("/v1/Task/Detail", self._detail)
+        app.router.add_post("/v1/Run/{owner}/{model}", self._run)
         app.router.add_get("/v1", self._socket)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -63,6 +73,18 @@ class Upstream:
         for transport in self._sockets.values():
             transport.abort()
         await self._runner.cleanup()
+
+    async def _run(self, request: web.Request) -> web.Response:
+        began = time.monotonic()
+        marked = re.search(rb"\[(\w+)\]", await request.read())
+        await asyncio.sleep(RUN_S)
+        number = next(self._runs)
+        body = orjson.dumps(
+            {"result": True, "errors": [], "taskid": str(number), "socketaccesstoken": f"token-{number}"}
+        )
+        if marked is not None:
+            self.run_s[marked[1].decode()] = time.monotonic() - began
+        return web.Response(body=body, content_type="application/json")
 
     async def _detail(self, request: web.Request) -> web.Response:
         asked = orjson.loads(await request.read())

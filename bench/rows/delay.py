@@ -9,7 +9,7 @@ from bench.upstream import Upstream
 from bench.viewers import Seen, Viewers, websocket
 
 TASKS, VIEWERS, PER_S = 200, 5, 5
-REACH_MS = 10
+REACH_MS = 4
 
 
 async def measure(bench: Bench) -> Finding:

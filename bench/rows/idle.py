@@ -27,7 +27,7 @@ async def measure(bench: Bench) -> Finding:
     figure = Figure(
         measure=f"{VIEWERS} viewers of a task in which nothing happens, {idle_s} s",
         got=f"{share:.3%} of a core",
-        reach=f"< {REACH:.1%}",
-        reached=share < REACH,
+        reach=f"≤ {REACH:.1%}",
+        reached=share <= REACH,
     )
     return Finding(figures=(figure,), note="The figure includes a ping to each viewer every 24 s.")
