@@ -1,6 +1,7 @@
 """A task on a page of another origin: as an element, and in a frame."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -11,6 +12,7 @@ from playwright.async_api import Page, expect
 from relay.app import Running
 from relay.sandbox import Sandbox
 from relay.tasks.requests import Start
+from relay.web.static_files import STATIC, VERSIONED
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -71,6 +73,24 @@ async def test_the_element_works_on_an_allowed_origin(wire: str, make_relay: Mak
         await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")
         await expect(page.locator("figure img")).not_to_have_js_property("naturalWidth", 0)
         assert (await page.evaluate("messages[0]"))["type"] == "snapshot"
+        await page.goto("about:blank")
+
+
+async def test_a_page_can_check_the_integrity_of_the_script(
+    make_relay: MakeRelay, page: Page, sandbox: Sandbox
+) -> None:
+    """The script with the version in its name is complete, and knows which relay it came from."""
+    shop = Shop()
+    integrity = json.loads((STATIC / "dist" / "manifest.json").read_bytes())["integrity"]
+    checked = f'crossorigin integrity="{integrity}" src="'
+    async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
+        sandbox.next_run(hold_at="task_queue")
+        markup = element(relay, await begun(relay))
+        shop.body = markup.replace('src="', checked).replace("static/relay.js", f"static/{VERSIONED}")
+
+        await page.goto(shop.origin)
+
+        await expect(page.locator('[data-is="state"]')).to_have_text("Queued")
         await page.goto("about:blank")
 
 
