@@ -1,6 +1,7 @@
 """Journals of several nodes in one database, and the viewers of their hubs."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -104,7 +105,7 @@ async def test_boards_on_every_node_forget_a_deleted_task(two: tuple[Relay, Rela
     await other.until(lambda: other.seqs == [1, 2])
     told = asyncio.Event()
     one.journal.listen(lambda _: None, deleted=lambda _: told.set())
-    assert await other.journal.deletions.delete(["t"], at=1.0, upstream=False) == ("t",)
+    assert await other.journal.deletions.delete(["t"], at=time.time(), upstream=False) == ("t",)
     await told.wait()
 
     assert [viewer.types[-1] for viewer in viewers] == ["deleted", "deleted"]
