@@ -132,6 +132,20 @@ class ArchiveStore:
         except (BaseError, OSError) as error:
             raise CopyFailed(f"The archive failed: {_described(error)}") from error
 
+    async def chunks(self, prefix: str) -> AsyncIterator[bytes]:
+        """
+        Yield the content of a file.
+
+        Raises:
+            CopyFailed: it is not there, or the archive failed.
+        """
+        try:
+            found = await obstore.get_async(self._store, f"{prefix}/{FILE}")
+            async for chunk in found.stream():
+                yield bytes(chunk)
+        except (BaseError, OSError) as error:
+            raise CopyFailed(f"The archive failed: {_described(error)}") from error
+
     async def get(self, prefix: str, target: Path, *, limit_bytes: int) -> None:
         """
         Download a file from a bucket.

@@ -5,7 +5,7 @@ The use cases: start a task, attach to one, cancel one, handle a callback, and r
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +13,7 @@ from typing import Self
 
 from relay.catalogue.check import Offer
 from relay.core.snapshot import Snapshot
+from relay.core.upstream import File
 from relay.errors import Code, Fenced, RequestError, UpstreamUnclear
 from relay.files.spool import Spool
 from relay.journal.base import Journal, StoredTask
@@ -25,7 +26,7 @@ from relay.tasks.background import Background
 from relay.tasks.commands import call_back_elsewhere, cancel_elsewhere
 from relay.tasks.deleting import Deleter, Report
 from relay.tasks.models import Models
-from relay.tasks.repeating import repeat
+from relay.tasks.repeating import repeat, reused_files
 from relay.tasks.requests import Again, Attach, Idempotency, Start
 from relay.tasks.starting import Started, Starter
 from relay.tasks.supervisor import Supervisor
@@ -39,6 +40,17 @@ class Page:
 
     snapshots: tuple[Snapshot, ...]
     next: ListPosition | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """A task to be run again."""
+
+    request: Start
+    files: Mapping[str, File]
+    """Uploaded files of the earlier task that are used again, by their parts in the archive."""
+    earlier: Snapshot
+    """The state of the earlier task."""
 
 
 class Tasks:
@@ -139,15 +151,20 @@ class Tasks:
             started = replace(started, snapshot=await self._wait(started.snapshot.id, until_s))
         return started
 
-    async def repeat(self, task: str, again: Again) -> tuple[Start, Snapshot]:
+    async def repeat(self, task: str, again: Again, kept: Collection[str]) -> Repeated:
         """
-        Return the request that runs a task again, and the state of the task.
+        Return the request that runs a task again.
+
+        Args:
+            task: the earlier task.
+            again: the edits.
+            kept: its uploaded files that the archive has, by their parts.
 
         Raises:
             RequestError: there is no such task, or it cannot be run again.
         """
-        snapshot = await self.snapshot(task)
-        return repeat(await self.stored_task(task), again), snapshot
+        snapshot, stored = await self.snapshot(task), await self.stored_task(task)
+        return Repeated(request=repeat(stored, again, kept), files=reused_files(stored, again), earlier=snapshot)
 
     async def attach(self, request: Attach) -> Started:
         """

@@ -12,7 +12,7 @@ from relay.core.upstream import File
 from relay.errors import RequestError
 from relay.journal.base import StoredTask, Subscription
 from relay.sandbox import Sandbox
-from relay.tasks.repeating import repeat
+from relay.tasks.repeating import repeat, reused_files
 from relay.tasks.requests import Again, Attach
 from tests.tasks.support import MODEL, ended, request, start_elsewhere
 
@@ -42,11 +42,14 @@ def test_edits_replace_what_they_name() -> None:
 
 @pytest.mark.parametrize("edits", [{"photo": None}, {"photoUrl": "https://example.com/0.png"}])
 def test_an_uploaded_file_must_be_replaced(edits: dict[str, object]) -> None:
-    """It is not kept; the error names its input."""
+    """Unless the archive has it; the error names its input."""
     with pytest.raises(RequestError) as caught:
         repeat(STORED, Again(input={"prompt": "a dog"}))
     assert [each.field for each in caught.value.fields] == ["input.photo"]
     assert repeat(STORED, Again(input=edits)).files == ()
+    assert reused_files(STORED, Again(input=edits)) == {}
+    assert repeat(STORED, Again(input={"prompt": "a dog"}), {"inputs/0"}).input["prompt"] == "a dog"
+    assert reused_files(STORED, Again()) == {"inputs/0": STORED.files[0]}
 
 
 async def again(

@@ -205,7 +205,7 @@ ROUTES = (
         body=AgainBody,
         body_required=False,
         responses={201: responses.StartedAgain, 202: responses.StartedAgain},
-        errors=(*_VIEW, Code.CONFLICT, *_BODY, *_UPSTREAM, Code.DRAINING),
+        errors=(*_VIEW, Code.CONFLICT, *_BODY, *_UPSTREAM, Code.STORE_UNAVAILABLE, Code.DRAINING),
     ),
     Route(
         method="post",

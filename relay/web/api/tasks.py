@@ -1,5 +1,7 @@
 """The calls on tasks and tokens."""
 
+from dataclasses import replace
+
 import orjson
 from aiohttp import hdrs, web
 
@@ -10,6 +12,7 @@ from relay.tasks.starting import Started as StartedTask
 from relay.web.api.idempotency import read_idempotency
 from relay.web.api.links import links
 from relay.web.api.responses import DeletionReport, Input, Previous, Started, StartedAgain, TagToken, TaskList, Token
+from relay.web.api.reused_files import kept_inputs, reused
 from relay.web.api.task_bodies import AgainBody, AttachBody, TagTokenBody, TokenBody
 from relay.web.api.task_queries import DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery, page_cursor
 from relay.web.api.uploads import read_start
@@ -39,12 +42,15 @@ async def again(request: web.Request) -> web.Response:
     grant, task = require_key(request, context(request).rate_limits.starts), request.match_info["id"]
     fields = await read_object(request, required=False)
     body = AgainBody.model_validate(fields)
-    wanted, earlier = await context(request).tasks.repeat(task, body.to_request())
-    done = earlier.done
+    repeated = await context(request).tasks.repeat(task, body.to_request(), await kept_inputs(request, task))
+    done = repeated.earlier.done
     previous = Previous(
         task=task, cost=None if done is None else done.cost, elapsed_s=None if done is None else done.elapsed_s
     )
     idempotency = read_idempotency(request, grant.key_digest, {"again": task, "body": fields})
+    preferred_wait_s(request)  # reject an invalid one before the files are handed over
+    async with reused(request, task, repeated.files) as upload:
+        wanted = replace(repeated.request, files=upload.hand_over())
     return await _start(request, wanted, idempotency, body.ttl, previous)
 
 

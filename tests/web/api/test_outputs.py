@@ -12,7 +12,7 @@ import pytest
 from relay.app import Running
 from relay.core.events import Output
 from relay.journal.file_copies import CopyState
-from relay.sandbox import Sandbox
+from relay.sandbox import File, Sandbox
 from relay.sandbox.shared import pictures
 from tests.archive.origin import Hosted, Origin, serving
 from tests.e2e import stories
@@ -225,3 +225,28 @@ async def test_uploaded_files_are_kept(keeper: Running, viewer: aiohttp.ClientSe
     await settled(keeper, task)
     async with viewer.get(f"/v1/tasks/{task}/outputs") as answer:
         assert [file["n"] for file in (await answer.json())["outputs"]] == [0]
+
+
+async def test_uploaded_files_are_used_again(
+    keeper: Running, viewer: aiohttp.ClientSession, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The platform gets the same file. If the archive has lost it, nothing is started."""
+    sent, picture = {"model": "bytedance/seedream-v4", "input": {"prompt": "a cat"}}, png()
+    async with viewer.post("/v1/tasks", data=form(sent, ("inputImage", "cat.png", picture))) as answer:
+        task = (await answer.json())["task"]["id"]
+    await settled(keeper, task)
+    while keeper.context.spool.used_bytes:  # noqa: ASYNC110 -- until it is copied
+        await asyncio.sleep(0.01)
+    async with viewer.post(f"/v1/tasks/{task}/again", json={"input": {"prompt": "a dog"}}) as answer:
+        made = await answer.json()
+        assert answer.status == 201, made
+    first, second = ([each.value for each in run.fields if isinstance(each.value, File)] for run in sandbox.runs)
+    assert first == second
+    assert len(second) == 1
+    async with viewer.get(f"/v1/tasks/{made['task']['id']}/input") as answer:
+        assert [file["filename"] for file in (await answer.json())["files"]] == ["cat.png"]
+
+    (tmp_path / f"results/{task}/inputs/0/file").unlink()
+    async with viewer.post(f"/v1/tasks/{task}/again") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (503, "store_unavailable")
+    assert len(sandbox.runs) == 2
