@@ -24,11 +24,12 @@ IMAGE = "bytedance/text-to-image-seedream-v4"
 PATIENCE_S = 60.0
 
 POSTGRES = "journal/postgres/connection.py"
-CALLERS = {"providers/http.py", "providers/wiro/socket.py", POSTGRES, "archive/download.py"}
+CALLERS = {"providers/http.py", "providers/wiro/socket.py", POSTGRES, "archive/download.py", "webhooks/sender.py"}
 """
 The modules that open connections, only to the hosts in the settings.
 
-The archive also requests results, under the rules that tests/archive/test_reach.py checks.
+The archive also requests results, under the rules that tests/archive/test_reach.py checks, and webhooks go to the
+receivers that tests/webhooks/test_sender.py allows.
 """
 
 WAYS_OUT = {

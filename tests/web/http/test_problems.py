@@ -254,7 +254,7 @@ async def test_a_token_of_another_algorithm_is_rejected(relay: Running) -> None:
         ("GET", "/static/nothing.js", "not_found"),
         ("GET", "/static/%00", "not_found"),
         ("GET", "/static/", "not_found"),
-        ("DELETE", "/v1/tasks", "method_not_allowed"),
+        ("PUT", "/v1/tasks", "method_not_allowed"),
         ("PUT", "/livez", "method_not_allowed"),
         ("GET", "/v1/tasks?limit=0", "invalid_input"),
         ("GET", "/v1/tasks?limit=many", "invalid_input"),
@@ -278,8 +278,12 @@ async def test_every_invalid_url_has_its_problem(
 
 async def test_a_method_that_is_not_allowed_lists_those_that_are(client: aiohttp.ClientSession) -> None:
     """https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6"""
-    for path, allowed in (("/v1/tasks", "GET, HEAD, POST"), ("/v1/tasks/x/cancel", "POST"), ("/livez", "GET, HEAD")):
-        async with client.delete(path) as answer:
+    for path, allowed in (
+        ("/v1/tasks", "DELETE, GET, HEAD, POST"),
+        ("/v1/tasks/x/cancel", "POST"),
+        ("/livez", "GET, HEAD"),
+    ):
+        async with client.put(path) as answer:
             assert (await problem_of(answer))["code"] == "method_not_allowed"
             assert answer.headers["Allow"] == allowed
 
