@@ -103,7 +103,9 @@ class Archive:
         return f"<Archive making={len(self._making)}>"
 
     async def __aenter__(self) -> Self:
-        self._unlisten = self._journal.listen(self._heard, reset=self._wake.set)
+        self._unlisten = self._journal.listen(
+            self._heard, reset=self._wake.set, deleted=lambda _tasks: self._wake.set()
+        )
         self._tasks = [asyncio.create_task(run, name="archive") for run in (self._run(), self._sweep())]
         return self
 

@@ -250,3 +250,31 @@ async def test_uploaded_files_are_used_again(
     async with viewer.post(f"/v1/tasks/{task}/again") as answer:
         assert (answer.status, (await answer.json())["code"]) == (503, "store_unavailable")
     assert len(sandbox.runs) == 2
+
+
+async def test_an_upload_that_was_not_kept_must_be_replaced(
+    relay: Running, client: aiohttp.ClientSession, sandbox: Sandbox
+) -> None:
+    """Without an archive, as it may be configured later."""
+    sent = {"model": "bytedance/seedream-v4", "input": {"prompt": "a cat"}}
+    async with client.post("/v1/tasks", data=form(sent, ("inputImage", "cat.png", png()))) as answer:
+        task = (await answer.json())["task"]["id"]
+    async with client.post(f"/v1/tasks/{task}/again") as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "input.inputImage")
+    async with client.post(f"/v1/tasks/{task}/again", json={"input": {"inputImage": None}}) as answer:
+        assert answer.status == 201
+
+
+async def test_the_files_of_a_deleted_task_are_removed(
+    keeper: Running, viewer: aiohttp.ClientSession, origin: Origin, tmp_path: Path
+) -> None:
+    """At once: nothing waits for the next sweep."""
+    await write(keeper, Output(content_type="image/png", url=origin.host("a", Hosted(body=PNG))))
+    kept = tmp_path / "results" / "made"
+    assert kept.exists()
+    async with viewer.delete("/v1/tasks/made") as answer:
+        assert answer.status == 204
+    while kept.exists() and any(path.is_file() for path in kept.rglob("*")):  # noqa: ASYNC110 -- there is no event
+        await asyncio.sleep(0.01)
+    async with viewer.get("/v1/tasks/made/outputs/0/x") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (410, "gone")
