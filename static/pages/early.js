@@ -8,7 +8,7 @@
 {
   const task = location.pathname.split("/").filter(Boolean).pop() ?? "";
   const linked = new URLSearchParams(location.hash.slice(1)).get("token");
-  const token = linked && (keptToken(task) ?? linked);
+  const token = linked && chooseToken(task, linked);
   if (token) {
     const url = new URL(`../v1/events?task=${task}`, location.href);
     const headers = { Accept: "application/json", Authorization: `Bearer ${token}` };
@@ -18,12 +18,21 @@
     Object.assign(globalThis, { relayEarly: { url: url.href, token, response, aborter } });
   }
 
-  /** Return the token that the dashboard has stored for this tab, as `src/dashboard/operator-tokens.js` does. */
-  function keptToken(/** @type {string} */ task) {
+  /**
+   * Return the token that the client will use: the one that the dashboard has stored for this tab, if there is one
+   * (`src/dashboard/operator-tokens.js`). Empty if it expires soon, since the client renews it first.
+   *
+   * @param {string} task
+   * @param {string} linked
+   */
+  function chooseToken(task, linked) {
     try {
-      return sessionStorage.getItem(`relay.token.${task}`);
+      const kept = sessionStorage.getItem(`relay.token.${task}`);
+      if (!kept) return linked;
+      const { exp } = JSON.parse(atob(kept.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
+      return exp > Date.now() / 1000 + 60 ? kept : "";
     } catch {
-      return null; // the browser forbids storage
+      return linked; // the browser forbids storage
     }
   }
 }

@@ -89,10 +89,11 @@ async def test_a_page_resumes_after_a_restart_of_the_relay(
         await expect(part(page, "state")).to_have_text("Succeeded")
 
     messages = await page.evaluate("messages")
-    assert [message["type"] for message in messages if message["type"] in ("snapshot", "resumed")] == [
-        "snapshot",
-        "resumed",
-    ]
+    first, *others = [message["type"] for message in messages if message["type"] in ("snapshot", "resumed")]
+    assert first == "snapshot"
+    assert set(others) == {
+        "resumed"
+    }  # perhaps twice: a client may come back before the first relay has closed its port
     assert is_gapless(seqs_of(messages))
 
 
