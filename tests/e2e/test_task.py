@@ -194,9 +194,10 @@ async def test_media_blocked_by_the_policy_are_shown_as_a_link(
         figure = page.locator("figure")
         await expect(figure).to_contain_text("This file could not be loaded")
         await expect(figure.get_by_role("link", name="Open in a new tab")).to_have_attribute(
-            "href", re.compile("/cdn/")
+            "href", re.compile("/outputs/0/")
         )
         await expect(figure.locator("img")).to_have_count(0)
+        await page.goto("about:blank")
 
 
 async def test_markup_from_the_platform_is_shown_as_text(relay: Running, page: Page, view: View) -> None:
