@@ -84,7 +84,8 @@ class Archive:
             limits: the settings.
             clock: returns unix seconds.
             cautious_clock: returns the unix seconds that have certainly passed.
-            archived: called with the id of a task when none of its copies is waiting any more.
+            archived: called with the id of a task when none of its copies is waiting any more, or when its last one is
+                about to be settled. It may be called again.
         """
         self.store = store
         self.thumbnails = Thumbnails(store)
@@ -95,6 +96,7 @@ class Archive:
         self._cautious_clock = cautious_clock
         self._archived = archived
         self._wake = asyncio.Event()
+        self._settling = asyncio.Lock()
         self._making: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._unlisten: Callable[[], None] = lambda: None
@@ -176,8 +178,7 @@ class Archive:
                 if outcome is None:
                     await self._journal.copies.forget(copy)
                 else:
-                    complete = await self._journal.copies.settle(outcome)
-                    await self._settled(outcome, complete=complete)
+                    await self._store_outcome(outcome)
             except Fenced:
                 _log.info("copy.handed_over", task=copy.task, part=copy.part)
                 return
@@ -187,15 +188,26 @@ class Archive:
             else:
                 return
 
-    async def _settled(self, copy: FileCopy, *, complete: bool) -> None:
-        """Release uploaded files that are copied, and report a task whose last copy was settled."""
-        copies = await self._journal.copies.of_task(copy.task)
-        uploaded = tuple(each for each in copies if spooled_path(each) is not None)
-        if spooled_path(copy) is not None and all(each.state is not CopyState.WAITING for each in uploaded):
-            await self._sources.release(uploaded)
-        # Uploaded files are copied while the task runs: then there are no results yet.
-        if complete and copy.state in (CopyState.KEPT, CopyState.FAILED) and len(copies) > len(uploaded):
+    async def _store_outcome(self, copy: FileCopy) -> None:
+        """
+        Store what became of a copy, release the uploaded files that are copied, and report a complete task.
+
+        A task is reported before its last copy is settled: if the process is killed in between, that copy is made again
+        and the task is reported again, which is better than never.
+        """
+        async with self._settling:  # of the last copies of a task, one is settled after the other
+            others = [each for each in await self._journal.copies.of_task(copy.task) if each.part != copy.part]
+            # Uploaded files are copied while the task runs: then there are no results yet.
+            reports = copy.state in (CopyState.KEPT, CopyState.FAILED) and not all(map(spooled_path, (copy, *others)))
+            is_last = all(each.state is not CopyState.WAITING for each in others)
+            if reports and is_last:
+                await self._archived(copy.task)
+            complete = await self._journal.copies.settle(copy)
+        if reports and complete and not is_last:  # another node has settled the others at the same time
             await self._archived(copy.task)
+        uploaded = [each for each in (copy, *others) if spooled_path(each)]
+        if spooled_path(copy) and all(each.state is not CopyState.WAITING for each in uploaded):
+            await self._sources.release(tuple(uploaded))
 
     async def _outcome(self, copy: FileCopy) -> FileCopy | None:
         """Do what is due for a copy and return what became of it; null if nothing is to be remembered."""

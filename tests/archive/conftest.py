@@ -20,7 +20,7 @@ from relay.core.events import Done, Event, Output, Source, State, Submit
 from relay.core.upstream import File
 from relay.files.spool import Spool
 from relay.journal.base import StoredTask
-from relay.journal.file_copies import FileCopy, copies_of, copies_of_files
+from relay.journal.file_copies import CopyState, FileCopy, copies_of, copies_of_files
 from relay.journal.memory import MemoryJournal
 from relay.net.proxy import DIRECT
 from tests.archive.bucket import S3Server, s3_server
@@ -110,10 +110,15 @@ class Lab:
             [last], copies=copies_of_files(task, "wiro", files) + copies_of(task, "wiro", outputs)
         )
 
-    async def settled(self, task: str) -> tuple[FileCopy, ...]:
-        """Wait until the copies of a task are settled, and return them."""
-        assert await self.archived.get() == task
-        return await self.journal.copies.of_task(task)
+    async def settled(self, task: str | None = None) -> tuple[FileCopy, ...]:
+        """Wait until the copies of the next task, which must be this one if given, are settled; return them."""
+        reported = await self.archived.get()
+        assert task in (None, reported)
+        while True:  # the last one is settled after that
+            copies = await self.journal.copies.of_task(reported)
+            if all(copy.state is not CopyState.WAITING for copy in copies):
+                return copies
+            await asyncio.sleep(0)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from relay.archive.reach import Reach
 from relay.archive.store import ArchiveStore
 from relay.core.events import Output
 from relay.core.upstream import File
+from relay.errors import StoreError
 from relay.journal.file_copies import CopyState, FileCopy
 from relay.sandbox.shared import pictures
 from tests.archive.bucket import S3Server
@@ -75,7 +76,7 @@ async def test_a_late_result_is_requested_again(lab: Lab, origin: Origin) -> Non
         await lab.end(f"a{status}", Output(content_type="image/png", url=origin.host(str(status), file)))
     await lab.start()
     for _ in range(3):
-        (copy,) = await lab.journal.copies.of_task(await lab.archived.get())
+        (copy,) = await lab.settled()
         assert (copy.state, copy.attempts) == (CopyState.KEPT, 4)
 
 
@@ -186,7 +187,8 @@ async def test_uploaded_files_are_kept(lab: Lab, origin: Origin) -> None:
     assert (uploaded.part, uploaded.state, uploaded.sha256) == ("inputs/0", CopyState.KEPT, file.sha256)
     assert result.state is CopyState.KEPT
     assert await content(archive, uploaded) == PNG
-    assert lab.spool.used_bytes == 0
+    while lab.spool.used_bytes:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
     assert lab.archived.empty()
 
 
@@ -206,6 +208,25 @@ async def test_an_uploaded_file_of_a_deleted_task_is_released(lab: Lab) -> None:
     await lab.journal.prune(ended_before=100.0, limit=9)
     await lab.start()
     while lab.spool.used_bytes:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+async def test_a_report_that_fails_is_repeated(lab: Lab, origin: Origin) -> None:
+    """The last copy is settled only after it, so no report is lost."""
+    archive = await lab.start()
+    states: list[CopyState] = []
+
+    async def fail_once(task: str) -> None:
+        states.extend([copy.state for copy in await lab.journal.copies.of_task(task)])
+        if len(states) == 1:
+            raise StoreError("the disk is full")
+        await lab.archived.put(task)
+
+    archive._archived = fail_once
+    await lab.end("a", Output(content_type="image/png", url=origin.host("0", Hosted(body=PNG))))
+    assert await lab.archived.get() == "a"
+    assert states == [CopyState.WAITING, CopyState.WAITING]
+    while (await lab.journal.copies.of_task("a"))[0].state is not CopyState.KEPT:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
 
