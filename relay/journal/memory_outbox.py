@@ -26,6 +26,10 @@ class MemoryOutbox:
         self._numbers = count(1)
         self._rows: dict[str, Delivery] = {}
         """By id, oldest first."""
+        self._queues: dict[tuple[str, str], list[str]] = {}
+        """The ids of the webhooks of each task to each URL, oldest first."""
+        self._sending: dict[str, str] = {}
+        """The URLs of those that are being sent, by id."""
         self._due_s: dict[str, float] = {}
         """When each pending one is due, as `uptime_s` counts."""
 
@@ -35,6 +39,7 @@ class MemoryOutbox:
             if webhook.id in self._rows or not self._is_task(webhook.task):
                 continue
             waits = any(each.status in ACTIVE for each in self._queue_of(webhook))
+            self._queues.setdefault((webhook.task, webhook.url), []).append(webhook.id)
             self._rows[webhook.id] = Delivery(
                 number=next(self._numbers),
                 webhook=webhook,
@@ -52,6 +57,8 @@ class MemoryOutbox:
     def prune(self, tasks: Collection[str]) -> None:
         """Delete the webhooks of tasks."""
         self._rows = {key: row for key, row in self._rows.items() if row.webhook.task not in tasks}
+        self._queues = {queue: keys for queue, keys in self._queues.items() if queue[0] not in tasks}
+        self._sending = {key: url for key, url in self._sending.items() if key in self._rows}
         self._due_s = {key: due_s for key, due_s in self._due_s.items() if key in self._rows}
 
     async def add(self, webhooks: Sequence[Webhook]) -> None:
@@ -60,10 +67,9 @@ class MemoryOutbox:
 
     async def claim(self, held: Collection[str], *, per_url: int, limit: int) -> Claimed:
         now_s = uptime_s()
-        for row in list(self._rows.values()):
-            if row.status is Status.SENDING and row.webhook.id not in held:
-                self._set_due(row, now_s)
-        sending = Counter(row.webhook.url for row in self._rows.values() if row.status is Status.SENDING)
+        for key in [key for key in self._sending if key not in held]:
+            self._set_due(self._rows[key], now_s)
+        sending = Counter(self._sending.values())
         due = sorted((due_s, key) for key, due_s in self._due_s.items() if due_s <= now_s)
         taken: list[Delivery] = []
         for _, key in sorted(due, key=lambda each: (sending[self._rows[each[1]].webhook.url], each)):
@@ -128,8 +134,7 @@ class MemoryOutbox:
             self._put(replace(row, status=Status.STOPPED, answer=ended.answer))
 
     def _queue_of(self, webhook: Webhook) -> list[Delivery]:
-        key = webhook.task, webhook.url
-        return [row for row in self._rows.values() if (row.webhook.task, row.webhook.url) == key]
+        return [self._rows[key] for key in self._queues.get((webhook.task, webhook.url), ())]
 
     def _set_due(self, row: Delivery, due_s: float) -> None:
         self._put(replace(row, status=Status.PENDING))
@@ -139,6 +144,10 @@ class MemoryOutbox:
         self._rows[row.webhook.id] = row
         if row.status is not Status.PENDING:
             self._due_s.pop(row.webhook.id, None)
+        if row.status is Status.SENDING:
+            self._sending[row.webhook.id] = row.webhook.url
+        else:
+            self._sending.pop(row.webhook.id, None)
         return row
 
     def _shown(self, row: Delivery) -> Delivery:

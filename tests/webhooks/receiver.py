@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -33,20 +32,23 @@ class Receiver:
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Event()
-        self._stack = AsyncExitStack()
+        self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._receive)
-        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        runner = self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True).start()
         self.port = runner.addresses[0][1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        assert self._runner is not None
+        # A connection that is being accepted while asyncio closes its server is never closed, before Python 3.12.
+        while accepting := [task for task in asyncio.all_tasks() if "_accept_connection" in repr(task.get_coro())]:
+            await asyncio.gather(*accepting, return_exceptions=True)
+        await self._runner.cleanup()
 
     @property
     def url(self) -> str:
