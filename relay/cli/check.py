@@ -11,6 +11,7 @@ from relay.cli.output import say
 from relay.config import Config
 from relay.errors import ConfigError, RelayError
 from relay.journal.sqlite.database import permission_denied
+from relay.net.receiver_url import ReceiverUrl
 from relay.ready import why_not_ready
 
 
@@ -35,8 +36,10 @@ def check_setup() -> None:
     """
     settings = config.load()
     log.configure(settings.log_format, "error")
+    # A store and a receiver of webhooks can have a secret in their URLs.
+    safe = {"store": settings.store_name, "webhook_urls": tuple(map(ReceiverUrl.parse, settings.webhook_urls))}
     for name, field in Config.model_fields.items():
-        say(f"{field.alias:26} {_shown(settings.store_name if name == 'store' else getattr(settings, name))}")
+        say(f"{field.alias:26} {_shown(safe.get(name, getattr(settings, name)))}")
     if problems := asyncio.run(_problems(settings)):
         raise RelayError("\n".join(problems))
     say("All checks passed.")

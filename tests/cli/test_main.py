@@ -266,11 +266,16 @@ async def test_a_token_is_minted_only_for_an_existing_task(shell: Shell, upstrea
 
 async def test_check_accepts_a_valid_setup_and_hides_secrets(shell: Shell, upstream: dict[str, str]) -> None:
     """It prints the value of every setting, and no secret."""
-    secrets = {"RELAY_API_KEYS": KEY, "RELAY_TOKEN_SECRET": "a-secret-of-more-than-32-characters"}
+    secrets = {
+        "RELAY_API_KEYS": KEY,
+        "RELAY_TOKEN_SECRET": "a-secret-of-more-than-32-characters",
+        "RELAY_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    }
 
-    ended = await shell.run("check", **upstream, **secrets)
+    ended = await shell.run("check", **upstream, **secrets, RELAY_WEBHOOK_URL="https://a.example/hook?token=hidden")
 
     assert (ended.code, ended.err) == (0, "")
+    assert re.search(r"RELAY_WEBHOOK_URL +https://a.example:443\n", ended.out)
     assert [*shell.folder.iterdir()] == []  # it creates no store; `relay serve` does
     assert re.search(rf"WIRO_API_URL +{re.escape(upstream['WIRO_API_URL'])}\n", ended.out)
     assert re.search(r"RELAY_PORT +8080\n", ended.out)
