@@ -121,3 +121,8 @@ def get(component: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of a component, whose name is in each line as `logger`."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(component)
     return logger
+
+
+def is_logged(component: str, level: int) -> bool:
+    """Return whether lines of a component are logged at a level: before `configure`, all are."""
+    return not structlog.is_configured() or logging.getLogger(component).isEnabledFor(level)

@@ -1,13 +1,14 @@
 """Redaction of credentials, and the fields of a line."""
 
 import json
+import logging
 import signal
 from pathlib import Path
 
 import pytest
 import structlog
 
-from relay.log import redact
+from relay.log import is_logged, redact
 from tests.shell import Shell, printed
 
 
@@ -31,6 +32,15 @@ def test_other_text_is_unchanged() -> None:
     """Words such as token and bearer are not redacted by themselves."""
     line = {"event": "task.ended", "why": "a token expired; bearers of none"}
     assert redact(structlog.get_logger(), "info", dict(line)) == line
+
+
+def test_lines_below_the_level_are_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the level is configured, all lines are."""
+    logging.getLogger("a-test").setLevel(logging.INFO)
+    for configured in (True, False):
+        monkeypatch.setattr(structlog, "is_configured", lambda is_so=configured: is_so)
+        assert is_logged("a-test", logging.INFO)
+        assert is_logged("a-test", logging.DEBUG) is not configured
 
 
 async def test_a_line_names_its_logger(tmp_path: Path) -> None:
