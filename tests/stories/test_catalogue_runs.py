@@ -238,7 +238,7 @@ async def test_another_model_is_checked_against_the_platforms_description(
     status, problem = await start(client, "wiro/sandbox-chat", {"prompt": "rivers", "temperature": 1})
     assert (status, sandbox.runs) == (422, ())
     assert [error["field"] for error in problem["errors"]] == ["input.temperature"]
-    assert problem["errors"][0]["message"].endswith("its inputs are prompt, session_id, user_id")
+    assert "its inputs are prompt, session_id, user_id, messages, " in problem["errors"][0]["message"]
     status, _ = await start(client, "Wiro/sandbox-chat", {"user_id": "7", "prompt": "rivers"})
 
     assert status == 201

@@ -9,6 +9,8 @@ export function describe(message: Message): string {
       return `${message.events} events follow ${message.task}`;
     case "listed":
       return message.tag ?? "all tasks";
+    case "deleted":
+      return `${message.task} was deleted`;
     case "error":
       return `${message.code}: ${message.detail ?? ""}`;
     case "ping":

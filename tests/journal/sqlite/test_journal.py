@@ -500,8 +500,10 @@ async def test_intents_and_secrets_are_synced(journal: SQLiteJournal) -> None:
         await call  # type: ignore[misc]
         return [each.rpartition(" ")[2] for each in statements if each.startswith("PRAGMA synchronous")]
 
-    assert await synchronous(create(journal, "a")) == ["FULL"]
+    await create(journal, "a")
     assert await synchronous(journal.append([line("a", 2)])) == ["NORMAL"]
+    assert await synchronous(create(journal, "b")) == ["FULL"]
+    assert await synchronous(journal.append([line("b", 2)])) == ["NORMAL"]
     assert await synchronous(journal.keep_secret("key", "value")) == ["FULL"]
     assert await synchronous(journal.append([line("a", 3)])) == ["NORMAL"]
 

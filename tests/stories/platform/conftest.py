@@ -6,8 +6,8 @@ them: no gap, both viewers and the log agree, every stage comes at most once, an
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -328,27 +328,19 @@ MakeStand = Callable[..., AbstractAsyncContextManager[Stand]]
 
 
 @pytest.fixture(autouse=True)
-def hurry() -> Iterator[None]:
-    """Shorten the pauses in every test here."""
-    with hurrying():
-        yield
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten pauses that are real seconds and that no test here measures."""
+    # With the same patcher as the tests: two of them that are undone in the wrong order would leave a value behind.
+    monkeypatch.setattr(schedule, "UNCONFIRMED_CHECK_S", 0.02)
+    monkeypatch.setattr(schedule, "INCOMPLETE_CHECKS_S", (0.02, 0.05))
+    monkeypatch.setattr(backoff, "FIRST_S", 0.02)
+    monkeypatch.setattr(search, "SEARCH_AFTER_S", (0.0, 0.02, 0.05, 0.1))
 
 
 @pytest.fixture(scope="session", name="standing")
 def standing_fixture() -> MakeStand:
     """Return `standing`, for tests with their own sandbox."""
     return standing
-
-
-@contextmanager
-def hurrying() -> Iterator[None]:
-    """Shorten pauses that are real seconds and that no test measures."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schedule, "UNCONFIRMED_CHECK_S", 0.02)
-        patch.setattr(schedule, "INCOMPLETE_CHECKS_S", (0.02, 0.05))
-        patch.setattr(backoff, "FIRST_S", 0.02)
-        patch.setattr(search, "SEARCH_AFTER_S", (0.0, 0.02, 0.05, 0.1))
-        yield
 
 
 @pytest.fixture

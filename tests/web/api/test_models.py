@@ -84,7 +84,9 @@ async def test_a_model_that_only_its_platform_knows_is_shown(client: aiohttp.Cli
 
     assert status == 200
     assert (shown["model"], shown["provider"], shown["available"]) == ("wiro/sandbox-chat", "wiro", True)
-    assert [each["name"] for each in shown["inputs"]] == ["prompt", "session_id", "user_id"]
+    inputs = [each["name"] for each in shown["inputs"]]
+    assert inputs[:3] == ["prompt", "session_id", "user_id"]
+    assert "previousTaskToken" in inputs
     assert shown["schema"]["required"] == ["prompt"]
 
 
