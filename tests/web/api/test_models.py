@@ -87,7 +87,7 @@ async def test_a_model_that_only_its_platform_knows_is_shown(client: aiohttp.Cli
     inputs = [each["name"] for each in shown["inputs"]]
     assert inputs[:3] == ["prompt", "session_id", "user_id"]
     assert "previousTaskToken" in inputs
-    assert shown["schema"]["required"] == ["prompt"]
+    assert shown["schema"]["properties"]["prompt"]["type"] == "string"
 
 
 @pytest.mark.parametrize(
