@@ -7,7 +7,7 @@ WORKDIR /build
 # the pip of `tools` installs into it from outside.
 RUN python -m venv tools && python -m venv --without-pip /opt/relay
 COPY requirements/run.txt requirements/run.txt
-RUN tools/bin/pip wheel --no-cache-dir --require-hashes --wheel-dir wheels -r requirements/run.txt
+RUN tools/bin/pip wheel --no-cache-dir --require-hashes --no-deps --wheel-dir wheels -r requirements/run.txt
 COPY . .
 # From here on nothing is downloaded: every wheel has been checked against its hash. Build tools stay in this stage.
 RUN tools/bin/pip install --no-index --find-links wheels hatchling editables \

@@ -125,16 +125,17 @@ bench-tools: $(VENV)/bench $(VENV)/dev
 $(VENV)/made: $(if $(shell [ ! -e $(VENV)/made ] || $(BIN)/python -c 'import pip' 2>/dev/null || echo no),FORCE) | needs
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" ./.ci/venv
 
-# One stamp for each set of packages: installed once, and again when its lock changes.
+# One stamp for each set of packages: installed once, and again when its lock changes. The locks are complete, and pip
+# resolves nothing: it would refuse what is required with an extra as soon as a later version exists.
 $(VENV)/run: requirements/run.txt pyproject.toml $(VENV)/made
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/dev $(VENV)/bench $(VENV)/docs: $(VENV)/%: requirements/%.txt $(VENV)/run
-	$(BIN)/python -m pip install --quiet --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $<
 	touch $@
 
 $(VENV)/fuzz: requirements/fuzz.txt $(VENV)/dev
-	$(BIN)/python -m pip install --quiet --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $<
 	touch $@
