@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -72,7 +73,13 @@ class Hub:
             self._channel(topic).remove(viewer)
 
     async def subscribe(
-        self, viewer: Viewer, topic: Topic, cursor: Cursor | None = None, *, expires_at: float | None = None
+        self,
+        viewer: Viewer,
+        topic: Topic,
+        cursor: Cursor | None = None,
+        *,
+        known: Mapping[str, Cursor] = MappingProxyType({}),
+        expires_at: float | None = None,
     ) -> None:
         """
         Subscribe a viewer to a topic, replacing its previous subscription if it has one.
@@ -85,6 +92,8 @@ class Hub:
             viewer: a viewer that has joined.
             topic: what to subscribe to.
             cursor: where to resume a task.
+            known: the positions of the states that the viewer has of a tag's tasks. Those that are up to date are not
+                sent.
             expires_at: when the subscription ends, in unix seconds; None for never.
 
         Raises:
@@ -96,7 +105,7 @@ class Hub:
             return
         async with self._tags.channels.opened(topic) as channel:
             if not viewer.gone:
-                channel.begin(viewer, expires_at, self._clock())
+                channel.begin(viewer, expires_at, self._clock(), known)
 
     def unsubscribe(self, viewer: Viewer, topic: Topic) -> None:
         """End a subscription. The viewer's tags send the task from here on. Idempotent."""

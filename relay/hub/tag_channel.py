@@ -4,13 +4,14 @@ The channel of a tag, or of all tasks: a summary of each task, and its viewers.
 A viewer that is subscribed to one of the tasks directly receives its events there and not here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import orjson
 
 from relay.core.snapshot import Snapshot
 from relay.hub.channel import Channel
+from relay.hub.cursor import Cursor
 from relay.hub.deleted_message import deleted_message
 from relay.hub.task_channel import FLOOD_BYTES
 from relay.hub.task_summary import TaskSummary
@@ -151,17 +152,25 @@ class TagChannel(Channel[TagTopic]):
             self._drop_ended()
         return skipped
 
-    def begin(self, viewer: Viewer, expires_at: float | None, now: float) -> None:
-        """Subscribe a viewer: write the list, and every change from here on."""
+    def begin(self, viewer: Viewer, expires_at: float | None, now: float, known: Mapping[str, Cursor]) -> None:
+        """
+        Subscribe a viewer: write the list, and every change from here on.
+
+        Args:
+            viewer: a viewer that has joined.
+            expires_at: when the subscription ends, in unix seconds; None for never.
+            now: the relay's time in unix seconds.
+            known: the positions of the states that the viewer has. The list leaves out those that are up to date.
+        """
         subscription = self.add(viewer, expires_at)
         if viewer.slow_since is None:
-            self._write_list(viewer, now)
+            self._write_list(viewer, now, known)
         else:
             subscription.stale_since = _UNLISTED
 
     def catch_up(self, subscription: Subscription, since: int, now: float) -> None:
         if since == _UNLISTED:
-            self._write_list(subscription.viewer, now)
+            self._write_list(subscription.viewer, now, {})
             return
         gone = [deleted_message(task, now) for task, revision in self._deleted.items() if revision > since]
         changed = sorted((each for each in self._summaries.values() if each.revision > since), key=_revision)
@@ -194,10 +203,11 @@ class TagChannel(Channel[TagTopic]):
         self._has_ended |= summary.ended
         self._pending += [(("task", summary.task), body) for body in bodies]
 
-    def _write_list(self, viewer: Viewer, now: float) -> None:
+    def _write_list(self, viewer: Viewer, now: float, known: Mapping[str, Cursor]) -> None:
         summaries = sorted(self._summaries.values(), key=_rank, reverse=True)
         self._unlisted |= {summary.task for summary in summaries[LISTED:] if not summary.ended}
-        self._write(viewer, summaries[:LISTED], now, orjson.dumps({"type": "listed", **topic_field(self.topic)}))
+        changed = [each for each in summaries[:LISTED] if known.get(each.task) != each.position]
+        self._write(viewer, changed, now, orjson.dumps({"type": "listed", **topic_field(self.topic)}))
 
     def _write(self, viewer: Viewer, summaries: Sequence[TaskSummary], now: float, *after: bytes) -> None:
         messages = [each.message(now) for each in summaries if ("task", each.task) not in viewer.subscriptions]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from relay.core.snapshot import Snapshot
+from relay.hub.cursor import Cursor
 from relay.hub.lazy_snapshot import LazySnapshot, snapshot_message
 from relay.journal.entries import Appended, Entry
 
@@ -14,6 +15,7 @@ class TaskSummary:
         self.task = snapshot.id
         self.created_at = snapshot.created_at
         self.ended = snapshot.done is not None
+        self._epoch = snapshot.epoch
         self.seq = snapshot.seq
         """The last entry received, including those that only add text."""
         self.revision = 0
@@ -28,6 +30,11 @@ class TaskSummary:
     def rank(self) -> tuple[bool, float, str]:
         """The sort key of a list, highest first: tasks that have not ended, then the newest."""
         return not self.ended, self.created_at, self.task
+
+    @property
+    def position(self) -> Cursor:
+        """The position of the last entry received. A client whose state is of this position needs no summary."""
+        return Cursor(epoch=self._epoch, seq=self.seq)
 
     def add(self, appended: Appended) -> list[Entry] | None:
         """

@@ -3,6 +3,7 @@
 import pytest
 
 from relay.core.events import State
+from relay.hub.cursor import Cursor
 from relay.hub.framing import Framing
 from relay.hub.hub import Hub
 from relay.hub.rounds import ROUND_S
@@ -46,6 +47,25 @@ async def test_a_tag_without_tasks_starts_with_an_empty_list(hub: Hub) -> None:
 
     assert brief(viewer) == ["listed shop"]
     assert viewer.messages == [{"type": "listed", "tag": SHOP}]
+
+
+async def test_the_list_leaves_out_the_states_that_the_viewer_has(journal: SlowJournal, hub: Hub) -> None:
+    """What happens to them later is sent as to any other viewer."""
+    for task in ("same", "changed", "logged", "rewritten", "new"):
+        await journal.start(task, SHOP)
+    known = {task: Cursor(epoch=journal.epoch, seq=1) for task in ("same", "changed", "logged", "deleted")}
+    known["rewritten"] = Cursor(epoch="another", seq=1)
+    await journal.reach("queue", State.QUEUED, "changed")
+    await journal.log("a line", task="logged")
+    viewer = FakeViewer()
+    hub.join(viewer)
+    await hub.subscribe(viewer, ("tag", SHOP), known=known)
+
+    listed = brief(viewer)
+    assert sorted(listed[:-1]) == ["snapshot changed", "snapshot logged", "snapshot new", "snapshot rewritten"]
+    assert listed[-1] == "listed shop"
+    await journal.reach("queue", State.QUEUED, "same")
+    assert brief(viewer)[len(listed) :] == ["queue same"]
 
 
 async def test_a_tag_forwards_all_events_except_logs_and_appends(journal: SlowJournal, hub: Hub) -> None:
@@ -179,7 +199,7 @@ async def test_an_older_state_does_not_replace_a_newer_one(journal: SlowJournal)
     channel = TagChannel(("tag", SHOP))
     channel.load(journal.states[TASK])
     viewer = FakeViewer()
-    channel.begin(viewer, None, 1000.0)
+    channel.begin(viewer, None, 1000.0, {})
     channel.introduce(old, [], 1000.0)
     channel.flush()
 
@@ -459,6 +479,20 @@ class TestSlowViewers:
         viewer.transport.unread = 0
         sweep(hub)
         assert brief(viewer)[2:] == ["snapshot a"]
+
+    async def test_a_list_that_is_sent_later_is_whole(self, journal: SlowJournal, hub: Hub) -> None:
+        """The states that the viewer had when it subscribed may be outdated by then."""
+        await journal.start("a", SHOP)
+        viewer = FakeViewer()
+        viewer.transport.unread = HIGH_WATER_BYTES + 1
+        hub.join(viewer)
+        await hub.subscribe(viewer, ("tag", "else"))
+        await hub.subscribe(viewer, ("tag", SHOP), known={"a": Cursor(epoch=journal.epoch, seq=1)})
+        assert brief(viewer) == ["listed else"]
+
+        viewer.transport.unread = 0
+        sweep(hub)
+        assert brief(viewer)[1:] == ["snapshot a", "listed shop"]
 
     async def test_a_viewer_that_catching_up_fills_again_stays_slow(self, journal: SlowJournal, hub: Hub) -> None:
         """Its time limit starts again."""

@@ -58,6 +58,8 @@ class SubscriptionRequest(HasTopic):
     """A subscription that a client requests."""
 
     cursor: str | None = None
+    known: dict[str, str] = {}
+    """The cursor of each task of a board whose state the client has."""
     token: Token | None = None
 
 

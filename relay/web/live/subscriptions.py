@@ -63,7 +63,9 @@ async def subscribe(
         if not isinstance(grant, Grant):
             grant = parts.access.check(grant)
         await permit_topic(parts, grant, topic)
-        await parts.hub.subscribe(viewer, topic, parse_cursor(wanted.cursor), expires_at=grant.expires_at)
+        known = {task: position for task, text in wanted.known.items() if (position := parse_cursor(text))}
+        cursor = parse_cursor(wanted.cursor)
+        await parts.hub.subscribe(viewer, topic, cursor, known=known, expires_at=grant.expires_at)
     except StoreDamaged as error:  # logged by the journal; the other subscriptions continue
         viewer.send_error(topic, Code.INTERNAL, f"The stored data of task {error.task} cannot be read.")
         return False

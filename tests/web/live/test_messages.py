@@ -26,6 +26,14 @@ def test_a_subscription_may_have_a_cursor_and_a_token() -> None:
     assert (message.cursor, message.token) == ("?", "x")
 
 
+def test_a_subscription_to_a_board_may_name_what_the_client_has() -> None:
+    """A malformed cursor is not an error here either: the list then has the task."""
+    message = parse('{"type":"subscribe","tag":"shop","known":{"t1":"epoch:1","t2":"?"}}')
+
+    assert isinstance(message, Subscribe)
+    assert message.known == {"t1": "epoch:1", "t2": "?"}
+
+
 def test_auth_has_a_token() -> None:
     """It replaces the token of the connection."""
     message = parse('{"type":"auth","token":"x"}')
@@ -44,6 +52,7 @@ def test_auth_has_a_token() -> None:
         ('{"type":"subscribe","all":1}', "all: must be true if it is given"),
         ('{"type":"subscribe","task":""}', "task: String should have at least 1 character"),
         ('{"type":"subscribe","task":["secret"]}', "task: Input should be a valid string"),
+        ('{"type":"subscribe","all":true,"known":{"t":1}}', "known.t: Input should be a valid string"),
         ('{"type":"auth","token":null}', "token: Input should be a valid string"),
     ],
 )

@@ -48,7 +48,7 @@ async def next_message(socket: Socket) -> Message:
     return dict(message)
 
 
-async def subscribe(socket: Socket, **about: str) -> None:
+async def subscribe(socket: Socket, **about: object) -> None:
     await socket.send_json({"type": "subscribe"} | about)
 
 
@@ -129,6 +129,37 @@ async def test_a_tag_shows_its_tasks_from_start_to_end(
 def about(message: Message) -> str:
     """Return the task that a message is about."""
     return str(message["task"]["id"] if message["type"] == "snapshot" else message["task"])
+
+
+async def test_the_list_leaves_out_what_the_client_has_read_before(
+    client: aiohttp.ClientSession, start: Start, sandbox: Sandbox
+) -> None:
+    """What happened between the read and the subscription is in the list, and later events follow."""
+    ended, changing = await start("", tags=[SHOP]), await start(HELD, tags=[SHOP])
+    await until_done(client, ended)
+    async with client.get("/v1/tasks", params={"tag": SHOP}) as answer:
+        read = (await answer.json())["tasks"]
+    known = {task["id"]: f"{task['epoch']}:{task['seq']}" for task in read}
+    assert len(known) == 2
+    sandbox.release(changing["task"]["upstream_id"])
+    await until_done(client, changing)
+
+    async with client.ws_connect("/v1/ws") as socket:
+        await subscribe(socket, tag=SHOP, known=known)
+        assert await listed(socket) == [changing["task"]["id"]]
+        await subscribe(socket, tag=SHOP)
+        assert await listed(socket) == [changing["task"]["id"], ended["task"]["id"]]
+
+
+async def until_done(client: aiohttp.ClientSession, made: Message) -> None:
+    async with client.ws_connect("/v1/ws") as socket:
+        await subscribe(socket, task=made["task"]["id"])
+        while not is_done(await next_message(socket)):
+            pass
+
+
+def is_done(message: Message) -> bool:
+    return message["type"] == "done" or (message["type"] == "snapshot" and message["task"]["done"] is not None)
 
 
 async def test_a_tag_needs_an_api_key_or_its_own_token(
