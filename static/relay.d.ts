@@ -346,10 +346,11 @@ export class RelayBoard extends BoardTarget {
   get clockOffset_s(): number;
   subscribe(task: string, token: string | Credentials, state?: Snapshot | null): void;
   unsubscribe(task: string): void;
-  subscribeTag(tag: string, token: string | Credentials): void;
+  /** Follow the tasks of a tag. Of `states`, read from a list before, the relay sends those that have changed since. */
+  subscribeTag(tag: string, token: string | Credentials, states?: readonly Snapshot[]): void;
   unsubscribeTag(tag: string): void;
-  /** Follow every task. Requires an API key. */
-  followAll(key: string | Credentials): void;
+  /** Follow every task, as `subscribeTag` does. Requires an API key. */
+  followAll(key: string | Credentials, states?: readonly Snapshot[]): void;
   unfollowAll(): void;
   stop(): void;
   resync(): void;

@@ -1,1 +1,1 @@
-export * from "./dist/relay.KAN6UQTM.js";
+export * from "./dist/relay.CRAILGH4.js";

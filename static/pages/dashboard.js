@@ -30,6 +30,9 @@ showPage(forms, dashboard);
 /** The minimum time between two reads of the list. */
 const REFRESH_MS = 10_000;
 
+/** How long the first read of the list may delay the connection. */
+const LONGEST_READ_MS = 5_000;
+
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** @type {ReturnType<typeof setTimeout>|undefined} */
 let refreshTimer;
@@ -107,8 +110,20 @@ function show() {
   for (const id of ["sign-out", "webhooks", "dashboard"]) part(id).hidden = !isSignedIn;
   part("no-tasks").hidden = true;
   if (!isSignedIn) return;
-  list.follow(readSecret(KEY));
-  load(() => loader.load(list.filter));
+  load(listAndFollow);
+}
+
+/** Read the list and then follow it, so that the relay need not send it again; follow it even if the read fails. */
+async function listAndFollow() {
+  const key = readSecret(KEY);
+  const follow = () => readSecret(KEY) === key && list.follow(key);
+  const late = setTimeout(follow, LONGEST_READ_MS);
+  try {
+    await loader.load(list.filter);
+  } finally {
+    clearTimeout(late);
+    follow();
+  }
 }
 
 function renderHeader() {

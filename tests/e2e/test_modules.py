@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Page
 
 from relay.app import Running
+from relay.hub.tag_channel import LISTED
 from tests.e2e.follow import BLANK
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,6 +47,13 @@ ROWS = """async (messages) => {
   const { BoardFold } = await import("/static/src/client/board-fold.js");
   const board = new BoardFold("shoot");
   return messages.map((message) => board.apply(message)?.seq ?? null);
+}"""
+
+KNOWN = """async (tasks) => {
+  const { BoardFold } = await import("/static/src/client/board-fold.js");
+  const board = new BoardFold(null);
+  for (const task of tasks) board.apply({ type: "snapshot", task });
+  return board.known;
 }"""
 
 EXPIRY = """async (tokens) => {
@@ -189,6 +197,19 @@ async def test_the_rows_of_a_tag_ignore_older_events(relay: Running, page: Page)
     )
 
     assert taken == [4, 9, None, None, None, None, 2]
+
+
+async def test_a_board_names_the_positions_of_the_tasks_that_the_relay_may_list(relay: Running, page: Page) -> None:
+    """They are those that have not ended, and then the newest, up to the length of the relay's list."""
+    await page.goto(relay.url + BLANK)
+
+    def state(number: int) -> dict[str, Any]:
+        task: dict[str, Any] = snapshot(f"t{number}", number, "shoot")["task"]
+        return task | {"created_at": number, "done": {} if number else None}
+
+    known = await page.evaluate(KNOWN, [state(number) for number in range(LISTED + 2)])
+
+    assert known == {f"t{number}": f"e:{number}" for number in (0, *range(3, LISTED + 2))}
 
 
 async def test_the_expiry_of_a_token_is_read_from_it(relay: Running, page: Page) -> None:

@@ -42,6 +42,7 @@ client.addEventListener("update", ({ detail: { message, wire } }) => {
 
 const board = new RelayBoard({ base: "https://relay.example.com/" });
 board.subscribeTag("campaign", "a token");
+board.followAll("a key", [...board.states.values()]);
 board.addEventListener("update", ({ detail }) => console.log(detail.task, detail.tag));
 
 const element = document.createElement("relay-task");

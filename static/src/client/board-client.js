@@ -20,18 +20,21 @@ export class BoardClient {
    * @param {BoardTopic} options.topic
    * @param {Credentials} options.credentials a token for the tag, or an API key; for all tasks an API key
    * @param {string} options.base
+   * @param {readonly Snapshot[]} options.states of tasks that were read before, perhaps not of this topic
    * @param {(state: Snapshot|null, message: Message|null) => void} options.onUpdate called with the task that is newer
    *   now, and with the message; both are null if only the connection changed
    */
-  constructor({ topic, credentials, base, onUpdate }) {
+  constructor({ topic, credentials, base, states, onUpdate }) {
     this.#topic = topic;
     this.#onUpdate = onUpdate;
     this.#fold = new BoardFold("tag" in topic ? topic.tag : null);
+    for (const task of states) this.#fold.apply({ type: "snapshot", task });
     this.subscription = new Subscription({
       ...credentials,
       base: baseUrl(base),
       topic,
       cursor: () => null,
+      known: () => this.#fold.known,
       onMessage: (message) => this.#receive(message),
       onChange: () => this.#update(null, null),
     });

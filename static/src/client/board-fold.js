@@ -5,9 +5,13 @@
  * A board is sent without logs and appends, so `seq` has gaps: an event may come from any later position, and the
  * states have neither log nor segments.
  */
+import { formatCursor } from "./message.js";
 import { isEvent, reduce } from "./reducer.js";
 
 /** @import { Message, RelayEvent, Snapshot } from "../../relay.js" */
+
+/** The relay lists this many tasks, so it need not know of more. */
+const LISTED = 100;
 
 export class BoardFold {
   #tag;
@@ -17,6 +21,12 @@ export class BoardFold {
   /** @param {string|null} tag the tag of the tasks; null accepts every task */
   constructor(tag) {
     this.#tag = tag;
+  }
+
+  /** The cursor of each task that the relay may list: it leaves out those that have not changed since. */
+  get known() {
+    const states = [...this.#states.values()].sort(byRank).slice(0, LISTED);
+    return Object.fromEntries(states.map((state) => [state.id, formatCursor(state)]));
   }
 
   /**
@@ -44,4 +54,9 @@ export class BoardFold {
     const known = this.#states.get(event.task);
     return known && known.seq < event.seq ? reduce({ ...known, seq: event.seq - 1 }, event) : null;
   }
+}
+
+/** Sort as the relay lists tasks: those that have not ended first, then the newest. */
+function byRank(/** @type {Snapshot} */ one, /** @type {Snapshot} */ other) {
+  return Number(one.done !== null) - Number(other.done !== null) || other.created_at - one.created_at;
 }

@@ -20,6 +20,7 @@ import { wiresFor } from "./wires.js";
  * @property {Topic} topic
  * @property {string} token
  * @property {() => string|null} cursor returns where to resume
+ * @property {() => Record<string, string>} [known] returns the cursors of the tasks of a board
  * @property {(message: Message) => void} onMessage
  * @property {() => void} onChange the connection has another state
  * @property {(code: FaultCode, reason: string) => void} onFault the relay refused the subscriber's token
@@ -124,8 +125,10 @@ export class Pool {
   #requestFor(/** @type {string} */ key) {
     const subscribers = this.#subscribers.get(key);
     if (!subscribers) return null;
-    const [{ topic, token }] = subscribers;
-    return { key, topic, token, cursor: earliestCursor(subscribers.map(({ cursor }) => cursor())) };
+    const [{ topic, token, known }, ...others] = subscribers;
+    const cursor = earliestCursor(subscribers.map(({ cursor }) => cursor()));
+    // What one board knows, another one that shares the subscription may not.
+    return { key, topic, token, cursor, known: others.length ? undefined : known?.() };
   }
 
   #unsubscribe(/** @type {string} */ key) {

@@ -86,9 +86,10 @@ export class RelayBoard extends Target {
    *
    * @param {string} tag
    * @param {string|Credentials} token a token for the tag, or an API key
+   * @param {readonly Snapshot[]} [states] from a list: the relay sends those that have changed since
    */
-  subscribeTag(tag, token) {
-    this.#follow(this.#tags, tag, { tag }, token);
+  subscribeTag(tag, token, states = []) {
+    this.#follow(this.#tags, tag, { tag }, token, states);
   }
 
   /** Stop following a tag. The states of its tasks are kept. */
@@ -100,9 +101,10 @@ export class RelayBoard extends Target {
    * Follow every task of the relay, including those started later. Their states have no log and no segments.
    *
    * @param {string|Credentials} key an API key
+   * @param {readonly Snapshot[]} [states] from a list: the relay sends those that have changed since
    */
-  followAll(key) {
-    this.#follow(this.#all, "all", { all: true }, key);
+  followAll(key, states = []) {
+    this.#follow(this.#all, "all", { all: true }, key, states);
   }
 
   /** Undo `followAll`. The states of the tasks are kept. */
@@ -129,13 +131,16 @@ export class RelayBoard extends Target {
    * @param {Name} name
    * @param {BoardTopic} topic
    * @param {string|Credentials} token
+   * @param {readonly Snapshot[]} states
    */
-  #follow(clients, name, topic, token) {
+  #follow(clients, name, topic, token, states) {
     if (clients.has(name)) return;
+    for (const state of states) if (!this.#states.has(state.id)) this.#states.set(state.id, state);
     const client = new BoardClient({
       topic,
       credentials: credentialsFrom(token),
       base: this.#base,
+      states,
       onUpdate: (state, message) => this.#boardUpdated(topic, client, state, message),
     });
     clients.set(name, client);

@@ -30,10 +30,10 @@ export function openSocketWire({ base, requests, ready, onMessage, onClose }) {
   const send = (/** @type {object} */ message) => socket.send(JSON.stringify(message));
   const subscribe = (/** @type {SubscribeRequest|undefined} */ request) => {
     if (!request) return;
-    const { key, topic, token, cursor } = request;
+    const { key, topic, token, cursor, known } = request;
     if (sent.has(key)) send({ type: "unsubscribe", ...topic });
     sent.set(key, request);
-    send({ type: "subscribe", ...topic, token, ...(cursor && { cursor }) });
+    send({ type: "subscribe", ...topic, token, ...(cursor && { cursor }), known });
   };
   const find = (/** @type {string} */ key) => requests().find((request) => request.key === key);
 

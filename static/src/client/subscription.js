@@ -45,10 +45,11 @@ export class Subscription {
    * @param {GetToken} [options.getToken]
    * @param {WireName} [options.wire] the preferred wire
    * @param {() => string|null} options.cursor returns where to resume; null asks for the whole state
+   * @param {() => Record<string, string>} [options.known] returns the cursors of the tasks of a board
    * @param {(message: Message) => void} options.onMessage
    * @param {() => void} options.onChange called after each change of `state`
    */
-  constructor({ base, topic, token, getToken, wire = "ws", cursor, onMessage, onChange }) {
+  constructor({ base, topic, token, getToken, wire = "ws", cursor, known, onMessage, onChange }) {
     this.#onMessage = onMessage;
     this.#onChange = onChange;
     this.#wire = wire;
@@ -65,6 +66,7 @@ export class Subscription {
       topic,
       token: "",
       cursor,
+      known,
       onMessage: (message) => this.#receive(message),
       onChange: () => this.#update(),
       onFault: (code, reason) => this.#refused(code, reason),

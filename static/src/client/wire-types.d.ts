@@ -9,6 +9,8 @@ export interface SubscribeRequest {
   token: string;
   /** Where to resume; null asks for the whole state. */
   cursor: string | null;
+  /** The cursors of the tasks of a board. Only the WebSocket sends them: the other wires may be shared among tabs. */
+  known?: Record<string, string>;
 }
 
 /** The wire was lost: reconnect. */

@@ -16,6 +16,7 @@ export class TaskList {
   #onOpen;
   #onChange;
   #board = new RelayBoard();
+  #isFollowing = false;
   /** @type {Map<string, TaskRow>} */
   #rows = new Map();
   #filter = NO_FILTER;
@@ -53,7 +54,7 @@ export class TaskList {
   }
 
   get connection() {
-    return this.#board.connection;
+    return this.#isFollowing ? this.#board.connection : "connecting";
   }
 
   get isEmpty() {
@@ -95,9 +96,10 @@ export class TaskList {
     return this.#rows.has(task);
   }
 
-  /** Follow all tasks with an API key. */
+  /** Follow all tasks with an API key. The relay sends those that are not listed, or have changed since. */
   follow(/** @type {string} */ key) {
-    this.#board.followAll(key);
+    this.#isFollowing = true;
+    this.#board.followAll(key, this.#tasks());
   }
 
   /** Add tasks that the relay returned for the filter, or update them. */
@@ -127,6 +129,7 @@ export class TaskList {
   /** Stop following tasks and remove all rows. */
   clear() {
     this.#board.stop();
+    this.#isFollowing = false;
     this.#pending.clear();
     this.#rows.clear();
     this.#found.clear();
