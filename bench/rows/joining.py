@@ -10,7 +10,7 @@ from bench.upstream import Upstream
 from bench.viewers import Viewers, websocket
 
 SHORT, LONG = 10, 10_249
-"""The long task is half-way between two stored snapshots, which are 500 events apart."""
+"""The stored snapshot of the long task is 250 events old on average. Its points vary by task."""
 
 AT_ONCE = 200
 ALONE = 50

@@ -33,7 +33,7 @@ from relay.journal.nodes import Command, Node
 from relay.journal.outbox import Outbox, Webhook
 
 SNAPSHOT_EVERY = 500
-"""How many events are appended to a log before the snapshot stored for it is renewed. It is also renewed at the end."""
+"""How many events at most are appended to a log before its stored snapshot is renewed, as it also is at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

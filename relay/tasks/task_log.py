@@ -12,11 +12,11 @@ from relay.core.signals import Signal
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import File, UpstreamTask
 from relay.errors import Fenced, Taken
-from relay.journal.base import SNAPSHOT_EVERY
 from relay.journal.file_copies import copies_of, copies_of_files
 from relay.journal.outbox import Webhook
 from relay.tasks.context import TaskContext
 from relay.tasks.permit import permitted_until_s
+from relay.tasks.snapshot_points import snapshot_due
 
 STORE_RETRY_S = 1.0
 """The pause before a commit that failed is tried again."""
@@ -92,7 +92,7 @@ class TaskLog:
     ) -> float:
         state = self._lifecycle.snapshot
         webhooks = self._webhooks_about(events)
-        renew = state.done is not None or state.seq // SNAPSHOT_EVERY != (events[0].seq - 1) // SNAPSHOT_EVERY
+        renew = state.done is not None or snapshot_due(state.id, events[0].seq - 1, state.seq)
         # Results are final when the task has ended: until then, a record can change their order.
         kept = state.outputs if self._context.keeps_results and state.done is not None else ()
         copies = copies_of_files(state.id, state.provider, files) + copies_of(state.id, state.provider, kept)
