@@ -1,5 +1,6 @@
 """A task's state, folded from its entries only when it is read: most are only forwarded to viewers."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -9,9 +10,13 @@ from relay.core.codec import encode_snapshot
 from relay.core.snapshot import Snapshot, apply
 from relay.journal.entries import Entry
 
-UNFOLDED_EVENTS = 500
+UNFOLDED_EVENTS = 250
 UNFOLDED_BYTES = 256 * 1024
-"""How much is kept before it is folded even if the state has not been read."""
+"""
+How much is kept at most. The oldest entries beyond it are folded even if the state has not been read.
+
+To fold all of them then would stop the event loop: tasks that log equally fast reach the limit at the same moment.
+"""
 
 
 class LazySnapshot:
@@ -25,7 +30,7 @@ class LazySnapshot:
         """
         self._reduce = reduce
         self._snapshot = reduce(snapshot)
-        self._unfolded: list[Entry] = []
+        self._unfolded: deque[Entry] = deque()
         self._unfolded_bytes = 0
         self._json: bytes | None = None
 
@@ -44,17 +49,13 @@ class LazySnapshot:
             return
         self._unfolded += entries
         self._unfolded_bytes += sum([len(entry.body) for entry in entries])
-        if len(self._unfolded) >= UNFOLDED_EVENTS or self._unfolded_bytes > UNFOLDED_BYTES:
-            self.value()
+        while len(self._unfolded) > UNFOLDED_EVENTS or self._unfolded_bytes > UNFOLDED_BYTES:
+            self._fold_oldest()
 
     def value(self) -> Snapshot:
         """Return the state after the last entry."""
-        for entry in self._unfolded:
-            event = entry.event
-            if event.seq != self._snapshot.seq + 1:
-                self._snapshot = replace(self._snapshot, seq=event.seq - 1)
-            self._snapshot = self._reduce(apply(self._snapshot, event))
-        self._clear()
+        while self._unfolded:
+            self._fold_oldest()
         return self._snapshot
 
     def json(self) -> bytes:
@@ -62,6 +63,14 @@ class LazySnapshot:
         if self._json is None:
             self._json = encode_snapshot(self.value())
         return self._json
+
+    def _fold_oldest(self) -> None:
+        entry = self._unfolded.popleft()
+        self._unfolded_bytes -= len(entry.body)
+        event = entry.event
+        if event.seq != self._snapshot.seq + 1:
+            self._snapshot = replace(self._snapshot, seq=event.seq - 1)
+        self._snapshot = self._reduce(apply(self._snapshot, event))
 
     def _clear(self) -> None:
         self._unfolded.clear()

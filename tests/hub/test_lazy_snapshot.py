@@ -4,6 +4,7 @@ import pytest
 
 from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import Snapshot, apply, begin
+from relay.hub import lazy_snapshot
 from relay.hub.lazy_snapshot import UNFOLDED_BYTES, UNFOLDED_EVENTS, LazySnapshot, snapshot_message
 from relay.journal.entries import Entry
 from tests.hub.fakes import message_state
@@ -21,7 +22,7 @@ def line(seq: int, text: str = "x") -> Event:
     return Event(type="output", task="t1", seq=seq, state=State.RUNNING, at=2.0, source=Source.LIVE, data=data)
 
 
-@pytest.mark.parametrize(("text", "count"), [("x", UNFOLDED_EVENTS), ("x" * 10_000, UNFOLDED_BYTES // 10_000 + 1)])
+@pytest.mark.parametrize(("text", "count"), [("x", UNFOLDED_EVENTS + 1), ("x" * 10_000, UNFOLDED_BYTES // 10_000 + 1)])
 def test_few_entries_are_kept_unfolded(text: str, count: int) -> None:
     """Neither the number nor the size of the entries that are kept grows with the log."""
     state, lazy = first(), LazySnapshot(first())
@@ -34,6 +35,24 @@ def test_few_entries_are_kept_unfolded(text: str, count: int) -> None:
     assert lazy.value() == state
 
 
+def test_entries_over_the_limit_are_folded_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many tasks reach the limit at the same moment: the event loop must not stop for all they have kept."""
+    folded: list[int] = []
+
+    def counting(snapshot: Snapshot, event: Event) -> Snapshot:
+        folded.append(event.seq)
+        return apply(snapshot, event)
+
+    monkeypatch.setattr(lazy_snapshot, "apply", counting)
+    lazy = LazySnapshot(first())
+    for seq in range(2, UNFOLDED_EVENTS + 2):
+        lazy.add([Entry.of(line(seq))], None)
+    assert folded == []
+    for seq in range(2, 10):
+        lazy.add([Entry.of(line(seq + UNFOLDED_EVENTS))], None)
+        assert folded == list(range(2, seq + 1))
+
+
 def test_a_state_that_the_writer_passes_replaces_the_unfolded_entries() -> None:
     """Nothing is decoded or folded then."""
     state = apply(apply(first(), line(2)), line(3))
@@ -41,7 +60,7 @@ def test_a_state_that_the_writer_passes_replaces_the_unfolded_entries() -> None:
     lazy.add([Entry.of(line(2))], None)
     lazy.add([Entry.of(line(3))], state)
 
-    assert lazy._unfolded == []
+    assert not lazy._unfolded
     assert lazy.value() is state
 
 
