@@ -11,12 +11,16 @@ from pathlib import Path
 
 import relay
 from relay.journal.postgres.migrations import SCHEMA_VERSION
+from relay.web.static_files import STATIC
 
 LATER_SCHEMA = SCHEMA_VERSION + 1
 LANDING = "landing"
 """The type of the event that it writes after the platform has accepted a task."""
 
-TABLES = "nodes", "heads", "tasks", "upstreams", "events", "claims", "commands", "secrets", "listed", "words"
+TABLES = (
+    *("nodes", "heads", "tasks", "upstreams", "events", "claims", "commands", "secrets", "listed", "words"),
+    *("copies", "webhooks", "tombstones"),
+)
 
 _UPGRADE = "; ".join(f"ALTER TABLE {table} ADD COLUMN later text DEFAULT 'x'" for table in TABLES)
 
@@ -44,6 +48,8 @@ def make_later_version(folder: Path) -> Path:
     """Write the package into an empty directory, and return the directory, for PYTHONPATH."""
     package = folder / "relay"
     shutil.copytree(Path(relay.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(STATIC / "dist", package / "static" / "dist")
+    shutil.copytree(STATIC / "pages", package / "static" / "pages")
     for name, pattern, replacement in CHANGES:
         file = package / name
         text, count = re.subn(pattern, replacement, file.read_text(encoding="utf-8"))

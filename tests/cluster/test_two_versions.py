@@ -82,6 +82,7 @@ async def test_viewers_and_tasks_notice_nothing_of_a_rolling_deploy(
         callers = [await stack.enter_async_context(client(url)) for url in nodes.urls]
         tasks: list[str] = []
         views: list[View] = []
+        watching: list[asyncio.Task[None]] = []
 
         async def start_on(number: int) -> None:
             """Start a task on a node, and let viewers of both nodes and of the balancer watch it."""
@@ -91,7 +92,7 @@ async def test_viewers_and_tasks_notice_nothing_of_a_rolling_deploy(
             for url in (*nodes.urls, balancer.url):
                 views.append(View(link=TaskLink(task=tasks[-1], credential=KEY), may_reset=True))
                 viewer = Viewer(url, Random(1), cut_share=0.0, come_back_statuses=BUSY)
-                group.create_task(viewer.over_stream(callers[0].session, views[-1]))
+                watching.append(group.create_task(viewer.over_stream(callers[0].session, views[-1])))
 
         for number in range(2):
             await start_on(number)
@@ -101,7 +102,8 @@ async def test_viewers_and_tasks_notice_nothing_of_a_rolling_deploy(
                 await start_on(each)
             for upstream in sandbox.tasks:
                 sandbox.release(upstream)
-        while not all(view.ended for view in views):
+        # A viewer that has seen the end asks once more, and needs a node that answers.
+        while not all(viewer.done() for viewer in watching):
             for upstream in sandbox.tasks:
                 sandbox.release(upstream)
             await asyncio.sleep(POLL_S)
