@@ -18,6 +18,7 @@ from relay.errors import Fenced, UpstreamError, UpstreamUnclear
 from relay.journal.nodes import Command, Order
 from relay.tasks.context import TaskContext
 from relay.tasks.ids import random_id
+from relay.tasks.inbox import Inbox
 from relay.tasks.record_reader import RecordReader
 from relay.tasks.stopper import Stopper
 from relay.tasks.stream import listen
@@ -48,7 +49,7 @@ class Follower:
         self._answered_with: UpstreamTask | None = None
         """How the platform identified the task when it answered, whether or not that could be committed."""
         self._task_log = TaskLog(lifecycle, context)
-        self._inbox: asyncio.Queue[Signal] = asyncio.Queue(INBOX_SIGNALS)
+        self._inbox = Inbox(INBOX_SIGNALS)
         self._submission = Submission(context, lifecycle.snapshot)
         self._reader = RecordReader(context, self._inbox)
         self._extra_checks = Throttle(self._check, at_once=CHECKS_AT_ONCE, every_s=CHECK_EVERY_S)
@@ -88,6 +89,7 @@ class Follower:
             await self._hand_over()
         finally:
             self._extra_checks.close()
+            self._inbox.close()
 
     def fence(self) -> bool:
         """
@@ -207,16 +209,7 @@ class Follower:
         self._log.info("task.ended", verdict=done.verdict, inferred=done.inferred, seq=self.snapshot.seq)
 
     async def _signals(self) -> list[Signal]:
-        """Wait for signals and return all that arrived, or none when the lifecycle or the reader has work to do."""
-        signals: list[Signal] = []
-        if self._inbox.empty():
-            times = (self._lifecycle.next_deadline(), self._reader.due_at(self._lifecycle.check_at))
-            due_at = min((time for time in times if time is not None), default=None)
-            try:
-                async with asyncio.timeout(None if due_at is None else max(0.0, due_at - self._context.clock())):
-                    signals.append(await self._inbox.get())
-            except TimeoutError:
-                return []
-        while not self._inbox.empty():
-            signals.append(self._inbox.get_nowait())
-        return signals
+        """Wait for signals and return all that arrived, or none when the lifecycle or the reader may have work."""
+        times = (self._lifecycle.next_deadline(), self._reader.due_at(self._lifecycle.check_at))
+        due_at = min((time for time in times if time is not None), default=None)
+        return await self._inbox.take(due_at, self._context.clock())
