@@ -23,6 +23,9 @@ from relay.journal.stored_log import fold_log, make_history
 _ROWS: Final = 1000
 """Rows per INSERT. SQLite accepts 32766 values in one statement."""
 
+_END: Final = "id, state, coalesce((SELECT max(seq) FROM events WHERE task = id), snapshot_seq)"
+"""The columns of an `_End`, after its task."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _End:
@@ -67,7 +70,8 @@ def add_events(
             accepted.append(batch)
     add_entries(connection, [entry for batch in accepted for entry in batch.entries])
     changed = [(end.state, task) for task, end in ends.items() if end.state != states[task]]
-    connection.executemany("UPDATE tasks SET state = ? WHERE id = ?", changed)
+    if changed:
+        connection.executemany("UPDATE tasks SET state = ? WHERE id = ?", changed)
     add_webhooks(connection, [webhook for batch in accepted for webhook in batch.webhooks])
     for batch in accepted:
         if batch.copies:
@@ -151,14 +155,22 @@ def load_history(connection: sqlite3.Connection, task: str, after: int, limit: i
 
 
 def _load_ends(connection: sqlite3.Connection, tasks: Collection[str]) -> dict[str, _End]:
-    """Return the ends of existing logs. They come in one row, because each row of a result takes a separate step."""
-    (ends,) = connection.execute(
-        "SELECT json_group_array(json_array("
-        "  id, state, coalesce((SELECT max(seq) FROM events WHERE task = id), snapshot_seq)"
-        ")) FROM tasks WHERE id IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(tasks)).decode(),),
-    ).fetchone()
-    return {task: _End(state=state, seq=seq) for task, state, seq in orjson.loads(ends)}
+    """
+    Return the ends of existing logs.
+
+    Those of many logs come in one row, because each row of a result takes a separate step. For a single log, making
+    and reading that row would take longer than the query.
+    """
+    if len(tasks) == 1:
+        rows = connection.execute(f"SELECT {_END} FROM tasks WHERE id = ?", (*tasks,)).fetchall()  # noqa: S608
+    else:
+        (ends,) = connection.execute(
+            f"SELECT json_group_array(json_array({_END})) FROM tasks"  # noqa: S608 - a constant
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            (orjson.dumps(list(tasks)).decode(),),
+        ).fetchone()
+        rows = orjson.loads(ends)
+    return {task: _End(state=state, seq=seq) for task, state, seq in rows}
 
 
 def _trim_bytes(connection: sqlite3.Connection, task: str, history_bytes: int) -> None:
