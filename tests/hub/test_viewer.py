@@ -73,3 +73,13 @@ def test_a_message_names_its_topic() -> None:
 def test_a_protocol_error_has_its_own_reason() -> None:
     """The reason says what the client did wrong."""
     assert (protocol_error("no JSON").code, protocol_error("no JSON").reason) == (4505, "no JSON")
+
+
+def test_a_viewer_that_has_not_joined_a_hub_may_lose_its_connection() -> None:
+    """There is no hub to learn of it, and nothing is written any more."""
+    viewer = FakeViewer()
+    viewer.connection_lost(None)
+    viewer.send(b"{}")
+
+    assert viewer.gone
+    assert viewer.messages == []

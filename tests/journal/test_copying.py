@@ -6,7 +6,7 @@ Covers the modules `transfer` of both kinds, too.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.transfer import postgres_store
 from relay.journal.sqlite import SQLiteJournal
 from relay.journal.sqlite.transfer import sqlite_store
-from relay.journal.transfer import CHUNK_ROWS, LogRow, Store, unsent
+from relay.journal.transfer import CHUNK_ROWS, LogRow, Store, TaskCopy, unsent
 from tests.journal.postgres.membership import join
 from tests.journal.postgres.records import event, record, seqs, submit
 from tests.postgres.server import PostgresServer
@@ -393,6 +393,26 @@ async def test_a_source_that_was_served_during_a_copy_is_noticed(source: Side, t
         await journal.append([event("full", 3)])
 
     with pytest.raises(Differs, match=r"the source has changed since the copy began \(differences: full\)"):
+        await copy(source, target)
+
+
+@pytest.mark.parametrize("sides", ["sqlite to postgres"], indirect=True)
+async def test_a_task_that_is_added_to_the_target_meanwhile_is_noticed(
+    source: Side, target: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not one of the tasks that are compared. A file is locked, so this only happens to a database."""
+    await fill(source)
+    digests = copying.digests
+    add = "INSERT INTO tasks SELECT (jsonb_populate_record(t, '{\"id\": \"zz\"}')).* FROM tasks t WHERE id = 'over'"
+
+    async def add_then_read(store: Store, tasks: Sequence[TaskCopy]) -> dict[str, bytes]:
+        monkeypatch.setattr(copying, "digests", digests)
+        await target.run(add)
+        return await digests(store, tasks)
+
+    monkeypatch.setattr(copying, "digests", add_then_read)
+
+    with pytest.raises(Differs, match="the target has 6 tasks, and the source 5"):
         await copy(source, target)
 
 

@@ -12,9 +12,11 @@ import pytest
 
 from relay.clock import uptime_s
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
+from relay.net.proxy import Proxy
 from relay.providers.base import Attempt
 from relay.providers.http import HttpClient
 from relay.providers.request_body import JsonBody
+from tests.egress import egress
 
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -93,6 +95,24 @@ async def test_a_refusal_before_the_end_of_the_body_is_an_answer() -> None:
     async with platform(refuse) as http:
         assert (await http.send("/Run", JsonBody(b"x" * 2**25))).status == 413
         over.set()
+
+
+async def test_a_proxy_that_refuses_to_connect_is_named_with_its_status() -> None:
+    """The platform was not reached, so nothing was sent to it."""
+    async with egress(refusal=b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as proxy:
+        http = HttpClient(
+            name="Upstream",
+            setting="URL",
+            api_url="https://platform.test",
+            timeout_s=5.0,
+            headers=dict,
+            proxy=Proxy(url=proxy.url),
+        )
+        for call in (http.send("/Run", JsonBody(b"{}")), http.call("POST", "/Detail", body=JsonBody(b"{}"))):
+            with pytest.raises(UpstreamUnavailable, match="the proxy answered HTTP 403 to CONNECT"):
+                await call
+        await http.close()
+    assert proxy.asked == ["CONNECT platform.test:443"] * 2
 
 
 async def test_a_cancelled_caller_learns_whether_the_request_was_complete() -> None:

@@ -169,6 +169,18 @@ async def test_a_rate_limit_says_how_long_to_wait(wiro: Scripted, provider: Wiro
     assert wait_s is None or (wait_s == 7.0 if header == "7" else wait_s > 1e6)
 
 
+async def test_a_refusal_does_not_show_the_token_of_the_earlier_task(wiro: Scripted, provider: WiroProvider) -> None:
+    """A conversation sends it, the platform may quote it, and clients receive the refusal."""
+    error = {"code": 1, "message": "[previousTaskToken] t0kenOfEarlier must be a completed task"}
+    wiro.says({"errors": [error], "result": False})
+
+    with pytest.raises(UpstreamRejected) as caught:
+        await provider.run(Run(model=RUN.model, input={"prompt": "b", "previousTaskToken": "t0kenOfEarlier"}))
+
+    assert wiro.bodies == [{"prompt": "b", "previousTaskToken": "t0kenOfEarlier"}]
+    assert "[previousTaskToken] … must be a completed task" in str(caught.value)
+
+
 async def test_a_refused_connection_is_unavailable(unused_tcp_port: int) -> None:
     """The connection is refused, so nothing was started."""
     provider = make(f"http://127.0.0.1:{unused_tcp_port}/v1")
