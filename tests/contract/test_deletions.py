@@ -100,6 +100,16 @@ async def test_a_task_that_runs_is_not_deleted(journal: Journal) -> None:
     assert await journal.deletions.find("runs") is None
 
 
+async def test_listeners_learn_which_tasks_were_deleted(journal: Journal) -> None:
+    """A call that deletes nothing does not call them."""
+    heard: list[tuple[str, ...]] = []
+    journal.listen(lambda _: None, deleted=lambda tasks: heard.append(tuple(tasks)))
+    await end(journal, "a")
+    assert await journal.deletions.delete(["unknown"], at=10.0, upstream=False) == ()
+    assert await journal.deletions.delete(["a", "unknown"], at=10.0, upstream=False) == ("a",)
+    assert heard == [("a",)]
+
+
 async def test_the_key_of_a_deleted_task_stays_in_use(journal: Journal) -> None:
     """Until it has expired, or the tombstone is removed."""
     await end(journal, "a")

@@ -163,6 +163,15 @@ async def test_copies_go_with_their_task(journal: Journal) -> None:
     assert await journal.copies.size_bytes() == 0
 
 
+async def test_copies_of_other_tasks_stay(journal: Journal) -> None:
+    """When a task is deleted, only its files are."""
+    await end(journal, "a", OUTPUTS[:1])
+    copies = await end(journal, "b", OUTPUTS[:1])
+    assert await journal.deletions.delete(["a"], at=10.0, upstream=False) == ("a",)
+    assert await journal.copies.of_task("a") == ()
+    assert await journal.copies.of_task("b") == copies
+
+
 async def test_uploaded_files_stay_in_the_spool_until_they_are_copied(journal: Journal) -> None:
     """They belong to the node that has them, also after an attempt that failed."""
     file = File(

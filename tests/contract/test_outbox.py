@@ -205,6 +205,20 @@ async def test_a_webhook_can_be_sent_again(journal: Journal) -> None:
     assert await journal.outbox.again("unknown", 52.0) is None
 
 
+async def test_a_webhook_that_is_under_way_is_not_sent_twice(journal: Journal) -> None:
+    """One that is being sent, and one that waits for it, stay as they are."""
+    await create(journal, "a")
+    await journal.append([event("a", 2)], webhooks=[hook("a", "a1"), hook("a", "a2")])
+    await claim(journal)
+
+    for name, status in (("a1", Status.SENDING), ("a2", Status.QUEUED)):
+        unchanged = await journal.outbox.again(name, 50.0)
+        assert unchanged is not None
+        assert unchanged.status is status
+        assert unchanged.since != 50.0
+    assert names(await claim(journal, ["a1"])) == []
+
+
 async def test_webhooks_are_added_without_an_event_and_once(journal: Journal) -> None:
     """An id that is stored, and a task that does not exist, add nothing."""
     await create(journal, "a")

@@ -16,7 +16,7 @@ import pytest
 from relay.core.events import Output, State
 from relay.core.snapshot import begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
-from relay.errors import ConfigError, RelayError, StoreError
+from relay.errors import ConfigError, RelayError, StoreDamaged, StoreError
 from relay.journal import copying
 from relay.journal.base import Claim, Journal, StoredTask, Subscription
 from relay.journal.copying import Copied, Differs, copy_all
@@ -30,7 +30,7 @@ from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.transfer import postgres_store
 from relay.journal.sqlite import SQLiteJournal
 from relay.journal.sqlite.transfer import sqlite_store
-from relay.journal.transfer import CHUNK_ROWS, LogRow, Store, TaskCopy, unsent
+from relay.journal.transfer import CHUNK_ROWS, LogRow, Store, TaskCopy, digests, unsent
 from tests.journal.postgres.membership import join
 from tests.journal.postgres.records import event, record, seqs, submit
 from tests.postgres.server import PostgresServer
@@ -397,22 +397,31 @@ async def test_a_source_that_was_served_during_a_copy_is_noticed(source: Side, t
 
 
 @pytest.mark.parametrize("sides", ["sqlite to postgres"], indirect=True)
-async def test_a_task_that_is_added_to_the_target_meanwhile_is_noticed(
-    source: Side, target: Side, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        (
+            "INSERT INTO tasks SELECT (jsonb_populate_record(t, '{\"id\": \"zz\"}')).* FROM tasks t WHERE id = 'over'",
+            "the target has 6 tasks, and the source 5",
+        ),
+        ("DELETE FROM tasks WHERE id = 'wait-2'", "1 tasks differ between the stores, such as wait-2"),
+    ],
+    ids=["added", "deleted"],
+)
+async def test_a_target_that_changes_during_the_comparison_is_noticed(
+    source: Side, target: Side, monkeypatch: pytest.MonkeyPatch, change: str, difference: str
 ) -> None:
-    """It is not one of the tasks that are compared. A file is locked, so this only happens to a database."""
+    """After the last task of the source, too. A file is locked, so this only happens to a database."""
     await fill(source)
-    digests = copying.digests
-    add = "INSERT INTO tasks SELECT (jsonb_populate_record(t, '{\"id\": \"zz\"}')).* FROM tasks t WHERE id = 'over'"
 
-    async def add_then_read(store: Store, tasks: Sequence[TaskCopy]) -> dict[str, bytes]:
+    async def change_then_read(store: Store, tasks: Sequence[TaskCopy]) -> dict[str, bytes]:
         monkeypatch.setattr(copying, "digests", digests)
-        await target.run(add)
+        await target.run(change)
         return await digests(store, tasks)
 
-    monkeypatch.setattr(copying, "digests", add_then_read)
+    monkeypatch.setattr(copying, "digests", change_then_read)
 
-    with pytest.raises(Differs, match="the target has 6 tasks, and the source 5"):
+    with pytest.raises(Differs, match=difference):
         await copy(source, target)
 
 
@@ -458,6 +467,35 @@ async def test_a_store_that_does_not_exist_is_no_source(source: Side, target: Si
     with pytest.raises(ConfigError, match=r"there is no store at|the database has no tables yet"):
         await copy(source, target)
     assert not isinstance(source, SQLiteSide) or not source.path.exists()
+
+
+async def test_a_store_that_was_never_used_can_be_copied(source: Side, target: Side) -> None:
+    """It has no tasks, and no time was saved in it."""
+    async with opened(source):
+        pass
+
+    assert (await copy(source, target)).tasks == 0
+
+    async with opened(target) as journal:
+        assert await journal.saved_time() is None
+        assert await journal.page(Filter(), after=None, limit=1) == ()
+
+
+# SQLite only
+
+
+@pytest.mark.parametrize("sides", ["sqlite to postgres"], indirect=True)
+async def test_a_damaged_file_is_named(source: Side, target: Side) -> None:
+    """A task without events cannot be copied, and a table that is missing is an error of the store."""
+    await fill(source)
+    await source.run("DELETE FROM events WHERE task = 'wait-1'")
+    with pytest.raises(StoreDamaged, match="wait-1"):
+        await copy(source, target)
+
+    async with source.store(target=False) as store:
+        await source.run("DROP TABLE events")
+        with pytest.raises(StoreError, match="the SQLite store failed: no such table: events"):
+            await store.ends(after="", limit=1)
 
 
 # PostgreSQL only

@@ -30,3 +30,13 @@ def test_a_listener_that_an_earlier_one_removes_is_not_reset() -> None:
     remove = listeners.add(lambda _: None, lambda: calls.append("reset"))
     listeners.reset()
     assert calls == []
+
+
+def test_a_listener_that_an_earlier_one_removes_does_not_learn_of_deletions() -> None:
+    """It may have been closed."""
+    listeners, calls = Listeners(), list[str]()
+    listeners.add(lambda _: None, deleted=lambda _: remove())
+    remove = listeners.add(lambda _: None, deleted=lambda _: calls.append("removed"))
+    listeners.add(lambda _: None, deleted=calls.extend)
+    listeners.deleted(["a"])
+    assert calls == ["a"]

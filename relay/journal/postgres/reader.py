@@ -153,7 +153,7 @@ async def _repeat(session: Session, query: str, arguments: tuple[Any, ...]) -> "
                 raise
         except (ValueError, asyncpg.PostgresError) as error:
             raise StoreError(f"the journal could not be read: {error}") from error
-    raise AssertionError("unreachable")
+    raise AssertionError("unreachable")  # pragma: no cover -- the second attempt returns or raises
 
 
 def _decode_each(

@@ -1,11 +1,13 @@
 """Connections to PostgreSQL: which server, which settings, and messages without passwords."""
 
+import asyncio
 from functools import partial
 
 import asyncpg
 import pytest
 
 from relay.errors import StoreError
+from relay.journal.postgres import connection as connection_module
 from relay.journal.postgres.connection import close, connect, host_of
 from relay.journal.postgres.session import Session, Unanswered
 from tests.postgres.server import PostgresServer, postgres_server
@@ -30,6 +32,32 @@ async def test_no_message_has_the_password(dsn: str) -> None:
     error: BaseException | None = caught.value
     assert "cannot connect to PostgreSQL" in str(error)
     assert "hunter2" not in str(error)
+
+
+async def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something listens on the port, and is silent."""
+    monkeypatch.setattr(connection_module, "CONNECT_S", 0.1)
+    over = asyncio.Event()
+
+    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}/db"
+        with pytest.raises(StoreError, match=rf"cannot connect to PostgreSQL at {address}: no answer in 0\.1 s"):
+            await connect(f"postgresql://me@{address}", "test")
+        over.set()
+
+
+async def test_a_connection_to_a_server_that_hangs_is_closed(database: str, postgres: PostgresServer) -> None:
+    """Without its consent, after a second."""
+    connection = await connect(database, "test")
+    postgres.pause()
+    await close(connection)
+    postgres.resume()
+
+    assert connection.is_closed()
 
 
 def test_an_address_is_shown_without_user_password_and_parameters() -> None:

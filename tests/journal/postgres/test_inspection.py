@@ -58,6 +58,11 @@ async def test_tables_are_up_to_date_or_not(database: str, raw: "Connection") ->
     expected = f"schema {SCHEMA_VERSION}; `relay serve` upgrades it to that of this version ({SCHEMA_VERSION})"
     assert [(await inspect(database)).facts[1] for _ in range(2)] == [expected] * 2
 
+    await raw.execute("UPDATE meta SET value = '1' WHERE name = 'schema'")
+
+    expected = f"schema 1; `relay serve` upgrades it to that of this version ({SCHEMA_VERSION})"
+    assert (await inspect(database)).facts[1] == expected
+
 
 @pytest.mark.parametrize(
     ("change", "problem"),
@@ -75,6 +80,36 @@ async def test_tables_that_cannot_be_used_are_a_problem(
     await raw.execute(change)
 
     assert (await inspect(database)).problems[1].startswith(problem)
+
+
+async def test_a_query_that_fails_is_a_problem(database: str, raw: "Connection") -> None:
+    """As with tables that were changed by hand."""
+    await migrate(raw)
+    await raw.execute("ALTER TABLE meta RENAME COLUMN value TO other")
+
+    (problem,) = (await inspect(database)).problems
+
+    assert problem.startswith(f'{database.partition("@")[2]} cannot be checked: column "value" does not exist')
+
+
+async def test_a_server_that_is_too_old_is_a_problem(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no function that the relay's commits need."""
+    monkeypatch.setattr(inspection, "OLDEST_SERVER", 99)
+
+    problems = (await inspect(database)).problems
+
+    assert re.fullmatch(r"PostgreSQL \S+ is not supported; use 99 or later", problems[0])
+
+
+async def test_a_server_that_waits_for_its_disk_has_no_problem(postgres: PostgresServer, database: str) -> None:
+    """That is the default of a server."""
+    await postgres.configure(fsync="on")
+    try:
+        while FSYNC in (found := await inspect(database)).problems:
+            pass  # the server reads its parameters again soon
+        assert found.problems == ()
+    finally:
+        await postgres.configure(fsync="off")
 
 
 async def test_a_role_that_may_not_create_tables_is_a_problem(postgres: PostgresServer) -> None:
@@ -139,10 +174,13 @@ async def test_an_old_snapshot_holds_back_vacuum(
     database: str, raw: "Connection", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as that of a long dump. The session that has it is named."""
-    monkeypatch.setattr(inspection, "OLD_SNAPSHOT", 2)
     other = await connect(database, "dump")
     await other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     await other.fetchval("SELECT 1")
+    found = await inspect(database)
+    assert f"relay dump, process {other.get_server_pid()}" in found.facts[3]
+    assert found.problems == (FSYNC,)
+    monkeypatch.setattr(inspection, "OLD_SNAPSHOT", 2)
     for _ in range(3):
         await raw.execute("SELECT pg_current_xact_id()")
 

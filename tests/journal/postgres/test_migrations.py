@@ -90,8 +90,12 @@ async def test_tables_that_need_a_later_version_are_refused(
     [
         "CREATE TABLE tasks (id int)",
         "CREATE TABLE meta (name text, value text); CREATE TABLE nodes (); CREATE TABLE heads ()",
+        """
+        CREATE TABLE meta (name text, value text);
+        CREATE TABLE nodes (); CREATE TABLE heads (); CREATE TABLE tasks (); CREATE TABLE events ()
+        """,
     ],
-    ids=["one of the names", "most of them"],
+    ids=["one of the names", "most of them", "all of them"],
 )
 async def test_the_database_of_another_program_is_refused(empty: "Connection", database: str, tables: str) -> None:
     """It is left as it is."""

@@ -158,6 +158,24 @@ async def test_damaged_rows_are_reported_once(journal: PostgresJournal, sql: "Co
     assert await seqs(journal, "b") == [1]
 
 
+async def test_a_query_that_the_server_refuses_is_not_repeated(reader: Reader) -> None:
+    """Neither is one whose argument cannot be encoded. The connection is used again."""
+    for query, arguments in (("SELECT 1 / 0", ()), ("SELECT $1::text", (7,))):
+        with pytest.raises(StoreError, match="could not be read"):
+            await reader.fetch(query, *arguments)
+    assert (await reader.fetch("SELECT 1"))[0][0] == 1
+
+
+async def test_a_store_that_does_not_respond_fails_the_check(
+    journal: PostgresJournal, sql: "Connection", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has more time than a health check of a balancer."""
+    monkeypatch.setattr("relay.journal.postgres.checking.CHECK_TIMEOUT_S", 0.1)
+    async with sql.transaction():
+        await sql.execute("LOCK TABLE meta")
+        assert await journal.check() == "the store does not respond"
+
+
 async def test_a_clock_that_is_off_fails_the_check(journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes compare times that they have stored for each other."""
     monkeypatch.setattr("relay.journal.postgres.checking.CLOCK_SKEW_S", -1.0)

@@ -52,6 +52,17 @@ async def test_an_input_that_is_nested_too_deeply_is_rejected() -> None:
     assert [field.field for field in caught.value.fields] == ["input"]
 
 
+async def test_a_task_cannot_be_stopped_or_deleted() -> None:
+    """Apikley has no such call."""
+    provider = ApikleyProvider(api_key="k", api_url="http://127.0.0.1:1")
+    task = UpstreamTask(upstream_id="job_1", socket_token=None)
+
+    for call, what in ((provider.stop(task, started=True), "stop"), (provider.delete(task), "delete")):
+        with pytest.raises(UpstreamRejected, match=f"Apikley cannot {what} a task") as caught:
+            await call
+        assert caught.value.code is Code.CONFLICT
+
+
 async def test_a_run_names_its_callback_url(unused_tcp_port: int) -> None:
     """It is a field beside the model and its input."""
     bodies = []
