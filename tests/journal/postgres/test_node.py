@@ -155,6 +155,17 @@ async def test_others_are_declared_dead_only_after_a_lease_of_own_beats(database
         assert await alive(connection, living.id)
 
 
+@pytest.mark.usefixtures("no_beats")
+async def test_a_node_that_finds_no_dead_ones_logs_nothing(database: str, connection: Connection) -> None:
+    """Another node may have declared them dead, or they have beaten meanwhile."""
+    async with member(database) as node:
+        living = await Peer.start(connection)
+        with capture_logs() as logs:
+            await node._declare_dead()
+        assert logs == []
+        assert await alive(connection, living.id)
+
+
 @pytest.mark.usefixtures("fast_beats")
 async def test_a_beat_that_fails_starts_the_wait_again(database: str, connection: Connection) -> None:
     """Even if the outage is short."""

@@ -255,6 +255,52 @@ async def test_a_reset_during_a_read_discards_what_it_returns(database: str, con
         assert node._tail._next == {peer.id: 6}
 
 
+async def test_a_reset_between_two_slices_discards_the_rest(
+    database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large read is published in several steps."""
+    monkeypatch.setattr(tail, "SLICE_ROWS", 2)
+    async with member(database) as node:
+        peer = await Peer.start(connection)
+        node.deliveries.add(lambda _: node._tail.begin(int(node.id), {peer.id: 5}), None)
+        await peer.commit("t", 1, 2, 3, 4)
+        await node.caught_up()
+
+        assert node.log == [("t", 1), ("t", 2)]
+        assert node._tail._next == {peer.id: 6}
+
+
+async def test_a_reset_while_entries_are_skipped_keeps_its_own_cursors(database: str, connection: Connection) -> None:
+    """What was asked before it is of another history."""
+    async with member(database) as node:
+        peer = await Peer.start(connection)
+        await peer.commit("t", 1)
+        skipping = asyncio.create_task(node._tail._skip())
+        await asyncio.sleep(0)
+        node._tail.begin(int(node.id), {peer.id: 5})
+        await skipping
+
+        assert node._tail._next == {peer.id: 6}
+        assert node.resets == 0
+
+
+async def test_a_caller_that_does_not_wait_any_more_does_not_stop_the_tail(
+    database: str, connection: Connection
+) -> None:
+    """Other callers that wait get their answer, and later commits are heard."""
+    async with member(database) as node:
+        peer = await Peer.start(connection)
+        gone, waits = asyncio.create_task(node.caught_up()), asyncio.create_task(node.caught_up())
+        await asyncio.sleep(0)
+        gone.cancel()
+        await waits
+        await peer.commit("t", 1)
+        await node.caught_up()
+
+    assert gone.cancelled()
+    assert node.log == [("t", 1)]
+
+
 async def test_waiting_for_the_tail_ends_with_the_node(database: str, connection: Connection) -> None:
     """A caller would wait for ever otherwise."""
     node = Member(database)

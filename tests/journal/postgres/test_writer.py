@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from relay.clock import uptime_s
 from relay.core.events import State
@@ -25,9 +26,10 @@ from relay.journal.entries import Entry
 from relay.journal.postgres import writer as writer_module
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.epoch import read_epoch
+from relay.journal.postgres.jobs import Job
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.lease import SEND_S
-from relay.journal.postgres.session import Session
+from relay.journal.postgres.session import Session, Unanswered
 from tests.journal.postgres.conftest import Start
 from tests.journal.postgres.membership import LoneNode, join
 from tests.journal.postgres.proxy import Proxy, proxied
@@ -393,6 +395,101 @@ async def test_a_job_that_the_database_refuses_fails_alone(
     assert await seqs(journal, "a") == [1, 2]
 
 
+async def test_jobs_after_the_one_that_finds_the_node_dead_are_not_tried(
+    journal: PostgresJournal, sql: "Connection"
+) -> None:
+    """They were to be committed one by one, because one of them is wrong. The node dies after the first."""
+    await create(journal, "a")
+    number = await batches(sql, journal) + 2  # one for the commit that the others wait for
+    await sql.execute(
+        f"CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.alive := false; RETURN NEW; END $$;"
+        f"CREATE TRIGGER die BEFORE UPDATE ON nodes FOR EACH ROW WHEN (NEW.batch = {number}) EXECUTE FUNCTION die()"
+    )
+    async with busy(sql, journal):
+        jobs = [
+            asyncio.create_task(each)
+            for each in (
+                create(journal, "b"),
+                journal.append([event("a", 2)]),
+                create(journal, secrets.token_hex(5_000)),
+            )
+        ]
+    good, *others = await asyncio.gather(*jobs, return_exceptions=True)
+    assert isinstance(good, Created)
+    assert [type(other) for other in others] == [Fenced, Fenced]
+    assert (await seqs(journal, "a"), await seqs(journal, "b")) == ([1], [1])
+    await lone_node(journal).registered.wait()
+
+
+async def test_a_commit_that_the_server_cannot_make_fails(journal: PostgresJournal, sql: "Connection") -> None:
+    """Such as on a full disk: nothing of it is stored, and it is not repeated. Later ones succeed."""
+    await sql.execute(
+        "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$;"
+        "CREATE TRIGGER fill BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION fill()"
+    )
+    with pytest.raises(StoreError, match="could not be written: no space left on device"):
+        await create(journal, "a")
+    await sql.execute("DROP TRIGGER fill ON tasks")
+    await create(journal, "a")
+    assert await seqs(journal, "a") == [1]
+
+
+async def test_a_commit_in_doubt_is_not_settled_by_a_server_that_cannot_commit(
+    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempt before may have taken effect, so the caller waits for an answer."""
+    session = journal._owner().writer._session
+    run = session.run
+    failures = iter([Unanswered("the connection broke"), asyncpg.DiskFullError("no space left on device")])
+
+    async def fail_twice(statement: str, *arguments: object, limit_s: float) -> "list[asyncpg.Record]":
+        for failure in failures:
+            raise failure
+        return await run(statement, *arguments, limit_s=limit_s)
+
+    monkeypatch.setattr(session, "run", fail_twice)
+    await create(journal, "a")
+    assert await seqs(journal, "a") == [1]
+
+
+async def test_a_defect_in_a_listener_stops_neither_the_writer_nor_its_callers(journal: PostgresJournal) -> None:
+    """The commit may have been made, so the node becomes another one and does not use its number again."""
+    former = journal.node
+
+    def break_off(_appended: object) -> None:
+        remove()
+        raise LookupError("a defect")
+
+    remove = journal.listen(break_off)
+    with capture_logs() as logs, pytest.raises(StoreError, match="could not be written: LookupError"):
+        await create(journal, "a")
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["journal.job_failed"]
+    await lone_node(journal).registered.wait()
+    assert journal.node != former
+    await create(journal, "b")
+    assert (await seqs(journal, "a"), await seqs(journal, "b")) == ([1], [1])
+
+
+async def test_a_defect_while_the_writer_connects_fails_no_job(
+    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None was taken from the queue. The next attempt commits it, and the node stays the same."""
+    writer, former = journal._owner().writer, journal.node
+    opening, failures = writer._open, iter([LookupError("a defect")])
+
+    async def fail_once() -> "Connection":
+        for failure in failures:
+            raise failure
+        return await opening()
+
+    monkeypatch.setattr(writer, "_open", fail_once)
+    writer._session.drop()
+    await create(journal, "a")
+    assert next(failures, None) is None
+    assert (await seqs(journal, "a"), journal.node) == ([1], former)
+
+
 async def test_a_commit_that_dead_locks_is_repeated(
     journal: PostgresJournal, postgres: PostgresServer, database: str
 ) -> None:
@@ -569,6 +666,28 @@ async def test_nothing_new_is_committed_to_a_database_with_another_epoch(
         await journal.append([event("a", 2)])
 
 
+async def test_a_connection_that_ends_before_a_commit_is_sent_may_be_replaced_by_one_to_another_epoch(
+    journal: PostgresJournal, sql: "Connection", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The jobs have been taken from the queue. They are not sent to that server."""
+    await create(journal, "a")
+    await sql.execute(ANOTHER_EPOCH)
+    writer = journal._owner().writer
+    take = writer._take
+
+    def take_and_drop() -> list[Job]:
+        monkeypatch.undo()
+        writer._session.drop()
+        return take()
+
+    monkeypatch.setattr(writer, "_take", take_and_drop)
+    with pytest.raises(Fenced):
+        await create(journal, "b")
+    assert await seqs(journal, "b") == []
+    await lone_node(journal).registered.wait()
+    await create(journal, "c")
+
+
 async def test_a_connection_to_a_former_server_does_not_replace_a_node_that_has_registered_elsewhere(
     journal: PostgresJournal, sql: "Connection", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -685,6 +804,24 @@ async def test_a_journal_closes_while_the_database_is_gone(
     await journal.close()
     results = await asyncio.gather(*jobs, return_exceptions=True)
     assert [type(result) for result in results] == [StoreError, StoreError]
+    await postgres.start()
+
+
+async def test_a_journal_closes_while_a_commit_is_in_doubt(
+    cut: tuple[Proxy, PostgresJournal], postgres: PostgresServer
+) -> None:
+    """The database does not come back, so the outcome stays unknown, and the caller gets an error."""
+    proxy, journal = cut
+    postgres.pause()
+    proxy.asked.clear()
+    in_doubt = asyncio.create_task(journal.append([event("a", 2)]))
+    await proxy.asked.wait()
+    await postgres.kill()
+    while journal._owner().writer.availability.reason is None:  # noqa: ASYNC110 -- until it tries to connect again
+        await asyncio.sleep(0.01)
+    await journal.close()
+    with pytest.raises(StoreError, match="could not be written"):
+        await in_doubt
     await postgres.start()
 
 
