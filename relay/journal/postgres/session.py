@@ -76,7 +76,7 @@ class Session:
     async def close(self) -> None:
         """Wait for the running statement and close the connection."""
         async with self._free:
-            if self._connection is not None:
+            if self._connection is not None:  # pragma: no branch -- the tracer misses this exit from `async with`
                 await close(self._connection)
                 self._connection = None
 

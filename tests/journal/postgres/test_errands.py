@@ -9,7 +9,7 @@ from relay.errors import StoreError
 from relay.journal.postgres.connection import connect
 from relay.journal.postgres.errands import KEEP, Errands
 from relay.journal.postgres.journal import PostgresJournal
-from relay.journal.postgres.session import Session
+from relay.journal.postgres.session import Session, Unanswered
 
 
 @pytest.fixture
@@ -34,3 +34,20 @@ async def test_a_statement_that_is_wrong_is_not_repeated(errands: Errands, argum
         await errands.run(KEEP, "key", argument)
 
     assert [row[0] for row in await errands.run(KEEP, "key", "value")] == ["value"]
+
+
+async def test_a_statement_that_is_never_answered_is_given_up(
+    errands: Errands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After three attempts, each on a connection that breaks."""
+    attempts: list[str] = []
+
+    async def break_off(statement: str, *_: object) -> None:
+        attempts.append(statement)
+        raise Unanswered("the connection broke")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(errands._session, "run", break_off)
+        with pytest.raises(StoreError, match="could not be written: the connection broke"):
+            await errands.run(KEEP, "key", "value")
+    assert attempts == [KEEP] * 3
