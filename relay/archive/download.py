@@ -10,8 +10,9 @@ from aiohttp import hdrs
 
 from relay import __version__
 from relay.archive.errors import CopyFailed, CopyRefused
-from relay.archive.reach import PublicResolver, Reach
+from relay.archive.reach import Reach
 from relay.net.proxy import Proxies
+from relay.net.public_resolver import NotPublic, PublicResolver
 
 REDIRECTS: Final = 5
 
@@ -115,10 +116,8 @@ class Downloads:
             reach.check(url)
             try:
                 response = await self._get(reach, url, headers)
-            except aiohttp.InvalidURL:
-                raise CopyRefused("The address of the file is not valid.") from None
             except (aiohttp.ClientError, OSError) as error:
-                raise CopyFailed(f"The platform did not answer: {type(error).__name__}.") from error
+                raise _failure(error) from error
             location = response.headers.get(hdrs.LOCATION)
             if not (300 <= response.status < 400 and location):
                 break
@@ -146,3 +145,13 @@ class Downloads:
                 connector=connector, timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
             )
         return self._sessions[guarded]
+
+
+def _failure(error: Exception) -> CopyFailed:
+    match error:
+        case aiohttp.InvalidURL():
+            return CopyRefused("The address of the file is not valid.")
+        case aiohttp.ClientConnectorDNSError(os_error=NotPublic()):
+            return CopyRefused(f"The file is in a private network: {error.host} resolves to an address of one.")
+        case _:
+            return CopyFailed(f"The platform did not answer: {type(error).__name__}.")

@@ -5,17 +5,12 @@ A platform on the internet names results on the internet, over HTTPS. Only where
 platform itself to plain HTTP or to a private network, as with the sandbox, may results be there, too.
 """
 
-import asyncio
-import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
-
-from relay.archive.errors import CopyFailed, CopyRefused
+from relay.archive.errors import CopyRefused
 from relay.net.public_address import is_public
 
 
@@ -54,32 +49,6 @@ class Reach:
             raise CopyRefused("The address of the file has a user name, or no host.")
         if not self.private and (host == "localhost" or (_is_address(host) and not is_public(host))):
             raise CopyRefused(f"The file is in a private network, at {host}.")
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names to addresses on the internet. The connection is made to the address that was checked."""
-
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver(loop=asyncio.get_running_loop())
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """
-        Resolve a name.
-
-        Raises:
-            CopyRefused: one of its addresses is not on the internet.
-        """
-        found = await self._resolver.resolve(host, port, family)
-        if any(not is_public(each["host"]) for each in found):
-            raise CopyRefused(f"The file is in a private network: {host} resolves to an address of one.")
-        if not found:
-            raise CopyFailed(f"{host} has no address.")
-        return found
-
-    async def close(self) -> None:
-        await self._resolver.close()
 
 
 def _is_address(host: str) -> bool:

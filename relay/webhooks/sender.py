@@ -17,10 +17,10 @@ from relay import __version__
 from relay.journal.outbox import Webhook
 from relay.net.proxy import DIRECT, Proxies
 from relay.net.public_address import is_public
+from relay.net.public_resolver import NotPublic, PublicResolver
 from relay.net.receiver_url import ReceiverUrl
 from relay.net.webhook_signature import signed_headers
 from relay.providers.response import parse_dates
-from relay.webhooks.public_resolver import NotPublic, PublicResolver
 from relay.webhooks.receivers import Reach, Receivers
 
 TIMEOUT_S: Final = 15.0

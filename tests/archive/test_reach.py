@@ -1,13 +1,12 @@
 """Which addresses results are read from: what a platform names must not lead into a private network."""
 
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
 from relay.archive.download import Downloads
 from relay.archive.errors import CopyFailed, CopyRefused
-from relay.archive.reach import PublicResolver, Reach
+from relay.archive.reach import Reach
 from relay.net.proxy import DIRECT, Proxies, Proxy
 from tests.archive.origin import Hosted, Origin
 
@@ -66,15 +65,6 @@ def test_addresses_on_the_internet_are_allowed() -> None:
     """By name or by number."""
     Reach().check("https://cdn.example.com/a.png?signature=x")
     Reach().check("https://93.184.215.14:8443/a.png")
-
-
-@pytest.mark.parametrize("name", ["localhost", "127.1", "2130706433", "0x7f.1"])
-async def test_a_name_of_a_private_address_is_refused(name: str) -> None:
-    """When it is resolved, so an answer that changes later does not help."""
-    resolver = PublicResolver()
-    with pytest.raises(CopyRefused, match="in a private network"):
-        await resolver.resolve(name, 443, socket.AF_UNSPEC)
-    await resolver.close()
 
 
 async def test_the_resolver_is_the_one_of_the_connection(

@@ -42,7 +42,7 @@ class PublicResolver(AbstractResolver):
         """
         found = await self._resolver.resolve(host, port, family)
         if not all(self._is_allowed(each["host"]) for each in found):
-            raise NotPublic("the name leads to a private network")
+            raise NotPublic(f"{host} resolves to an address in a private network")
         return found
 
     async def close(self) -> None:
