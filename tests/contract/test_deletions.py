@@ -5,8 +5,6 @@ Covers memory_deletions, and deletions of the SQLite and the PostgreSQL journal.
 """
 
 import math
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -16,32 +14,8 @@ from relay.journal.base import Claim, Journal, StoredTask
 from relay.journal.deletions import Tombstone
 from relay.journal.entries import History
 from relay.journal.lists import Filter
-from relay.journal.memory import MemoryJournal
-from relay.journal.postgres.journal import PostgresJournal
-from relay.journal.sqlite import SQLiteJournal
-from tests.journal.postgres.membership import join
-from tests.tasks.shared_journal import SharedStore
 
-
-@pytest.fixture(params=["memory", "sqlite", "shared", "postgres"])
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
-    """Return a journal of each kind that is not open yet."""
-    match request.param:
-        case "memory":
-            return MemoryJournal()
-        case "shared":
-            return SharedStore().node().journal
-        case "sqlite":
-            return SQLiteJournal(tmp_path / "relay.db")
-        case _:
-            return PostgresJournal(request.getfixturevalue("database"), join=join)
-
-
-@pytest.fixture
-async def journal(made: Journal) -> AsyncIterator[Journal]:
-    await made.open(lock=True)
-    yield made
-    await made.close()
+pytestmark = pytest.mark.parametrize("made", ["memory", "sqlite", "shared", "postgres"], indirect=True)
 
 
 async def begin(journal: Journal, task: str, *, at: float = 1.0) -> None:

@@ -4,7 +4,6 @@ The contract of a journal about copies of files (relay/journal/file_copies.py), 
 Covers memory_copies, and copies of the SQLite and the PostgreSQL journal.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from relay.core.upstream import File
 from relay.errors import Fenced
 from relay.journal.base import Journal, StoredTask
 from relay.journal.file_copies import CopyState, FileCopy, copies_of, copies_of_files, spooled_path
-from relay.journal.memory import MemoryJournal
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.sqlite import SQLiteJournal
 from tests.journal.postgres.membership import join
@@ -25,23 +23,6 @@ OUTPUTS = (
     Output(content_type="raw", content={"answer": ["Hello."]}),
     Output(content_type="video/mp4", url="https://cdn.example/1.mp4?signature=x"),
 )
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
-    """Return a journal of each kind that is not open yet."""
-    if request.param == "memory":
-        return MemoryJournal()
-    if request.param == "sqlite":
-        return SQLiteJournal(tmp_path / "relay.db")
-    return PostgresJournal(request.getfixturevalue("database"), join=join)
-
-
-@pytest.fixture
-async def journal(made: Journal) -> AsyncIterator[Journal]:
-    await made.open(lock=True)
-    yield made
-    await made.close()
 
 
 async def end(

@@ -1,39 +1,18 @@
 """The contract of an outbox (relay/journal/outbox.py), tested with every backend."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from relay.core.events import Event, Log, LogOutput, Source, State, Submit
 from relay.journal.base import Journal, StoredTask, Subscription
-from relay.journal.memory import MemoryJournal
 from relay.journal.outbox import Claimed, Delivery, DeliveryFilter, Outcome, Status, Webhook
-from relay.journal.postgres.journal import PostgresJournal
-from relay.journal.postgres.node import ThisNode
 from relay.journal.sqlite import SQLiteJournal
 
 URL = "https://shop.example.com/hook"
 OTHER = "https://other.example.com/hook"
 AGAIN_S = 3600.0
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def unopened(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
-    match request.param:
-        case "memory":
-            return MemoryJournal()
-        case "sqlite":
-            return SQLiteJournal(tmp_path / "relay.db")
-        case _:
-            return PostgresJournal(request.getfixturevalue("database"), join=ThisNode)
-
-
-@pytest.fixture
-async def journal(unopened: Journal) -> AsyncIterator[Journal]:
-    await unopened.open(lock=True)
-    yield unopened
-    await unopened.close()
 
 
 def event(task: str, seq: int) -> Event:

@@ -1,8 +1,11 @@
 """Fixtures for the tests of the task use cases."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from relay import app
+from relay.app import Running
 from relay.tasks import permit, search
 from tests.tasks.shared_journal import SharedStore
 from tests.tasks.support import MakeRelay
@@ -26,3 +29,10 @@ def make_node(store: SharedStore, make_relay: MakeRelay, monkeypatch: pytest.Mon
     """Return a function that starts a relay whose journal is shared with those that it has started before."""
     monkeypatch.setattr(app, "make_journal", lambda *_given: store.node().journal)
     return make_relay
+
+
+@pytest.fixture
+async def pair(make_node: MakeRelay) -> AsyncIterator[tuple[Running, Running]]:
+    """Two relays that share a journal."""
+    async with make_node() as first, make_node() as second:
+        yield first, second

@@ -1,6 +1,5 @@
 """Deleting tasks: `DELETE /v1/tasks/{id}` and `DELETE /v1/tasks?tag=…`."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -11,7 +10,7 @@ from relay.errors import RequestError
 from relay.sandbox import Sandbox
 from relay.tasks import deleting
 from relay.tasks.requests import Idempotency
-from tests.tasks.support import MODEL, MakeRelay, ended, request
+from tests.tasks.support import MODEL, ended, request
 
 KEY = Idempotency(key="caller k1", digest="digest", unscoped="k1")
 
@@ -177,11 +176,6 @@ async def test_a_report_names_what_could_not_be_deleted(
 
 class TestElsewhere:
     """Deletions on a node that does not follow the task."""
-
-    @pytest.fixture
-    async def pair(self, make_node: MakeRelay) -> AsyncIterator[tuple[Running, Running]]:
-        async with make_node() as first, make_node() as second:
-            yield first, second
 
     async def test_a_task_of_another_node_is_canceled_and_deleted(
         self, pair: tuple[Running, Running], sandbox: Sandbox

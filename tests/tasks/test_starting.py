@@ -7,7 +7,6 @@ New tasks are put into the journal by `relay.tasks.creation`, which attaching us
 import asyncio
 import re
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -169,13 +168,6 @@ async def test_a_key_survives_a_restart(make_relay: MakeRelay, sandbox: Sandbox,
 
 
 KEY = Idempotency(key="caller k1", digest="digest", unscoped="k1")
-
-
-@pytest.fixture
-async def pair(make_node: MakeRelay) -> AsyncIterator[tuple[Running, Running]]:
-    """Two relays that share a journal."""
-    async with make_node() as first, make_node() as second:
-        yield first, second
 
 
 async def start_on_both(pair: tuple[Running, Running]) -> list[Started]:

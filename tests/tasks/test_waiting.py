@@ -5,7 +5,7 @@ Turns (`relay.tasks.turns`), with which a start that waits under a key that is i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -149,11 +149,6 @@ async def test_a_deletion_ends_a_wait_that_has_not_heard_of_the_end(
 
 class TestElsewhere:
     """Waits on a node that does not follow the task."""
-
-    @pytest.fixture
-    async def pair(self, make_node: MakeRelay) -> AsyncIterator[tuple[Running, Running]]:
-        async with make_node() as first, make_node() as second:
-            yield first, second
 
     async def test_a_wait_ends_with_a_task_of_another_node(
         self, pair: tuple[Running, Running], sandbox: Sandbox
