@@ -56,7 +56,7 @@ class ArchiveLimits:
     total_bytes: int
     """How large all copies may be together. The oldest are removed."""
     age_s: float
-    """How long a copy is kept; 0 for as long as its task."""
+    """How long a copy is kept; 0: until its task is deleted."""
 
 
 async def ignore(_task: str) -> None:

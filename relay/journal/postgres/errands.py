@@ -23,6 +23,11 @@ KEEP: Final = (
     " RETURNING s.value"
 )
 
+GIVE_BACK: Final = """
+WITH given AS (UPDATE heads SET owner = NULL, in_line = false WHERE task = $1 AND owner = $2 RETURNING task)
+SELECT pg_notify('relay', 'released:' || $2::bigint) FROM given
+"""
+
 
 class Errands:
     """Runs statements on a session of their own, so that none of them waits for appends."""

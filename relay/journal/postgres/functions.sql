@@ -592,8 +592,8 @@ LANGUAGE sql AS $$
   )
 $$;
 
--- Take webhooks that are due, to send them: at most `most`, and so many to one URL that at most `per_url` are being sent
--- to it. URLs to which the fewest are being sent come first.
+-- Take webhooks that are due, to send them: at most `most` in all. At most `per_url` are being sent to one URL at a time.
+-- URLs to which the fewest are being sent come first.
 CREATE OR REPLACE FUNCTION relay_claim_webhooks(me bigint, per_url integer, most integer) RETURNS SETOF webhooks
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off

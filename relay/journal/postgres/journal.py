@@ -30,7 +30,7 @@ from relay.journal.postgres.copies import PostgresCopies
 from relay.journal.postgres.deletions import PostgresDeletions
 from relay.journal.postgres.deliveries import Deliveries
 from relay.journal.postgres.durability import warn_without_fsync
-from relay.journal.postgres.errands import KEEP, SAVE_TIME, Errands
+from relay.journal.postgres.errands import GIVE_BACK, KEEP, SAVE_TIME, Errands
 from relay.journal.postgres.membership import Join
 from relay.journal.postgres.migrations import check_schema, migrate
 from relay.journal.postgres.outbox import PostgresOutbox
@@ -41,11 +41,6 @@ from relay.journal.postgres.writer import Writer
 
 STATES_AT_ONCE: Final = 50
 """How many states one statement reads: a page of a list. Each may take hundreds of events."""
-
-_GIVE_BACK: Final = """
-WITH given AS (UPDATE heads SET owner = NULL, in_line = false WHERE task = $1 AND owner = $2 RETURNING task)
-SELECT pg_notify('relay', 'released:' || $2::bigint) FROM given
-"""
 
 
 class PostgresJournal:
@@ -222,7 +217,7 @@ class PostgresJournal:
         return taken
 
     async def give_back(self, task: str) -> None:
-        await self._opened().errands.run(_GIVE_BACK, task, self._id())
+        await self._opened().errands.run(GIVE_BACK, task, self._id())
         self._folded.pop(task, None)
 
     async def release(self) -> None:
