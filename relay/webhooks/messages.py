@@ -68,8 +68,11 @@ def messages_of(before: Snapshot, events: Sequence[Event]) -> Iterator[Message]:
         before: the state before the first of them.
         events: consecutive events of its log.
     """
+    types = [types_of(event) for event in events]
+    if not any(types):  # as in most commits, which have output: no state is needed
+        return
     state = before
-    for event in events:
+    for event, kinds in zip(events, types, strict=True):
         state = apply(state, event)
-        for kind in types_of(event):
+        for kind in kinds:
             yield Message(type=kind, at=event.at, key=str(event.seq), snapshot=state)
