@@ -1,23 +1,24 @@
 """
 A minimal backend: it serves a page, starts a task when the button on the page is pressed, and returns a token that
-opens this task and nothing else. The API key stays here. It needs nothing but Python.
+opens this task and nothing else. The API key stays here.
 
+    pip install 'generation-relay[client]'
     RELAY_URL=http://127.0.0.1:8080 RELAY_KEY=… python backend.py 8000
 """
 
-# ruff: noqa: INP001, S310 -- an example is not part of a package, and its URL is trusted
+# ruff: noqa: INP001 -- an example is not part of a package
 
 import json
 import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import Request, urlopen
+
+from relay.client import Relay
 
 RELAY_URL = os.environ.get("RELAY_URL", "http://127.0.0.1:8080")
-RELAY_KEY = os.environ["RELAY_KEY"]
+RELAY = Relay(RELAY_URL, os.environ["RELAY_KEY"])
 PAGE = Path(__file__).with_name("page.html").read_bytes()
-TASK = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "A mountain lake at dawn."}}
 
 
 class Backend(BaseHTTPRequestHandler):
@@ -29,10 +30,8 @@ class Backend(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Start a task. A real backend checks here who may start one."""
-        headers = {"Authorization": f"Bearer {RELAY_KEY}", "Content-Type": "application/json"}
-        with urlopen(Request(f"{RELAY_URL}/v1/tasks", json.dumps(TASK).encode(), headers)) as response:
-            started = json.load(response)
-        found = {"relay": RELAY_URL, "task": started["task"]["id"], "token": started["token"]}
+        started = RELAY.start("bytedance/text-to-image-seedream-v4", {"prompt": "A mountain lake at dawn."})
+        found = {"relay": RELAY_URL, "task": started.task.id, "token": started.token}
         self.answer("application/json", json.dumps(found).encode())
 
     def answer(self, content_type: str, body: bytes) -> None:

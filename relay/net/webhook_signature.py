@@ -13,6 +13,9 @@ from typing import Final
 _PREFIX: Final = "whsec_"
 _MIN_BYTES, _MAX_BYTES = 24, 64
 
+TOLERANCE_S = 300.0
+"""How far the time of an attempt may differ from the receiver's. A recorded request is useless after that."""
+
 
 def read_secret(text: str) -> bytes:
     """
@@ -51,3 +54,25 @@ def signed_headers(keys: Sequence[bytes], webhook: str, body: bytes, now: float)
         "webhook-timestamp": str(int(now)),
         "webhook-signature": " ".join(signatures),
     }
+
+
+def find_problem(keys: Sequence[bytes], headers: Mapping[str, str], body: bytes, now: float) -> str | None:
+    """
+    Return what is wrong with the signature of a received webhook, or None.
+
+    Args:
+        keys: one of them must have signed it.
+        headers: with names in lower case.
+        body: as it was received.
+        now: unix seconds.
+    """
+    given = [headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")]
+    webhook, timestamp, signatures = given
+    if not all(given):
+        return "the headers webhook-id, webhook-timestamp and webhook-signature are required"
+    if not (timestamp.isascii() and timestamp.isdigit()) or abs(int(timestamp) - now) > TOLERANCE_S:
+        return f"webhook-timestamp differs from this machine's time by more than {TOLERANCE_S:.0f} s"
+    expected = signed_headers(keys, webhook, body, float(timestamp))["webhook-signature"].encode().split()
+    # All are compared, each in constant time.
+    matches = [hmac.compare_digest(one, other) for one in expected for other in signatures.encode().split()]
+    return None if any(matches) else "the signature does not match"
