@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest --numprocesses=auto --dist=worksteal
 # The tests start hundreds of processes, and without stored bytecode each of them compiles the relay again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-cluster lint coverage docs format bundle chaos chaos-cluster cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
+.PHONY: demo test test-cluster test-deploy lint coverage docs format bundle chaos chaos-cluster cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
 
 # A relay with a simulated platform and a few tasks. It needs no account.
 demo: $(VENV)/run
@@ -23,6 +23,10 @@ test: test-tools
 # All tests of several nodes on PostgreSQL and of the archive, also those that `make test` leaves out: they take longer.
 test-cluster: $(VENV)/dev
 	$(PYTEST) -m 'cluster or not cluster' tests/archive tests/cluster tests/journal/postgres $(ARGS)
+
+# The deployment files in deploy/ with nginx, Caddy, HAProxy and systemd's tools, which it installs from Debian.
+test-deploy: $(VENV)/dev
+	$(PYTEST) -m deploy tests/deploy $(ARGS)
 
 # Static checks: format, lint rules and types of Python and JavaScript, imports between packages, workflows.
 lint: $(VENV)/dev

@@ -6,8 +6,9 @@ their last events before the journal closes.
 """
 
 import secrets
+import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,7 +49,7 @@ from relay.tasks.use_cases import Tasks
 from relay.web.application import application
 from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.context import Context
-from relay.web.http.listener import listening, make_gate
+from relay.web.http.listener import Listener, listening, make_gate
 from relay.web.http.rate_limits import RateLimit, RateLimits
 from relay.webhooks.courier import Courier
 from relay.webhooks.receivers import Receivers
@@ -60,6 +61,9 @@ if TYPE_CHECKING:
 
 CLOSE_S = 1.0
 """How long requests and viewers may take to finish when the relay shuts down."""
+
+SETTLE_S = 2.0
+"""How long requests may take to arrive and be answered when the relay is restarted on sockets that stay open."""
 
 _log = log.get("relay")
 
@@ -222,9 +226,13 @@ async def use_code(journal: Journal, digest: str) -> bool:
 
 
 @asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Running]:
+async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> AsyncIterator[Running]:
     """
     Run a relay: it accepts requests once entered, and is drained and closed on leaving.
+
+    Args:
+        config: the settings.
+        sockets: listening sockets that another process keeps open; empty to listen on the configured address.
 
     Raises:
         ConfigError: the store cannot be opened, or the address is not available.
@@ -288,13 +296,13 @@ async def running(config: Config) -> AsyncIterator[Running]:
         await stack.enter_async_context(
             retaining(journal, cautious_clock, age_s=config.history_age_s, limit_bytes=config.store_limit_bytes)
         )
-        url = await _serve(config, context, stack)
-        stack.push_async_callback(_drain, context, ownership)
-        _log.info("relay.started", url=url, providers=list(providers), following=tasks.following)
-        yield Running(url=url, api_key=keys[0], made_key=not config.api_keys, context=context, journal=journal)
+        listener = await _serve(config, context, sockets, stack)
+        stack.push_async_callback(_drain, context, ownership, listener)
+        _log.info("relay.started", url=listener.url, providers=list(providers), following=tasks.following)
+        yield Running(url=listener.url, api_key=keys[0], made_key=not config.api_keys, context=context, journal=journal)
 
 
-async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str:
+async def _serve(config: Config, context: Context, sockets: Sequence[socket.socket], stack: AsyncExitStack) -> Listener:
     runner = web.AppRunner(
         application(context),
         handler_cancellation=True,  # without it, a handler keeps running after its client has left
@@ -306,16 +314,17 @@ async def _serve(config: Config, context: Context, stack: AsyncExitStack) -> str
     if runner.server is None:
         raise AssertionError("the runner has no server after its setup")
     try:
-        port = await stack.enter_async_context(listening(context, runner.server))
+        return await stack.enter_async_context(listening(context, runner.server, sockets))
     except OSError as error:
         raise ConfigError(f"RELAY_HOST, RELAY_PORT: cannot listen on {config.host}:{config.port}: {error}") from error
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    return f"http://{host}:{port}"
 
 
-async def _drain(context: Context, ownership: Ownership) -> None:
+async def _drain(context: Context, ownership: Ownership, listener: Listener) -> None:
     """Take no new tasks, wait for submissions, hand tasks over, and close viewers' connections: they reconnect."""
     _log.info("relay.draining", viewers=context.hub.viewers, following=context.tasks.following)
+    if listener.kept:  # new connections wait in the sockets for the next process: no request is refused
+        listener.close()
+        await context.gate.settle(SETTLE_S)
     await context.tasks.drain(context.config.drain_s / 2)
     await ownership.hand_over()
     await context.hub.drain(min(context.config.drain_s / 4, context.hub.viewers / 1000))

@@ -3,12 +3,15 @@
 import asyncio
 import gc
 import os
+import socket
+from collections.abc import Sequence
 
 from relay import config, log
 from relay.app import Running, make_providers, running
 from relay.cli.output import discard_stdout_if_broken, say
 from relay.cli.reload import reload
 from relay.cli.signals import run
+from relay.cli.systemd import ServiceManager, check_keys, inherited_sockets
 from relay.config import Config
 from relay.environment import service_links
 
@@ -29,12 +32,16 @@ def run_relay() -> bool:
     log.configure(settings.log_format, settings.log_level)
     if ignored := service_links(os.environ):
         _log.debug("settings.ignored", names=ignored, reason="Kubernetes sets them for a Service called relay")
+    sockets, manager = inherited_sockets(os.environ), ServiceManager(os.environ)
+    check_keys(settings, sockets)
     reload_requested = asyncio.Event()
-    return run(_serve(settings, reload_requested), reload=reload_requested.set)
+    return run(_serve(settings, sockets, manager, reload_requested), reload=reload_requested.set)
 
 
-async def _serve(settings: Config, reload_requested: asyncio.Event) -> None:
-    async with running(settings) as relay:
+async def _serve(
+    settings: Config, sockets: Sequence[socket.socket], manager: ServiceManager, reload_requested: asyncio.Event
+) -> None:
+    async with manager.watched(), running(settings, sockets) as relay:
         _tune_garbage_collector()
         try:
             _print_startup(relay, settings)
@@ -42,10 +49,13 @@ async def _serve(settings: Config, reload_requested: asyncio.Event) -> None:
             if not discard_stdout_if_broken():
                 raise
             _log.warning("stdout.write_failed", reason=error.strerror)
-        while True:
-            await reload_requested.wait()
-            reload_requested.clear()
-            await reload(relay)
+        with manager.serving():
+            while True:
+                await reload_requested.wait()
+                reload_requested.clear()
+                manager.reloading()
+                await reload(relay)
+                manager.ready()
 
 
 def _print_startup(relay: Running, settings: Config) -> None:

@@ -1,6 +1,7 @@
 """Build the web application: all routes, and what happens to every request."""
 
 import time
+from http import HTTPStatus
 from logging import DEBUG, INFO
 
 from aiohttp import hdrs, web
@@ -50,12 +51,19 @@ def application(parts: Context) -> web.Application:
         client_max_size=parts.config.body_limit_bytes,
     )
     app[CONTEXT] = parts
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.extend((add_headers, close_before_restart))
     app.add_routes(ROUTES)
     if base := prefix(parts.config):
         app.add_routes([web.RouteDef(each.method, base + each.path, each.handler, each.kwargs) for each in ROUTES])
         app.router.add_get(base, add_slash)
     return app
+
+
+async def close_before_restart(request: web.Request, response: web.StreamResponse) -> None:
+    """Close the connection after this response if another process accepts new ones."""
+    if context(request).gate.settling and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        response.force_close()
+        response.headers[hdrs.CONNECTION] = "close"  # aiohttp has set the headers already
 
 
 @web.middleware

@@ -39,12 +39,16 @@ async def bind(host: str, port: int) -> list[socket.socket]:
     sockets = [sock.dup() for sock in server.sockets]
     server.close()
     for sock in sockets:
-        sock.setblocking(False)
-        if (option := getattr(socket, "TCP_USER_TIMEOUT", None)) is not None:
-            # Accepted connections inherit this: the kernel closes them when the client stops acknowledging data.
-            sock.setsockopt(socket.IPPROTO_TCP, option, UNACKNOWLEDGED_MS)
         sock.listen(BACKLOG)
     return sockets
+
+
+def prepare(sock: socket.socket) -> None:
+    """Set the options that the connections of a listening socket need."""
+    sock.setblocking(False)
+    if (option := getattr(socket, "TCP_USER_TIMEOUT", None)) is not None:
+        # Accepted connections inherit this: the kernel closes them when the client stops acknowledging data.
+        sock.setsockopt(socket.IPPROTO_TCP, option, UNACKNOWLEDGED_MS)
 
 
 class Acceptor:
@@ -69,7 +73,9 @@ class Acceptor:
         self._resume()
 
     def close(self) -> None:
-        """Stop accepting. Connections that were accepted stay open."""
+        """Stop accepting. Connections that were accepted stay open. Idempotent."""
+        if self._sock.fileno() < 0:
+            return
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._sock)

@@ -65,6 +65,10 @@ class Gate:
         self._open: dict[IdleConnection, str | None] = {}
         self._streams: dict[Stream, str | None] = {}
         self._all_left = asyncio.Event()
+        self.settling = False
+        """Whether each connection is to be closed after its next response: another process accepts the new ones."""
+        self._awaited: set[IdleConnection] = set()
+        self._settled = asyncio.Event()
         self._idle: dict[IdleConnection, tuple[bool, float]] = {}
         """The connections that the last scan found idle, the first one to close first."""
         self._next_scan_at = 0.0
@@ -100,12 +104,34 @@ class Gate:
         self._idle.pop(connection, None)
         self._streams[stream] = self._open.pop(connection)
         self._all_left.clear()
+        self._stop_awaiting(connection)
 
     def leave(self, connection: IdleConnection) -> None:
         """Forget a connection. Does nothing if it is not known."""
         self._idle.pop(connection, None)
         if connection in self._open:
             self._counts.remove(self._open.pop(connection))
+            self._stop_awaiting(connection)
+
+    async def settle(self, within_s: float) -> None:
+        """
+        Close each connection after its next response, and wait until none of them is being answered.
+
+        A connection that has not sent its first request yet is waited for too: its client could not know whether a
+        request on a closed connection was served. `within_s` seconds are the limit.
+        """
+        self.settling = True
+        self._awaited = {each for each in self._open if (since := each.idle_since) is None or not since[0]}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._awaited:
+                    self._settled.clear()
+                    await self._settled.wait()
+
+    def _stop_awaiting(self, connection: IdleConnection) -> None:
+        self._awaited.discard(connection)
+        if not self._awaited:
+            self._settled.set()
 
     def stream_lost(self, stream: Stream) -> None:
         """Forget a stream."""

@@ -6,8 +6,10 @@ problem response would make it give up (https://html.spec.whatwg.org/multipage/s
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
@@ -15,7 +17,7 @@ from aiohttp import web
 from relay import log
 from relay.backoff import Bucket
 from relay.config import Config
-from relay.web.http.acceptor import Acceptor, bind
+from relay.web.http.acceptor import Acceptor, bind, prepare
 from relay.web.http.connection import Connection
 from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.connection_gate import LOG_LINES_PER_S, Gate
@@ -46,10 +48,38 @@ def make_gate(config: Config) -> Gate:
     return Gate(counts, descriptors, asyncio.get_running_loop().time)
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Listening sockets whose connections are accepted."""
+
+    host: str
+    port: int
+    kept: bool
+    """Whether another process keeps the sockets open. Clients can then connect while no relay accepts."""
+    acceptors: Sequence[Acceptor]
+
+    @property
+    def url(self) -> str:
+        """Return the URL of the first address."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def close(self) -> None:
+        """Accept no more connections. Idempotent."""
+        for acceptor in self.acceptors:
+            acceptor.close()
+
+
 @asynccontextmanager
-async def listening(parts: Context, server: web.Server) -> AsyncIterator[int]:
+async def listening(
+    parts: Context, server: web.Server, inherited: Sequence[socket.socket] = ()
+) -> AsyncIterator[Listener]:
     """
-    Accept connections for `server` while the block runs. Yields the port.
+    Accept connections for `server` while the block runs.
+
+    Args:
+        parts: what the connections need.
+        server: aiohttp's server.
+        inherited: listening sockets that another process keeps open. Empty: listen on the configured address.
 
     Raises:
         OSError: the address is not available.
@@ -63,7 +93,13 @@ async def listening(parts: Context, server: web.Server) -> AsyncIterator[int]:
 
     make = partial(Connection, server, parts)
     async with AsyncExitStack() as stack:
-        sockets = await bind(parts.config.host, parts.config.port)
+        config = parts.config
+        sockets = inherited or await bind(config.host, config.port)
+        address: tuple[str, int] = sockets[0].getsockname()[:2]
+        acceptors = []
         for sock in sockets:
-            stack.callback(Acceptor(sock, make, log_error).close)
-        yield int(sockets[0].getsockname()[1])
+            prepare(sock)
+            acceptors.append(Acceptor(sock, make, log_error))
+            stack.callback(acceptors[-1].close)
+        host = address[0] if inherited else config.host
+        yield Listener(host=host, port=address[1], kept=bool(inherited), acceptors=acceptors)
