@@ -29,6 +29,7 @@ from relay.backoff import Bucket
 from relay.catalogue import catalogue
 from relay.clock import CautiousClock
 from relay.config import Config
+from relay.config.api_keys import ApiKey
 from relay.core.schedule import TimeLimits
 from relay.errors import ConfigError
 from relay.files.spool import Spool
@@ -212,11 +213,9 @@ async def token_secret(config: Config, journal: Journal) -> str:
     return await journal.keep_secret("token_secret", secrets.token_urlsafe(32))
 
 
-async def api_keys(config: Config, journal: Journal) -> list[str]:
+async def api_keys(config: Config, journal: Journal) -> tuple[ApiKey, ...]:
     """Return the API keys: the configured ones, else one that is generated once and stored."""
-    if config.api_keys:
-        return [key.get_secret_value() for key in config.api_keys]
-    return [await journal.keep_secret("api_key", f"rk_{secrets.token_urlsafe(24)}")]
+    return config.keys or (ApiKey(key=await journal.keep_secret("api_key", f"rk_{secrets.token_urlsafe(24)}")),)
 
 
 async def use_code(journal: Journal, digest: str) -> bool:
@@ -299,7 +298,9 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
         listener = await _serve(config, context, sockets, stack)
         stack.push_async_callback(_drain, context, ownership, listener)
         _log.info("relay.started", url=listener.url, providers=list(providers), following=tasks.following)
-        yield Running(url=listener.url, api_key=keys[0], made_key=not config.api_keys, context=context, journal=journal)
+        yield Running(
+            url=listener.url, api_key=context.access.key, made_key=not config.api_keys, context=context, journal=journal
+        )
 
 
 async def _serve(config: Config, context: Context, sockets: Sequence[socket.socket], stack: AsyncExitStack) -> Listener:

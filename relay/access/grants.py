@@ -1,8 +1,8 @@
 """
 Check credentials: API keys and viewer tokens (JWT with HS256, https://www.rfc-editor.org/rfc/rfc7519).
 
-An API key allows everything. A token allows its scopes on one task, or on the tasks of one tag, until it expires. An
-invalid or expired credential is rejected, even by a call that needs no credential.
+An API key allows what its role allows, on all tasks. A token allows its scopes on one task, or on the tasks of one tag,
+until it expires. An invalid or expired credential is rejected, even by a call that needs no credential.
 """
 
 import hmac
@@ -13,6 +13,8 @@ from typing import Literal
 
 import jwt
 
+from relay.access.roles import RIGHTS, Right
+from relay.config.api_keys import ApiKey, Role
 from relay.core.tag import normalize_tag
 from relay.errors import Code, RequestError
 
@@ -45,55 +47,66 @@ class TokenExpired(RequestError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a credential allows: everything for an API key, the named scopes and tasks for a token."""
+    """
+    What a credential allows: some rights, on all tasks, on those of a tag, or on one task.
 
-    key: int | None = None
-    """The index of the API key."""
+    An API key has a role and a name, which may be empty. A token has an expiry.
+    """
+
+    role: Role | None = None
+    """The role of the API key; null for a token."""
+    name: str = ""
+    """The name of the API key, for logs and the audit."""
     key_digest: str = ""
-    """Identifies the API key across restarts and changes of the order of keys."""
+    """Identifies the API key across restarts and changes of its name."""
     task: str | None = None
     tag: str | None = None
-    scopes: frozenset[str] = frozenset()
+    scopes: frozenset[Right] = frozenset()
+    """The rights."""
     expires_at: float | None = None
 
     @property
     def is_key(self) -> bool:
-        return self.key is not None
+        return self.role is not None
 
-    def allows(self, scope: Scope, task: str, tags: Iterable[str] = ()) -> bool:
+    @property
+    def covers_all(self) -> bool:
+        """Whether its rights apply to all tasks."""
+        return self.task is None and self.tag is None
+
+    def allows(self, scope: Right, task: str, tags: Iterable[str] = ()) -> bool:
         """Return whether it allows `scope` on a task with these tags."""
-        if self.is_key:
-            return True
-        return scope in self.scopes and (self.task == task or (self.tag is not None and self.tag in tags))
+        covered = self.covers_all or self.task == task or (self.tag is not None and self.tag in tags)
+        return covered and scope in self.scopes
 
-    def allows_tag(self, scope: Scope, tag: str) -> bool:
+    def allows_tag(self, scope: Right, tag: str) -> bool:
         """Return whether it allows `scope` on all tasks of a tag."""
-        return self.is_key or (scope in self.scopes and self.tag == tag)
+        return scope in self.scopes and (self.covers_all or self.tag == tag)
 
 
 class Access:
     """Checks credentials and mints tokens."""
 
-    def __init__(self, keys: Sequence[str], token_secret: str, clock: Callable[[], float]) -> None:
+    def __init__(self, keys: Sequence[ApiKey], token_secret: str, clock: Callable[[], float]) -> None:
         """
         Args:
             keys: the API keys. There are several while keys are rotated.
             token_secret: signs tokens. Backends that know it can mint them.
             clock: returns unix seconds.
         """
-        self._keys = [key.encode() for key in keys]
+        self._keys = tuple(keys)
         self._secret = token_secret
         self._clock = clock
 
-    def replace_keys(self, keys: Sequence[str]) -> bool:
-        """Replace the API keys. Return whether any of the old ones is no longer valid."""
-        before, self._keys = self._keys, [key.encode() for key in keys]
+    def replace_keys(self, keys: Sequence[ApiKey]) -> bool:
+        """Replace the API keys. Return whether any of the old ones is not valid any more, or has changed."""
+        before, self._keys = self._keys, tuple(keys)
         return not set(before) <= set(self._keys)
 
     @property
     def key(self) -> str:
-        """The API key for signing in browsers: the first one."""
-        return self._keys[0].decode()
+        """The API key for signing in browsers: the first one that may do everything, else the first one."""
+        return next((each for each in self._keys if each.role == "admin"), self._keys[0]).key
 
     def check(self, credential: str | None) -> Grant:
         """
@@ -110,10 +123,12 @@ class Access:
             )
         # Header bytes that are not UTF-8 are surrogates here. They are replaced, so they match no key.
         given = credential.encode(errors="replace")
-        matches = [hmac.compare_digest(given, key) for key in self._keys]  # compare all keys, in constant time
-        if not any(matches):
+        # Compare all keys, in constant time.
+        matches = [each for each in self._keys if hmac.compare_digest(given, each.key.encode())]
+        if not matches:
             return self._check_token(credential)
-        return Grant(key=matches.index(True), key_digest=sha256(given).hexdigest()[:DIGEST_CHARS])
+        role, name, digest = matches[0].role, matches[0].name, sha256(given).hexdigest()
+        return Grant(role=role, name=name, key_digest=digest[:DIGEST_CHARS], scopes=RIGHTS[role])
 
     def mint(self, task: str, *, scope: str, ttl_s: float) -> tuple[str, float]:
         """
@@ -154,7 +169,9 @@ class Access:
         if tag is not None:
             tag = _tag(tag)
         expires_at = self._valid_until(claims)
-        return Grant(task=task, tag=tag, scopes=frozenset(scope.split()), expires_at=expires_at)
+        # A token has scopes only: the other rights are for API keys.
+        scopes = frozenset(each for each in SCOPES if each in scope.split())
+        return Grant(task=task, tag=tag, scopes=scopes, expires_at=expires_at)
 
     def _valid_until(self, claims: Mapping[str, object]) -> float:
         """

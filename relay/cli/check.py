@@ -37,7 +37,11 @@ def check_setup() -> None:
     settings = config.load()
     log.configure(settings.log_format, "error")
     # A store and a receiver of webhooks can have a secret in their URLs.
-    safe = {"store": settings.store_name, "webhook_urls": tuple(map(ReceiverUrl.parse, settings.webhook_urls))}
+    safe = {
+        "store": settings.store_name,
+        "webhook_urls": tuple(map(ReceiverUrl.parse, settings.webhook_urls)),
+        "api_keys": settings.keys,
+    }
     for name, field in Config.model_fields.items():
         say(f"{field.alias:26} {_shown(safe.get(name, getattr(settings, name)))}")
     if problems := asyncio.run(_problems(settings)):

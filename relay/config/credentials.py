@@ -4,11 +4,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
+from relay.config.api_keys import ApiKey, parse_api_key
 from relay.config.base import Group, comma_separated, none_if_empty
 from relay.config.units import WholeSeconds
-
-MIN_KEY_CHARS = 24
-"""Minimum length of an API key. Shorter keys are easier to guess."""
 
 _MIN_SECRET_BYTES = 32
 """Minimum length of the key of HS256: https://datatracker.ietf.org/doc/html/rfc7518#section-3.2."""
@@ -32,8 +30,10 @@ class Credentials(Group):
     api_keys: tuple[SecretStr, ...] = Field(
         (),
         alias="RELAY_API_KEYS",
-        description="Comma-separated API keys of at least 24 characters each. Unset: on a loopback address the relay "
-        "generates a key, keeps it in the store and prints it; on any other address `relay serve` refuses to start.",
+        description="Comma-separated API keys of at least 24 characters each, as `KEY`, `NAME=KEY` or "
+        "`NAME=KEY:ROLE`. A name is 1 to 32 of `a-z`, `0-9`, `_` and `-`; a role is `admin` (the default), `start` or "
+        "`read`. Unset: on a loopback address the relay generates a key, keeps it in the store and prints it; on any "
+        "other address `relay serve` refuses to start.",
     )
     token_secret: Annotated[SecretStr | None, BeforeValidator(none_if_empty)] = Field(
         None,
@@ -53,12 +53,19 @@ class Credentials(Group):
 
     @field_validator("api_keys")
     @classmethod
-    def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(len(key.get_secret_value()) < MIN_KEY_CHARS for key in keys):
-            raise ValueError(f"each key needs at least {MIN_KEY_CHARS} characters")
-        for key in keys:
-            fits_a_header(key)
-        return keys
+    def _check_keys(cls, entries: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        seen: dict[str, ApiKey] = {}
+        for entry in entries:
+            fits_a_header(entry)
+            parsed = parse_api_key(entry.get_secret_value())
+            if seen.setdefault(parsed.key, parsed) != parsed:
+                raise ValueError(f"one key is listed as {seen[parsed.key]} and as {parsed}; list it once")
+        return entries
+
+    @property
+    def keys(self) -> tuple[ApiKey, ...]:
+        """The API keys with their names and roles."""
+        return tuple(parse_api_key(entry.get_secret_value()) for entry in self.api_keys)
 
     @field_validator("token_secret")
     @classmethod

@@ -4,8 +4,9 @@ from typing import Self
 
 from pydantic import model_validator
 
+from relay.config.api_keys import MIN_KEY_CHARS
 from relay.config.archive import Archive
-from relay.config.credentials import MIN_KEY_CHARS, Credentials
+from relay.config.credentials import Credentials
 from relay.config.limits import Limits
 from relay.config.pages import Pages
 from relay.config.platforms import Platforms

@@ -17,6 +17,7 @@ from relay.web.http.client_address import client_address
 from relay.web.http.compression import compress
 from relay.web.http.context import CONTEXT, Context, context
 from relay.web.http.cors import add_headers, check_origin
+from relay.web.http.credentials import NEEDED
 from relay.web.http.problems import handle_errors, logged_path
 from relay.web.http.queries import check_repeats
 
@@ -24,9 +25,13 @@ _log = log.get("web")
 
 
 def _route(route: Route) -> web.RouteDef:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request[NEEDED] = route.needs
+        return await route.handler(request)
+
     if route.method != "get":
-        return web.route(route.method.upper(), route.path, route.handler)
-    return web.get(route.path, route.handler, allow_head=route.allow_head)
+        return web.route(route.method.upper(), route.path, handle)
+    return web.get(route.path, handle, allow_head=route.allow_head)
 
 
 ROUTES = (

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from relay.access.grants import LEEWAY_S, MAX_TTL_S, Access, TokenExpired
 from relay.app import Running
+from relay.config.api_keys import ApiKey
 from relay.errors import RequestError
 
 NOW = 1_764_115_200
@@ -18,7 +19,7 @@ YEAR = MAX_TTL_S
 
 
 def access(now: float = NOW) -> Access:
-    return Access(["a-management-key-for-tests"], SECRET, lambda: now)
+    return Access([ApiKey(key="a-management-key-for-tests")], SECRET, lambda: now)
 
 
 def token(**claims: Any) -> str:

@@ -15,6 +15,7 @@ from relay import config
 from relay.access.grants import LEEWAY_S, MAX_TTL_S, SCOPES, Access
 from relay.catalogue import catalogue
 from relay.catalogue.check import Offer, check
+from relay.config.api_keys import ApiKey
 from relay.errors import ConfigError, RequestError
 from relay.hub.cursor import parse_cursor
 from relay.web.api.file_bodies import FileBody, FolderBody
@@ -28,7 +29,7 @@ from tests.fuzz.target import Target, check_reportable
 NOW = 1_734_513_809.0
 KEY = "a-management-key-for-fuzzing"
 SECRET = "a-secret-that-signs-fuzzed-tokens"
-ACCESS = Access([KEY], SECRET, lambda: NOW)
+ACCESS = Access([ApiKey(key=KEY)], SECRET, lambda: NOW)
 MODELS = tuple(catalogue.load())
 BODIES: tuple[type[BaseModel], ...] = (
     StartBody,

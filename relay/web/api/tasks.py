@@ -17,7 +17,7 @@ from relay.web.api.task_bodies import AgainBody, AttachBody, TagTokenBody, Token
 from relay.web.api.task_queries import DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery, page_cursor
 from relay.web.api.uploads import read_start
 from relay.web.http.context import context
-from relay.web.http.credentials import granted, require, require_key
+from relay.web.http.credentials import granted, permit_scope, require, require_key
 from relay.web.http.json_body import json_response, read_object
 from relay.web.http.prefer import preferred_wait_s
 from relay.web.http.problems import upstream_problem
@@ -205,9 +205,10 @@ async def delete_tagged(request: web.Request) -> web.Response:
 async def mint(request: web.Request) -> web.Response:
     """`POST /v1/tasks/{id}/tokens`."""
     here, task = context(request), request.match_info["id"]
-    require_key(request, here.rate_limits.mints)
+    grant = require_key(request, here.rate_limits.mints)
     await here.tasks.snapshot(task)
     body = TokenBody.model_validate(await read_object(request, required=False))
+    permit_scope(grant, body.scope)
     token, expires_at = here.access.mint(task, scope=body.scope, ttl_s=body.ttl or here.config.token_ttl_s)
     return json_response(Token(token=token, expires_at=expires_at, links=links(here.config, task, token)))
 
@@ -215,7 +216,8 @@ async def mint(request: web.Request) -> web.Response:
 async def mint_for_tag(request: web.Request) -> web.Response:
     """`POST /v1/tokens`."""
     here = context(request)
-    require_key(request, here.rate_limits.mints)
+    grant = require_key(request, here.rate_limits.mints)
     body = TagTokenBody.model_validate(await read_object(request))
+    permit_scope(grant, body.scope)
     token, expires_at = here.access.mint_tag(body.tag, scope=body.scope, ttl_s=body.ttl or here.config.token_ttl_s)
     return json_response(TagToken(token=token, expires_at=expires_at))

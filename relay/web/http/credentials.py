@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 from aiohttp import hdrs, web
 
 from relay.access.grants import Grant, Scope
+from relay.access.roles import RIGHTS, Right
 from relay.errors import Code, RequestError
 from relay.web.http.context import Context, context
 from relay.web.http.rate_limits import RateLimit
 
 TOKEN_PROTOCOL = "relay.token."  # noqa: S105 -- a prefix
 """Browsers cannot set headers on a WebSocket. They offer the token as a second subprotocol with this prefix."""
+
+NEEDED: web.RequestKey[Right] = web.RequestKey("needed")
+"""The right that the requested route needs, from the route table; `admin` for a route that is not in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ def granted(request: web.Request) -> Grant:
     if grant.is_key and given is not None and not given.in_header:
         detail = "API keys are accepted in the `Authorization: Bearer` header only, not in the URL or the subprotocol."
         raise RequestError(Code.UNAUTHORIZED, detail)
+    _permit_role(request, grant)
     return grant
 
 
@@ -61,10 +66,11 @@ def require_key(request: web.Request, rate_limit: RateLimit | None = None) -> Gr
         RequestError: the key is missing or invalid, it is a viewer token, or the rate limit is exceeded.
     """
     grant = context(request).access.check(_bearer(request))
-    if grant.key is None:
+    if not grant.is_key:
         raise RequestError(Code.FORBIDDEN, "This call needs an API key; a viewer token is not enough.")
+    _permit_role(request, grant)
     if rate_limit is not None:
-        rate_limit.spend(grant.key, context(request).clock())
+        rate_limit.spend(grant.key_digest, context(request).clock())
     return grant
 
 
@@ -113,8 +119,34 @@ def permit_all(grant: Grant) -> None:
     Raises:
         RequestError: it does not.
     """
-    if not grant.is_key:
+    if not grant.covers_all:
         raise RequestError(Code.FORBIDDEN, "Following all tasks needs an API key; a viewer token is not enough.")
+
+
+def permit_scope(grant: Grant, scope: str) -> None:
+    """
+    Check that an API key may pass on the scopes of a token: a token never allows more than the key that minted it.
+
+    Raises:
+        RequestError: it may not.
+    """
+    if excess := sorted(set(scope.split()) - grant.scopes):
+        detail = f"An API key with the role `{grant.role}` cannot mint a token with the scope {', '.join(excess)}."
+        raise RequestError(Code.FORBIDDEN, detail)
+
+
+def _permit_role(request: web.Request, grant: Grant) -> None:
+    """
+    Check that the role of an API key includes the right that the route table names. A token is checked by the handler.
+
+    Raises:
+        RequestError: it does not.
+    """
+    needed = request.get(NEEDED, "admin")
+    if grant.is_key and needed not in grant.scopes:
+        roles = " or ".join(f"`{role}`" for role, rights in RIGHTS.items() if needed in rights)
+        detail = f"This call needs an API key with the role {roles}; this key has the role `{grant.role}`."
+        raise RequestError(Code.FORBIDDEN, detail)
 
 
 def _bearer(request: web.Request) -> str | None:

@@ -10,6 +10,7 @@ import { Api } from "./api.js";
 import { forgetSecrets, KEY, readSecret, writeSecret } from "./tab-store.js";
 
 const OPERATOR_SCOPE = "view cancel input";
+const READER_SCOPE = "view input"; // if the role of the API key does not allow to cancel
 const TTL_S = 3600;
 
 const operatorItem = (/** @type {string} */ task) => `relay.token.${task}`;
@@ -63,7 +64,11 @@ export async function renewOperatorToken(/** @type {string} */ task) {
 }
 
 async function createOperatorToken(/** @type {string} */ key, /** @type {string} */ task) {
-  const { token } = await new Api(key).createToken(task, OPERATOR_SCOPE, TTL_S);
+  const api = new Api(key);
+  const { token } = await api.createToken(task, OPERATOR_SCOPE, TTL_S).catch((error) => {
+    if (error instanceof Problem && error.status === 403) return api.createToken(task, READER_SCOPE, TTL_S);
+    throw error;
+  });
   writeSecret(operatorItem(task), token);
   return token;
 }
