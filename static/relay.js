@@ -1,1 +1,1 @@
-export * from "./dist/relay.CRAILGH4.js";
+export * from "./dist/relay.2LOQXXGL.js";

@@ -1,5 +1,6 @@
 // @ts-check
 /** Suggests what to do about a task that did not succeed. Pure. */
+import { say } from "./words.js";
 
 /** @import { Done } from "../../relay.js" */
 
@@ -15,9 +16,9 @@ export function adviceFor({ verdict, error, billed }) {
     case "succeeded":
       return "";
     case "canceled":
-      return "It was canceled on request. Start it again if that was a mistake.";
+      return say("advice.canceled");
     case "lost":
-      return "The outcome is unknown. Check the task on the platform before you start it again: it may have been billed.";
+      return say("advice.lost");
     case "failed":
       return adviceForError(String(error?.code ?? ""), error?.message ?? "", billed);
   }
@@ -30,22 +31,20 @@ export function adviceFor({ verdict, error, billed }) {
  */
 function adviceForError(code, message, billed) {
   const input = NAMED_INPUT.exec(message)?.[1];
-  if (input) return `Change the input “${input}” and start it again.`;
+  if (input) return say("advice.input", { input });
   switch (code) {
     case "96":
-      return "The account has reached its limit of concurrent tasks. Wait for one to end, then start it again.";
+      return say("advice.concurrency");
     case "97":
     case "402":
-      return "The account has insufficient funds. Top it up on the platform, then start it again.";
+      return say("advice.funds");
     case "98":
     case "99":
     case "401":
-      return "The platform rejected the relay's key. The operator of the relay has to check its settings.";
+      return say("advice.key");
     case "422":
-      return "The platform rejected these inputs. Change them and start it again.";
+      return say("advice.inputs");
   }
-  if (/out of memory/i.test(message)) return "The model ran out of memory. A smaller size or fewer images may help.";
-  return billed === false
-    ? "It was not billed. You can start it again at no extra cost."
-    : "See the log below for the model's last output.";
+  if (/out of memory/i.test(message)) return say("advice.memory");
+  return say(billed === false ? "advice.free" : "advice.log");
 }

@@ -2,6 +2,7 @@
 /** The button that cancels a task. It asks for confirmation in place, without a dialog. */
 import { Problem } from "../client/problem.js";
 import { h, setText, textElement } from "./dom.js";
+import { say } from "./words.js";
 
 export class CancelView {
   #container;
@@ -17,10 +18,10 @@ export class CancelView {
   constructor(container, cancel) {
     this.#container = container;
     this.#cancel = cancel;
-    this.#button = h("button", { type: "button", part: "cancel" }, "Cancel task");
-    const confirm = h("button", { type: "button", class: "main" }, "Yes, cancel it");
-    const keep = h("button", { type: "button" }, "Keep running");
-    const warning = textElement("span", "Results so far will be lost.");
+    this.#button = h("button", { type: "button", part: "cancel" }, say("cancel.cancel"));
+    const confirm = h("button", { type: "button", class: "main" }, say("cancel.confirm"));
+    const keep = h("button", { type: "button" }, say("cancel.keep"));
+    const warning = textElement("span", say("cancel.warning"));
     this.#confirmation = h("span", { class: "actions", hidden: true }, warning, confirm, keep);
     this.#status = h("span", { role: "status", class: "faint" });
     container.replaceChildren(this.#button, this.#confirmation, this.#status);
@@ -50,7 +51,7 @@ export class CancelView {
     this.#button.disabled = true;
     try {
       await this.#cancel();
-      setText(this.#status, "Cancellation requested.");
+      setText(this.#status, say("cancel.requested"));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       setText(this.#status, error.detail || error.title);

@@ -5,11 +5,12 @@
  */
 import { h, textElement } from "./dom.js";
 import { MediaLoader } from "./media-loader.js";
+import { say } from "./words.js";
 
 export class CompareView {
   #inputUrl;
   #result;
-  #toggle = h("button", { type: "button", class: "quiet", "aria-pressed": "false" }, "Compare with the input");
+  #toggle = h("button", { type: "button", class: "quiet", "aria-pressed": "false" }, say("compare.compare"));
   /** @type {{element: HTMLElement, loaders: MediaLoader[]}|null} */
   #comparison = null;
 
@@ -42,13 +43,22 @@ export class CompareView {
 
   #open() {
     const loaders = [
-      new MediaLoader({ url: this.#result.src, create: () => h("img", { alt: "The result" }) }),
-      new MediaLoader({ url: this.#inputUrl, create: () => h("img", { alt: "The input", class: "before" }) }),
+      new MediaLoader({ url: this.#result.src, create: () => h("img", { alt: say("compare.the_result") }) }),
+      new MediaLoader({
+        url: this.#inputUrl,
+        create: () => h("img", { alt: say("compare.the_input"), class: "before" }),
+      }),
     ];
     const frame = h("div", { class: "compare" }, ...loaders.map(({ element }) => element));
     const slider = h("input", { type: "range", min: "0", max: "100", value: "50" });
     slider.addEventListener("input", () => frame.style.setProperty("--relay-split", `${slider.value}%`));
-    const label = h("label", {}, textElement("span", "Input"), slider, textElement("span", "Result"));
+    const label = h(
+      "label",
+      {},
+      textElement("span", say("compare.input")),
+      slider,
+      textElement("span", say("compare.result")),
+    );
     this.#comparison = { element: h("div", {}, frame, label), loaders };
     this.#result.element.replaceWith(this.#comparison.element);
     this.#toggle.setAttribute("aria-pressed", "true");

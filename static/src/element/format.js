@@ -1,63 +1,32 @@
 // @ts-check
 /** Formats numbers, times and states for people. Pure. */
 import { displayedProgress } from "./displayed-progress.js";
+import { labels, say } from "./words.js";
 
 /** @import { ConnectionState, Done, Eta, Progress, Snapshot, State } from "../../relay.js" */
 
-/** @type {Record<State, string>} */
-export const STATE_LABELS = {
-  submitting: "Submitting",
-  held: "Waiting",
-  queued: "Queued",
-  preparing: "Preparing",
-  running: "Generating",
-  finishing: "Finishing",
-  succeeded: "Succeeded",
-  failed: "Failed",
-  canceled: "Canceled",
-  lost: "Lost",
-};
+/** @type {Readonly<Record<State, string>>} */
+export const STATE_LABELS = labels("state");
 
-/** @type {Record<string, string>} */
-export const STAGE_LABELS = {
-  queue: "Queued",
-  accept: "Accepted",
-  preprocess_start: "Preparing inputs",
-  preprocess_end: "Inputs ready",
-  assign: "Worker assigned",
-  start: "Generating",
-  end: "Generated",
-  postprocess_start: "Storing results",
-  postprocess_end: "Results ready",
-};
-
-/** @type {Record<ConnectionState, string>} */
-export const CONNECTION_LABELS = {
-  connecting: "connecting",
-  live: "live",
-  "catching-up": "catching up",
-  polling: "polling",
-  offline: "offline",
-  ended: "ended",
-  refused: "refused",
-};
+/** @type {Readonly<Record<ConnectionState, string>>} */
+export const CONNECTION_LABELS = labels("connection");
 
 /** Format a duration: `0.4 s`, `12 s`, `3 min 05 s`, `1 h 02 min`. */
 export function duration(/** @type {number} */ seconds) {
   const s = Math.max(0, seconds);
-  if (s < 9.95) return `${s.toFixed(1)} s`;
+  if (s < 9.95) return say("time.seconds", { s: s.toFixed(1) });
   const whole = Math.round(s);
-  if (whole < 60) return `${whole} s`;
+  if (whole < 60) return say("time.seconds", { s: whole });
   const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${minutes} min ${twoDigits(whole % 60)} s`;
-  return `${Math.floor(minutes / 60)} h ${twoDigits(minutes % 60)} min`;
+  if (minutes < 60) return say("time.minutes", { min: minutes, s: twoDigits(whole % 60) });
+  return say("time.hours", { h: Math.floor(minutes / 60), min: twoDigits(minutes % 60) });
 }
 
 /** Format a size: `512 B`, `203 kB`, `4.2 MB`. */
 export function fileSize(/** @type {number} */ bytes) {
-  if (bytes < 1000) return `${bytes} B`;
-  if (bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+  if (bytes < 1000) return say("size.bytes", { n: bytes });
+  if (bytes < 1e6) return say("size.kilobytes", { n: Math.round(bytes / 1000) });
+  return say("size.megabytes", { n: (bytes / 1e6).toFixed(1) });
 }
 
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
@@ -85,10 +54,10 @@ export function clockTime(at, now) {
 /** Format an age with a single figure: `now`, `5 s ago`, `3 min ago`, `2 h ago`, `4 d ago`. */
 export function ago(/** @type {number} */ seconds) {
   const s = Math.max(0, Math.floor(seconds));
-  if (s < 5) return "now";
-  if (s < 60) return `${s} s ago`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
-  return s < 172_800 ? `${Math.floor(s / 3600)} h ago` : `${Math.floor(s / 86_400)} d ago`;
+  if (s < 5) return say("ago.now");
+  if (s < 60) return say("ago.seconds", { n: s });
+  if (s < 3600) return say("ago.minutes", { n: Math.floor(s / 60) });
+  return s < 172_800 ? say("ago.hours", { n: Math.floor(s / 3600) }) : say("ago.days", { n: Math.floor(s / 86_400) });
 }
 
 /** Format a date and time in the reader's time zone. */
@@ -110,25 +79,29 @@ export function percentText(/** @type {number} */ percent) {
 export function progressDetails({ label, step, steps, speed, unit }) {
   const details = [];
   if (label) details.push(label);
-  if (step !== null) details.push(steps !== null ? `step ${step} of ${steps}` : `step ${step}`);
-  if (speed !== null) details.push(`${Number(speed.toPrecision(3))} ${unit ?? "per s"}`);
+  if (step !== null)
+    details.push(steps !== null ? say("progress.step_of", { step, steps }) : say("progress.step", { step }));
+  if (speed !== null) {
+    const rounded = Number(speed.toPrecision(3));
+    details.push(unit === null ? say("progress.speed", { speed: rounded }) : `${rounded} ${unit}`);
+  }
   return details;
 }
 
 /** Format an estimate: `about 12 s left (platform estimate)`, `20 s to 35 s left (based on 14 earlier runs)`. */
 export function etaText(/** @type {Eta} */ { low_s, high_s, n, basis }) {
   const [low, high] = [duration(low_s), duration(high_s)];
-  const left = low === high ? `about ${low} left` : `${low} to ${high} left`;
-  if (basis === "upstream") return `${left} (platform estimate)`;
-  return n === null ? left : `${left} (based on ${n} earlier ${n === 1 ? "run" : "runs"})`;
+  const left = low === high ? say("eta.about", { time: low }) : say("eta.range", { low, high });
+  if (basis === "upstream") return say("eta.platform", { left });
+  return n === null ? left : say("eta.history", { left, count: n });
 }
 
 /** Format what a task cost: `$0.0035`, `12 credits`, `not billed`, `cost unknown`. */
 export function costText(/** @type {Done} */ { cost, billed }) {
-  if (billed === false) return "not billed";
-  if (cost === null) return billed ? "billed, amount unknown" : "cost unknown";
-  if (cost.unit === "usd") return `$${Number(cost.amount.toPrecision(4))}`;
-  return `${cost.amount} ${cost.amount === 1 ? "credit" : "credits"}`;
+  if (billed === false) return say("cost.not_billed");
+  if (cost === null) return say(billed ? "cost.billed" : "cost.unknown");
+  if (cost.unit === "usd") return say("cost.usd", { amount: Number(cost.amount.toPrecision(4)) });
+  return say("cost.credits", { count: cost.amount });
 }
 
 /** Return the status for a page title or a list: the percentage while the task runs, otherwise its state. */

@@ -2,6 +2,7 @@
 /** Shows images one at a time over the whole window. Arrows, Home and End change the image; Escape closes it. */
 import { h, setText } from "./dom.js";
 import { MediaLoader } from "./media-loader.js";
+import { say } from "./words.js";
 
 /** @typedef {{readonly src: string, name: string}} LightboxImage */
 
@@ -45,7 +46,10 @@ export class Lightbox {
     this.#loader?.stop();
     this.#loader = new MediaLoader({ url: src, create: () => h("img", { alt: name }) });
     this.#stage.replaceChildren(this.#loader.element);
-    setText(this.#title, length > 1 ? `${name} (${this.#index + 1} of ${length})` : name);
+    setText(
+      this.#title,
+      length > 1 ? say("lightbox.position", { name, number: this.#index + 1, total: length }) : name,
+    );
     for (const button of this.#dialog?.querySelectorAll("[data-step]") ?? []) {
       button.toggleAttribute("hidden", length < 2);
     }
@@ -57,12 +61,12 @@ export class Lightbox {
       button.addEventListener("click", () => this.#show(this.#index + by));
       return button;
     };
-    const close = h("button", { type: "button" }, "Close");
-    const previous = stepButton(-1, "← Previous", "Previous picture");
-    const next = stepButton(1, "Next →", "Next picture");
+    const close = h("button", { type: "button" }, say("lightbox.close"));
+    const previous = stepButton(-1, say("lightbox.previous"), say("lightbox.previous_label"));
+    const next = stepButton(1, say("lightbox.next"), say("lightbox.next_label"));
     const dialog = h(
       "dialog",
-      { part: "lightbox", "aria-label": "Enlarged result" },
+      { part: "lightbox", "aria-label": say("lightbox") },
       h("div", { class: "tools" }, this.#title, close),
       this.#stage,
       h("div", { class: "tools" }, previous, next),

@@ -8,6 +8,7 @@
 import { copyText } from "./clipboard.js";
 import { h, setText } from "./dom.js";
 import { linesOf } from "./log-lines.js";
+import { say } from "./words.js";
 
 /** @import { Log } from "../../relay.js" */
 /** @import { Line } from "./log-lines.js" */
@@ -96,7 +97,7 @@ export class LogView {
   #renderUnread() {
     this.#newest.hidden = this.#follow.checked;
     const count = this.#unread;
-    setText(this.#newest, count === 0 ? "Jump to end ↓" : `${count} new ${count === 1 ? "line" : "lines"} ↓`);
+    setText(this.#newest, count === 0 ? say("log.end") : say("log.new", { count }));
   }
 
   #scrollIfFollowing() {
@@ -105,7 +106,7 @@ export class LogView {
 
   async #copy(/** @type {HTMLElement} */ button) {
     const copied = await copyText(this.#lines.map(({ text }) => text).join("\n"));
-    setText(button, copied ? "Copied" : "Copying is blocked by the browser");
+    setText(button, say(copied ? "copy.copied" : "copy.blocked"));
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import { h, textElement } from "./dom.js";
 import { addressOfAttempt, canRetry, RETRY_DELAYS_S } from "./retry-schedule.js";
+import { say } from "./words.js";
 
 /** @typedef {HTMLImageElement|HTMLVideoElement|HTMLAudioElement} Media */
 
@@ -80,7 +81,7 @@ export class MediaLoader {
     this.#failures += 1;
     this.element.dataset.failures = String(this.#failures);
     if (wait_s === undefined) return this.#giveUp();
-    this.#showNote(textElement("p", "This file could not be loaded yet. Trying again…"));
+    this.#showNote(textElement("p", say("result.retrying")));
     this.#timer = setTimeout(() => this.#retry(), wait_s * 1000);
   }
 
@@ -90,12 +91,12 @@ export class MediaLoader {
   }
 
   #giveUp() {
-    const text = textElement("p", "This file could not be loaded.");
+    const text = textElement("p", say("result.failed"));
     if (!canRetry(this.#url)) return this.#showNote(text);
-    const retry = h("button", { type: "button" }, "Retry");
+    const retry = h("button", { type: "button" }, say("result.retry"));
     retry.addEventListener("click", () => {
       this.#failures = 0;
-      this.#showNote(textElement("p", "Loading…"));
+      this.#showNote(textElement("p", say("result.loading")));
       this.#attempt();
     });
     this.#showNote(text, retry);

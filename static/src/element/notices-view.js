@@ -3,6 +3,7 @@
 import { h, textElement } from "./dom.js";
 import { duration } from "./format.js";
 import { silence_s, stallOf } from "./stall.js";
+import { say } from "./words.js";
 
 /** @import { Snapshot } from "../../relay.js" */
 
@@ -39,16 +40,16 @@ function noticesOf(state, now) {
   /** @type {[string, string][]} */
   const notices = [];
   if (hold) {
-    const position = hold.position > 0 ? `Position ${hold.position} in the relay's queue.` : "About to be submitted.";
-    notices.push(["Waiting for capacity on the platform", `${position} ${sentence(hold.reason)}`]);
+    const position = hold.position > 0 ? say("notice.position", { position: hold.position }) : say("notice.next");
+    notices.push([say("notice.held"), `${position} ${sentence(hold.reason)}`]);
   }
   const kind = stallOf(state);
   if (kind && stall) {
     const silent = duration(silence_s(state, now));
-    const title = kind === "quiet" ? `No updates for ${silent}` : `Stuck for ${silent}`;
-    notices.push([title, `The relay asked the platform: ${sentence(stall.checked)}`]);
+    const title = say(kind === "quiet" ? "notice.quiet" : "notice.stuck", { time: silent });
+    notices.push([title, say("notice.checked", { answer: sentence(stall.checked) })]);
   }
-  if (cancel && !done) notices.push(["Cancellation requested", `By ${cancel.by}. The outcome is not known yet.`]);
+  if (cancel && !done) notices.push([say("notice.cancel"), say("notice.cancel_by", { by: cancel.by })]);
   return notices;
 }
 

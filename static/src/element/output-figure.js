@@ -6,6 +6,7 @@ import { fileSize } from "./format.js";
 import { MediaLoader } from "./media-loader.js";
 import { outputAddress } from "./output-address.js";
 import { linkUrl, mediaUrl } from "./safe-url.js";
+import { say } from "./words.js";
 
 /** @import { Output } from "../../relay.js" */
 /** @import { Access } from "../client/task-calls.js" */
@@ -24,7 +25,7 @@ export class OutputFigure {
    * @param {() => void} onEnlarge called when the reader enlarges an image
    */
   constructor(output, access, onEnlarge) {
-    this.name = output.name || "result";
+    this.name = output.name || say("result.unnamed");
     const address = outputAddress(output, access);
     const link = linkUrl(address);
     const url = mediaUrl(address);
@@ -37,7 +38,7 @@ export class OutputFigure {
         otherUrl: mediaUrl(output.url),
         create: () => create(this.name),
         wrap: this.isImage ? (image) => enlargeButton(image, this.name, onEnlarge) : undefined,
-        link: link ? buttonLink(link, "Open in a new tab") : null,
+        link: link ? buttonLink(link, say("result.open")) : null,
       });
     }
     this.#caption = caption(output, this.name, link);
@@ -88,7 +89,7 @@ function kindOf(/** @type {Output} */ { content_type }) {
  * @param {() => void} onEnlarge
  */
 function enlargeButton(image, name, onEnlarge) {
-  const button = h("button", { type: "button", class: "open", "aria-label": `Enlarge ${name}` }, image);
+  const button = h("button", { type: "button", class: "open", "aria-label": say("result.enlarge", { name }) }, image);
   button.addEventListener("click", onEnlarge);
   return button;
 }
@@ -110,11 +111,11 @@ function caption(output, name, link) {
  */
 function placeholder({ url }, link) {
   if (link) {
-    const download = buttonLink(link, "Download");
+    const download = buttonLink(link, say("result.download"));
     download.setAttribute("download", "");
-    return h("div", { class: "note" }, textElement("p", "This file can be downloaded."), download);
+    return h("div", { class: "note" }, textElement("p", say("result.downloadable")), download);
   }
-  return textElement("p", url ? "This type of address cannot be opened here." : "This result has no address.", "note");
+  return textElement("p", say(url ? "result.forbidden" : "result.no_address"), "note");
 }
 
 /**

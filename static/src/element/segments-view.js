@@ -3,6 +3,7 @@
 import { h, setText, textElement } from "./dom.js";
 import { setLongText } from "./long-text.js";
 import { withoutWrapper } from "./output-text.js";
+import { say } from "./words.js";
 
 /** @import { AnswerPart } from "./output-text.js" */
 
@@ -48,11 +49,11 @@ function titleOf(/** @type {AnswerPart} */ { kind, name }) {
     case "raw":
       return "";
     case "thinking":
-      return "Thinking";
+      return say("answer.thinking");
     case "function_call":
-      return name ? `Function call: ${name}` : "Function call";
+      return name ? say("answer.function_name", { name }) : say("answer.function");
     case "custom_tool_call":
-      return name ? `Tool call: ${name}` : "Tool call";
+      return name ? say("answer.tool_name", { name }) : say("answer.tool");
     default:
       return kind;
   }

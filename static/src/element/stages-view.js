@@ -1,23 +1,11 @@
 // @ts-check
 /** Shows the six stages of a task, and below them, collapsed, every step that the platform reports. */
 import { h, setText, textElement } from "./dom.js";
-import { clockTime, duration, STAGE_LABELS } from "./format.js";
+import { clockTime, duration } from "./format.js";
 import { stagesOf } from "./stages.js";
+import { say, sayKnown } from "./words.js";
 
 /** @import { Snapshot } from "../../relay.js" */
-/** @import { StageStatus } from "./stages.js" */
-
-/** @type {Record<StageStatus, string>} */
-const STATUS_LABELS = { passed: "", skipped: "skipped", current: "now", ahead: "", ended: "" };
-
-/** @type {Record<string, string>} */
-const SOURCE_LABELS = {
-  live: "",
-  reconciled: "reconstructed",
-  callback: "from a callback",
-  polled: "from polling",
-  relay: "from the relay",
-};
 
 export class StagesView {
   #rail;
@@ -53,8 +41,8 @@ export class StagesView {
       if (status === "current") row.setAttribute("aria-current", "step");
       else row.removeAttribute("aria-current");
       setText(title, name);
-      setText(time, duration_s === null ? STATUS_LABELS[status] : duration(duration_s));
-      setText(note, isReconstructed ? "reconstructed" : status === "ahead" ? "not yet" : "");
+      setText(time, duration_s === null ? statusText(status) : duration(duration_s));
+      setText(note, isReconstructed ? say("stages.reconstructed") : status === "ahead" ? say("stages.ahead") : "");
     });
     this.#footnote.hidden = !stages.some(({ isReconstructed }) => isReconstructed);
     this.#renderSteps(state, now);
@@ -68,12 +56,18 @@ export class StagesView {
       const [name, clock, source, time] = this.#steps.children[index].children;
       const isLast = index === stages.length - 1;
       const end = isLast ? (ended_at ?? now) : stages[index + 1].at;
-      setText(name, STAGE_LABELS[stage.type] ?? stage.type);
+      setText(name, sayKnown("step", stage.type));
       setText(clock, clockTime(stage.at, now));
-      setText(source, SOURCE_LABELS[stage.source] ?? stage.source);
+      setText(source, stage.source === "live" ? "" : sayKnown("source", stage.source));
       setText(time, isLast && done ? "" : duration(end - stage.at));
     });
   }
+}
+
+function statusText(/** @type {string} */ status) {
+  return status === "skipped" || status === "current"
+    ? say(status === "skipped" ? "stages.skipped" : "stages.now")
+    : "";
 }
 
 /**

@@ -5,8 +5,10 @@
  * The first stage lasts from the start of the task, so that all six together are the time that the task took.
  */
 import { STATE_LABELS } from "./format.js";
+import { say } from "./words.js";
 
 /** @import { Snapshot } from "../../relay.js" */
+/** @import { WordKey } from "./words.js" */
 
 /** @typedef {"passed"|"skipped"|"current"|"ahead"|"ended"} StageStatus */
 
@@ -18,12 +20,13 @@ import { STATE_LABELS } from "./format.js";
  * @property {boolean} isReconstructed taken from the platform's record afterwards, not seen live
  */
 
+/** @type {{name: WordKey, types: string[]}[]} */
 const STAGES = [
-  { name: "Queued", types: ["queue"] },
-  { name: "Preparing", types: ["accept", "preprocess_start", "preprocess_end"] },
-  { name: "Starting", types: ["assign"] },
-  { name: "Generating", types: ["start"] },
-  { name: "Finishing", types: ["end", "postprocess_start", "postprocess_end"] },
+  { name: "state.queued", types: ["queue"] },
+  { name: "state.preparing", types: ["accept", "preprocess_start", "preprocess_end"] },
+  { name: "stages.starting", types: ["assign"] },
+  { name: "state.running", types: ["start"] },
+  { name: "state.finishing", types: ["end", "postprocess_start", "postprocess_end"] },
 ];
 
 /** The stage of a state, for a task whose stages were not seen to start. @type {Record<string, number>} */
@@ -46,13 +49,13 @@ export function stagesOf({ stages, state, done, created_at, ended_at }, now) {
     const start = starts[index];
     const end = starts.slice(index + 1).find((later) => later !== null) ?? ended_at ?? now;
     return {
-      name,
+      name: say(name),
       status: statusOf(index, reached, start, done !== null),
       duration_s: start === null ? null : Math.max(0, end - start),
       isReconstructed: marks[index].length > 0 && marks[index].every(({ source }) => source === "reconciled"),
     };
   });
-  const name = done && done.verdict !== "succeeded" ? STATE_LABELS[done.verdict] : "Done";
+  const name = done && done.verdict !== "succeeded" ? STATE_LABELS[done.verdict] : say("stages.done");
   return [...grouped, { name, status: done ? "ended" : "ahead", duration_s: null, isReconstructed: false }];
 }
 

@@ -21,6 +21,7 @@ import { StagesView } from "./stages-view.js";
 import { stallOf } from "./stall.js";
 import { cloneSkeleton, STYLES } from "./template.js";
 import { VerdictView } from "./verdict-view.js";
+import { say } from "./words.js";
 
 /** @import { Output, RelayUpdate, Segment, Snapshot } from "../../relay.js" */
 /** @import { Access } from "../client/task-calls.js" */
@@ -122,7 +123,7 @@ export class TaskView {
     this.#part("card").dataset.connection = connection;
     const badge = this.#part("connection");
     badge.hidden = connection === "ended";
-    badge.title = connection === "catching-up" ? `${missing} events are still to come` : reason;
+    badge.title = connection === "catching-up" ? say("missing", { count: missing }) : reason;
     setText(badge, CONNECTION_LABELS[connection]);
     const isRefused = connection === "refused";
     const lostAt = offlineSince === null ? null : Math.min(now, offlineSince + clockOffset_s);
@@ -130,8 +131,8 @@ export class TaskView {
     const notice = this.#part("lost");
     notice.hidden = !isRefused && !isLost;
     if (notice.hidden) return;
-    const title = isRefused ? "This task cannot be shown" : `Connection lost (since ${clockTime(lostAt ?? now, now)})`;
-    const text = `${reason.replace(/\.$/, "")}.${isRefused ? "" : " Reconnecting. The task continues in the meantime."}`;
+    const title = isRefused ? say("lost.refused") : say("lost.offline", { time: clockTime(lostAt ?? now, now) });
+    const text = `${reason.replace(/\.$/, "")}.${isRefused ? "" : ` ${say("lost.reconnecting")}`}`;
     if (notice.dataset.shown === title + text) return;
     notice.dataset.shown = title + text;
     notice.replaceChildren(textElement("strong", title), text.charAt(0).toUpperCase() + text.slice(1));
@@ -145,8 +146,8 @@ export class TaskView {
     this.#part("card").dataset.state = state.state;
     setText(this.#part("state"), STATE_LABELS[state.state]);
     setText(this.#part("announcement"), STATE_LABELS[state.state]);
-    const facts = [state.provider, `started ${clockTime(state.created_at, now)}`];
-    if (state.ended_at !== null) facts.push(`took ${duration(state.ended_at - state.created_at)}`);
+    const facts = [state.provider, say("head.started", { time: clockTime(state.created_at, now) })];
+    if (state.ended_at !== null) facts.push(say("head.took", { time: duration(state.ended_at - state.created_at) }));
     facts.push(...state.tags.map((tag) => `#${tag}`));
     setText(this.#part("facts"), facts.join(" · "));
   }
@@ -165,7 +166,7 @@ export class TaskView {
     this.#part("log-fold").hidden = log.length === 0;
     const dropped = this.#part("dropped");
     dropped.hidden = log_dropped === 0;
-    setText(dropped, "Older lines were dropped. Only the newest are kept.");
+    setText(dropped, say("log.dropped"));
   }
 
   /** Load the input image once, if the token allows it. Without it, no comparison is offered. */

@@ -5,6 +5,7 @@ import results from "./results.css" with { type: "css" };
 import stages from "./stages.css" with { type: "css" };
 import task from "./task.css" with { type: "css" };
 import theme from "./theme.css" with { type: "css" };
+import { say } from "./words.js";
 
 /** Styles that are adopted need no permission of the page's Content-Security-Policy, unlike elements with styles. */
 export const STYLES = [theme, task, stages, results].flatMap((sheet) => sheet ?? []);
@@ -38,21 +39,21 @@ function build() {
           class: "outputs",
           role: "group",
           hidden: true,
-          "aria-label": "Results",
+          "aria-label": say("results"),
         }),
         part("div", "segments", {
           part: "segments",
           class: "segments",
           role: "group",
           hidden: true,
-          "aria-label": "Answer",
+          "aria-label": say("answer"),
         }),
         part("div", "verdict", {
           part: "verdict",
           class: "verdict",
           role: "group",
           hidden: true,
-          "aria-label": "Verdict",
+          "aria-label": say("verdict"),
         }),
         rail(),
         log(),
@@ -78,7 +79,7 @@ function part(tag, name, attributes = {}, ...children) {
 
 function loading() {
   const bones = Array.from({ length: 3 }, () => h("span", { class: "bone" }));
-  return h("div", { class: "loading", role: "img", "aria-label": "Loading the task" }, ...bones);
+  return h("div", { class: "loading", role: "img", "aria-label": say("loading") }, ...bones);
 }
 
 function head() {
@@ -104,7 +105,7 @@ function progress() {
       class: "bar",
       part: "bar",
       role: "progressbar",
-      "aria-label": "Progress",
+      "aria-label": say("progress"),
       "aria-valuemin": "0",
       "aria-valuemax": "100",
     },
@@ -125,13 +126,11 @@ function rail() {
   return h(
     "section",
     { part: "stages" },
-    part("ol", "rail", { class: "rail", part: "rail", "aria-label": "Stages" }),
-    part("p", "footnote", { class: "footnote", hidden: true }, document.createTextNode(FOOTNOTE)),
-    fold("steps", "All steps", { hidden: true }, part("ol", "steps", { class: "steps" })),
+    part("ol", "rail", { class: "rail", part: "rail", "aria-label": say("stages") }),
+    part("p", "footnote", { class: "footnote", hidden: true }, document.createTextNode(say("stages.footnote"))),
+    fold("steps", say("stages.all"), { hidden: true }, part("ol", "steps", { class: "steps" })),
   );
 }
-
-const FOOTNOTE = "Dotted: reconstructed from the platform's record.";
 
 function log() {
   const pane = part("div", "log", {
@@ -139,21 +138,21 @@ function log() {
     tabindex: "0",
     role: "log",
     "aria-live": "off",
-    "aria-label": "Log",
+    "aria-label": say("log"),
   });
   const newest = part("button", "newest", { type: "button", hidden: true });
   const follow = part("input", "follow", { type: "checkbox", checked: true });
   return fold(
     "log",
-    "Log",
+    say("log"),
     { part: "log", hidden: true, open: true },
     h("div", { class: "log-frame" }, pane, h("div", { class: "log-tools" }, newest)),
     h(
       "div",
       { class: "log-foot" },
-      h("label", {}, follow, textElement("span", "Follow")),
+      h("label", {}, follow, textElement("span", say("log.follow"))),
       part("span", "dropped", { class: "faint", hidden: true }),
-      textButton("copy-log", "Copy"),
+      textButton("copy-log", say("copy")),
     ),
   );
 }

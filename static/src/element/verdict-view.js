@@ -3,6 +3,7 @@
 import { adviceFor } from "./advice.js";
 import { h, textElement } from "./dom.js";
 import { costText, duration, STATE_LABELS } from "./format.js";
+import { say } from "./words.js";
 
 /** @import { Done } from "../../relay.js" */
 
@@ -33,7 +34,7 @@ function contents(/** @type {Done} */ done) {
   for (const warning of done.warnings ?? []) parts.push(textElement("p", warning, "notice"));
   if (done.evidence.length) {
     const items = done.evidence.map((sentence) => textElement("li", sentence));
-    const title = textElement("summary", "Evidence");
+    const title = textElement("summary", say("verdict.evidence"));
     parts.push(h("details", { open: done.verdict !== "succeeded" }, title, h("ul", {}, ...items)));
   }
   return parts;
@@ -41,12 +42,12 @@ function contents(/** @type {Done} */ done) {
 
 function figures(/** @type {Done} */ done) {
   const found = [costText(done)];
-  if (done.elapsed_s !== null) found.push(`${duration(done.elapsed_s)} on the platform`);
-  if (done.exit_code !== null) found.push(`exit code ${done.exit_code}`);
-  if (done.inferred) found.push("inferred: the platform did not report it");
+  if (done.elapsed_s !== null) found.push(say("verdict.platform_time", { time: duration(done.elapsed_s) }));
+  if (done.exit_code !== null) found.push(say("verdict.exit_code", { code: done.exit_code }));
+  if (done.inferred) found.push(say("verdict.inferred"));
   return found;
 }
 
 function errorText(/** @type {NonNullable<Done["error"]>} */ { code, message }) {
-  return code === null ? message : `${message} (code ${code})`;
+  return code === null ? message : say("verdict.code", { message, code });
 }
