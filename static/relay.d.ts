@@ -124,6 +124,8 @@ export interface Snapshot {
   provider: string;
   model: string;
   tags: string[];
+  /** What the task is about, if the start has said; at most 200 characters. */
+  title: string | null;
   upstream_id: string | null;
   state: State;
   epoch: string;
@@ -147,7 +149,7 @@ export interface Snapshot {
 
 /** The `data` of each type of event. */
 export interface EventData {
-  submit: { model: string; provider: string; tags: string[] };
+  submit: { model: string; provider: string; tags: string[]; title?: string | null };
   hold: Hold;
   submitted: { upstream_id: string };
   queue: object;

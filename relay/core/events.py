@@ -177,6 +177,7 @@ class Submit:
     model: str
     provider: str
     tags: tuple[str, ...] = ()
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -276,7 +276,7 @@ class Lifecycle:
 
 
 def submit(
-    *, task: str, model: str, provider: str, tags: tuple[str, ...], epoch: str, now: float
+    *, task: str, model: str, provider: str, tags: tuple[str, ...], title: str | None = None, epoch: str, now: float
 ) -> tuple[Event, Snapshot]:
     """Return the first event of a new task and the state after it."""
     event = Event(
@@ -286,6 +286,6 @@ def submit(
         state=State.SUBMITTING,
         at=now,
         source=Source.RELAY,
-        data=Submit(model=model, provider=provider, tags=tags),
+        data=Submit(model=model, provider=provider, tags=tags, title=title),
     )
     return event, begin(event, epoch)

@@ -60,6 +60,8 @@ class Snapshot:
     provider: str
     model: str
     tags: tuple[str, ...]
+    title: str | None = None
+    """What the task is about, if the caller has said. Missing in snapshots that earlier versions stored."""
     upstream_id: str | None
     state: State
     epoch: str
@@ -96,6 +98,7 @@ def begin(event: Event, epoch: str) -> Snapshot:
         provider=event.data.provider,
         model=event.data.model,
         tags=event.data.tags,
+        title=event.data.title,
         upstream_id=None,
         state=event.state,
         epoch=epoch,

@@ -10,13 +10,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from relay.core.printable import first_unprintable
+
 MAX_CHARS = 64
-
-_JOINERS = "\u200c\u200d"
-"""Invisible characters that Persian and Hindi words need, and emoji that are joined from several."""
-
-_FLAG_LETTERS = range(0xE0020, 0xE0080)
-"""Invisible characters in the flags of England, Scotland and Wales."""
 
 
 def normalize_tag(text: str) -> str:
@@ -31,17 +27,9 @@ def normalize_tag(text: str) -> str:
         raise ValueError("a tag must not be empty")
     if len(tag) > MAX_CHARS:
         raise ValueError(f"a tag must have at most {MAX_CHARS} characters; this one has {len(tag)}")
-    for char in tag:
-        if _is_unprintable(char):
-            raise ValueError(f"a tag must be printable text; U+{ord(char):04X} is not")
+    if (char := first_unprintable(tag)) is not None:
+        raise ValueError(f"a tag must be printable text; U+{ord(char):04X} is not")
     return tag
-
-
-def _is_unprintable(char: str) -> bool:
-    """Return whether a character is a control, a line break, an invisible mark, or half of a surrogate pair."""
-    if unicodedata.category(char) == "Cf":
-        return char not in _JOINERS and ord(char) not in _FLAG_LETTERS
-    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
 
 
 Tag = Annotated[

@@ -54,6 +54,7 @@ class StoredTask:
     model: str
     created_at: float
     tags: tuple[str, ...] = ()
+    title: str | None = None
     input: Mapping[str, object] = field(repr=False)
     """The input as the caller gave it."""
     checked: CheckedInput | None = None

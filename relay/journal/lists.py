@@ -28,4 +28,4 @@ class Filter:
     until: float | None = None
     """Created before this time, in unix seconds."""
     words: tuple[str, ...] = ()
-    """Each is a prefix of a word in the task's id, model or tags (see `relay.journal.search_words`)."""
+    """Each is a prefix of a word in the task's id, model, tags or title (see `relay.journal.search_words`)."""

@@ -307,7 +307,7 @@ def _matches(task: StoredTask, where: Filter) -> bool:
         and (where.model is None or where.model.lower() == task.model.lower())
         and (where.since is None or where.since <= task.created_at)
         and (where.until is None or where.until > task.created_at)
-        and all_words_match(where.words, task.id, (task.model, *task.tags))
+        and all_words_match(where.words, task.id, (task.model, *task.tags), task.title)
     )
 
 

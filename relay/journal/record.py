@@ -51,6 +51,7 @@ def restore(
     provider: str,
     model: str,
     created_at: float,
+    title: str | None,
     tags: bytes | str,
     input: bytes | str,  # noqa: A002 - the column's name
     metadata: bytes | str,
@@ -75,6 +76,7 @@ def restore(
             model=model,
             created_at=created_at,
             tags=tuple(orjson.loads(tags)),
+            title=title,
             input=dict(orjson.loads(input)),
             metadata=dict(orjson.loads(metadata)),
             upstream=UpstreamTask(upstream_id=upstream_id, socket_token=socket_token) if accepted else None,

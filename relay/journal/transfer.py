@@ -53,7 +53,7 @@ class TaskCopy:
         task, record = self.task, Record.of(self.task)
         claims = [(claim.key, claim.digest, claim.at) for claim in self.claims]
         orders = [(one.id, one.order.value, one.by, *_names(one.named)) for one in self.commands]
-        columns = (task.id, task.provider, task.model, task.created_at, task.hook, *_names(task.upstream))
+        columns = (task.id, task.provider, task.model, task.created_at, task.title, task.hook, *_names(task.upstream))
         texts = (record.tags, record.metadata, record.input, record.files, record.checked)
         webhook = record.webhook
         log = (self.state.value, self.seq, self.snapshot_seq, self.snapshot)

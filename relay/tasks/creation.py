@@ -41,6 +41,7 @@ async def create(
         model=stored.model,
         provider=stored.provider,
         tags=stored.tags,
+        title=stored.title,
         epoch=journal.epoch,
         now=stored.created_at if began_at is None else began_at,
     )

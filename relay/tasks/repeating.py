@@ -46,6 +46,7 @@ def repeat(stored: StoredTask, again: Again, kept: Collection[str] = ()) -> Star
         input={name: value for name, value in merged.items() if name not in left_out},
         provider=stored.provider,
         tags=stored.tags if again.tags is None else again.tags,
+        title=stored.title if again.title is None else again.title or None,
         metadata=stored.metadata if again.metadata is None else again.metadata,
         webhook=stored.webhook,
     )

@@ -18,6 +18,7 @@ class Start:
     provider: str | None = None
     """By name. Null: the provider that has the model, else the first one that is configured."""
     tags: tuple[str, ...] = ()
+    title: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
     webhook: Subscription | None = None
     """Who receives webhooks about the task, in addition to the URLs of the settings."""
@@ -31,6 +32,8 @@ class Again:
     """Replaces inputs of the earlier task. Null leaves an input out."""
     tags: tuple[str, ...] | None = None
     """Null: those of the earlier task."""
+    title: str | None = None
+    """Null: that of the earlier task. Empty: none."""
     metadata: Mapping[str, object] | None = field(default=None, repr=False)
     """Null: that of the earlier task."""
 

@@ -160,6 +160,7 @@ class Starter:
             model=request.model,
             created_at=now,
             tags=request.tags,
+            title=request.title,
             input=request.input,
             checked=checked,
             files=request.files,

@@ -29,6 +29,7 @@ from relay.journal.lists import Filter, ListPosition
 from relay.journal.memory import MemoryJournal
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.node import ThisNode
+from relay.journal.search_words import query_words
 from relay.journal.sqlite import SQLiteJournal, search
 from tests.tasks.shared_journal import SharedStore
 
@@ -97,6 +98,7 @@ def record(
     task: str,
     *,
     tags: tuple[str, ...] = (),
+    title: str | None = None,
     provider: str = "wiro",
     created_at: float = 1.5,
     hook: str | None = None,
@@ -107,6 +109,7 @@ def record(
         model="o/m",
         created_at=created_at,
         tags=tags,
+        title=title,
         input={"prompt": "ä", "nested": [1, {"deep": None}]},
         metadata={},
         hook=hook,
@@ -125,9 +128,15 @@ def record(
 
 
 async def create(
-    journal: Journal, task: str, *, tags: tuple[str, ...] = (), provider: str = "wiro", created_at: float = 1.5
+    journal: Journal,
+    task: str,
+    *,
+    tags: tuple[str, ...] = (),
+    title: str | None = None,
+    provider: str = "wiro",
+    created_at: float = 1.5,
 ) -> None:
-    given = record(task, tags=tags, provider=provider, created_at=created_at)
+    given = record(task, tags=tags, title=title, provider=provider, created_at=created_at)
     await journal.create(given, submit(task, tags=tags, provider=provider))
 
 
@@ -791,12 +800,48 @@ async def test_a_deleted_task_is_not_found_by_words_and_the_others_still_are(jou
     assert await ids("own") == "c"
 
 
+async def test_a_title_is_stored_and_found_by_its_words(journal: Journal) -> None:
+    """Until its task is deleted; with or without words that other tasks have in their tags."""
+    await create(journal, "a", created_at=1.0, title="Über a Long-Winded ﬁx, ﷺ", tags=("fox",))
+    await create(journal, "b", created_at=2.0, tags=("long-video",))
+    await create(journal, "c", created_at=3.0, title="A long fox")
+    stored = await journal.stored_task("a")
+    assert stored is not None
+    assert stored.title == "Über a Long-Winded ﬁx, ﷺ"
+
+    async def ids(*words: str) -> str:
+        return "".join(place.id for place in await journal.page(Filter(words=words), after=None, limit=10))
+
+    assert (await ids("long"), await ids("long-w"), await ids("wind"), await ids("über")) == ("cba", "a", "a", "a")
+    assert (await ids("fix"), await ids("inded"), await ids("fox", "long"), await ids("fox", "wi")) == (
+        *("a", "", "ca", "a"),
+    )
+    events = [submit("a"), done("a", 2)]
+    await journal.append(events[1:], snapshot=snapshot_of(journal, events))
+    assert await journal.prune(ended_before=1e9, limit=10) == ("a",)
+    assert (await ids("long"), await ids("wind"), await ids("fox")) == ("cb", "", "c")
+
+
+async def test_the_longest_title_is_stored_and_found(journal: Journal) -> None:
+    """Also if its characters take many bytes, or are several in their compatible form."""
+    await create(journal, "a", title="\ufdfa" * 200)
+    await create(journal, "b", title="🚀" * 200)
+    for word, found in (("\ufdfa", "a"), ("🚀" * 200, "b")):
+        places = await journal.page(Filter(words=query_words(word)), after=None, limit=10)
+        assert [place.id for place in places] == [found]
+
+
 MODELS = ("o/seedream-v4", "O/Seedream-v4", "o/video-one", "p/other")
 NAMES = ("long-video", "video", "Frühling", "straße", "a b", "shop:7", "🚀")
+TITLES = (None, "A video of Oslo", "t1 Straße", "long-video long")
 ASKED = ("v", "vid", "long-v", "früh", "strasse", "seedream", "o", "o/s", "7", "b", "🚀", "t", "t1", "zzz")
 MANY = st.lists(
     st.tuples(
-        st.sampled_from(MODELS), st.sets(st.sampled_from(NAMES), max_size=3), st.integers(0, 3), st.integers(0, 3)
+        st.sampled_from(MODELS),
+        st.sets(st.sampled_from(NAMES), max_size=3),
+        st.sampled_from(TITLES),
+        st.integers(0, 3),
+        st.integers(0, 3),
     ),
     max_size=12,
 )
@@ -823,7 +868,7 @@ def test_both_journals_list_the_same(
     few: int,
     max_ranges: int,
     counted: int,
-    tasks: list[tuple[str, set[str], int, int]],
+    tasks: list[tuple[str, set[str], str | None, int, int]],
     wheres: list[Filter],
     limit: int,
 ) -> None:
@@ -832,7 +877,7 @@ def test_both_journals_list_the_same(
     async def listed(journal: Journal) -> list[list[ListPosition]]:
         await journal.open(lock=False)
         try:
-            for number, (model, tags, state, created_at) in enumerate(tasks):
+            for number, (model, tags, title, state, created_at) in enumerate(tasks):
                 task, provider = f"t{number}", "wiro" if number % 2 else "apikley"
                 record = StoredTask(
                     id=task,
@@ -840,6 +885,7 @@ def test_both_journals_list_the_same(
                     model=model,
                     created_at=float(created_at),
                     tags=tuple(tags),
+                    title=title,
                     input={},
                     metadata={},
                 )

@@ -22,6 +22,7 @@ STORED = StoredTask(
     model="o/m",
     created_at=1.0,
     tags=("a",),
+    title="Cat",
     input={"prompt": "a cat", "seed": None},
     files=(File(input="photo", filename="0.png", content_type="image/png", size_bytes=1, sha256="", path=Path("u/0")),),
     metadata={"order": 1},
@@ -35,8 +36,9 @@ def test_edits_replace_what_they_name() -> None:
     plain = replace(STORED, files=())
     same = repeat(plain, Again())
     assert (same.model, same.provider, same.tags, same.metadata) == ("o/m", "wiro", ("a",), {"order": 1})
-    assert (same.input, same.webhook) == (STORED.input, STORED.webhook)
-    edited = repeat(plain, Again(input={"prompt": None, "size": "1K"}, tags=(), metadata={}))
+    assert (same.input, same.webhook, same.title) == (STORED.input, STORED.webhook, "Cat")
+    edited = repeat(plain, Again(input={"prompt": None, "size": "1K"}, tags=(), metadata={}, title="Dog"))
+    assert (edited.title, repeat(plain, Again(title="")).title) == ("Dog", None)
     assert (edited.input, edited.tags, edited.metadata) == ({"seed": None, "size": "1K"}, (), {})
 
 

@@ -130,15 +130,16 @@ END $$;
 CREATE OR REPLACE FUNCTION relay_task_bytes(t tasks) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
   SELECT 2000 + octet_length(t.tags) + octet_length(t.metadata) + octet_length(t.input)
     + coalesce(octet_length(t.checked), 0) + coalesce(octet_length(t.files), 0) + coalesce(octet_length(t.snapshot), 0)
-    + coalesce(octet_length(t.webhook), 0)
+    + coalesce(octet_length(t.webhook), 0) + coalesce(octet_length(t.title), 0)
 $$;
 
 -- Commit batch `number` of a node: new tasks and events of its tasks. Each job, which is one task here, is either
 -- committed as a whole or refused.
 --
 --   creates        [{task, provider, model, folded_model, created_at, state, hook, upstream_id, socket_token, tags,
---                  metadata, input, checked, files, webhook, list_tags: [...], words: [[word, name], ...],
---                  key, digest, at, expired_before}], or null. The fields from `tags` to `webhook` are JSON texts.
+--                  metadata, input, checked, files, webhook, title, list_tags: [...], words: [[word, name], ...],
+--                  title_words: [...], key, digest, at, expired_before}], or null. The fields from `tags` to `webhook`
+--                  are JSON texts.
 --   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
 --                  copies: [{part, provider, url, name, content_type, size_bytes, sha256}, ...],
 --                  webhooks: [{id, task, url, type, at, body}, ...]}], or null. At most one job of a task.
@@ -319,14 +320,15 @@ BEGIN
     WHERE x.task = ANY (going);
     WITH new AS (
       INSERT INTO tasks (id, provider, model, created_at, ended_at, hook, upstream_id, socket_token, tags, metadata, input,
-        checked, files, webhook)
+        checked, files, webhook, title)
       SELECT x.task, x.provider, x.model, x.created_at,
         CASE WHEN x.state IN ('succeeded', 'failed', 'canceled', 'lost') THEN x.created_at END,
         x.hook, x.upstream_id, x.socket_token, x.tags, x.metadata, x.input, x.checked, x.files,
-        x.webhook
+        x.webhook, x.title
       FROM json_to_recordset(creates) AS x(
         task text, provider text, model text, created_at double precision, state text, hook text, upstream_id text,
-        socket_token text, tags text, metadata text, input text, checked text, files text, webhook text
+        socket_token text, tags text, metadata text, input text, checked text, files text, webhook text,
+        title text
       )
       WHERE x.task = ANY (going) RETURNING *
     )
@@ -341,6 +343,10 @@ BEGIN
       SELECT w FROM json_to_recordset(creates) AS x(task text, words json) CROSS JOIN json_array_elements(x.words) AS w
       WHERE x.task = ANY (going)
     ));
+    INSERT INTO title_words (task, word)
+    SELECT x.task, word FROM json_to_recordset(creates) AS x(task text, title_words text[])
+      CROSS JOIN unnest(x.title_words) AS word
+    WHERE x.task = ANY (going);
   END IF;
 
   WITH added AS (
@@ -465,6 +471,7 @@ BEGIN
   DELETE FROM upstreams WHERE task = ANY (gone);
   DELETE FROM heads WHERE task = ANY (gone);
   DELETE FROM listed WHERE task = ANY (gone);
+  DELETE FROM title_words WHERE task = ANY (gone);
   DELETE FROM commands WHERE task = ANY (gone);
   UPDATE copies SET state = 'orphaned', next_at = 0 WHERE task = ANY (gone);
   WITH old AS (DELETE FROM events WHERE task = ANY (gone) RETURNING 200 + octet_length(body) AS size)

@@ -20,7 +20,7 @@ from relay.journal.transfer import COPY_AGAIN, COPYING
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 _OLDEST: Final = 1
 """The oldest version that can use tables of this version."""
@@ -89,7 +89,17 @@ CREATE INDEX tombstones_by_age ON tombstones (at, task);
 CREATE INDEX tombstones_by_xact ON tombstones (xact);
 """
 
-_UPGRADES: Final[dict[int, str]] = {1: _COPIES, 2: _WEBHOOKS, 3: _TOMBSTONES}
+_TITLES: Final = """
+ALTER TABLE tasks ADD COLUMN title text;
+CREATE TABLE title_words (
+  task text COLLATE "C",
+  word text COLLATE "C",
+  PRIMARY KEY (task, word)
+);
+CREATE INDEX title_words_by_word ON title_words (word, task);
+"""
+
+_UPGRADES: Final[dict[int, str]] = {1: _COPIES, 2: _WEBHOOKS, 3: _TOMBSTONES, 4: _TITLES}
 """By the version that each one upgrades: statements that add something."""
 
 _FUNCTIONS: Final = "SELECT value FROM meta WHERE name = 'functions'"

@@ -12,7 +12,7 @@ from relay.journal.batch import Batch
 from relay.journal.file_copies import FileCopy
 from relay.journal.outbox import Webhook
 from relay.journal.record import Record
-from relay.journal.search_words import word_suffixes
+from relay.journal.search_words import title_words, word_suffixes
 
 ALL_TASKS: Final = ""
 """The tag under which all tasks are listed. No task has it."""
@@ -43,7 +43,9 @@ def create_row(task: StoredTask, batch: Batch, claim: Claim | None, expired_befo
         "checked": _text(record.checked),
         "files": _text(record.files),
         "webhook": _text(record.webhook),
+        "title": task.title,
         "words": [[word, name] for name in {model, *task.tags} for word in word_suffixes(name)],
+        "title_words": title_words(task.title),
         **_upstream(task.upstream),
     }
     if claim is not None:
@@ -53,7 +55,9 @@ def create_row(task: StoredTask, batch: Batch, claim: Claim | None, expired_befo
             "at": claim.at,
             "expired_before": expired_before if math.isfinite(expired_before) else None,
         }
-    _check_texts(task.id, task.model, *task.tags, "" if claim is None else claim.key, *_values(task.upstream))
+    _check_texts(
+        task.id, task.model, *task.tags, task.title or "", "" if claim is None else claim.key, *_values(task.upstream)
+    )
     return orjson.dumps(row)
 
 

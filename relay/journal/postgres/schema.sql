@@ -65,7 +65,8 @@ CREATE TABLE tasks (
   files text,
   webhook text,
   snapshot_seq bigint,
-  snapshot text
+  snapshot text,
+  title text
 );
 
 CREATE INDEX tasks_by_end ON tasks (created_at, id) WHERE ended_at IS NOT NULL;
@@ -130,6 +131,15 @@ CREATE TABLE words (
 );
 
 CREATE INDEX words_by_name ON words (name, word);
+
+-- The words of each title, of which each belongs to one task.
+CREATE TABLE title_words (
+  task text COLLATE "C",
+  word text COLLATE "C",
+  PRIMARY KEY (task, word)
+);
+
+CREATE INDEX title_words_by_word ON title_words (word, task);
 
 -- Orders for the owners of tasks. `named` is the upstream task, as JSON.
 CREATE TABLE commands (

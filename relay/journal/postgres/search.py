@@ -45,6 +45,8 @@ SELECT (
   SELECT CASE WHEN count(*) <= $3 THEN coalesce(array_agg(DISTINCT f.task), '{}') END FROM (
     SELECT h.task FROM heads h WHERE h.task >= a.first AND h.task < a.last
     UNION ALL
+    SELECT t.task FROM title_words t WHERE t.word >= a.first AND t.word < a.last
+    UNION ALL
     SELECT l.task FROM words w CROSS JOIN LATERAL (
       SELECT task FROM listed WHERE tag = w.name LIMIT $3 + 1
     ) l WHERE w.word >= a.first AND w.word < a.last
@@ -55,8 +57,11 @@ SELECT (
     LIMIT $3 + 1
   ) f
 ) AS tasks, (
-  SELECT CASE WHEN count(*) <= $3 THEN coalesce(array_agg(f.task), '{}') END FROM (
-    SELECT h.task FROM heads h WHERE h.task >= a.first AND h.task < a.last LIMIT $3 + 1
+  SELECT CASE WHEN count(*) <= $3 THEN coalesce(array_agg(DISTINCT f.task), '{}') END FROM (
+    SELECT h.task FROM heads h WHERE h.task >= a.first AND h.task < a.last
+    UNION ALL
+    SELECT t.task FROM title_words t WHERE t.word >= a.first AND t.word < a.last
+    LIMIT $3 + 1
   ) f
 ) AS ids, (
   SELECT CASE WHEN count(*) <= $4 THEN coalesce(array_agg(f.name), '{}') END FROM (
@@ -65,7 +70,7 @@ SELECT (
 ) AS names
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS a (first, last, number) ORDER BY a.number
 """
-"""For each word: the tasks with it, those whose ids start with it, and the tags and models with it. Null: too many."""
+"""For each word: the tasks with it, those with it in id or title, and the tags and models with it. Null: too many."""
 
 # In the following statements, $1 to $5 are those of a window. In _MERGE, $6 is its tag and $7 its model or null.
 
@@ -128,7 +133,9 @@ _FIRST_TEST: Final = 14
 """The number of the first parameter of the tests."""
 
 _HAS_WORD: Final = """(
-  l.task >= ${first} AND l.task < ${last} OR CASE WHEN ${names}::text[] IS NULL THEN EXISTS (
+  l.task >= ${first} AND l.task < ${last} OR EXISTS (
+    SELECT FROM title_words t WHERE t.task = l.task AND t.word >= ${first} AND t.word < ${last}
+  ) OR CASE WHEN ${names}::text[] IS NULL THEN EXISTS (
     SELECT FROM listed g CROSS JOIN LATERAL (
       SELECT FROM words w
       WHERE w.name = ANY (ARRAY[g.tag, g.model]) AND w.word >= ${first} AND w.word < ${last} LIMIT 1

@@ -26,7 +26,7 @@ from relay.journal.postgres.migrations import LOCK, check_schema, migrate
 from relay.journal.postgres.outbox import COLUMNS, delivery_of
 from relay.journal.postgres.rows import ALL_TASKS
 from relay.journal.record import Record, restore
-from relay.journal.search_words import word_suffixes
+from relay.journal.search_words import title_words, word_suffixes
 from relay.journal.transfer import CHUNK_ROWS, COPYING, Facts, LogRow, TaskCopy, unsent
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ NODE: Final = 0
 
 _TASKS: Final = """
 SELECT t.id AS task, t.provider, t.model, t.created_at, t.tags, t.input, t.metadata, t.upstream_id, t.socket_token,
-  t.hook, t.files, t.checked, t.webhook, t.snapshot, t.snapshot_seq, t.ended_at, h.state, h.seq
+  t.hook, t.files, t.checked, t.webhook, t.title, t.snapshot, t.snapshot_seq, t.ended_at, h.state, h.seq
 FROM tasks t JOIN heads h ON h.task = t.id WHERE t.id > $1 ORDER BY t.id LIMIT $2
 """
 
 _COPIED: Final = (
     *("task", "provider", "model", "created_at", "tags", "input", "metadata"),
-    *("upstream_id", "socket_token", "hook", "files", "checked", "webhook"),
+    *("upstream_id", "socket_token", "hook", "files", "checked", "webhook", "title"),
 )
 """The columns of _TASKS that `restore` decodes."""
 
@@ -229,11 +229,13 @@ class PostgresStore:
         await self._copy(
             "tasks",
             "id provider model created_at ended_at hook upstream_id socket_token tags metadata input checked files"
-            " webhook snapshot_seq snapshot",
+            " webhook snapshot_seq snapshot title",
             [_cold(each) for each in tasks],
         )
         await self._copy("listed", "task tag provider model state created_at", listed)
         await self._connection.execute("SELECT relay_add_words($1)", words)
+        titled = [(each.task.id, word) for each in tasks for word in title_words(each.task.title)]
+        await self._copy("title_words", "task word", titled)
         # Earlier versions allowed two tasks to be the same upstream task. The first one is found by it.
         await self._connection.executemany(
             "INSERT INTO upstreams (provider, kind, value, task) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -308,7 +310,7 @@ def _cold(each: TaskCopy) -> tuple[object, ...]:
         *(task.id, task.provider, task.model, task.created_at, each.ended_at, task.hook),
         *((None, None) if task.upstream is None else (task.upstream.upstream_id, task.upstream.socket_token)),
         *(None if text is None else text.decode() for text in texts),
-        *(each.snapshot_seq, None if each.snapshot is None else each.snapshot.decode()),
+        *(each.snapshot_seq, None if each.snapshot is None else each.snapshot.decode(), task.title),
     )
 
 

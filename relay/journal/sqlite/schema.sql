@@ -31,7 +31,8 @@ CREATE TABLE IF NOT EXISTS tasks (
   snapshot BLOB,
   files BLOB,
   checked BLOB,
-  webhook BLOB
+  webhook BLOB,
+  title TEXT
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);
@@ -75,6 +76,15 @@ CREATE TABLE IF NOT EXISTS words (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS words_by_name ON words (name, word);
+
+-- The words of each title, of which each belongs to one task.
+CREATE TABLE IF NOT EXISTS title_words (
+  task TEXT NOT NULL REFERENCES tasks (id),
+  word TEXT NOT NULL,
+  PRIMARY KEY (task, word)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS title_words_by_word ON title_words (word, task);
 
 -- What is left of deleted tasks. `upstream`: whether the platform's copy was deleted, too.
 CREATE TABLE IF NOT EXISTS tombstones (

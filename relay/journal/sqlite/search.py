@@ -27,11 +27,13 @@ COUNTED = 50_000
 _LAST_CHAR: Final = "\U0010ffff"
 """A word followed by this sorts behind everything that starts with the word."""
 
-# In these statements, {0} is the number of a word. The word is a prefix of the id of a task, or of a word in its model
-# or in one of its tags, which the table `words` has.
+# In these statements, {0} is the number of a word. The word is a prefix of the id of a task, or of a word in its title,
+# which the table `title_words` has, or in its model or one of its tags, which the table `words` has.
 
 _HAS_WORD: Final = (
-    "(merged.task >= :from{0} AND merged.task < :to{0} OR EXISTS (SELECT 1 FROM listed g CROSS JOIN words w"
+    "(merged.task >= :from{0} AND merged.task < :to{0}"
+    " OR EXISTS (SELECT 1 FROM title_words t WHERE t.task = merged.task AND t.word >= :from{0} AND t.word < :to{0})"
+    " OR EXISTS (SELECT 1 FROM listed g CROSS JOIN words w"
     " ON w.name IN (g.tag, g.model) AND w.word >= :from{0} AND w.word < :to{0} WHERE g.task = merged.task))"
 )
 
@@ -40,10 +42,13 @@ _IS_LISTED: Final = (
     " WHERE g.task = merged.task AND g.tag = :listed AND (:model IS NULL OR g.model = :model))"
 )
 
-_IDS: Final = "SELECT id FROM tasks WHERE id >= :from{0} AND id < :to{0}"
+_IDS: Final = (
+    "SELECT id FROM tasks WHERE id >= :from{0} AND id < :to{0} UNION ALL"
+    " SELECT task FROM title_words WHERE word >= :from{0} AND word < :to{0}"
+)
 
 _FOUND: Final = (
-    "SELECT id FROM tasks WHERE id >= :from{0} AND id < :to{0} UNION ALL"
+    f"{_IDS} UNION ALL"  # noqa: S608 - literals of this module
     " SELECT g.task FROM words w CROSS JOIN listed g ON g.tag = w.name"
     " WHERE w.word >= :from{0} AND w.word < :to{0} UNION ALL"
     " SELECT g.task FROM words w CROSS JOIN listed g ON g.tag = :all AND g.model = w.name"
@@ -111,7 +116,7 @@ class _Search:
         return (*tagged, *made) if len(tagged) + len(made) <= MAX_RANGES else None
 
     def merge(self, word: int, ranges: Sequence[Range]) -> Merge:
-        """Return a merge of the ranges of a word, and of the tasks whose ids start with it."""
+        """Return a merge of the ranges of a word, and of the tasks whose ids or titles have it."""
         tests = self.tests(word)
         if self._where.tag is not None or self._where.model is not None:
             tests = (_IS_LISTED, *tests)

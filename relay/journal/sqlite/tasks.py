@@ -16,7 +16,7 @@ from relay.journal.batch import Batch
 from relay.journal.record import Record, restore
 from relay.journal.sqlite.events import add_entries
 from relay.journal.sqlite.ranges import ALL_TASKS, load_providers
-from relay.journal.sqlite.words import add_words
+from relay.journal.sqlite.words import add_title, add_words
 
 
 class KeyHeld(Exception):
@@ -48,7 +48,7 @@ def add_task(
     record = Record.of(task)
     connection.execute(
         "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
-        " input, files, checked, webhook) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " input, files, checked, webhook, title) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task.id,
             task.provider,
@@ -64,6 +64,7 @@ def add_task(
             record.files,
             record.checked,
             record.webhook,
+            task.title,
         ),
     )
     listed = [
@@ -73,6 +74,7 @@ def add_task(
         "INSERT INTO listed (task, tag, provider, model, state, created_at) VALUES (?, ?, ?, ?, ?, ?)", listed
     )
     add_words(connection, [task.model, *task.tags])
+    add_title(connection, task.id, task.title)
     add_entries(connection, batch.entries)
     if claim is not None:
         row = (claim.key, claim.digest, claim.task, claim.at)
@@ -84,17 +86,19 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
     """Return what is stored for a task in addition to its log."""
     row = connection.execute(
         "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files, checked,"
-        " webhook FROM tasks WHERE id = ?",
+        " webhook, title FROM tasks WHERE id = ?",
         (task,),
     ).fetchone()
     if row is None:
         return None
-    provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, files, checked, webhook = row
+    provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, *more = row
+    files, checked, webhook, title = more
     return restore(
         task,
         provider=provider,
         model=model,
         created_at=created_at,
+        title=title,
         tags=tags,
         input=input_,
         metadata=metadata,

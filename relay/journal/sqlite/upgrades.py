@@ -4,7 +4,7 @@ import sqlite3
 
 from relay.journal.sqlite.words import add_words
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -123,6 +123,15 @@ def _add_tombstones(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX kept_claims_by_task ON kept_claims (task)")
 
 
+def _add_titles(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE tasks ADD COLUMN title TEXT")
+    connection.execute(
+        "CREATE TABLE title_words (task TEXT NOT NULL REFERENCES tasks (id), word TEXT NOT NULL,"
+        " PRIMARY KEY (task, word)) STRICT, WITHOUT ROWID"
+    )
+    connection.execute("CREATE INDEX title_words_by_word ON title_words (word, task)")
+
+
 _STEPS = {
     1: _add_files,
     2: _index_rows_by_task,
@@ -132,5 +141,6 @@ _STEPS = {
     6: _add_copies,
     7: _add_webhooks,
     8: _add_tombstones,
+    9: _add_titles,
 }
 """By the version that each one upgrades."""

@@ -1,9 +1,9 @@
-"""The table of words by which models and tags are found. Plain functions on a connection."""
+"""The tables of words by which models, tags and titles are found. Plain functions on a connection."""
 
 import sqlite3
 from collections.abc import Iterable
 
-from relay.journal.search_words import word_suffixes
+from relay.journal.search_words import title_words, word_suffixes
 from relay.journal.sqlite.ranges import ALL_TASKS
 
 
@@ -11,6 +11,12 @@ def add_words(connection: sqlite3.Connection, names: Iterable[str]) -> None:
     """Index models and tags by their words. Names that are already indexed cost only a lookup."""
     rows = [(word, name) for name in names for word in word_suffixes(name)]
     connection.executemany("INSERT OR IGNORE INTO words (word, name) VALUES (?, ?)", rows)
+
+
+def add_title(connection: sqlite3.Connection, task: str, title: str | None) -> None:
+    """Index the title of a task by its words."""
+    rows = [(task, word) for word in title_words(title)]
+    connection.executemany("INSERT INTO title_words (task, word) VALUES (?, ?)", rows)
 
 
 def names_of(connection: sqlite3.Connection, tasks: Iterable[str]) -> set[str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from relay.core.tag import Tag
+from relay.core.title import Title
 from relay.journal.base import Subscription
 from relay.net.receiver_url import MAX_CHARS
 from relay.tasks.requests import Again, Attach, Start
@@ -40,6 +41,7 @@ class StartBody(BaseModel):
     input: dict[str, Any]
     provider: str | None = None
     tags: Tags = []
+    title: Title | None = None
     metadata: dict[str, Any] = {}
     ttl: TokenTtl | None = None
     webhook: WebhookBody | None = None
@@ -51,6 +53,7 @@ class StartBody(BaseModel):
             input=self.input,
             provider=self.provider,
             tags=tuple(dict.fromkeys(self.tags)),
+            title=self.title or None,
             metadata=self.metadata,
             webhook=None if self.webhook is None else self.webhook.to_subscription(),
         )
@@ -63,6 +66,8 @@ class AgainBody(BaseModel):
 
     input: dict[str, Any] = {}
     tags: Tags | None = None
+    title: Title | None = None
+    """Empty for no title."""
     metadata: dict[str, Any] | None = None
     ttl: TokenTtl | None = None
 
@@ -71,6 +76,7 @@ class AgainBody(BaseModel):
         return Again(
             input=self.input,
             tags=None if self.tags is None else tuple(dict.fromkeys(self.tags)),
+            title=self.title,
             metadata=self.metadata,
         )
 

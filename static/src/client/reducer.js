@@ -73,6 +73,7 @@ function begin(event, epoch) {
     provider: event.data.provider,
     model: event.data.model,
     tags: event.data.tags,
+    title: event.data.title ?? null,
     upstream_id: null,
     state: event.state,
     epoch,

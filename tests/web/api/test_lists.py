@@ -76,6 +76,20 @@ async def test_filters_are_combined_over_several_pages(client: aiohttp.ClientSes
     assert await listed(client, ("model", VIDEO)) == []
 
 
+async def test_a_title_is_shown_and_found(client: aiohttp.ClientSession, start: Start) -> None:
+    """In the state, in the first event, in a list and in the next run, unless that names another."""
+    task = (await start(HELD, title=" Cover of issue 7 "))["task"]
+    assert task["title"] == "Cover of issue 7"
+    assert await listed(client, ("q", "issue cov")) == [task["id"]]
+    async with client.get(f"/v1/tasks/{task['id']}/events") as answer:
+        assert (await answer.json())["events"][0]["data"]["title"] == task["title"]
+    for body, title in (({}, task["title"]), ({"title": "Back"}, "Back"), ({"title": " "}, None)):
+        async with client.post(f"/v1/tasks/{task['id']}/again", json=body) as answer:
+            assert (await answer.json())["task"]["title"] == title
+    async with client.post("/v1/tasks", json={"model": VIDEO, "input": {}, "title": "a\nb"}) as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "title")
+
+
 @pytest.mark.parametrize(
     ("params", "field", "said"),
     [
