@@ -232,6 +232,9 @@ class Journal(Protocol):
         Unknown tasks and those whose stored data cannot be read are left out.
         """
 
+    async def prompts(self, tasks: Sequence[str]) -> Mapping[str, str]:
+        """Return the beginnings of the prompts of tasks (`relay.journal.prompts`), of those that have one."""
+
     async def read(self, task: str, *, after: int, limit: int) -> History:
         """Return committed entries with a seq above `after`, oldest first, at most `limit`."""
 

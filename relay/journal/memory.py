@@ -3,7 +3,7 @@
 import asyncio
 import math
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -22,6 +22,7 @@ from relay.journal.memory_copies import MemoryCopies
 from relay.journal.memory_deletions import MemoryDeletions
 from relay.journal.memory_outbox import MemoryOutbox
 from relay.journal.outbox import Webhook
+from relay.journal.prompts import beginning
 from relay.journal.search_words import all_words_match
 from relay.journal.sole_node import SoleNode
 
@@ -178,6 +179,11 @@ class MemoryJournal(SoleNode):
         self._check_open()
         found = [await self.snapshot(task) for task in tasks]
         return tuple(snapshot for snapshot in found if snapshot is not None)
+
+    async def prompts(self, tasks: Sequence[str]) -> Mapping[str, str]:
+        self._check_open()
+        found = {task: beginning(self._tasks[task].stored.input) for task in tasks if task in self._tasks}
+        return {task: prompt for task, prompt in found.items() if prompt}
 
     async def read(self, task: str, *, after: int, limit: int) -> History:
         self._check_open()

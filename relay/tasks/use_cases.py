@@ -19,12 +19,12 @@ from relay.files.spool import Spool
 from relay.journal.base import Journal, StoredTask
 from relay.journal.deletions import absence
 from relay.journal.entries import History
-from relay.journal.lists import Filter, ListPosition
 from relay.providers.base import Provider
 from relay.tasks.attaching import Attacher
 from relay.tasks.background import Background
 from relay.tasks.commands import call_back_elsewhere, cancel_elsewhere
 from relay.tasks.deleting import Deleter, Report
+from relay.tasks.listing import Lists
 from relay.tasks.models import Models
 from relay.tasks.repeating import repeat, reused_files
 from relay.tasks.requests import Again, Attach, Idempotency, Start
@@ -32,14 +32,6 @@ from relay.tasks.starting import Started, Starter
 from relay.tasks.supervisor import Supervisor
 from relay.tasks.turns import Begun
 from relay.tasks.waiting import Waits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A page of the task list, newest first. `next` is where the next page begins, null at the end."""
-
-    snapshots: tuple[Snapshot, ...]
-    next: ListPosition | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +68,7 @@ class Tasks:
             clock: returns unix seconds.
             cautious_clock: returns the unix seconds that have certainly passed.
         """
+        self.lists = Lists(journal)
         self._journal = journal
         self._providers = providers
         self._supervisor = supervisor
@@ -274,15 +267,6 @@ class Tasks:
     async def check_store(self) -> str | None:
         """Check that the store is usable. Return what is wrong, without secrets, or None."""
         return await self._journal.check()
-
-    async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> Page:
-        """Return tasks, newest first, without log and segments. Tasks whose rows are damaged are left out."""
-        places = await self._journal.page(where, after=after, limit=limit + 1)
-        snapshots = await self._journal.snapshots([place.id for place in places[:limit]])
-        return Page(
-            snapshots=tuple(replace(snapshot, log=(), segments=()) for snapshot in snapshots),
-            next=places[limit - 1] if len(places) > limit else None,
-        )
 
     async def _wait(self, task: str, until_s: float) -> Snapshot:
         return await self._waits.until_ended(task, until_s) or await self.snapshot(task)

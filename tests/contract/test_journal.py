@@ -831,6 +831,21 @@ async def test_the_longest_title_is_stored_and_found(journal: Journal) -> None:
         assert [place.id for place in places] == [found]
 
 
+async def test_the_beginnings_of_prompts_are_read_at_once(journal: Journal) -> None:
+    """Of at most 200 UTF-16 units, without half of a character; of the tasks that have one."""
+    given: dict[str, dict[str, object]] = {
+        "a": {"prompt": f"  {'x' * 199}🚀 and more"},
+        "b": {"prompt": " \0ä\n"},
+        "c": {"prompt": 7},
+        "d": {"text": "no prompt"},
+        "e": {"prompt": "not asked for"},
+    }
+    for task, input_ in given.items():
+        await journal.create(replace(record(task), input=input_), submit(task))
+    assert await journal.prompts(["d", "c", "b", "a", "unknown"]) == {"a": "x" * 199, "b": "\ufffdä"}
+    assert await journal.prompts([]) == {}
+
+
 MODELS = ("o/seedream-v4", "O/Seedream-v4", "o/video-one", "p/other")
 NAMES = ("long-video", "video", "Frühling", "straße", "a b", "shop:7", "🚀")
 TITLES = (None, "A video of Oslo", "t1 Straße", "long-video long")

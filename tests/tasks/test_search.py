@@ -129,7 +129,7 @@ async def test_a_cancel_while_the_run_is_being_sent_stops_it_once(relay: Running
     sandbox.next_run(hold_at="task_queue")
     starting = asyncio.create_task(relay.context.tasks.start(request()))
     await sandbox.received(1)
-    page = await relay.context.tasks.page(Filter(), after=None, limit=1)
+    page = await relay.context.tasks.lists.page(Filter(), after=None, limit=1)
     await relay.context.tasks.cancel(page.snapshots[0].id, "key")
     await starting
     assert (await ended(relay, page.snapshots[0].id)).state is State.CANCELED

@@ -71,8 +71,8 @@ async def test_the_list_is_cut_into_pages(relay: Running, sandbox: Sandbox) -> N
     """Newest first; the last page has no next one."""
     tasks = relay.context.tasks
     started = [await tasks.start(request(prompt)) for prompt in ("one", "two", "three")]
-    first = await tasks.page(Filter(), after=None, limit=2)
-    second = await tasks.page(Filter(), after=first.next, limit=2)
+    first = await tasks.lists.page(Filter(), after=None, limit=2)
+    second = await tasks.lists.page(Filter(), after=first.next, limit=2)
 
     ids = [snapshot.id for page in (first, second) for snapshot in page.snapshots]
     assert ids == [one.snapshot.id for one in reversed(started)]

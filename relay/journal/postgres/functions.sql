@@ -131,14 +131,15 @@ CREATE OR REPLACE FUNCTION relay_task_bytes(t tasks) RETURNS bigint LANGUAGE sql
   SELECT 2000 + octet_length(t.tags) + octet_length(t.metadata) + octet_length(t.input)
     + coalesce(octet_length(t.checked), 0) + coalesce(octet_length(t.files), 0) + coalesce(octet_length(t.snapshot), 0)
     + coalesce(octet_length(t.webhook), 0) + coalesce(octet_length(t.title), 0)
+    + coalesce(octet_length(t.prompt), 0)
 $$;
 
 -- Commit batch `number` of a node: new tasks and events of its tasks. Each job, which is one task here, is either
 -- committed as a whole or refused.
 --
 --   creates        [{task, provider, model, folded_model, created_at, state, hook, upstream_id, socket_token, tags,
---                  metadata, input, checked, files, webhook, title, list_tags: [...], words: [[word, name], ...],
---                  title_words: [...], key, digest, at, expired_before}], or null. The fields from `tags` to `webhook`
+--                  metadata, input, checked, files, webhook, title, prompt, list_tags: [...],
+--                  words: [[word, name], ...], title_words: [...], key, digest, at, expired_before}], or null. The fields from `tags` to `webhook`
 --                  are JSON texts.
 --   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
 --                  copies: [{part, provider, url, name, content_type, size_bytes, sha256}, ...],
@@ -320,15 +321,15 @@ BEGIN
     WHERE x.task = ANY (going);
     WITH new AS (
       INSERT INTO tasks (id, provider, model, created_at, ended_at, hook, upstream_id, socket_token, tags, metadata, input,
-        checked, files, webhook, title)
+        checked, files, webhook, title, prompt)
       SELECT x.task, x.provider, x.model, x.created_at,
         CASE WHEN x.state IN ('succeeded', 'failed', 'canceled', 'lost') THEN x.created_at END,
         x.hook, x.upstream_id, x.socket_token, x.tags, x.metadata, x.input, x.checked, x.files,
-        x.webhook, x.title
+        x.webhook, x.title, x.prompt
       FROM json_to_recordset(creates) AS x(
         task text, provider text, model text, created_at double precision, state text, hook text, upstream_id text,
         socket_token text, tags text, metadata text, input text, checked text, files text, webhook text,
-        title text
+        title text, prompt text
       )
       WHERE x.task = ANY (going) RETURNING *
     )

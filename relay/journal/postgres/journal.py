@@ -8,7 +8,7 @@ and hears of the commits of others.
 
 import asyncio
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -38,6 +38,7 @@ from relay.journal.postgres.parts import Owner, Parts, open_parts
 from relay.journal.postgres.reader import Reader
 from relay.journal.postgres.rows import append_row, create_row
 from relay.journal.postgres.writer import Writer
+from relay.journal.prompts import MAX_INPUT_BYTES
 
 STATES_AT_ONCE: Final = 50
 """How many states one statement reads: a page of a list. Each may take hundreds of events."""
@@ -194,6 +195,9 @@ class PostgresJournal:
             stored = await self._load_states(parts, missing[some : some + STATES_AT_ONCE], strict=False)
             states |= {state.id: state for state in stored}
         return tuple(states[task] for task in tasks if task in states)
+
+    async def prompts(self, tasks: Sequence[str]) -> Mapping[str, str]:
+        return await self._opened().reader.run(lookups.prompts, lookups.PROMPTS, list(tasks), MAX_INPUT_BYTES)
 
     async def read(self, task: str, *, after: int, limit: int) -> History:
         decode = partial(lookups.history, task=task, after=after)

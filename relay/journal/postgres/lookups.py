@@ -9,6 +9,7 @@ from relay.core.upstream import UpstreamTask
 from relay.journal.base import Claim, StoredTask
 from relay.journal.entries import History
 from relay.journal.nodes import Command, Node, Order
+from relay.journal.prompts import stored_beginning
 from relay.journal.record import restore
 from relay.journal.stored_log import fold_log, make_history
 
@@ -38,6 +39,11 @@ SELECT t.id, t.snapshot, t.snapshot_seq, e.seqs, e.bodies FROM tasks t CROSS JOI
   SELECT coalesce(array_agg(seq ORDER BY seq), '{}') AS seqs, coalesce(array_agg(body ORDER BY seq), '{}') AS bodies
   FROM events WHERE task = t.id AND seq > coalesce(t.snapshot_seq, 0)
 ) e WHERE t.id = ANY ($1::text[])
+"""
+
+PROMPTS: Final = """
+SELECT id, prompt, CASE WHEN prompt IS NULL AND octet_length(input) <= $2 THEN input END AS input
+FROM tasks WHERE id = ANY ($1::text[])
 """
 
 HISTORY: Final = """
@@ -113,6 +119,12 @@ def snapshot(row: "asyncpg.Record", epoch: str) -> Snapshot:
     """
     events = zip(row["seqs"], row["bodies"], strict=True)
     return fold_log(row["id"], epoch, row["snapshot"], row["snapshot_seq"], events)
+
+
+def prompts(rows: "Rows") -> dict[str, str]:
+    """Decode the rows of PROMPTS, of the tasks that have one."""
+    found = {row["id"]: stored_beginning(row["prompt"], row["input"]) for row in rows}
+    return {task: prompt for task, prompt in found.items() if prompt}
 
 
 def history(rows: "Rows", task: str, after: int) -> History:

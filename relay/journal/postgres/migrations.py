@@ -89,8 +89,8 @@ CREATE INDEX tombstones_by_age ON tombstones (at, task);
 CREATE INDEX tombstones_by_xact ON tombstones (xact);
 """
 
-_TITLES: Final = """
-ALTER TABLE tasks ADD COLUMN title text;
+_TITLES_AND_PROMPTS: Final = """
+ALTER TABLE tasks ADD COLUMN title text, ADD COLUMN prompt text;
 CREATE TABLE title_words (
   task text COLLATE "C",
   word text COLLATE "C",
@@ -99,7 +99,7 @@ CREATE TABLE title_words (
 CREATE INDEX title_words_by_word ON title_words (word, task);
 """
 
-_UPGRADES: Final[dict[int, str]] = {1: _COPIES, 2: _WEBHOOKS, 3: _TOMBSTONES, 4: _TITLES}
+_UPGRADES: Final[dict[int, str]] = {1: _COPIES, 2: _WEBHOOKS, 3: _TOMBSTONES, 4: _TITLES_AND_PROMPTS}
 """By the version that each one upgrades: statements that add something."""
 
 _FUNCTIONS: Final = "SELECT value FROM meta WHERE name = 'functions'"

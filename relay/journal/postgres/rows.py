@@ -11,6 +11,7 @@ from relay.journal.base import Claim, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.file_copies import FileCopy
 from relay.journal.outbox import Webhook
+from relay.journal.prompts import beginning
 from relay.journal.record import Record
 from relay.journal.search_words import title_words, word_suffixes
 
@@ -44,6 +45,7 @@ def create_row(task: StoredTask, batch: Batch, claim: Claim | None, expired_befo
         "files": _text(record.files),
         "webhook": _text(record.webhook),
         "title": task.title,
+        "prompt": beginning(task.input),
         "words": [[word, name] for name in {model, *task.tags} for word in word_suffixes(name)],
         "title_words": title_words(task.title),
         **_upstream(task.upstream),

@@ -66,7 +66,8 @@ CREATE TABLE tasks (
   webhook text,
   snapshot_seq bigint,
   snapshot text,
-  title text
+  title text,
+  prompt text
 );
 
 CREATE INDEX tasks_by_end ON tasks (created_at, id) WHERE ended_at IS NOT NULL;

@@ -25,6 +25,7 @@ from relay.journal.postgres.copies import OF_TASKS, STORED, decode_copy
 from relay.journal.postgres.migrations import LOCK, check_schema, migrate
 from relay.journal.postgres.outbox import COLUMNS, delivery_of
 from relay.journal.postgres.rows import ALL_TASKS
+from relay.journal.prompts import beginning
 from relay.journal.record import Record, restore
 from relay.journal.search_words import title_words, word_suffixes
 from relay.journal.transfer import CHUNK_ROWS, COPYING, Facts, LogRow, TaskCopy, unsent
@@ -229,7 +230,7 @@ class PostgresStore:
         await self._copy(
             "tasks",
             "id provider model created_at ended_at hook upstream_id socket_token tags metadata input checked files"
-            " webhook snapshot_seq snapshot title",
+            " webhook snapshot_seq snapshot title prompt",
             [_cold(each) for each in tasks],
         )
         await self._copy("listed", "task tag provider model state created_at", listed)
@@ -310,7 +311,8 @@ def _cold(each: TaskCopy) -> tuple[object, ...]:
         *(task.id, task.provider, task.model, task.created_at, each.ended_at, task.hook),
         *((None, None) if task.upstream is None else (task.upstream.upstream_id, task.upstream.socket_token)),
         *(None if text is None else text.decode() for text in texts),
-        *(each.snapshot_seq, None if each.snapshot is None else each.snapshot.decode(), task.title),
+        *(each.snapshot_seq, None if each.snapshot is None else each.snapshot.decode()),
+        *(task.title, beginning(task.input)),
     )
 
 

@@ -10,7 +10,7 @@ import asyncio
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from relay.journal.sqlite.database import Database, open_database
 from relay.journal.sqlite.deletion import SQLiteDeletions, prune
 from relay.journal.sqlite.outbox import SQLiteOutbox
 from relay.journal.sqlite.reader import Reader
+from relay.journal.sqlite.tasks import load_prompts
 from relay.journal.sqlite.writer import Writer
 
 CHECK_TIMEOUT_S = 5.0
@@ -189,6 +190,9 @@ class SQLiteJournal(SoleNode):
                 parts.reader.damages.note(damage)
             found |= {snapshot.id: snapshot for snapshot in snapshots}
         return tuple(found[task] for task in tasks if task in found)
+
+    async def prompts(self, tasks: Sequence[str]) -> Mapping[str, str]:
+        return await self._opened().reader.run(partial(load_prompts, tasks=tasks))
 
     async def read(self, task: str, *, after: int, limit: int) -> History:
         return await self._opened().reader.run(partial(event_table.load_history, task=task, after=after, limit=limit))

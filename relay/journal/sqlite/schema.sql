@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS tasks (
   files BLOB,
   checked BLOB,
   webhook BLOB,
-  title TEXT
+  title TEXT,
+  prompt TEXT
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);

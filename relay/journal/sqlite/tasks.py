@@ -5,6 +5,7 @@ Plain functions on a connection, called in the thread that owns it. None begins 
 """
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -13,6 +14,7 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import Taken
 from relay.journal.base import UNFINISHED, Claim, StoredTask
 from relay.journal.batch import Batch
+from relay.journal.prompts import MAX_INPUT_BYTES, beginning, stored_beginning
 from relay.journal.record import Record, restore
 from relay.journal.sqlite.events import add_entries
 from relay.journal.sqlite.ranges import ALL_TASKS, load_providers
@@ -48,7 +50,7 @@ def add_task(
     record = Record.of(task)
     connection.execute(
         "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
-        " input, files, checked, webhook, title) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " input, files, checked, webhook, title, prompt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task.id,
             task.provider,
@@ -65,6 +67,7 @@ def add_task(
             record.checked,
             record.webhook,
             task.title,
+            beginning(task.input),
         ),
     )
     listed = [
@@ -109,6 +112,17 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
         checked=checked,
         webhook=webhook,
     )
+
+
+def load_prompts(connection: sqlite3.Connection, tasks: Sequence[str]) -> Mapping[str, str]:
+    """Return the beginnings of the prompts of tasks, of those that have one."""
+    rows = connection.execute(
+        "SELECT id, prompt, CASE WHEN prompt IS NULL AND length(input) <= ? THEN input END FROM tasks"
+        " WHERE id IN (SELECT value FROM json_each(?))",
+        (MAX_INPUT_BYTES, orjson.dumps(list(tasks)).decode()),
+    )
+    found = {task: stored_beginning(prompt, given) for task, prompt, given in rows}
+    return {task: prompt for task, prompt in found.items() if prompt}
 
 
 def find_hook(connection: sqlite3.Connection, provider: str, hook: str) -> str | None:

@@ -123,8 +123,9 @@ def _add_tombstones(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX kept_claims_by_task ON kept_claims (task)")
 
 
-def _add_titles(connection: sqlite3.Connection) -> None:
+def _add_titles_and_prompts(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE tasks ADD COLUMN title TEXT")
+    connection.execute("ALTER TABLE tasks ADD COLUMN prompt TEXT")
     connection.execute(
         "CREATE TABLE title_words (task TEXT NOT NULL REFERENCES tasks (id), word TEXT NOT NULL,"
         " PRIMARY KEY (task, word)) STRICT, WITHOUT ROWID"
@@ -141,6 +142,6 @@ _STEPS = {
     6: _add_copies,
     7: _add_webhooks,
     8: _add_tombstones,
-    9: _add_titles,
+    9: _add_titles_and_prompts,
 }
 """By the version that each one upgrades."""

@@ -5,15 +5,18 @@ They come from typing_extensions because pydantic needs that on Python 3.11.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
 from relay.catalogue.model import InputType, Option
-from relay.core.events import Cost, Event
+from relay.core.events import Cost, Event, Output
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import StoredFile, StoredFolder
 from relay.journal.outbox import Status
+
+_SNAPSHOT_FIELDS = tuple(field.name for field in fields(Snapshot))
 
 
 class Links(TypedDict):
@@ -50,10 +53,26 @@ class StartedAgain(Started):
     previous: Previous
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedTask(Snapshot):
+    """A task of a list, for callers that may read its input."""
+
+    prompt: str | None
+    """The beginning of its prompt, at most 200 UTF-16 units; null without a prompt."""
+    first_output: Output | None
+
+
+def listed_task(task: Snapshot, prompt: str | None) -> ListedTask:
+    """Return a task as a list shows it to callers that may read its input."""
+    state = {name: getattr(task, name) for name in _SNAPSHOT_FIELDS}
+    return ListedTask(**state, prompt=prompt, first_output=task.outputs[0] if task.outputs else None)
+
+
 class TaskList(TypedDict):
     """A page of tasks, newest first, without log and segments."""
 
-    tasks: Sequence[Snapshot]
+    tasks: Sequence[ListedTask | Snapshot]
+    """ListedTask for API keys and for tokens with the scope `input`."""
     next: str | None
     """The cursor of the next page."""
     node: NotRequired[str]

@@ -11,7 +11,17 @@ from relay.tasks.requests import Idempotency, Start
 from relay.tasks.starting import Started as StartedTask
 from relay.web.api.idempotency import read_idempotency
 from relay.web.api.links import links
-from relay.web.api.responses import DeletionReport, Input, Previous, Started, StartedAgain, TagToken, TaskList, Token
+from relay.web.api.responses import (
+    DeletionReport,
+    Input,
+    Previous,
+    Started,
+    StartedAgain,
+    TagToken,
+    TaskList,
+    Token,
+    listed_task,
+)
 from relay.web.api.reused_files import kept_inputs, reused
 from relay.web.api.task_bodies import AgainBody, AttachBody, TagTokenBody, TokenBody
 from relay.web.api.task_queries import DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery, page_cursor
@@ -107,8 +117,12 @@ async def index(request: web.Request) -> web.Response:
     of_tag = grant.tag is not None and grant.tag == query.tag and "view" in grant.scopes
     if not of_tag:
         require_key(request)
-    page = await context(request).tasks.page(query.to_filter(), after=query.after(), limit=query.limit)
+    lists = context(request).tasks.lists
+    page = await lists.page(query.to_filter(), after=query.after(), limit=query.limit)
     body = TaskList(tasks=page.snapshots, next=page_cursor(page.next) if page.next else None)
+    if grant.is_key or "input" in grant.scopes:
+        prompts = await lists.prompts(page.snapshots)
+        body["tasks"] = [listed_task(snapshot, prompts.get(snapshot.id)) for snapshot in page.snapshots]
     if not of_tag and (node := context(request).config.node) is not None:
         body["node"] = node
     return json_response(body)

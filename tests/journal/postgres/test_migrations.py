@@ -63,7 +63,7 @@ async def test_upgraded_tables_are_like_new_ones(sql: "Connection") -> None:
     new = [await sql.fetch(query) for query in (_COLUMNS, _INDEXES)]
     await sql.execute(
         "DROP TABLE copies, webhooks, tombstones, title_words CASCADE;"
-        " ALTER TABLE tasks DROP COLUMN webhook, DROP COLUMN title"
+        " ALTER TABLE tasks DROP COLUMN webhook, DROP COLUMN title, DROP COLUMN prompt"
     )
     await sql.execute("UPDATE meta SET value = '1' WHERE name = 'schema'")
 

@@ -183,7 +183,7 @@ async def test_a_run_of_unknown_outcome_is_searched_for_until_the_platform_answe
     async with make_stand(store=store) as stand:
         asking = asyncio.create_task(stand.post(run_http="hang*1", run_http_started=True, await_subscriber=True))
         await sandbox.received(1)
-        (snapshot,) = (await stand.relay.context.tasks.page(Filter(), after=None, limit=1)).snapshots
+        (snapshot,) = (await stand.relay.context.tasks.lists.page(Filter(), after=None, limit=1)).snapshots
     await asyncio.gather(asking, return_exceptions=True)
     clock.ahead_s = 48 * HOUR_S
     async with (

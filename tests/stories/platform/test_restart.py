@@ -120,7 +120,7 @@ async def test_a_run_that_was_being_sent_when_the_relay_stopped_is_found(
     async with make_stand(store=store) as stand:
         asking = asyncio.create_task(stand.post(run_http="hang*1", run_http_started=True, await_subscriber=True))
         await sandbox.received(1)
-        (snapshot,) = (await stand.relay.context.tasks.page(ALL, after=None, limit=1)).snapshots
+        (snapshot,) = (await stand.relay.context.tasks.lists.page(ALL, after=None, limit=1)).snapshots
     await asyncio.gather(asking, return_exceptions=True)
     async with make_stand(store=store) as stand:
         token = await stand.mint(snapshot.id, "view")

@@ -90,6 +90,25 @@ async def test_a_title_is_shown_and_found(client: aiohttp.ClientSession, start: 
         assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "title")
 
 
+async def test_a_list_has_prompts_for_callers_that_may_read_inputs(client: aiohttp.ClientSession, start: Start) -> None:
+    """For keys and for tokens with `input`; a token that may only view gets states alone."""
+    task = (await start("", tags=["shop"]))["task"]["id"]
+    async with client.get(f"/v1/tasks/{task}", params={"wait": "60"}) as answer:
+        assert (await answer.json())["done"]
+    for scope, more in (("", True), ("view input", True), ("view cancel", False)):
+        headers = {}
+        if scope:
+            async with client.post("/v1/tokens", json={"tag": "shop", "scope": scope}) as answer:
+                headers = {"Authorization": f"Bearer {(await answer.json())['token']}"}
+        async with client.get("/v1/tasks", params={"tag": "shop"}, headers=headers) as answer:
+            (listed_task,) = (await answer.json())["tasks"]
+        assert ("prompt" in listed_task, "first_output" in listed_task) == (more, more)
+        if more:
+            async with client.get(f"/v1/tasks/{task}/input") as answer:
+                assert listed_task["prompt"] == (await answer.json())["input"]["prompt"]
+            assert listed_task["first_output"] == listed_task["outputs"][0]
+
+
 @pytest.mark.parametrize(
     ("params", "field", "said"),
     [
