@@ -25,6 +25,20 @@ export type Aim = Topic;
  */
 export type GetToken = (topic: Topic) => string | null | undefined | Promise<string | null | undefined>;
 
+/** How long the whole task still needs, in seconds from `at` on (unix seconds by the relay's clock). */
+export interface Remaining {
+  /** Half of such tasks end within this time. */
+  p50_s: number;
+  /** Nine of ten tasks end within this time. */
+  p90_s: number;
+  /** Earlier runs, the percentage that the platform reports, or that percentage corrected by earlier runs. */
+  basis: "history" | "platform" | "blend";
+  /** The number of earlier runs behind the estimate. */
+  samples: number;
+  at: number;
+}
+
+/** The time left of the current phase. */
 export interface Eta {
   low_s: number;
   high_s: number;
@@ -145,6 +159,8 @@ export interface Snapshot {
   cancel: Cancel | null;
   stall: Stall | null;
   done: Done | null;
+  /** How long the whole task still needs; null while that is unknown, and when it has ended. */
+  eta: Remaining | null;
 }
 
 /** The `data` of each type of event. */
@@ -179,6 +195,8 @@ export type RelayEvent = {
     at: number;
     source: Source;
     data: EventData[Type];
+    /** A new estimate; most events have none, and the earlier one stays. */
+    eta?: Remaining | null;
   };
 }[keyof EventData];
 

@@ -276,6 +276,28 @@ OutputData = ProgressOutput | LogOutput | AppendOutput
 Data = Submit | Hold | Submitted | Began | OutputData | Results | Cancel | Stall | Done | Unknown
 
 
+Basis = Literal["history", "platform", "blend"]
+"""
+What an estimate is based on: earlier runs, the percentage that the platform reports, or that percentage corrected by
+what it said of earlier runs.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remaining:
+    """
+    How long the whole task still needs, in seconds from `at` on (unix seconds).
+
+    Half of such tasks end within `p50_s`, nine of ten within `p90_s`. `samples` is the number of earlier runs.
+    """
+
+    p50_s: float
+    p90_s: float
+    basis: Basis
+    samples: int
+    at: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """
@@ -293,3 +315,5 @@ class Event:
     at: float
     source: Source
     data: Data
+    eta: Remaining | None = None
+    """A new estimate, which replaces the one before. Null if there is none: then the JSON does not have the field."""

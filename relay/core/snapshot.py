@@ -23,6 +23,7 @@ from relay.core.events import (
     Output,
     Progress,
     ProgressOutput,
+    Remaining,
     Results,
     Source,
     Stage,
@@ -82,6 +83,8 @@ class Snapshot:
     """The request to stop the task, if there was one."""
     stall: Stall | None
     done: Done | None
+    eta: Remaining | None = None
+    """How long the whole task still needs; null while that is unknown, and when it has ended."""
 
 
 def begin(event: Event, epoch: str) -> Snapshot:
@@ -116,6 +119,7 @@ def begin(event: Event, epoch: str) -> Snapshot:
         cancel=None,
         stall=None,
         done=None,
+        eta=event.eta,
     )
 
 
@@ -133,6 +137,7 @@ def apply(snapshot: Snapshot, event: Event) -> Snapshot:
         seq=event.seq,
         state=event.state,
         updated_at=max(snapshot.updated_at, event.at),
+        eta=event.eta or snapshot.eta,
         hold=snapshot.hold if event.state is State.HELD else None,
     )
     match event.data:
@@ -159,7 +164,7 @@ def apply(snapshot: Snapshot, event: Event) -> Snapshot:
         case Stall() as stall:
             return replace(state, stall=stall if event.type == "stall" else None)
         case Done() as done:
-            return replace(state, done=done, ended_at=event.at, stall=None)
+            return replace(state, done=done, ended_at=event.at, stall=None, eta=None)
         case _:
             assert_never(event.data)
 

@@ -91,6 +91,7 @@ function begin(event, epoch) {
     cancel: null,
     stall: null,
     done: null,
+    eta: event.eta ?? null,
   };
 }
 
@@ -105,6 +106,7 @@ function apply(snapshot, event) {
     seq: event.seq,
     state: event.state,
     updated_at: Math.max(snapshot.updated_at, event.at),
+    eta: event.eta ?? snapshot.eta ?? null,
     hold: event.state === "held" ? snapshot.hold : null,
   };
   switch (event.type) {
@@ -125,7 +127,7 @@ function apply(snapshot, event) {
     case "stall_end":
       return { ...state, stall: null };
     case "done":
-      return { ...state, done: event.data, ended_at: event.at, stall: null };
+      return { ...state, done: event.data, ended_at: event.at, stall: null, eta: null };
     default:
       return { ...state, stages: withStage(state.stages, event) };
   }
