@@ -5,6 +5,8 @@ Writes the events of one task: numbers them, folds them into the state, and merg
 current state is not written.
 """
 
+from dataclasses import replace
+
 from relay.core.addresses import with_hrefs
 from relay.core.events import (
     Began,
@@ -24,6 +26,7 @@ from relay.core.events import (
     Stream,
     Submitted,
 )
+from relay.core.history.task_times import TaskTimes
 from relay.core.log_repair import Gap, as_lines, text_of
 from relay.core.log_window import LOG_UNITS
 from relay.core.merge import OutputMerger
@@ -42,7 +45,8 @@ class EventWriter:
     from, and `at` is when the event happened.
     """
 
-    def __init__(self, snapshot: Snapshot, now: float) -> None:
+    def __init__(self, snapshot: Snapshot, now: float, times: TaskTimes | None = None) -> None:
+        self.times = times or TaskTimes(snapshot)
         self.snapshot = snapshot
         """The state after every event written so far."""
         self._events: list[Event] = []
@@ -118,9 +122,9 @@ class EventWriter:
     def emit(self, event_type: str, data: Data, now: float, source: Source, *, at: float | None = None) -> None:
         """Write an event. Output that was waiting to be merged is written before it."""
         self._write_merged(self._merger.take_all(self.snapshot, now), now)
-        self._write(event_type, data, now if at is None else at, source)
+        self._write(event_type, data, now, source, now if at is None else at)
 
-    def _write(self, event_type: str, data: Data, at: float, source: Source) -> None:
+    def _write(self, event_type: str, data: Data, now: float, source: Source, at: float) -> None:
         state = TRANSITIONS.get((self.snapshot.state, _trigger(event_type, data)))
         if state is None:
             return
@@ -133,12 +137,15 @@ class EventWriter:
             source=source,
             data=data,
         )
-        self.snapshot = apply(self.snapshot, event)
+        after = apply(self.snapshot, event)
+        if (eta := self.times.note(data, after, now)) is not None:
+            event, after = replace(event, eta=eta), replace(after, eta=eta)
+        self.snapshot = after
         self._events.append(event)
 
     def _write_merged(self, outputs: list[OutputData], now: float) -> None:
         for output in outputs:
-            self._write("output", output, now, self._merged_source)
+            self._write("output", output, now, self._merged_source, now)
 
 
 def _trigger(event_type: str, data: Data) -> str:

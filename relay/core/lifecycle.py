@@ -16,6 +16,8 @@ from typing import Final, assert_never
 
 from relay.core.event_writer import EventWriter
 from relay.core.events import Cancel, Done, Event, Hold, Output, Source, Stage, State, Submit
+from relay.core.history.tally import Tally
+from relay.core.history.task_times import TaskTimes
 from relay.core.log_sync import LogSync
 from relay.core.platform_clock import PlatformClock
 from relay.core.record_reader import RecordReader, finding_of, status_of
@@ -67,6 +69,7 @@ class Lifecycle:
         limits: TimeLimits | None = None,
         clock: PlatformClock | None = None,
         since: float | None = None,
+        times: TaskTimes | None = None,
     ) -> None:
         """
         Start with a new task, or resume one after a restart.
@@ -77,10 +80,11 @@ class Lifecycle:
             limits: how long the task may take.
             clock: the offset of the platform's clock, shared by all of its tasks.
             since: when the relay accepted the task, if that is later than its creation.
+            times: what is known of the time that the task takes. Null: nothing.
         """
         self._limits = limits or TimeLimits()
-        self._writer = EventWriter(snapshot, now)
-        self._schedule = CheckSchedule(self._limits, now)
+        self._writer = EventWriter(snapshot, now, times)
+        self._schedule = CheckSchedule(self._limits, now, self._writer.times.usual_silence_s)
         self._stalls = StallDetector(self._writer, self._schedule)
         self._timeline = Timeline(clock or PlatformClock(), snapshot.created_at)
         self._log_sync = LogSync(self._writer, self._schedule)
@@ -99,6 +103,10 @@ class Lifecycle:
     def check_at(self) -> float | None:
         """When the platform's record has to be read; null after `done` and before the first reason to read it."""
         return self._schedule.next_at(self.snapshot.state, stalled=self.snapshot.stall is not None)
+
+    def tally(self) -> Tally | None:
+        """Return what is counted of the task; null until it has ended, and for one that the relay did not start."""
+        return self._writer.times.tally(self.snapshot, self._schedule.longest_silence_s)
 
     def next_deadline(self) -> float | None:
         """Return when `handle_deadline` has to be called; null after `done`, and while only a record can help."""

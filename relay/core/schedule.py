@@ -4,6 +4,7 @@ When to read the platform's record of a task, and how long the task may go witho
 Only times are computed here. `lifecycle` interprets the records.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,6 +15,9 @@ INCOMPLETE_CHECKS_S: Final = (2.0, 5.0, 10.0, 30.0)
 
 UNCONFIRMED_CHECK_S: Final = 1.0
 """How often to read the record while a terminal frame or a callback is not confirmed by it."""
+
+MOST_SILENCE: Final = 10.0
+"""How many times its configured limit a task may be silent, if that is usual for its model."""
 
 CALLBACK_S: Final = 10.0
 """How long a callback may stay unconfirmed: it can arrive before the record shows the end."""
@@ -48,9 +52,17 @@ class TimeLimits:
         """Return when a task is lost that the relay accepted at `since` and follows from `now` on."""
         return now + min(self.deadline_s, max(since + self.deadline_s - now, self.grace_s))
 
-    def silence_in_s(self, state: State) -> float:
-        """Return how long a task may be silent in a state. Loading a model or storing a video takes long."""
-        return self.silence_s if state is State.RUNNING else 3 * self.silence_s
+    def silence_in_s(self, state: State, usual_s: float = 0.0) -> float:
+        """
+        Return how long a task may be silent in a state. Loading a model or storing a video takes long.
+
+        Args:
+            state: of the task.
+            usual_s: how long runs of its model are silent, with an allowance. It raises the limit, up to MOST_SILENCE
+                times, and never lowers it.
+        """
+        limit_s = self.silence_s if state is State.RUNNING else 3 * self.silence_s
+        return max(limit_s, min(usual_s, MOST_SILENCE * limit_s))
 
     def poll_interval_s(self, silent_s: float) -> float:
         """Return the time until the next poll, after `silent_s` without news."""
@@ -60,8 +72,17 @@ class TimeLimits:
 class CheckSchedule:
     """When the record of one task is read next. A check is one reading of the record."""
 
-    def __init__(self, limits: TimeLimits, now: float) -> None:
+    def __init__(self, limits: TimeLimits, now: float, usual_silence_s: Callable[[], float] = lambda: 0.0) -> None:
+        """
+        Args:
+            limits: how long the task may go without news.
+            now: unix seconds.
+            usual_silence_s: returns how long runs of the task's model are silent, with an allowance; 0 if unknown.
+        """
         self._limits = limits
+        self._usual_silence_s = usual_silence_s
+        self.longest_silence_s = 0.0
+        """The longest time between two pieces of news so far, without the time in the platform's queue."""
         self._planned_at: float | None = None
         self._news_at = now
         self._queued_until = now
@@ -78,13 +99,14 @@ class CheckSchedule:
         That is the planned time, or earlier when the silence reaches its limit. The limit applies once: after that, the
         task is stalled.
         """
-        silent_at = max(self._news_at, self._queued_until) + self._limits.silence_in_s(state)
+        silent_at = max(self._news_at, self._queued_until) + self._limit_s(state)
         if self._planned_at is None or stalled or self._checked_at >= silent_at:
             return self._planned_at
         return min(self._planned_at, silent_at)
 
     def note_news(self, now: float) -> None:
         """Note that there was news of the task."""
+        self.longest_silence_s = max(self.longest_silence_s, self.silent_s(now))
         self._news_at = now
 
     def note_queued(self, now: float) -> None:
@@ -97,7 +119,10 @@ class CheckSchedule:
 
     def is_silent(self, state: State, now: float) -> bool:
         """Return whether the time since the last news is longer than is normal in this state."""
-        return self.silent_s(now) >= self._limits.silence_in_s(state)
+        return self.silent_s(now) >= self._limit_s(state)
+
+    def _limit_s(self, state: State) -> float:
+        return self._limits.silence_in_s(state, self._usual_silence_s())
 
     def check_now(self, now: float) -> None:
         """Plan a check for now."""
