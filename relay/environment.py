@@ -1,5 +1,5 @@
 """
-Read settings from the environment and a `.env` file.
+Read settings from the environment, a `.env` file, and the files that `NAME_FILE` names.
 
 Two environments need care: Kubernetes adds variables for every Service of the namespace, some of which look like
 settings of the relay, and Docker keeps the quotes of an `--env-file`.
@@ -7,6 +7,7 @@ settings of the relay, and Docker keeps the quotes of an `--env-file`.
 
 import re
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -21,6 +22,9 @@ _QUOTED = re.compile(r"""(["'])(?P<inner>(?:(?!\1).)*)\1""", re.DOTALL)
 
 _KEYWORDS = {"RELAY_FRAME_ANCESTORS": ("self", "none"), "RELAY_MEDIA_SOURCES": ("self", "none")}
 """Values whose single quotes are part of the setting."""
+
+FILE = "_FILE"
+"""The ending of a variable that names the file with the value of a setting."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 """Also read in lower case, which takes precedence, as in curl."""
@@ -49,7 +53,16 @@ _SERVICE_LINKS = tuple(
 """Names and values of https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables."""
 
 
-def variables(environ: Mapping[str, str], dotenv: Path, known: Set[str]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The text of a setting, and where it was found."""
+
+    text: str = field(repr=False)
+    file: Path | None = None
+    """The `.env` file, or that of `NAME_FILE`. None: the environment."""
+
+
+def variables(environ: Mapping[str, str], dotenv: Path, known: Set[str]) -> dict[str, Given]:
     """
     Return the variables that are set, by name. The environment takes precedence over the `.env` file.
 
@@ -67,11 +80,41 @@ def variables(environ: Mapping[str, str], dotenv: Path, known: Set[str]) -> dict
         raise ConfigError(f"{dotenv} cannot be read as UTF-8 text ({type(error).__name__})") from error
     links = service_links(environ)
     inherited = {
-        name: unquoted(value, keep=_KEYWORDS.get(name, ())) if name in known else value
+        name: unquoted(value, keep=_KEYWORDS.get(name, ())) if name.removesuffix(FILE) in known else value
         for name, value in environ.items()
         if name not in links
     }
-    return _in_upper_case(written) | _in_upper_case(inherited)
+    in_file = {name: Given(text, dotenv) for name, text in _in_upper_case(written).items()}
+    return in_file | {name: Given(text) for name, text in _in_upper_case(inherited).items()}
+
+
+def read_files(given: Mapping[str, Given], known: Set[str]) -> tuple[dict[str, Given], list[str]]:
+    """
+    Read each setting NAME for which NAME_FILE names a file, as Docker and Kubernetes mount secrets.
+
+    Args:
+        given: the variables that are set.
+        known: the names of all settings.
+
+    Returns:
+        The settings in files, and one line per problem.
+    """
+    read: dict[str, Given] = {}
+    problems = []
+    for name in sorted(known):
+        path = given.get(f"{name}{FILE}", Given("")).text
+        if not path:
+            continue
+        if given.get(name, Given("")).text:
+            problems.append(f"{name}{FILE}: {name} is set too; set one of them")
+            continue
+        try:
+            read[name] = Given(Path(path).read_text(encoding="utf-8").rstrip("\r\n"), Path(path))
+        except OSError as error:
+            problems.append(f"{name}{FILE}: cannot read {path}: {error.strerror}")
+        except UnicodeDecodeError:
+            problems.append(f"{name}{FILE}: {path} is not UTF-8 text")
+    return read, problems
 
 
 def _in_upper_case(given: Mapping[str, str]) -> dict[str, str]:

@@ -94,6 +94,13 @@ def set_level(level: str) -> None:
     logging.getLogger().setLevel(level.upper())
 
 
+def toggle_debug(level: str) -> str:
+    """Set the lowest level to write to `debug`, or back to `level` if it is `debug` already. Return what was set."""
+    debugging = logging.getLogger().level == logging.DEBUG
+    set_level(level if debugging else "debug")
+    return level if debugging else "debug"
+
+
 def _handler(lines_dropped: Callable[[int], bytes]) -> logging.Handler:
     """Return a handler for stderr: none if it was closed before the start, unbuffered if it has no file descriptor."""
     if sys.stderr is None:

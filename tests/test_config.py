@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from relay.config import Config, load
+from relay.config import Config, load, load_with_origins
 from relay.errors import ConfigError
 
 KEY = "a-key-of-twenty-four-ones"
@@ -522,3 +522,52 @@ def test_webhook_settings_that_cannot_work_are_rejected(environ: dict[str, str],
 
     assert reason in line
     assert "pw" not in line
+
+
+def test_a_setting_may_be_in_a_file(tmp_path: Path) -> None:
+    """`NAME_FILE` names it, in the environment or in `.env`. Line ends at its end are removed, quotes are kept."""
+    key, level, dotenv = tmp_path / "key", tmp_path / "level", tmp_path / ".env"
+    key.write_text(f"'{KEY}'\r\n\n")
+    level.write_text("debug")
+    dotenv.write_text(f"RELAY_LOG_LEVEL_FILE={level}\nRELAY_TOKEN_SECRET=\n")
+
+    config, files = load_with_origins(
+        {"RELAY_API_KEYS_FILE": f'"{key}"', "WIRO_API_KEY_FILE": "", "RELAY_PORT": "9000"}, dotenv
+    )
+
+    assert config.api_keys == (SecretStr(f"'{KEY}'"),)
+    assert (config.log_level, config.wiro_api_key) == ("debug", None)
+    assert files == {
+        "RELAY_API_KEYS": key,
+        "RELAY_LOG_LEVEL": level,
+        "RELAY_TOKEN_SECRET": dotenv,
+        "RELAY_PORT": None,
+    }
+
+
+def test_problems_with_files_are_reported_with_the_others(tmp_path: Path, nowhere: Path) -> None:
+    """A file that cannot be read, a setting that is also set directly, and a name that is not a setting."""
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff" * 32)
+    environ = {
+        "RELAY_TOKEN_SECRET_FILE": str(binary),
+        "RELAY_API_KEYS_FILE": str(tmp_path),
+        "RELAY_API_KEYS": KEY,
+        "WIRO_API_KEY_FILE": str(tmp_path / "missing"),
+        "RELAY_KEYS_FILE": str(binary),
+        "RELAY_PORT": "many",
+    }
+
+    problems = dict(line.split(": ", 1) for line in refusal(environ, nowhere).splitlines())
+
+    assert set(problems) == environ.keys() - {"RELAY_API_KEYS"}
+    assert problems["RELAY_TOKEN_SECRET_FILE"] == f"{binary} is not UTF-8 text"
+    assert problems["RELAY_API_KEYS_FILE"] == "RELAY_API_KEYS is set too; set one of them"
+    assert problems["WIRO_API_KEY_FILE"] == f"cannot read {tmp_path / 'missing'}: No such file or directory"
+
+
+def test_an_empty_setting_may_be_in_a_file_as_well(tmp_path: Path, nowhere: Path) -> None:
+    """A compose file sets variables to the empty text if their value is not known."""
+    (tmp_path / "key").write_text(KEY)
+
+    assert load({"RELAY_API_KEYS": "", "RELAY_API_KEYS_FILE": str(tmp_path / "key")}, nowhere).api_keys

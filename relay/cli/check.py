@@ -8,10 +8,10 @@ from relay import config, log
 from relay.app import make_archive_store, make_journal, make_providers
 from relay.archive.errors import CopyFailed
 from relay.cli.output import say
+from relay.cli.settings import public_values, shown
 from relay.config import Config
 from relay.errors import ConfigError, RelayError
 from relay.journal.sqlite.database import permission_denied
-from relay.net.receiver_url import ReceiverUrl
 from relay.ready import why_not_ready
 
 
@@ -36,23 +36,11 @@ def check_setup() -> None:
     """
     settings = config.load()
     log.configure(settings.log_format, "error")
-    # A store and a receiver of webhooks can have a secret in their URLs.
-    safe = {
-        "store": settings.store_name,
-        "webhook_urls": tuple(map(ReceiverUrl.parse, settings.webhook_urls)),
-        "api_keys": settings.keys,
-    }
-    for name, field in Config.model_fields.items():
-        say(f"{field.alias:26} {_shown(safe.get(name, getattr(settings, name)))}")
+    for name, value in public_values(settings).items():
+        say(f"{name:26} {shown(value)}")
     if problems := asyncio.run(_problems(settings)):
         raise RelayError("\n".join(problems))
     say("All checks passed.")
-
-
-def _shown(value: object) -> str:
-    if value is None or value == ():
-        return "-"
-    return ", ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
 
 
 async def _problems(settings: Config) -> list[str]:

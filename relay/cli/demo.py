@@ -1,18 +1,15 @@
 """`relay demo`: run a sandbox, a relay and a few tasks in this process. Nothing is left at the end."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pydantic import SecretStr
 
 from relay.app import Running, running
-from relay.config import Config, load
-from relay.environment import variables
+from relay.config import Config, load_with_origins
 from relay.sandbox import Sandbox
 from relay.tasks.requests import Start
 
@@ -91,9 +88,8 @@ def api_keys() -> tuple[SecretStr, ...]:
     Raises:
         ConfigError: a key is invalid.
     """
-    name = "RELAY_API_KEYS"
-    value = variables(os.environ, Path(".env"), {name}).get(name)
-    return load({} if value is None else {name: value}, Path(os.devnull)).api_keys
+    config, _ = load_with_origins(only={"RELAY_API_KEYS"})
+    return config.api_keys
 
 
 @asynccontextmanager

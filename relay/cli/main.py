@@ -147,6 +147,16 @@ def check(
 
 
 @cli.command()
+def config(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead of a table.")] = False,
+) -> None:
+    """Print every setting in effect, without secrets, and where its value comes from."""
+    from relay.cli.settings import print_settings
+
+    print_settings(as_json=as_json)
+
+
+@cli.command()
 def nodes() -> None:
     """List the relays that share the store: whether they are alive, their tasks, their viewers and their lag."""
     from relay import config, log

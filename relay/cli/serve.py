@@ -1,10 +1,12 @@
-"""`relay serve`: run the relay until a signal stops it, and reload settings on SIGHUP."""
+"""`relay serve`: run the relay until a signal stops it, reload settings on SIGHUP, and log more on SIGUSR1."""
 
 import asyncio
 import gc
 import os
 import socket
 from collections.abc import Sequence
+from functools import partial
+from typing import Literal
 
 from relay import config, log
 from relay.app import Running, make_providers, running
@@ -14,6 +16,9 @@ from relay.cli.signals import run
 from relay.cli.systemd import ServiceManager, check_keys, inherited_sockets
 from relay.config import Config
 from relay.environment import service_links
+
+_Orders = asyncio.Queue[Literal["reload", "toggle debug"]]
+"""What signals ask for."""
 
 _log = log.get("relay")
 
@@ -34,13 +39,15 @@ def run_relay() -> bool:
         _log.debug("settings.ignored", names=ignored, reason="Kubernetes sets them for a Service called relay")
     sockets, manager = inherited_sockets(os.environ), ServiceManager(os.environ)
     check_keys(settings, sockets)
-    reload_requested = asyncio.Event()
-    return run(_serve(settings, sockets, manager, reload_requested), reload=reload_requested.set)
+    orders: _Orders = asyncio.Queue()
+    return run(
+        _serve(settings, sockets, manager, orders),
+        reload=partial(orders.put_nowait, "reload"),
+        toggle_debug=partial(orders.put_nowait, "toggle debug"),
+    )
 
 
-async def _serve(
-    settings: Config, sockets: Sequence[socket.socket], manager: ServiceManager, reload_requested: asyncio.Event
-) -> None:
+async def _serve(settings: Config, sockets: Sequence[socket.socket], manager: ServiceManager, orders: _Orders) -> None:
     async with manager.watched(), running(settings, sockets) as relay:
         _tune_garbage_collector()
         try:
@@ -51,11 +58,14 @@ async def _serve(
             _log.warning("stdout.write_failed", reason=error.strerror)
         with manager.serving():
             while True:
-                await reload_requested.wait()
-                reload_requested.clear()
-                manager.reloading()
-                await reload(relay)
-                manager.ready()
+                match await orders.get():
+                    case "reload":
+                        manager.reloading()
+                        await reload(relay)
+                        manager.ready()
+                    case "toggle debug":
+                        level = log.toggle_debug(relay.context.config.log_level)
+                        _log.warning("log.level_changed", log_level=level, reason="SIGUSR1")
 
 
 def _print_startup(relay: Running, settings: Config) -> None:

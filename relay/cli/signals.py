@@ -13,7 +13,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 
-def run(work: Coroutine[Any, Any, None], *, reload: Callable[[], None] | None = None) -> bool:
+def run(
+    work: Coroutine[Any, Any, None],
+    *,
+    reload: Callable[[], None] | None = None,
+    toggle_debug: Callable[[], None] | None = None,
+) -> bool:
     """
     Run until the work is complete or a signal cancels it, and wait for it to close.
 
@@ -22,6 +27,7 @@ def run(work: Coroutine[Any, Any, None], *, reload: Callable[[], None] | None = 
     Args:
         work: what to run. A signal cancels it.
         reload: called for each SIGHUP that requests a reload of settings. None: SIGHUP cancels the work.
+        toggle_debug: called for each SIGUSR1. None: SIGUSR1 ends the process.
 
     Returns:
         Whether Ctrl-C ended it.
@@ -50,6 +56,8 @@ def run(work: Coroutine[Any, Any, None], *, reload: Callable[[], None] | None = 
         for by in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(by, stop, by)
         loop.add_signal_handler(signal.SIGHUP, hang_up)
+        if toggle_debug is not None:
+            loop.add_signal_handler(signal.SIGUSR1, toggle_debug)
         await asyncio.wait([task])
         if not task.cancelled():
             task.result()

@@ -5,7 +5,7 @@ The settings of a relay.
 from it. docs/configuration.md lists every setting; a test compares the page with the fields of `Config`.
 """
 
-from relay.config.loading import load
+from relay.config.loading import load, load_with_origins
 from relay.config.settings import Config
 
-__all__ = ["Config", "load"]
+__all__ = ["Config", "load", "load_with_origins"]

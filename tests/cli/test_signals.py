@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import orjson
 import pytest
 
 from relay.journal.sqlite import SQLiteJournal
@@ -81,6 +82,37 @@ async def test_a_reload_applies_keys_origins_and_log_level(shell: Shell) -> None
         process.send_signal(signal.SIGTERM)
         await process.communicate()
     assert process.returncode == 0
+
+
+async def test_sigusr1_logs_details_until_the_next_one(shell: Shell) -> None:
+    """It needs no file, so it works where the environment holds the settings."""
+    async with (
+        shell.started("serve", RELAY_PORT="0", RELAY_LOG_LEVEL="warning") as process,
+        aiohttp.ClientSession(await printed(process, r"listens on (\S+)")) as client,
+    ):
+        process.send_signal(signal.SIGUSR1)
+        line = await printed(process, r"(.*log\.level_changed.*)", stream=process.stderr)
+        assert orjson.loads(line)["log_level"] == "debug"
+        async with client.get("/v1/tasks"):
+            pass
+        assert await printed(process, r'"event": "(request\.answered)"', stream=process.stderr)
+        process.send_signal(signal.SIGUSR1)
+        line = await printed(process, r"(.*log\.level_changed.*)", stream=process.stderr)
+        assert orjson.loads(line)["log_level"] == "warning"
+
+
+async def test_a_reload_reads_files(shell: Shell) -> None:
+    """A setting in a file of its own can be reloaded although the environment names the file."""
+    keys = shell.folder / "keys"
+    keys.write_text(f"{OLD}\n")
+    async with (
+        shell.started("serve", RELAY_PORT="0", RELAY_API_KEYS_FILE=str(keys)) as process,
+        aiohttp.ClientSession(await printed(process, r"listens on (\S+)")) as client,
+    ):
+        assert await status(client, OLD) == 200
+        keys.write_text(f"{NEW}\n")
+        assert '"changed": ["RELAY_API_KEYS"]' in await reloaded(process)
+        assert (await status(client, OLD), await status(client, NEW)) == (401, 200)
 
 
 async def test_a_removed_key_loses_its_open_connections_and_tokens_do_not(shell: Shell, sandbox: Sandbox) -> None:
