@@ -25,12 +25,14 @@ from typing import Protocol
 from relay.core.events import Event, State
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import CheckedInput, File, UpstreamTask
+from relay.journal.audit import AuditLog
 from relay.journal.deletions import DeletedListener, Deletions
 from relay.journal.entries import History, Listener
 from relay.journal.file_copies import FileCopies, FileCopy
 from relay.journal.lists import Filter, ListPosition
 from relay.journal.nodes import Command, Node
 from relay.journal.outbox import Outbox, Webhook
+from relay.journal.revocations import Revocations
 
 SNAPSHOT_EVERY = 500
 """How many events at most are appended to a log before its stored snapshot is renewed, as it also is at the end."""
@@ -67,6 +69,8 @@ class StoredTask:
     hook: str | None = field(default=None, repr=False)
     """The secret path segment of the task's callback URL."""
     webhook: Subscription | None = None
+    started_by: str = ""
+    """The name of the API key that has started it, if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,14 @@ class Journal(Protocol):
     @property
     def deletions(self) -> Deletions:
         """Deletes tasks, and knows which ones were deleted."""
+
+    @property
+    def audit(self) -> AuditLog:
+        """Who has done what."""
+
+    @property
+    def revocations(self) -> Revocations:
+        """Which tokens are not valid any more."""
 
     @property
     def epoch(self) -> str:

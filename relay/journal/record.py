@@ -61,6 +61,7 @@ def restore(
     files: bytes | str | None,
     checked: bytes | str | None,
     webhook: bytes | str | None,
+    started_by: str | None,
 ) -> StoredTask:
     """
     Return the task that columns describe.
@@ -84,6 +85,7 @@ def restore(
             files=_FILES.validate_json(files) if files else (),
             checked=_load_checked(checked) if checked else None,
             webhook=_SUBSCRIPTION.validate_json(webhook) if webhook else None,
+            started_by=started_by or "",
         )
 
 

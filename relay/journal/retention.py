@@ -6,6 +6,7 @@ A running task is never deleted, and a jump of the system clock deletes nothing:
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -18,6 +19,9 @@ SWEEP_S = 60.0
 BATCH = 10
 """How many tasks are deleted per commit. Other commits have to wait for it."""
 
+AUDIT_ENTRIES = 100_000
+"""How many entries of the audit are kept at most, and how many failed authentications in addition."""
+
 TOMBSTONES = 1000
 """How many tombstones of deleted tasks are removed per commit."""
 
@@ -27,7 +31,7 @@ YOUNG_S = 60.0
 _log = log.get("retention")
 
 
-async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int) -> int:
+async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int, audit_age_s: float = math.inf) -> int:
     """
     Delete what is due and return the number of deleted tasks. Tombstones are kept as long as tasks.
 
@@ -36,6 +40,7 @@ async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int)
         now: unix seconds, by a cautious clock.
         age_s: how long a task is kept after its end; 0 for no limit.
         limit_bytes: how large the store may be.
+        audit_age_s: how long an entry of the audit is kept.
 
     Raises:
         OSError: the store failed.
@@ -45,6 +50,8 @@ async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int)
         deleted += len(gone)
     while age_s and await journal.deletions.forget(deleted_before=now - age_s, limit=TOMBSTONES):
         pass
+    await journal.audit.forget(before=now - audit_age_s, keep=AUDIT_ENTRIES)
+    await journal.revocations.forget(expired_before=now)
     while (size := await journal.size_bytes()) > limit_bytes:
         gone = await journal.prune(ended_before=now - YOUNG_S, limit=BATCH)
         deleted += len(gone)
@@ -59,7 +66,7 @@ async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int)
 
 @asynccontextmanager
 async def retaining(
-    journal: Journal, clock: Callable[[], float], *, age_s: float, limit_bytes: int
+    journal: Journal, clock: Callable[[], float], *, age_s: float, limit_bytes: int, audit_age_s: float = math.inf
 ) -> AsyncIterator[None]:
     """
     Sweep at once and then every SWEEP_S until the block ends.
@@ -69,12 +76,13 @@ async def retaining(
         clock: returns unix seconds, cautiously.
         age_s: how long a task is kept after its end; 0 for no limit.
         limit_bytes: how large the store may be.
+        audit_age_s: how long an entry of the audit is kept.
     """
 
     async def run() -> None:
         while True:
             try:
-                await sweep(journal, clock(), age_s=age_s, limit_bytes=limit_bytes)
+                await sweep(journal, clock(), age_s=age_s, limit_bytes=limit_bytes, audit_age_s=audit_age_s)
             except OSError as error:  # keep trying: deleting tasks may be what frees a full disk
                 if not isinstance(error, StoreError):  # the journal has logged a StoreError
                     _log.error("retention.failed", error=str(error))

@@ -11,12 +11,14 @@ from typing import Any, Final, Protocol
 
 from relay.core.events import State
 from relay.core.upstream import UpstreamTask
+from relay.journal.audit import AuditEntry
 from relay.journal.base import Claim, StoredTask
 from relay.journal.deletions import Tombstone
 from relay.journal.file_copies import FileCopy
 from relay.journal.nodes import Command
 from relay.journal.outbox import Delivery, Status
 from relay.journal.record import Record
+from relay.journal.revocations import Revocation
 
 COPYING: Final = "copying"
 """The fact in `meta` that a copy to this store has begun and is not finished."""
@@ -53,7 +55,16 @@ class TaskCopy:
         task, record = self.task, Record.of(self.task)
         claims = [(claim.key, claim.digest, claim.at) for claim in self.claims]
         orders = [(one.id, one.order.value, one.by, *_names(one.named)) for one in self.commands]
-        columns = (task.id, task.provider, task.model, task.created_at, task.title, task.hook, *_names(task.upstream))
+        columns = (
+            task.id,
+            task.provider,
+            task.model,
+            task.created_at,
+            task.title,
+            task.hook,
+            task.started_by,
+            *_names(task.upstream),
+        )
         texts = (record.tags, record.metadata, record.input, record.files, record.checked)
         webhook = record.webhook
         log = (self.state.value, self.seq, self.snapshot_seq, self.snapshot)
@@ -82,6 +93,9 @@ class Facts:
     tombstones: tuple[Tombstone, ...] = ()
     kept_claims: tuple[Claim, ...] = field(default=(), repr=False)
     """Of the tasks that were deleted."""
+    audit: tuple[AuditEntry, ...] = field(default=(), repr=False)
+    """Oldest first."""
+    revocations: tuple[Revocation, ...] = ()
 
 
 class Store(Protocol):

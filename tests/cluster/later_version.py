@@ -19,7 +19,7 @@ LANDING = "landing"
 
 TABLES = (
     *("nodes", "heads", "tasks", "upstreams", "events", "claims", "commands", "secrets", "listed", "words"),
-    *("copies", "webhooks", "tombstones"),
+    *("copies", "webhooks", "tombstones", "audit", "revocations"),
 )
 
 _UPGRADE = "; ".join(f"ALTER TABLE {table} ADD COLUMN later text DEFAULT 'x'" for table in TABLES)

@@ -18,6 +18,7 @@ from relay.core.snapshot import begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import ConfigError, RelayError, StoreDamaged, StoreError
 from relay.journal import copying
+from relay.journal.audit import Action, AuditEntry, AuditFilter
 from relay.journal.base import Claim, Journal, StoredTask, Subscription
 from relay.journal.copying import Copied, Differs, copy_all
 from relay.journal.deletions import Tombstone
@@ -28,6 +29,7 @@ from relay.journal.outbox import DeliveryFilter, Outcome, Status, Webhook
 from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.transfer import postgres_store
+from relay.journal.revocations import Kind, Revocation
 from relay.journal.sqlite import SQLiteJournal
 from relay.journal.sqlite.transfer import sqlite_store
 from relay.journal.transfer import CHUNK_ROWS, LogRow, Store, TaskCopy, digests, unsent
@@ -154,6 +156,7 @@ def full(task: str) -> StoredTask:
         metadata={"customer": "é"},
         hook="secret-hook",
         webhook=Subscription(url="https://hooks.example.com/", events=("task.done",)),
+        started_by="shop",
         checked=CheckedInput(model="O/m", input={"seed": 10**29}),
         files=(
             File(
@@ -270,6 +273,23 @@ async def test_what_is_left_of_deleted_tasks_arrives(source: Side, target: Side)
     async with opened(target) as journal:
         assert await journal.deletions.find("gone") == Tombstone(task="gone", at=20.0, upstream=True)
         assert await journal.find_claim("a-key") == claim
+
+
+async def test_the_audit_and_revocations_arrive(source: Side, target: Side) -> None:
+    """What is added later has other numbers."""
+    entries = [AuditEntry(id=name, at=1.5, action=Action.START, key="shop", status=201) for name in ("a", "b")]
+    revoked = Revocation(kind=Kind.TAG, name="é", at=5.0, expires_at=50.0)
+    async with opened(source) as journal:
+        await journal.audit.add(entries)
+        await journal.revocations.add(revoked)
+    await copy(source, target)
+
+    async with opened(target) as journal:
+        await journal.audit.add([replace(entries[0], id="c")])
+        page = await journal.audit.page(AuditFilter(), before=None, limit=5)
+        assert [each.entry.id for each in page] == ["c", "b", "a"]
+        assert page[1].entry == entries[1]
+        assert (await journal.revocations.since(0)).revocations == (revoked,)
 
 
 async def test_a_copy_back_is_the_same(source: Side, target: Side, tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ from relay.core.events import Done, Event, Log, LogOutput, Source, State, Submit
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.errors import StoreError
 from relay.journal import retention
+from relay.journal.audit import Action, AuditEntry, AuditFilter
 from relay.journal.base import StoredTask
 from relay.journal.lists import Filter
 from relay.journal.memory import MemoryJournal
 from relay.journal.retention import YOUNG_S, retaining, sweep
+from relay.journal.revocations import Kind, Revocation
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 
@@ -77,6 +79,18 @@ async def test_tombstones_are_kept_as_long_as_tasks(monkeypatch: pytest.MonkeyPa
     await sweep(journal, 1000.0, age_s=500.0, limit_bytes=10**9)
     left = [number for number in range(3) if await journal.deletions.find(f"task-{number}") is not None]
     assert left == [2]
+
+
+async def test_the_audit_and_revocations_have_their_own_ages() -> None:
+    """A revocation is kept until the tokens that it concerns have expired."""
+    journal = await journal_of(100.0)
+    ages = {"old": 100.0, "new": 600.0}
+    await journal.audit.add([AuditEntry(id=name, at=at, action=Action.START, status=201) for name, at in ages.items()])
+    for name, at in ages.items():
+        await journal.revocations.add(Revocation(kind=Kind.TASK, name=name, at=at, expires_at=at + 450.0))
+    await sweep(journal, 1000.0, age_s=0, limit_bytes=10**9, audit_age_s=500.0)
+    assert [each.entry.id for each in await journal.audit.page(AuditFilter(), before=None, limit=5)] == ["new"]
+    assert [each.name for each in (await journal.revocations.since(0)).revocations] == ["new"]
 
 
 async def test_a_store_that_is_too_large_loses_its_oldest_ended_tasks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,9 +138,9 @@ $$;
 -- committed as a whole or refused.
 --
 --   creates        [{task, provider, model, folded_model, created_at, state, hook, upstream_id, socket_token, tags,
---                  metadata, input, checked, files, webhook, title, prompt, list_tags: [...],
---                  words: [[word, name], ...], title_words: [...], key, digest, at, expired_before}], or null. The fields from `tags` to `webhook`
---                  are JSON texts.
+--                  metadata, input, checked, files, webhook, started_by, title, prompt, list_tags: [...],
+--                  words: [[word, name], ...], title_words: [...], key, digest, at, expired_before}], or null.
+--                  The fields from `tags` to `webhook` are JSON texts.
 --   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
 --                  copies: [{part, provider, url, name, content_type, size_bytes, sha256}, ...],
 --                  webhooks: [{id, task, url, type, at, body}, ...]}], or null. At most one job of a task.
@@ -321,15 +321,15 @@ BEGIN
     WHERE x.task = ANY (going);
     WITH new AS (
       INSERT INTO tasks (id, provider, model, created_at, ended_at, hook, upstream_id, socket_token, tags, metadata, input,
-        checked, files, webhook, title, prompt)
+        checked, files, webhook, started_by, title, prompt)
       SELECT x.task, x.provider, x.model, x.created_at,
         CASE WHEN x.state IN ('succeeded', 'failed', 'canceled', 'lost') THEN x.created_at END,
         x.hook, x.upstream_id, x.socket_token, x.tags, x.metadata, x.input, x.checked, x.files,
-        x.webhook, x.title, x.prompt
+        x.webhook, x.started_by, x.title, x.prompt
       FROM json_to_recordset(creates) AS x(
         task text, provider text, model text, created_at double precision, state text, hook text, upstream_id text,
         socket_token text, tags text, metadata text, input text, checked text, files text, webhook text,
-        title text, prompt text
+        started_by text, title text, prompt text
       )
       WHERE x.task = ANY (going) RETURNING *
     )
@@ -689,3 +689,25 @@ BEGIN
   PERFORM relay_advance(wanted.task, wanted.url);
   RETURN QUERY SELECT * FROM webhooks w WHERE w.id = webhook;
 END $$;
+
+-- Store a revocation under a new number. The lock has the numbers committed in their order, so that a node that has read
+-- up to one misses none before it.
+CREATE OR REPLACE FUNCTION relay_revoke(what text, whose text, before double precision, until double precision)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  LOCK TABLE revocations IN SHARE ROW EXCLUSIVE MODE;
+  INSERT INTO revocations AS r (kind, name, at, expires_at) VALUES (what, whose, before, until)
+  ON CONFLICT (kind, name) DO UPDATE SET number = nextval(pg_get_serial_sequence('revocations', 'number')),
+    at = greatest(r.at, excluded.at), expires_at = greatest(r.expires_at, excluded.expires_at);
+END $$;
+
+-- Delete entries of the audit from before a time, and the oldest ones beyond `keep` of each of both kinds.
+CREATE OR REPLACE FUNCTION relay_forget_audit(before double precision, keep bigint) RETURNS void LANGUAGE sql AS $$
+  DELETE FROM audit WHERE at < before;
+  DELETE FROM audit WHERE action = 'auth_failed' AND number <= (
+    SELECT number FROM audit WHERE action = 'auth_failed' ORDER BY number DESC LIMIT 1 OFFSET keep
+  );
+  DELETE FROM audit WHERE action <> 'auth_failed' AND number <= (
+    SELECT number FROM audit WHERE action <> 'auth_failed' ORDER BY number DESC LIMIT 1 OFFSET keep
+  );
+$$;

@@ -25,6 +25,7 @@ from relay.journal.lists import Filter, ListPosition
 from relay.journal.nodes import Command, Node
 from relay.journal.outbox import Webhook
 from relay.journal.postgres import connection, listing, lookups
+from relay.journal.postgres.audit import PostgresAudit, PostgresRevocations
 from relay.journal.postgres.checking import CLOCK_SKEW_S, check
 from relay.journal.postgres.copies import PostgresCopies
 from relay.journal.postgres.deletions import PostgresDeletions
@@ -85,6 +86,8 @@ class PostgresJournal:
         """The state of live tasks of this node after the last commit, if the writer passed it."""
         self._open: Parts | None = None
         self.copies = PostgresCopies(self._copy_parts, self._id)
+        self.audit = PostgresAudit(lambda: (self._opened().lister, self._opened().errands))
+        self.revocations = PostgresRevocations(self._copy_parts)
         self.deletions = PostgresDeletions(self._copy_parts, self._id, self._publish_deleted)
         self._read_epoch = ""
         """The epoch of the server that is read."""

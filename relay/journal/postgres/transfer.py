@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,7 @@ from relay.journal.file_copies import FileCopy
 from relay.journal.nodes import Command
 from relay.journal.outbox import Delivery, Status
 from relay.journal.postgres import lookups
+from relay.journal.postgres.audit import AUDIT_COLUMNS, REVOKED, audit_entry, revocation_of
 from relay.journal.postgres.connection import BROKEN, close, connect, host_of
 from relay.journal.postgres.copies import OF_TASKS, STORED, decode_copy
 from relay.journal.postgres.migrations import LOCK, check_schema, migrate
@@ -38,13 +39,14 @@ NODE: Final = 0
 
 _TASKS: Final = """
 SELECT t.id AS task, t.provider, t.model, t.created_at, t.tags, t.input, t.metadata, t.upstream_id, t.socket_token,
-  t.hook, t.files, t.checked, t.webhook, t.title, t.snapshot, t.snapshot_seq, t.ended_at, h.state, h.seq
+  t.hook, t.files, t.checked, t.webhook, t.started_by, t.title, t.snapshot,
+  t.snapshot_seq, t.ended_at, h.state, h.seq
 FROM tasks t JOIN heads h ON h.task = t.id WHERE t.id > $1 ORDER BY t.id LIMIT $2
 """
 
 _COPIED: Final = (
     *("task", "provider", "model", "created_at", "tags", "input", "metadata"),
-    *("upstream_id", "socket_token", "hook", "files", "checked", "webhook", "title"),
+    *("upstream_id", "socket_token", "hook", "files", "checked", "webhook", "started_by", "title"),
 )
 """The columns of _TASKS that `restore` decodes."""
 
@@ -151,11 +153,15 @@ class PostgresStore:
             kept = await self._connection.fetch(
                 "SELECT key, digest, task, at FROM claims WHERE task IN (SELECT task FROM tombstones)"
             )
+            audit = await self._connection.fetch("SELECT * FROM audit ORDER BY number")
+            revoked = await self._connection.fetch(REVOKED, 0)
         return Facts(
             secrets={row["name"]: row["value"] for row in stored},
             saved_time=saved,
             tombstones=tuple(Tombstone(**dict(row)) for row in tombstones),
             kept_claims=tuple(Claim(**dict(row)) for row in kept),
+            audit=tuple(map(audit_entry, audit)),
+            revocations=tuple(map(revocation_of, revoked)),
         )
 
     async def check_alone(self) -> None:
@@ -211,6 +217,12 @@ class PostgresStore:
                     "INSERT INTO claims (key, digest, task, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
                     [(claim.key, claim.digest, claim.task, claim.at) for claim in facts.kept_claims],
                 )
+                entries = [astuple(entry) for entry in facts.audit]
+                await self._connection.copy_records_to_table("audit", columns=AUDIT_COLUMNS, records=entries)
+                await self._connection.executemany(
+                    "SELECT relay_revoke($1, $2, $3, $4)",
+                    [(each.kind, each.name, each.at, each.expires_at) for each in facts.revocations],
+                )
                 # The next relay finds no epoch of the server's timeline, and makes a new one.
                 await self._connection.execute("DELETE FROM meta WHERE name = $1 OR name LIKE 'epoch:%'", COPYING)
 
@@ -230,7 +242,7 @@ class PostgresStore:
         await self._copy(
             "tasks",
             "id provider model created_at ended_at hook upstream_id socket_token tags metadata input checked files"
-            " webhook snapshot_seq snapshot title prompt",
+            " webhook started_by snapshot_seq snapshot title prompt",
             [_cold(each) for each in tasks],
         )
         await self._copy("listed", "task tag provider model state created_at", listed)
@@ -311,7 +323,7 @@ def _cold(each: TaskCopy) -> tuple[object, ...]:
         *(task.id, task.provider, task.model, task.created_at, each.ended_at, task.hook),
         *((None, None) if task.upstream is None else (task.upstream.upstream_id, task.upstream.socket_token)),
         *(None if text is None else text.decode() for text in texts),
-        *(each.snapshot_seq, None if each.snapshot is None else each.snapshot.decode()),
+        *(task.started_by or None, each.snapshot_seq, None if each.snapshot is None else each.snapshot.decode()),
         *(task.title, beginning(task.input)),
     )
 

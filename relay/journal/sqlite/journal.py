@@ -31,6 +31,7 @@ from relay.journal.outbox import Webhook
 from relay.journal.sole_node import SoleNode
 from relay.journal.sqlite import events as event_table
 from relay.journal.sqlite import listing, metadata, tasks
+from relay.journal.sqlite.audit import SQLiteAudit, SQLiteRevocations
 from relay.journal.sqlite.checkpoints import Checkpoints
 from relay.journal.sqlite.copies import SQLiteCopies, release_copies
 from relay.journal.sqlite.database import Database, open_database
@@ -82,6 +83,8 @@ class SQLiteJournal(SoleNode):
         """The state of live tasks after the last commit, if the writer passed it."""
         self._availability = Availability("read")
         self.copies = SQLiteCopies(self._reader_and_writer)
+        self.audit = SQLiteAudit(lambda: (self._opened().lister, self._opened().writer))
+        self.revocations = SQLiteRevocations(self._reader_and_writer)
         self.deletions = SQLiteDeletions(self._reader_and_writer, self._listeners.deleted)
         self._open: _Open | None = None
         self._test_write: asyncio.Future[None] | None = None

@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS tasks (
   files BLOB,
   checked BLOB,
   webhook BLOB,
+  started_by TEXT,
   title TEXT,
   prompt TEXT
 ) STRICT;
@@ -163,3 +164,36 @@ CREATE INDEX IF NOT EXISTS webhooks_due ON webhooks (due) WHERE status = 'pendin
 CREATE INDEX IF NOT EXISTS webhooks_sending ON webhooks (url) WHERE status = 'sending';
 CREATE INDEX IF NOT EXISTS webhooks_active ON webhooks (task, url, number)
   WHERE status IN ('queued', 'pending', 'sending');
+
+-- The audit (relay/journal/audit.py).
+CREATE TABLE IF NOT EXISTS audit (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  at REAL NOT NULL,
+  action TEXT NOT NULL,
+  key TEXT,
+  subject TEXT,
+  address TEXT,
+  request_id TEXT,
+  task TEXT,
+  tag TEXT,
+  jti TEXT,
+  status INTEGER NOT NULL,
+  count INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS audit_by_age ON audit (at);
+CREATE INDEX IF NOT EXISTS audit_by_action ON audit (action, number);
+CREATE INDEX IF NOT EXISTS audit_by_key ON audit (key, number);
+CREATE INDEX IF NOT EXISTS audit_by_task ON audit (task, number) WHERE task IS NOT NULL;
+CREATE INDEX IF NOT EXISTS audit_by_tag ON audit (tag, number) WHERE tag IS NOT NULL;
+
+-- Tokens that are not valid any more (relay/journal/revocations.py). A row that is replaced gets a new number.
+CREATE TABLE IF NOT EXISTS revocations (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  at REAL NOT NULL,
+  expires_at REAL NOT NULL,
+  UNIQUE (kind, name)
+) STRICT;

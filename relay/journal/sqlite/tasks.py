@@ -50,7 +50,8 @@ def add_task(
     record = Record.of(task)
     connection.execute(
         "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
-        " input, files, checked, webhook, title, prompt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " input, files, checked, webhook, started_by, title, prompt)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task.id,
             task.provider,
@@ -66,6 +67,7 @@ def add_task(
             record.files,
             record.checked,
             record.webhook,
+            task.started_by or None,
             task.title,
             beginning(task.input),
         ),
@@ -89,13 +91,13 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
     """Return what is stored for a task in addition to its log."""
     row = connection.execute(
         "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files, checked,"
-        " webhook, title FROM tasks WHERE id = ?",
+        " webhook, started_by, title FROM tasks WHERE id = ?",
         (task,),
     ).fetchone()
     if row is None:
         return None
     provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, *more = row
-    files, checked, webhook, title = more
+    files, checked, webhook, started_by, title = more
     return restore(
         task,
         provider=provider,
@@ -111,6 +113,7 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
         files=files,
         checked=checked,
         webhook=webhook,
+        started_by=started_by,
     )
 
 

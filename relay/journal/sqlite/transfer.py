@@ -19,7 +19,7 @@ from relay.journal.base import Claim
 from relay.journal.batch import Batch
 from relay.journal.damage import decoding
 from relay.journal.deletions import Tombstone
-from relay.journal.sqlite import metadata, webhooks
+from relay.journal.sqlite import audit, metadata, webhooks
 from relay.journal.sqlite.copies import add_copies, load_copies
 from relay.journal.sqlite.database import Database, open_database
 from relay.journal.sqlite.tasks import add_task, load_task
@@ -94,6 +94,8 @@ class SQLiteStore:
                 saved_time=metadata.load_saved_time(self._connection),
                 tombstones=tuple(Tombstone(task=task, at=at, upstream=bool(gone)) for task, at, gone in tombstones),
                 kept_claims=tuple(Claim(key=key, digest=digest, task=task, at=at) for key, digest, task, at in kept),
+                audit=audit.load_entries(self._connection),
+                revocations=audit.load_revocations(self._connection, 0).revocations,
             )
 
     async def check_alone(self) -> None:
@@ -133,6 +135,8 @@ class SQLiteStore:
                 "REPLACE INTO kept_claims (key, digest, task, at) VALUES (?, ?, ?, ?)",
                 [(claim.key, claim.digest, claim.task, claim.at) for claim in facts.kept_claims],
             )
+            audit.add_entries(self._connection, facts.audit)
+            audit.revoke(self._connection, facts.revocations)
             metadata.set_meta(self._connection, "epoch", secrets.token_hex(8))
             self._connection.execute("DELETE FROM meta WHERE name = ?", (COPYING,))
 

@@ -4,7 +4,7 @@ import sqlite3
 
 from relay.journal.sqlite.words import add_words
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -133,6 +133,31 @@ def _add_titles_and_prompts(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX title_words_by_word ON title_words (word, task)")
 
 
+def _add_audit(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE tasks ADD COLUMN started_by TEXT")
+    connection.execute(
+        "CREATE TABLE audit ("
+        "  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL, action TEXT NOT NULL,"
+        "  key TEXT, subject TEXT, address TEXT, request_id TEXT, task TEXT, tag TEXT, jti TEXT,"
+        "  status INTEGER NOT NULL, count INTEGER NOT NULL"
+        ") STRICT"
+    )
+    for name, columns in {
+        "by_age": "(at)",
+        "by_action": "(action, number)",
+        "by_key": "(key, number)",
+        "by_task": "(task, number) WHERE task IS NOT NULL",
+        "by_tag": "(tag, number) WHERE tag IS NOT NULL",
+    }.items():
+        connection.execute(f"CREATE INDEX audit_{name} ON audit {columns}")
+    connection.execute(
+        "CREATE TABLE revocations ("
+        "  number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name TEXT NOT NULL, at REAL NOT NULL,"
+        "  expires_at REAL NOT NULL, UNIQUE (kind, name)"
+        ") STRICT"
+    )
+
+
 _STEPS = {
     1: _add_files,
     2: _index_rows_by_task,
@@ -143,5 +168,6 @@ _STEPS = {
     7: _add_webhooks,
     8: _add_tombstones,
     9: _add_titles_and_prompts,
+    10: _add_audit,
 }
 """By the version that each one upgrades."""

@@ -61,10 +61,9 @@ _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'publi
 async def test_upgraded_tables_are_like_new_ones(sql: "Connection") -> None:
     """Those of the first version get what later ones have added."""
     new = [await sql.fetch(query) for query in (_COLUMNS, _INDEXES)]
-    await sql.execute(
-        "DROP TABLE copies, webhooks, tombstones, title_words CASCADE;"
-        " ALTER TABLE tasks DROP COLUMN webhook, DROP COLUMN title, DROP COLUMN prompt"
-    )
+    later = "copies, webhooks, tombstones, title_words, audit, revocations"
+    columns = "DROP COLUMN webhook, DROP COLUMN started_by, DROP COLUMN title, DROP COLUMN prompt"
+    await sql.execute(f"DROP TABLE {later} CASCADE; ALTER TABLE tasks {columns}")
     await sql.execute("UPDATE meta SET value = '1' WHERE name = 'schema'")
 
     await migrations.migrate(sql)

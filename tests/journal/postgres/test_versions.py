@@ -27,6 +27,8 @@ TABLES = (
     "copies",
     "webhooks",
     "tombstones",
+    "audit",
+    "revocations",
 )
 
 
