@@ -266,6 +266,8 @@ export interface RelayUpdate {
   clockOffset_s: number;
   /** When the connection was lost, in unix seconds of the browser's clock. */
   offlineSince: number | null;
+  /** When the next attempt to connect starts, in unix seconds of the browser's clock; null if none is scheduled. */
+  retryAt: number | null;
   /** When the last message arrived, in unix seconds of the browser's clock. */
   heardAt: number | null;
   /** How many missed events are still to come. */
@@ -379,13 +381,23 @@ export class RelayBoard extends BoardTarget {
 /** Return the state after `message`. Pure: the same fold as the relay's own. */
 export function reduce(state: Snapshot | null, message: Message, epoch?: string): Snapshot | null;
 
-/** `<relay-task task token base wire>`. Fires `relay-update`, `relay-done` and `relay-error`. */
+/**
+ * `<relay-task task token base wire theme accent compact notify>`. Fires `relay-update`, `relay-done` and `relay-error`.
+ */
 export class RelayTaskElement extends HTMLElement {
   #private;
   task: string;
   token: string;
   base: string;
   wire: WireName;
+  /** `light`, `dark`, or `auto` for the reader's setting; empty follows the `color-scheme` of the page. */
+  theme: string;
+  /** `#rgb` or `#rrggbb`. A color that is too light or too dark to read is adjusted. */
+  accent: string;
+  /** Show one line instead of the card. */
+  compact: boolean;
+  /** Offer a button by which the reader asks for a sound and a notification at the end. */
+  notify: boolean;
   getToken: GetToken | undefined;
   get state(): Snapshot | null;
 }

@@ -1,1 +1,1 @@
-export * from "./dist/relay.2LOQXXGL.js";
+export * from "./dist/relay.GEVY3DEY.js";

@@ -20,12 +20,11 @@ class Framing:
     The encoding of messages on one kind of connection.
 
     `encode` takes a message as JSON and the cursor after it, or None for a message that is not an event, such as a
-    ping. A viewer is pinged in every `ping_rounds`-th round of the hub. `end` follows the last message.
+    ping. `end` follows the last message.
     """
 
     name: str
     encode: Callable[[bytes, str | None], bytes]
-    ping_rounds: int
     end: bytes = b""
 
 
@@ -74,9 +73,9 @@ def json_line(message: bytes, _cursor: str | None = None) -> bytes:
     return message + b"\n"
 
 
-WEBSOCKET = Framing("websocket", websocket_text, ping_rounds=2)
-SSE = Framing("sse", sse_chunk, ping_rounds=1, end=_LAST_CHUNK)
-SSE_HTTP_1_0 = Framing("sse-http-1.0", sse_event, ping_rounds=1)
-MULTI_SSE = Framing("multi-sse", multi_sse_chunk, ping_rounds=1, end=_LAST_CHUNK)
-MULTI_SSE_HTTP_1_0 = Framing("multi-sse-http-1.0", multi_sse_event, ping_rounds=1)
-JSON_LINES = Framing("json-lines", json_line, ping_rounds=1)
+WEBSOCKET = Framing("websocket", websocket_text)
+SSE = Framing("sse", sse_chunk, end=_LAST_CHUNK)
+SSE_HTTP_1_0 = Framing("sse-http-1.0", sse_event)
+MULTI_SSE = Framing("multi-sse", multi_sse_chunk, end=_LAST_CHUNK)
+MULTI_SSE_HTTP_1_0 = Framing("multi-sse-http-1.0", multi_sse_event)
+JSON_LINES = Framing("json-lines", json_line)

@@ -234,9 +234,8 @@ class Hub:
                     self._channel(topic).remove(viewer)
                     viewer.subscription_expired(topic)
                     self._return_to_tags(viewer, topic)
-            framing = viewer.framing
-            viewer.ping_round = (viewer.ping_round + 1) % framing.ping_rounds
-            if viewer.ping_round == 0 and viewer.slow_since is None and not viewer.gone:
+            if viewer.slow_since is None and not viewer.gone:
+                framing = viewer.framing
                 if framing not in encoded:
                     encoded[framing] = framing.encode(ping, None)
                 viewer.write(encoded[framing])

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from relay.hub.viewer import Viewer
 
-ROUND_S = 12
+ROUND_S = 14
 """
-Every viewer is visited once in this time.
+Every viewer is visited, and pinged, once in this time.
 
-SSE viewers are pinged in each round, within the promised 15 s, and WebSockets in every second one, within 25 s.
+The protocol promises a message every 15 s. A client that receives none for 20 s considers the connection dead.
 """
 
 

@@ -44,7 +44,6 @@ class Viewer(ABC, asyncio.Protocol):
         "gone",
         "on_full",
         "on_lost",
-        "ping_round",
         "slow_since",
         "subscriptions",
         "write",
@@ -68,7 +67,6 @@ class Viewer(ABC, asyncio.Protocol):
         """Called when the connection is lost. Set by the hub."""
         self.gone = False
         """Whether it has left or is being closed. Nothing is written to it any more."""
-        self.ping_round = 0
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=0)
         transport.set_protocol(self)
 

@@ -1,11 +1,15 @@
 // @ts-check
 /**
- * Requests the state of the task in the address while the page's script is still loading. The relay puts this script
- * into the page itself, so it imports nothing.
+ * Applies the theme in the address, and requests the state of its task while the page's script is still loading. The
+ * relay puts this script into the page itself, so it imports nothing.
  *
  * The client takes the response over (`src/client/early-response.js`) if it would have sent the same request.
  */
 {
+  const theme = new URLSearchParams(location.search).get("theme") ?? "";
+  // Before anything is drawn: a frame whose scheme differs from that of the page around it is not transparent.
+  if (/^(light|dark)$/.test(theme)) document.documentElement.style.colorScheme = theme;
+
   const task = location.pathname.split("/").filter(Boolean).pop() ?? "";
   const linked = new URLSearchParams(location.hash.slice(1)).get("token");
   const token = linked && chooseToken(task, linked);

@@ -17,14 +17,15 @@ import { fragmentValue, queryValue, taskFromPath } from "./address.js";
  *
  * @param {HTMLElement} container
  * @param {PreferredToken} [preferred]
+ * @param {Record<string, string>} [attributes] further attributes of the element
  */
-export function showTask(container, preferred) {
+export function showTask(container, preferred, attributes = {}) {
   const show = () => {
     const token = fragmentValue("token") && (preferred?.get(taskFromPath()) || fragmentValue("token"));
     const element = container.querySelector("relay-task");
     if (!token) container.replaceChildren(missingToken());
     else if (element) element.token = token;
-    else container.replaceChildren(taskElement(token, preferred));
+    else container.replaceChildren(taskElement(token, preferred, attributes));
   };
   addEventListener("hashchange", show);
   show();
@@ -32,10 +33,12 @@ export function showTask(container, preferred) {
 
 /**
  * @param {string} token
- * @param {PreferredToken} [preferred]
+ * @param {PreferredToken|undefined} preferred
+ * @param {Record<string, string>} attributes
  */
-function taskElement(token, preferred) {
+function taskElement(token, preferred, attributes) {
   const element = document.createElement("relay-task");
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.task = taskFromPath();
   element.token = token;
   if (preferred?.get(taskFromPath())) {

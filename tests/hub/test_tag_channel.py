@@ -118,7 +118,7 @@ async def test_a_commit_is_encoded_once_per_framing_and_is_one_write_per_viewer(
         framed.append(message)
         return message
 
-    form = Framing("counted", frame, ping_rounds=1)
+    form = Framing("counted", frame)
     viewers = [FakeViewer(form) for _ in range(5)]
     for viewer in viewers:
         hub.join(viewer)

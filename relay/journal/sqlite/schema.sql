@@ -32,9 +32,9 @@ CREATE TABLE IF NOT EXISTS tasks (
   files BLOB,
   checked BLOB,
   webhook BLOB,
-  started_by TEXT,
   title TEXT,
-  prompt TEXT
+  prompt TEXT,
+  started_by TEXT
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);

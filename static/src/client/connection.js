@@ -11,10 +11,10 @@ import { onWakeups } from "./wakeups.js";
 /** @import { CloseReason, Refusal, Retry, Wire } from "./wire-types.js" */
 /** @typedef {"connecting"|"live"|"offline"|"ended"|"refused"} WireState */
 
-/** The relay sends something at least every 25 s. After this long the wire is dead, even if the browser has not noticed. */
-const SILENCE_S = 40;
+/** The relay sends something at least every 15 s. After this long the wire is dead, even if the browser has not noticed. */
+const SILENCE_S = 20;
 /** A page that was asleep does not wait for the watchdog: a single missed ping is enough. */
-const STALE_S = 27;
+const STALE_S = 16;
 
 /** How long a wire may take until its first message. After this long, something in between holds it back. */
 const OPENING_S = 15;
@@ -36,6 +36,8 @@ export class Connection {
   #lastMessage_ms = 0;
   #hasMessages = false;
   #messageCount = 0;
+  /** @type {number|null} */
+  #retryAt = null;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #probeTimer;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -65,6 +67,11 @@ export class Connection {
   /** Why the connection is lost or was refused; otherwise empty. */
   get reason() {
     return this.#reason;
+  }
+
+  /** When the next attempt starts, in unix seconds of the browser's clock; null unless it is scheduled. */
+  get retryAt() {
+    return this.#retryAt;
   }
 
   /** Whether it was stopped, has ended, or was refused. */
@@ -137,6 +144,7 @@ export class Connection {
     if (this.stopped) return;
     this.#closeWire();
     const wait_s = (loss.retry_s ?? 0) + this.#backoff.next_s();
+    this.#retryAt = Date.now() / 1000 + wait_s;
     this.#retryTimer = setTimeout(() => this.#open(), wait_s * 1000);
     this.#set("offline", loss.reason);
     if (!this.stopped) this.#onLost({ ...loss, reached: loss.reached || this.#hasMessages });
@@ -162,6 +170,7 @@ export class Connection {
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#watchdog);
     clearTimeout(this.#probeTimer);
+    this.#retryAt = null;
     this.#wire?.close();
     this.#wire = null;
   }

@@ -89,6 +89,14 @@ export class FallbackConnection {
     return (this.#active ?? this.#best)?.reason ?? "";
   }
 
+  /** When the next attempt starts, in unix seconds of the browser's clock; null while one is in progress. */
+  get retryAt() {
+    if (this.state !== "offline") return null;
+    const times = [...this.#attempts.values()].map(({ retryAt }) => retryAt ?? -Infinity);
+    const next = Math.min(...times);
+    return Number.isFinite(next) ? next : null;
+  }
+
   start() {
     if (this.#attempts.size) return;
     this.#first = recallWire(this.#options.base, this.#names);
@@ -119,6 +127,7 @@ export class FallbackConnection {
   }
 
   resync() {
+    for (const attempt of this.#attempts.values()) attempt.retryNow();
     (this.#active ?? this.#best)?.resync();
   }
 

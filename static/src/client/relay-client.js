@@ -77,7 +77,7 @@ export class RelayClient extends Target {
     this.#subscription.stop();
   }
 
-  /** Drop the connection and reconnect at once. Clients that share it reconnect with it. */
+  /** Drop the connection and reconnect at once, without waiting for the back-off. Clients that share it reconnect with it. */
   resync() {
     this.#subscription.resync();
   }
@@ -107,7 +107,16 @@ export class RelayClient extends Target {
 
   #update(/** @type {Message|null} */ message) {
     if (this.#stopped) return;
-    const { state: connection, reason, fault, clockOffset_s, offlineSince, heardAt, wire } = this.#subscription;
+    const {
+      state: connection,
+      reason,
+      fault,
+      clockOffset_s,
+      offlineSince,
+      retryAt,
+      heardAt,
+      wire,
+    } = this.#subscription;
     const { state, missing } = this.#fold;
     /** @type {RelayUpdate} */
     const detail = {
@@ -118,6 +127,7 @@ export class RelayClient extends Target {
       message,
       clockOffset_s,
       offlineSince,
+      retryAt,
       heardAt,
       missing,
       wire,

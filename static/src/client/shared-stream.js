@@ -12,10 +12,10 @@ import { StreamLeader } from "./stream-leader.js";
 /** @import { CloseReason, SubscribeRequest, Wire, WireOptions } from "./wire-types.js" */
 
 /** The relay sends something at least every 15 s. A leader that passes on nothing for this long is pinged. */
-const SILENCE_S = 20;
+const SILENCE_S = 16;
 
-/** How long a leader may take to answer a ping. */
-const ANSWER_S = 3;
+/** How long a leader may take to answer a ping. Together, less than the time after which a connection counts as dead. */
+const ANSWER_S = 2;
 
 /**
  * What tabs send each other. Followers send `subscribe`, `unsubscribe` and `ping`. The leader answers a known tab with

@@ -30,6 +30,8 @@ export class Subscription {
   #offlineSince = null;
   /** @type {number|null} */
   #heardAt = null;
+  /** @type {number|null} */
+  #retryAt = null;
   #clockOffset_s = 0;
   /** @type {SyncState|null} how far the owner has caught up on this connection */
   #syncState = null;
@@ -95,6 +97,11 @@ export class Subscription {
   /** When the connection was lost, in unix seconds of the browser's clock; null while it is not lost. */
   get offlineSince() {
     return this.#offlineSince;
+  }
+
+  /** When the next attempt to connect starts, in unix seconds of the browser's clock; null if none is scheduled. */
+  get retryAt() {
+    return this.#retryAt;
   }
 
   /** When the last message arrived, in unix seconds of the browser's clock. */
@@ -187,7 +194,7 @@ export class Subscription {
     this.#wire = connection.wire;
     const { state, reason } = connection;
     if (state === "offline" || (state === "connecting" && connection.isLost)) this.#syncState = null;
-    if (state !== "live" && state !== "polling") this.#set(state, reason);
+    if (state !== "live" && state !== "polling") this.#set(state, reason, connection.retryAt);
     else if (this.#syncState) this.#set(this.#syncState === "live" ? state : this.#syncState);
   }
 
@@ -211,13 +218,21 @@ export class Subscription {
     this.#state = state;
     this.#reason = reason;
     this.#offlineSince = null;
+    this.#retryAt = null;
     this.#onChange();
   }
 
-  #set(/** @type {ConnectionState} */ state, reason = "") {
-    if (this.#stopped || (this.#state === state && this.#reason === reason)) return;
+  /**
+   * @param {ConnectionState} state
+   * @param {string} [reason]
+   * @param {number|null} [retryAt]
+   */
+  #set(state, reason = "", retryAt = null) {
+    const isUnchanged = this.#state === state && this.#reason === reason && this.#retryAt === retryAt;
+    if (this.#stopped || isUnchanged) return;
     this.#state = state;
     this.#reason = reason;
+    this.#retryAt = retryAt;
     if (state === "offline") this.#offlineSince ??= Date.now() / 1000;
     else if (state !== "connecting") this.#offlineSince = null;
     this.#onChange();

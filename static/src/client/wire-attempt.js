@@ -52,6 +52,10 @@ export class WireAttempt {
     return this.#connection.reason;
   }
 
+  get retryAt() {
+    return this.#connection.retryAt;
+  }
+
   start() {
     this.#connection.start();
   }

@@ -2,10 +2,12 @@
 /** The button that cancels a task. It asks for confirmation in place, without a dialog. */
 import { Problem } from "../client/problem.js";
 import { h, setText, textElement } from "./dom.js";
+import { focusOn, setHidden } from "./focus.js";
 import { say } from "./words.js";
 
 export class CancelView {
   #container;
+  #card;
   #cancel;
   #button;
   #confirmation;
@@ -13,10 +15,12 @@ export class CancelView {
 
   /**
    * @param {HTMLElement} container
+   * @param {HTMLElement} card receives the focus when the button disappears
    * @param {() => Promise<unknown>} cancel
    */
-  constructor(container, cancel) {
+  constructor(container, card, cancel) {
     this.#container = container;
+    this.#card = card;
     this.#cancel = cancel;
     this.#button = h("button", { type: "button", part: "cancel" }, say("cancel.cancel"));
     const confirm = h("button", { type: "button", class: "main" }, say("cancel.confirm"));
@@ -37,7 +41,7 @@ export class CancelView {
   }
 
   render(/** @type {boolean} */ canCancel) {
-    this.#container.hidden = !canCancel;
+    setHidden(this.#container, !canCancel, this.#card);
   }
 
   #askToConfirm(/** @type {boolean} */ asking) {
@@ -47,16 +51,17 @@ export class CancelView {
   }
 
   async #send() {
-    this.#askToConfirm(false);
-    this.#button.disabled = true;
+    setText(this.#status, "Requesting the cancellation…");
+    focusOn(this.#status); // before the button that has the focus disappears
+    this.#confirmation.hidden = true;
     try {
       await this.#cancel();
       setText(this.#status, say("cancel.requested"));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
+      this.#askToConfirm(false);
       setText(this.#status, error.detail || error.title);
-    } finally {
-      this.#button.disabled = false;
+      if (!this.#container.hidden) this.#button.focus();
     }
   }
 }

@@ -11,13 +11,19 @@
  *
  * Parts for `::part()`: card, head, state, connection, lost, notices, progress, bar, fill, stages, rail, verdict,
  * outputs, output, lightbox, segments, log, actions, cancel. theme.css lists the custom properties, such as
- * `--relay-accent` and `--relay-radius`. Light or dark follows the `color-scheme` of the page.
+ * `--relay-accent` and `--relay-radius`. Light or dark follows the attribute `theme`, and without it the `color-scheme`
+ * of the page.
  */
 
 import { DEFAULT_BASE, MISSING_BASE } from "../client/base.js";
 import { originProblem } from "../client/origin-check.js";
 import { RelayClient } from "../client/relay-client.js";
 import { ServerClock } from "../client/server-clock.js";
+import { accentSheets } from "./accent-sheet.js";
+import { CompactView } from "./compact-view.js";
+import { h } from "./dom.js";
+import { STATE_LABELS } from "./format.js";
+import { NotifyToggle } from "./notify-toggle.js";
 import { TaskView } from "./task-view.js";
 
 /** @import { GetToken, RelayUpdate } from "../../relay.js" */
@@ -32,6 +38,7 @@ const INITIAL = {
   fault: null,
   clockOffset_s: 0,
   offlineSince: null,
+  retryAt: null,
   heardAt: null,
   missing: 0,
   wire: "ws",
@@ -41,10 +48,14 @@ const INITIAL = {
 const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
 
 export class RelayTaskElement extends Base {
-  static observedAttributes = ["task", "token", "base", "wire"];
+  static observedAttributes = ["task", "token", "base", "wire", "theme", "accent", "compact", "notify"];
 
-  /** @type {TaskView|null} */
+  /** @type {TaskView|CompactView|null} */
   #view = null;
+  /** @type {NotifyToggle|null} */
+  #notice = null;
+  /** The style sheets of the view, without those of the accent. @type {CSSStyleSheet[]} */
+  #sheets = [];
   /** @type {RelayClient|null} */
   #client = null;
   /** @type {ViewUpdate} */
@@ -94,6 +105,42 @@ export class RelayTaskElement extends Base {
     this.setAttribute("wire", value);
   }
 
+  /** `light`, `dark`, or `auto` for the reader's setting. Empty follows the `color-scheme` of the page. */
+  get theme() {
+    return this.getAttribute("theme") ?? "";
+  }
+
+  set theme(value) {
+    this.setAttribute("theme", value);
+  }
+
+  /** `#rgb` or `#rrggbb`. A color that is too light or too dark to read is adjusted. */
+  get accent() {
+    return this.getAttribute("accent") ?? "";
+  }
+
+  set accent(value) {
+    this.setAttribute("accent", value);
+  }
+
+  /** Whether to show one line instead of the card. */
+  get compact() {
+    return this.hasAttribute("compact");
+  }
+
+  set compact(value) {
+    this.toggleAttribute("compact", value);
+  }
+
+  /** Whether to offer a button by which the reader asks for a sound and a notification at the end. */
+  get notify() {
+    return this.hasAttribute("notify");
+  }
+
+  set notify(value) {
+    this.toggleAttribute("notify", value);
+  }
+
   /** Returns fresh tokens, so that the element can outlive its first one. Functions cannot be attributes. */
   get getToken() {
     return this.#getToken;
@@ -125,6 +172,11 @@ export class RelayTaskElement extends Base {
   ) {
     if (before === now || !this.#isOpen || this.#isRestarting) return;
     if (name === "token" && now && this.#isActive) return this.#renew(now);
+    if (name === "theme" || name === "accent") return this.#applyAccent();
+    if (name === "compact" || name === "notify") {
+      if (this.#view) this.#view = this.#createView(this.#view.access);
+      return this.#render();
+    }
     this.#isRestarting = true; // several attributes may be set together
     queueMicrotask(() => {
       this.#isRestarting = false;
@@ -174,7 +226,23 @@ export class RelayTaskElement extends Base {
   #createView(/** @type {Access} */ access) {
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     root.replaceChildren();
-    return new TaskView(root, access);
+    const view = this.compact
+      ? new CompactView(root, access)
+      : new TaskView(root, access, () => this.#client?.resync());
+    this.#sheets = root.adoptedStyleSheets;
+    this.#applyAccent();
+    this.#notice = view instanceof TaskView && this.notify ? this.#offerNotice(view) : null;
+    return view;
+  }
+
+  #applyAccent() {
+    const root = this.shadowRoot;
+    if (root) root.adoptedStyleSheets = [...this.#sheets, ...accentSheets(this.accent, this.theme)];
+  }
+
+  #offerNotice(/** @type {TaskView} */ view) {
+    const button = h("button", { type: "button", class: "notify", part: "notify" }, "Notify me");
+    return new NotifyToggle(button, view.addControl(button));
   }
 
   #refuse(/** @type {string} */ reason) {
@@ -190,7 +258,11 @@ export class RelayTaskElement extends Base {
     if (update.connection === "offline" && !update.state) this.#explainOrigin();
     this.#render();
     this.#fire("relay-update", update);
-    if (!wasDone && update.state?.done) this.#fire("relay-done", update);
+    if (!wasDone && update.state?.done) {
+      const { id, state, model } = update.state;
+      this.#notice?.send({ title: `${STATE_LABELS[state]}: ${model}`, tag: id, isGood: state === "succeeded" });
+      this.#fire("relay-done", update);
+    }
     if (update.connection === "refused") this.#fire("relay-error", update);
     if (update.connection === "ended" || update.connection === "refused") clearInterval(this.#interval);
   }

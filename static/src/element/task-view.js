@@ -8,8 +8,10 @@ import { Problem } from "../client/problem.js";
 import { cancelTask, readInput } from "../client/task-calls.js";
 import { allows } from "../client/token-claims.js";
 import { CancelView } from "./cancel-view.js";
+import { ConnectionView } from "./connection-view.js";
 import { setText, textElement } from "./dom.js";
-import { CONNECTION_LABELS, clockTime, duration, STATE_LABELS } from "./format.js";
+import { setHidden } from "./focus.js";
+import { clockTime, duration, STATE_LABELS } from "./format.js";
 import { inputImage } from "./input-image.js";
 import { LogView } from "./log-view.js";
 import { NoticesView } from "./notices-view.js";
@@ -28,11 +30,11 @@ import { say } from "./words.js";
 /** @import { AnswerPart } from "./output-text.js" */
 /** @typedef {Omit<RelayUpdate, "message">} ViewUpdate */
 
-/** A shorter loss of connection shows only in the badge. */
-const NOTICE_AFTER_S = 2;
-
 export class TaskView {
   #part;
+  #connection;
+  /** @type {HTMLElement|null} */
+  #control = null;
   #log;
   #notices;
   #outputs;
@@ -58,13 +60,15 @@ export class TaskView {
   /**
    * @param {ShadowRoot} root must be empty
    * @param {Access} access
+   * @param {() => void} [reconnect] called when the reader asks to reconnect at once
    */
-  constructor(root, access) {
+  constructor(root, access, reconnect = () => {}) {
     root.adoptedStyleSheets = STYLES;
     root.append(cloneSkeleton());
     this.access = access;
     const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-is="${name}"]`));
     this.#part = part;
+    this.#connection = new ConnectionView(part, reconnect);
     this.#log = new LogView({
       pane: part("log"),
       newest: part("newest"),
@@ -77,7 +81,7 @@ export class TaskView {
     this.#stages = new StagesView(part("rail"), part("footnote"), part("steps-fold"), part("steps"));
     this.#segments = new SegmentsView(part("segments"));
     this.#verdict = new VerdictView(part("verdict"));
-    this.#cancel = new CancelView(part("actions"), () => cancelTask(this.access));
+    this.#cancel = new CancelView(part("actions"), part("card"), () => cancelTask(this.access));
   }
 
   /**
@@ -88,7 +92,7 @@ export class TaskView {
    */
   render(update, now) {
     const { state, connection } = update;
-    this.#renderConnection(update, now);
+    this.#connection.render(update, now, this.access.token);
     this.#part("loading").hidden = state !== null || connection === "refused";
     this.#part("content").hidden = state === null;
     if (!state) return;
@@ -102,7 +106,23 @@ export class TaskView {
     this.#renderOutputs(state);
     this.#renderLog(state);
     const canCancel = state.done === null && state.cancel === null && connection !== "refused";
+    if (this.#control) setHidden(this.#control, state.done !== null || connection === "refused", this.#part("card"));
     this.#cancel.render(canCancel && allows(this.access.token, "cancel"));
+  }
+
+  /**
+   * Show a button beside the state, until the task has ended.
+   *
+   * @param {HTMLElement} control
+   * @returns {(text: string) => void} shows a text about it
+   */
+  addControl(control) {
+    const text = textElement("span", "", "facts");
+    text.setAttribute("role", "status");
+    this.#part("connection").after(control);
+    this.#part("facts").after(text);
+    this.#control = control;
+    return (words) => setText(text, words);
   }
 
   #initialize(/** @type {Snapshot} */ state) {
@@ -113,29 +133,6 @@ export class TaskView {
       textElement("span", state.model.slice(0, cut), "owner"),
       state.model.slice(cut),
     );
-  }
-
-  /**
-   * @param {ViewUpdate} update
-   * @param {number} now
-   */
-  #renderConnection({ connection, reason, offlineSince, clockOffset_s, missing }, now) {
-    this.#part("card").dataset.connection = connection;
-    const badge = this.#part("connection");
-    badge.hidden = connection === "ended";
-    badge.title = connection === "catching-up" ? say("missing", { count: missing }) : reason;
-    setText(badge, CONNECTION_LABELS[connection]);
-    const isRefused = connection === "refused";
-    const lostAt = offlineSince === null ? null : Math.min(now, offlineSince + clockOffset_s);
-    const isLost = lostAt !== null && now - lostAt >= NOTICE_AFTER_S;
-    const notice = this.#part("lost");
-    notice.hidden = !isRefused && !isLost;
-    if (notice.hidden) return;
-    const title = isRefused ? say("lost.refused") : say("lost.offline", { time: clockTime(lostAt ?? now, now) });
-    const text = `${reason.replace(/\.$/, "")}.${isRefused ? "" : ` ${say("lost.reconnecting")}`}`;
-    if (notice.dataset.shown === title + text) return;
-    notice.dataset.shown = title + text;
-    notice.replaceChildren(textElement("strong", title), text.charAt(0).toUpperCase() + text.slice(1));
   }
 
   /**

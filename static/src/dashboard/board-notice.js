@@ -1,0 +1,55 @@
+// @ts-check
+/** A button that asks for a signal when all of the tasks that are shown or selected at that moment have ended. */
+
+import { setText } from "../element/dom.js";
+import { NotifyToggle } from "../element/notify-toggle.js";
+import { isEndedGroup } from "./task-groups.js";
+
+/** @import { Group } from "./task-groups.js" */
+
+export class BoardNotice {
+  #button;
+  #toggle;
+  #openTasks;
+  #groupOf;
+  /** @type {string[]} the tasks that the reader waits for */
+  #awaited = [];
+
+  /**
+   * @param {HTMLButtonElement} button
+   * @param {object} list
+   * @param {() => string[]} list.openTasks the tasks, shown or selected, that have not ended
+   * @param {(task: string) => Group|null} list.groupOf null for a task that was deleted
+   * @param {(text: string) => void} list.say shows what the browser does not allow
+   */
+  constructor(button, { openTasks, groupOf, say }) {
+    this.#button = button;
+    this.#openTasks = openTasks;
+    this.#groupOf = groupOf;
+    this.#toggle = new NotifyToggle(button, say);
+    button.addEventListener("click", () => {
+      this.#awaited = this.#toggle.isOn ? openTasks() : [];
+      this.render();
+    });
+  }
+
+  /** Update the button, and signal the end of the last task. Call this after each change of the list. */
+  render() {
+    const groups = this.#awaited.map((task) => this.#groupOf(task));
+    const open = groups.filter((group) => group !== null && !isEndedGroup(group)).length;
+    if (this.#toggle.isOn && open === 0) this.#finish(groups);
+    const count = this.#toggle.isOn ? open : this.#openTasks().length;
+    this.#button.hidden = count === 0;
+    const these = count === 1 ? "this task is" : `these ${count} are`;
+    setText(this.#button, this.#toggle.isOn ? `Waiting for ${count}` : `Notify me when ${these} done`);
+  }
+
+  #finish(/** @type {(Group|null)[]} */ groups) {
+    const succeeded = groups.filter((group) => group === "succeeded").length;
+    const total = groups.length;
+    const title = total === 1 ? "The task has ended" : `All ${total} tasks have ended`;
+    const text = succeeded === total ? "All succeeded." : `${succeeded} succeeded, ${total - succeeded} did not.`;
+    this.#awaited = [];
+    this.#toggle.send({ title, text, tag: "relay-board", isGood: succeeded === total });
+  }
+}
