@@ -7,6 +7,8 @@
  */
 import { Problem } from "../src/client/problem.js";
 import { Api, exchangeCode } from "../src/dashboard/api.js";
+import { BoardNotice } from "../src/dashboard/board-notice.js";
+import { forgetDrafts } from "../src/dashboard/drafts.js";
 import { ListHeader } from "../src/dashboard/list-header.js";
 import { createPageTokens, forgetTokens } from "../src/dashboard/operator-tokens.js";
 import { showProblem } from "../src/dashboard/problem-view.js";
@@ -58,8 +60,15 @@ const startForm = new StartForm(/** @type {HTMLFormElement} */ (part("start")), 
   onStart: showStarted,
 });
 
+const notice = new BoardNotice(/** @type {HTMLButtonElement} */ (part("notify")), {
+  openTasks: () => list.openTasks,
+  groupOf: (task) => list.groupOf(task),
+  say: (text) => setText(part("notify-text"), text),
+});
+
 addEventListener("hashchange", () => {
   if (fragmentValue("key") || fragmentValue("code")) signInFromAddress();
+  else if (fragmentValue("run") && readSecret(KEY)) fillFromAddress();
 });
 part("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -111,6 +120,19 @@ function show() {
   part("no-tasks").hidden = true;
   if (!isSignedIn) return;
   load(listAndFollow);
+  if (fragmentValue("run")) fillFromAddress();
+}
+
+/** Fill the form with the input of the task that the address names, `#run=…`, and remove it from the address. */
+async function fillFromAddress() {
+  const id = fragmentValue("run");
+  history.replaceState(null, "", location.pathname + location.search);
+  await attempt(async () => {
+    const [task, { input }] = await Promise.all([api().task(id), api().input(id)]);
+    part("start-fold").setAttribute("open", "");
+    await startForm.fill({ ...task, input });
+    part("start-fold").scrollIntoView({ block: "start" });
+  });
 }
 
 /** Read the list and then follow it, so that the relay need not send it again; follow it even if the read fails. */
@@ -138,6 +160,7 @@ function renderHeader() {
   badge.hidden = readSecret(KEY) === "" || list.isEmpty;
   badge.dataset.connection = connection;
   setText(badge, connection === "ended" ? "up to date" : CONNECTION_LABELS[connection]);
+  notice.render();
 }
 
 function showStarted(/** @type {Started} */ { task }) {
@@ -155,6 +178,7 @@ function showStarted(/** @type {Started} */ { task }) {
 function signOut() {
   writeSecret(KEY, "");
   forgetTokens();
+  forgetDrafts();
   part("feedback").hidden = true;
   showProblem(part("problem"), null);
   show();

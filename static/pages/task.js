@@ -13,17 +13,18 @@ import { copyText } from "../src/element/clipboard.js";
 import { displayedProgress } from "../src/element/displayed-progress.js";
 import { setText } from "../src/element/dom.js";
 import { dateAndTime, STATE_LABELS, shortStatus } from "../src/element/format.js";
+import { NotifyToggle } from "../src/element/notify-toggle.js";
 import { fragmentValue, taskFromPath } from "./address.js";
 import { showIcon } from "./page-icon.js";
 import { showPage } from "./styles.js";
 import { showTask } from "./task-page.js";
 
-/** @import { Snapshot } from "../relay.js" */
-
 showPage();
 
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-let isNotificationOn = false;
+const notify = new NotifyToggle(/** @type {HTMLButtonElement} */ (part("notify")), (text) =>
+  setText(part("feedback"), text),
+);
 const actions = new TaskActions(part("actions"), taskFromPath(), {
   onStarted: async (task) => {
     const token = await createPageTokens(readSecret(KEY), task);
@@ -39,21 +40,20 @@ part("place").addEventListener("relay-update", ({ detail: { state } }) => {
   if (document.title !== title) document.title = title;
   showIcon(state.state, displayedProgress(state).percent);
   actions.render(state);
-  part("notify").hidden = state.done !== null || !("Notification" in globalThis);
+  part("notify").hidden = state.done !== null;
 });
 part("place").addEventListener("relay-done", ({ detail: { state } }) => {
-  if (state) notify(state);
+  if (!state) return;
+  const title = `${STATE_LABELS[state.state]}: ${state.model}`;
+  notify.send({ title, tag: state.id, isGood: state.state === "succeeded" });
 });
-part("place").addEventListener("relay-error", () => {
-  part("expiry").hidden = true;
+// The link no longer works: there is nothing to share or to wait for, and the title must not look current.
+part("place").addEventListener("relay-error", ({ detail: { state } }) => {
+  for (const id of ["expiry", "copy", "notify", "inspect"]) part(id).hidden = true;
+  document.title = state ? `(no longer updated) ${state.model}` : "Task";
+  showIcon("queued", null); // an empty ring
 });
 part("copy").addEventListener("click", copyLink);
-part("notify").addEventListener("click", async () => {
-  isNotificationOn = !isNotificationOn && (await Notification.requestPermission()) === "granted";
-  part("notify").setAttribute("aria-pressed", String(isNotificationOn));
-  const isDenied = Notification.permission === "denied";
-  setText(part("feedback"), isDenied ? "The browser does not allow notifications from this page." : "");
-});
 addEventListener("hashchange", showLinks);
 showLinks();
 showTask(part("place"), { get: operatorToken, renew: renewOperatorToken });
@@ -77,14 +77,4 @@ function showLinks() {
   part("inspect").setAttribute("href", `../inspect/${encodeURIComponent(taskFromPath())}${location.hash}`);
   const expiry = expiryOf(token);
   setText(part("expiry"), expiry === null ? "" : `This link works until ${dateAndTime(expiry)}.`);
-}
-
-/** Notify the reader that the task has ended, unless the page is visible. */
-function notify(/** @type {Snapshot} */ state) {
-  if (!isNotificationOn || document.visibilityState === "visible") return;
-  const notification = new Notification(`${STATE_LABELS[state.state]}: ${state.model}`, { tag: state.id });
-  notification.addEventListener("click", () => {
-    focus();
-    notification.close();
-  });
 }

@@ -4,9 +4,16 @@ import { DEFAULT_BASE } from "../client/base.js";
 import { callJson } from "../client/json-call.js";
 
 /** @import { Snapshot } from "../../relay.js" */
-/** @import { Model } from "./model.js" */
+/** @import { Model, Usual } from "./model.js" */
 /** @typedef {{self: string, events: string, ws: string, view: string, embed: string}} Links */
-/** @typedef {{model: string, provider?: string, tags?: string[], input: Record<string, unknown>}} StartBody */
+/**
+ * @typedef {object} StartBody
+ * @property {string} model
+ * @property {string} [provider]
+ * @property {string} [title]
+ * @property {string[]} [tags]
+ * @property {Record<string, unknown>} input
+ */
 /** @typedef {{task: Snapshot, token: string, links: Links}} Started */
 /** @typedef {"queued"|"pending"|"sending"|"delivered"|"failed"|"stopped"} WebhookStatus */
 /**
@@ -51,9 +58,30 @@ export class Api {
     return this.#call("GET", `v1/tasks/${encodeURIComponent(id)}`);
   }
 
+  /** @returns {Promise<{input: Record<string, unknown>, files: object[]}>} */
+  input(/** @type {string} */ task) {
+    return this.#call("GET", `v1/tasks/${encodeURIComponent(task)}/input`);
+  }
+
   /** @returns {Promise<{models: Model[]}>} */
   models() {
     return this.#call("GET", "v1/models");
+  }
+
+  /**
+   * Describe a model, which need not be in the catalogue.
+   *
+   * @param {{model: string, provider?: string}} name
+   * @returns {Promise<Model>}
+   */
+  model({ model, provider }) {
+    const path = model.split("/").map(encodeURIComponent).join("/");
+    return this.#call("GET", `v1/models/${path}${provider ? `?provider=${encodeURIComponent(provider)}` : ""}`);
+  }
+
+  /** @returns {Promise<{usual: Usual|null}>} what earlier runs with such an input took and cost */
+  estimate(/** @type {StartBody} */ { model, provider, input }) {
+    return this.#call("POST", "v1/estimate", { model, provider, input });
   }
 
   /**

@@ -1,11 +1,12 @@
 // @ts-check
-/** Chooses the files for one input, by the browser's dialog or by drag and drop, and lists them with thumbnails. */
+/** Chooses the files for one input, in the browser's dialog, by drag and drop or from the clipboard, with previews. */
 import { h, textElement } from "../element/dom.js";
 import { fileSize } from "../element/format.js";
 
 export class FilePicker {
   #input;
   #list = h("ul");
+  #accept;
   #maximum;
   #onChange;
   /** @type {File[]} */
@@ -21,6 +22,7 @@ export class FilePicker {
    * @param {() => void} options.onChange
    */
   constructor({ label, accept, maximum, onChange }) {
+    this.#accept = accept;
     this.#maximum = maximum;
     this.#onChange = onChange;
     const isSingle = maximum === 1;
@@ -31,10 +33,10 @@ export class FilePicker {
       multiple: !isSingle,
     });
     const types = accept.length ? `: ${accept.map(shortType).join(", ")}` : "";
-    const hint = `or drop ${isSingle ? "it" : "them"} here${types}`;
+    const hint = `or drop or paste ${isSingle ? "it" : "them"} here${types}`;
     this.element = h("div", { class: "files" }, this.#input, textElement("small", hint), this.#list);
     this.#input.addEventListener("change", () => {
-      this.#add([...(this.#input.files ?? [])]);
+      this.add([...(this.#input.files ?? [])]);
       this.#input.value = ""; // a file that was removed can be chosen again
     });
     this.element.addEventListener("dragover", (event) => {
@@ -45,7 +47,7 @@ export class FilePicker {
     this.element.addEventListener("drop", (event) => {
       event.preventDefault();
       this.element.removeAttribute("data-over");
-      this.#add([...(event.dataTransfer?.files ?? [])]);
+      this.add([...(event.dataTransfer?.files ?? [])]);
     });
   }
 
@@ -53,7 +55,13 @@ export class FilePicker {
     return /** @type {readonly File[]} */ (this.#files);
   }
 
-  #add(/** @type {File[]} */ files) {
+  /** Return whether files of this type are accepted. */
+  takes(/** @type {File} */ { type }) {
+    return !this.#accept.length || this.#accept.some((accepted) => accepted === type || isKind(accepted, type));
+  }
+
+  /** Add files. If there is only room for some, the newest are kept. */
+  add(/** @type {File[]} */ files) {
     this.#files = [...this.#files, ...files];
     if (this.#maximum !== null) this.#files = this.#files.slice(-this.#maximum);
     this.#render();
@@ -85,6 +93,11 @@ export class FilePicker {
     this.#thumbnails.push(address);
     return address;
   }
+}
+
+/** Return whether `image/*` covers `image/png`. */
+function isKind(/** @type {string} */ accepted, /** @type {string} */ type) {
+  return accepted.endsWith("/*") && type.startsWith(accepted.slice(0, -1));
 }
 
 /** Shorten `image/jpeg` to `jpeg`. */

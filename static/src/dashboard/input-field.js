@@ -61,6 +61,15 @@ export class InputField {
     return this.#picker?.files ?? [];
   }
 
+  /** Return whether it accepts files of this type. */
+  takes(/** @type {File} */ file) {
+    return this.#picker?.takes(file) ?? false;
+  }
+
+  addFiles(/** @type {File[]} */ files) {
+    this.#picker?.add(files.filter((file) => this.takes(file)));
+  }
+
   /** Show what is wrong with the value; an empty list clears it. */
   showErrors(/** @type {string[]} */ messages) {
     setText(this.#error, messages.map((message) => `${this.input.label} ${message}.`).join(" "));

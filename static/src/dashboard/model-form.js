@@ -50,6 +50,21 @@ export class ModelForm {
     );
   }
 
+  /**
+   * Add files to the input that contains a node, or else to the first one that takes such files.
+   *
+   * @param {File[]} files
+   * @param {Node} place
+   * @returns {boolean} whether an input took them
+   */
+  addFiles(files, place) {
+    const fields = [...this.#fields.values()];
+    const target = fields.find(({ element }) => element.contains(place));
+    const taking = [...(target ? [target] : []), ...fields].find((field) => files.some((file) => field.takes(file)));
+    taking?.addFiles(files);
+    return taking !== undefined;
+  }
+
   /** Write values into their controls; other controls are left alone. */
   fill(/** @type {Record<string, unknown>} */ values) {
     for (const [name, value] of Object.entries(values)) {

@@ -25,6 +25,15 @@ export interface ModelInput {
   limits: Limits;
 }
 
+/** What earlier runs took and cost: half of them at most `p50`, nine of ten at most `p90`. */
+export interface Usual {
+  p50_s: number;
+  p90_s: number;
+  /** The number of runs. */
+  samples: number;
+  cost: { p50: number; p90: number; unit: string } | null;
+}
+
 export interface Model {
   /** `owner/name` */
   model: string;
@@ -35,4 +44,6 @@ export interface Model {
   inputs: ModelInput[];
   /** Sample inputs. */
   inspires: Record<string, unknown>[];
+  /** Null if nothing is known. Absent if the relay does not estimate. */
+  usual?: Usual | null;
 }

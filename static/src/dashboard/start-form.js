@@ -1,26 +1,42 @@
 // @ts-check
 /**
  * The form that starts a task: with controls for the chosen model, or with its input as JSON. Files are sent as separate
- * parts; addresses stay in the input.
+ * parts; addresses stay in the input. What was entered is kept for each model.
  */
 import { Problem } from "../client/problem.js";
+import { deleteDraft, lastModel, readDraft, writeDraft } from "./drafts.js";
+import { EstimateView } from "./estimate-view.js";
+import { ModelChoice } from "./model-choice.js";
 import { ModelForm } from "./model-form.js";
 import { showProblem } from "./problem-view.js";
-import { startWithFiles } from "./upload.js";
+import { StartRequest } from "./start-request.js";
 
 /** @import { Api, StartBody, Started } from "./api.js" */
 /** @import { Model } from "./model.js" */
-/** @import { Attachment } from "./upload.js" */
+
+/**
+ * What fills the form: an earlier task with its input.
+ *
+ * @typedef {object} Filling
+ * @property {string} model
+ * @property {string} [provider]
+ * @property {Record<string, unknown>} input
+ * @property {string|null} [title]
+ * @property {readonly string[]} [tags]
+ */
 
 export class StartForm {
   #form;
   #api;
-  #key;
   #onStart;
+  #choice;
   #inputs;
-  /** @type {Model[]} */
-  #models = [];
-  #attempt = { body: "", idempotencyKey: "" };
+  #estimate;
+  #request;
+  /** The model whose inputs are shown. @type {Model|null} */
+  #shown = null;
+  /** @type {Promise<void>|null} */
+  #loading = null;
 
   /**
    * @param {HTMLFormElement} form
@@ -32,23 +48,58 @@ export class StartForm {
   constructor(form, { api, key, onStart }) {
     this.#form = form;
     this.#api = api;
-    this.#key = key;
     this.#onStart = onStart;
     this.#inputs = new ModelForm(this.#part("inputs"));
-    this.#field("model").addEventListener("change", () => this.#modelChanged());
+    this.#estimate = new EstimateView(this.#part("estimate"), (body) => api().estimate(body));
+    this.#request = new StartRequest({ api, key, onProgress: (share) => this.#showUpload(share) });
+    this.#choice = new ModelChoice({
+      select: /** @type {HTMLSelectElement} */ (form.elements.namedItem("model")),
+      name: this.#field("other"),
+      about: this.#part("about"),
+      find: (name) => api().model(name),
+      onChange: () => this.#modelChanged(),
+    });
     this.#field("json").addEventListener("change", () => this.#toggleJson());
+    this.#part("reset").addEventListener("click", () => this.#reset());
+    form.addEventListener("input", ({ target }) => {
+      const { name } = /** @type {HTMLInputElement} */ (target);
+      if (name !== "model" && name !== "other") this.#keepDraft(); // the inputs are still those of the model before
+    });
+    form.addEventListener("change", () => this.#updateEstimate());
+    form.addEventListener("paste", (event) => this.#paste(event));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
-    this.#setModels([]);
+    this.#choice.models = [];
   }
 
-  /** Load the models, once. */
-  async load() {
-    if (this.#models.length) return;
+  /** Load the models, once, and show the one that was edited last. */
+  load() {
+    this.#loading ??= this.#loadModels().catch((error) => {
+      this.#loading = null; // try again with the next call
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  /** Fill the form with the input of an earlier task, so that it can be edited and run again. */
+  async fill(/** @type {Filling} */ { model, provider, input, title, tags = [] }) {
+    await this.load();
+    await this.#choice.choose({ model, provider });
+    this.#field("json").checked = false;
+    this.#field("title").value = title ?? "";
+    this.#field("tags").value = tags.join(", ");
+    this.#show(input);
+    this.#keepDraft();
+    this.#part("start").focus({ preventScroll: true });
+  }
+
+  async #loadModels() {
     const { models } = await this.#api().models();
-    this.#setModels(models.filter(({ available }) => available));
+    this.#choice.models = models.filter(({ available }) => available);
+    const last = lastModel();
+    if (last) await this.#choice.choose(last);
   }
 
   #field(/** @type {string} */ name) {
@@ -59,32 +110,34 @@ export class StartForm {
     return /** @type {HTMLElement} */ (this.#form.querySelector(`[data-is="${name}"]`));
   }
 
-  get #model() {
-    return this.#models.find(({ model, provider }) => `${provider}:${model}` === this.#field("model").value);
-  }
-
   get #isJson() {
-    return !this.#model || this.#field("json").checked;
-  }
-
-  #setModels(/** @type {Model[]} */ models) {
-    this.#models = models;
-    this.#field("model").replaceChildren(
-      ...models.map(({ model, provider }) => new Option(model, `${provider}:${model}`)),
-      new Option("another model…", ""),
-    );
-    this.#modelChanged();
+    return !this.#choice.model || this.#field("json").checked;
   }
 
   #modelChanged() {
-    const model = this.#model;
-    this.#part("other").hidden = model !== undefined;
-    this.#part("kind").hidden = model === undefined;
-    this.#part("about").textContent = model ? [model.title, model.description].filter(Boolean).join(". ") : "";
+    const { model, name } = this.#choice;
+    const draft = name.model ? readDraft(name) : null;
+    // Without a description, the input was entered as JSON. Controls that replace it continue from there.
+    const entered = model && !this.#shown && this.#form.contains(document.activeElement) ? this.#readJson() : null;
+    if (draft) {
+      this.#field("title").value = draft.title;
+      this.#field("tags").value = draft.tags;
+    }
     showProblem(this.#part("problem"), null);
-    if (model) this.#inputs.show(model);
+    this.#show(draft?.input ?? entered ?? undefined);
+  }
+
+  /** Show the inputs of the chosen model, or its input as JSON. */
+  #show(/** @type {Record<string, unknown>|undefined} */ input) {
+    const { model } = this.#choice;
+    this.#shown = model;
+    if (model) this.#inputs.show(model, input);
+    else if (input) this.#field("input").value = JSON.stringify(input, null, 2);
     if (model && this.#field("json").checked) this.#writeJson();
+    this.#part("kind").hidden = model === null;
     this.#renderKind();
+    this.#estimate.show(model?.usual ?? null);
+    this.#updateEstimate();
   }
 
   /** Convert the controls to JSON, or back. Invalid JSON is kept for correction. */
@@ -92,7 +145,7 @@ export class StartForm {
     const input = this.#field("json").checked ? this.#inputs.values : this.#readJson();
     showProblem(this.#part("problem"), input ? null : notAnObject());
     if (this.#field("json").checked) this.#writeJson();
-    else if (input && this.#model) this.#inputs.show(this.#model, input);
+    else if (input && this.#choice.model) this.#inputs.show(this.#choice.model, input);
     else this.#field("json").checked = true;
     this.#renderKind();
   }
@@ -117,16 +170,54 @@ export class StartForm {
     }
   }
 
+  #keepDraft() {
+    const { name } = this.#choice;
+    const input = this.#isJson ? this.#readJson() : this.#inputs.values;
+    if (!name.model || !input) return;
+    writeDraft(name, { input, title: this.#field("title").value, tags: this.#field("tags").value });
+  }
+
+  /** Show the defaults of the model again. */
+  #reset() {
+    deleteDraft(this.#choice.name);
+    this.#field("title").value = "";
+    this.#field("tags").value = "";
+    this.#field("input").value = '{"prompt": ""}';
+    showProblem(this.#part("problem"), null);
+    this.#show({});
+  }
+
+  #updateEstimate() {
+    const { model, name } = this.#choice;
+    const input = this.#isJson ? this.#readJson() : this.#inputs.values;
+    if (input && model && model.usual !== undefined) this.#estimate.update({ ...name, input });
+  }
+
+  /** Add pasted pictures to the input that has the focus, or else to the first one that takes files. */
+  #paste(/** @type {ClipboardEvent} */ event) {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (this.#isJson || !files.length) return;
+    if (this.#inputs.addFiles(files, /** @type {Node} */ (event.target))) event.preventDefault();
+  }
+
+  #showUpload(/** @type {number} */ share) {
+    const bar = /** @type {HTMLProgressElement} */ (this.#part("sent"));
+    this.#part("sending").hidden = false;
+    bar.value = share;
+    const text =
+      share < 1 ? `Uploading files: ${Math.floor(share * 100)} %` : "Uploaded. The relay is checking the files.";
+    this.#part("sent-words").textContent = text;
+  }
+
   async #submit() {
     const container = this.#part("problem");
     const button = /** @type {HTMLButtonElement} */ (this.#part("start"));
-    if (!this.#model && !this.#field("other").reportValidity()) return;
+    if (!(await this.#choice.settle())) return;
     button.disabled = true;
     try {
       showProblem(container, null);
       this.#inputs.showErrors([]);
-      this.#onStart(await this.#send(this.#body(), this.#isJson ? [] : this.#inputs.files));
-      this.#attempt = { body: "", idempotencyKey: "" };
+      this.#onStart(await this.#request.send(this.#body(), this.#isJson ? [] : this.#inputs.files));
     } catch (error) {
       showProblem(container, this.#showErrors(error));
     } finally {
@@ -135,32 +226,11 @@ export class StartForm {
     }
   }
 
-  /**
-   * @param {StartBody} body
-   * @param {Attachment[]} attachments
-   */
-  #send(body, attachments) {
-    const files = attachments.map(({ part, file }) => [part, file.name, file.size, file.lastModified]);
-    const idempotencyKey = this.#idempotencyKey(JSON.stringify([body, files]));
-    if (!attachments.length) return this.#api().start(body, idempotencyKey);
-    const bar = /** @type {HTMLProgressElement} */ (this.#part("sent"));
-    this.#part("sending").hidden = false;
-    return startWithFiles(this.#key(), body, attachments, {
-      idempotencyKey,
-      onProgress: (share) => {
-        bar.value = share;
-        const text =
-          share < 1 ? `Uploading files: ${Math.floor(share * 100)} %` : "Uploaded. The relay is checking the files.";
-        this.#part("sent-words").textContent = text;
-      },
-    });
-  }
-
   /** @returns {StartBody} */
   #body() {
     const input = this.#isJson ? this.#readJson() : this.#inputs.values;
     if (!input) throw notAnObject();
-    const { model, provider } = this.#model ?? { model: this.#field("other").value.trim() };
+    const title = this.#field("title").value.trim();
     const tags = [
       ...new Set(
         this.#field("tags")
@@ -168,7 +238,7 @@ export class StartForm {
           .filter(Boolean),
       ),
     ];
-    return { model, input, ...(provider && { provider }), ...(tags.length && { tags }) };
+    return { ...this.#choice.name, input, ...(title && { title }), ...(tags.length && { tags }) };
   }
 
   /** Show errors at their controls, and return the error that is left to show. */
@@ -178,18 +248,6 @@ export class StartForm {
     if (errors.length === error.errors.length) return error;
     const detail = "The task was not started. Correct the marked inputs.";
     return new Problem(error.status, error.title, { detail, errors, upstream: error.upstream });
-  }
-
-  /** Repeating a start whose response was lost uses the same key, so that no billable run is started twice. */
-  #idempotencyKey(/** @type {string} */ body) {
-    if (this.#attempt.body !== body) {
-      const random = crypto.getRandomValues(new Uint8Array(16));
-      this.#attempt = {
-        body,
-        idempotencyKey: Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join(""),
-      };
-    }
-    return this.#attempt.idempotencyKey;
   }
 }
 

@@ -92,6 +92,12 @@ export class TaskList {
     this.arrange();
   }
 
+  /** Return the group of a task; null if it is not listed. */
+  groupOf(/** @type {string} */ task) {
+    const row = this.#rows.get(task);
+    return row ? groupOf(row.task) : null;
+  }
+
   has(/** @type {string} */ task) {
     return this.#rows.has(task);
   }
