@@ -1,22 +1,36 @@
 // @ts-check
 /**
- * The dashboard, `/`: signs in with an API key, lists all tasks live, starts tasks, and opens their pages.
+ * The board, `/`: signs in with an API key, lists all tasks live, starts tasks, and opens their pages.
  *
  * The key comes from the sign-in form, from the relay in exchange for `#code=…`, or from `#key=…`. It is kept for this
- * tab and removed from the address.
+ * tab and removed from the address. The filter is kept in the address, without the key.
  */
 import { Problem } from "../src/client/problem.js";
+import { Announcer } from "../src/dashboard/announcer.js";
 import { Api, exchangeCode } from "../src/dashboard/api.js";
+import { filterFromQuery, queryFromFilter } from "../src/dashboard/board-address.js";
+import { BoardCounts } from "../src/dashboard/board-counts.js";
 import { BoardNotice } from "../src/dashboard/board-notice.js";
+import { BulkActions } from "../src/dashboard/bulk-actions.js";
+import { Charts } from "../src/dashboard/charts.js";
+import { Descriptions } from "../src/dashboard/descriptions.js";
 import { forgetDrafts } from "../src/dashboard/drafts.js";
+import { openParts, todayText } from "../src/dashboard/headline.js";
 import { ListHeader } from "../src/dashboard/list-header.js";
 import { createPageTokens, forgetTokens } from "../src/dashboard/operator-tokens.js";
 import { showProblem } from "../src/dashboard/problem-view.js";
+import { RowLinks } from "../src/dashboard/row-links.js";
+import { RowMenu } from "../src/dashboard/row-menu.js";
+import { RowSelection } from "../src/dashboard/row-selection.js";
+import { RunAgain } from "../src/dashboard/run-again.js";
 import { StartForm } from "../src/dashboard/start-form.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
-import { NO_FILTER } from "../src/dashboard/task-groups.js";
+import { combineCounts } from "../src/dashboard/task-counts.js";
+import { groupOf, isEndedGroup, NO_FILTER, sum } from "../src/dashboard/task-groups.js";
 import { TaskList } from "../src/dashboard/task-list.js";
 import { TaskLoader } from "../src/dashboard/task-loader.js";
+import { titleOf } from "../src/dashboard/task-title.js";
+import { Thumbnails } from "../src/dashboard/thumbnails.js";
 import { h, setText } from "../src/element/dom.js";
 import { CONNECTION_LABELS } from "../src/element/format.js";
 import { fragmentValue } from "./address.js";
@@ -26,6 +40,8 @@ import { showPage } from "./styles.js";
 
 /** @import { Snapshot } from "../relay.js" */
 /** @import { Started } from "../src/dashboard/api.js" */
+/** @import { Filter } from "../src/dashboard/task-groups.js" */
+/** @import { TaskRow } from "../src/dashboard/task-row.js" */
 
 showPage(forms, dashboard);
 
@@ -40,20 +56,38 @@ const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.
 let refreshTimer;
 let lastRead_ms = 0;
 let isLoaded = false;
+let drawnRevision = -1;
 const list = new TaskList(part("list"), {
-  onOpen: (task) => attempt(() => openTask(task)),
-  onChange: () => renderHeader(),
+  onChange: () => render(),
   onListed: refreshSoon,
+  onTask: taskChanged,
+  onMedia: (row, output) => thumbnails.show(row, output),
 });
 const loader = new TaskLoader({ list: listTasks, read: readTask, view: list });
-const header = new ListHeader(
-  part,
-  (change) => {
-    list.filter = { ...list.filter, ...change };
-    load(() => loader.load(list.filter));
-  },
-  () => list.clock.now(),
+const counts = new BoardCounts({
+  read: (query) => api().counts(query),
+  now: () => list.clock.now(),
+  onChange: () => render(),
+});
+const descriptions = new Descriptions(list, (query) =>
+  attempt(async () => descriptions.show((await api().list(query)).tasks)),
 );
+const header = new ListHeader(part, changeFilter, () => list.clock.now());
+const charts = new Charts(part("charts"));
+const announcer = new Announcer(part("announcement"));
+const links = new RowLinks(part("list"), list, {
+  createToken: async (task) => (await api().createToken(task, "view")).token,
+  onOpen: (task) => attempt(() => openTask(task)),
+});
+const thumbnails = new Thumbnails({ token: (task) => links.token(task), hasCopies });
+const again = new RunAgain(api);
+const selection = new RowSelection(part("list"), list, () => renderBulk());
+const bulk = new BulkActions({ part, list, selection, api, again });
+const menu = new RowMenu(part("tasks"), list, {
+  edit: editTask,
+  again: async ({ task }) => showStarted(await again.run(task.id)),
+  stop: async ({ task }) => list.put(await api().cancel(task.id)),
+});
 const startForm = new StartForm(/** @type {HTMLFormElement} */ (part("start")), {
   api,
   key: () => readSecret(KEY),
@@ -70,6 +104,9 @@ addEventListener("hashchange", () => {
   if (fragmentValue("key") || fragmentValue("code")) signInFromAddress();
   else if (fragmentValue("run") && readSecret(KEY)) fillFromAddress();
 });
+addEventListener("popstate", () => {
+  if (readSecret(KEY)) applyFilter(filterFromQuery(location.search, list.clock.now()));
+});
 part("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   const field = /** @type {HTMLInputElement} */ (part("sign-in").querySelector("input"));
@@ -80,11 +117,22 @@ part("sign-in").addEventListener("submit", (event) => {
 part("sign-out").addEventListener("click", () => signOut());
 part("refresh").addEventListener("click", () => load(() => loader.refresh()));
 part("more").addEventListener("click", () => load(() => loader.more()));
+part("clear-filter").addEventListener("click", () => {
+  changeFilter(NO_FILTER);
+  part("search").focus();
+});
+for (const [link, target] of [
+  ["skip", "tasks-title"],
+  ["to-start", "start-fold"],
+]) {
+  part(link).addEventListener("click", (event) => {
+    event.preventDefault(); // the fragment is for secrets
+    jumpTo(part(target));
+  });
+}
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible" && readSecret(KEY)) refreshSoon();
 });
-// On a small screen the task list matters more than the form.
-if (matchMedia("(max-width: 63.99rem)").matches) part("start-fold").removeAttribute("open");
 signInFromAddress();
 
 /** List tasks, and show which node has answered. */
@@ -98,7 +146,7 @@ function api() {
   return new Api(readSecret(KEY), (date) => list.clock.adjustByDate(date));
 }
 
-/** Sign in with the key or code in the address, if there is one, and show the dashboard or the sign-in form. */
+/** Sign in with the key or code in the address, if there is one, and show the board or the sign-in form. */
 async function signInFromAddress() {
   const [key, code] = [fragmentValue("key"), fragmentValue("code")];
   if (key || code) history.replaceState(null, "", location.pathname + location.search);
@@ -110,13 +158,13 @@ async function signInFromAddress() {
 function show() {
   clearTimeout(refreshTimer);
   isLoaded = false;
-  header.reset();
+  for (const each of [counts, descriptions, announcer, links, loader]) each.reset();
   list.clear();
-  list.filter = NO_FILTER;
-  loader.reset();
+  list.filter = filterFromQuery(location.search, list.clock.now());
+  header.show(list.filter);
   const isSignedIn = readSecret(KEY) !== "";
   part("sign-in").hidden = isSignedIn;
-  for (const id of ["sign-out", "webhooks", "dashboard"]) part(id).hidden = !isSignedIn;
+  for (const id of ["skip", "to-start", "sign-out", "webhooks", "dashboard"]) part(id).hidden = !isSignedIn;
   part("no-tasks").hidden = true;
   if (!isSignedIn) return;
   load(listAndFollow);
@@ -148,19 +196,76 @@ async function listAndFollow() {
   }
 }
 
-function renderHeader() {
-  const { counts, tags, filter, connection } = list;
+/**
+ * Filter the board, and keep the filter in the address. While the reader types, the address is replaced, so that Back
+ * does not undo single letters.
+ *
+ * @param {Partial<Filter>} change
+ * @param {boolean} [isTyped]
+ */
+function changeFilter(change, isTyped = false) {
+  const filter = { ...list.filter, ...change };
+  const address = location.pathname + queryFromFilter(filter, location.search);
+  if (isTyped && list.filter.text) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
+  applyFilter(filter);
+}
+
+function applyFilter(/** @type {Filter} */ filter) {
+  const isGroupOnly = queryFromFilter({ ...filter, group: list.filter.group }, "") === queryFromFilter(list.filter, "");
+  if (!isGroupOnly) counts.reset();
+  header.show(filter);
+  list.filter = filter;
+  load(() => loader.load(filter));
+}
+
+function render() {
+  const { tags, filter, connection } = list;
   const isFiltered = filter.tag !== "" || filter.text !== "" || filter.since !== null;
-  header.render(counts, tags, filter, loader.complete);
-  part("overview").hidden = list.isEmpty && !isFiltered;
+  const now = list.clock.now();
+  const all = combineCounts(list.counts, counts.matching, loader.hasAllOpen);
+  const today = combineCounts(new Map(), counts.today, false);
+  header.render({ headline: openParts(all, list.matching, now), today: todayText(today), counts: all, tags, filter });
+  if (drawnRevision !== list.revision) {
+    drawnRevision = list.revision;
+    selection.prune();
+    if (charts.render(list.matching, now)) list.compareTimes();
+  }
+  const hasRows = list.shown.length > 0;
+  for (const id of ["overview", "filters"]) part(id).hidden = list.isEmpty && !isFiltered;
+  part("listbar").hidden = !hasRows;
   part("more").hidden = !loader.hasMore;
   part("no-tasks").hidden = !isLoaded || !list.isEmpty || isFiltered;
-  part("no-match").hidden = !isLoaded || !(list.hidesAll || (list.isEmpty && isFiltered));
+  part("no-match").hidden = !isLoaded || hasRows || (list.isEmpty && !isFiltered);
+  renderBulk();
   const badge = part("connection");
   badge.hidden = readSecret(KEY) === "" || list.isEmpty;
   badge.dataset.connection = connection;
   setText(badge, connection === "ended" ? "up to date" : CONNECTION_LABELS[connection]);
   notice.render();
+  part("refresh").classList.toggle("unneeded", connection === "live");
+  const stuck = all.get("stuck") ?? 0;
+  const title = stuck ? `(${stuck} stuck) relay` : "relay";
+  if (document.title !== title) document.title = title;
+}
+
+function renderBulk() {
+  const { group } = list.filter;
+  const all = combineCounts(list.counts, counts.matching, loader.hasAllOpen);
+  bulk.render(group ? (all.get(group) ?? 0) : sum(all.values()));
+}
+
+/** React to a task that is new, or has joined another group. */
+function taskChanged(/** @type {TaskRow} */ { task }, /** @type {Snapshot|null} */ before) {
+  const group = groupOf(task);
+  if (before) announcer.add(group, titleOf(task));
+  const isLive = before !== null || task.prompt === undefined;
+  if (isLive && (isEndedGroup(group) || !loader.hasAllOpen)) counts.loadSoon(loadCounts);
+  if (before === null && task.prompt === undefined) descriptions.add(task);
+}
+
+function loadCounts() {
+  return attempt(() => counts.load(list.filter));
 }
 
 function showStarted(/** @type {Started} */ { task }) {
@@ -175,10 +280,28 @@ function showStarted(/** @type {Started} */ { task }) {
   part("feedback").replaceChildren(text, link);
 }
 
+/** Fill the form with the input of a task. */
+function editTask(/** @type {TaskRow} */ { task }) {
+  return attempt(async () => {
+    const { input } = await api().input(task.id);
+    await startForm.fill({ ...task, input });
+    menu.close();
+    jumpTo(part("start-fold"));
+  });
+}
+
+/** Scroll to a heading or to the form, open it, and focus it. */
+function jumpTo(/** @type {HTMLElement} */ target) {
+  if (target instanceof HTMLDetailsElement) target.open = true;
+  target.scrollIntoView({ block: "start" });
+  (target.querySelector("summary") ?? target).focus({ preventScroll: true });
+}
+
 function signOut() {
   writeSecret(KEY, "");
   forgetTokens();
   forgetDrafts();
+  history.replaceState(null, "", location.pathname);
   part("feedback").hidden = true;
   showProblem(part("problem"), null);
   show();
@@ -198,9 +321,9 @@ function refreshSoon() {
 function load(/** @type {() => Promise<void>} */ read) {
   lastRead_ms = performance.now();
   return attempt(async () => {
-    await read();
+    await Promise.all([read(), counts.load(list.filter)]);
     isLoaded = true;
-    renderHeader();
+    render();
     await startForm.load();
   });
 }
@@ -211,6 +334,17 @@ async function readTask(/** @type {string} */ id) {
     return await api().task(id);
   } catch (error) {
     if (error instanceof Problem && (error.status === 404 || error.status === 410)) return null;
+    throw error;
+  }
+}
+
+/** Return whether the relay keeps copies of a task's results; false if that cannot be found out. */
+async function hasCopies(/** @type {string} */ task) {
+  try {
+    const { outputs } = await api().outputs(task);
+    return outputs.some(({ copy }) => copy !== null);
+  } catch (error) {
+    if (error instanceof Problem) return false;
     throw error;
   }
 }

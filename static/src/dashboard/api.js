@@ -3,8 +3,9 @@
 import { DEFAULT_BASE } from "../client/base.js";
 import { callJson } from "../client/json-call.js";
 
-/** @import { Snapshot } from "../../relay.js" */
+/** @import { Output, Snapshot } from "../../relay.js" */
 /** @import { Model, Usual } from "./model.js" */
+/** @import { Counts } from "./task-counts.js" */
 /** @typedef {{self: string, events: string, ws: string, view: string, embed: string}} Links */
 /**
  * @typedef {object} StartBody
@@ -15,6 +16,15 @@ import { callJson } from "../client/json-call.js";
  * @property {Record<string, unknown>} input
  */
 /** @typedef {{task: Snapshot, token: string, links: Links}} Started */
+/** @typedef {{p50_s: number, p90_s: number, basis: string, samples: number, at: number}} Estimate of the whole task */
+/**
+ * @typedef {object} Description what only a list has
+ * @property {string|null} [title]
+ * @property {string|null} [prompt]
+ * @property {Output|null} [first_output]
+ * @property {Estimate|null} [eta]
+ */
+/** @typedef {Snapshot & Description} ListedTask */
 /** @typedef {"queued"|"pending"|"sending"|"delivered"|"failed"|"stopped"} WebhookStatus */
 /**
  * @typedef {object} Webhook a webhook about a task, and what has become of it
@@ -47,20 +57,40 @@ export class Api {
    * List tasks, newest first.
    *
    * @param {URLSearchParams} query
-   * @returns {Promise<{tasks: Snapshot[], next: string|null, node?: string}>}
+   * @returns {Promise<{tasks: ListedTask[], next: string|null, node?: string}>}
    */
   list(query) {
     return this.#call("GET", `v1/tasks?${query}`);
   }
 
-  /** @returns {Promise<Snapshot>} */
-  task(/** @type {string} */ id) {
-    return this.#call("GET", `v1/tasks/${encodeURIComponent(id)}`);
+  /**
+   * Count the tasks in each state.
+   *
+   * @param {URLSearchParams} query as for `list`
+   * @returns {Promise<Counts>}
+   */
+  counts(query) {
+    return this.#call("GET", `v1/tasks/counts?${query}`);
   }
 
   /** @returns {Promise<{input: Record<string, unknown>, files: object[]}>} */
   input(/** @type {string} */ task) {
     return this.#call("GET", `v1/tasks/${encodeURIComponent(task)}/input`);
+  }
+
+  /** @returns {Promise<{outputs: {copy: object|null}[]}>} */
+  outputs(/** @type {string} */ task) {
+    return this.#call("GET", `v1/tasks/${encodeURIComponent(task)}/outputs`);
+  }
+
+  /** Ask the platform to stop a task. @returns {Promise<Snapshot>} */
+  cancel(/** @type {string} */ task) {
+    return this.#call("POST", `v1/tasks/${encodeURIComponent(task)}/cancel`);
+  }
+
+  /** @returns {Promise<Snapshot>} */
+  task(/** @type {string} */ id) {
+    return this.#call("GET", `v1/tasks/${encodeURIComponent(id)}`);
   }
 
   /** @returns {Promise<{models: Model[]}>} */

@@ -8,6 +8,7 @@ export class ConfirmedButton {
   #button;
   #confirm;
   #confirmation;
+  #isBusy = false;
   #warning = h("span");
   #status = h("span", { role: "status", class: "faint" });
 
@@ -26,6 +27,7 @@ export class ConfirmedButton {
     this.#confirmation = h("span", { class: "actions", hidden: true }, this.#warning, this.#confirm, keepButton);
     this.element = h("span", { hidden: true }, this.#button, this.#confirmation, this.#status);
     this.#button.addEventListener("click", () => {
+      if (this.#isBusy) return;
       this.#ask(true);
       keepButton.focus();
     });
@@ -48,16 +50,23 @@ export class ConfirmedButton {
     setText(this.#status, "");
   }
 
+  /** A disabled button would lose the focus, so a busy one ignores clicks instead. */
   async #send() {
     this.#ask(false);
-    this.#button.disabled = true;
+    this.#button.focus();
+    this.#setBusy(true);
     try {
       await this.#act();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       setText(this.#status, error.detail || error.title);
     } finally {
-      this.#button.disabled = false;
+      this.#setBusy(false);
     }
+  }
+
+  #setBusy(/** @type {boolean} */ isBusy) {
+    this.#isBusy = isBusy;
+    this.#button.setAttribute("aria-disabled", String(isBusy));
   }
 }

@@ -1,12 +1,17 @@
 // @ts-check
-/** The header of the task list: a summary, a bar with the share of each group, and the filters. */
+/** The head of the board: what needs attention, how today went, and the filters. */
 import { h, setText, textElement } from "../element/dom.js";
-import { GROUP_LABELS, GROUPS, isEndedGroup, sum, summarize } from "./task-groups.js";
+import { periodFilter } from "./board-address.js";
+import { GROUP_LABELS, GROUPS, sum } from "./task-groups.js";
 
-/** @import { Completeness, Filter, Group } from "./task-groups.js" */
+/** @import { Part } from "./headline.js" */
+/** @import { GroupCounts } from "./task-counts.js" */
+/** @import { Filter } from "./task-groups.js" */
 
 /** A search starts this long after the last key. */
 const TYPING_MS = 250;
+/** With more tags than this, the search is the better way. */
+const TAGS = 12;
 
 export class ListHeader {
   #part;
@@ -18,7 +23,7 @@ export class ListHeader {
 
   /**
    * @param {(id: string) => HTMLElement} part
-   * @param {(change: Partial<Filter>) => void} onFilter called when the reader changes a filter
+   * @param {(change: Partial<Filter>, isTyped: boolean) => void} onFilter called when the reader changes a filter
    * @param {() => number} now the relay's clock
    */
   constructor(part, onFilter, now) {
@@ -27,74 +32,66 @@ export class ListHeader {
     const search = /** @type {HTMLInputElement} */ (part("search"));
     search.addEventListener("input", () => {
       clearTimeout(this.#typing);
-      this.#typing = setTimeout(() => onFilter({ text: search.value }), TYPING_MS);
+      this.#typing = setTimeout(() => onFilter({ text: search.value }, true), TYPING_MS);
     });
     const period = /** @type {HTMLSelectElement} */ (part("period"));
-    period.addEventListener("change", () => onFilter({ since: period.value ? now() - Number(period.value) : null }));
+    period.addEventListener("change", () => onFilter(periodFilter(Number(period.value), now()), false));
     this.#search = search;
     this.#period = period;
   }
 
   /**
-   * @param {Map<Group, number>} counts
-   * @param {string[]} tags
-   * @param {Filter} filter
-   * @param {Completeness} complete
+   * @param {object} shown
+   * @param {Part[]} shown.headline
+   * @param {string} shown.today
+   * @param {GroupCounts} shown.counts
+   * @param {string[]} shown.tags
+   * @param {Filter} shown.filter
    */
-  render(counts, tags, filter, complete) {
-    const ended = sum(GROUPS.filter(isEndedGroup).map((group) => counts.get(group) ?? 0));
-    const isComplete = GROUPS.every(complete.group);
-    setText(this.#part("summary"), summarize(counts, complete));
-    this.#part("partial").hidden = isComplete || ended === 0;
-    setText(this.#part("partial"), `and the ${ended} most recently ended`);
-    this.#renderShares(counts);
-    this.#renderChips("groups", this.#groupChips(counts, filter, complete));
-    this.#part("tags").hidden = tags.length === 0;
-    const tagChips = tags.map((tag) =>
-      this.#chip("", `#${tag}`, filter.tag === tag, { tag: filter.tag === tag ? "" : tag }),
-    );
-    this.#renderChips("tags", tagChips);
-  }
-
-  /** Show an empty filter. */
-  reset() {
-    clearTimeout(this.#typing);
-    this.#search.value = "";
-    this.#period.value = "";
-  }
-
-  #renderShares(/** @type {Map<Group, number>} */ counts) {
-    const container = this.#part("aggregate");
-    const shown = [...counts].join();
-    if (container.dataset.shown === shown) return;
-    container.dataset.shown = shown;
-    const shares = GROUPS.filter((group) => counts.get(group)).map((group) => {
-      const share = h("span", { "data-group": group });
-      share.style.setProperty("flex-grow", String(counts.get(group)));
-      return share;
-    });
-    container.replaceChildren(...shares);
-  }
-
-  /**
-   * @param {Map<Group, number>} counts
-   * @param {Filter} filter
-   * @param {Completeness} complete
-   */
-  #groupChips(counts, filter, complete) {
-    const all = `All ${sum(counts.values())}${GROUPS.every(complete.group) ? "" : "+"}`;
-    // A group that is not loaded may contain tasks, so it can be chosen.
-    const shown = GROUPS.filter(
-      (group) => counts.get(group) || group === filter.group || (isEndedGroup(group) && !complete.group(group)),
-    );
-    return [
-      this.#chip("", all, filter.group === "", { group: "" }),
+  render({ headline, today, counts, tags, filter }) {
+    this.#renderHeadline(headline);
+    setText(this.#part("today"), today);
+    const chosen = filter.group;
+    const shown = GROUPS.filter((group) => counts.get(group) || group === chosen);
+    this.#renderChips("groups", [
+      this.#chip({ "data-group": "" }, "All", sum(counts.values()), chosen === "", { group: "" }),
       ...shown.map((group) => {
-        const isChosen = filter.group === group;
-        const label = groupLabel(group, counts.get(group) ?? 0, complete.group(group));
-        return this.#chip(group, label, isChosen, { group: isChosen ? "" : group });
+        const change = { group: chosen === group ? /** @type {const} */ ("") : group };
+        return this.#chip(
+          { "data-group": group },
+          GROUP_LABELS[group],
+          counts.get(group) ?? 0,
+          chosen === group,
+          change,
+        );
       }),
-    ];
+    ]);
+    const some = tags.slice(0, TAGS);
+    if (filter.tag && !some.includes(filter.tag)) some.unshift(filter.tag);
+    this.#part("tags").hidden = some.length === 0;
+    const chips = some.map((tag) =>
+      this.#chip({}, `#${tag}`, null, filter.tag === tag, { tag: filter.tag === tag ? "" : tag }),
+    );
+    this.#renderChips("tags", chips);
+  }
+
+  /** Show a filter in the fields. */
+  show(/** @type {Filter} */ { text, period_s }) {
+    clearTimeout(this.#typing);
+    this.#search.value = text;
+    this.#period.value = period_s ? String(period_s) : "";
+  }
+
+  #renderHeadline(/** @type {Part[]} */ parts) {
+    const container = this.#part("summary");
+    const keys = parts.map(({ group }) => group).join();
+    if (container.dataset.shown !== keys) {
+      container.dataset.shown = keys;
+      container.replaceChildren(...parts.map(({ group }) => h("span", group ? { "data-group": group } : {})));
+    }
+    parts.forEach(({ text }, index) => {
+      setText(container.children[index], text);
+    });
   }
 
   /** Replace the chips if they changed, and keep the focus on the one at the same position. */
@@ -106,30 +103,22 @@ export class ListHeader {
     const { activeElement } = document;
     const focused = activeElement ? [...container.children].indexOf(activeElement) : -1;
     container.replaceChildren(...chips);
-    if (focused >= 0) chips[focused]?.focus();
+    if (focused >= 0) chips[Math.min(focused, chips.length - 1)]?.focus();
   }
 
   /**
-   * @param {Group|""} group
+   * @param {Record<string, string>} attributes
    * @param {string} label
+   * @param {number|null} count
    * @param {boolean} isPressed
    * @param {Partial<Filter>} change what pressing it changes
    */
-  #chip(group, label, isPressed, change) {
-    const dot = group ? [h("span", { class: "dot", "data-group": group })] : [];
-    const attributes = { type: "button", class: "chip", "aria-pressed": String(isPressed) };
-    const chip = h("button", attributes, ...dot, textElement("span", label));
-    chip.addEventListener("click", () => this.#onFilter(change));
+  #chip(attributes, label, count, isPressed, change) {
+    const dot = attributes["data-group"] ? [h("span", { class: "dot" })] : [];
+    const number = count === null ? [] : [" ", textElement("b", count.toLocaleString())];
+    const all = { type: "button", class: "chip", "aria-pressed": String(isPressed), ...attributes };
+    const chip = h("button", all, ...dot, textElement("span", label), ...number);
+    chip.addEventListener("click", () => this.#onFilter(change, false));
     return chip;
   }
-}
-
-/**
- * @param {Group} group
- * @param {number} count
- * @param {boolean} isComplete whether all tasks of the group are counted
- */
-function groupLabel(group, count, isComplete) {
-  if (isComplete) return `${GROUP_LABELS[group]} ${count}`;
-  return count ? `${GROUP_LABELS[group]} ${count}+` : GROUP_LABELS[group];
 }

@@ -3,6 +3,7 @@
 import { costText } from "../element/format.js";
 import { Api } from "./api.js";
 import { ConfirmedButton } from "./confirmed-button.js";
+import { RunAgain } from "./run-again.js";
 import { KEY, readSecret } from "./tab-store.js";
 
 /** @import { Snapshot } from "../../relay.js" */
@@ -20,9 +21,9 @@ export class TaskActions {
    */
   constructor(container, task, { onStarted, onDeleted }) {
     const api = () => new Api(readSecret(KEY));
-    const idempotencyKey = crypto.getRandomValues(new Uint32Array(4)).join("-");
+    const again = new RunAgain(api);
     this.#again = new ConfirmedButton({ label: "Run again", confirm: "Yes, run it again", keep: "Cancel" }, async () =>
-      onStarted((await api().again(task, idempotencyKey)).task.id),
+      onStarted((await again.run(task)).task.id),
     );
     this.#delete = new ConfirmedButton({ label: "Delete", confirm: "Yes, delete it", keep: "Keep it" }, async () => {
       await api().delete(task);

@@ -12,22 +12,15 @@ import { matchesSearch } from "./search.js";
  * @property {Group|""} group
  * @property {string} tag
  * @property {string} text search words; see search.js
- * @property {number|null} since unix seconds: only tasks created then or later
- */
-
-/**
- * Which counts are complete. The others cover only the tasks that are loaded.
- *
- * @typedef {object} Completeness
- * @property {boolean} open
- * @property {(group: Group) => boolean} group
+ * @property {number} period_s only tasks created in the last seconds; 0 for any time
+ * @property {number|null} since the same as unix seconds of the relay's clock
  */
 
 /** @type {Filter} */
-export const NO_FILTER = { group: "", tag: "", text: "", since: null };
+export const NO_FILTER = { group: "", tag: "", text: "", period_s: 0, since: null };
 
-/** @type {readonly Group[]} in display order */
-export const GROUPS = ["stuck", "quiet", "waiting", "running", "succeeded", "failed", "canceled"];
+/** @type {readonly Group[]} in display order: what needs attention first */
+export const GROUPS = ["stuck", "quiet", "running", "waiting", "succeeded", "failed", "canceled"];
 
 /** @type {Record<Group, string>} */
 export const GROUP_LABELS = {
@@ -69,15 +62,34 @@ export function groupOf(task) {
   }
 }
 
-/** Sort stuck tasks first and ended ones last; within a group the newest first. */
-export function byUrgency(/** @type {Snapshot} */ one, /** @type {Snapshot} */ other) {
-  return rank(one) - rank(other) || other.created_at - one.created_at;
+/**
+ * Sort by what needs attention: the longest silent first, then what runs, then the queue in its order, then what ended
+ * last.
+ *
+ * @param {Snapshot} one
+ * @param {Snapshot} other
+ */
+export function byAttention(one, other) {
+  const [group, otherGroup] = [groupOf(one), groupOf(other)];
+  const difference = rank(group) - rank(otherGroup);
+  if (difference !== 0) return difference;
+  if (isEndedGroup(group)) return (other.ended_at ?? 0) - (one.ended_at ?? 0) || other.created_at - one.created_at;
+  if (group === "waiting") return placeInQueue(one) - placeInQueue(other) || one.created_at - other.created_at;
+  if (group === "running") return other.created_at - one.created_at;
+  return silentSince(one) - silentSince(other);
 }
 
-function rank(/** @type {Snapshot} */ task) {
-  const group = groupOf(task);
-  if (isEndedGroup(group)) return 3;
-  return group === "stuck" ? 0 : group === "quiet" ? 1 : 2;
+function rank(/** @type {Group} */ group) {
+  return isEndedGroup(group) ? GROUPS.length : GROUPS.indexOf(group);
+}
+
+/** The platform's queue is ahead of the relay's own. */
+function placeInQueue(/** @type {Snapshot} */ { state, hold }) {
+  return state === "held" ? (hold?.position ?? Infinity) : state === "submitting" ? 0 : -1;
+}
+
+function silentSince(/** @type {Snapshot} */ { updated_at, stall }) {
+  return updated_at - (stall?.silent_s ?? 0);
 }
 
 /**
@@ -101,24 +113,6 @@ export function countGroups(tasks) {
   const counts = new Map(GROUPS.map((group) => [group, 0]));
   for (const task of tasks) counts.set(groupOf(task), (counts.get(groupOf(task)) ?? 0) + 1);
   return counts;
-}
-
-/**
- * Return a summary such as `3 of 8 done, 1 failed, 1 stuck`, or `5 open, 1 stuck` if not all tasks are loaded.
- *
- * @param {Map<Group, number>} counts
- * @param {Completeness} complete
- */
-export function summarize(counts, complete) {
-  const count = (/** @type {Group} */ group) => counts.get(group) ?? 0;
-  const all = sum(counts.values());
-  const ended = sum(GROUPS.filter(isEndedGroup).map(count));
-  const isComplete = GROUPS.every(complete.group);
-  const parts = isComplete ? [`${ended} of ${all} done`] : [`${all - ended}${complete.open ? "" : "+"} open`];
-  if (isComplete && count("failed")) parts.push(`${count("failed")} failed`);
-  if (count("stuck")) parts.push(`${count("stuck")} stuck`);
-  if (count("quiet")) parts.push(`${count("quiet")} without updates`);
-  return parts.join(", ");
 }
 
 export function sum(/** @type {Iterable<number>} */ numbers) {

@@ -1,20 +1,30 @@
 // @ts-check
-/** The task list of the dashboard: sorted by urgency, filtered, and updated live. */
+/** The tasks of the board: sorted by what needs attention, filtered, and updated live. */
 import { RelayBoard } from "../client/relay-board.js";
 import { ServerClock } from "../client/server-clock.js";
-import { byUrgency, countGroups, groupOf, isEndedGroup, matchesFilter, NO_FILTER } from "./task-groups.js";
+import { countTasks } from "./task-counts.js";
+import { byAttention, groupOf, isEndedGroup, matchesFilter, NO_FILTER } from "./task-groups.js";
 import { TaskRow } from "./task-row.js";
+import { kindOf, usualTimes } from "./task-times.js";
 
-/** @import { Snapshot } from "../../relay.js" */
+/** @import { Output, Snapshot } from "../../relay.js" */
+/** @import { ListedTask } from "./api.js" */
 /** @import { Filter } from "./task-groups.js" */
 
 /** Live changes are drawn this often at most: a reader cannot follow more, and each time the page is laid out. */
 const DRAW_MS = 100;
 
+/**
+ * @typedef {object} Handlers
+ * @property {() => void} onChange called after rows or the connection have changed
+ * @property {() => void} onListed called when the relay has listed the current tasks, also after a reconnect
+ * @property {(row: TaskRow, before: Snapshot|null) => void} onTask called when the group of a task has changed
+ * @property {(row: TaskRow, output: Output) => void} onMedia called when a row can show a result
+ */
+
 export class TaskList {
   #list;
-  #onOpen;
-  #onChange;
+  #handlers;
   #board = new RelayBoard();
   #isFollowing = false;
   /** @type {Map<string, TaskRow>} */
@@ -24,6 +34,11 @@ export class TaskList {
   #found = new Set();
   /** @type {Map<string, Snapshot>} live changes that are not drawn yet */
   #pending = new Map();
+  /** @type {Map<string, number>} by kind of task */
+  #usual = new Map();
+  /** @type {TaskRow[]} */
+  #shown = [];
+  #revision = 0;
   #frame = 0;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
@@ -34,20 +49,16 @@ export class TaskList {
 
   /**
    * @param {HTMLElement} list
-   * @param {object} handlers
-   * @param {(task: string) => void} handlers.onOpen called when the reader opens a task
-   * @param {() => void} handlers.onChange called after rows or the connection have changed
-   * @param {() => void} handlers.onListed called when the relay has listed the current tasks, also after a reconnect
+   * @param {Handlers} handlers
    */
-  constructor(list, { onOpen, onChange, onListed }) {
+  constructor(list, handlers) {
     this.#list = list;
-    this.#onOpen = onOpen;
-    this.#onChange = onChange;
+    this.#handlers = handlers;
     this.#board.addEventListener("update", ({ detail: { state, message } }) => {
       this.clock.adjust(message);
       if (state) this.#pending.set(state.id, state);
       if (message?.type === "deleted") this.remove(message.task);
-      if (message?.type === "listed") onListed();
+      if (message?.type === "listed") handlers.onListed();
       this.#arrangeSoon();
     });
     setInterval(() => this.#tick(), 1000);
@@ -61,14 +72,24 @@ export class TaskList {
     return this.#rows.size === 0;
   }
 
-  /** Whether the filter hides all rows. */
-  get hidesAll() {
-    return this.#rows.size > 0 && [...this.#rows.values()].every(({ element }) => element.hidden);
+  /** The rows that the filter shows, in their order. */
+  get shown() {
+    return this.#shown;
+  }
+
+  /** Increases whenever a task has joined, left or changed its group, or the filter has changed. */
+  get revision() {
+    return this.#revision;
   }
 
   /** The number of tasks in each group, of those that match the rest of the filter. */
   get counts() {
-    return countGroups(this.#tasks().filter((task) => this.#matches(task)));
+    return countTasks(this.matching);
+  }
+
+  /** The tasks that match the filter, ignoring its group. */
+  get matching() {
+    return this.#tasks().filter((task) => this.#matches(task));
   }
 
   /** The tags of all tasks. */
@@ -78,8 +99,7 @@ export class TaskList {
 
   /** The ids of the open tasks that match the filter, ignoring its group. */
   get openTasks() {
-    const open = this.#tasks().filter((task) => !isEndedGroup(groupOf(task)) && this.#matches(task));
-    return open.map(({ id }) => id);
+    return this.matching.filter((task) => !isEndedGroup(groupOf(task))).map(({ id }) => id);
   }
 
   get filter() {
@@ -89,6 +109,7 @@ export class TaskList {
   set filter(/** @type {Filter} */ filter) {
     this.#filter = filter;
     this.#found.clear();
+    this.#revision += 1;
     this.arrange();
   }
 
@@ -102,6 +123,12 @@ export class TaskList {
     return this.#rows.has(task);
   }
 
+  /** Return the row that an element is part of. */
+  rowOf(/** @type {EventTarget|null} */ target) {
+    const element = target instanceof Element ? target.closest("#list > li") : null;
+    return this.#rows.get(/** @type {HTMLElement|null} */ (element)?.dataset.task ?? "") ?? null;
+  }
+
   /** Follow all tasks with an API key. The relay sends those that are not listed, or have changed since. */
   follow(/** @type {string} */ key) {
     this.#isFollowing = true;
@@ -109,7 +136,7 @@ export class TaskList {
   }
 
   /** Add tasks that the relay returned for the filter, or update them. */
-  add(/** @type {Snapshot[]} */ tasks) {
+  add(/** @type {ListedTask[]} */ tasks) {
     this.#drawPending();
     for (const task of tasks) {
       this.#found.add(task.id);
@@ -119,7 +146,7 @@ export class TaskList {
   }
 
   /** Add a task, or update it. */
-  put(/** @type {Snapshot} */ task) {
+  put(/** @type {ListedTask} */ task) {
     this.#drawPending();
     this.#update(task);
     this.arrange();
@@ -129,6 +156,7 @@ export class TaskList {
     this.#pending.delete(task);
     this.#rows.get(task)?.element.remove();
     this.#rows.delete(task);
+    this.#revision += 1;
     this.arrange();
   }
 
@@ -140,6 +168,7 @@ export class TaskList {
     this.#rows.clear();
     this.#found.clear();
     this.#list.replaceChildren();
+    this.#revision += 1;
     this.arrange();
   }
 
@@ -151,14 +180,21 @@ export class TaskList {
     this.#timer = undefined;
     this.#drawnAt_ms = performance.now();
     this.#drawPending();
-    const rows = [...this.#rows.values()].sort((one, other) => byUrgency(one.task, other.task));
     const focused = document.activeElement;
+    const rows = [...this.#rows.values()].sort((one, other) => byAttention(one.task, other.task));
     rows.forEach(({ element, task }, index) => {
       element.hidden = !this.#isShown(task);
       if (this.#list.children[index] !== element) this.#list.insertBefore(element, this.#list.children[index] ?? null);
     });
+    this.#shown = rows.filter(({ element }) => !element.hidden);
     if (focused instanceof HTMLElement && focused !== document.activeElement) focused.focus({ preventScroll: true });
-    this.#onChange();
+    this.#handlers.onChange();
+  }
+
+  /** Compare the times of all rows with those that are usual for their models. */
+  compareTimes() {
+    this.#usual = usualTimes(this.#tasks());
+    for (const row of this.#rows.values()) row.compareWith(this.#usual.get(kindOf(row.task)) ?? null, this.clock.now());
   }
 
   #isShown(/** @type {Snapshot} */ task) {
@@ -174,15 +210,22 @@ export class TaskList {
     return [...this.#rows.values()].map(({ task }) => task);
   }
 
-  #update(/** @type {Snapshot} */ task) {
-    let row = this.#rows.get(task.id);
-    if (!row) {
-      row = new TaskRow(task);
-      row.button.addEventListener("click", () => this.#onOpen(task.id));
-      this.#rows.set(task.id, row);
-    }
-    const isOlder = row.task.epoch === task.epoch && row.task.seq > task.seq;
-    row.render(isOlder ? row.task : task, this.clock.now());
+  #update(/** @type {ListedTask} */ task) {
+    const known = this.#rows.get(task.id);
+    const row = known ?? this.#add(task);
+    const before = known ? row.task : null;
+    const isOlder = before !== null && before.epoch === task.epoch && before.seq > task.seq;
+    row.render(isOlder ? { ...before, ...descriptionOf(task) } : task, this.clock.now());
+    if (before !== null && groupOf(before) === groupOf(row.task)) return;
+    this.#revision += 1;
+    this.#handlers.onTask(row, before);
+  }
+
+  #add(/** @type {ListedTask} */ task) {
+    const row = new TaskRow(task, (output) => this.#handlers.onMedia(row, output));
+    row.compareWith(this.#usual.get(kindOf(task)) ?? null, this.clock.now());
+    this.#rows.set(task.id, row);
+    return row;
   }
 
   #drawPending() {
@@ -202,5 +245,11 @@ export class TaskList {
   #tick() {
     if (document.visibilityState === "hidden") return;
     for (const row of this.#rows.values()) row.tick(this.clock.now());
+    this.#handlers.onChange();
   }
+}
+
+/** Return what a live message does not have. */
+function descriptionOf(/** @type {ListedTask} */ { prompt }) {
+  return prompt === undefined ? {} : { prompt };
 }

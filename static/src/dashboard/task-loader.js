@@ -10,9 +10,10 @@ import { isEndedGroup, NO_FILTER } from "./task-groups.js";
 import { endedStates, listQuery, OPEN_STATES } from "./task-query.js";
 
 /** @import { Snapshot } from "../../relay.js" */
-/** @import { Completeness, Filter, Group } from "./task-groups.js" */
+/** @import { ListedTask } from "./api.js" */
+/** @import { Filter, Group } from "./task-groups.js" */
 /** @import { TaskList } from "./task-list.js" */
-/** @typedef {{tasks: Snapshot[], next: string|null}} Page */
+/** @typedef {{tasks: ListedTask[], next: string|null}} Page */
 
 /** The page size for open tasks. There are few, and all are needed, so the pages are as large as the relay allows. */
 const OPEN_LIMIT = 200;
@@ -69,11 +70,9 @@ export class TaskLoader {
     return !this.#open.isComplete || ((!group || isEndedGroup(group)) && !this.#progress(group).isComplete);
   }
 
-  /** @returns {Completeness} */
-  get complete() {
-    const open = this.#open.isComplete;
-    const ended = this.#progress("").isComplete;
-    return { open, group: (group) => (isEndedGroup(group) ? ended || this.#progress(group).isComplete : open) };
+  /** Whether all open tasks are loaded. */
+  get hasAllOpen() {
+    return this.#open.isComplete;
   }
 
   reset() {

@@ -23,16 +23,16 @@ export function endedStates(group) {
 
 /**
  * @param {Filter} filter
- * @param {readonly State[]} states matches any of them
- * @param {number} limit
- * @param {string|null} cursor `next` of the previous page
+ * @param {readonly State[]} states matches any of them; all states if empty
+ * @param {number|null} [limit]
+ * @param {string|null} [cursor] `next` of the previous page
  */
-export function listQuery({ tag, text, since }, states, limit, cursor) {
+export function listQuery({ tag, text, since }, states, limit = null, cursor = null) {
   const query = new URLSearchParams(states.map((state) => ["state", state]));
   if (tag) query.set("tag", tag);
   if (text.trim()) query.set("q", text.trim());
   if (since !== null) query.set("since", String(since));
-  query.set("limit", String(limit));
+  if (limit !== null) query.set("limit", String(limit));
   if (cursor !== null) query.set("cursor", cursor);
   return query;
 }

@@ -1,81 +1,120 @@
 // @ts-check
-/** A task as a row of the dashboard: its state, progress and time, and why it does not advance. */
+/** A task as a row of the board: what was asked, what came, how long it took, what it cost, and its state. */
 import { BarLevel, displayedProgress } from "../element/displayed-progress.js";
 import { h, setText, textElement } from "../element/dom.js";
-import { ago, duration, percentText, STATE_LABELS, shortStatus } from "../element/format.js";
-import { silence_s, stallOf } from "../element/stall.js";
+import { ago, costText, dateAndTime, duration, percentText, STATE_LABELS } from "../element/format.js";
+import { silence_s } from "../element/stall.js";
+import { GROUP_LABELS, groupOf } from "./task-groups.js";
+import { TaskTile } from "./task-tile.js";
+import { expectedTotal_s, remainingText, timesOf } from "./task-times.js";
+import { lastLine, modelName, titleOf } from "./task-title.js";
+import { TimeBar } from "./time-bar.js";
 
-/** @import { Snapshot } from "../../relay.js" */
+/** @import { Output } from "../../relay.js" */
+/** @import { ListedTask } from "./api.js" */
+
+/** Older times are shown with their date. */
+const RECENT_S = 172_800;
 
 export class TaskRow {
-  #status = textElement("span", "", "status");
-  #facts = textElement("span", "", "faint");
-  #reason = textElement("span", "", "reason");
-  #fill = h("span");
-  #meter;
+  #title = textElement("span", "", "words");
+  #about = textElement("span", "", "about");
+  #error = textElement("span", "", "error");
+  #bar = new TimeBar();
+  #took = textElement("span", "", "took faint");
+  #cost = textElement("span", "", "cost");
+  #status = textElement("strong", "", "status");
+  #when = h("time", { class: "when" });
   #level = new BarLevel();
+  #onMedia;
+  /** @type {number|null} */
+  #usual_s = null;
+  tile = new TaskTile();
+  link = h("a", {}, this.#title);
+  checkbox = h("input", { type: "checkbox" });
+  menu = h("button", { type: "button", class: "menu", "aria-haspopup": "true", "aria-expanded": "false" }, "⋯");
 
-  /** @param {Snapshot} task */
-  constructor(task) {
+  /**
+   * @param {ListedTask} task
+   * @param {(output: Output) => void} onMedia called with a result that the tile can show
+   */
+  constructor(task, onMedia) {
     this.task = task;
-    const cut = task.model.indexOf("/") + 1;
-    const meter = { role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0", "aria-valuemax": "100" };
-    this.#meter = h("span", { class: "meter", ...meter }, this.#fill);
-    const owner = textElement("span", task.model.slice(0, cut), "owner");
-    this.button = h(
-      "button",
-      { type: "button" },
-      h("span", { class: "model" }, owner, task.model.slice(cut)),
-      this.#status,
-      this.#facts,
-      this.#reason,
-      this.#meter,
+    this.#onMedia = onMedia;
+    this.link.href = `t/${encodeURIComponent(task.id)}`;
+    this.element = h(
+      "li",
+      { "data-task": task.id },
+      h("label", { class: "pick" }, this.checkbox),
+      this.tile.element,
+      h("div", { class: "what" }, this.link, h("p", { class: "faint" }, this.#about, this.#error)),
+      h("div", { class: "time" }, this.#bar.element, this.#took),
+      this.#cost,
+      h("div", { class: "state" }, this.#status, this.#when),
+      this.menu,
     );
-    this.element = h("li", {}, this.button);
   }
 
   /**
-   * @param {Snapshot} task
+   * @param {ListedTask} task
    * @param {number} now
    */
   render(task, now) {
-    this.task = task;
+    this.task = { ...task, prompt: task.prompt ?? this.task.prompt }; // live messages have no prompt
+    const group = groupOf(task);
     this.element.dataset.state = task.state;
-    this.element.toggleAttribute("data-stuck", stallOf(task) !== null);
-    setText(this.#status, shortStatus(task));
-    const displayed = displayedProgress(task);
-    const percent = this.#level.update(displayed);
-    this.#meter.hidden = task.done !== null;
-    this.#meter.toggleAttribute("data-unknown", percent === null);
-    if (percent === null) this.#meter.removeAttribute("aria-valuenow");
-    else this.#meter.setAttribute("aria-valuenow", String(Math.floor(percent)));
-    const description = [percent === null ? STATE_LABELS[task.state] : percentText(percent), displayed.title];
-    this.#meter.setAttribute("aria-valuetext", description.filter(Boolean).join(", "));
-    this.#fill.style.setProperty("--relay-percent", `${percent ?? 0}%`);
+    this.element.dataset.group = group;
+    const words = titleOf(this.task);
+    setText(this.#title, words);
+    setLabel(this.checkbox, `Select ${words}`);
+    setLabel(this.menu, `Actions for ${words}`);
+    const model = words === task.model ? "" : modelName(task.model);
+    setText(this.#about, [model, task.provider, ...task.tags.map((tag) => `#${tag}`)].filter(Boolean).join(" · "));
+    const error = lastLine(task.done);
+    setText(this.#error, error && ` · ${error}`);
+    setText(this.#cost, task.done && (task.done.cost || task.done.billed === false) ? costText(task.done) : "");
+    setText(this.#status, group === "stuck" || group === "quiet" ? GROUP_LABELS[group] : STATE_LABELS[task.state]);
+    const media = this.tile.render(this.task, this.#level.update(displayedProgress(task)));
+    if (media) this.#onMedia(media);
+    this.tick(now);
+  }
+
+  /**
+   * Compare the time with what is usual for the model.
+   *
+   * @param {number|null} usual_s null if that is not known
+   * @param {number} now
+   */
+  compareWith(usual_s, now) {
+    if (this.#usual_s === usual_s) return;
+    this.#usual_s = usual_s;
     this.tick(now);
   }
 
   /** Update what depends on the time. */
   tick(/** @type {number} */ now) {
-    const { created_at, ended_at, tags } = this.task;
-    const elapsed = duration((ended_at ?? now) - created_at);
-    const time = ended_at === null ? elapsed : `took ${elapsed} · ended ${ago(now - ended_at)}`;
-    const { title } = displayedProgress(this.task);
-    setText(this.#facts, [title, time, ...tags.map((tag) => `#${tag}`)].filter(Boolean).join(" · "));
-    const reason = waitReason(this.task, now);
-    setText(this.#reason, reason);
-    this.#reason.hidden = !reason;
+    const times = timesOf(this.task, now);
+    this.#bar.render(times, expectedTotal_s(this.task) ?? this.#usual_s);
+    const percent = this.#level.update(displayedProgress(this.task));
+    const open = [percent === null ? "" : percentText(percent), duration(times.total), remainingText(this.task, now)];
+    setText(this.#took, this.task.done ? duration(times.total) : open.filter(Boolean).join(" · "));
+    this.#tickWhen(now);
+  }
+
+  #tickWhen(/** @type {number} */ now) {
+    const { created_at, ended_at, hold } = this.task;
+    const at = ended_at ?? created_at;
+    const group = groupOf(this.task);
+    if (group === "stuck" || group === "quiet") setText(this.#when, `for ${duration(silence_s(this.task, now))}`);
+    else if (hold?.position) setText(this.#when, `number ${hold.position} in line`);
+    else setText(this.#when, now - at > RECENT_S ? dateAndTime(at) : ago(now - at));
+    const dateTime = new Date(at * 1000).toISOString();
+    if (this.#when.dateTime === dateTime) return;
+    this.#when.dateTime = dateTime;
+    this.#when.title = dateAndTime(at);
   }
 }
 
-/**
- * Return why a task does not advance; empty if it does.
- *
- * @param {Snapshot} task
- * @param {number} now
- */
-function waitReason(task, now) {
-  const kind = stallOf(task);
-  if (kind) return `${kind === "quiet" ? "No updates for" : "Stuck for"} ${duration(silence_s(task, now))}`;
-  return task.hold?.position ? `Position ${task.hold.position} in the queue` : "";
+function setLabel(/** @type {Element} */ element, /** @type {string} */ label) {
+  if (element.getAttribute("aria-label") !== label) element.setAttribute("aria-label", label);
 }
