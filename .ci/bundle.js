@@ -19,6 +19,7 @@ const ENTRIES = {
   task: "static/pages/task.js",
   embed: "static/pages/embed.js",
   board: "static/pages/dashboard.js",
+  start: "static/pages/start.js",
   inspect: "static/pages/inspect.js",
   webhooks: "static/pages/webhooks.js",
 };

@@ -9,7 +9,7 @@ import { Problem } from "../src/client/problem.js";
 import { Announcer } from "../src/dashboard/announcer.js";
 import { Api, exchangeCode } from "../src/dashboard/api.js";
 import { filterFromQuery, queryFromFilter } from "../src/dashboard/board-address.js";
-import { BoardCounts } from "../src/dashboard/board-counts.js";
+import { BoardCounts, startOfDay } from "../src/dashboard/board-counts.js";
 import { BoardNotice } from "../src/dashboard/board-notice.js";
 import { BulkActions } from "../src/dashboard/bulk-actions.js";
 import { Charts } from "../src/dashboard/charts.js";
@@ -23,9 +23,8 @@ import { RowLinks } from "../src/dashboard/row-links.js";
 import { RowMenu } from "../src/dashboard/row-menu.js";
 import { RowSelection } from "../src/dashboard/row-selection.js";
 import { RunAgain } from "../src/dashboard/run-again.js";
-import { StartForm } from "../src/dashboard/start-form.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
-import { combineCounts } from "../src/dashboard/task-counts.js";
+import { combineCounts, countTasks } from "../src/dashboard/task-counts.js";
 import { groupOf, isEndedGroup, NO_FILTER, sum } from "../src/dashboard/task-groups.js";
 import { TaskList } from "../src/dashboard/task-list.js";
 import { TaskLoader } from "../src/dashboard/task-loader.js";
@@ -40,6 +39,7 @@ import { showPage } from "./styles.js";
 
 /** @import { Snapshot } from "../relay.js" */
 /** @import { Started } from "../src/dashboard/api.js" */
+/** @import { StartForm } from "../src/dashboard/start-form.js" */
 /** @import { Filter } from "../src/dashboard/task-groups.js" */
 /** @import { TaskRow } from "../src/dashboard/task-row.js" */
 
@@ -51,11 +51,18 @@ const REFRESH_MS = 10_000;
 /** How long the first read of the list may delay the connection. */
 const LONGEST_READ_MS = 5_000;
 
+/** How long the connection may delay what is loaded after it. */
+const LONGEST_WAIT_MS = 3_000;
+
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** @type {ReturnType<typeof setTimeout>|undefined} */
 let refreshTimer;
 let lastRead_ms = 0;
 let isLoaded = false;
+/** Whether the rest may be loaded: the form, the counts and the pictures. The list comes first. */
+let isReady = false;
+/** @type {Promise<StartForm>|null} */
+let startForm = null;
 let drawnRevision = -1;
 const list = new TaskList(part("list"), {
   onChange: () => render(),
@@ -87,11 +94,6 @@ const menu = new RowMenu(part("tasks"), list, {
   edit: editTask,
   again: async ({ task }) => showStarted(await again.run(task.id)),
   stop: async ({ task }) => list.put(await api().cancel(task.id)),
-});
-const startForm = new StartForm(/** @type {HTMLFormElement} */ (part("start")), {
-  api,
-  key: () => readSecret(KEY),
-  onStart: showStarted,
 });
 
 const notice = new BoardNotice(/** @type {HTMLButtonElement} */ (part("notify")), {
@@ -158,6 +160,7 @@ async function signInFromAddress() {
 function show() {
   clearTimeout(refreshTimer);
   isLoaded = false;
+  isReady = false;
   for (const each of [counts, descriptions, announcer, links, loader]) each.reset();
   list.clear();
   list.filter = filterFromQuery(location.search, list.clock.now());
@@ -168,6 +171,7 @@ function show() {
   part("no-tasks").hidden = true;
   if (!isSignedIn) return;
   load(listAndFollow);
+  setTimeout(loadRest, LONGEST_WAIT_MS);
   if (fragmentValue("run")) fillFromAddress();
 }
 
@@ -178,7 +182,7 @@ async function fillFromAddress() {
   await attempt(async () => {
     const [task, { input }] = await Promise.all([api().task(id), api().input(id)]);
     part("start-fold").setAttribute("open", "");
-    await startForm.fill({ ...task, input });
+    await (await loadForm()).fill({ ...task, input });
     part("start-fold").scrollIntoView({ block: "start" });
   });
 }
@@ -224,13 +228,14 @@ function render() {
   const isFiltered = filter.tag !== "" || filter.text !== "" || filter.since !== null;
   const now = list.clock.now();
   const all = combineCounts(list.counts, counts.matching, loader.hasAllOpen);
-  const today = combineCounts(new Map(), counts.today, false);
+  const today = loader.hasAll ? countTasks(tasksSince(startOfDay(now))) : combineCounts(new Map(), counts.today, false);
   header.render({ headline: openParts(all, list.matching, now), today: todayText(today), counts: all, tags, filter });
   if (drawnRevision !== list.revision) {
     drawnRevision = list.revision;
     selection.prune();
     if (charts.render(list.matching, now)) list.compareTimes();
   }
+  if (isLoaded && connection !== "connecting") loadRest();
   const hasRows = list.shown.length > 0;
   for (const id of ["overview", "filters"]) part(id).hidden = list.isEmpty && !isFiltered;
   part("listbar").hidden = !hasRows;
@@ -249,6 +254,10 @@ function render() {
   if (document.title !== title) document.title = title;
 }
 
+function tasksSince(/** @type {number} */ time) {
+  return list.matching.filter(({ created_at }) => created_at >= time);
+}
+
 function renderBulk() {
   const { group } = list.filter;
   const all = combineCounts(list.counts, counts.matching, loader.hasAllOpen);
@@ -260,12 +269,8 @@ function taskChanged(/** @type {TaskRow} */ { task }, /** @type {Snapshot|null} 
   const group = groupOf(task);
   if (before) announcer.add(group, titleOf(task));
   const isLive = before !== null || task.prompt === undefined;
-  if (isLive && (isEndedGroup(group) || !loader.hasAllOpen)) counts.loadSoon(loadCounts);
+  if (isLive && (isEndedGroup(group) || !loader.hasAllOpen)) counts.loadSoon(() => attempt(loadCounts));
   if (before === null && task.prompt === undefined) descriptions.add(task);
-}
-
-function loadCounts() {
-  return attempt(() => counts.load(list.filter));
 }
 
 function showStarted(/** @type {Started} */ { task }) {
@@ -284,7 +289,7 @@ function showStarted(/** @type {Started} */ { task }) {
 function editTask(/** @type {TaskRow} */ { task }) {
   return attempt(async () => {
     const { input } = await api().input(task.id);
-    await startForm.fill({ ...task, input });
+    await (await loadForm()).fill({ ...task, input });
     menu.close();
     jumpTo(part("start-fold"));
   });
@@ -321,11 +326,44 @@ function refreshSoon() {
 function load(/** @type {() => Promise<void>} */ read) {
   lastRead_ms = performance.now();
   return attempt(async () => {
-    await Promise.all([read(), counts.load(list.filter)]);
+    await read();
     isLoaded = true;
+    if (isReady) await loadCounts();
     render();
-    await startForm.load();
   });
+}
+
+/** Load what the list does not need. */
+function loadRest() {
+  if (isReady || !readSecret(KEY)) return;
+  isReady = true;
+  thumbnails.start();
+  attempt(async () => {
+    await Promise.all([loadCounts(), loadForm().then((form) => form.load())]);
+  });
+}
+
+/** Count what is not loaded. */
+async function loadCounts() {
+  if (loader.hasAll) counts.reset();
+  else await counts.load(list.filter);
+}
+
+/** @returns {Promise<StartForm>} */
+function loadForm() {
+  startForm ??= importForm().catch((error) => {
+    startForm = null; // the next call tries again
+    throw error;
+  });
+  return startForm;
+}
+
+async function importForm() {
+  const form = /** @type {HTMLFormElement} */ (part("start"));
+  const address = new URL(form.dataset.script ?? "", document.baseURI).href;
+  /** @type {typeof import("./start.js")} */
+  const { createStartForm } = await import(address);
+  return createStartForm(form, { key: () => readSecret(KEY), onStart: showStarted });
 }
 
 /** @returns {Promise<Snapshot|null>} null for a deleted task */

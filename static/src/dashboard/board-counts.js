@@ -72,6 +72,6 @@ export class BoardCounts {
 }
 
 /** Return when the day began in the reader's time zone, in unix seconds. */
-function startOfDay(/** @type {number} */ now) {
+export function startOfDay(/** @type {number} */ now) {
   return new Date(now * 1000).setHours(0, 0, 0, 0) / 1000;
 }

@@ -1,13 +1,14 @@
 // @ts-check
 /** The tasks of the board: sorted by what needs attention, filtered, and updated live. */
-import { RelayBoard } from "../client/relay-board.js";
+import { DEFAULT_BASE } from "../client/base.js";
+import { BoardClient } from "../client/board-client.js";
 import { ServerClock } from "../client/server-clock.js";
 import { countTasks } from "./task-counts.js";
 import { byAttention, groupOf, isEndedGroup, matchesFilter, NO_FILTER } from "./task-groups.js";
 import { TaskRow } from "./task-row.js";
 import { kindOf, usualTimes } from "./task-times.js";
 
-/** @import { Output, Snapshot } from "../../relay.js" */
+/** @import { Message, Output, Snapshot } from "../../relay.js" */
 /** @import { ListedTask } from "./api.js" */
 /** @import { Filter } from "./task-groups.js" */
 
@@ -25,8 +26,8 @@ const DRAW_MS = 100;
 export class TaskList {
   #list;
   #handlers;
-  #board = new RelayBoard();
-  #isFollowing = false;
+  /** @type {BoardClient|null} */
+  #client = null;
   /** @type {Map<string, TaskRow>} */
   #rows = new Map();
   #filter = NO_FILTER;
@@ -54,18 +55,11 @@ export class TaskList {
   constructor(list, handlers) {
     this.#list = list;
     this.#handlers = handlers;
-    this.#board.addEventListener("update", ({ detail: { state, message } }) => {
-      this.clock.adjust(message);
-      if (state) this.#pending.set(state.id, state);
-      if (message?.type === "deleted") this.remove(message.task);
-      if (message?.type === "listed") handlers.onListed();
-      this.#arrangeSoon();
-    });
     setInterval(() => this.#tick(), 1000);
   }
 
   get connection() {
-    return this.#isFollowing ? this.#board.connection : "connecting";
+    return this.#client?.subscription.state ?? "connecting";
   }
 
   get isEmpty() {
@@ -131,8 +125,13 @@ export class TaskList {
 
   /** Follow all tasks with an API key. The relay sends those that are not listed, or have changed since. */
   follow(/** @type {string} */ key) {
-    this.#isFollowing = true;
-    this.#board.followAll(key, this.#tasks());
+    this.#client ??= new BoardClient({
+      topic: { all: true },
+      credentials: { token: key },
+      base: DEFAULT_BASE,
+      states: this.#tasks(),
+      onUpdate: (state, message) => this.#received(state, message),
+    });
   }
 
   /** Add tasks that the relay returned for the filter, or update them. */
@@ -162,8 +161,8 @@ export class TaskList {
 
   /** Stop following tasks and remove all rows. */
   clear() {
-    this.#board.stop();
-    this.#isFollowing = false;
+    this.#client?.stop();
+    this.#client = null;
     this.#pending.clear();
     this.#rows.clear();
     this.#found.clear();
@@ -195,6 +194,18 @@ export class TaskList {
   compareTimes() {
     this.#usual = usualTimes(this.#tasks());
     for (const row of this.#rows.values()) row.compareWith(this.#usual.get(kindOf(row.task)) ?? null, this.clock.now());
+  }
+
+  /**
+   * @param {Snapshot|null} state
+   * @param {Message|null} message
+   */
+  #received(state, message) {
+    this.clock.adjust(message);
+    if (state) this.#pending.set(state.id, state);
+    if (message?.type === "deleted") this.remove(message.task);
+    if (message?.type === "listed") this.#handlers.onListed();
+    this.#arrangeSoon();
   }
 
   #isShown(/** @type {Snapshot} */ task) {

@@ -75,6 +75,11 @@ export class TaskLoader {
     return this.#open.isComplete;
   }
 
+  /** Whether all tasks that match the filter are loaded, ignoring its group. */
+  get hasAll() {
+    return this.#open.isComplete && this.#progress("").isComplete;
+  }
+
   reset() {
     this.#generation += 1;
     this.#filter = NO_FILTER;

@@ -22,6 +22,7 @@ export class Thumbnails {
   #areKept = null;
   /** @type {Map<Element, () => void>} */
   #waiting = new Map();
+  #isStarted = false;
   #observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: MARGIN });
 
   /**
@@ -34,10 +35,16 @@ export class Thumbnails {
     this.#hasCopies = hasCopies;
   }
 
+  /** Load the pictures of the rows that are near the screen now or later. */
+  start() {
+    for (const row of this.#waiting.keys()) this.#observer.observe(row);
+    this.#isStarted = true;
+  }
+
   /** Show a result in a row's tile, once the row is near the screen. */
   show(/** @type {TaskRow} */ row, /** @type {Output} */ output) {
     this.#waiting.set(row.element, () => this.#load(row, output));
-    this.#observer.observe(row.element);
+    if (this.#isStarted) this.#observer.observe(row.element);
   }
 
   #seen(/** @type {IntersectionObserverEntry[]} */ entries) {

@@ -1,0 +1,16 @@
+// @ts-check
+/** The form that starts a task. The board loads this script once it shows its tasks. */
+import { Api } from "../src/dashboard/api.js";
+import { StartForm } from "../src/dashboard/start-form.js";
+
+/** @import { Started } from "../src/dashboard/api.js" */
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {object} options
+ * @param {() => string} options.key returns the API key
+ * @param {(started: Started) => void} options.onStart
+ */
+export function createStartForm(form, { key, onStart }) {
+  return new StartForm(form, { api: () => new Api(key()), key, onStart });
+}
