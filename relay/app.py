@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -31,6 +32,7 @@ from relay.clock import CautiousClock
 from relay.config import Config
 from relay.config.api_keys import ApiKey
 from relay.core.schedule import TimeLimits
+from relay.counting import Tally
 from relay.errors import ConfigError
 from relay.files.spool import Spool
 from relay.files.upstream_store import FileStore
@@ -39,8 +41,14 @@ from relay.journal.base import Journal
 from relay.journal.memory import MemoryJournal
 from relay.journal.retention import retaining
 from relay.journal.sqlite import SQLiteJournal
+from relay.metrics.collector import Metrics
+from relay.metrics.loop_lag import LoopLag
+from relay.metrics.sampler import Sampler
+from relay.metrics.sources import Sources as MetricSources
+from relay.metrics.web_counts import WebCounts
 from relay.providers.apikley.provider import ApikleyProvider
 from relay.providers.base import Provider
+from relay.providers.counts import UpstreamCounts
 from relay.providers.wiro.provider import WiroProvider
 from relay.tasks.limits import Limits
 from relay.tasks.models import Models
@@ -52,6 +60,7 @@ from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.context import Context
 from relay.web.http.listener import Listener, listening, make_gate
 from relay.web.http.rate_limits import RateLimit, RateLimits
+from relay.web.metrics import listening as metrics_listening
 from relay.webhooks.courier import Courier
 from relay.webhooks.receivers import Receivers
 from relay.webhooks.sender import Sender
@@ -114,8 +123,10 @@ def make_spool(config: Config, stack: AsyncExitStack) -> Spool:
     return Spool(path, file_limit_bytes=config.file_limit_bytes, limit_bytes=config.spool_limit_bytes)
 
 
-def make_providers(config: Config) -> Mapping[str, Provider]:
-    """Return the providers that have credentials, by name."""
+def make_providers(
+    config: Config, counts: Mapping[str, UpstreamCounts] = MappingProxyType({})
+) -> Mapping[str, Provider]:
+    """Return the providers that have credentials, by name. `counts` counts the calls of each."""
     providers: dict[str, Provider] = {}
     if config.wiro_api_key is not None:
         secret = config.wiro_api_secret
@@ -126,6 +137,7 @@ def make_providers(config: Config) -> Mapping[str, Provider]:
             socket_url=config.wiro_socket_url,
             request_timeout_s=config.request_timeout_s,
             proxies=config.proxies,
+            counts=counts.get("wiro"),
         )
     if config.apikley_api_key is not None:
         secret = config.apikley_webhook_secret
@@ -135,6 +147,7 @@ def make_providers(config: Config) -> Mapping[str, Provider]:
             webhook_secret=secret.get_secret_value() if secret is not None else None,
             request_timeout_s=config.request_timeout_s,
             proxies=config.proxies,
+            counts=counts.get("apikley"),
         )
     return providers
 
@@ -242,7 +255,8 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
         await journal.open(lock=True)
         stack.push_async_callback(journal.close)
         keys, secret = await api_keys(config, journal), await token_secret(config, journal)
-        providers = make_providers(config)
+        upstream = {name: UpstreamCounts() for name in ("wiro", "apikley")}
+        providers = make_providers(config, upstream)
         for provider in providers.values():
             stack.push_async_callback(provider.close)
         cautious_clock = CautiousClock(time.time, await journal.saved_time())
@@ -264,6 +278,26 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
         tasks = await stack.enter_async_context(
             Tasks(journal, providers, models, supervisor, spool, time.time, cautious_clock)
         )
+        web_counts, webhook_attempts = WebCounts(), Tally()
+        sampler = await stack.enter_async_context(
+            Sampler(journal, (config.sqlite_path or spool.folder).parent, keeps_results=archive is not None)
+        )
+        metrics = Metrics(
+            MetricSources(
+                hub=hub,
+                journal=journal,
+                supervisor=supervisor,
+                upstream={name: upstream[name] for name in providers},
+                spool=spool,
+                archive=archive,
+                webhook_attempts=webhook_attempts,
+                connections=gate,
+                web=web_counts,
+                loop_lag=await stack.enter_async_context(LoopLag()),
+                samples=sampler.samples,
+                started_at=time.time(),
+            )
+        )
         context = Context(
             config=config,
             tasks=tasks,
@@ -282,6 +316,8 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
             gate=gate,
             viewers=viewers,
             webhooks=webhooks,
+            counts=web_counts,
+            metrics=metrics,
             refused_log=Bucket(1, 1 / 60, time.time()),
             clock=time.time,
         )
@@ -289,7 +325,9 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
         if receivers:
             sender = Sender(receivers, config.webhook_keys, time.time, proxies=config.proxies)
             await stack.enter_async_context(sender)
-            courier = Courier(journal, webhooks, sender, clock=time.time, cautious_clock=cautious_clock)
+            courier = Courier(
+                journal, webhooks, sender, clock=time.time, cautious_clock=cautious_clock, attempts=webhook_attempts
+            )
             await stack.enter_async_context(courier)
         ownership = await stack.enter_async_context(Ownership(journal, supervisor, providers))
         await stack.enter_async_context(
@@ -315,9 +353,17 @@ async def _serve(config: Config, context: Context, sockets: Sequence[socket.sock
     if runner.server is None:
         raise AssertionError("the runner has no server after its setup")
     try:
-        return await stack.enter_async_context(listening(context, runner.server, sockets))
+        listener = await stack.enter_async_context(listening(context, runner.server, sockets))
     except OSError as error:
         raise ConfigError(f"RELAY_HOST, RELAY_PORT: cannot listen on {config.host}:{config.port}: {error}") from error
+    if config.metrics_port is not None:
+        try:
+            await stack.enter_async_context(metrics_listening(context, config.host, config.metrics_port))
+        except OSError as error:
+            raise ConfigError(
+                f"RELAY_METRICS_PORT: cannot listen on {config.host}:{config.metrics_port}: {error}"
+            ) from error
+    return listener
 
 
 async def _drain(context: Context, ownership: Ownership, listener: Listener) -> None:

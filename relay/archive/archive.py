@@ -18,6 +18,7 @@ from relay.archive.layout import prefix_of
 from relay.archive.measured import MeasuredContent, too_large
 from relay.archive.sources import Sources
 from relay.archive.thumbnails import Thumbnails
+from relay.counting import Tally
 from relay.errors import Fenced, StoreError
 from relay.journal.base import Journal
 from relay.journal.entries import Appended
@@ -89,6 +90,8 @@ class Archive:
         """
         self.store = store
         self.thumbnails = Thumbnails(store)
+        self.copies = Tally()
+        """What came of attempts to copy a file: `kept`, `postponed` or `failed`."""
         self._journal = journal
         self._sources = sources
         self._limits = limits
@@ -242,6 +245,7 @@ class Archive:
                 "Cache-Control": "private, max-age=31536000, immutable",
             }
             await self.store.put(prefix, content.chunks(), headers)
+        self.copies["kept",] += 1
         _log.debug("copy.kept", task=copy.task, part=copy.part, size_bytes=content.size_bytes)
         return replace(
             copy,
@@ -262,10 +266,12 @@ class Archive:
         """Return a copy after an attempt that failed: another one follows, unless it would fail, too."""
         attempts, reason = copy.attempts + 1, str(error)
         if copy.state is CopyState.WAITING and (isinstance(error, CopyRefused) or attempts > len(RETRY_S)):
+            self.copies["failed",] += 1
             _log.warning("copy.failed", task=copy.task, part=copy.part, attempts=attempts, reason=reason)
             return replace(copy, state=CopyState.FAILED, attempts=attempts, reason=reason)
         pause_s = RETRY_S[min(attempts, len(RETRY_S)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311 -- not secret
         _log.debug("copy.postponed", task=copy.task, part=copy.part, reason=reason, pause_s=round(pause_s, 1))
+        self.copies["postponed",] += 1
         if copy.state is not CopyState.WAITING:
             reason = copy.reason or ""
         return replace(copy, attempts=attempts, reason=reason or None, next_at=self._clock() + pause_s)

@@ -26,6 +26,13 @@ class Server(Group):
         "127.0.0.1", alias="RELAY_HOST", description="Address to listen on."
     )
     port: int = Field(8080, alias="RELAY_PORT", ge=0, le=65535, description="Port to listen on. `0` picks a free port.")
+    metrics_port: int | None = Field(
+        None,
+        alias="RELAY_METRICS_PORT",
+        ge=1,
+        le=65535,
+        description="Port on which `GET /metrics` needs no API key, at the address `RELAY_HOST`. Do not publish it.",
+    )
     public_url: Annotated[AnyHttpUrl | None, BeforeValidator(none_if_empty), AfterValidator(checked_public)] = Field(
         None,
         alias="RELAY_PUBLIC_URL",

@@ -60,6 +60,20 @@ class Spool:
         return f"<Spool uploads={len(self._sizes)} bytes={self.used_bytes}>"
 
     @property
+    def folder(self) -> Path:
+        return self._folder
+
+    @property
+    def uploads(self) -> int:
+        """How many uploads it holds."""
+        return len(self._sizes)
+
+    @property
+    def limit_bytes(self) -> int:
+        """The limit on the size of all files together."""
+        return self._limit_bytes
+
+    @property
     def used_bytes(self) -> int:
         """The size of all files together."""
         return sum(self._sizes.values())

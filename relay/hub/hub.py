@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -11,11 +13,13 @@ import orjson
 from relay.hub.channel import Channel
 from relay.hub.channels import Channels
 from relay.hub.close_codes import DRAINING, FAILED, KEYS_CHANGED, Close
+from relay.hub.counts import HubCounts
 from relay.hub.cursor import Cursor
 from relay.hub.framing import Framing
 from relay.hub.resume import read_ahead, read_missed
 from relay.hub.rounds import Rounds
 from relay.hub.slow_viewers import SlowViewers
+from relay.hub.tag_channel import TagChannel
 from relay.hub.tag_router import TagRouter
 from relay.hub.task_channel import TaskChannel
 from relay.hub.topic import TaskTopic, Topic
@@ -39,12 +43,15 @@ class Hub:
         """
         self._journal = journal
         self._clock = clock
+        self.counts = HubCounts()
         self._viewers = Rounds(self._visit)
-        self._slow = SlowViewers(clock, self._channel, self.disconnect)
+        self._slow = SlowViewers(clock, self._channel, self.disconnect, self.counts)
         self._on_full = lambda viewer: self._slow.add([viewer])
         self._on_lost = self.leave  # one bound method for all viewers
-        self._tasks: Channels[TaskTopic, TaskChannel] = Channels(TaskChannel, self._load, reloaded=self._reloaded)
-        self._tags = TagRouter(journal, clock, self._slow.add)
+        self._tasks: Channels[TaskTopic, TaskChannel] = Channels(
+            partial(TaskChannel, counts=self.counts), self._load, reloaded=self._reloaded
+        )
+        self._tags = TagRouter(journal, clock, self._slow.add, partial(TagChannel, counts=self.counts))
         self._stop_listening = journal.listen(self._publish, reset=self._reset, deleted=self._delete)
 
     def __repr__(self) -> str:
@@ -55,6 +62,15 @@ class Hub:
         return len(self._viewers)
 
     @property
+    def slow_viewers(self) -> int:
+        """How many viewers read more slowly than events arrive."""
+        return len(self._slow)
+
+    def viewers_by_framing(self) -> Mapping[Framing, int]:
+        """Count the viewers of each framing. Takes a tenth of a microsecond per viewer."""
+        return Counter(viewer.framing for viewer in self._viewers)
+
+    @property
     def channels(self) -> int:
         """How many topics have viewers."""
         return len(self._tasks) + len(self._tags.channels)
@@ -63,6 +79,7 @@ class Hub:
         """Add a connected viewer. It is sent nothing but pings until it is subscribed."""
         viewer.on_full, viewer.on_lost = self._on_full, self._on_lost
         self._viewers.add(viewer)
+        self.counts.joined[viewer.framing.name,] += 1
 
     def leave(self, viewer: Viewer) -> None:
         """Remove a viewer and its subscriptions. Idempotent."""
@@ -105,6 +122,7 @@ class Hub:
             return
         async with self._tags.channels.opened(topic) as channel:
             if not viewer.gone:
+                self.counts.subscribed["listed",] += 1
                 channel.begin(viewer, expires_at, self._clock(), known)
 
     def unsubscribe(self, viewer: Viewer, topic: Topic) -> None:
@@ -168,6 +186,7 @@ class Hub:
                 opening = channel.snapshot(viewer.framing, now)
             else:
                 opening = channel.resumption(viewer.framing, missed, now)
+            self.counts.subscribed["snapshot" if missed is None else "resumed",] += 1
             channel.begin(viewer, expires_at, opening)
 
     async def _load(self, channel: TaskChannel) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from relay import log
 from relay.hub.channel import Channel
 from relay.hub.close_codes import TOO_SLOW, Close
+from relay.hub.counts import HubCounts
 from relay.hub.topic import Topic
 from relay.hub.viewer import HIGH_WATER_BYTES, Viewer
 
@@ -32,16 +33,19 @@ class SlowViewers:
         clock: Callable[[], float],
         channel: Callable[[Topic], Channel[Any]],
         disconnect: Callable[[Viewer, Close], None],
+        counts: HubCounts | None = None,
     ) -> None:
         """
         Args:
             clock: returns unix seconds.
             channel: returns the open channel of a topic.
             disconnect: called with a viewer that is too slow.
+            counts: of the hub.
         """
         self._clock = clock
         self._channel = channel
         self._disconnect = disconnect
+        self._counts = HubCounts() if counts is None else counts
         self._viewers: set[Viewer] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -54,6 +58,7 @@ class SlowViewers:
         for viewer in viewers:
             if viewer.slow_since is None and not viewer.gone:
                 self._viewers.add(viewer)
+                self._counts.slow["fell_behind",] += 1
                 self._mark(viewer, now)
         self._schedule()
 
@@ -96,6 +101,7 @@ class SlowViewers:
             viewer.slow_since = now  # its buffer has been empty, so it has another TOO_SLOW_S
         else:
             self._viewers.discard(viewer)
+            self._counts.slow["caught_up",] += 1
             self._mark(viewer, None)
 
     def _mark(self, viewer: Viewer, slow_since: float | None) -> None:

@@ -11,6 +11,7 @@ import orjson
 
 from relay.core.snapshot import Snapshot
 from relay.hub.channel import Channel
+from relay.hub.counts import HubCounts
 from relay.hub.cursor import Cursor
 from relay.hub.deleted_message import deleted_message
 from relay.hub.task_channel import FLOOD_BYTES
@@ -37,8 +38,9 @@ class TagChannel(Channel[TagTopic]):
     have changed since its revision.
     """
 
-    def __init__(self, topic: TagTopic) -> None:
+    def __init__(self, topic: TagTopic, counts: HubCounts | None = None) -> None:
         super().__init__(topic)
+        self._counts = HubCounts() if counts is None else counts
         self.complete = False
         """Whether every task of the tag that has not ended has a summary, so that the list need not be read again."""
         self.outdated_tasks: set[str] = set()
@@ -137,15 +139,20 @@ class TagChannel(Channel[TagTopic]):
         for framing, group in self._groups.items():
             encoded = [] if is_flood else [(task, framing.encode(body, None)) for task, body in pending]
             together = b"".join([data for _, data in encoded])
+            left_out = 0
             for viewer, subscription in group.items():
                 if is_flood or viewer.slow_since is not None:
                     if subscription.stale_since is None:
                         subscription.stale_since = self._flushed_revision
                     skipped.append(viewer)
+                    left_out += 1
                 elif tasks.isdisjoint(viewer.subscriptions):
                     viewer.write(together)
                 elif others := b"".join([data for task, data in encoded if task not in viewer.subscriptions]):
                     viewer.write(others)
+            sent = self._counts.sent[framing]
+            sent.events += len(encoded) * (len(group) - left_out)
+            sent.size_bytes += len(together) * (len(group) - left_out)
         self._flushed_revision = self._revision
         if not any(subscription.stale_since is not None for subscription in self._subscriptions()):
             self._deleted.clear()

@@ -31,17 +31,19 @@ class TagRouter:
         journal: Journal,
         clock: Callable[[], float],
         skipped: Callable[[Iterable[Viewer]], None],
+        create: Callable[[TagTopic], TagChannel] = TagChannel,
     ) -> None:
         """
         Args:
             journal: where tags, states and lists are read.
             clock: returns unix seconds.
             skipped: called with the viewers that could not be written to.
+            create: makes the channel of a tag.
         """
         self._journal = journal
         self._clock = clock
         self._skipped = skipped
-        self.channels: Channels[TagTopic, TagChannel] = Channels(TagChannel, self._load, emptied=self._forget)
+        self.channels: Channels[TagTopic, TagChannel] = Channels(create, self._load, emptied=self._forget)
         self._tags_of: dict[str, tuple[str, ...]] = {}
         """The tags of each task that has been published and has not ended."""
         self._waiting: dict[str, list[Appended]] = {}

@@ -6,6 +6,7 @@ import orjson
 
 from relay.core.snapshot import Snapshot
 from relay.hub.channel import Channel
+from relay.hub.counts import HubCounts, Sent
 from relay.hub.deleted_message import deleted_message
 from relay.hub.framing import Framing
 from relay.hub.lazy_snapshot import LazySnapshot, snapshot_message
@@ -25,9 +26,10 @@ The viewers are sent the state instead.
 class TaskChannel(Channel[TaskTopic]):
     """Forwards a task's events. Until `load` it only collects them, so that none is lost before the state is known."""
 
-    def __init__(self, topic: TaskTopic) -> None:
+    def __init__(self, topic: TaskTopic, counts: HubCounts | None = None) -> None:
         super().__init__(topic)
         _, self.task = topic
+        self._counts = HubCounts() if counts is None else counts
         self.seq = 0
         """The last event received."""
         self.changed = False
@@ -38,7 +40,7 @@ class TaskChannel(Channel[TaskTopic]):
         self._early: list[Appended] = []
         """What was published before the state was loaded."""
         self._recent = RecentEntries()
-        self._writers: dict[Framing, list[Callable[[bytes], None]]] | None = None
+        self._writers: list[tuple[Framing, list[Callable[[bytes], None]], Sent]] | None = None
         """The `write` methods of the viewers that are not slow; None until the next event after a change."""
         self._slow: list[Subscription] = []
         """The subscriptions of the other viewers, as of the same time."""
@@ -169,15 +171,17 @@ class TaskChannel(Channel[TaskTopic]):
         """Write entries to the viewers that are not slow, and mark the subscriptions of the others stale."""
         if self._writers is None:
             self._slow = [each for each in self._subscriptions() if each.viewer.slow_since is not None]
-            self._writers = {
-                framing: [viewer.write for viewer in group if viewer.slow_since is None]
+            self._writers = [
+                (framing, [viewer.write for viewer in group if viewer.slow_since is None], self._counts.sent[framing])
                 for framing, group in self._groups.items()
-            }
-        for framing, writers in self._writers.items():
+            ]
+        for framing, writers, sent in self._writers:
             if writers:
                 data = b"".join([framing.encode(entry.body, self._cursor(entry.seq)) for entry in entries])
                 for write in writers:
                     write(data)
+                sent.events += len(entries) * len(writers)
+                sent.size_bytes += len(data) * len(writers)
         for subscription in self._slow:
             subscription.stale_since = 0
 

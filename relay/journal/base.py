@@ -30,6 +30,7 @@ from relay.journal.deletions import DeletedListener, Deletions
 from relay.journal.entries import History, Listener
 from relay.journal.file_copies import FileCopies, FileCopy
 from relay.journal.lists import Filter, ListPosition
+from relay.journal.load import Commits, Load
 from relay.journal.nodes import Command, Node
 from relay.journal.outbox import Outbox, Webhook
 from relay.journal.revocations import Revocations
@@ -128,6 +129,14 @@ class Journal(Protocol):
     @property
     def revocations(self) -> Revocations:
         """Which tokens are not valid any more."""
+
+    @property
+    def commits(self) -> Commits:
+        """What is counted of the commits of this process."""
+
+    @property
+    def load(self) -> Load:
+        """How busy it is."""
 
     @property
     def epoch(self) -> str:

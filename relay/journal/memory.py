@@ -18,6 +18,7 @@ from relay.journal.entries import Entry, History, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
 from relay.journal.lists import Filter, ListPosition
+from relay.journal.load import Commits, Load
 from relay.journal.memory_audit import MemoryAudit, MemoryRevocations
 from relay.journal.memory_copies import MemoryCopies
 from relay.journal.memory_deletions import MemoryDeletions
@@ -76,11 +77,16 @@ class MemoryJournal(SoleNode):
         self._secrets: dict[str, str] = {}
         self._claims: dict[str, Claim] = {}
         self._saved_time: float | None = None
+        self.commits = Commits()
         self.copies = MemoryCopies()
         self.outbox = MemoryOutbox(self._tasks.__contains__)
         self.audit = MemoryAudit()
         self.revocations = MemoryRevocations()
         self.deletions = MemoryDeletions(self._remove_ended, self._free_keys, self._listeners.deleted)
+
+    @property
+    def load(self) -> Load:
+        return Load()
 
     @property
     def epoch(self) -> str:

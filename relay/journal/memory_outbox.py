@@ -112,6 +112,9 @@ class MemoryOutbox:
         await asyncio.sleep(0)
         return None if row is None else self._shown(self._rows[webhook])
 
+    async def backlog(self) -> int:
+        return sum(row.status in ACTIVE for row in self._rows.values())
+
     async def page(self, where: DeliveryFilter, *, before: int | None, limit: int) -> tuple[Delivery, ...]:
         newest = sorted(self._rows.values(), key=lambda row: -row.number)
         found = (

@@ -138,5 +138,8 @@ class Outbox(Protocol):
             It, or null if there is none with this id. If an earlier one of its queue has not been delivered, it waits.
         """
 
+    async def backlog(self) -> int:
+        """Return how many webhooks have not been delivered or given up, of all nodes."""
+
     async def page(self, where: DeliveryFilter, *, before: int | None, limit: int) -> tuple[Delivery, ...]:
         """Return deliveries that match, newest first, with a number below `before`, at most `limit`."""

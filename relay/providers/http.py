@@ -6,8 +6,9 @@ and got no response (`UpstreamUnclear`). It does not interpret responses.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 import aiohttp
@@ -16,6 +17,7 @@ from relay import __version__
 from relay.errors import UpstreamUnavailable, UpstreamUnclear
 from relay.net.proxy import Proxy
 from relay.providers.base import Attempt
+from relay.providers.counts import Outcome, UpstreamCounts, outcome_of
 from relay.providers.outgoing import OutgoingBody, SendTime
 from relay.providers.request_body import Body
 from relay.providers.response import Response, parse_dates
@@ -39,6 +41,7 @@ class HttpClient:
         timeout_s: the maximum time that a call may go without progress. A large body may take longer in total.
         headers: returns the authentication headers; called for each request.
         proxy: the proxy for every call; null for direct connections.
+        counts: counts the calls.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class HttpClient:
         timeout_s: float,
         headers: Callable[[], Mapping[str, str]],
         proxy: Proxy | None = None,
+        counts: UpstreamCounts | None = None,
     ) -> None:
         self._name = name
         self._setting = setting
@@ -58,15 +62,18 @@ class HttpClient:
         self._connect_s = min(_CONNECT_LIMIT_S, timeout_s / 2)
         self._headers = headers
         self._proxy = proxy
+        self._counts = UpstreamCounts() if counts is None else counts
         self._route = "" if proxy is None else f" through the proxy {proxy}"
         self._shared: aiohttp.ClientSession | None = None
 
-    async def send(self, path: str, body: Body, attempt: Attempt | None = None) -> Response:
+    async def send(
+        self, path: str, body: Body, attempt: Attempt | None = None, *, endpoint: str | None = None
+    ) -> Response:
         """
         Post a call that must not be repeated, on a new connection. Canceling the attempt stops it.
 
         A kept-alive connection may turn out to be dead after the request was written to it, and then it is unknown
-        whether the request arrived.
+        whether the request arrived. The call is counted under `endpoint`, by default its path.
 
         Raises:
             UpstreamUnavailable: nothing was sent, or not all of it.
@@ -74,7 +81,8 @@ class HttpClient:
         """
         timeout = aiohttp.ClientTimeout(total=None, connect=self._connect_s)
         async with _open_session() as session:
-            return await self._request(session, "POST", path, body=body, timeout=timeout, attempt=attempt)
+            with self._counted(endpoint or path) as answered:
+                return answered(await self._request(session, "POST", path, body=body, timeout=timeout, attempt=attempt))
 
     async def call(
         self, method: str, path: str, *, body: Body | None = None, query: Mapping[str, str] | None = None
@@ -90,13 +98,36 @@ class HttpClient:
             self._shared = _open_session()
         # `connect` would also limit the wait for a connection from the pool, which is not a failure.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s)
-        return await self._request(self._shared, method, path, body=body, query=query, timeout=timeout)
+        with self._counted(path) as answered:
+            return answered(await self._request(self._shared, method, path, body=body, query=query, timeout=timeout))
 
     async def close(self) -> None:
         """Close the kept-alive connections; a later call opens new ones."""
         shared, self._shared = self._shared, None
         if shared is not None:
             await shared.close()
+
+    @contextmanager
+    def _counted(self, endpoint: str) -> Iterator[Callable[[Response], Response]]:
+        """Count the call that the block makes. The block passes the response to what this yields."""
+        began_s = time.monotonic()
+        outcome: Outcome = "interrupted"
+
+        def answered(response: Response) -> Response:
+            nonlocal outcome
+            outcome = outcome_of(response.status)
+            return response
+
+        try:
+            yield answered
+        except UpstreamUnavailable:
+            outcome = "unavailable"
+            raise
+        except UpstreamUnclear:
+            outcome = "unclear"
+            raise
+        finally:
+            self._counts.called(endpoint, outcome, time.monotonic() - began_s)
 
     async def _request(
         self,

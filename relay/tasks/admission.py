@@ -33,6 +33,10 @@ class Queue:
     def __repr__(self) -> str:
         return f"<Queue {len(self._woken)} of {self._limit}>"
 
+    def __len__(self) -> int:
+        """Return how many tasks of this process are queued."""
+        return len(self._woken)
+
     async def check_room(self) -> None:
         """
         Check that one more task can be queued.

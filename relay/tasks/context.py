@@ -1,7 +1,7 @@
 """What the follower of one task needs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from relay.core.schedule import TimeLimits
 from relay.core.upstream import Run
@@ -9,6 +9,7 @@ from relay.files.spool import Spool
 from relay.journal.base import Journal, StoredTask
 from relay.providers.base import Provider
 from relay.tasks.admission import Admission
+from relay.tasks.counts import TaskCounts
 from relay.webhooks.webhooks import Webhooks
 
 
@@ -32,5 +33,7 @@ class TaskContext:
     """Returns unix seconds and never jumps."""
     wall_clock: Callable[[], float]
     """Returns unix seconds as the machine's clock has them, which may jump."""
+    counts: TaskCounts = field(default_factory=TaskCounts)
+    """Of all tasks."""
     webhooks: Webhooks | None = None
     """Makes the webhooks about the task; null to send none."""

@@ -175,6 +175,7 @@ class Starter:
             snapshot, created = await create(self._journal, stored, claim=claim, expired_before=self._expired_before())
             if created.winner is not None:
                 return None
+            self._supervisor.counts.started[provider,] += 1
             return self._supervisor.follow(stored, snapshot, send_until_s=created.send_until_s)
 
     def _provider(self, request: Start, offers: Sequence[Offer]) -> str:

@@ -34,12 +34,15 @@ async def listen(context: TaskContext, upstream: UpstreamTask, inbox: asyncio.Qu
                 async with context.admission.opening() as may_open:
                     if may_open:
                         stream = await stack.enter_async_context(context.provider.follow(upstream))
+                outcome = "no_files" if stream is None else "opened"
+                context.counts.streams[context.provider.name, outcome] += 1
                 if stream is not None:
                     await inbox.put(StreamOpened())
                     async for signal in stream:
                         failures = 0
                         await inbox.put(signal)
         except UpstreamUnavailable as error:
+            context.counts.streams[context.provider.name, "failed"] += 1
             _log.warning("stream.open_failed", task=context.stored.id, error=error.detail)
         await inbox.put(StreamLost())
         failures += 1

@@ -22,6 +22,7 @@ from relay.providers.base import Provider
 from relay.tasks.admission import Admission, Queue
 from relay.tasks.background import Background
 from relay.tasks.context import TaskContext
+from relay.tasks.counts import TaskCounts
 from relay.tasks.follower import Follower
 from relay.tasks.ids import random_id
 from relay.tasks.limits import Limits
@@ -65,6 +66,7 @@ class Supervisor:
         self._clock = clock
         self._limits = limits
         self._webhooks = webhooks
+        self.counts = TaskCounts()
         self._followers: dict[str, Follower] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         """What keeps each of them running."""
@@ -94,6 +96,14 @@ class Supervisor:
     def left_to_others(self) -> Sequence[str]:
         """The tasks that this node does not take over now: it does not have their files."""
         return self._missing_files.left
+
+    def states(self) -> Iterator[Snapshot]:
+        """Yield the committed states of the tasks that are followed."""
+        return (follower.snapshot for follower in self._followers.values())
+
+    def queued(self) -> Mapping[str, int]:
+        """Return how many tasks of this process wait for each provider's capacity."""
+        return {name: len(admission.queue) for name, admission in self._admissions.items()}
 
     def get(self, task: str) -> Follower | None:
         """Return the follower of a task that has not ended."""
@@ -289,6 +299,7 @@ class Supervisor:
             keeps_results=self._limits.keeps_results,
             clock=clock,
             wall_clock=self._clock,
+            counts=self.counts,
             webhooks=self._webhooks,
         )
         return Follower(Lifecycle(snapshot, clock(), limits, platform_clock, since=stored.created_at), context)

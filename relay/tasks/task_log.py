@@ -117,6 +117,8 @@ class TaskLog:
                 raise
             else:
                 self.snapshot = state
+                if state.done is not None:
+                    self._context.counts.end(state)
                 if webhooks and self._context.webhooks is not None:
                     self._context.webhooks.wake()
                 return send_until_s

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from relay import log
-from relay.web import pages, static_files
+from relay.web import metrics, pages, static_files
 from relay.web.api import hooks, openapi
 from relay.web.api.routes import ROUTES as API_ROUTES
 from relay.web.api.routes import Route
@@ -18,7 +18,8 @@ from relay.web.http.compression import compress
 from relay.web.http.context import CONTEXT, Context, context
 from relay.web.http.cors import add_headers, check_origin
 from relay.web.http.credentials import NEEDED
-from relay.web.http.problems import handle_errors, logged_path
+from relay.web.http.problems import handle_errors, logged_path, route_pattern
+from relay.web.http.proxy_signs import proxy_signs
 from relay.web.http.queries import check_repeats
 
 _log = log.get("web")
@@ -39,6 +40,7 @@ ROUTES = (
     web.get("/openapi.json", openapi.document),
     web.post("/hooks/{provider}/{hook}", hooks.call_back),
     web.post("/hooks/{provider}/{hook}/", hooks.call_back),
+    web.get("/metrics", metrics.metrics),
     web.get("/", pages.dashboard),
     web.get("/webhooks", pages.webhooks),
     web.get("/t/{id}", pages.task),
@@ -71,9 +73,14 @@ async def close_before_restart(request: web.Request, response: web.StreamRespons
         response.headers[hdrs.CONNECTION] = "close"  # aiohttp has set the headers already
 
 
+def counted_method(request: web.Request) -> str:
+    """Return the method of a request for the metrics: clients may invent others."""
+    return request.method if request.method in hdrs.METH_ALL else "other"
+
+
 @web.middleware
 async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Log one line when a request is over, with the pattern of its path because the URL may contain secrets."""
+    """Count a request when it is over, and log one line. Its path is a pattern because the URL may contain secrets."""
     began = time.monotonic()
     status = 0
     try:
@@ -81,6 +88,11 @@ async def log_request(request: web.Request, handler: Handler) -> web.StreamRespo
         status = response.status
         return response
     finally:
+        duration_s = time.monotonic() - began
+        parts = context(request)
+        parts.counts.answered(counted_method(request), route_pattern(request), status, duration_s)
+        for sign in proxy_signs(request, parts.config.trusted_proxies):
+            parts.counts.proxy_sign(sign)
         is_change = request.method in (hdrs.METH_POST, hdrs.METH_DELETE) or "/hooks/" in request.path
         level = INFO if is_change else DEBUG
         if log.is_logged("web", level):  # a line that is not logged would cost a tenth of a viewer's handshake
@@ -89,7 +101,7 @@ async def log_request(request: web.Request, handler: Handler) -> web.StreamRespo
                 "request.answered",
                 method=request.method,
                 path=logged_path(request),
-                client_address=client_address(request, context(request).config.trusted_proxies),
+                client_address=client_address(request, parts.config.trusted_proxies),
                 status=status,
-                duration_s=round(time.monotonic() - began, 4),
+                duration_s=round(duration_s, 4),
             )

@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from relay import log
 from relay.backoff import full_jitter
+from relay.counting import Tally
 from relay.errors import StoreError
 from relay.journal.base import Journal
 from relay.journal.outbox import Delivery, Outcome, Status
@@ -44,6 +45,7 @@ class Courier:
         clock: Callable[[], float],
         cautious_clock: Callable[[], float],
         pause: Callable[..., float] = pause_s,
+        attempts: Tally | None = None,
     ) -> None:
         """
         Args:
@@ -53,6 +55,7 @@ class Courier:
             clock: returns unix seconds.
             cautious_clock: returns the unix seconds that have certainly passed: a jump gives nothing up.
             pause: returns how long to wait before another attempt, as `pause_s` does.
+            attempts: counts what came of each attempt: `delivered`, `delayed`, `failed` or `stopped`.
         """
         self._journal = journal
         self._webhooks = webhooks
@@ -60,6 +63,7 @@ class Courier:
         self._clock = clock
         self._cautious_clock = cautious_clock
         self._pause = pause
+        self._attempts = Tally() if attempts is None else attempts
         self._running: asyncio.Task[None] | None = None
         self._sending: set[str] = set()
         self._log = log.get("courier")
@@ -138,6 +142,7 @@ class Courier:
         tried_at = self._clock()
         answer = await self._sender.send(delivery.webhook)
         status, again_in_s = self._judge(delivery, answer)
+        self._attempts["delayed" if status is Status.PENDING else status.value,] += 1
         facts = {
             "task": delivery.webhook.task,
             "webhook": delivery.webhook.id,

@@ -16,12 +16,14 @@ from relay.core.events import Event
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError, Fenced, StoreError
+from relay.journal.availability import failing
 from relay.journal.base import Claim, Created, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.deletions import DeletedListener
 from relay.journal.entries import Appended, History, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.lists import Filter, ListPosition
+from relay.journal.load import Commits, Load
 from relay.journal.nodes import Command, Node
 from relay.journal.outbox import Webhook
 from relay.journal.postgres import connection, listing, lookups
@@ -85,6 +87,7 @@ class PostgresJournal:
         self._folded: dict[str, Snapshot] = {}
         """The state of live tasks of this node after the last commit, if the writer passed it."""
         self._open: Parts | None = None
+        self.commits = Commits()
         self.copies = PostgresCopies(self._copy_parts, self._id)
         self.audit = PostgresAudit(lambda: (self._opened().lister, self._opened().errands))
         self.revocations = PostgresRevocations(self._copy_parts)
@@ -94,6 +97,15 @@ class PostgresJournal:
         self._checking: asyncio.Task[str | None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self.outbox = PostgresOutbox(self._id, lambda: self._opened().errands, lambda: self._opened().lister)
+
+    @property
+    def load(self) -> Load:
+        parts, owner = self._opened(), self._owner()
+        return Load(
+            queued=owner.writer.queued,
+            lag_s=owner.membership.lag_s,
+            failing=failing(parts.reads, owner.writer.availability),
+        )
 
     @property
     def epoch(self) -> str:
@@ -311,6 +323,7 @@ class PostgresJournal:
             history_events=self._history_events,
             history_bytes=self._history_bytes,
             publish=self._publish,
+            commits=self.commits,
         )
         return Owner(membership=membership, writer=writer)
 

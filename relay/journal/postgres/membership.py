@@ -28,6 +28,10 @@ class Membership(Protocol):
         """When the epoch began, in unix seconds of the database's clock."""
 
     @property
+    def lag_s(self) -> float:
+        """For how long there have been commits of other nodes that were not passed to `publish`."""
+
+    @property
     def send_until_s(self) -> float:
         """The end of the lease that the last beat renewed, less MARGIN_S, as `relay.clock.uptime_s` counts."""
 

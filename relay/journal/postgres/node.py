@@ -153,9 +153,13 @@ class ThisNode:
             self._reset()
             self._work.set()
 
+    @property
+    def lag_s(self) -> float:
+        return self._tail.lag_s
+
     def report(self) -> Report:
         """Return what a beat tells about this node."""
-        return Report(node=self._id, viewers=self._viewers(), lag_s=self._tail.lag_s)
+        return Report(node=self._id, viewers=self._viewers(), lag_s=self.lag_s)
 
     def felt(self, pulse: Pulse) -> None:
         """React to a beat."""

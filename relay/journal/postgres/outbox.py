@@ -37,6 +37,8 @@ _AGAIN: Final = f"SELECT {COLUMNS} FROM relay_send_again($1, $2)"  # noqa: S608 
 
 _PUT: Final = "SELECT relay_put_webhooks($1, $2)"
 
+_BACKLOG: Final = "SELECT count(*) AS backlog FROM webhooks WHERE status IN ('queued', 'pending', 'sending')"
+
 
 class PostgresOutbox:
     """The webhooks in the database of a journal."""
@@ -73,6 +75,10 @@ class PostgresOutbox:
     async def again(self, webhook: str, at: float) -> Delivery | None:
         rows = await self._errands().run(_AGAIN, webhook, at)
         return delivery_of(rows[0]) if rows else None
+
+    async def backlog(self) -> int:
+        (row,) = await self._reader().fetch(_BACKLOG)
+        return int(row["backlog"])
 
     async def page(self, where: DeliveryFilter, *, before: int | None, limit: int) -> tuple[Delivery, ...]:
         conditions = {"number < $": before, "task = $": where.task, "status = $": where.status}

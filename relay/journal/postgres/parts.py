@@ -27,6 +27,8 @@ class Parts:
     owner: Owner | None
     """Null if it was opened without the lock."""
     errands: Errands
+    reads: Availability
+    """Of all readers."""
     reader: Reader
     lister: Reader
     searcher: Reader
@@ -52,6 +54,7 @@ def open_parts(dsn: str, owner: Owner | None) -> Parts:
     return Parts(
         owner=owner,
         errands=Errands(Session(partial(connection.connect, dsn, "errands"))),
+        reads=reads,
         reader=_reader(dsn, "reader", reads),
         lister=_reader(dsn, "lister", reads),
         searcher=_reader(dsn, "searcher", reads),

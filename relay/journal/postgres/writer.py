@@ -21,6 +21,7 @@ from relay.errors import Fenced, StoreError
 from relay.journal.availability import Availability
 from relay.journal.base import Created
 from relay.journal.batch import Batch
+from relay.journal.load import Commits
 from relay.journal.postgres.connection import BROKEN
 from relay.journal.postgres.deadline import deadline
 from relay.journal.postgres.epoch import read_epoch
@@ -64,6 +65,7 @@ class Writer:
         history_events: int,
         history_bytes: int,
         publish: Callable[[Sequence[Batch]], None],
+        commits: Commits | None = None,
     ) -> None:
         """
         Args:
@@ -72,12 +74,14 @@ class Writer:
             history_events: how many events before the stored snapshot to keep of each log.
             history_bytes: how many bytes of events to keep of each log.
             publish: called with the batches of a commit.
+            commits: counts the commits.
         """
         self._open = connect
         self._session = Session(self._open_checked)
         self._membership = membership
         self._limits = history_events, history_bytes
         self._publish = publish
+        self._commits = Commits() if commits is None else commits
         self._queue = Queue()
         self._wake = asyncio.Event()
         self._closing = False
@@ -93,6 +97,11 @@ class Writer:
         """Whether a commit was sent and has not been answered."""
         self.availability = Availability("write")
         self._running = asyncio.create_task(self._run(), name="journal-writer")
+
+    @property
+    def queued(self) -> int:
+        """How many jobs wait for the next commit."""
+        return len(self._queue)
 
     def create(self, batch: Batch, row: bytes, key: str | None) -> asyncio.Future[Created]:
         """Create a task; `row` is what `rows.create_row` returns."""
@@ -139,6 +148,7 @@ class Writer:
         try:
             if await self._connect():
                 group = self._take()
+                self._commits.began()
                 await self._commit(group)
         except Exception as error:  # noqa: BLE001 - the task's boundary: all callers would hang if it ended
             _log.error("journal.job_failed", exc_info=error)
@@ -147,6 +157,8 @@ class Writer:
             if group:
                 self._fence(self._node)  # the number of the commit may be in use
             await asyncio.sleep(RETRY_S)
+        finally:
+            self._commits.ended()
 
     async def _connect(self) -> bool:
         """Return whether there is a connection. If not, fail the jobs that have waited too long for one."""

@@ -19,7 +19,7 @@ from relay.core.events import Event
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import StoreError, StoreGone
-from relay.journal.availability import Availability
+from relay.journal.availability import Availability, failing
 from relay.journal.base import Claim, Created, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.deletions import DeletedListener
@@ -27,6 +27,7 @@ from relay.journal.entries import History, Listener
 from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
 from relay.journal.lists import Filter, ListPosition
+from relay.journal.load import Commits, Load
 from relay.journal.outbox import Webhook
 from relay.journal.sole_node import SoleNode
 from relay.journal.sqlite import events as event_table
@@ -82,6 +83,7 @@ class SQLiteJournal(SoleNode):
         self._folded: dict[str, Snapshot] = {}
         """The state of live tasks after the last commit, if the writer passed it."""
         self._availability = Availability("read")
+        self.commits = Commits()
         self.copies = SQLiteCopies(self._reader_and_writer)
         self.audit = SQLiteAudit(lambda: (self._opened().lister, self._opened().writer))
         self.revocations = SQLiteRevocations(self._reader_and_writer)
@@ -90,6 +92,11 @@ class SQLiteJournal(SoleNode):
         self._test_write: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self.outbox = SQLiteOutbox(lambda: self._opened().writer, lambda: self._opened().lister)
+
+    @property
+    def load(self) -> Load:
+        writer = self._opened().writer
+        return Load(queued=writer.queued, failing=failing(self._availability, writer.availability))
 
     @property
     def epoch(self) -> str:
@@ -107,6 +114,7 @@ class SQLiteJournal(SoleNode):
                 check=database.check,
                 committed=partial(_committed, database, checkpoints),
                 publish=self._publish,
+                commits=self.commits,
             ),
             reader=Reader(database.reads, "journal-reader", self._availability),
             lister=Reader(database.lists, "journal-lister", self._availability, limits_waiting=True),

@@ -34,5 +34,8 @@ class SQLiteOutbox:
     async def again(self, webhook: str, at: float) -> Delivery | None:
         return await self._writer().do(partial(table.again, webhook=webhook, at=at))
 
+    async def backlog(self) -> int:
+        return await self._reader().run(table.load_backlog)
+
     async def page(self, where: DeliveryFilter, *, before: int | None, limit: int) -> tuple[Delivery, ...]:
         return await self._reader().run(partial(table.load_page, where=where, before=before, limit=limit))

@@ -148,6 +148,12 @@ def insert(connection: sqlite3.Connection, deliveries: Iterable[Delivery]) -> No
     connection.executemany(f"INSERT INTO webhooks ({_COLUMNS}) VALUES ({places})", rows)  # noqa: S608 - constants
 
 
+def load_backlog(connection: sqlite3.Connection) -> int:
+    """Return how many webhooks are not settled."""
+    (count,) = connection.execute(f"SELECT count(*) FROM webhooks WHERE {_ACTIVE}").fetchone()  # noqa: S608 - a constant
+    return int(count)
+
+
 def load_page(
     connection: sqlite3.Connection, where: DeliveryFilter, before: int | None, limit: int
 ) -> tuple[Delivery, ...]:

@@ -18,6 +18,7 @@ from relay import log
 from relay.errors import StoreError
 from relay.journal.availability import Availability
 from relay.journal.batch import Batch
+from relay.journal.load import Commits
 
 CHECK_S = 1.0
 """How long appends to a file may continue after it was deleted or replaced."""
@@ -65,6 +66,7 @@ class Writer:
         check: Callable[[], None],
         committed: Callable[[Sequence[Batch]], None],
         publish: Callable[[Sequence[Batch]], None],
+        commits: Commits | None = None,
     ) -> None:
         """
         Args:
@@ -75,6 +77,7 @@ class Writer:
             committed: called with the batches of a commit, in the writer's thread, before results are set. Must not
                 raise.
             publish: called with the batches of a commit, on the loop.
+            commits: counts the commits.
         """
         self._connection = connection
         self._append = append
@@ -83,6 +86,7 @@ class Writer:
         self._synced: bool | None = None
         self._committed = committed
         self._publish = publish
+        self._commits = Commits() if commits is None else commits
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -92,6 +96,11 @@ class Writer:
         """When the last commit was tried."""
         # A daemon thread: a process that exits without closing must not wait for it. SQLite tolerates the interruption.
         threading.Thread(target=self._run, name="journal-writer", daemon=True).start()
+
+    @property
+    def queued(self) -> int:
+        """How many jobs wait for the next commit."""
+        return self._jobs.qsize()
 
     def append(self, batch: Batch) -> asyncio.Future[None]:
         """Append a batch. The result is a ValueError or Taken if it is refused, and a StoreError if the store fails."""
@@ -125,10 +134,12 @@ class Writer:
     def _run(self) -> None:
         while group := self._take():
             self.used_s = time.monotonic()
+            self._commits.began()
             try:
                 outcomes = self._commit(group)
             except BaseException as error:  # noqa: BLE001 - the thread's boundary: callers would hang if it ended
                 outcomes = self._roll_back(group, error)
+            self._commits.ended()
             self._call_on_loop(self._settle, outcomes)
         self._call_on_loop(self._ended.set_result, None)
 

@@ -14,6 +14,7 @@ from relay.providers.apikley import states
 from relay.providers.apikley.callbacks import verified_job
 from relay.providers.apikley.responses import confirm, parse_create, parse_record
 from relay.providers.base import Attempt
+from relay.providers.counts import UpstreamCounts
 from relay.providers.http import HttpClient
 from relay.providers.lenient_json import dump
 from relay.providers.notices import Notices
@@ -33,6 +34,7 @@ class ApikleyProvider:
         request_timeout_s: the maximum time that a call may go without progress.
         clock: returns unix seconds.
         proxies: the egress proxies.
+        counts: counts the calls.
     """
 
     name = "apikley"
@@ -52,6 +54,7 @@ class ApikleyProvider:
         request_timeout_s: float = 30.0,
         clock: Callable[[], float] = time.time,
         proxies: Proxies = DIRECT,
+        counts: UpstreamCounts | None = None,
     ) -> None:
         self._http = HttpClient(
             name="Apikley",
@@ -60,6 +63,7 @@ class ApikleyProvider:
             timeout_s=request_timeout_s,
             headers=lambda: {"authorization": f"Bearer {api_key}"},
             proxy=proxies.proxy_for(api_url),
+            counts=counts,
         )
         self._notices = Notices()
         self._webhook_secret = webhook_secret

@@ -13,6 +13,7 @@ from relay.core.upstream import File, Found, Run, StoredFile, StoredFolder, Upst
 from relay.errors import Code, UpstreamRejected
 from relay.net.proxy import DIRECT, Proxies
 from relay.providers.base import Attempt
+from relay.providers.counts import UpstreamCounts
 from relay.providers.lenient_json import short
 from relay.providers.notices import Notices
 from relay.providers.wiro import file_store, run_body, socket
@@ -41,6 +42,7 @@ class WiroProvider:
         socket_url: the URL of the task socket, such as `wss://socket.wiro.ai/v1`.
         request_timeout_s: the maximum time that a REST call may go without progress.
         proxies: the egress proxies.
+        counts: counts the calls.
     """
 
     name = "wiro"
@@ -60,12 +62,14 @@ class WiroProvider:
         socket_url: str,
         request_timeout_s: float = 30.0,
         proxies: Proxies = DIRECT,
+        counts: UpstreamCounts | None = None,
     ) -> None:
         self._rest = Rest(
             signer=Signer(api_key, api_secret),
             api_url=api_url,
             timeout_s=request_timeout_s,
             proxy=proxies.proxy_for(api_url),
+            counts=counts,
         )
         self._socket_url = socket_url
         self._socket_proxy = proxies.proxy_for(socket_url)

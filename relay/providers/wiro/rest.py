@@ -6,6 +6,7 @@ from urllib.parse import quote
 from relay.errors import Code, FieldError, UpstreamRejected
 from relay.net.proxy import Proxy
 from relay.providers.base import Attempt
+from relay.providers.counts import UpstreamCounts
 from relay.providers.http import HttpClient
 from relay.providers.lenient_json import dump
 from relay.providers.request_body import Body, JsonBody
@@ -16,7 +17,15 @@ from relay.providers.wiro.signing import Signer
 class Rest:
     """The REST calls to Wiro. Connections open on demand; `close` closes them."""
 
-    def __init__(self, *, signer: Signer, api_url: str, timeout_s: float, proxy: Proxy | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        signer: Signer,
+        api_url: str,
+        timeout_s: float,
+        proxy: Proxy | None = None,
+        counts: UpstreamCounts | None = None,
+    ) -> None:
         self._http = HttpClient(
             name="Wiro",
             setting="WIRO_API_URL",
@@ -24,6 +33,7 @@ class Rest:
             timeout_s=timeout_s,
             headers=signer.headers,
             proxy=proxy,
+            counts=counts,
         )
 
     async def run(self, model: str, body: Body, attempt: Attempt | None = None) -> Response:
@@ -35,7 +45,7 @@ class Rest:
             UpstreamUnavailable: nothing was sent, or not all of it.
             UpstreamUnclear: it was sent, and no response was received.
         """
-        return await self._http.send(f"/Run/{_slug(model)}", body, attempt)
+        return await self._http.send(f"/Run/{_slug(model)}", body, attempt, endpoint="/Run")
 
     async def send(self, path: str, body: Body) -> Response:
         """

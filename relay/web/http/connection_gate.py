@@ -12,6 +12,7 @@ from typing import Protocol
 
 from relay import log
 from relay.backoff import Bucket
+from relay.counting import Tally
 from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.file_descriptors import Descriptors
 
@@ -62,6 +63,8 @@ class Gate:
         self._counts = counts
         self._descriptors = descriptors
         self._clock = clock
+        self.refused = Tally()
+        """Connections that were not admitted, because of a `limit` or of `no_files`."""
         self._open: dict[IdleConnection, str | None] = {}
         self._streams: dict[Stream, str | None] = {}
         self._all_left = asyncio.Event()
@@ -78,6 +81,16 @@ class Gate:
     def __repr__(self) -> str:
         return f"<Gate {self._counts!r}>"
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open, those of viewers included."""
+        return self._counts.total
+
+    @property
+    def descriptors(self) -> Descriptors:
+        """The limits on file descriptors."""
+        return self._descriptors
+
     def enter(self, connection: IdleConnection, address: str | None, descriptor: int) -> bool:
         """
         Admit a connection if a limit allows it, closing idle ones if necessary. Return whether it was admitted.
@@ -90,9 +103,11 @@ class Gate:
         # Close two for each new one: after a burst, connections hold more descriptors than their share.
         made_room = descriptor >= self._descriptors.for_viewers and self._make_room(2) > 0
         if descriptor >= self._descriptors.for_connections and not made_room:
+            self.refused["no_files",] += 1
             self._log_exhausted()
             return False
         if not self._counts.add(address):
+            self.refused["limit",] += 1
             if not self._refused_log.take(self._clock()):
                 _log.warning("connections.refused", client_address=address, connections=self._counts.total)
             return False

@@ -13,6 +13,8 @@ from relay.config import Config
 from relay.files.spool import Spool
 from relay.files.upstream_store import FileStore
 from relay.hub.hub import Hub
+from relay.metrics.collector import Metrics
+from relay.metrics.web_counts import WebCounts
 from relay.tasks.models import Models
 from relay.tasks.use_cases import Tasks
 from relay.web.http.connection_counts import ConnectionCounts
@@ -45,6 +47,9 @@ class Context:
     """Of viewers, over WebSocket and SSE."""
     webhooks: Webhooks
     """Lists the deliveries of webhooks, and has one sent again."""
+    counts: WebCounts
+    """What the metrics say of requests."""
+    metrics: Metrics
     refused_log: Bucket
     """Limits how often a refused viewer is logged."""
     clock: Callable[[], float]

@@ -48,6 +48,7 @@ async def check_origin(request: web.Request, handler: Handler) -> web.StreamResp
     if origin is None or not local_path(request).startswith("/v1/"):
         return await handler(request)
     if not is_allowed(context(request).config, origin, request.host):
+        context(request).counts.proxy_sign("origin_refused")
         raise RequestError(
             Code.FORBIDDEN, "The origin of this page is not allowed. Add it to RELAY_ALLOWED_ORIGINS to allow it."
         )

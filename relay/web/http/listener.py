@@ -88,6 +88,7 @@ async def listening(
     failures = Bucket(1, LOG_LINES_PER_S, clock())
 
     def log_error(error: OSError) -> None:
+        parts.counts.accepts_failed += 1
         if not failures.take(clock()):
             _log.error("connections.accept_failed", error=str(error))
 

@@ -194,13 +194,17 @@ def logged_path(request: web.Request) -> str:
 
     The path itself is not logged because it may contain a key or a token, and callback URLs are secret.
     """
+    task = request.match_info.get("id", "")
+    pattern = route_pattern(request)
+    return pattern.replace("{id}", task) if _ID.fullmatch(task) else pattern
+
+
+def route_pattern(request: web.Request) -> str:
+    """Return the pattern of the request's route."""
     if "/hooks/" in request.path:
         return "/hooks/…"
     resource = request.match_info.route.resource
-    if resource is None:
-        return UNMATCHED
-    task = request.match_info.get("id", "")
-    return resource.canonical.replace("{id}", task) if _ID.fullmatch(task) else resource.canonical
+    return UNMATCHED if resource is None else resource.canonical
 
 
 def _aiohttp_problem(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from relay.access.grants import Grant
 from relay.errors import Code, RequestError
-from relay.hub.close_codes import Close
+from relay.hub.close_codes import ENDED, Close
 from relay.hub.framing import JSON_LINES, MULTI_SSE, MULTI_SSE_HTTP_1_0, STREAM_END_ID
 from relay.hub.topic import Topic
 from relay.web.http.context import context
@@ -56,7 +56,7 @@ class MultiEventStream(MultiViewer, EventStream):
     def _finish_if_over(self) -> None:
         if self._subscribed and not self.gone and not self.subscriptions:
             self.write(self.framing.encode(ping(self.parts.clock()), STREAM_END_ID))
-            self.finish()
+            self.finish(ENDED)
 
 
 class MemoryTransport(asyncio.WriteTransport):
@@ -143,6 +143,7 @@ async def _stream(
 async def _poll(request: web.Request, wanted: Sequence[SubscriptionRequest], grant: Grant | None) -> web.Response:
     parts, transport = context(request), MemoryTransport()
     viewer = PollViewer(transport)
+    parts.hub.counts.joined[viewer.framing.name,] += 1
     try:
         for each in wanted:
             if len(transport.written) > POLL_BYTES:

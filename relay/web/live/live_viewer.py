@@ -23,6 +23,10 @@ DISCARDED_BYTES = 64 * 1024
 """How much is read and discarded of what a client sends although nothing is expected. Then TCP stops it."""
 
 
+CLIENT = "client"
+"""Counted in place of a close code if the client has ended the connection, or was lost. Its own code is not used."""
+
+
 class LiveViewer(Viewer):
     """A viewer over WebSocket or SSE."""
 
@@ -81,15 +85,22 @@ class LiveViewer(Viewer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.begin_close()
+        self.begin_close(CLIENT)
         self.cancel_limit()
         self.parts.gate.stream_lost(self)
         if self._worker is not None:
             self._worker.cancel()
 
-    def begin_close(self) -> bool:
-        """Free the slot. Return whether this is the first call: the connection was not being closed yet."""
+    def begin_close(self, code: int | str) -> bool:
+        """
+        Free the slot. Return whether this is the first call: the connection was not being closed yet.
+
+        Args:
+            code: why, for the metrics: a close code, or CLIENT.
+        """
         first, self.closing, self.gone = not self.closing, True, True
+        if first:
+            self.parts.hub.counts.disconnected[str(code),] += 1
         if self._slot is not None:
             self._slot.free()
         return first

@@ -34,12 +34,15 @@ def take_slot(request: web.Request) -> Slot | Close:
     """Take a slot for a viewer, or return the reason why it is refused."""
     parts = context(request)
     if parts.tasks.draining:
+        parts.counts.viewers_refused["draining",] += 1
         return DRAINING
     proxies = parts.config.trusted_proxies
     client = client_address(request, proxies)
     address = counted_address(client, proxies)
-    if parts.gate.has_room() and parts.viewers.add(address):
+    has_files = parts.gate.has_room()
+    if has_files and parts.viewers.add(address):
         return Slot(parts.viewers, address)
+    parts.counts.viewers_refused["limit" if has_files else "no_files",] += 1
     if not parts.refused_log.take(parts.clock()):
         _log.warning("viewers.refused", client_address=client, viewers=parts.viewers.total)
     return TOO_MANY

@@ -17,7 +17,7 @@ from relay import log
 from relay.access.grants import Grant
 from relay.core.snapshot import Snapshot
 from relay.errors import StoreError
-from relay.hub.close_codes import FAILED, TOKEN_EXPIRED, TOO_SLOW, Close
+from relay.hub.close_codes import DELETED, ENDED, FAILED, TOKEN_EXPIRED, TOO_SLOW, Close
 from relay.hub.cursor import Cursor, parse_cursor
 from relay.hub.framing import SSE, SSE_HTTP_1_0
 from relay.hub.topic import Topic
@@ -48,27 +48,27 @@ class EventStream(LiveViewer):
         self.discard(data)  # the response says that the connection is closed after it
 
     def task_ended(self, task: str) -> None:
-        self.finish()
+        self.finish(ENDED)
 
     def task_deleted(self, message: bytes) -> None:
         self.send(message)
-        self.finish()
+        self.finish(DELETED)
 
     def subscription_expired(self, topic: Topic) -> None:
         self.send(orjson.dumps({"type": "error", "code": "token_expired", "detail": TOKEN_EXPIRED.reason}))
-        self.finish()
+        self.finish(TOKEN_EXPIRED)
 
     def close(self, why: Close) -> None:
         if why is TOO_SLOW:
-            self.begin_close()
+            self.begin_close(why.code)
             self.abort()  # a clean end would wait behind everything that the client has not read
         elif not self.closing:
             self.send(ping(self.parts.clock()))  # completes the first event if no message has done so yet
-            self.finish()
+            self.finish(why)
 
-    def finish(self) -> None:
+    def finish(self, why: Close) -> None:
         """End the stream after everything that was written. Idempotent."""
-        if self.begin_close():
+        if self.begin_close(why.code):
             self.write(self.framing.end)
             self.end()
 

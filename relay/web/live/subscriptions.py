@@ -70,6 +70,8 @@ async def subscribe(
         viewer.send_error(topic, Code.INTERNAL, f"The stored data of task {error.task} cannot be read.")
         return False
     except RequestError as error:
+        if error.code is Code.UNAUTHORIZED:
+            parts.counts.auth_failures["subscription",] += 1
         viewer.send_error(topic, _error_code(error), error.detail)
         return False
     return True

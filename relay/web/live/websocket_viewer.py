@@ -22,7 +22,7 @@ from relay.hub.close_codes import (
 from relay.hub.framing import WEBSOCKET
 from relay.hub.viewer import HIGH_WATER_BYTES
 from relay.web.live.client_frames import ClientFrames, FrameError, Message, Opcode, decode
-from relay.web.live.live_viewer import LiveViewer
+from relay.web.live.live_viewer import CLIENT, LiveViewer
 from relay.web.live.messages import MessageError
 
 CLOSE_TIMEOUT_S = 5.0
@@ -86,6 +86,8 @@ class WebSocketViewer(LiveViewer):
 
     def fail(self, error: RequestError | MessageError | OSError) -> None:
         """Close the connection with the code for an error."""
+        if isinstance(error, RequestError) and error.code is Code.UNAUTHORIZED:
+            self.parts.counts.auth_failures["websocket",] += 1
         self.disconnect(_close_for(error))
 
     def opened(self) -> None:
@@ -96,7 +98,7 @@ class WebSocketViewer(LiveViewer):
 
     def close(self, why: Close) -> None:
         reason = why.reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
-        if self.begin_close():
+        if self.begin_close(why.code):
             self.write(_control_frame(Opcode.CLOSE, why.code.to_bytes(2, "big") + reason.encode()))
             self.set_limit(CLOSE_TIMEOUT_S, self.abort if why is TOO_SLOW else self.end)
             self.transport.resume_reading()  # until the client answers
@@ -117,7 +119,7 @@ class WebSocketViewer(LiveViewer):
     def _answer_close(self, payload: bytes) -> None:
         self._deaf = True
         self.parts.hub.leave(self)
-        if self.begin_close():
+        if self.begin_close(CLIENT):
             self.write(_control_frame(Opcode.CLOSE, payload[:2]))
         self.end()
 

@@ -70,10 +70,10 @@ class MultiWebSocketViewer(MultiViewer, WebSocketViewer):
                 await _renew(self, token)
                 self._credential = token
 
-    def begin_close(self) -> bool:
+    def begin_close(self, code: int | str) -> bool:
         self._until_subscribe.cancel()
         self._until_success.cancel()
-        return super().begin_close()
+        return super().begin_close(code)
 
 
 def _close_after(viewer: WebSocketViewer, limit_s: float) -> asyncio.TimerHandle:

@@ -24,6 +24,7 @@ class LoneNode:
         self.epoch = ""
         self.epoch_began_at = 0.0
         self.send_until_s = 0.0
+        self.lag_s = 0.0
         self.committed: list[int] = []
         self.registered = asyncio.Event()
         self._registering: asyncio.Task[None] | None = None

@@ -1,0 +1,33 @@
+"""What the hub counts: viewers that come and go, and what is written to them."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from relay.counting import Tally
+from relay.hub.framing import Framing
+
+
+class Sent:
+    """What was written to the viewers with one framing."""
+
+    __slots__ = ("events", "size_bytes")
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.size_bytes = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubCounts:
+    """The counts of one hub, since its start."""
+
+    sent: defaultdict[Framing, Sent] = field(default_factory=lambda: defaultdict(Sent))
+    """Events by framing. Each event counts once for each viewer that it was written to."""
+    joined: Tally = field(default_factory=Tally)
+    """Connections by framing."""
+    subscribed: Tally = field(default_factory=Tally)
+    """Subscriptions by what they began with: `snapshot`, `resumed` or `listed`."""
+    slow: Tally = field(default_factory=Tally)
+    """What happened to slow viewers: they `fell_behind` or `caught_up`."""
+    disconnected: Tally = field(default_factory=Tally)
+    """Connections that ended, by close code, or `client` if the client ended them or was lost."""

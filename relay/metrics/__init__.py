@@ -1,0 +1,1 @@
+"""What an operator sees of a relay: metrics, which are read from the counters of its parts, and traces of tasks."""

@@ -1,0 +1,68 @@
+"""The parts of a relay that the metrics are read from."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from relay import __version__
+from relay.archive.archive import Archive
+from relay.counting import Tally
+from relay.files.spool import Spool
+from relay.hub.hub import Hub
+from relay.journal.base import Journal
+from relay.metrics.loop_lag import LoopLag
+from relay.metrics.sampler import Samples
+from relay.metrics.web_counts import WebCounts
+from relay.providers.counts import UpstreamCounts
+from relay.tasks.supervisor import Supervisor
+
+
+class Descriptors(Protocol):
+    """The file descriptors of the process."""
+
+    @property
+    def limit(self) -> int:
+        """How many may be open."""
+
+    def lowest_free(self) -> int:
+        """Return the lowest number that is free, which is how many are open, or `limit` if none is free."""
+
+
+class Connections(Protocol):
+    """The connections of clients."""
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+
+    @property
+    def refused(self) -> Tally:
+        """How many were closed at once, by reason."""
+
+    @property
+    def descriptors(self) -> Descriptors:
+        """The file descriptors of the process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The parts, and what is sampled in the background."""
+
+    hub: Hub
+    journal: Journal
+    supervisor: Supervisor
+    upstream: Mapping[str, UpstreamCounts]
+    """By provider."""
+    spool: Spool
+    archive: Archive | None
+    webhook_attempts: Tally
+    """By outcome."""
+    connections: Connections
+    web: WebCounts
+    loop_lag: LoopLag
+    samples: Samples
+    started_at: float
+    """When the process started, in unix seconds."""
+    version: str = __version__
+    python: str = field(default_factory=platform.python_version)
