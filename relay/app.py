@@ -5,6 +5,7 @@ The parts are shut down in reverse order, so viewers are notified before their c
 their last events before the journal closes.
 """
 
+import asyncio
 import secrets
 import socket
 import time
@@ -367,7 +368,15 @@ async def _serve(config: Config, context: Context, sockets: Sequence[socket.sock
 
 
 async def _drain(context: Context, ownership: Ownership, listener: Listener) -> None:
-    """Take no new tasks, wait for submissions, hand tasks over, and close viewers' connections: they reconnect."""
+    """
+    Take no new tasks, wait for submissions, hand tasks over, and close viewers' connections: they reconnect.
+
+    Before that, load balancers get the time to notice that this relay is not ready any more.
+    """
+    context.stopping = True
+    if delay_s := context.config.shutdown_delay_s:
+        _log.info("drain.delayed", delay_s=delay_s)
+        await asyncio.sleep(delay_s)
     _log.info("relay.draining", viewers=context.hub.viewers, following=context.tasks.following)
     if listener.kept:  # new connections wait in the sockets for the next process: no request is refused
         listener.close()

@@ -60,7 +60,16 @@ class Server(Group):
         description="Name of this process among those that share a store: letters, digits, `.`, `_` and `-`. It must "
         "be unique. Unset: the host name.",
     )
-    drain_s: Seconds = Field(20.0, alias="RELAY_DRAIN", ge=0, description="Maximum duration of a graceful shutdown.")
+    shutdown_delay_s: Seconds = Field(
+        0.0,
+        alias="RELAY_SHUTDOWN_DELAY",
+        ge=0,
+        description="How long the relay still serves all requests after SIGTERM, while `/readyz` is already 503. Set "
+        "it to the time in which your load balancer notices that, such as `5s` in Kubernetes.",
+    )
+    drain_s: Seconds = Field(
+        20.0, alias="RELAY_DRAIN", ge=0, description="Maximum duration of a graceful shutdown, after the delay."
+    )
 
     @property
     def node_name(self) -> str:

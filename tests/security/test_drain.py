@@ -26,7 +26,7 @@ PATIENCE_S = 60.0
 
 
 @asynccontextmanager
-async def serving(folder: Path, sandbox: Sandbox) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+async def serving(folder: Path, sandbox: Sandbox, **more: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """Run `relay serve` with the store in this folder. Yields the process and its URL."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
     settings = {
@@ -42,7 +42,7 @@ async def serving(folder: Path, sandbox: Sandbox) -> AsyncIterator[tuple[asyncio
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "relay", "serve"),
         cwd=folder,
-        env=inherited | settings,
+        env=inherited | settings | more,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -84,6 +84,24 @@ async def stuck(url: str, path: str, *lines: str) -> asyncio.StreamWriter:
     await reader.readuntil(b"snapshot")
     writer.transport.pause_reading()  # type: ignore[attr-defined] # a selector transport has it
     return writer
+
+
+async def test_a_relay_is_not_ready_before_it_drains(sandbox: Sandbox, tmp_path: Path) -> None:
+    """During the delay it serves everything, so that a load balancer can take it out before it rejects a request."""
+    async with (
+        serving(tmp_path, sandbox, RELAY_SHUTDOWN_DELAY="10min") as (process, url),
+        aiohttp.ClientSession(url, headers=HEADERS) as client,
+    ):
+        process.send_signal(signal.SIGTERM)
+
+        status = "ok"
+        while status == "ok":
+            async with client.get("/readyz") as answer:
+                status = (await answer.json())["status"]
+        assert (answer.status, status) == (503, "stopping")
+        task = await begin(client, "hold_at=task_start")
+        async with client.ws_connect(f"/v1/tasks/{task['id']}/ws") as viewer:
+            assert (await viewer.receive_json())["task"]["id"] == task["id"]
 
 
 async def test_sigterm_refuses_new_viewers_and_sends_the_others_to_the_next_process(

@@ -84,7 +84,8 @@ async def test_a_draining_relay_is_live_but_not_ready(
 ) -> None:
     """Load balancers stop sending requests, and the process is not restarted. A failing store is not ready either."""
     async with client.get("/readyz") as answer:
-        assert (answer.status, (await answer.json())["status"]) == (200, "ok")
+        body = await answer.json()
+        assert (answer.status, body["status"], body["disk_free_bytes"]) == (200, "ok", None)  # the store is in memory
 
     async def fail() -> str:
         return "the disk is gone"
@@ -93,6 +94,9 @@ async def test_a_draining_relay_is_live_but_not_ready(
         patch.setattr(relay.journal, "check", fail)
         async with client.get("/readyz") as answer:
             assert (answer.status, (await answer.json())["status"]) == (503, "the disk is gone")
+    relay.context.stopping = True
+    async with client.get("/readyz") as answer:
+        assert (answer.status, (await answer.json())["status"]) == (503, "stopping")
     relay.context.tasks._supervisor.draining = True
     async with client.get("/readyz") as answer:
         assert (answer.status, (await answer.json())["status"]) == (503, "draining")

@@ -287,6 +287,10 @@ class Readiness(TypedDict):
     following: int
     """The number of tasks that the relay follows."""
     viewers: int
+    files_free: int
+    """How many more files and connections the process may open."""
+    disk_free_bytes: int | None
+    """The space left for the store and for uploads, on the disk that has less; null if it is not known."""
 
 
 class CallbackReceived(TypedDict):

@@ -165,6 +165,10 @@ class Gate:
         while self._streams:
             await self._all_left.wait()
 
+    def free_descriptors(self) -> int:
+        """Return how many more file descriptors the process may open."""
+        return self._descriptors.limit - self._descriptors.lowest_free()
+
     def has_room(self, pending: int = 0) -> bool:
         """
         Return whether a descriptor is free for one more viewer or platform stream, closing idle connections for it.

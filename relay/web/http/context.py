@@ -54,6 +54,8 @@ class Context:
     """Limits how often a refused viewer is logged."""
     clock: Callable[[], float]
     """Returns unix seconds."""
+    stopping: bool = False
+    """Whether the relay is about to shut down. It serves all requests until the drain begins."""
 
 
 CONTEXT = web.AppKey("context", Context)
