@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from relay.core.events import Event, State
+from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.journal.audit import AuditLog
@@ -34,6 +35,7 @@ from relay.journal.load import Commits, Load
 from relay.journal.nodes import Command, Node
 from relay.journal.outbox import Outbox, Webhook
 from relay.journal.revocations import Revocations
+from relay.journal.tallies import Tallies
 
 SNAPSHOT_EVERY = 500
 """How many events at most are appended to a log before its stored snapshot is renewed, as it also is at the end."""
@@ -117,6 +119,10 @@ class Journal(Protocol):
     @property
     def outbox(self) -> Outbox:
         """The webhooks that have been stored with events."""
+
+    @property
+    def tallies(self) -> Tallies:
+        """What is kept of tasks that have ended, after they are gone."""
 
     @property
     def deletions(self) -> Deletions:
@@ -204,6 +210,7 @@ class Journal(Protocol):
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
+        tally: Tally | None = None,
     ) -> float:
         """
         Commit events of one task, in order, continuing its log. Does nothing without events.
@@ -219,6 +226,7 @@ class Journal(Protocol):
                 refused the task, so a repeated request may start another one.
             copies: files of the task to be copied to the archive, stored in the same commit.
             webhooks: what to add to the outbox in the same commit.
+            tally: what to add to the tallies in the same commit, if the events end the task.
 
         Returns:
             Until when a run that the events announce may be sent, as `relay.clock.uptime_s` counts.

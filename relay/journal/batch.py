@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from relay.core.codec import encode_snapshot
 from relay.core.events import Event, State
+from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.journal.entries import Appended, Entry
@@ -34,6 +35,8 @@ class Batch:
     """Files of the task to be copied to the archive."""
     webhooks: tuple[Webhook, ...] = ()
     """What is added to the outbox in the same commit."""
+    tally: Tally | None = None
+    """What is counted of the task, which the events end."""
     ended_at: float | None = None
     """When the task ended, in unix seconds, if the events end it and a state was passed with them."""
 
@@ -63,6 +66,7 @@ class Batch:
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
+        tally: Tally | None = None,
     ) -> "Batch":
         """
         Check and encode the arguments of `append`.
@@ -93,6 +97,7 @@ class Batch:
             frees_key=frees_key,
             copies=tuple(copies),
             webhooks=tuple(webhooks),
+            tally=tally,
             ended_at=None if after is None else after.ended_at,
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from relay.core.events import Event, State
+from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import UpstreamTask
 from relay.errors import Taken
@@ -23,6 +24,7 @@ from relay.journal.memory_audit import MemoryAudit, MemoryRevocations
 from relay.journal.memory_copies import MemoryCopies
 from relay.journal.memory_deletions import MemoryDeletions
 from relay.journal.memory_outbox import MemoryOutbox
+from relay.journal.memory_tallies import MemoryTallies
 from relay.journal.outbox import Webhook
 from relay.journal.prompts import beginning
 from relay.journal.search_words import all_words_match
@@ -79,6 +81,7 @@ class MemoryJournal(SoleNode):
         self._saved_time: float | None = None
         self.commits = Commits()
         self.copies = MemoryCopies()
+        self.tallies = MemoryTallies()
         self.outbox = MemoryOutbox(self._tasks.__contains__)
         self.audit = MemoryAudit()
         self.revocations = MemoryRevocations()
@@ -129,6 +132,7 @@ class MemoryJournal(SoleNode):
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
+        tally: Tally | None = None,
     ) -> float:
         self._check_open()
         if not events:
@@ -151,6 +155,8 @@ class MemoryJournal(SoleNode):
             self._claims = {key: claim for key, claim in self._claims.items() if claim.task != batch.task}
         self.copies.add(copies)
         self.outbox.store(webhooks)
+        if tally is not None:
+            self.tallies.add(tally)
         self._listeners.publish([batch.appended])
         await asyncio.sleep(0)
         return math.inf

@@ -11,8 +11,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from relay import log
+from relay.core.history.tally import DAY_S
 from relay.errors import StoreError
 from relay.journal.base import Journal
+from relay.journal.tallies import KEPT_DAYS
 
 SWEEP_S = 60.0
 
@@ -33,7 +35,7 @@ _log = log.get("retention")
 
 async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int, audit_age_s: float = math.inf) -> int:
     """
-    Delete what is due and return the number of deleted tasks. Tombstones are kept as long as tasks.
+    Delete what is due and return the number of deleted tasks. Tombstones are kept as long as tasks, tallies longer.
 
     Args:
         journal: an open journal.
@@ -58,6 +60,7 @@ async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int,
         if not gone:
             _log.warning("store.limit_exceeded", size_bytes=size, limit_bytes=limit_bytes, reason="no old ended tasks")
             break
+    await journal.tallies.forget(before=int(now // DAY_S) - KEPT_DAYS)
     if deleted:
         _log.info("tasks.deleted", count=deleted)
     await journal.save_time(now)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any, Final, Protocol
 
 from relay.core.events import State
+from relay.core.history.tally import Tally
 from relay.core.upstream import UpstreamTask
 from relay.journal.audit import AuditEntry
 from relay.journal.base import Claim, StoredTask
@@ -96,6 +97,7 @@ class Facts:
     audit: tuple[AuditEntry, ...] = field(default=(), repr=False)
     """Oldest first."""
     revocations: tuple[Revocation, ...] = ()
+    tallies: tuple[Tally, ...] = ()
 
 
 class Store(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from relay.core.history.tally import Tally
 from relay.core.schedule import TimeLimits
 from relay.core.upstream import Run
 from relay.files.spool import Spool
@@ -33,6 +34,8 @@ class TaskContext:
     """Returns unix seconds and never jumps."""
     wall_clock: Callable[[], float]
     """Returns unix seconds as the machine's clock has them, which may jump."""
+    tallied: Callable[[Tally], None]
+    """Called with what was counted of the task, after the commit that ended it."""
     counts: TaskCounts = field(default_factory=TaskCounts)
     """Of all tasks."""
     webhooks: Webhooks | None = None

@@ -10,6 +10,8 @@ from relay.backoff import full_jitter
 from relay.catalogue.catalogue import Catalogue
 from relay.clock import steady_from
 from relay.core.events import State
+from relay.core.history.input_class import input_class
+from relay.core.history.task_times import TaskTimes
 from relay.core.lifecycle import Lifecycle
 from relay.core.platform_clock import PlatformClock
 from relay.core.snapshot import Snapshot
@@ -24,6 +26,7 @@ from relay.tasks.background import Background
 from relay.tasks.context import TaskContext
 from relay.tasks.counts import TaskCounts
 from relay.tasks.follower import Follower
+from relay.tasks.histories import Histories
 from relay.tasks.ids import random_id
 from relay.tasks.limits import Limits
 from relay.tasks.missing_files import MissingFiles
@@ -76,6 +79,8 @@ class Supervisor:
         self._missing_files = MissingFiles(spool)
         self._admissions = {name: Admission(self._queue_of(name), limits.may_stream) for name in providers}
         self._background = Background()
+        self.histories = Histories(journal, clock, self._background)
+        """What earlier runs say about new ones."""
         self._log = log.get("supervisor")
         self.draining = False
         """Whether the relay is shutting down and accepts no new tasks."""
@@ -301,8 +306,12 @@ class Supervisor:
             wall_clock=self._clock,
             counts=self.counts,
             webhooks=self._webhooks,
+            tallied=self.histories.add,
         )
-        return Follower(Lifecycle(snapshot, clock(), limits, platform_clock, since=stored.created_at), context)
+        inputs = None if stored.checked is None else input_class(stored.checked.input)
+        times = TaskTimes(snapshot, self.histories.of(stored.provider, stored.model), inputs)
+        lifecycle = Lifecycle(snapshot, clock(), limits, platform_clock, since=stored.created_at, times=times)
+        return Follower(lifecycle, context)
 
     async def _supervise(self, task: str, follower: Follower, send_until_s: float | None) -> None:
         """Run a follower. If it crashes, follow the task again from what the journal has."""

@@ -95,6 +95,7 @@ class TaskLog:
         renew = state.done is not None or snapshot_due(state.id, events[0].seq - 1, state.seq)
         # Results are final when the task has ended: until then, a record can change their order.
         kept = state.outputs if self._context.keeps_results and state.done is not None else ()
+        tally = self._lifecycle.tally()
         copies = copies_of_files(state.id, state.provider, files) + copies_of(state.id, state.provider, kept)
         while not self.closed:
             try:
@@ -107,6 +108,7 @@ class TaskLog:
                     frees_key=frees_key,
                     copies=copies,
                     webhooks=webhooks,
+                    tally=tally,
                 )
             except OSError as error:
                 # An operator has to fix the disk, and no event may be lost meanwhile. The journal has logged the error.
@@ -119,6 +121,8 @@ class TaskLog:
                 self.snapshot = state
                 if state.done is not None:
                     self._context.counts.end(state)
+                if tally is not None:
+                    self._context.tallied(tally)
                 if webhooks and self._context.webhooks is not None:
                     self._context.webhooks.wake()
                 return send_until_s

@@ -181,5 +181,6 @@ async def bench(
         keeps_results=False,
         clock=clock,
         wall_clock=clock,
+        tallied=lambda _tally: None,
     )
     return Bench(context=context, snapshot=snapshot, provider=provider, spool=spool, clock=clock, journal=journal)

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from relay.clock import uptime_s
 from relay.core.events import Event, State
+from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import UpstreamTask
 from relay.errors import Fenced, StoreError
@@ -159,6 +160,7 @@ class SharedJournal:
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
+        tally: Tally | None = None,
     ) -> float:
         self.store.memory._check_open()
         task = events[0].task if events else None
@@ -176,6 +178,7 @@ class SharedJournal:
             frees_key=frees_key,
             copies=copies,
             webhooks=webhooks,
+            tally=tally,
         )
         return uptime_s() + self.send_for_s
 

@@ -143,7 +143,8 @@ $$;
 --                  The fields from `tags` to `webhook` are JSON texts.
 --   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
 --                  copies: [{part, provider, url, name, content_type, size_bytes, sha256}, ...],
---                  webhooks: [{id, task, url, type, at, body}, ...]}], or null. At most one job of a task.
+--                  webhooks: [{id, task, url, type, at, body}, ...],
+--                  tally: {provider, model, inputs, day, counts, slowest, failed}}], or null. At most one job of a task.
 --   event_*        the events of both, in order.
 --   history_*      how many events, and how many bytes of them, to keep of a log whose snapshot is stored.
 --
@@ -173,6 +174,7 @@ DECLARE
   has_keys boolean := false;
   has_snapshots boolean := false;
   has_webhooks boolean := false;
+  has_tallies boolean := false;
 BEGIN
   SELECT * INTO was FROM nodes WHERE id = me FOR NO KEY UPDATE;
   IF was.batch = number THEN
@@ -199,10 +201,11 @@ BEGIN
         'why', CASE WHEN h.task IS NULL THEN 'unknown' WHEN h.owner = me THEN 'seq' ELSE 'owner' END
       )) FILTER (WHERE (h.owner = me AND h.seq = x.first - 1) IS NOT TRUE), '{}'),
       coalesce(bool_or(x.upstream), false), coalesce(bool_or(x.frees_key), false), bool_or(x.snapshot IS NOT NULL),
-      bool_or(x.webhooks IS NOT NULL)
-    INTO going, moved, problems, has_upstreams, has_keys, has_snapshots, has_webhooks
-    FROM json_to_recordset(appends)
-      AS x(task text, first bigint, state text, upstream boolean, frees_key boolean, snapshot text, webhooks json)
+      bool_or(x.webhooks IS NOT NULL), bool_or(x.tally IS NOT NULL)
+    INTO going, moved, problems, has_upstreams, has_keys, has_snapshots, has_webhooks, has_tallies
+    FROM json_to_recordset(appends) AS x(
+      task text, first bigint, state text, upstream boolean, frees_key boolean, snapshot text, webhooks json, tally json
+    )
     LEFT JOIN heads h ON h.task = x.task;
   END IF;
 
@@ -378,12 +381,53 @@ BEGIN
     END LOOP;
   END IF;
 
+  -- Last, because all nodes write to these rows: they are locked for as short a time as possible.
+  IF has_tallies THEN
+    PERFORM relay_add_tallies(ARRAY(
+      SELECT x.tally FROM json_to_recordset(appends) AS x(task text, tally jsonb)
+      WHERE x.tally IS NOT NULL AND x.task = ANY (going)
+    ));
+  END IF;
+
   UPDATE nodes SET batch = number, until = clock_timestamp() + lease, seen_at = clock_timestamp(), bytes = bytes + grown
   WHERE id = me;
   verdict := 'new';
   taken := going;
   refused := array_to_json(problems);
 END $$;
+
+-- Add tallies to their rows, each in order: nodes that do so at the same time wait in one direction.
+CREATE OR REPLACE FUNCTION relay_add_tallies(tallied jsonb[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  one record;
+BEGIN
+  FOR one IN
+    SELECT x.* FROM unnest(tallied) AS j CROSS JOIN LATERAL jsonb_to_record(j)
+      AS x(provider text, model text, inputs text, day bigint, counts jsonb, slowest jsonb, failed jsonb)
+    ORDER BY x.provider COLLATE "C", x.model COLLATE "C", x.inputs COLLATE "C", x.day
+  LOOP
+    INSERT INTO tallies AS t (provider, model, inputs, day, counts, slowest, failed)
+    VALUES (one.provider, one.model, one.inputs, one.day, one.counts, one.slowest, one.failed)
+    ON CONFLICT (provider, model, inputs, day) DO UPDATE SET
+      counts = relay_sum_counts(t.counts, excluded.counts),
+      slowest = relay_most_notable(t.slowest || excluded.slowest),
+      failed = relay_most_notable(t.failed || excluded.failed);
+  END LOOP;
+END $$;
+
+-- The sum of two maps of counters.
+CREATE OR REPLACE FUNCTION relay_sum_counts(one jsonb, other jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT one || coalesce(jsonb_object_agg(key, coalesce((one ->> key)::float8, 0) + value::float8), '{}')
+  FROM jsonb_each_text(other)
+$$;
+
+-- The tasks with the highest numbers, of [number, task] each, as NOTABLE in relay/core/history/tally.py.
+CREATE OR REPLACE FUNCTION relay_most_notable(tasks jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(jsonb_agg(task ORDER BY (task ->> 0)::float8 DESC, task ->> 1 DESC), '[]') FROM (
+    SELECT task FROM (SELECT DISTINCT task FROM jsonb_array_elements(tasks) AS task) each
+    ORDER BY (task ->> 0)::float8 DESC, task ->> 1 DESC LIMIT 5
+  ) most
+$$;
 
 -- Remove upstream tasks of a task that are not those in its row of `tasks`.
 CREATE OR REPLACE FUNCTION relay_drop_upstreams(whose text) RETURNS void LANGUAGE sql AS $$

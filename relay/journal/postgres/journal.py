@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 
 from relay.core.events import Event
+from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError, Fenced, StoreError
@@ -40,6 +41,7 @@ from relay.journal.postgres.outbox import PostgresOutbox
 from relay.journal.postgres.parts import Owner, Parts, open_parts
 from relay.journal.postgres.reader import Reader
 from relay.journal.postgres.rows import append_row, create_row
+from relay.journal.postgres.tallies import PostgresTallies
 from relay.journal.postgres.writer import Writer
 from relay.journal.prompts import MAX_INPUT_BYTES
 
@@ -96,6 +98,7 @@ class PostgresJournal:
         """The epoch of the server that is read."""
         self._checking: asyncio.Task[str | None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self.tallies = PostgresTallies(lambda: self._opened().lister, lambda: self._opened().errands)
         self.outbox = PostgresOutbox(self._id, lambda: self._opened().errands, lambda: self._opened().lister)
 
     @property
@@ -161,6 +164,7 @@ class PostgresJournal:
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
+        tally: Tally | None = None,
     ) -> float:
         writer = self._owner().writer
         if not events:
@@ -174,6 +178,7 @@ class PostgresJournal:
             frees_key=frees_key,
             copies=copies,
             webhooks=webhooks,
+            tally=tally,
         )
         try:
             created = await writer.append(batch, append_row(batch))

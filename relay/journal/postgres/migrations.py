@@ -20,7 +20,7 @@ from relay.journal.transfer import COPY_AGAIN, COPYING
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 
 _OLDEST: Final = 1
 """The oldest version that can use tables of this version."""
@@ -131,12 +131,26 @@ CREATE TABLE revocations (
 );
 """
 
+_TALLIES: Final = """
+CREATE TABLE tallies (
+  provider text COLLATE "C",
+  model text COLLATE "C",
+  inputs text COLLATE "C",
+  day bigint,
+  counts jsonb NOT NULL,
+  slowest jsonb NOT NULL,
+  failed jsonb NOT NULL,
+  PRIMARY KEY (provider, model, inputs, day)
+);
+"""
+
 _UPGRADES: Final[dict[int, str]] = {
     1: _COPIES,
     2: _WEBHOOKS,
     3: _TOMBSTONES,
     4: _TITLES_AND_PROMPTS,
     5: _AUDIT,
+    6: _TALLIES,
 }
 """By the version that each one upgrades: statements that add something."""
 

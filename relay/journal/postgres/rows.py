@@ -11,6 +11,7 @@ from relay.journal.base import Claim, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.file_copies import FileCopy
 from relay.journal.outbox import Webhook
+from relay.journal.postgres.tallies import tally_row
 from relay.journal.prompts import beginning
 from relay.journal.record import Record
 from relay.journal.search_words import title_words, word_suffixes
@@ -90,6 +91,8 @@ def append_row(batch: Batch) -> bytes:
         row["copies"] = [_copy(copy) for copy in batch.copies]
     if batch.webhooks:
         row["webhooks"] = [webhook_row(webhook) for webhook in batch.webhooks]
+    if batch.tally is not None:
+        row["tally"] = tally_row(batch.tally)
     return orjson.dumps(row)
 
 

@@ -246,3 +246,15 @@ CREATE TABLE revocations (
   expires_at double precision NOT NULL,
   UNIQUE (kind, name)
 );
+
+-- What is kept of tasks that have ended (relay/journal/tallies.py): one row per model, input class and day.
+CREATE TABLE tallies (
+  provider text COLLATE "C",
+  model text COLLATE "C",
+  inputs text COLLATE "C",
+  day bigint,
+  counts jsonb NOT NULL,
+  slowest jsonb NOT NULL,
+  failed jsonb NOT NULL,
+  PRIMARY KEY (provider, model, inputs, day)
+);

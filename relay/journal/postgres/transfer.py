@@ -20,6 +20,7 @@ from relay.journal.file_copies import FileCopy
 from relay.journal.nodes import Command
 from relay.journal.outbox import Delivery, Status
 from relay.journal.postgres import lookups
+from relay.journal.postgres import tallies as tally_table
 from relay.journal.postgres.audit import AUDIT_COLUMNS, REVOKED, audit_entry, revocation_of
 from relay.journal.postgres.connection import BROKEN, close, connect, host_of
 from relay.journal.postgres.copies import OF_TASKS, STORED, decode_copy
@@ -29,6 +30,7 @@ from relay.journal.postgres.rows import ALL_TASKS
 from relay.journal.prompts import beginning
 from relay.journal.record import Record, restore
 from relay.journal.search_words import title_words, word_suffixes
+from relay.journal.tallies import decode, encode
 from relay.journal.transfer import CHUNK_ROWS, COPYING, Facts, LogRow, TaskCopy, unsent
 
 if TYPE_CHECKING:
@@ -155,6 +157,7 @@ class PostgresStore:
             )
             audit = await self._connection.fetch("SELECT * FROM audit ORDER BY number")
             revoked = await self._connection.fetch(REVOKED, 0)
+            tallies = await self._connection.fetch(tally_table.SELECT, None, None, 0)
         return Facts(
             secrets={row["name"]: row["value"] for row in stored},
             saved_time=saved,
@@ -162,6 +165,7 @@ class PostgresStore:
             kept_claims=tuple(Claim(**dict(row)) for row in kept),
             audit=tuple(map(audit_entry, audit)),
             revocations=tuple(map(revocation_of, revoked)),
+            tallies=tuple(decode(*row) for row in tallies),
         )
 
     async def check_alone(self) -> None:
@@ -222,6 +226,10 @@ class PostgresStore:
                 await self._connection.executemany(
                     "SELECT relay_revoke($1, $2, $3, $4)",
                     [(each.kind, each.name, each.at, each.expires_at) for each in facts.revocations],
+                )
+                await self._connection.executemany(
+                    tally_table.REPLACE,
+                    [(*each.key, *(part.decode() for part in encode(each))) for each in facts.tallies],
                 )
                 # The next relay finds no epoch of the server's timeline, and makes a new one.
                 await self._connection.execute("DELETE FROM meta WHERE name = $1 OR name LIKE 'epoch:%'", COPYING)

@@ -17,6 +17,7 @@ from relay.errors import StoreDamaged, Taken
 from relay.journal.batch import Batch
 from relay.journal.entries import Entry, History
 from relay.journal.sqlite.copies import add_copies
+from relay.journal.sqlite.tallies import add_tally
 from relay.journal.sqlite.webhooks import add_webhooks
 from relay.journal.stored_log import fold_log, make_history
 
@@ -74,6 +75,8 @@ def add_events(
         connection.executemany("UPDATE tasks SET state = ? WHERE id = ?", changed)
     add_webhooks(connection, [webhook for batch in accepted for webhook in batch.webhooks])
     for batch in accepted:
+        if batch.tally is not None:
+            add_tally(connection, batch.tally)
         if batch.copies:
             add_copies(connection, batch.copies)
         if batch.frees_key:

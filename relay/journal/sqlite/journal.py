@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from relay.core.events import Event
+from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import StoreError, StoreGone
@@ -39,6 +40,7 @@ from relay.journal.sqlite.database import Database, open_database
 from relay.journal.sqlite.deletion import SQLiteDeletions, prune
 from relay.journal.sqlite.outbox import SQLiteOutbox
 from relay.journal.sqlite.reader import Reader
+from relay.journal.sqlite.tallies import SQLiteTallies
 from relay.journal.sqlite.tasks import load_prompts
 from relay.journal.sqlite.writer import Writer
 
@@ -91,6 +93,7 @@ class SQLiteJournal(SoleNode):
         self._open: _Open | None = None
         self._test_write: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self.tallies = SQLiteTallies(lambda: self._opened().lister, lambda: self._opened().writer)
         self.outbox = SQLiteOutbox(lambda: self._opened().writer, lambda: self._opened().lister)
 
     @property
@@ -154,6 +157,7 @@ class SQLiteJournal(SoleNode):
         frees_key: bool = False,
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
+        tally: Tally | None = None,
     ) -> float:
         writer = self._opened().writer
         if events:
@@ -167,6 +171,7 @@ class SQLiteJournal(SoleNode):
                     frees_key=frees_key,
                     copies=copies,
                     webhooks=webhooks,
+                    tally=tally,
                 )
             )
         return math.inf

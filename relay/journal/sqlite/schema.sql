@@ -197,3 +197,15 @@ CREATE TABLE IF NOT EXISTS revocations (
   expires_at REAL NOT NULL,
   UNIQUE (kind, name)
 ) STRICT;
+
+-- What is kept of tasks that have ended (relay/journal/tallies.py): one row per model, input class and day, as JSON.
+CREATE TABLE IF NOT EXISTS tallies (
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  inputs TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  counts BLOB NOT NULL,
+  slowest BLOB NOT NULL,
+  failed BLOB NOT NULL,
+  PRIMARY KEY (provider, model, inputs, day)
+) STRICT, WITHOUT ROWID;

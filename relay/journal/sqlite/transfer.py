@@ -22,6 +22,7 @@ from relay.journal.deletions import Tombstone
 from relay.journal.sqlite import audit, metadata, webhooks
 from relay.journal.sqlite.copies import add_copies, load_copies
 from relay.journal.sqlite.database import Database, open_database
+from relay.journal.sqlite.tallies import load_tallies, replace_tallies
 from relay.journal.sqlite.tasks import add_task, load_task
 from relay.journal.transfer import CHUNK_ROWS, COPYING, Facts, LogRow, TaskCopy, unsent
 
@@ -96,6 +97,7 @@ class SQLiteStore:
                 kept_claims=tuple(Claim(key=key, digest=digest, task=task, at=at) for key, digest, task, at in kept),
                 audit=audit.load_entries(self._connection),
                 revocations=audit.load_revocations(self._connection, 0).revocations,
+                tallies=tuple(load_tallies(self._connection)),
             )
 
     async def check_alone(self) -> None:
@@ -137,6 +139,7 @@ class SQLiteStore:
             )
             audit.add_entries(self._connection, facts.audit)
             audit.revoke(self._connection, facts.revocations)
+            replace_tallies(self._connection, facts.tallies)
             metadata.set_meta(self._connection, "epoch", secrets.token_hex(8))
             self._connection.execute("DELETE FROM meta WHERE name = ?", (COPYING,))
 

@@ -4,7 +4,7 @@ import sqlite3
 
 from relay.journal.sqlite.words import add_words
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -158,6 +158,16 @@ def _add_audit(connection: sqlite3.Connection) -> None:
     )
 
 
+def _add_tallies(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE tallies ("
+        "  provider TEXT NOT NULL, model TEXT NOT NULL, inputs TEXT NOT NULL, day INTEGER NOT NULL,"
+        "  counts BLOB NOT NULL, slowest BLOB NOT NULL, failed BLOB NOT NULL,"
+        "  PRIMARY KEY (provider, model, inputs, day)"
+        ") STRICT, WITHOUT ROWID"
+    )
+
+
 _STEPS = {
     1: _add_files,
     2: _index_rows_by_task,
@@ -169,5 +179,6 @@ _STEPS = {
     8: _add_tombstones,
     9: _add_titles_and_prompts,
     10: _add_audit,
+    11: _add_tallies,
 }
 """By the version that each one upgrades."""
