@@ -35,6 +35,12 @@ def why_not_ready(config: Config) -> str | None:
     return None if answer.status == 200 else f"HTTP {answer.status} on {host} port {config.port}: {body}"
 
 
+def address_of(config: Config, port: int) -> str:
+    """Return the URL of the relay with these settings, from this machine."""
+    host = _LOOPBACK_OF.get(config.host, config.host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def main() -> None:
     """Print one line and exit with status 0 if the relay is ready, else 1."""
     try:

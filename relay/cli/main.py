@@ -136,12 +136,24 @@ def check(
     ready: Annotated[
         bool, typer.Option("--ready", help="Only check whether the relay that runs with these settings is ready.")
     ] = False,
+    running: Annotated[
+        bool, typer.Option("--diagnose", help="Ask the relay that runs with these settings what is wrong with it.")
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --diagnose: the address of another relay.")
+    ] = None,
 ) -> None:
     """Print the settings without secrets, test the store and the platforms, and print one line per problem."""
     from relay.cli.check import check_readiness, check_setup
 
+    if url is not None and not running:
+        raise typer.BadParameter("only --diagnose takes an address", param_hint="--url")
     if ready:
         check_readiness()
+    elif running:
+        from relay.cli.diagnose import check_running
+
+        check_running(url)
     else:
         check_setup()
 

@@ -1,6 +1,6 @@
 """What the hub counts: viewers that come and go, and what is written to them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from relay.counting import Tally
@@ -23,6 +23,8 @@ class HubCounts:
 
     sent: defaultdict[Framing, Sent] = field(default_factory=lambda: defaultdict(Sent))
     """Events by framing. Each event counts once for each viewer that it was written to."""
+    connected: Counter[Framing] = field(default_factory=Counter)
+    """The viewers that are connected now, by framing."""
     joined: Tally = field(default_factory=Tally)
     """Connections by framing."""
     subscribed: Tally = field(default_factory=Tally)

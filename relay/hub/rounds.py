@@ -33,10 +33,13 @@ class Rounds:
         min(self._groups, key=len).add(viewer)
         self._schedule()
 
-    def discard(self, viewer: Viewer) -> None:
-        """Remove a viewer. Idempotent."""
+    def discard(self, viewer: Viewer) -> bool:
+        """Remove a viewer. Idempotent. Return whether it was there."""
         for group in self._groups:
-            group.discard(viewer)
+            if viewer in group:
+                group.remove(viewer)
+                return True
+        return False
 
     def visit_next(self) -> None:
         """Visit the next group. The timer stops when no viewer is left."""

@@ -4,18 +4,8 @@ Every metric of the relay: its name, its type, its labels and what it means. doc
 No label is a task, a tag, a key or an address, so the number of series is bounded.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
-
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
-from prometheus_client.utils import floatToGoString
 
 from relay.counting import Histogram
 
@@ -68,14 +58,17 @@ _TASKS = (
     Family("relay_started_tasks_total", "counter", "Tasks that were created.", ("provider",)),
     Family("relay_ended_tasks_total", "counter", "Tasks that ended.", ("provider", "verdict")),
     Family("relay_spent_total", "counter", "Cost of the tasks that ended.", ("unit",)),
-    Family("relay_stage_seconds", "histogram", "Durations of the stages of ended tasks.", ("model", "stage")),
+    Family("relay_task_phase_seconds", "histogram", "Durations of the phases of ended tasks.", ("model", "phase")),
 )
 
 _UPSTREAM = (
     Family("relay_upstream_calls_total", "counter", "Calls to the platform.", ("provider", "endpoint", "outcome")),
     Family("relay_upstream_call_seconds", "histogram", "Durations of calls to the platform.", ("provider", "endpoint")),
     Family(
-        "relay_upstream_succeeded_timestamp_seconds", "gauge", "When the platform last answered a call.", ("provider",)
+        "relay_upstream_succeeded_timestamp_seconds",
+        "gauge",
+        "When the platform last answered a call, or the start.",
+        ("provider",),
     ),
     Family("relay_upstream_failed_timestamp_seconds", "gauge", "When a call last failed.", ("provider",)),
     Family("relay_upstream_streams_total", "counter", "Attempts to open a live stream.", ("provider", "outcome")),
@@ -122,38 +115,3 @@ FAMILIES: Final = {
     for group in (_VIEWERS, _JOURNAL, _TASKS, _UPSTREAM, _FILES, _WEBHOOKS, _WEB, _PROCESS)
     for family in group
 }
-
-
-def metric(name: str, samples: Iterable[tuple[Labels, Value]]) -> Metric:
-    """Return a metric with its samples: the values of its labels, and its value."""
-    family = FAMILIES[name]
-    match family.kind:
-        case "counter":
-            made: Metric = CounterMetricFamily(name.removesuffix("_total"), family.help, labels=family.labels)
-        case "histogram":
-            return _histogram(family, samples)
-        case "info":
-            info = InfoMetricFamily(name.removesuffix("_info"), family.help)
-            for labels, _ in samples:
-                info.add_metric((), dict(zip(family.labels, labels, strict=True)))
-            return info
-        case _:
-            made = GaugeMetricFamily(name, family.help, labels=family.labels)
-    for labels, value in samples:
-        if isinstance(value, Histogram):
-            raise TypeError(f"{name} is not a histogram, and its sample is one")
-        made.add_sample(name, dict(zip(family.labels, labels, strict=True)), value)
-    return made
-
-
-def _histogram(family: Family, samples: Iterable[tuple[Labels, Value]]) -> Metric:
-    made = HistogramMetricFamily(family.name, family.help, labels=family.labels)
-    for labels, value in samples:
-        if not isinstance(value, Histogram):
-            raise TypeError(f"{family.name} is a histogram, and its sample is {value!r}")
-        below, buckets = 0, []
-        for bound, count in zip((*map(floatToGoString, value.bounds), "+Inf"), tuple(value.counts), strict=True):
-            below += count
-            buckets.append((bound, below))
-        made.add_metric(labels, buckets, sum_value=value.total)
-    return made

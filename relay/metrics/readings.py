@@ -2,15 +2,13 @@
 
 import resource
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from relay.metrics.exposition import Reading
 from relay.metrics.families import Labels, Value
 from relay.metrics.sources import Sources
-
-Reading = tuple[str, Iterable[tuple[Labels, Value]]]
-"""The name of a metric, and its samples."""
 
 _WIRES: Final = {"websocket": "websocket", "json-lines": "poll"}
 """By the name of the framing. All others are event streams."""
@@ -32,8 +30,7 @@ def _by_wire(counts: Iterable[tuple[str, float]]) -> Iterable[tuple[Labels, floa
 
 def _viewers(of: Sources) -> Iterator[Reading]:
     counts = of.hub.counts
-    viewers = of.hub.viewers_by_framing()
-    yield "relay_viewers", _by_wire([("websocket", 0), ("sse", 0), *((key.name, n) for key, n in viewers.items())])
+    yield "relay_viewers", _by_wire((framing.name, count) for framing, count in counts.connected.items())
     yield _one("relay_viewers_behind", of.hub.slow_viewers)
     yield _one("relay_viewers_fell_behind_total", counts.slow["fell_behind",])
     yield _one("relay_viewers_caught_up_total", counts.slow["caught_up",])
@@ -49,7 +46,7 @@ def _viewers(of: Sources) -> Iterator[Reading]:
 def _journal(of: Sources) -> Iterator[Reading]:
     commits, load = of.journal.commits, of.journal.load
     yield _one("relay_journal_commit_seconds", commits.durations)
-    yield _one("relay_journal_commit_longest_seconds", commits.longest.value)
+    yield _one("relay_journal_commit_longest_seconds", max(commits.longest.value, commits.running_s))
     yield _one("relay_journal_commit_running_seconds", commits.running_s)
     yield _one("relay_journal_queue_length", load.queued)
     yield "relay_journal_failing", [((use,), use in load.failing) for use in ("read", "write")]
@@ -70,7 +67,7 @@ def _tasks(of: Sources) -> Iterator[Reading]:
     yield "relay_started_tasks_total", counts.started.items()
     yield "relay_ended_tasks_total", counts.ended.items()
     yield "relay_spent_total", counts.spent.items()
-    yield "relay_stage_seconds", counts.stages.items()
+    yield "relay_task_phase_seconds", counts.phases.items()
 
 
 def _upstream(of: Sources) -> Iterator[Reading]:
@@ -83,8 +80,11 @@ def _upstream(of: Sources) -> Iterator[Reading]:
         "relay_upstream_call_seconds",
         [((name, endpoint), durations) for name, counts in counted for endpoint, durations in counts.durations.items()],
     )
-    yield "relay_upstream_succeeded_timestamp_seconds", _known({name: each.succeeded_at for name, each in counted})
-    yield "relay_upstream_failed_timestamp_seconds", _known({name: each.failed_at for name, each in counted})
+    yield "relay_upstream_succeeded_timestamp_seconds", [((name,), counts.succeeded_at) for name, counts in counted]
+    yield (
+        "relay_upstream_failed_timestamp_seconds",
+        [((name,), counts.failed_at) for name, counts in counted if counts.failed_at is not None],
+    )
     yield "relay_upstream_streams_total", of.supervisor.counts.streams.items()
 
 
@@ -120,10 +120,6 @@ def _process(of: Sources) -> Iterator[Reading]:
     yield _one("relay_start_timestamp_seconds", of.started_at)
     yield _one("relay_draining", of.supervisor.draining)
     yield "relay_build_info", [((of.version, of.python), 1)]
-
-
-def _known(values: Mapping[str, float | None]) -> Iterable[tuple[Labels, float]]:
-    return [((name,), value) for name, value in values.items() if value is not None]
 
 
 def _resident_bytes() -> int | None:

@@ -25,11 +25,11 @@ class WebCounts:
         """Of the requests that were answered, in seconds. A stream counts until it begins."""
         self.auth_failures = Tally()
         """Credentials that were missing, invalid or expired: of a `request`, a `websocket` or a `subscription`."""
-        self.viewers_refused = Tally()
+        self.viewers_refused = Tally({(reason,): 0 for reason in ("limit", "no_files", "draining")})
         """By reason."""
         self.accepts_failed = 0
         """Connections that the kernel did not hand over, because there were no file descriptors or no memory."""
-        self.proxy_signs = Tally()
+        self.proxy_signs = Tally({(sign,): 0 for sign in SIGNS})
         """By sign (see SIGNS)."""
         self.proxy_signs_at: dict[tuple[str, ...], float] = {}
         """When each sign was seen last, in unix seconds."""

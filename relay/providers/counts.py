@@ -28,9 +28,10 @@ class UpstreamCounts:
         """By endpoint and outcome."""
         self.durations: defaultdict[str, Histogram] = defaultdict(Histogram)
         """In seconds, by endpoint."""
-        self.succeeded_at: float | None = None
+        self.succeeded_at = clock()
+        """When a call was answered last, in unix seconds. Before the first one, when this process started."""
         self.failed_at: float | None = None
-        """When a call succeeded, and when one failed, for the last time, in unix seconds."""
+        """When a call failed last, in unix seconds."""
 
     def called(self, endpoint: str, outcome: Outcome, duration_s: float) -> None:
         """Count a call."""

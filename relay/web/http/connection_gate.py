@@ -63,7 +63,7 @@ class Gate:
         self._counts = counts
         self._descriptors = descriptors
         self._clock = clock
-        self.refused = Tally()
+        self.refused = Tally({("limit",): 0, ("no_files",): 0})
         """Connections that were not admitted, because of a `limit` or of `no_files`."""
         self._open: dict[IdleConnection, str | None] = {}
         self._streams: dict[Stream, str | None] = {}

@@ -1,0 +1,94 @@
+"""`relay check --diagnose`: ask a running relay for its metrics, and say what is wrong with it."""
+
+import asyncio
+import time
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from relay import config, log
+from relay.app import api_keys, make_journal
+from relay.cli.output import say
+from relay.config import Config
+from relay.errors import RelayError
+from relay.metrics.diagnosis import Diagnosis, diagnose
+from relay.metrics.scrape import Scrape
+from relay.ready import address_of
+
+LIMIT_S = 10.0
+
+_CUT = (
+    "The relay closes connections without an answer. No files are left, or RELAY_CONNECTION_LIMIT is reached: "
+    "see docs/diagnosing.md#no-files-are-left"
+)
+
+
+def check_running(url: str | None) -> None:
+    """
+    Print what is wrong with a running relay.
+
+    Args:
+        url: its address; null for the relay that runs with the current settings.
+
+    Raises:
+        RelayError: one line per problem, or why the relay could not be asked.
+    """
+    settings = config.load()
+    log.configure(settings.log_format, "error")
+    found = asyncio.run(_ask(settings, url))
+    if found:
+        raise RelayError("\n".join(f"{each.text} See docs/diagnosing.md#{each.section}" for each in found))
+
+
+async def _ask(settings: Config, url: str | None) -> list[Diagnosis]:
+    origin = address_of(settings, settings.port) if url is None else url.rstrip("/")
+    headers = {"Authorization": f"Bearer {await _key(settings)}"}
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(LIMIT_S)) as session:
+            async with session.get(f"{origin}/readyz") as answer:
+                status = str((await answer.json())["status"])
+            async with session.get(f"{origin}/metrics", headers=headers) as answer:
+                if answer.status != 200:
+                    raise RelayError(
+                        f"{origin}/metrics answered HTTP {answer.status}: is the API key that of the relay?"
+                    )
+                scrape = Scrape(await answer.text())
+                now = _date(answer)
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError) as error:
+        if isinstance(error, aiohttp.ClientConnectorError):
+            raise RelayError(f"There is no relay at {origin}: {error.strerror or error}") from error
+        raise RelayError(_CUT) from error
+    except TimeoutError as error:
+        raise RelayError(f"The relay at {origin} did not answer within {LIMIT_S:g} s.") from error
+    except (aiohttp.ClientError, ValueError, KeyError, TypeError) as error:
+        raise RelayError(f"{origin} does not answer as a relay does ({type(error).__name__}).") from error
+    found = list(diagnose(scrape, status, now))
+    if status != "ok" and not found:
+        found.append(Diagnosis(f"The relay is not ready: {status}.", "the-relay-does-not-answer"))
+    if not found:
+        tasks, viewers = scrape.total("relay_followed_tasks"), scrape.total("relay_viewers")
+        say(f"No problem found. The relay follows {tasks:.0f} tasks and has {viewers:.0f} viewers.")
+    return found
+
+
+async def _key(settings: Config) -> str:
+    """Return an API key: a configured one, else the one that the relay has generated for its store."""
+    path = settings.sqlite_path
+    if not settings.api_keys and settings.postgres_dsn is None and (path is None or not path.exists()):
+        raise RelayError(f"RELAY_API_KEYS: not set, and there is no store at {settings.store_name} that has a key")
+    journal = make_journal(settings)
+    if settings.api_keys:
+        return (await api_keys(settings, journal))[0]
+    await journal.open(lock=False)
+    try:
+        return (await api_keys(settings, journal))[0]
+    finally:
+        await journal.close()
+
+
+def _date(answer: aiohttp.ClientResponse) -> float:
+    """Return the relay's time in unix seconds."""
+    try:
+        return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return time.time()
