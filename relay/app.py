@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from relay import log
+from relay.access.audit import Audit
 from relay.access.grants import Access
 from relay.access.login_codes import LoginCodes
 from relay.archive.archive import Archive, ArchiveLimits
@@ -255,6 +256,7 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
         journal = make_journal(config, lambda: viewers.total)
         await journal.open(lock=True)
         stack.push_async_callback(journal.close)
+        audit = await stack.enter_async_context(Audit(journal.audit, time.time))
         keys, secret = await api_keys(config, journal), await token_secret(config, journal)
         upstream = {name: UpstreamCounts() for name in ("wiro", "apikley")}
         providers = make_providers(config, upstream)
@@ -308,6 +310,7 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
             archive=archive,
             hub=hub,
             access=Access(keys, secret, time.time),
+            audit=audit,
             login_codes=LoginCodes(secret, partial(use_code, journal), time.time),
             rate_limits=RateLimits(
                 starts=RateLimit(config.start_rate, "starts", "API key"),
@@ -332,7 +335,13 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
             await stack.enter_async_context(courier)
         ownership = await stack.enter_async_context(Ownership(journal, supervisor, providers))
         await stack.enter_async_context(
-            retaining(journal, cautious_clock, age_s=config.history_age_s, limit_bytes=config.store_limit_bytes)
+            retaining(
+                journal,
+                cautious_clock,
+                age_s=config.history_age_s,
+                limit_bytes=config.store_limit_bytes,
+                audit_age_s=config.audit_age_s,
+            )
         )
         listener = await _serve(config, context, sockets, stack)
         stack.push_async_callback(_drain, context, ownership, listener)

@@ -29,6 +29,7 @@ from relay.hub.close_codes import Close
 from relay.sandbox.switches import faults
 from relay.sandbox.switches.faults import Faults
 from relay.web.api import openapi
+from relay.web.api.responses import AuditRecord
 from relay.web.api.task_bodies import StartBody
 from relay.web.application import application
 from relay.web.http.problems import STATUS
@@ -196,9 +197,10 @@ class TestProtocol:
 
     def test_its_examples_are_real(self) -> None:
         """The code accepts and produces the JSON of the examples."""
-        start, event, problem = json_examples(PROTOCOL)
+        start, entry, event, problem = json_examples(PROTOCOL)
         StartBody.model_validate(start)
         assert set(start) == set(StartBody.model_fields)
+        assert set(TypeAdapter(AuditRecord).validate_python(entry)) == set(AuditRecord.__annotations__)
         assert orjson.loads(orjson.dumps(decode_event(orjson.dumps(event)))) == event
         assert problem["status"] == STATUS[Code(problem["code"])]
         TypeAdapter(list[FieldError]).validate_python(problem["errors"])

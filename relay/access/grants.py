@@ -6,6 +6,7 @@ until it expires. An invalid or expired credential is rejected, even by a call t
 """
 
 import hmac
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -70,6 +71,13 @@ class Grant:
         return self.role is not None
 
     @property
+    def subject(self) -> str | None:
+        """What a token opens, for logs and the audit: `task:ID` or `tag:TAG`; null for a key."""
+        if self.is_key:
+            return None
+        return f"tag:{self.tag}" if self.task is None else f"task:{self.task}"
+
+    @property
     def covers_all(self) -> bool:
         """Whether its rights apply to all tasks."""
         return self.task is None and self.tag is None
@@ -108,6 +116,10 @@ class Access:
         """The API key for signing in browsers: the first one that may do everything, else the first one."""
         return next((each for each in self._keys if each.role == "admin"), self._keys[0]).key
 
+    def is_key(self, text: str) -> bool:
+        """Return whether a text is an API key."""
+        return bool(self._matching(text.encode(errors="replace")))
+
     def check(self, credential: str | None) -> Grant:
         """
         Return what a credential allows.
@@ -123,30 +135,41 @@ class Access:
             )
         # Header bytes that are not UTF-8 are surrogates here. They are replaced, so they match no key.
         given = credential.encode(errors="replace")
-        # Compare all keys, in constant time.
-        matches = [each for each in self._keys if hmac.compare_digest(given, each.key.encode())]
-        if not matches:
+        if not (matches := self._matching(given)):
             return self._check_token(credential)
         role, name, digest = matches[0].role, matches[0].name, sha256(given).hexdigest()
         return Grant(role=role, name=name, key_digest=digest[:DIGEST_CHARS], scopes=RIGHTS[role])
 
-    def mint(self, task: str, *, scope: str, ttl_s: float) -> tuple[str, float]:
+    def mint(self, task: str, *, scope: str, ttl_s: float, jti: str | None = None) -> tuple[str, float]:
         """
         Mint a token for one task.
+
+        Args:
+            task: by id.
+            scope: its scopes, separated by spaces.
+            ttl_s: how long it is valid.
+            jti: its id; null for a random one.
 
         Returns:
             The token, and its expiry in unix seconds.
         """
-        return self._sign("task", task, scope, ttl_s)
+        return self._sign("task", task, scope, ttl_s, jti)
 
-    def mint_tag(self, tag: str, *, scope: str, ttl_s: float) -> tuple[str, float]:
+    def mint_tag(self, tag: str, *, scope: str, ttl_s: float, jti: str | None = None) -> tuple[str, float]:
         """Mint a token for all tasks of a tag, including future ones. Return the same as `mint`."""
-        return self._sign("tag", tag, scope, ttl_s)
+        return self._sign("tag", tag, scope, ttl_s, jti)
 
-    def _sign(self, subject: Literal["task", "tag"], name: str, scope: str, ttl_s: float) -> tuple[str, float]:
+    def _matching(self, given: bytes) -> list[ApiKey]:
+        """Compare all keys, in constant time; return those that are the same."""
+        return [each for each in self._keys if hmac.compare_digest(given, each.key.encode())]
+
+    def _sign(
+        self, subject: Literal["task", "tag"], name: str, scope: str, ttl_s: float, jti: str | None
+    ) -> tuple[str, float]:
         now = self._clock()
         expires_at = int(now + ttl_s)
-        claims = {subject: name, "scope": scope, "iat": int(now), "exp": expires_at}
+        # With milliseconds, a token that is minted right after earlier ones were revoked is newer than these.
+        claims = {subject: name, "scope": scope, "iat": round(now, 3), "exp": expires_at, "jti": jti or new_jti()}
         return jwt.encode(claims, self._secret, algorithm="HS256"), float(expires_at)
 
     def _check_token(self, token: str) -> Grant:
@@ -194,6 +217,11 @@ class Access:
             detail = f"`exp` is {days:.0f} days ahead; the limit is {MAX_TTL_S // DAY_S} days"
             raise RequestError(Code.UNAUTHORIZED, f"The token is valid for too long: {detail}.")
         return expires_at
+
+
+def new_jti() -> str:
+    """Return a random id for a token."""
+    return secrets.token_urlsafe(12)
 
 
 def _time(claims: Mapping[str, object], name: str) -> float:

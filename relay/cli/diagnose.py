@@ -78,10 +78,10 @@ async def _key(settings: Config) -> str:
         raise RelayError(f"RELAY_API_KEYS: not set, and there is no store at {settings.store_name} that has a key")
     journal = make_journal(settings)
     if settings.api_keys:
-        return (await api_keys(settings, journal))[0]
+        return (await api_keys(settings, journal))[0].key
     await journal.open(lock=False)
     try:
-        return (await api_keys(settings, journal))[0]
+        return (await api_keys(settings, journal))[0].key
     finally:
         await journal.close()
 

@@ -69,6 +69,13 @@ class Storage(Group):
         ge=2**20,
         description="Maximum size of the store. Beyond it, the oldest ended tasks are removed.",
     )
+    audit_age_s: Seconds = Field(
+        90 * 86_400.0,
+        alias="RELAY_AUDIT_AGE",
+        ge=0,
+        description="Time that an entry of the audit is kept, at most 100 000 entries, and as many failed "
+        "authentications. `0` keeps no entry for longer than a minute.",
+    )
 
     @field_validator("store")
     @classmethod

@@ -63,6 +63,7 @@ class Attacher:
                 input={},
                 metadata=request.metadata,
                 upstream=upstream,
+                started_by=request.started_by,
             )
             began_at = first_moment(record, admission.clock, asked_at=asked_at, now=now)
             with self._supervisor.creating(stored.id):

@@ -22,6 +22,8 @@ class Start:
     metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
     webhook: Subscription | None = None
     """Who receives webhooks about the task, in addition to the URLs of the settings."""
+    started_by: str = ""
+    """The name of the API key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +61,5 @@ class Attach:
     """By name. Null: the first one that is configured."""
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
+    started_by: str = ""
+    """The name of the API key."""

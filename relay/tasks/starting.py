@@ -167,6 +167,7 @@ class Starter:
             metadata=request.metadata,
             hook=self._supervisor.new_id(),
             webhook=request.webhook,
+            started_by=request.started_by,
         )
         claim = None
         if idempotency is not None:

@@ -12,15 +12,17 @@ from relay.web import metrics, pages, static_files
 from relay.web.api import hooks, openapi
 from relay.web.api.routes import ROUTES as API_ROUTES
 from relay.web.api.routes import Route
+from relay.web.http.auditing import NOTES, audited
 from relay.web.http.base_path import add_slash, prefix, remove_slash
 from relay.web.http.client_address import client_address
 from relay.web.http.compression import compress
 from relay.web.http.context import CONTEXT, Context, context
 from relay.web.http.cors import add_headers, check_origin
-from relay.web.http.credentials import NEEDED
-from relay.web.http.problems import handle_errors, logged_path, route_pattern
+from relay.web.http.credentials import GRANT, NEEDED
+from relay.web.http.problems import CLIENT_DISCONNECTED, handle_errors, logged_path, route_pattern, task_in_path
 from relay.web.http.proxy_signs import proxy_signs
 from relay.web.http.queries import check_repeats
+from relay.web.http.request_ids import bound_request_id
 
 _log = log.get("web")
 
@@ -28,6 +30,8 @@ _log = log.get("web")
 def _route(route: Route) -> web.RouteDef:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[NEEDED] = route.needs
+        if route.action is not None:
+            return await audited(request, route.action, route.handler)
         return await route.handler(request)
 
     if route.method != "get":
@@ -82,26 +86,45 @@ def counted_method(request: web.Request) -> str:
 async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Count a request when it is over, and log one line. Its path is a pattern because the URL may contain secrets."""
     began = time.monotonic()
-    status = 0
-    try:
-        response = await handler(request)
-        status = response.status
-        return response
-    finally:
-        duration_s = time.monotonic() - began
-        parts = context(request)
-        parts.counts.answered(counted_method(request), route_pattern(request), status, duration_s)
-        for sign in proxy_signs(request, parts.config.trusted_proxies):
-            parts.counts.proxy_sign(sign)
-        is_change = request.method in (hdrs.METH_POST, hdrs.METH_DELETE) or "/hooks/" in request.path
-        level = INFO if is_change else DEBUG
-        if log.is_logged("web", level):  # a line that is not logged would cost a tenth of a viewer's handshake
-            _log.log(
-                level,
-                "request.answered",
-                method=request.method,
-                path=logged_path(request),
-                client_address=client_address(request, parts.config.trusted_proxies),
-                status=status,
-                duration_s=round(duration_s, 4),
-            )
+    response: web.StreamResponse | None = None
+    with bound_request_id(request):
+        try:
+            response = await handler(request)
+            return response
+        finally:
+            duration_s = time.monotonic() - began
+            _count_answer(request, 0 if response is None else response.status, duration_s)
+            _log_answer(request, response, duration_s)
+
+
+def _count_answer(request: web.Request, status: int, duration_s: float) -> None:
+    """Count a request for the metrics. Without a response, its client has disconnected, and the status is 0."""
+    parts = context(request)
+    parts.counts.answered(counted_method(request), route_pattern(request), status, duration_s)
+    for sign in proxy_signs(request, parts.config.trusted_proxies):
+        parts.counts.proxy_sign(sign)
+
+
+def _log_answer(request: web.Request, response: web.StreamResponse | None, duration_s: float) -> None:
+    """Log the one line about a request. Without a response, its client has disconnected."""
+    is_change = request.method in (hdrs.METH_POST, hdrs.METH_DELETE) or "/hooks/" in request.path
+    level = INFO if is_change else DEBUG
+    if not log.is_logged("web", level):  # a line that is not logged would cost a tenth of a viewer's handshake
+        return
+    known: dict[str, object] = {}
+    if (grant := request.get(GRANT)) is not None:
+        known = {"key": grant.name} if grant.is_key else {"subject": grant.subject}
+    if (task := request[NOTES].task if NOTES in request else task_in_path(request)) is not None:
+        known["task"] = task
+    if response is not None and response.content_length is not None:
+        known["body_bytes"] = response.content_length
+    _log.log(
+        level,
+        "request.answered",
+        method=request.method,
+        path=logged_path(request),
+        client_address=client_address(request, context(request).config.trusted_proxies),
+        status=CLIENT_DISCONNECTED if response is None else response.status,
+        duration_s=round(duration_s, 4),
+        **known,
+    )

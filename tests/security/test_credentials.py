@@ -77,7 +77,8 @@ async def test_a_tag_token_does_not_disclose_which_tasks_exist(relay: Running, c
     task = await begun(client)
     token, _ = relay.context.access.mint_tag("ours", scope="view cancel input", ttl_s=60)
     said: dict[str, list[object]] = {}
-    async with aiohttp.ClientSession(relay.url, headers={"Authorization": f"Bearer {token}"}) as page:
+    headers = {"Authorization": f"Bearer {token}", "X-Request-Id": "the-same"}
+    async with aiohttp.ClientSession(relay.url, headers=headers) as page:
         for each in (task, ABSENT):
             answers: list[object] = []
             for method, below in (("GET", ""), ("GET", "/events"), ("GET", "/input"), ("POST", "/cancel")):

@@ -14,6 +14,7 @@ from relay.catalogue.model import InputType, Option
 from relay.core.events import Cost, Event, Output
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import StoredFile, StoredFolder
+from relay.journal.audit import Action
 from relay.journal.outbox import Status
 
 _SNAPSHOT_FIELDS = tuple(field.name for field in fields(Snapshot))
@@ -177,6 +178,8 @@ class Token(TypedDict):
     token: str
     expires_at: float
     """In unix seconds."""
+    jti: str
+    """The id by which it can be revoked."""
     links: Links
 
 
@@ -186,6 +189,8 @@ class TagToken(TypedDict):
     token: str
     expires_at: float
     """In unix seconds."""
+    jti: str
+    """The id by which it can be revoked."""
 
 
 class SignedIn(TypedDict):
@@ -270,6 +275,37 @@ class WebhookList(TypedDict):
     """A page of webhooks, newest first."""
 
     webhooks: list[Webhook]
+    next: str | None
+    """The cursor of the next page."""
+
+
+class AuditRecord(TypedDict):
+    """What one client has done."""
+
+    at: float
+    """In unix seconds."""
+    action: Action
+    key: str | None
+    """The name of the API key, empty for a key without one; null if the client used none."""
+    subject: str | None
+    """What the client's token opens, as `task:ID` or `tag:TAG`; null if the client used none."""
+    address: str | None
+    """The client's address; null for failures of several addresses."""
+    request_id: str | None
+    task: str | None
+    tag: str | None
+    jti: str | None
+    """The id of the token that was minted or revoked."""
+    status: int
+    """The HTTP status of the response; 499 if the client disconnected before it."""
+    count: int
+    """How many tasks were deleted, or how many authentications failed."""
+
+
+class AuditList(TypedDict):
+    """A page of the audit, newest first."""
+
+    entries: list[AuditRecord]
     next: str | None
     """The cursor of the next page."""
 

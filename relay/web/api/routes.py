@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from relay.access.roles import Right
 from relay.core.snapshot import Snapshot
 from relay.errors import Code
-from relay.web.api import files, health, login, models, outputs, responses, tasks, webhooks
+from relay.journal.audit import Action
+from relay.web.api import audit, files, health, login, models, outputs, responses, tasks, webhooks
 from relay.web.api.file_bodies import FileForm, FolderBody
 from relay.web.api.task_bodies import AgainBody, AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
 from relay.web.api.task_queries import DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery
@@ -40,6 +41,8 @@ class Route:
     """Whether it needs no credential in the header."""
     needs: Right = "admin"
     """The right that the role of an API key must include."""
+    action: Action | None = None
+    """What is recorded in the audit when it succeeds."""
     allow_head: bool = True
     """Whether HEAD is answered too. Streams write to the connection directly."""
 
@@ -57,6 +60,7 @@ ROUTES = (
         method="post",
         path="/v1/tasks",
         handler=tasks.start,
+        action=Action.START,
         needs="start",
         summary="Start a task",
         body=StartBody,
@@ -68,6 +72,7 @@ ROUTES = (
         method="post",
         path="/v1/tasks/attach",
         handler=tasks.attach,
+        action=Action.ATTACH,
         needs="start",
         summary="Follow a task that was started elsewhere",
         body=AttachBody,
@@ -98,6 +103,7 @@ ROUTES = (
         method="delete",
         path="/v1/tasks/{id}",
         handler=tasks.delete,
+        action=Action.DELETE,
         summary="Delete a task with all its data",
         query=DeleteQuery,
         responses={204: "The task is deleted, by this call or by an earlier one."},
@@ -107,6 +113,7 @@ ROUTES = (
         method="delete",
         path="/v1/tasks",
         handler=tasks.delete_tagged,
+        action=Action.DELETE,
         summary="Delete all tasks of a tag",
         query=DeleteTaggedQuery,
         responses={200: responses.DeletionReport},
@@ -209,6 +216,7 @@ ROUTES = (
         method="post",
         path="/v1/tasks/{id}/cancel",
         handler=tasks.cancel,
+        action=Action.CANCEL,
         needs="cancel",
         summary="Ask the platform to stop a task",
         responses={202: Snapshot},
@@ -218,6 +226,7 @@ ROUTES = (
         method="post",
         path="/v1/tasks/{id}/again",
         handler=tasks.again,
+        action=Action.AGAIN,
         needs="start",
         summary="Run a task again, with edits of its input",
         body=AgainBody,
@@ -229,6 +238,7 @@ ROUTES = (
         method="post",
         path="/v1/tasks/{id}/tokens",
         handler=tasks.mint,
+        action=Action.MINT,
         needs="view",
         summary="Mint a viewer token",
         body=TokenBody,
@@ -240,6 +250,7 @@ ROUTES = (
         method="post",
         path="/v1/tokens",
         handler=tasks.mint_for_tag,
+        action=Action.MINT,
         needs="view",
         summary="Mint a viewer token for all tasks of a tag",
         body=TagTokenBody,
@@ -311,6 +322,15 @@ ROUTES = (
         summary="Send a webhook again",
         responses={202: responses.Webhook},
         errors=_VIEW,
+    ),
+    Route(
+        method="get",
+        path="/v1/audit",
+        handler=audit.index,
+        summary="List who has done what, newest first, and failed authentications",
+        query=audit.AuditQuery,
+        responses={200: responses.AuditList},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_INPUT),
     ),
     Route(
         method="get",

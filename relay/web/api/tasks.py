@@ -5,6 +5,7 @@ from dataclasses import replace
 import orjson
 from aiohttp import hdrs, web
 
+from relay.access.grants import new_jti
 from relay.core.events import State
 from relay.errors import UpstreamUnclear
 from relay.tasks.requests import Idempotency, Start
@@ -26,6 +27,7 @@ from relay.web.api.reused_files import kept_inputs, reused
 from relay.web.api.task_bodies import AgainBody, AttachBody, TagTokenBody, TokenBody
 from relay.web.api.task_queries import DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery, page_cursor
 from relay.web.api.uploads import read_start
+from relay.web.http.auditing import notes
 from relay.web.http.context import context
 from relay.web.http.credentials import granted, permit_scope, require, require_key
 from relay.web.http.json_body import json_response, read_object
@@ -44,7 +46,7 @@ async def start(request: web.Request) -> web.Response:
     """
     grant = require_key(request, context(request).rate_limits.starts)
     body, wanted, idempotency = await read_start(request, grant.key_digest)
-    return await _start(request, wanted, idempotency, body.ttl)
+    return await _start(request, replace(wanted, started_by=grant.name), idempotency, body.ttl)
 
 
 async def again(request: web.Request) -> web.Response:
@@ -60,7 +62,7 @@ async def again(request: web.Request) -> web.Response:
     idempotency = read_idempotency(request, grant.key_digest, {"again": task, "body": fields})
     preferred_wait_s(request)  # reject an invalid one before the files are handed over
     async with reused(request, task, repeated.files) as upload:
-        wanted = replace(repeated.request, files=upload.hand_over())
+        wanted = replace(repeated.request, files=upload.hand_over(), started_by=grant.name)
     return await _start(request, wanted, idempotency, body.ttl, previous)
 
 
@@ -79,6 +81,7 @@ async def _start(
         with viewer_slot(request) as refusal:
             waits = refusal is None  # otherwise the preference is not applied
             started = await tasks.start(wanted, idempotency, wait_s=wait_s if waits else None)
+    notes(request).task = started.snapshot.id
     if started.refusal is not None and not isinstance(started.refusal, UpstreamUnclear):
         return upstream_problem(started.refusal, started.snapshot.id)
     if waits:
@@ -91,9 +94,10 @@ async def _start(
 
 async def attach(request: web.Request) -> web.Response:
     """`POST /v1/tasks/attach`: 201 if the relay follows the task from now on, 200 if it did already."""
-    require_key(request, context(request).rate_limits.starts)
+    grant = require_key(request, context(request).rate_limits.starts)
     body = AttachBody.model_validate(await read_object(request))
-    started = await context(request).tasks.attach(body.to_request())
+    started = await context(request).tasks.attach(replace(body.to_request(), started_by=grant.name))
+    notes(request).task = started.snapshot.id
     return _started(request, started, 201 if started.made else 200, body.ttl)
 
 
@@ -101,7 +105,8 @@ def _started(
     request: web.Request, started: StartedTask, status: int, ttl_s: int | None, previous: Previous | None = None
 ) -> web.Response:
     here, task = context(request), started.snapshot.id
-    token, _ = here.access.mint(task, scope="view", ttl_s=ttl_s or here.config.token_ttl_s)
+    jti = notes(request).jti = new_jti()
+    token, _ = here.access.mint(task, scope="view", ttl_s=ttl_s or here.config.token_ttl_s, jti=jti)
     body: Started = {"task": started.snapshot, "token": token, "links": links(here.config, task, token)}
     if started.refusal is not None:
         body["unconfirmed"] = started.refusal.detail
@@ -205,7 +210,9 @@ async def delete_tagged(request: web.Request) -> web.Response:
     """`DELETE /v1/tasks?tag=…`."""
     require_key(request)
     query = read_query(request, DeleteTaggedQuery)
+    notes(request).tag = query.tag
     report = await context(request).tasks.delete_tagged(query.tag, cancel=query.cancel, upstream=query.upstream)
+    notes(request).count = report.deleted
     body: DeletionReport = {
         "tag": query.tag,
         "deleted": report.deleted,
@@ -223,8 +230,10 @@ async def mint(request: web.Request) -> web.Response:
     await here.tasks.snapshot(task)
     body = TokenBody.model_validate(await read_object(request, required=False))
     permit_scope(grant, body.scope)
-    token, expires_at = here.access.mint(task, scope=body.scope, ttl_s=body.ttl or here.config.token_ttl_s)
-    return json_response(Token(token=token, expires_at=expires_at, links=links(here.config, task, token)))
+    jti, ttl_s = new_jti(), body.ttl or here.config.token_ttl_s
+    token, expires_at = here.access.mint(task, scope=body.scope, ttl_s=ttl_s, jti=jti)
+    notes(request).jti = jti
+    return json_response(Token(token=token, expires_at=expires_at, jti=jti, links=links(here.config, task, token)))
 
 
 async def mint_for_tag(request: web.Request) -> web.Response:
@@ -233,5 +242,7 @@ async def mint_for_tag(request: web.Request) -> web.Response:
     grant = require_key(request, here.rate_limits.mints)
     body = TagTokenBody.model_validate(await read_object(request))
     permit_scope(grant, body.scope)
-    token, expires_at = here.access.mint_tag(body.tag, scope=body.scope, ttl_s=body.ttl or here.config.token_ttl_s)
-    return json_response(TagToken(token=token, expires_at=expires_at))
+    jti, ttl_s = new_jti(), body.ttl or here.config.token_ttl_s
+    token, expires_at = here.access.mint_tag(body.tag, scope=body.scope, ttl_s=ttl_s, jti=jti)
+    notes(request).jti, notes(request).tag = jti, body.tag
+    return json_response(TagToken(token=token, expires_at=expires_at, jti=jti))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from relay.access.audit import Audit
 from relay.access.grants import Access
 from relay.access.login_codes import LoginCodes
 from relay.archive.archive import Archive
@@ -39,6 +40,8 @@ class Context:
     hub: Hub
     """Delivers events to viewers."""
     access: Access
+    audit: Audit
+    """Records who has done what."""
     login_codes: LoginCodes
     rate_limits: RateLimits
     gate: Gate

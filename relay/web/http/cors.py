@@ -16,6 +16,7 @@ from relay.errors import Code, RequestError
 from relay.net.origin import origin_matches, same_address
 from relay.web.http.base_path import local_path
 from relay.web.http.context import context
+from relay.web.http.request_ids import HEADER, REQUEST_ID
 
 _CORS_HEADERS = {
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "DELETE, GET, POST",
@@ -61,6 +62,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Set the headers that control what browsers may do with a response."""
     headers = response.headers
     headers.update(COMMON_HEADERS)
+    if REQUEST_ID in request:
+        headers[HEADER] = request[REQUEST_ID]
     if local_path(request).startswith("/static/"):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         headers["Timing-Allow-Origin"] = "*"  # pages may measure how long the client took to load
@@ -71,7 +74,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and is_allowed(context(request).config, origin, request.host):
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Preference-Applied, Retry-After"
+        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Preference-Applied, Retry-After, X-Request-Id"
 
 
 def _forbid_caching(request: web.Request, headers: CIMultiDict[str]) -> None:

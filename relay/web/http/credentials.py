@@ -5,17 +5,23 @@ from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 
-from relay.access.grants import Grant, Scope
+from relay.access.grants import Grant, Scope, TokenExpired
 from relay.access.roles import RIGHTS, Right
 from relay.errors import Code, RequestError
+from relay.web.http.client_address import client_address
 from relay.web.http.context import Context, context
 from relay.web.http.rate_limits import RateLimit
+from relay.web.http.request_ids import REQUEST_ID
 
 TOKEN_PROTOCOL = "relay.token."  # noqa: S105 -- a prefix
 """Browsers cannot set headers on a WebSocket. They offer the token as a second subprotocol with this prefix."""
 
 NEEDED: web.RequestKey[Right] = web.RequestKey("needed")
 """The right that the requested route needs, from the route table; `admin` for a route that is not in it."""
+
+
+GRANT: web.RequestKey[Grant] = web.RequestKey("grant")
+"""What the credential of the request allows, once it has been checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,7 @@ def granted(request: web.Request) -> Grant:
         RequestError: it is missing or invalid, or it is an API key that was not sent in the header.
     """
     given = credential(request)
-    grant = context(request).access.check(given.text if given is not None else None)
-    if grant.is_key and given is not None and not given.in_header:
-        detail = "API keys are accepted in the `Authorization: Bearer` header only, not in the URL or the subprotocol."
-        raise RequestError(Code.UNAUTHORIZED, detail)
-    _permit_role(request, grant)
-    return grant
+    return _checked(request, given.text if given is not None else None, in_header=given is None or given.in_header)
 
 
 def require_key(request: web.Request, rate_limit: RateLimit | None = None) -> Grant:
@@ -65,13 +66,29 @@ def require_key(request: web.Request, rate_limit: RateLimit | None = None) -> Gr
     Raises:
         RequestError: the key is missing or invalid, it is a viewer token, or the rate limit is exceeded.
     """
-    grant = context(request).access.check(_bearer(request))
+    grant = _checked(request, _bearer(request))
     if not grant.is_key:
         raise RequestError(Code.FORBIDDEN, "This call needs an API key; a viewer token is not enough.")
-    _permit_role(request, grant)
     if rate_limit is not None:
         rate_limit.spend(grant.key_digest, context(request).clock())
     return grant
+
+
+def authenticate(parts: Context, credential: str | None, address: str | None, request_id: str | None = None) -> Grant:
+    """
+    Return what a credential allows, and record a failed attempt with the address of the client.
+
+    Raises:
+        RequestError: it is missing or invalid.
+    """
+    try:
+        return parts.access.check(credential)
+    except TokenExpired:  # it was valid, and its client should renew it
+        raise
+    except RequestError:
+        if credential:
+            parts.audit.failed(address, request_id)
+        raise
 
 
 async def require(request: web.Request, scope: Scope, task: str) -> Grant:
@@ -133,6 +150,26 @@ def permit_scope(grant: Grant, scope: str) -> None:
     if excess := sorted(set(scope.split()) - grant.scopes):
         detail = f"An API key with the role `{grant.role}` cannot mint a token with the scope {', '.join(excess)}."
         raise RequestError(Code.FORBIDDEN, detail)
+
+
+def _checked(request: web.Request, credential: str | None, *, in_header: bool = True) -> Grant:
+    """
+    Return what a credential of a request allows, and note it for the log and the audit.
+
+    Raises:
+        RequestError: it is missing or invalid, it is an API key that was not sent in the header, or its role does not
+            allow the call.
+    """
+    here = context(request)
+    address = client_address(request, here.config.trusted_proxies)
+    grant = authenticate(here, credential, address, request.get(REQUEST_ID))
+    if grant.is_key and not in_header:
+        here.audit.failed(address, request.get(REQUEST_ID))
+        detail = "API keys are accepted in the `Authorization: Bearer` header only, not in the URL or the subprotocol."
+        raise RequestError(Code.UNAUTHORIZED, detail)
+    request[GRANT] = grant
+    _permit_role(request, grant)
+    return grant
 
 
 def _permit_role(request: web.Request, grant: Grant) -> None:

@@ -29,6 +29,7 @@ from relay.errors import (
     UpstreamFault,
 )
 from relay.tasks.ids import ALPHABET, ID_LENGTH
+from relay.web.http.request_ids import current_request_id
 
 STATUS = {
     Code.INVALID_REQUEST: 400,
@@ -85,6 +86,8 @@ class Problem(TypedDict):
     """The platform's own error."""
     task: NotRequired[str]
     """The task that was created."""
+    request_id: NotRequired[str]
+    """The id of the request, which is in the relay's log."""
 
 
 def validation_error(error: ValidationError, depth: int | None = None) -> RequestError:
@@ -123,6 +126,8 @@ def problem_response(
         problem["upstream"] = upstream
     if task is not None:
         problem["task"] = task
+    if (request_id := current_request_id()) is not None:
+        problem["request_id"] = request_id
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
@@ -194,9 +199,8 @@ def logged_path(request: web.Request) -> str:
 
     The path itself is not logged because it may contain a key or a token, and callback URLs are secret.
     """
-    task = request.match_info.get("id", "")
-    pattern = route_pattern(request)
-    return pattern.replace("{id}", task) if _ID.fullmatch(task) else pattern
+    task, pattern = task_in_path(request), route_pattern(request)
+    return pattern if task is None else pattern.replace("{id}", task)
 
 
 def route_pattern(request: web.Request) -> str:
@@ -205,6 +209,12 @@ def route_pattern(request: web.Request) -> str:
         return "/hooks/…"
     resource = request.match_info.route.resource
     return UNMATCHED if resource is None else resource.canonical
+
+
+def task_in_path(request: web.Request) -> str | None:
+    """Return the id of the task in the path of a request, if it is well-formed."""
+    task = request.match_info.get("id", "")
+    return task if _ID.fullmatch(task) else None
 
 
 def _aiohttp_problem(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -15,6 +15,7 @@ from relay.errors import Code, RequestError
 from relay.hub.close_codes import ENDED, Close
 from relay.hub.framing import JSON_LINES, MULTI_SSE, MULTI_SSE_HTTP_1_0, STREAM_END_ID
 from relay.hub.topic import Topic
+from relay.web.http.client_address import client_address
 from relay.web.http.context import context
 from relay.web.http.credentials import credential, granted
 from relay.web.http.json_body import read_object
@@ -134,7 +135,7 @@ async def _stream(
         for each in wanted:
             if viewer.gone:
                 return
-            await subscribe(parts, viewer, each, grant)
+            await subscribe(parts, viewer, each, grant, viewer.address)
         viewer.all_subscribed()
 
     return await serve(request, lambda: MultiEventStream(request), subscribe_all)
@@ -142,7 +143,7 @@ async def _stream(
 
 async def _poll(request: web.Request, wanted: Sequence[SubscriptionRequest], grant: Grant | None) -> web.Response:
     parts, transport = context(request), MemoryTransport()
-    viewer = PollViewer(transport)
+    viewer, address = PollViewer(transport), client_address(request, parts.config.trusted_proxies)
     parts.hub.counts.joined[viewer.framing.name,] += 1
     try:
         for each in wanted:
@@ -150,7 +151,7 @@ async def _poll(request: web.Request, wanted: Sequence[SubscriptionRequest], gra
                 detail = f"The response has reached {POLL_BYTES} bytes. Send another request for this subscription."
                 viewer.send_error(each.topic, Code.RATE_LIMITED, detail)
             else:
-                await subscribe(parts, viewer, each, grant)
+                await subscribe(parts, viewer, each, grant, address)
                 parts.hub.flush(viewer)
     finally:
         parts.hub.leave(viewer)

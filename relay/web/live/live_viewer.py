@@ -50,6 +50,11 @@ class LiveViewer(Viewer):
         self._limit: asyncio.TimerHandle | None = None
         self._discarded = 0
 
+    @property
+    def address(self) -> str | None:
+        """The address of the client, as its limit counts it."""
+        return None if self._slot is None else self._slot.address
+
     @asynccontextmanager
     async def opening(self) -> AsyncIterator[None]:
         """Read from the client while the block, in the handler, begins subscriptions. An error cuts the connection."""

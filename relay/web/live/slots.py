@@ -17,16 +17,17 @@ _log = log.get("web")
 class Slot:
     """The place of one viewer."""
 
-    __slots__ = ("_address", "_counts")
+    __slots__ = ("_counts", "address")
 
     def __init__(self, counts: ConnectionCounts, address: str | None) -> None:
         self._counts: ConnectionCounts | None = counts
-        self._address = address
+        self.address = address
+        """The address that it counts for; null for a trusted proxy."""
 
     def free(self) -> None:
         """Make room for another viewer. Idempotent."""
         if self._counts is not None:
-            self._counts.remove(self._address)
+            self._counts.remove(self.address)
             self._counts = None
 
 

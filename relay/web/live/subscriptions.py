@@ -13,7 +13,8 @@ from relay.hub.cursor import parse_cursor
 from relay.hub.topic import Topic, topic_field
 from relay.hub.viewer import Viewer
 from relay.web.http.context import Context
-from relay.web.http.credentials import permit, permit_all, permit_tag
+from relay.web.http.credentials import authenticate, permit, permit_all, permit_tag
+from relay.web.http.request_ids import current_request_id
 from relay.web.live.messages import SubscriptionRequest
 
 
@@ -37,7 +38,7 @@ class MultiViewer(Viewer):
 
 
 async def subscribe(
-    parts: Context, viewer: MultiViewer, wanted: SubscriptionRequest, default: Grant | str | None
+    parts: Context, viewer: MultiViewer, wanted: SubscriptionRequest, default: Grant | str | None, address: str | None
 ) -> bool:
     """
     Begin a subscription. If it fails, report the error to the client and return False.
@@ -47,6 +48,7 @@ async def subscribe(
         viewer: the connection.
         wanted: the topic, the cursor and the token.
         default: the grant or credential for a subscription without its own token.
+        address: that of the client, if it is known.
 
     Raises:
         OSError: the journal failed.
@@ -61,7 +63,7 @@ async def subscribe(
     try:
         grant = default if wanted.token is None else wanted.token
         if not isinstance(grant, Grant):
-            grant = parts.access.check(grant)
+            grant = authenticate(parts, grant, address, current_request_id())
         await permit_topic(parts, grant, topic)
         known = {task: position for task, text in wanted.known.items() if (position := parse_cursor(text))}
         cursor = parse_cursor(wanted.cursor)

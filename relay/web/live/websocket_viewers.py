@@ -8,6 +8,8 @@ from aiohttp import web
 from relay.errors import RequestError
 from relay.hub.close_codes import DELETED, ENDED, TOKEN_EXPIRED, protocol_error
 from relay.hub.topic import Topic
+from relay.web.http.credentials import authenticate
+from relay.web.http.request_ids import current_request_id
 from relay.web.live.messages import Auth, MessageError, Subscribe, Unsubscribe, parse
 from relay.web.live.subscriptions import MultiViewer, permit_topic, subscribe
 from relay.web.live.websocket_viewer import WebSocketViewer
@@ -62,7 +64,7 @@ class MultiWebSocketViewer(MultiViewer, WebSocketViewer):
         match parse(text):
             case Subscribe() as message:
                 self._until_subscribe.cancel()
-                if await subscribe(self.parts, self, message, self._credential):
+                if await subscribe(self.parts, self, message, self._credential, self.address):
                     self._until_success.cancel()
             case Unsubscribe() as message:
                 self.parts.hub.unsubscribe(self, message.topic)
@@ -83,7 +85,7 @@ def _close_after(viewer: WebSocketViewer, limit_s: float) -> asyncio.TimerHandle
 
 async def _renew(viewer: WebSocketViewer, token: str) -> None:
     """Extend all subscriptions that a new token covers."""
-    grant = viewer.parts.access.check(token)
+    grant = authenticate(viewer.parts, token, viewer.address, current_request_id())
     for topic, subscription in list(viewer.subscriptions.items()):
         with suppress(RequestError):  # a token that does not cover a subscription leaves it as it is
             await permit_topic(viewer.parts, grant, topic)
