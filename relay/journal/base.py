@@ -13,8 +13,8 @@ Every backend guarantees (tests/contract/ checks it):
 A journal for one process (memory, SQLite) has one node, which owns every task. A journal that several processes share
 hands the tasks of a node that has stopped to another one, and refuses every later write of the former (`Fenced`).
 
-A journal interprets nothing of an event but the state after it. `relay.core.lifecycle` decides which event can follow
-which.
+A journal interprets nothing of an event but the state after it, and whether it is about a stall.
+`relay.core.lifecycle` decides which event can follow which.
 """
 
 import math
@@ -272,6 +272,16 @@ class Journal(Protocol):
         Return the tasks that match `where`, newest first, after the position `after`, at most `limit`.
 
         Without `words`, this takes milliseconds, however many tasks there are.
+
+        Raises:
+            StoreTimeout: it took too long.
+        """
+
+    async def count(self, where: Filter, *, limit: int | None) -> Mapping[State, int]:
+        """
+        Return how many tasks match `where`, by state, at most `limit` of each state.
+
+        Without `words`, this takes milliseconds for each 10 000 that are counted. States without tasks may be left out.
 
         Raises:
             StoreTimeout: it took too long.

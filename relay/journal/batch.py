@@ -37,6 +37,8 @@ class Batch:
     """What is added to the outbox in the same commit."""
     tally: Tally | None = None
     """What is counted of the task, which the events end."""
+    stalled: bool | None = None
+    """Whether the task is stalled from now on. Null: as before."""
     ended_at: float | None = None
     """When the task ended, in unix seconds, if the events end it and a state was passed with them."""
 
@@ -98,6 +100,7 @@ class Batch:
             copies=tuple(copies),
             webhooks=tuple(webhooks),
             tally=tally,
+            stalled=_stalled(events),
             ended_at=None if after is None else after.ended_at,
         )
 
@@ -112,6 +115,13 @@ class Batch:
             raise ValueError(f"there is no task {self.task}")
         if self.entries[0].seq != seq + 1:
             raise ValueError(f"the log of {self.task} ends at seq {seq}: seq {self.entries[0].seq} is not the next")
+
+
+def _stalled(events: Sequence[Event]) -> bool | None:
+    """Return whether a task is stalled after some events; null if they do not say."""
+    if events[-1].state.ended:
+        return False
+    return next((event.type == "stall" for event in reversed(events) if event.type in ("stall", "stall_end")), None)
 
 
 def check_first(task: str, event: Event) -> None:

@@ -19,6 +19,8 @@ class Filter:
 
     states: tuple[State, ...] = ()
     """Any of these states."""
+    stalled: bool | None = None
+    """Whether the task is stalled: silent for longer than normal."""
     tag: str | None = None
     provider: str | None = None
     model: str | None = None

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -38,6 +39,7 @@ class _Task:
     stored: StoredTask
     state: State
     entries: list[Entry]
+    stalled: bool = False
     first_seq: int = 1
     snapshot: Snapshot | None = None
     folded: Snapshot | None = None
@@ -145,6 +147,8 @@ class MemoryJournal(SoleNode):
         self._check_free(task.stored, upstream)
         task.entries.extend(batch.entries)
         task.state = batch.state
+        if batch.stalled is not None:
+            task.stalled = batch.stalled
         task.folded = batch.live
         if upstream is not None:
             task.stored = replace(task.stored, upstream=upstream)
@@ -212,11 +216,14 @@ class MemoryJournal(SoleNode):
         found = (
             ListPosition(created_at=task.stored.created_at, id=task.stored.id)
             for task in reversed(self._by_age())
-            if (not where.states or task.state in where.states)
-            and _matches(task.stored, where)
-            and (after is None or task.position < (after.created_at, after.id))
+            if _matches(task, where) and (after is None or task.position < (after.created_at, after.id))
         )
         return tuple(islice(found, limit))
+
+    async def count(self, where: Filter, *, limit: int | None) -> Mapping[State, int]:
+        self._check_open()
+        counts = Counter(task.state for task in self._tasks.values() if _matches(task, where))
+        return {state: count if limit is None else min(count, limit) for state, count in counts.items()}
 
     async def owned(self) -> tuple[str, ...]:
         self._check_open()
@@ -320,10 +327,13 @@ class MemoryJournal(SoleNode):
         task.first_seq += dropped
 
 
-def _matches(task: StoredTask, where: Filter) -> bool:
-    """Return whether a task meets all conditions except the one on its state."""
+def _matches(known: _Task, where: Filter) -> bool:
+    """Return whether a task meets all conditions."""
+    task = known.stored
     return (
-        (where.provider is None or where.provider == task.provider)
+        (not where.states or known.state in where.states)
+        and (where.stalled is None or where.stalled == known.stalled)
+        and (where.provider is None or where.provider == task.provider)
         and (where.tag is None or where.tag in task.tags)
         and (where.model is None or where.model.lower() == task.model.lower())
         and (where.since is None or where.since <= task.created_at)

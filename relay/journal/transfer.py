@@ -43,6 +43,7 @@ class TaskCopy:
     snapshot_seq: int | None
     ended_at: float | None
     """Derived from the other fields, so it may differ between two kinds of stores."""
+    stalled: bool = False
     claims: tuple[Claim, ...] = ()
     commands: tuple[Command, ...] = ()
     """Orders for its owner that are not done, oldest first."""
@@ -68,7 +69,7 @@ class TaskCopy:
         )
         texts = (record.tags, record.metadata, record.input, record.files, record.checked)
         webhook = record.webhook
-        log = (self.state.value, self.seq, self.snapshot_seq, self.snapshot)
+        log = (self.state.value, self.seq, self.snapshot_seq, self.snapshot, self.stalled)
         # A URL is left out of the repr of a copy.
         files = [(file, file.url, file.name) for file in self.files]
         deliveries = [_facts(one) for one in self.deliveries]

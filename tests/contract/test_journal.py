@@ -19,7 +19,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.codec import encode_event
-from relay.core.events import Data, Done, Event, Hold, Log, LogOutput, Progress, ProgressOutput, Source, State, Submit
+from relay.core.events import (
+    Data,
+    Done,
+    Event,
+    Hold,
+    Log,
+    LogOutput,
+    Progress,
+    ProgressOutput,
+    Source,
+    Stall,
+    State,
+    Submit,
+)
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import Taken
@@ -846,6 +859,52 @@ async def test_the_beginnings_of_prompts_are_read_at_once(journal: Journal) -> N
     assert await journal.prompts([]) == {}
 
 
+def stall(task: str, seq: int, *, ends: bool = False) -> Event:
+    data = Stall(silent_s=60.0, checked="nothing new")
+    return event(task, seq, data, type="stall_end" if ends else "stall")
+
+
+async def test_stalled_tasks_are_listed_and_counted(journal: Journal) -> None:
+    """From the stall on, until it or the task ends."""
+    for number, task in enumerate("abcd"):
+        await create(journal, task, created_at=float(number), tags=("t",))
+        await journal.append([*logs(task, 2, 2), *([stall(task, 3)] if task != "d" else [])])
+
+    async def ids(where: Filter) -> str:
+        return "".join(place.id for place in await journal.page(where, after=None, limit=10))
+
+    stalled, others = Filter(stalled=True, tag="t"), Filter(stalled=False)
+    assert (await ids(stalled), await ids(others)) == ("cba", "d")
+    assert await ids(replace(stalled, words=("a",))) == "a"
+    assert (await journal.count(stalled, limit=2))[State.RUNNING] == 2
+    await journal.append([stall("a", 4, ends=True)])
+    await journal.append([done("b", 4)])
+    assert (await ids(stalled), await ids(others)) == ("c", "dba")
+    assert await ids(replace(stalled, model="p/other")) == await ids(replace(stalled, provider="apikley")) == ""
+    assert (await journal.page(stalled, after=ListPosition(created_at=2.0, id="c"), limit=1)) == ()
+
+
+async def test_tasks_are_counted_by_state(journal: Journal) -> None:
+    """All of them, or at most a number of each state; those that match a filter."""
+    for number in range(6):
+        await create(
+            journal, f"t{number}", tags=("x",), provider="wiro" if number % 2 else "apikley", created_at=number
+        )
+        if number > 2:
+            await journal.append([*logs(f"t{number}", 2, 2), *([done(f"t{number}", 3)] if number == 5 else [])])
+
+    async def counts(where: Filter, limit: int | None = None) -> tuple[int, int, int]:
+        found = await journal.count(where, limit=limit)
+        return found.get(State.SUBMITTING, 0), found.get(State.RUNNING, 0), found.get(State.SUCCEEDED, 0)
+
+    assert await counts(Filter()) == await counts(Filter(tag="x", model="O/M")) == (3, 2, 1)
+    assert await counts(Filter(), limit=2) == await counts(Filter(words=("t",)), limit=2) == (2, 2, 1)
+    assert await counts(Filter(model="o/m"), limit=2) == (2, 2, 1)
+    assert await counts(Filter(provider="wiro", states=(State.RUNNING, State.SUCCEEDED))) == (0, 1, 1)
+    assert await counts(Filter(since=2.0, until=4.0, words=("x",))) == (1, 1, 0)
+    assert await counts(Filter(tag="y")) == await counts(Filter(tag="")) == (0, 0, 0)
+
+
 MODELS = ("o/seedream-v4", "O/Seedream-v4", "o/video-one", "p/other")
 NAMES = ("long-video", "video", "Frühling", "straße", "a b", "shop:7", "🚀")
 TITLES = (None, "A video of Oslo", "t1 Straße", "long-video long")
@@ -855,13 +914,14 @@ MANY = st.lists(
         st.sampled_from(MODELS),
         st.sets(st.sampled_from(NAMES), max_size=3),
         st.sampled_from(TITLES),
-        st.integers(0, 3),
+        st.integers(0, 4),
         st.integers(0, 3),
     ),
     max_size=12,
 )
 WHERES = st.builds(
     Filter,
+    stalled=st.sampled_from([None, None, True, False]),
     states=st.lists(st.sampled_from([State.SUBMITTING, State.RUNNING, State.SUCCEEDED]), max_size=3).map(tuple),
     tag=st.sampled_from([None, *NAMES]),
     provider=st.sampled_from([None, "wiro", "apikley"]),
@@ -889,7 +949,7 @@ def test_both_journals_list_the_same(
 ) -> None:
     """Any tasks and any filter, page by page, with each choice of a search in SQLite."""
 
-    async def listed(journal: Journal) -> list[list[ListPosition]]:
+    async def listed(journal: Journal) -> tuple[list[list[ListPosition]], list[dict[State, int]]]:
         await journal.open(lock=False)
         try:
             for number, (model, tags, title, state, created_at) in enumerate(tasks):
@@ -905,15 +965,18 @@ def test_both_journals_list_the_same(
                     metadata={},
                 )
                 await journal.create(record, submit(task, tags=tuple(tags), provider=provider))
+                more = [[], [], [done(task, 3)], [stall(task, 3)], [stall(task, 3), stall(task, 4, ends=True)]][state]
                 if state:
-                    await journal.append([*logs(task, 2, 2), *([done(task, 3)] if state > 1 else [])])
+                    await journal.append([*logs(task, 2, 2), *more])
             found = []
+            counts = []
             for where in wheres:
+                counts.append({each: n for each, n in (await journal.count(where, limit=limit)).items() if n})
                 pages: list[ListPosition] = []
                 while page := await journal.page(where, after=pages[-1] if pages else None, limit=limit):
                     pages += page
                 found.append(pages)
-            return found
+            return found, counts
         finally:
             await journal.close()
 

@@ -18,6 +18,7 @@ from relay.catalogue.check import Offer, check
 from relay.config.api_keys import ApiKey
 from relay.errors import ConfigError, RequestError
 from relay.hub.cursor import parse_cursor
+from relay.tasks.listing import Order
 from relay.web.api.file_bodies import FileBody, FolderBody
 from relay.web.api.task_bodies import AttachBody, StartBody, TagTokenBody, TokenBody
 from relay.web.api.task_queries import EventsQuery, ListQuery, page_cursor
@@ -84,13 +85,14 @@ def cursor(data: bytes) -> None:
     text = data.decode(errors="surrogateescape")
     place = parse_cursor(text)
     assert place is None or (place.seq >= 0 and place.epoch.isascii())
-    allow_refusal(lambda: _page(text))
+    for order in Order:
+        allow_refusal(partial(_page, text, order))
 
 
-def _page(text: str) -> None:
-    if (place := ListQuery(cursor=text).after()) is not None:
-        assert isfinite(place.created_at)
-        assert ListQuery(cursor=page_cursor(place)).after() == place
+def _page(text: str, order: Order) -> None:
+    if (place := ListQuery(cursor=text, order=order).after()) is not None:
+        assert isfinite(place.position.created_at)
+        assert ListQuery(cursor=page_cursor(place, order), order=order).after() == place
 
 
 def message(data: bytes) -> None:

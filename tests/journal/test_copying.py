@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.core.events import Output, State
+from relay.core.events import Output, Stall, State
 from relay.core.snapshot import begin, fold
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import ConfigError, RelayError, StoreDamaged, StoreError
@@ -152,6 +152,7 @@ def full(task: str) -> StoredTask:
         record(task, created_at=2.5),
         model="Öwner/Model",
         tags=("z-tag", "b", "z-tag"),
+        title="Kätzchen",
         input={"prompt": "ä\0", "nested": [1, {"deep": None}], "float": 0.1},
         metadata={"customer": "é"},
         hook="secret-hook",
@@ -187,7 +188,9 @@ async def fill(side: Side) -> None:
         await journal.outbox.settle("msg_2", failed)
         await journal.outbox.settle("msg_3", replace(failed, status=Status.DELIVERED))
         await journal.create(record("long"), submit("long"))
-        await journal.append([event("long", seq) for seq in range(2, LONG + 1)])
+        stall = Stall(silent_s=60.0, checked="nothing new")
+        await journal.append([replace(event("long", 2), type="stall", data=stall)])
+        await journal.append([event("long", seq) for seq in range(3, LONG + 1)])
         await journal.create(record("over"), submit("over"))
         events = [submit("over"), event("over", 2), event("over", 3, State.SUCCEEDED)]
         state = fold(begin(events[0], journal.epoch), events[1:])
@@ -231,7 +234,10 @@ async def test_everything_arrives(source: Side, target: Side) -> None:
         assert await theirs.find_upstream("wiro", UpstreamTask(upstream_id=None, socket_token="t-1")) == "full"
         assert await theirs.find_claim("the-key") == Claim(key="the-key", digest="d", task="full", at=7.25)
         assert await theirs.queued("wiro") == ("wait-1", "wait-2")
-        for where in (Filter(), Filter(tag="z-tag"), Filter(states=(State.HELD,)), Filter(words=("model",))):
+        assert await theirs.prompts(["full"]) == {"full": "ä\ufffd"}
+        held, word, title = Filter(states=(State.HELD,)), Filter(words=("model",)), Filter(words=("kätz",))
+        for where in (Filter(), Filter(tag="z-tag"), held, word, title, Filter(stalled=True)):
+            assert await theirs.page(where, after=None, limit=10) != ()
             assert await theirs.page(where, after=None, limit=10) == await ours.page(where, after=None, limit=10)
         assert await theirs.keep_secret("api_key", "another") == "rk_kept"
         assert await theirs.saved_time() == 1234.5

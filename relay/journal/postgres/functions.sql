@@ -141,7 +141,7 @@ $$;
 --                  metadata, input, checked, files, webhook, started_by, title, prompt, list_tags: [...],
 --                  words: [[word, name], ...], title_words: [...], key, digest, at, expired_before}], or null.
 --                  The fields from `tags` to `webhook` are JSON texts.
---   appends        [{task, first, last, state, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
+--   appends        [{task, first, last, state, stalled, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
 --                  copies: [{part, provider, url, name, content_type, size_bytes, sha256}, ...],
 --                  webhooks: [{id, task, url, type, at, body}, ...],
 --                  tally: {provider, model, inputs, day, counts, slowest, failed}}], or null. At most one job of a task.
@@ -175,6 +175,7 @@ DECLARE
   has_snapshots boolean := false;
   has_webhooks boolean := false;
   has_tallies boolean := false;
+  has_stalls boolean := false;
 BEGIN
   SELECT * INTO was FROM nodes WHERE id = me FOR NO KEY UPDATE;
   IF was.batch = number THEN
@@ -201,10 +202,12 @@ BEGIN
         'why', CASE WHEN h.task IS NULL THEN 'unknown' WHEN h.owner = me THEN 'seq' ELSE 'owner' END
       )) FILTER (WHERE (h.owner = me AND h.seq = x.first - 1) IS NOT TRUE), '{}'),
       coalesce(bool_or(x.upstream), false), coalesce(bool_or(x.frees_key), false), bool_or(x.snapshot IS NOT NULL),
-      bool_or(x.webhooks IS NOT NULL), bool_or(x.tally IS NOT NULL)
-    INTO going, moved, problems, has_upstreams, has_keys, has_snapshots, has_webhooks, has_tallies
+      bool_or(x.webhooks IS NOT NULL), bool_or(x.tally IS NOT NULL),
+      bool_or(x.stalled IS NOT NULL)
+    INTO going, moved, problems, has_upstreams, has_keys, has_snapshots, has_webhooks, has_tallies, has_stalls
     FROM json_to_recordset(appends) AS x(
-      task text, first bigint, state text, upstream boolean, frees_key boolean, snapshot text, webhooks json, tally json
+      task text, first bigint, state text, upstream boolean, frees_key boolean, snapshot text, webhooks json, tally json,
+      stalled boolean
     )
     LEFT JOIN heads h ON h.task = x.task;
   END IF;
@@ -291,6 +294,14 @@ BEGIN
           part text, provider text, url text, name text, content_type text, size_bytes bigint, sha256 text
         )
       WHERE x.task = ANY (going) ON CONFLICT DO NOTHING;
+    END IF;
+    IF has_stalls THEN
+      DELETE FROM stalled WHERE task IN (
+        SELECT x.task FROM json_to_recordset(appends) AS x(task text, stalled boolean) WHERE x.task = ANY (going) AND NOT x.stalled
+      );
+      INSERT INTO stalled (task)
+      SELECT x.task FROM json_to_recordset(appends) AS x(task text, stalled boolean) WHERE x.task = ANY (going) AND x.stalled
+      ON CONFLICT DO NOTHING;
     END IF;
     IF has_upstreams OR has_keys THEN
       FOR job IN
@@ -517,6 +528,7 @@ BEGIN
   DELETE FROM heads WHERE task = ANY (gone);
   DELETE FROM listed WHERE task = ANY (gone);
   DELETE FROM title_words WHERE task = ANY (gone);
+  DELETE FROM stalled WHERE task = ANY (gone);
   DELETE FROM commands WHERE task = ANY (gone);
   UPDATE copies SET state = 'orphaned', next_at = 0 WHERE task = ANY (gone);
   WITH old AS (DELETE FROM events WHERE task = ANY (gone) RETURNING 200 + octet_length(body) AS size)

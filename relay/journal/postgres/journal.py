@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from relay.core.events import Event
+from relay.core.events import Event, State
 from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
@@ -226,6 +226,10 @@ class PostgresJournal:
     async def page(self, where: Filter, *, after: ListPosition | None, limit: int) -> tuple[ListPosition, ...]:
         reader = self._opened().searcher if where.words else self._opened().lister
         return await listing.load_page(reader, where, after, limit)
+
+    async def count(self, where: Filter, *, limit: int | None) -> Mapping[State, int]:
+        reader = self._opened().searcher if where.words else self._opened().lister
+        return await listing.count_tasks(reader, where, limit)
 
     async def owned(self) -> tuple[str, ...]:
         return await self._opened().reader.run(lookups.all_ids, lookups.OWNED, self._id())

@@ -20,7 +20,7 @@ from relay.journal.transfer import COPY_AGAIN, COPYING
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
 
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 
 _OLDEST: Final = 1
 """The oldest version that can use tables of this version."""
@@ -144,6 +144,12 @@ CREATE TABLE tallies (
 );
 """
 
+_STALLED: Final = """
+CREATE TABLE stalled (
+  task text COLLATE "C" PRIMARY KEY
+);
+"""
+
 _UPGRADES: Final[dict[int, str]] = {
     1: _COPIES,
     2: _WEBHOOKS,
@@ -151,6 +157,7 @@ _UPGRADES: Final[dict[int, str]] = {
     4: _TITLES_AND_PROMPTS,
     5: _AUDIT,
     6: _TALLIES,
+    7: _STALLED,
 }
 """By the version that each one upgrades: statements that add something."""
 

@@ -78,6 +78,8 @@ def append_row(batch: Batch) -> bytes:
         "last": batch.last_seq,
         "state": batch.state,
     }
+    if batch.stalled is not None:
+        row["stalled"] = batch.stalled
     if batch.ended_at is not None:
         row["ended_at"] = batch.ended_at
     if batch.snapshot is not None:

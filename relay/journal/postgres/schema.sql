@@ -143,6 +143,11 @@ CREATE TABLE title_words (
 
 CREATE INDEX title_words_by_word ON title_words (word, task);
 
+-- The tasks that are stalled.
+CREATE TABLE stalled (
+  task text COLLATE "C" PRIMARY KEY
+);
+
 -- Orders for the owners of tasks. `named` is the upstream task, as JSON.
 CREATE TABLE commands (
   id text COLLATE "C" PRIMARY KEY,

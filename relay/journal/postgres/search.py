@@ -182,9 +182,18 @@ class _Choice:
         return [value for word in self.tested for value in (word.first, word.last, word.names)]
 
 
-async def load_found(reader: Reader, window: Window, words: Sequence[str], limit: int) -> tuple[ListPosition, ...]:
+async def load_found(
+    reader: Reader, window: Window, words: Sequence[str], limit: int, *, among: list[str] | None = None
+) -> tuple[ListPosition, ...]:
     """
     Return the first tasks in a window that have all words.
+
+    Args:
+        reader: runs the queries.
+        window: the list.
+        words: the words.
+        limit: the maximum number.
+        among: the tasks among which to search, by their ids; null for all.
 
     Raises:
         StoreError: the store failed.
@@ -194,7 +203,10 @@ async def load_found(reader: Reader, window: Window, words: Sequence[str], limit
     lasts = [word + _LAST_CHAR for word in words]
     rows = await reader.fetch(_WORDS, words, lasts, FEW, MAX_NAMES)
     asked = [_Word(first=first, last=last, **dict(row)) for first, last, row in zip(words, lasts, rows, strict=True)]
-    choice, ranges = await _choose(reader, window, asked)
+    if among is None:
+        choice, ranges = await _choose(reader, window, asked)
+    else:
+        choice, ranges = _Choice(ranges=(), ids=among, tests_list=False, tested=tuple(asked)), []
     columns = [[row[column] for row in ranges] for column in ("tag", "model", "provider", "state")]
     merge = _MERGE.format(tests=choice.tests)
     most = max(limit, min(MAX_ROWS, MAX_MERGED // max(1, len(ranges))))

@@ -42,7 +42,8 @@ NODE: Final = 0
 _TASKS: Final = """
 SELECT t.id AS task, t.provider, t.model, t.created_at, t.tags, t.input, t.metadata, t.upstream_id, t.socket_token,
   t.hook, t.files, t.checked, t.webhook, t.started_by, t.title, t.snapshot,
-  t.snapshot_seq, t.ended_at, h.state, h.seq
+  t.snapshot_seq, t.ended_at, h.state, h.seq,
+  EXISTS (SELECT FROM stalled s WHERE s.task = t.id) AS stalled
 FROM tasks t JOIN heads h ON h.task = t.id WHERE t.id > $1 ORDER BY t.id LIMIT $2
 """
 
@@ -257,6 +258,7 @@ class PostgresStore:
         await self._connection.execute("SELECT relay_add_words($1)", words)
         titled = [(each.task.id, word) for each in tasks for word in title_words(each.task.title)]
         await self._copy("title_words", "task word", titled)
+        await self._copy("stalled", "task", [(each.task.id,) for each in tasks if each.stalled])
         # Earlier versions allowed two tasks to be the same upstream task. The first one is found by it.
         await self._connection.executemany(
             "INSERT INTO upstreams (provider, kind, value, task) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -305,6 +307,7 @@ def _task(
         snapshot=None if row["snapshot"] is None else row["snapshot"].encode(),
         snapshot_seq=row["snapshot_seq"],
         ended_at=row["ended_at"],
+        stalled=row["stalled"],
         claims=tuple(claims),
         commands=tuple(commands),
         files=tuple(files),

@@ -74,8 +74,8 @@ def _remove(connection: sqlite3.Connection, tasks: Sequence[str]) -> None:
     """Delete everything that is stored for tasks whose idempotency keys are not in `claims` any more."""
     names = names_of(connection, tasks)
     keys = [(task,) for task in tasks]
-    for table in ("events", "listed", "title_words", "webhooks"):
-        connection.executemany(f"DELETE FROM {table} WHERE task = ?", keys)  # noqa: S608 - one of four names
+    for table in ("events", "listed", "stalled", "title_words", "webhooks"):
+        connection.executemany(f"DELETE FROM {table} WHERE task = ?", keys)  # noqa: S608 - one of five names
     connection.executemany("DELETE FROM tasks WHERE id = ?", keys)
     orphan_copies(connection, tasks)
     drop_unused_words(connection, names)

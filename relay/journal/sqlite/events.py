@@ -73,6 +73,9 @@ def add_events(
     changed = [(end.state, task) for task, end in ends.items() if end.state != states[task]]
     if changed:
         connection.executemany("UPDATE tasks SET state = ? WHERE id = ?", changed)
+    for batch in accepted:
+        if batch.stalled is not None:
+            set_stalled(connection, batch.task, stalled=batch.stalled)
     add_webhooks(connection, [webhook for batch in accepted for webhook in batch.webhooks])
     for batch in accepted:
         if batch.tally is not None:
@@ -88,6 +91,12 @@ def add_events(
             connection.execute("DELETE FROM events WHERE task = ? AND seq <= ?", trimmed)
             _trim_bytes(connection, batch.task, history_bytes)
     return refusals
+
+
+def set_stalled(connection: sqlite3.Connection, task: str, *, stalled: bool) -> None:
+    """Note whether a task is stalled."""
+    change = "INSERT OR IGNORE INTO stalled (task) VALUES (?)" if stalled else "DELETE FROM stalled WHERE task = ?"
+    connection.execute(change, (task,))
 
 
 def _set_upstream(connection: sqlite3.Connection, task: str, upstream: UpstreamTask) -> None:

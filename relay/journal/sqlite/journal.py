@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from relay.core.events import Event
+from relay.core.events import Event, State
 from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
@@ -217,6 +217,11 @@ class SQLiteJournal(SoleNode):
         parts = self._opened()
         reader = parts.searcher if where.words else parts.lister
         return await reader.run(partial(listing.load_page, where=where, after=after, limit=limit))
+
+    async def count(self, where: Filter, *, limit: int | None) -> Mapping[State, int]:
+        parts = self._opened()
+        reader = parts.searcher if where.words else parts.lister
+        return await reader.run(partial(listing.count_tasks, where=where, limit=limit))
 
     async def owned(self) -> tuple[str, ...]:
         return await self._opened().reader.run(tasks.load_unfinished)

@@ -7,11 +7,16 @@ states and time. Only a search by words may have to test rows that it does not r
 """
 
 import sqlite3
+from dataclasses import replace
 from math import inf
+from typing import Final
 
+from relay.core.events import State
 from relay.journal.lists import Filter, ListPosition
-from relay.journal.sqlite.ranges import ALL_TASKS, Merge, Window, find_ranges
-from relay.journal.sqlite.search import choose_merge
+from relay.journal.sqlite.ranges import ALL_TASKS, Merge, Range, Window, count_rows, find_ranges
+from relay.journal.sqlite.search import NOT_STALLED, choose_merge, find_stalled
+
+_NO_LIMIT: Final = -1
 
 
 def load_page(
@@ -21,15 +26,42 @@ def load_page(
     if where.tag == ALL_TASKS:
         return ()  # no task has an empty tag
     window = _window(where, after)
-    ranges = find_ranges(
+    return _merge(connection, window, where).load(connection, window, limit)
+
+
+def count_tasks(connection: sqlite3.Connection, where: Filter, limit: int | None) -> dict[State, int]:
+    """Return the number of tasks in each state, at most `limit` of each."""
+    if where.tag == ALL_TASKS:
+        return {}
+    window = _window(where, None)
+    most = _NO_LIMIT if limit is None else limit
+    counts = {}
+    for state in where.states or tuple(State):
+        of_state = replace(where, states=(state,))
+        if where.words or where.stalled is not None:
+            counts[state] = _merge(connection, window, of_state).count(connection, window, most)
+        else:
+            counts[state] = count_rows(connection, window, _ranges(connection, window, of_state), most)
+    return counts
+
+
+def _merge(connection: sqlite3.Connection, window: Window, where: Filter) -> Merge:
+    """Return what finds the tasks in a window."""
+    if where.stalled:
+        return find_stalled(connection, window, where)
+    ranges = _ranges(connection, window, where)
+    merge = choose_merge(connection, window, where, ranges) if where.words else Merge.of(ranges)
+    return merge if where.stalled is None else replace(merge, tests=(*merge.tests, NOT_STALLED))
+
+
+def _ranges(connection: sqlite3.Connection, window: Window, where: Filter) -> tuple[Range, ...]:
+    return find_ranges(
         connection,
         window,
         where,
         tags=[where.tag or ALL_TASKS],
         models=None if where.model is None else [where.model],
     )
-    merge = choose_merge(connection, window, where, ranges) if where.words else Merge.of(ranges)
-    return merge.load(connection, window, limit)
 
 
 def _window(where: Filter, after: ListPosition | None) -> Window:

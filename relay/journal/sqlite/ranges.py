@@ -88,17 +88,29 @@ class Merge:
         """Return the first tasks in a window."""
         if not self.selects:
             return ()
+        rows = connection.execute(self._statement, {**window.values, **self.values, "limit": limit})
+        return tuple(ListPosition(created_at=at, id=task) for at, task in rows)
+
+    def count(self, connection: sqlite3.Connection, window: Window, limit: int) -> int:
+        """Return the number of tasks in a window, at most `limit`; -1 for no limit."""
+        if not self.selects:
+            return 0
+        count = f"SELECT count(*) FROM ({self._statement})"  # noqa: S608 - literals
+        (tasks,) = connection.execute(count, {**window.values, **self.values, "limit": limit}).fetchone()
+        return int(tasks)
+
+    @property
+    def _statement(self) -> str:
+        """The statement, which has the parameter `limit`."""
         # SQLite merges ordered SELECTs row by row, and reads no further than it has to. UNION drops duplicates.
         merged = f"{' UNION '.join(self.selects)} ORDER BY 1 DESC, 2 DESC"
         # Rows are tested after the merge: a range without a match would be read to its end to find its first one.
         # The inner LIMIT keeps SQLite from rewriting the statement, so that its rows stay in order.
-        statement = (
+        return (
             f"SELECT created_at, task FROM ({merged} LIMIT -1) merged WHERE {' AND '.join(self.tests)} LIMIT :limit"  # noqa: S608
             if self.tests
             else f"{merged} LIMIT :limit"
         )
-        rows = connection.execute(statement, {**window.values, **self.values, "limit": limit})
-        return tuple(ListPosition(created_at=at, id=task) for at, task in rows)
 
 
 def find_ranges(

@@ -88,6 +88,9 @@ CREATE TABLE IF NOT EXISTS title_words (
 
 CREATE INDEX IF NOT EXISTS title_words_by_word ON title_words (word, task);
 
+-- The tasks that are stalled.
+CREATE TABLE IF NOT EXISTS stalled (task TEXT PRIMARY KEY REFERENCES tasks (id)) STRICT, WITHOUT ROWID;
+
 -- What is left of deleted tasks. `upstream`: whether the platform's copy was deleted, too.
 CREATE TABLE IF NOT EXISTS tombstones (
   task TEXT PRIMARY KEY,

@@ -42,6 +42,11 @@ _IS_LISTED: Final = (
     " WHERE g.task = merged.task AND g.tag = :listed AND (:model IS NULL OR g.model = :model))"
 )
 
+_STALLED: Final = "SELECT task AS id FROM stalled"
+
+NOT_STALLED: Final = "NOT EXISTS (SELECT 1 FROM stalled s WHERE s.task = merged.task)"
+"""A condition on a row of a merge."""
+
 _IDS: Final = (
     "SELECT id FROM tasks WHERE id >= :from{0} AND id < :to{0} UNION ALL"
     " SELECT task FROM title_words WHERE word >= :from{0} AND word < :to{0}"
@@ -74,6 +79,12 @@ def choose_merge(connection: sqlite3.Connection, window: Window, where: Filter, 
         if (rows := count_rows(connection, window, ranges, fewest)) < fewest:
             best, fewest = merge, rows
     return best
+
+
+def find_stalled(connection: sqlite3.Connection, window: Window, where: Filter) -> Merge:
+    """Return the merge that finds the stalled tasks that have all words. Stalled tasks are few: they are looked up."""
+    search = _Search(connection, window, where)
+    return Merge(selects=(search.look_up(_STALLED),), tests=search.tests(), values=search.values)
 
 
 class _Search:

@@ -22,6 +22,7 @@ from relay.journal.deletions import Tombstone
 from relay.journal.sqlite import audit, metadata, webhooks
 from relay.journal.sqlite.copies import add_copies, load_copies
 from relay.journal.sqlite.database import Database, open_database
+from relay.journal.sqlite.events import set_stalled
 from relay.journal.sqlite.tallies import load_tallies, replace_tallies
 from relay.journal.sqlite.tasks import add_task, load_task
 from relay.journal.transfer import CHUNK_ROWS, COPYING, Facts, LogRow, TaskCopy, unsent
@@ -162,6 +163,7 @@ class SQLiteStore:
             snapshot_seq=snapshot_seq,
             ended_at=ended_at if known.ended else None,
             files=tuple(replace(file, owner=None) for file in load_copies(self._connection, task)),
+            stalled=self._connection.execute("SELECT 1 FROM stalled WHERE task = ?", (task,)).fetchone() is not None,
             claims=tuple(Claim(key=key, digest=digest, task=task, at=at) for key, digest, at in claims),
             deliveries=tuple(map(unsent, webhooks.load_deliveries(self._connection, task))),
         )
@@ -188,6 +190,7 @@ class SQLiteStore:
                 task.id,
             ),
         )
+        set_stalled(self._connection, task.id, stalled=each.stalled)
         add_copies(self._connection, each.files)
         claims = [(claim.key, claim.digest, claim.task, claim.at) for claim in each.claims]
         self._connection.executemany("INSERT INTO claims (key, digest, task, at) VALUES (?, ?, ?, ?)", claims)

@@ -2,9 +2,12 @@
 
 import sqlite3
 
+import orjson
+
+from relay.journal.base import UNFINISHED
 from relay.journal.sqlite.words import add_words
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -168,6 +171,25 @@ def _add_tallies(connection: sqlite3.Connection) -> None:
     )
 
 
+def _add_stalled(connection: sqlite3.Connection) -> None:
+    """Add the table of stalled tasks: those whose last event about a stall, or whose stored state, says so."""
+    connection.execute(
+        "CREATE TABLE stalled (task TEXT PRIMARY KEY REFERENCES tasks (id)) STRICT, WITHOUT ROWID",
+    )
+    unfinished = orjson.dumps(UNFINISHED).decode()
+    connection.execute(
+        "WITH unfinished AS (SELECT id, CAST(snapshot AS TEXT) AS snapshot, snapshot_seq FROM tasks"
+        "   WHERE state IN (SELECT value FROM json_each(?))),"
+        " said AS (SELECT id, coalesce((SELECT json_extract(CAST(body AS TEXT), '$.type') FROM events"
+        "   WHERE task = id AND seq > coalesce(snapshot_seq, 0) AND json_valid(CAST(body AS TEXT))"
+        "   AND json_extract(CAST(body AS TEXT), '$.type') IN ('stall', 'stall_end') ORDER BY seq DESC LIMIT 1),"
+        "   CASE WHEN json_valid(snapshot) AND json_type(snapshot, '$.stall') = 'object' THEN 'stall' END) AS type"
+        "   FROM unfinished)"
+        " INSERT INTO stalled (task) SELECT id FROM said WHERE type = 'stall'",
+        (unfinished,),
+    )
+
+
 _STEPS = {
     1: _add_files,
     2: _index_rows_by_task,
@@ -180,5 +202,6 @@ _STEPS = {
     9: _add_titles_and_prompts,
     10: _add_audit,
     11: _add_tallies,
+    12: _add_stalled,
 }
 """By the version that each one upgrades."""

@@ -11,7 +11,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from relay.catalogue.model import InputType, Option
-from relay.core.events import Cost, Event, Output
+from relay.core.events import Cost, Event, Output, State
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import StoredFile, StoredFolder
 from relay.journal.audit import Action
@@ -70,7 +70,7 @@ def listed_task(task: Snapshot, prompt: str | None) -> ListedTask:
 
 
 class TaskList(TypedDict):
-    """A page of tasks, newest first, without log and segments."""
+    """A page of tasks without log and segments."""
 
     tasks: Sequence[ListedTask | Snapshot]
     """ListedTask for API keys and for tokens with the scope `input`."""
@@ -78,6 +78,16 @@ class TaskList(TypedDict):
     """The cursor of the next page."""
     node: NotRequired[str]
     """The node that answers, if it has a name: for callers with an API key."""
+
+
+class TaskCounts(TypedDict):
+    """How many tasks match a filter."""
+
+    states: dict[str, int]
+    """In each state."""
+    stalled: int
+    at_least: Sequence[State]
+    """The states of which there may be more than that."""
 
 
 class InputFile(TypedDict):

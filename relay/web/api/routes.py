@@ -14,7 +14,7 @@ from relay.journal.audit import Action
 from relay.web.api import audit, files, health, login, models, outputs, responses, tasks, webhooks
 from relay.web.api.file_bodies import FileForm, FolderBody
 from relay.web.api.task_bodies import AgainBody, AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
-from relay.web.api.task_queries import DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery
+from relay.web.api.task_queries import CountQuery, DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery
 from relay.web.live import events, websocket
 from relay.web.live.requests import SubscriptionsBody, SubscriptionsQuery
 
@@ -84,10 +84,20 @@ ROUTES = (
         path="/v1/tasks",
         handler=tasks.index,
         needs="view",
-        summary="List tasks, newest first, without log and segments",
+        summary="List tasks without log and segments",
         query=ListQuery,
         responses={200: responses.TaskList},
         errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_REQUEST, Code.INVALID_INPUT),
+    ),
+    Route(
+        method="get",
+        path="/v1/tasks/counts",
+        handler=tasks.counts,
+        needs="view",
+        summary="Count tasks by state",
+        query=CountQuery,
+        responses={200: responses.TaskCounts},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_INPUT),
     ),
     Route(
         method="get",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 from aiohttp import hdrs, web
 
-from relay.access.grants import new_jti
+from relay.access.grants import Grant, new_jti
 from relay.core.events import State
 from relay.errors import UpstreamUnclear
 from relay.tasks.requests import Idempotency, Start
@@ -19,13 +19,22 @@ from relay.web.api.responses import (
     Started,
     StartedAgain,
     TagToken,
+    TaskCounts,
     TaskList,
     Token,
     listed_task,
 )
 from relay.web.api.reused_files import kept_inputs, reused
 from relay.web.api.task_bodies import AgainBody, AttachBody, TagTokenBody, TokenBody
-from relay.web.api.task_queries import DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery, page_cursor
+from relay.web.api.task_queries import (
+    CountQuery,
+    DeleteQuery,
+    DeleteTaggedQuery,
+    EventsQuery,
+    ListQuery,
+    ShowQuery,
+    page_cursor,
+)
 from relay.web.api.uploads import read_start
 from relay.web.http.auditing import notes
 from relay.web.http.context import context
@@ -119,18 +128,41 @@ async def index(request: web.Request) -> web.Response:
     """`GET /v1/tasks`, with an API key, or with the token of a tag for the tasks of that tag."""
     grant = granted(request)
     query = read_query(request, ListQuery)
-    of_tag = grant.tag is not None and grant.tag == query.tag and "view" in grant.scopes
-    if not of_tag:
-        require_key(request)
+    _require_list(request, grant, query.tag)
     lists = context(request).tasks.lists
-    page = await lists.page(query.to_filter(), after=query.after(), limit=query.limit)
-    body = TaskList(tasks=page.snapshots, next=page_cursor(page.next) if page.next else None)
+    page = await lists.page(query.to_filter(), order=query.order, after=query.after(), limit=query.limit)
+    body = TaskList(tasks=page.snapshots, next=page_cursor(page.next, query.order) if page.next else None)
     if grant.is_key or "input" in grant.scopes:
         prompts = await lists.prompts(page.snapshots)
         body["tasks"] = [listed_task(snapshot, prompts.get(snapshot.id)) for snapshot in page.snapshots]
-    if not of_tag and (node := context(request).config.node) is not None:
+    if grant.is_key and (node := context(request).config.node) is not None:
         body["node"] = node
     return json_response(body)
+
+
+async def counts(request: web.Request) -> web.Response:
+    """`GET /v1/tasks/counts`, for those that may list the tasks."""
+    grant = granted(request)
+    query = read_query(request, CountQuery)
+    _require_list(request, grant, query.tag)
+    found = await context(request).tasks.lists.counts(query.to_filter())
+    body: TaskCounts = {
+        "states": {state.value: count for state, count in found.states.items()},
+        "stalled": found.stalled,
+        "at_least": found.at_least,
+    }
+    return json_response(body)
+
+
+def _require_list(request: web.Request, grant: Grant, tag: str | None) -> None:
+    """
+    Require the right to list tasks.
+
+    Raises:
+        RequestError: the request has neither an API key nor the token of the tag whose tasks it lists.
+    """
+    if grant.is_key or tag is None or not grant.allows_tag("view", tag):
+        require_key(request)
 
 
 async def show(request: web.Request) -> web.Response:

@@ -2,13 +2,14 @@
 
 import asyncio
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from relay.clock import uptime_s
-from relay.core.events import State
+from relay.core.events import Stall, State
 from relay.errors import StoreTimeout
 from relay.journal.base import UNFINISHED, Journal
 from relay.journal.lists import Filter, ListPosition
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MODELS = ("o/seedream-v4", "O/Seedream-v4", "o/video-one", "p/other")
 TAGS = ("long-video", "video", "Frühling", "straße", "a b", "shop:7", "🚀")
 WORDS = ("v", "vid", "long-v", "früh", "strasse", "seedream", "o", "o/s", "7", "b", "🚀", "t", "t1", "zzz")
+TITLES = (None, None, "A video of Oslo", "t1 Straße", "long-video long")
 STATES = (State.HELD, State.RUNNING, State.SUCCEEDED)
 
 
@@ -35,14 +37,20 @@ async def fill(journal: Journal, chance: random.Random) -> None:
         given = replace(
             record(task, provider, created_at=float(chance.randint(0, 9))), model=chance.choice(MODELS), tags=tags
         )
+        given = replace(given, title=chance.choice(TITLES))
         await journal.create(given, submit(task, provider))
-        for seq, state in enumerate(STATES[: chance.randint(0, 3)], 2):
+        states = STATES[: chance.randint(0, 3)]
+        for seq, state in enumerate(states, 2):
             await journal.append([event(task, seq, state)])
+            if state is State.RUNNING and len(states) == 2 and chance.random() < 0.5:
+                data = Stall(silent_s=60.0, checked="nothing new")
+                await journal.append([replace(event(task, seq + 1, state), type="stall", data=data)])
 
 
 def any_filter(chance: random.Random) -> Filter:
     """Return a filter with some conditions."""
     return Filter(
+        stalled=chance.choice([None, None, None, True, False]),
         states=tuple(chance.choices((State.SUBMITTING, *STATES), k=chance.choice([0, 0, 1, 3]))),
         tag=chance.choice([None, None, *TAGS]),
         provider=chance.choice([None, "wiro", "apikley", "other"]),
@@ -60,6 +68,11 @@ async def pages(journal: Journal, where: Filter, limit: int) -> list[ListPositio
         assert len(page) <= limit
         found += page
     return found
+
+
+def nonzero(counts: Mapping[State, int]) -> dict[State, int]:
+    """Return the counts without states that have no task."""
+    return {state: count for state, count in counts.items() if count}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +96,9 @@ async def test_lists_are_those_of_the_journal_in_memory(
         limit = chance.choice([3, 7, 100])
         expected = await pages(memory, where, limit)
         assert await pages(journal, where, limit) == expected, where
+        counts = [await each.count(where, limit=most) for each in (journal, memory) for most in (limit, None)]
+        assert nonzero(counts[0]) == nonzero(counts[2]), where
+        assert nonzero(counts[1]) == nonzero(counts[3]), where
         lengths.append(len(expected))
     assert sum(0 < length < 60 for length in lengths) > 20
 

@@ -12,12 +12,13 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from relay.core.events import Event, Log, LogOutput, Source, State, Submit
+from relay.core.events import Event, Log, LogOutput, Source, Stall, State, Submit
 from relay.core.snapshot import begin, fold
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError
@@ -252,13 +253,15 @@ async def test_a_file_of_an_older_schema_is_upgraded(path: Path, version: int) -
     async with opened(path) as journal:
         await create(journal, "a", tags=("long-video", "Frühling"))
         await create(journal, "b", tags=("long-video",))
-        await journal.append([line("a", 2)])
+        stall = Stall(silent_s=60.0, checked="nothing new")
+        await journal.append([line("a", 2), replace(line("a", 3), type="stall", data=stall), line("a", 4)])
         epoch = journal.epoch
     made_old(path, version)
     async with opened(path) as journal:
         kept = await journal.stored_task("a")
         assert kept is not None
         assert (kept.input, kept.files, kept.tags) == ({"a": [1.5]}, (), ("long-video", "Frühling"))
+        assert (kept.title, await journal.prompts(["a"])) == (None, {})
         assert journal.epoch == epoch
         for where, found in (
             (Filter(tag="long-video"), ["b", "a"]),
@@ -266,6 +269,7 @@ async def test_a_file_of_an_older_schema_is_upgraded(path: Path, version: int) -
             (Filter(words=("frü",)), ["a"]),
             (Filter(model="O/M"), ["b", "a"]),
             (Filter(states=(State.RUNNING,), tag="long-video"), ["a"]),
+            (Filter(stalled=True), ["a"]),
             (Filter(states=(State.SUBMITTING,), provider="wiro"), ["b"]),
         ):
             assert [place.id for place in await journal.page(where, after=None, limit=10)] == found

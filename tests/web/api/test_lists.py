@@ -4,12 +4,16 @@
 `task_queries` is tested here too.
 """
 
+import time
 import unicodedata
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
 import pytest
+
+from relay.app import Running
+from relay.core.events import Event, Source, Stall
 
 Message = dict[str, Any]
 Start = Callable[..., Awaitable[Message]]
@@ -107,6 +111,68 @@ async def test_a_list_has_prompts_for_callers_that_may_read_inputs(client: aioht
             async with client.get(f"/v1/tasks/{task}/input") as answer:
                 assert listed_task["prompt"] == (await answer.json())["input"]["prompt"]
             assert listed_task["first_output"] == listed_task["outputs"][0]
+
+
+async def test_what_needs_attention_is_listed_first(
+    client: aiohttp.ClientSession, relay: Running, start: Start
+) -> None:
+    """A stuck task behind newer ones that run or have ended; also page by page, and if the list is limited."""
+    stuck, waits = [(await start(HELD))["task"]["id"] for _ in range(2)]
+    done = (await start("", tags=["over"]))["task"]["id"]
+    async with client.get(f"/v1/tasks/{done}", params={"wait": "60"}) as answer:
+        assert (await answer.json())["done"]
+    journal = relay.context.tasks.lists._journal
+    state = await journal.snapshot(stuck)
+    assert state is not None
+    await journal.append(
+        [
+            Event(
+                type="stall",
+                task=stuck,
+                seq=state.seq + 1,
+                state=state.state,
+                at=time.time(),
+                source=Source.RELAY,
+                data=Stall(silent_s=60.0, checked="nothing new"),
+            )
+        ]
+    )
+    order = ("order", "attention")
+    assert await listed(client, order) == [stuck, waits, done]
+    assert await listed(client) == [done, waits, stuck]
+    found: list[str] = []
+    params: Params = [order, ("limit", "1")]
+    while params[-1][1] is not None:
+        async with client.get("/v1/tasks", params=params) as answer:
+            body = await answer.json()
+        found += [task["id"] for task in body["tasks"]]
+        params = [order, ("limit", "1"), ("cursor", body["next"])]
+    assert found == [stuck, waits, done]
+    assert await listed(client, order, ("tag", "over")) == [done]
+    assert await listed(client, order, ("stalled", "false")) == [waits, done]
+    assert await listed(client, order, ("stalled", "true"), ("state", "succeeded")) == []
+    assert await listed(client, ("stalled", "true")) == [stuck]
+    async with client.get("/v1/tasks/counts") as answer:
+        counts = await answer.json()
+    states = dict.fromkeys([*OPEN, "succeeded", "failed", "canceled", "lost"], 0)
+    assert counts == {"states": {**states, "queued": 2, "succeeded": 1}, "stalled": 1, "at_least": []}
+    async with client.get("/v1/tasks", params={"order": "attention", "cursor": "7~1~x"}) as answer:
+        assert answer.status == 400
+
+
+async def test_tasks_of_a_tag_are_counted_for_its_token(client: aiohttp.ClientSession, start: Start) -> None:
+    """A token of another tag, or for all tasks, is not enough."""
+    await start(HELD, tags=["shop"])
+    await start(HELD)
+    async with client.post("/v1/tokens", json={"tag": "shop"}) as answer:
+        bearer = {"Authorization": f"Bearer {(await answer.json())['token']}"}
+    async with client.get("/v1/tasks/counts", params={"tag": "shop", "q": "sho"}, headers=bearer) as answer:
+        assert sum((await answer.json())["states"].values()) == 1
+    for tag in ({}, {"tag": "other"}):
+        async with client.get("/v1/tasks/counts", params=tag, headers=bearer) as answer:
+            assert answer.status == 403
+    async with client.get("/v1/tasks/counts", params={"limit": "1"}) as answer:
+        assert answer.status == 422
 
 
 @pytest.mark.parametrize(
