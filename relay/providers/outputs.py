@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from relay.core.events import Output
 from relay.providers import media_types
+from relay.providers.echoes import without_inputs
 from relay.providers.lenient_json import address, content, integer, load, text
 from relay.providers.llm_answers import NAMES as ANSWER_NAMES
 from relay.providers.llm_answers import normalize
@@ -69,7 +70,10 @@ def _of_text(string: str, *, words: bool) -> Iterator[Output]:
         yield from _answer({"raw": string})
 
 
-def _of_object(entry: Mapping[str, object], *, words: bool, depth: int) -> Iterator[Output]:
+def _of_object(given: Mapping[str, object], *, words: bool, depth: int) -> Iterator[Output]:
+    entry = {key: value for key, value in without_inputs(given).items() if not _is_input(value)}
+    if not entry:
+        return
     if len(entry) == 1 or all(map(str.isdecimal, entry)):  # an object in place of a list
         (*values,) = entry.values()
         if all(isinstance(_unpacked(value), list | Mapping) for value in values) and not _is_answer(entry):
@@ -78,8 +82,8 @@ def _of_object(entry: Mapping[str, object], *, words: bool, depth: int) -> Itera
     fields: dict[str, object] = {}
     for key, value in entry.items():
         fields.setdefault(re.sub(r"[\s_-]", "", key).lower(), value)
-    given = [fields[key] for key in _URLS if fields.get(key)]
-    url = next(filter(None, map(address, (*given, fields.get("content")))), None)
+    urls = [fields[key] for key in _URLS if fields.get(key)]
+    url = next(filter(None, map(address, (*urls, fields.get("content")))), None)
     raw = _content(fields.get("content")) if url is None or address(fields.get("content")) is None else None
     if url is not None or raw is not None:
         yield _file(url, fields, raw)
@@ -94,6 +98,12 @@ def _of_object(entry: Mapping[str, object], *, words: bool, depth: int) -> Itera
         yield _file(None, fields)
     elif words and (len(rest) == len(entry) or _is_answer(rest)):
         yield from _answer(_displayable(rest) or {})
+
+
+def _is_input(value: object) -> bool:
+    """Return whether a value is an object that only repeats inputs."""
+    unpacked = _unpacked(value)
+    return isinstance(unpacked, Mapping) and len(unpacked) > 0 and not without_inputs(unpacked)
 
 
 def _may_hold_files(key: str, value: object) -> bool:
@@ -129,6 +139,8 @@ def _content(value: object) -> dict[str, object] | None:
         value = {"answer" if texts else "segments": value} if value else None
     elif not isinstance(value, Mapping):
         value = {"raw": string} if (string := text(value)) else None
+    else:
+        value = without_inputs(value)
     return None if not value else content(normalize(value)) or content(value)
 
 
@@ -136,15 +148,21 @@ def _is_answer(fields: Mapping[str, object]) -> bool:
     return any(fields.get(name) for name in ANSWER_NAMES)
 
 
-def _displayable(value: object, depth: int = _DEEPEST) -> Any:
-    """Return the displayable part of an unknown value, or null if there is none."""
+def _displayable(value: object, depth: int = _DEEPEST, *, in_segments: bool = False) -> Any:
+    """Return the displayable part of an unknown value, or null if there is none. A segment can be a tool call."""
     if depth == 0 or value in (None, "") or _would_run(value):
         return None
     if isinstance(value, Mapping):
-        items = ((key, _displayable(item, depth - 1)) for key, item in value.items() if not _is_hidden(key))
+        fields = value if in_segments else without_inputs(value)
+        items = (
+            (key, _displayable(item, depth - 1, in_segments=in_segments or key == "segments"))
+            for key, item in fields.items()
+            if not _is_hidden(key)
+        )
         return {key: item for key, item in items if item is not None} or None
     if isinstance(value, list):
-        return [item for each in value if (item := _displayable(each, depth - 1)) is not None] or None
+        shown = (_displayable(each, depth - 1, in_segments=in_segments) for each in value)
+        return [item for item in shown if item is not None] or None
     return value
 
 

@@ -253,7 +253,7 @@ class TestAnswers:
             ({"thinking": ["<thinking>hm</thinking>"], "answer": []}, {"thinking": ["hm"], "answer": []}),
             ({"answer": '["red"]'}, {"answer": '["red"]'}),
             ({"answer": ["Put it in <answer>."]}, {"answer": ["Put it in <answer>."]}),
-            ({"prompt": "<answer>?</answer>", "answer": ["a"]}, {"prompt": "<answer>?</answer>", "answer": ["a"]}),
+            ({"prompt": "<answer>?</answer>", "answer": ["a"]}, {"answer": ["a"]}),
             (
                 {"segments": [{"type": "answer", "text": "<think>hm</think><answer>Hi</answer>", "id": "1"}]},
                 {

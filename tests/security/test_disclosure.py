@@ -109,3 +109,20 @@ async def test_an_idempotency_key_of_an_older_store_is_found(
         monkeypatch.setattr(journal, "find_claim", as_it_was)
         async with client.post("/v1/tasks", json=HELD, headers=headers) as answer:
             assert (answer.status, (await answer.json())["task"]["id"]) == (201, task)
+
+
+async def test_a_viewer_of_an_answer_does_not_get_the_prompt(client: aiohttp.ClientSession) -> None:
+    """Wiro repeats it in the content of the answer. Only a token with `input` may read it."""
+    hidden = "and keep this fox to yourself"
+    body = {"model": "wiro/sandbox-chat", "input": {"prompt": f"Tell me in six short words {hidden}"}}
+    async with client.post("/v1/tasks", json=body, headers={"Prefer": "wait=60"}) as answer:
+        made = await answer.json()
+    assert made["task"]["state"] == "succeeded"
+    assert made["task"]["outputs"][0]["content"]["answer"]
+    path, bearer = f"/v1/tasks/{made['task']['id']}", {"Authorization": f"Bearer {made['token']}"}
+    for shown in (path, f"{path}/events?limit=1000"):
+        async with client.get(shown, headers=bearer) as answer:
+            assert answer.status == 200
+            assert hidden not in await answer.text()
+    async with client.get(f"{path}/input") as answer:
+        assert hidden in await answer.text()

@@ -12,6 +12,7 @@ from typing import Final
 from relay.core.events import Progress, Stream
 from relay.core.progress import LABEL_CHARS, parse_duration_s, parse_progress_bar, reported_eta
 from relay.core.signals import LogSeen, Part, ProgressSeen, Signal, TextSeen
+from relay.providers.echoes import without_inputs
 from relay.providers.lenient_json import dump, entries, integer, mapping, number, text
 from relay.providers.llm_answers import texts_of
 from relay.providers.wrappers import unwrap
@@ -59,7 +60,7 @@ def read(message: object, stream: Stream) -> Iterator[Signal]:
     # Every chunk of an answer repeats label and speed; events for these alone would outweigh the answer.
     if progress != Progress() and not (parts and progress.percent is None and progress.step is None):
         yield ProgressSeen(progress=progress)
-    yield from _log(_remaining_text(message, fields, answered=stream == "stdout"), stream)
+    yield from _log(_remaining_text(message, without_inputs(fields), answered=stream == "stdout"), stream)
 
 
 def _log(line: str, stream: Stream) -> Iterator[Signal]:

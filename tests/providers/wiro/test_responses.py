@@ -289,9 +289,9 @@ def test_a_url_that_is_not_http_is_left_out() -> None:
 )
 def test_a_truncated_answer_has_a_warning(reason: str | None, warned: int) -> None:
     """The run may have succeeded although the answer is incomplete."""
-    content = {"prompt": "?", "raw": "x", "thinking": [], "answer": ["x"], "finishreason": reason}
+    content = {"raw": "x", "thinking": [], "answer": ["x"], "finishreason": reason}
 
-    found = detail_of(outputs=[{"contenttype": "RAW", "content": content}])
+    found = detail_of(outputs=[{"contenttype": "RAW", "content": {"prompt": "?", **content}}])
 
     assert found.outputs == (Output(content_type="raw", content=content),)
     assert len(found.warnings) == warned
