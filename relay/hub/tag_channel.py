@@ -235,7 +235,7 @@ class TagChannel(Channel[TagTopic]):
         self._has_ended = False
 
 
-def _rank(summary: TaskSummary) -> tuple[bool, float, str]:
+def _rank(summary: TaskSummary) -> tuple[bool, bool, float, str]:
     return summary.rank
 
 

@@ -162,11 +162,12 @@ class TagRouter:
             self._unreadable.add(task)
 
     async def _load(self, channel: TagChannel) -> None:
-        """Read the list of a tag: tasks that have not ended first, then the newest."""
+        """Read the list of a tag: stalled tasks first, then the others that have not ended, then the newest."""
         version, (_, tag) = channel.version, channel.topic
         unended = await self._page(Filter(states=UNFINISHED, tag=tag))
+        stalled = await self._page(Filter(states=UNFINISHED, stalled=True, tag=tag)) if len(unended) == LISTED else ()
         newest = await self._page(Filter(tag=tag))
-        listed = list(dict.fromkeys((*unended, *newest)))[:LISTED]
+        listed = list(dict.fromkeys((*stalled, *unended, *newest)))[:LISTED]
         missing = [*listed, *channel.outdated_tasks.difference(listed)]
         for snapshot in await self._journal.snapshots([task for task in missing if task not in channel]):
             if channel.version != version:

@@ -15,6 +15,7 @@ class TaskSummary:
         self.task = snapshot.id
         self.created_at = snapshot.created_at
         self.ended = snapshot.done is not None
+        self.stalled = snapshot.stall is not None
         self._epoch = snapshot.epoch
         self.seq = snapshot.seq
         """The last entry received, including those that only add text."""
@@ -27,9 +28,9 @@ class TaskSummary:
         return f"<TaskSummary {self.task} seq={self.seq} revision={self.revision}>"
 
     @property
-    def rank(self) -> tuple[bool, float, str]:
-        """The sort key of a list, highest first: tasks that have not ended, then the newest."""
-        return not self.ended, self.created_at, self.task
+    def rank(self) -> tuple[bool, bool, float, str]:
+        """The sort key of a list, highest first: stalled tasks, others that have not ended, then the newest."""
+        return self.stalled and not self.ended, not self.ended, self.created_at, self.task
 
     @property
     def position(self) -> Cursor:
@@ -49,6 +50,8 @@ class TaskSummary:
             if entry.seq <= self.seq:  # the summary may have been read with entries that are published only now
                 continue
             self.seq, self.ended = entry.seq, entry.final
+            if entry.type in ("stall", "stall_end"):
+                self.stalled = entry.type == "stall"
             if not entry.adds_text:
                 shown.append(entry)
             elif entry.state is self._task_state:

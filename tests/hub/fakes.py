@@ -20,6 +20,7 @@ from relay.core.events import (
     Progress,
     ProgressOutput,
     Source,
+    Stall,
     State,
     Submit,
 )
@@ -167,6 +168,11 @@ class SlowJournal(MemoryJournal):
     async def reach(self, stage: str, state: State, task: str = TASK) -> None:
         """Commit that a stage has begun."""
         await self._commit(task, stage, state, [Began()])
+
+    async def stall(self, task: str = TASK, *, ends: bool = False) -> None:
+        """Commit that a task is stalled, or is not any more."""
+        data = Stall(silent_s=60.0, checked="nothing new")
+        await self._commit(task, "stall_end" if ends else "stall", State.RUNNING, [data])
 
     async def end(self, task: str = TASK) -> None:
         """Commit the end of a task."""

@@ -385,6 +385,21 @@ async def test_the_list_of_all_tasks_has_100_entries(journal: SlowJournal, hub: 
     assert viewer.messages[-1]["task"]["progress"]["percent"] == 5.0
 
 
+async def test_a_stalled_task_is_the_first_of_a_list_that_has_no_room_for_all(
+    journal: SlowJournal, hub: Hub, short_list: None
+) -> None:
+    """However old it is; also for a viewer that joins later, until it goes on."""
+    await journal.start("stuck", "x")
+    await journal.start("newer", "x")
+    await journal.stall("stuck")
+    for _ in range(2):
+        assert brief(await watch(hub, ALL)) == ["snapshot stuck", "listed None"]
+    await journal.stall("stuck", ends=True)
+    await journal.advance(5.0, task="newer")
+    await reads_finished(hub)
+    assert brief(await watch(hub, ALL)) == ["snapshot newer", "listed None"]
+
+
 async def test_all_tasks_leaves_out_a_task_with_its_own_subscription(journal: SlowJournal, hub: Hub) -> None:
     """It is sent again when that subscription ends."""
     viewer = FakeViewer()
