@@ -26,7 +26,7 @@ def load_page(
     if where.tag == ALL_TASKS:
         return ()  # no task has an empty tag
     window = _window(where, after)
-    return _merge(connection, window, where).load(connection, window, limit)
+    return _merge(connection, window, where, counts=False).load(connection, window, limit)
 
 
 def count_tasks(connection: sqlite3.Connection, where: Filter, limit: int | None) -> dict[State, int]:
@@ -39,18 +39,18 @@ def count_tasks(connection: sqlite3.Connection, where: Filter, limit: int | None
     for state in where.states or tuple(State):
         of_state = replace(where, states=(state,))
         if where.words or where.stalled is not None:
-            counts[state] = _merge(connection, window, of_state).count(connection, window, most)
+            counts[state] = _merge(connection, window, of_state, counts=True).count(connection, window, most)
         else:
             counts[state] = count_rows(connection, window, _ranges(connection, window, of_state), most)
     return counts
 
 
-def _merge(connection: sqlite3.Connection, window: Window, where: Filter) -> Merge:
+def _merge(connection: sqlite3.Connection, window: Window, where: Filter, *, counts: bool) -> Merge:
     """Return what finds the tasks in a window."""
     if where.stalled:
         return find_stalled(connection, window, where)
     ranges = _ranges(connection, window, where)
-    merge = choose_merge(connection, window, where, ranges) if where.words else Merge.of(ranges)
+    merge = choose_merge(connection, window, where, ranges, counts=counts) if where.words else Merge.of(ranges)
     return merge if where.stalled is None else replace(merge, tests=(*merge.tests, NOT_STALLED))
 
 

@@ -16,7 +16,7 @@ from relay.journal.lists import Filter
 from relay.journal.sqlite.ranges import ALL_TASKS, WINDOW, Merge, Range, Window, count_rows, find_ranges
 
 FEW = 2000
-"""The tasks with a word are looked up if they are at most this many."""
+"""The tasks with a word are looked up if they are at most this many, or ten times as many to count them."""
 
 MAX_RANGES = 64
 """The tasks with a word are merged from at most this many ranges."""
@@ -61,9 +61,15 @@ _FOUND: Final = (
 )
 
 
-def choose_merge(connection: sqlite3.Connection, window: Window, where: Filter, listed: Sequence[Range]) -> Merge:
-    """Return the merge that finds the tasks in the ranges `listed` that have all words, with the fewest rows."""
-    search = _Search(connection, window, where)
+def choose_merge(
+    connection: sqlite3.Connection, window: Window, where: Filter, listed: Sequence[Range], *, counts: bool
+) -> Merge:
+    """
+    Return the merge that finds the tasks in the ranges `listed` that have all words, with the fewest rows.
+
+    With `counts`, it is to find all of them, so it looks up more tasks rather than to test every row.
+    """
+    search = _Search(connection, window, where, few=10 * FEW if counts else FEW)
     words = range(len(where.words))
     for word in words:
         if search.is_few(_FOUND.format(word)):
@@ -83,15 +89,16 @@ def choose_merge(connection: sqlite3.Connection, window: Window, where: Filter, 
 
 def find_stalled(connection: sqlite3.Connection, window: Window, where: Filter) -> Merge:
     """Return the merge that finds the stalled tasks that have all words. Stalled tasks are few: they are looked up."""
-    search = _Search(connection, window, where)
+    search = _Search(connection, window, where, few=FEW)
     return Merge(selects=(search.look_up(_STALLED),), tests=search.tests(), values=search.values)
 
 
 class _Search:
     """The parts of the statements of one search. Words are referred to by their numbers."""
 
-    def __init__(self, connection: sqlite3.Connection, window: Window, where: Filter) -> None:
+    def __init__(self, connection: sqlite3.Connection, window: Window, where: Filter, *, few: int) -> None:
         self._connection = connection
+        self._few = few
         self._window = window
         self._where = where
         self.values: dict[str, object] = {
@@ -105,12 +112,12 @@ class _Search:
             self.values |= {f"from{number}": word, f"to{number}": word + _LAST_CHAR}
 
     def is_few(self, select: str) -> bool:
-        """Return whether a SELECT finds at most FEW tasks."""
+        """Return whether a SELECT finds few tasks."""
         (found,) = self._connection.execute(
             f"SELECT count(*) FROM ({select} LIMIT :few + 1)",  # noqa: S608 - a literal of this module
-            {**self.values, "few": FEW},
+            {**self.values, "few": self._few},
         ).fetchone()
-        return bool(found <= FEW)
+        return bool(found <= self._few)
 
     def ranges(self, word: int) -> tuple[Range, ...] | None:
         """Return the ranges of the models and tags with a word; null if they are too many."""
