@@ -165,6 +165,11 @@ class Models:
             _checked(description.model, given, offers)
         return CheckedInput(model=name, input=given)
 
+    def with_defaults(self, provider: str, name: str, given: Mapping[str, object]) -> Mapping[str, object]:
+        """Return an input that may be incomplete or invalid, with the defaults of a model of the catalogue."""
+        listed = self._catalogue.find(provider, name)
+        return given if listed is None else check(listed, given, more=True)[0]
+
     def _listed_provider(self, name: str) -> str | None:
         """Return the first provider that has a model according to the catalogue; null if the catalogue lacks it."""
         known = self._catalogue.providers_of(name)

@@ -12,6 +12,9 @@ from functools import partial
 from typing import Self
 
 from relay.catalogue.check import Offer
+from relay.core.history.input_class import input_class
+from relay.core.history.tally import Tally
+from relay.core.history.usual import UsualRun
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import File
 from relay.errors import Code, Fenced, RequestError, UpstreamUnclear
@@ -101,6 +104,22 @@ class Tasks:
         """Accept no new tasks, and wait up to `within_s` seconds for the answers to those that are being submitted."""
         self._waits.close()
         await self._supervisor.drain(within_s)
+
+    async def tallies(self, provider: str | None, model: str | None, since: int) -> Sequence[Tally]:
+        """Return the tallies of a model, or of all models, from the day `since` on."""
+        return await self._journal.tallies.load(provider=provider, model=model, since=since)
+
+    async def usual(self, provider: str, model: str, given: Mapping[str, object] | None = None) -> UsualRun | None:
+        """
+        Return how long runs of a model take and what they cost; null if that is not known.
+
+        Args:
+            provider: whose model.
+            model: `owner/name`.
+            given: the input with its defaults. Null: any input.
+        """
+        history = await self._supervisor.histories.read(provider, model)
+        return history.run() if given is None else history.usual(input_class(given)).run()
 
     async def screen(self, request: Start, offers: Sequence[Offer]) -> None:
         """

@@ -59,7 +59,7 @@ class Distribution:
         at = min(bisect_left(self.below, wanted), len(self.below) - 1)
         start = self.below[at - 1] if at else 0.0
         inside = (wanted - start) / (self.below[at] - start)
-        return math.exp((self.buckets[at] - 0.5 + inside) * WIDTH)
+        return max(beyond, math.exp((self.buckets[at] - 0.5 + inside) * WIDTH))
 
     def _weight_to(self, value: float) -> float:
         """Return the weight of all samples up to a value."""

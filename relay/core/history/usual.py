@@ -6,7 +6,7 @@ by how much more or less is made now.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
@@ -51,6 +51,14 @@ class UsualRun:
     cost: UsualCost | None
 
 
+def usual_run(get: Callable[[str], Distribution | None]) -> UsualRun | None:
+    """Return how long runs take and what they cost, by their histograms; null if that is not known."""
+    times = get("queued") or get("task")
+    if times is None or (p50 := times.quantile(0.5)) is None or (p90 := times.quantile(0.9)) is None:
+        return None
+    return UsualRun(p50_s=round(p50, 1), p90_s=round(p90, 1), samples=round(times.samples), cost=_cost(get))
+
+
 class Usual:
     """The histograms of a model for one input. Each is made when it is first asked for."""
 
@@ -63,30 +71,18 @@ class Usual:
     def get(self, measure: str) -> Distribution | None:
         """Return the histogram of a measure; null with fewer than FEWEST samples."""
         if measure not in self._made:
-            found = self._make(measure)
-            self._made[measure] = found if found is not None and found.samples >= FEWEST else None
+            self._made[measure] = _known(self._make(measure))
         return self._made[measure]
 
     def run(self) -> UsualRun | None:
         """Return how long the run takes, and what it costs; null if that is not known."""
-        times = self.get("queued") or self.get("task")
-        if times is None or (p50 := times.quantile(0.5)) is None or (p90 := times.quantile(0.9)) is None:
-            return None
-        return UsualRun(p50_s=round(p50, 1), p90_s=round(p90, 1), samples=round(times.samples), cost=self._cost())
+        return usual_run(self.get)
 
     @cached_property
     def silence_s(self) -> float:
         """How long a run may be silent; 0 if that is not known."""
         found = self.get("silence")
         return 0.0 if found is None else SILENCE_FACTOR * (found.quantile(0.9) or 0.0)
-
-    def _cost(self) -> UsualCost | None:
-        costs = {unit: found for unit in _UNITS if (found := self.get(unit)) is not None}
-        for unit in sorted(costs, key=lambda unit: -costs[unit].samples):
-            p50, p90 = costs[unit].quantile(0.5), costs[unit].quantile(0.9)
-            if p50 is not None and p90 is not None:
-                return UsualCost(p50=_rounded(p50), p90=_rounded(p90), unit=unit)
-        return None
 
     def _growth(self, measure: str) -> float:
         """
@@ -132,6 +128,7 @@ class ModelHistory:
 
     def __init__(self, today: int = 0, tallies: Iterable[Tally] = ()) -> None:
         self._classes: dict[str, _Class] = {}
+        self._whole = Histograms()
         self._usual: dict[str, Usual] = {}
         self._runs = 0.0
         self._added = 0
@@ -139,7 +136,7 @@ class ModelHistory:
 
     def replace(self, today: int, tallies: Iterable[Tally]) -> None:
         """Take other tallies, as they are on the day `today`."""
-        self._classes, self._usual, self._runs, self._added = {}, {}, 0.0, 0
+        self._classes, self._whole, self._usual, self._runs, self._added = {}, Histograms(), {}, 0.0, 0
         for tally in tallies:
             self._count(tally, 0.5 ** (max(0, today - tally.day) / HALF_LIFE_DAYS))
 
@@ -157,6 +154,10 @@ class ModelHistory:
             found = self._usual[wanted.key] = Usual(self._classes, wanted)
         return found
 
+    def run(self) -> UsualRun | None:
+        """Return how long runs take and what they cost, with any input; null if that is not known."""
+        return usual_run(lambda measure: _known(self._whole.get(measure)))
+
     def counted_as(self, wanted: InputClass) -> str:
         """Return the key of the class under which a run with this input is counted."""
         has_room = wanted.key in self._classes or len(self._classes) < CLASSES
@@ -166,6 +167,7 @@ class ModelHistory:
         if (known := self._classes.get(tally.inputs)) is None:
             known = self._classes[tally.inputs] = _Class(class_of_key(tally.inputs).units, Histograms())
         known.histograms.add(tally.counts, weight)
+        self._whole.add(tally.counts, weight)
         self._runs += sum(count for key, count in tally.counts.items() if key.startswith(VERDICT))
 
 
@@ -195,6 +197,21 @@ class _Class:
         if whole is None or work is None or (all_s := whole.quantile(0.5)) is None or (s := work.quantile(0.5)) is None:
             return more
         return max(0.01, 1 + (more - 1) * min(1.0, s / all_s))
+
+
+def _known(found: Distribution | None) -> Distribution | None:
+    """Return a histogram unless it has too few samples."""
+    return found if found is not None and found.samples >= FEWEST else None
+
+
+def _cost(get: Callable[[str], Distribution | None]) -> UsualCost | None:
+    """Return what runs cost, in the unit in which most of them are paid."""
+    costs = {unit: found for unit in _UNITS if (found := get(unit)) is not None}
+    for unit in sorted(costs, key=lambda unit: -costs[unit].samples):
+        p50, p90 = costs[unit].quantile(0.5), costs[unit].quantile(0.9)
+        if p50 is not None and p90 is not None:
+            return UsualCost(p50=_rounded(p50), p90=_rounded(p90), unit=unit)
+    return None
 
 
 def _fitted_power(points: list[tuple[float, float, float]]) -> float:

@@ -9,7 +9,7 @@ from relay.catalogue import model as catalogue
 from relay.catalogue.schema import schema
 from relay.errors import Code, RequestError
 from relay.web.api.fields import MODEL_PATTERN
-from relay.web.api.responses import Model, ModelInput, ModelList
+from relay.web.api.responses import DetailedModel, Model, ModelInput, ModelList
 from relay.web.http.context import context
 from relay.web.http.credentials import require_key
 from relay.web.http.json_body import json_response
@@ -38,7 +38,8 @@ async def show(request: web.Request) -> web.Response:
     model = await models.find(name, provider) if re.fullmatch(MODEL_PATTERN, name) else None
     if model is None:
         raise RequestError(Code.NOT_FOUND, "There is no such model.")
-    return json_response(to_response(model, models.is_available(model)))
+    usual = await context(request).tasks.usual(model.provider, model.model)
+    return json_response(DetailedModel(**to_response(model, models.is_available(model)), usual=usual))
 
 
 def to_response(model: catalogue.Model, available: bool) -> Model:

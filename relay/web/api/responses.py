@@ -12,6 +12,8 @@ from typing_extensions import TypedDict
 
 from relay.catalogue.model import InputType, Option
 from relay.core.events import Cost, Event, Output, State
+from relay.core.history.report import ModelSummary
+from relay.core.history.usual import UsualRun
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import StoredFile, StoredFolder
 from relay.journal.audit import Action
@@ -240,6 +242,30 @@ class Model(TypedDict):
     """Example inputs."""
     schema: dict[str, Any]
     """The JSON Schema of `input`."""
+
+
+class DetailedModel(Model):
+    """A model, its inputs, and what its runs take."""
+
+    usual: UsualRun | None
+    """How long its runs take and what they cost, whatever the input. Null if that is not known."""
+
+
+class Estimate(TypedDict):
+    """How long a run with some input probably takes, and what it costs."""
+
+    provider: str
+    model: str
+    usual: UsualRun | None
+    """Null if that is not known."""
+
+
+class Stats(TypedDict):
+    """What the tasks of each model took and cost."""
+
+    days: int
+    models: Sequence[ModelSummary]
+    """The one with the most tasks first."""
 
 
 class ModelList(TypedDict):

@@ -11,7 +11,7 @@ from relay.access.roles import Right
 from relay.core.snapshot import Snapshot
 from relay.errors import Code
 from relay.journal.audit import Action
-from relay.web.api import audit, files, health, login, models, outputs, responses, tasks, webhooks
+from relay.web.api import audit, files, health, login, models, outputs, responses, stats, tasks, webhooks
 from relay.web.api.file_bodies import FileForm, FolderBody
 from relay.web.api.task_bodies import AgainBody, AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
 from relay.web.api.task_queries import CountQuery, DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery
@@ -293,8 +293,28 @@ ROUTES = (
         needs="view",
         summary="Show the inputs of a model, including models that are not in the catalogue",
         query=models.ModelQuery,
-        responses={200: responses.Model},
+        responses={200: responses.DetailedModel},
         errors=(*_VIEW, *_UPSTREAM),
+    ),
+    Route(
+        method="post",
+        path="/v1/estimate",
+        handler=stats.estimate,
+        needs="view",
+        summary="Estimate how long a run takes and what it costs",
+        body=stats.EstimateBody,
+        responses={200: responses.Estimate},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY),
+    ),
+    Route(
+        method="get",
+        path="/v1/stats",
+        handler=stats.show,
+        needs="view",
+        summary="Show how tasks ended, how long they took and what they cost, by model and day",
+        query=stats.StatsQuery,
+        responses={200: responses.Stats},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_INPUT),
     ),
     Route(
         method="post",

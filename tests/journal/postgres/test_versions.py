@@ -29,6 +29,7 @@ TABLES = (
     "tombstones",
     "audit",
     "revocations",
+    "tallies",
 )
 
 
