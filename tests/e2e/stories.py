@@ -6,7 +6,7 @@ Nothing runs, so the states do not change.
 
 import base64
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from relay.app import Running
@@ -29,6 +29,7 @@ from relay.core.events import (
     Phase,
     Progress,
     ProgressOutput,
+    Remaining,
     Results,
     Source,
     Stall,
@@ -54,6 +55,8 @@ class Entry:
     state: State
     data: Data
     source: Source = Source.LIVE
+    left_s: tuple[float, float] | None = None
+    """How long the whole task still needs from then on, at p50 and p90."""
 
 
 @cache
@@ -92,6 +95,10 @@ def _progress(ago_s: float, percent: float | None, **more: object) -> Entry:
     return Entry(ago_s, "output", State.RUNNING, ProgressOutput(progress=progress))
 
 
+def _estimated(entry: Entry, p50_s: float, p90_s: float) -> Entry:
+    return replace(entry, left_s=(p50_s, p90_s))
+
+
 def _answer(segment: int, kind: str, text: str) -> Entry:
     append = Append(segment=segment, kind=kind, offset=0, text=text)
     return Entry(1, "output", State.RUNNING, AppendOutput(append=append))
@@ -120,15 +127,17 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
         for n in range(2)
     ]
     upstream = Eta(low_s=12, high_s=12, n=None, basis="upstream")
-    history = Eta(low_s=42, high_s=95, n=14, basis="history")
     return {
         "queued": (IMAGE, _stages(12, "queue")),
         "held": (IMAGE, [Entry(8, "hold", State.HELD, Hold(reason="Wiro runs as many tasks as it may", position=3))]),
         "preparing": (IMAGE, _stages(9, "queue", "accept", "preprocess_start")),
-        "running": (IMAGE, [*_stages(47, *_TO_START), *_RUN, _progress(1, 60.0, **measured, eta=upstream)]),
+        "running": (
+            IMAGE,
+            [*_stages(47, *_TO_START), *_RUN, _estimated(_progress(1, 60.0, **measured, eta=upstream), 240, 280)],
+        ),
         "running-video": (
             VIDEO,
-            [*_stages(210, *_TO_START), *_RUN, _progress(1, 38.0, basis="estimated", eta=history)],
+            [*_stages(210, *_TO_START), *_RUN, _estimated(_progress(1, 38.0, basis="estimated"), 2460, 4080)],
         ),
         "unmeasured": (VIDEO, [*_stages(31, *_TO_START), _log(20, "Loading the model…\n")]),
         "stalled": (
@@ -380,6 +389,13 @@ def stories() -> dict[str, tuple[str, list[Entry]]]:
     }
 
 
+def _remaining(one: Entry, now: float) -> Remaining | None:
+    if one.left_s is None:
+        return None
+    p50_s, p90_s = one.left_s
+    return Remaining(p50_s=p50_s, p90_s=p90_s, basis="history", samples=14, at=now - one.ago_s)
+
+
 async def write(relay: Running, names: list[str] | None = None) -> list[str]:
     """Write stories (default: all) into the relay's journal, each as a task with its name as id; return the names."""
     now = time.time()
@@ -396,7 +412,14 @@ async def write(relay: Running, names: list[str] | None = None) -> list[str]:
         first = Entry(began, "submit", State.SUBMITTING, Submit(model=model, provider="wiro", tags=tags), Source.RELAY)
         events = [
             Event(
-                type=one.type, task=name, seq=seq, state=one.state, at=now - one.ago_s, source=one.source, data=one.data
+                type=one.type,
+                task=name,
+                seq=seq,
+                state=one.state,
+                at=now - one.ago_s,
+                source=one.source,
+                data=one.data,
+                eta=_remaining(one, now),
             )
             for seq, one in enumerate([first, *submitted, *entries], start=1)
         ]

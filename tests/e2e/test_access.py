@@ -1,5 +1,6 @@
 """Accessibility: axe-core finds no violation on any page in any state, light or dark."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -120,5 +121,5 @@ async def test_only_the_stage_is_announced(relay: Running, page: Page, view: Vie
     bar = page.get_by_role("progressbar")
     await expect(bar).to_have_attribute("aria-valuenow", "60")
     await expect(bar).to_have_attribute(
-        "aria-valuetext", "60 %, measured, Sampling, step 6 of 10, 1.42 it/s, about 12 s left (platform estimate)"
+        "aria-valuetext", re.compile(r"60 %, measured, Sampling, step 6 of 10, 1.42 it/s, about [34] min \d\d s left")
     )

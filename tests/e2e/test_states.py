@@ -159,15 +159,19 @@ async def test_the_bar_restarts_with_a_new_phase(relay: Running, page: Page) -> 
     await expect(page.locator("li .faint")).to_contain_text("2. Upscaling")
 
 
-async def test_an_overdue_eta_is_hidden(relay: Running, page: Page) -> None:
-    """An estimate of 12 s is shown for 12 s without news."""
-    eta = {"low_s": 12, "high_s": 12, "n": None, "basis": "upstream"}
-    await show(page, relay, running(progress={**progress(60), "eta": eta}))
-    await expect(part(page, "eta")).to_have_text("about 12 s left (platform estimate)")
+async def test_the_eta_is_that_of_the_whole_task(relay: Running, page: Page) -> None:
+    """It is not that of one of nine pictures. It counts down, never below zero, and then the task is late."""
+    phase = {"low_s": 1, "high_s": 1, "n": None, "basis": "upstream"}
+    eta = {"p50_s": 25.2, "p90_s": 31.4, "basis": "blend", "samples": 20, "at": 1000.0}
+    state = running(progress={**progress(42), "eta": phase}, eta=eta)
+    await show(page, relay, state)
+    await expect(part(page, "eta")).to_have_text("about 25 s left")
 
-    await page.evaluate("show({}, 14)")
+    await page.evaluate("show({}, 25)")
+    await expect(part(page, "eta")).to_have_text("up to 6 s left")
 
-    await expect(part(page, "eta")).to_have_text("")
+    await page.evaluate("show({}, 33)")
+    await expect(part(page, "eta")).to_have_text("longer than usual")
 
 
 async def test_no_duration_is_negative(relay: Running, page: Page) -> None:

@@ -367,3 +367,26 @@ async def test_a_long_text_is_divided_at_line_ends(page: Page, relay: Running) -
     for blocks in parts:
         assert all(len(block) < 4100 and not block.endswith("\n") for block in blocks[:-1])
     assert len(parts[-1]) > 5
+
+
+async def test_the_time_left_in_words(relay: Running, page: Page) -> None:
+    """A narrow range is one number. Without an estimate, and while the task is stalled, nothing is said."""
+    stall = {"silent_s": 90, "checked": "", "confirmed": True}
+    task = {"state": "running", "stall": None, "done": None}
+
+    def left(p50_s: float, p90_s: float, passed_s: float = 0, basis: str = "history", **more: Any) -> list[Any]:
+        eta = {"p50_s": p50_s, "p90_s": p90_s, "basis": basis, "samples": 9, "at": 100.0}
+        return [{**task, "eta": eta, **more}, 100.0 + passed_s]
+
+    cases = {
+        "about 7 s left": left(6.6, 8.9),
+        "about 1 min 20 s left": left(80, 100),
+        "20 s to 35 s left": left(20, 35),
+        "10 s to 25 s left": left(20, 35, 10),
+        "up to 15 s left": left(20, 35, 20),
+        "longer than usual": left(20, 35, 36),
+        "": left(20, 35, 36, "platform"),
+    }
+    silent = [left(20, 35, stall=stall), left(20, 35, done={}), [{**task, "eta": None}, 100.0], [task, 100.0]]
+    shown = await call(page, relay, "src/element/time-left.js", "timeLeft", *cases.values(), *silent)
+    assert shown == [*cases, "", "", "", ""]

@@ -3,7 +3,7 @@
 import { displayedProgress } from "./displayed-progress.js";
 import { labels, say } from "./words.js";
 
-/** @import { ConnectionState, Done, Eta, Progress, Snapshot, State } from "../../relay.js" */
+/** @import { ConnectionState, Done, Progress, Snapshot, State } from "../../relay.js" */
 
 /** @type {Readonly<Record<State, string>>} */
 export const STATE_LABELS = labels("state");
@@ -86,14 +86,6 @@ export function progressDetails({ label, step, steps, speed, unit }) {
     details.push(unit === null ? say("progress.speed", { speed: rounded }) : `${rounded} ${unit}`);
   }
   return details;
-}
-
-/** Format an estimate: `about 12 s left (platform estimate)`, `20 s to 35 s left (based on 14 earlier runs)`. */
-export function etaText(/** @type {Eta} */ { low_s, high_s, n, basis }) {
-  const [low, high] = [duration(low_s), duration(high_s)];
-  const left = low === high ? say("eta.about", { time: low }) : say("eta.range", { low, high });
-  if (basis === "upstream") return say("eta.platform", { left });
-  return n === null ? left : say("eta.history", { left, count: n });
 }
 
 /** Format what a task cost: `$0.0035`, `12 credits`, `not billed`, `cost unknown`. */

@@ -1,12 +1,12 @@
 // @ts-check
 /**
  * Shows the progress of a task: a bar that restarts with each phase and never moves backwards within one, the basis of
- * its percentage, the elapsed time, and the remaining time if it is known.
+ * its percentage, the elapsed time, and the remaining time of the whole task if it is known.
  */
 import { BarLevel, displayedProgress } from "./displayed-progress.js";
 import { setText } from "./dom.js";
-import { duration, etaText, percentText, progressDetails, STATE_LABELS } from "./format.js";
-import { stallOf } from "./stall.js";
+import { duration, percentText, progressDetails, STATE_LABELS } from "./format.js";
+import { timeLeft, timeLeftWithBasis } from "./time-left.js";
 
 /** @import { Snapshot } from "../../relay.js" */
 
@@ -39,7 +39,7 @@ export class ProgressView {
     const basis = percent === null ? "no percent yet" : done ? "" : (progress?.basis ?? "");
     const details = progress && !done ? progressDetails({ ...progress, label: displayed.title || progress.label }) : [];
     if (displayed.overall !== null) details.push(`${percentText(displayed.overall)} overall`);
-    const eta = isConnected ? currentEta(state, now) : "";
+    const eta = isConnected ? timeLeft(state, now) : "";
     this.#renderBar(percent, [text || STATE_LABELS[state.state], basis, ...details, eta]);
     this.#part("bar").dataset.basis = basis;
     setText(this.#part("percent"), text);
@@ -48,6 +48,7 @@ export class ProgressView {
     setText(this.#part("elapsed"), duration((ended_at ?? now) - created_at));
     setText(this.#part("words"), details.join(" · "));
     setText(this.#part("eta"), eta);
+    this.#part("eta").title = timeLeftWithBasis(state, eta);
   }
 
   /**
@@ -62,18 +63,4 @@ export class ProgressView {
     bar.setAttribute("aria-valuetext", description.filter(Boolean).join(", "));
     this.#part("fill").style.setProperty("--relay-percent", `${percent ?? 0}%`);
   }
-}
-
-/**
- * Return the remaining time as text. It is empty if there is no estimate, the task is stalled or done, or the estimated
- * time has passed.
- *
- * @param {Snapshot} state
- * @param {number} now
- */
-function currentEta(state, now) {
-  const { progress, done, updated_at } = state;
-  const eta = progress?.eta;
-  if (!eta || stallOf(state) || done || eta.high_s < 1) return "";
-  return now - updated_at > Math.max(10, eta.high_s) ? "" : etaText(eta);
 }

@@ -67,6 +67,8 @@ export const ENGLISH = {
   "progress.speed": "{speed} per s",
   "eta.about": "about {time} left",
   "eta.range": "{low} to {high} left",
+  "eta.up_to": "up to {time} left",
+  "eta.overdue": "longer than usual",
   "eta.platform": "{left} (platform estimate)",
   "eta.history": {
     one: "{left} (based on {count} earlier run)",
