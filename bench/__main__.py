@@ -17,6 +17,7 @@ from bench.rows import (
     ceiling,
     delay,
     delivery,
+    eta,
     fanout,
     following,
     foreign,
@@ -56,6 +57,7 @@ ROWS: dict[str, Callable[[Bench], Awaitable[Finding]]] = {
     "remote": remote.measure,
     "ceiling": ceiling.measure,
     "takeover": takeover.measure,
+    "eta": eta.measure,
     "foreign": foreign.measure,
     "pglists": pglists.measure,
 }

@@ -23,7 +23,8 @@ class Tasks(Group):
         alias="RELAY_SILENCE",
         gt=0,
         description="Time without an update from the platform after which a running task is stalled, once the relay "
-        "has read the platform's record. A preparing or finishing task is stalled after three times as long.",
+        "has read the platform's record. A preparing or finishing task is stalled after three times as long, and a "
+        "task of a model that is usually silent for longer after up to ten times as long.",
     )
     cell: Annotated[str | None, BeforeValidator(none_if_empty)] = Field(
         None,
