@@ -19,8 +19,8 @@ from relay.catalogue.model import InputType
 from relay.cli.main import cli
 from relay.config import Config
 from relay.config.settings import GROUPS
-from relay.core.codec import DATA_BY_TYPE, EVENT_TYPES, decode_event
-from relay.core.events import Append, Done, Eta, Event, LateLog, Output, Phase, Progress, Source, State
+from relay.core.codec import DATA_BY_TYPE, EVENT_TYPES, decode_event, encode_event
+from relay.core.events import Append, Done, Eta, Event, LateLog, Output, Phase, Progress, Remaining, Source, State
 from relay.core.snapshot import Snapshot
 from relay.environment import FILE
 from relay.errors import Code, FieldError, UpstreamFault
@@ -121,6 +121,7 @@ class TestProtocol:
         [
             ("progress", Progress),
             ("eta", Eta),
+            ("eta of a task", Remaining),
             ("phase", Phase),
             ("log", LateLog),
             ("append", Append),
@@ -201,7 +202,7 @@ class TestProtocol:
         StartBody.model_validate(start)
         assert set(start) == set(StartBody.model_fields)
         assert set(TypeAdapter(AuditRecord).validate_python(entry)) == set(AuditRecord.__annotations__)
-        assert orjson.loads(orjson.dumps(decode_event(orjson.dumps(event)))) == event
+        assert orjson.loads(encode_event(decode_event(orjson.dumps(event)))) == event
         assert problem["status"] == STATUS[Code(problem["code"])]
         TypeAdapter(list[FieldError]).validate_python(problem["errors"])
         TypeAdapter(UpstreamFault).validate_python(problem["upstream"])
