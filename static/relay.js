@@ -1,1 +1,1 @@
-export * from "./dist/relay.GEVY3DEY.js";
+export * from "./dist/relay.NLPEREJI.js";

@@ -37,7 +37,8 @@ async def test_the_form_starts_a_task_and_links_to_its_page(sandbox: Sandbox, re
     await page.get_by_role("button", name="Start", exact=True).click()
     row = page.locator("#list li")
     await expect(row).to_have_count(1)
-    await expect(row.locator(".model")).to_have_text("bytedance/seedream-v4")
+    await expect(row.get_by_role("link")).to_have_text("A cat asleep on a stack of books.")
+    await expect(row).to_contain_text("seedream-v4 · wiro")
     await expect(row.locator(".status")).to_have_text("Queued")
     assert await page.evaluate("location.hash") == ""
 
@@ -59,7 +60,7 @@ async def test_a_row_opens_the_page_of_its_task(relay: Running, page: Page) -> N
     await page.get_by_label("Prompt", exact=True).fill("A lake.")
     await page.get_by_role("button", name="Start", exact=True).click()
 
-    await page.locator("#list li").get_by_role("button").click()
+    await page.locator("#list li").get_by_role("link").click()
 
     await expect(page).to_have_url(re.compile(r"/t/[a-z0-9]+#token="))
     await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")

@@ -199,7 +199,7 @@ async def test_all_pages_work_under_a_base_path(relay: Running, page: Page) -> N
         await expect(page.locator("#list li")).to_have_count(2)
         await expect(page.locator("#model option")).not_to_have_count(1)
 
-        await page.locator('#list li[data-state="running"]').get_by_role("button").click()
+        await page.locator('#list li[data-state="running"]').get_by_role("link").click()
         await expect(page).to_have_url(re.compile(re.escape(base) + "/t/running#token="))
         await expect(page.locator('[data-is="state"]')).to_have_text("Generating")
         await page.get_by_role("link", name="View all events").click()

@@ -42,25 +42,25 @@ async def board(page: Page, relay: Running) -> None:
 
 
 async def test_the_list_has_stuck_tasks_first_and_a_summary(relay: Running, page: Page) -> None:
-    """Stuck, open, ended; each group newest first."""
+    """Stuck, running, waiting, and what has ended last."""
     names = ["stalled", "succeeded", "running", "failed", "queued"]
     await stories.write(relay, names)
 
     await board(page, relay)
 
     rows = page.locator("#list li")
-    await expect(rows.locator(".status")).to_have_text(["44 %", "Queued", "60 %", "Failed", "Succeeded"])
-    await expect(rows.first).to_contain_text(re.compile(r"Stuck for [2-4] min \d\d s"))
-    await expect(page.locator("#summary")).to_have_text("2 of 5 done, 1 failed, 1 stuck")
+    await expect(rows.locator(".status")).to_have_text(["Stuck", "Generating", "Queued", "Failed", "Succeeded"])
+    await expect(rows.first).to_contain_text(re.compile(r"for [2-4] min \d\d s"))
+    await expect(page.locator("#summary")).to_have_text(re.compile("^1 stuck [2-4] min · 1 running · 1 waiting$"))
 
 
 async def test_a_row_keeps_the_focus_when_it_moves(relay: Running, page: Page) -> None:
     """A task that becomes stuck moves to the top."""
-    await stories.write(relay, ["running", "queued"])
+    await stories.write(relay, ["running", "preparing"])
     await board(page, relay)
     rows = page.locator("#list li")
-    await expect(rows.locator(".status")).to_have_text(["Queued", "60 %"])
-    await rows.nth(1).get_by_role("button").focus()
+    await expect(rows.locator(".status")).to_have_text(["Preparing", "Generating"])
+    await rows.nth(1).get_by_role("link").focus()
     log = (await relay.journal.read("running", after=0, limit=100)).entries
 
     stall = Stall(silent_s=90, checked="status task_output")
@@ -75,8 +75,8 @@ async def test_a_row_keeps_the_focus_when_it_moves(relay: Running, page: Page) -
     )
     await relay.journal.append([event])
 
-    await expect(rows.locator(".status")).to_have_text(["60 %", "Queued"])
-    await expect(rows.first.get_by_role("button")).to_be_focused()
+    await expect(rows.locator(".status")).to_have_text(["Stuck", "Preparing"])
+    await expect(rows.first.get_by_role("link")).to_be_focused()
 
 
 async def test_the_list_is_filtered_by_state_tag_and_text(relay: Running, page: Page) -> None:
@@ -93,9 +93,9 @@ async def test_the_list_is_filtered_by_state_tag_and_text(relay: Running, page: 
     await page.get_by_role("button", name="#retry", exact=True).click()
     await expect(shown).to_have_count(2)
     await page.get_by_role("button", name="#retry", exact=True).click()
-    await page.get_by_label("Filter by model, tag or id").fill("chat")
+    await page.get_by_label("Search title, model, tag or id").fill("chat")
     await expect(shown).to_have_count(1)
-    await page.get_by_label("Filter by model, tag or id").fill("no such thing")
+    await page.get_by_label("Search title, model, tag or id").fill("no such thing")
 
     await expect(page.get_by_text("No tasks match this filter.")).to_be_visible()
 
@@ -118,7 +118,7 @@ async def test_a_copied_link_only_allows_viewing(relay: Running, page: Page, con
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     await stories.write(relay, ["running"])
     await board(page, relay)
-    await page.locator("#list li").get_by_role("button").click()
+    await page.locator("#list li").get_by_role("link").click()
     await expect(page.get_by_role("button", name="Cancel task")).to_be_visible()
 
     await page.get_by_role("button", name="Copy link").click()

@@ -15,7 +15,7 @@ import { titleOf } from "./task-title.js";
 export const OUTCOMES = ["succeeded", "failed", "canceled"];
 
 /** Widths that a reader can name, in seconds. */
-const WIDTHS_S = [10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 86_400];
+const WIDTHS_S = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 86_400];
 const BUCKETS = 24;
 
 /**

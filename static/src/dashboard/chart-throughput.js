@@ -11,7 +11,7 @@ import { svg } from "./svg.js";
 
 const GAP = 2;
 /** Wider bars look like blocks. */
-const WIDEST = 22;
+const WIDEST = 20;
 
 /**
  * @param {{width_s: number, buckets: Bucket[]}} throughput
@@ -42,20 +42,15 @@ export function throughputContent({ width_s, buckets }, now) {
  */
 export function throughputShapes(buckets, width) {
   const highest = Math.max(1, ...buckets.map((bucket) => sumOf(bucket)));
-  const step = Math.min(WIDEST, width / Math.max(1, buckets.length));
+  const step = width / Math.max(1, buckets.length);
+  const bar = Math.max(1, Math.min(WIDEST, step - GAP));
   const shapes = buckets.flatMap((bucket, index) => {
     let top = HEIGHT - 1;
     return OUTCOMES.filter((outcome) => bucket[outcome]).map((outcome) => {
       const height = (bucket[outcome] / highest) * (HEIGHT - 4);
       top -= height;
-      const x = width - (buckets.length - index) * step;
-      return svg("rect", {
-        x,
-        y: top,
-        width: Math.max(1, step - GAP),
-        height: Math.max(1, height - 1),
-        class: outcome,
-      });
+      const x = (index + 0.5) * step - bar / 2;
+      return svg("rect", { x, y: top, width: bar, height: Math.max(1, height - 1), class: outcome });
     });
   });
   return [hatch(), svg("line", { x1: 0, x2: width, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5, class: "axis" }), ...shapes];

@@ -87,7 +87,8 @@ export class ListHeader {
     const keys = parts.map(({ group }) => group).join();
     if (container.dataset.shown !== keys) {
       container.dataset.shown = keys;
-      container.replaceChildren(...parts.map(({ group }) => h("span", group ? { "data-group": group } : {})));
+      const spans = parts.map(({ group }) => h("span", group ? { "data-group": group } : {}));
+      container.replaceChildren(...spans.flatMap((span, index) => (index ? [" · ", span] : [span])));
     }
     parts.forEach(({ text }, index) => {
       setText(container.children[index], text);

@@ -106,7 +106,7 @@ export class TaskRow {
     const at = ended_at ?? created_at;
     const group = groupOf(this.task);
     if (group === "stuck" || group === "quiet") setText(this.#when, `for ${duration(silence_s(this.task, now))}`);
-    else if (hold?.position) setText(this.#when, `number ${hold.position} in line`);
+    else if (hold?.position) setText(this.#when, `position ${hold.position}`);
     else setText(this.#when, now - at > RECENT_S ? dateAndTime(at) : ago(now - at));
     const dateTime = new Date(at * 1000).toISOString();
     if (this.#when.dateTime === dateTime) return;
