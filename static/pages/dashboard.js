@@ -24,7 +24,7 @@ import { RowMenu } from "../src/dashboard/row-menu.js";
 import { RowSelection } from "../src/dashboard/row-selection.js";
 import { RunAgain } from "../src/dashboard/run-again.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
-import { combineCounts, countTasks } from "../src/dashboard/task-counts.js";
+import { combineCounts, countTasks, limitedGroups } from "../src/dashboard/task-counts.js";
 import { groupOf, isEndedGroup, NO_FILTER, sum } from "../src/dashboard/task-groups.js";
 import { TaskList } from "../src/dashboard/task-list.js";
 import { TaskLoader } from "../src/dashboard/task-loader.js";
@@ -229,7 +229,9 @@ function render() {
   const now = list.clock.now();
   const all = combineCounts(list.counts, counts.matching, loader.hasAllOpen);
   const today = loader.hasAll ? countTasks(tasksSince(startOfDay(now))) : combineCounts(new Map(), counts.today, false);
-  header.render({ headline: openParts(all, list.matching, now), today: todayText(today), counts: all, tags, filter });
+  const headline = openParts(all, list.matching, now);
+  const limited = limitedGroups(counts.matching);
+  header.render({ headline, today: todayText(today), counts: all, limited, tags, filter });
   if (drawnRevision !== list.revision) {
     drawnRevision = list.revision;
     selection.prune();
@@ -261,7 +263,9 @@ function tasksSince(/** @type {number} */ time) {
 function renderBulk() {
   const { group } = list.filter;
   const all = combineCounts(list.counts, counts.matching, loader.hasAllOpen);
-  bulk.render(group ? (all.get(group) ?? 0) : sum(all.values()));
+  const limited = limitedGroups(counts.matching);
+  if (group) bulk.render(all.get(group) ?? 0, limited.has(group));
+  else bulk.render(sum(all.values()), limited.size > 0);
 }
 
 /** React to a task that is new, or has joined another group. */

@@ -3,6 +3,7 @@
 import { Problem } from "../client/problem.js";
 import { setText } from "../element/dom.js";
 import { ConfirmedButton } from "./confirmed-button.js";
+import { countText } from "./task-counts.js";
 import { groupOf, isEndedGroup } from "./task-groups.js";
 
 /** @import { Api, ListedTask } from "./api.js" */
@@ -54,13 +55,16 @@ export class BulkActions {
     });
   }
 
-  /** @param {number} total how many tasks match the filter, including those that are not loaded */
-  render(total) {
+  /**
+   * @param {number} total how many tasks match the filter, including those that are not loaded
+   * @param {boolean} isLimited whether there may be more
+   */
+  render(total, isLimited) {
     const { tasks } = this.#selection;
     const shown = this.#list.shown.length;
     this.#all.checked = tasks.length > 0 && tasks.length === shown;
     this.#all.indeterminate = tasks.length > 0 && tasks.length < shown;
-    const listed = shown < total ? `${shown} of ${total.toLocaleString()} tasks` : tasksText(shown);
+    const listed = shown < total ? `${shown} of ${countText(total, isLimited)} tasks` : tasksText(shown);
     setText(this.#total, tasks.length ? `${tasks.length} selected` : listed);
     const open = openOf(tasks).length;
     this.#stop.render(open ? `Stop ${tasksText(open)}?` : null);

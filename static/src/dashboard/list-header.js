@@ -2,11 +2,12 @@
 /** The head of the board: what needs attention, how today went, and the filters. */
 import { h, setText, textElement } from "../element/dom.js";
 import { periodFilter } from "./board-address.js";
+import { countText } from "./task-counts.js";
 import { GROUP_LABELS, GROUPS, sum } from "./task-groups.js";
 
 /** @import { Part } from "./headline.js" */
 /** @import { GroupCounts } from "./task-counts.js" */
-/** @import { Filter } from "./task-groups.js" */
+/** @import { Filter, Group } from "./task-groups.js" */
 
 /** A search starts this long after the last key. */
 const TYPING_MS = 250;
@@ -45,22 +46,25 @@ export class ListHeader {
    * @param {Part[]} shown.headline
    * @param {string} shown.today
    * @param {GroupCounts} shown.counts
+   * @param {ReadonlySet<Group>} shown.limited the groups that may have more tasks than counted
    * @param {string[]} shown.tags
    * @param {Filter} shown.filter
    */
-  render({ headline, today, counts, tags, filter }) {
+  render({ headline, today, counts, limited, tags, filter }) {
     this.#renderHeadline(headline);
     setText(this.#part("today"), today);
     const chosen = filter.group;
     const shown = GROUPS.filter((group) => counts.get(group) || group === chosen);
     this.#renderChips("groups", [
-      this.#chip({ "data-group": "" }, "All", sum(counts.values()), chosen === "", { group: "" }),
+      this.#chip({ "data-group": "" }, "All", countText(sum(counts.values()), limited.size > 0), chosen === "", {
+        group: "",
+      }),
       ...shown.map((group) => {
         const change = { group: chosen === group ? /** @type {const} */ ("") : group };
         return this.#chip(
           { "data-group": group },
           GROUP_LABELS[group],
-          counts.get(group) ?? 0,
+          countText(counts.get(group) ?? 0, limited.has(group)),
           chosen === group,
           change,
         );
@@ -110,13 +114,13 @@ export class ListHeader {
   /**
    * @param {Record<string, string>} attributes
    * @param {string} label
-   * @param {number|null} count
+   * @param {string|null} count
    * @param {boolean} isPressed
    * @param {Partial<Filter>} change what pressing it changes
    */
   #chip(attributes, label, count, isPressed, change) {
     const dot = attributes["data-group"] ? [h("span", { class: "dot" })] : [];
-    const number = count === null ? [] : [" ", textElement("b", count.toLocaleString())];
+    const number = count === null ? [] : [" ", textElement("b", count)];
     const all = { type: "button", class: "chip", "aria-pressed": String(isPressed), ...attributes };
     const chip = h("button", all, ...dot, textElement("span", label), ...number);
     chip.addEventListener("click", () => this.#onFilter(change, false));

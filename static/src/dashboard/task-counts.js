@@ -6,7 +6,11 @@ import { GROUPS, groupOf } from "./task-groups.js";
 /** @import { Group } from "./task-groups.js" */
 
 /** @typedef {ReadonlyMap<Group, number>} GroupCounts */
-/** @typedef {{states: Partial<Record<State, number>>, stalled: number}} Counts the answer of `GET /v1/tasks/counts` */
+/**
+ * The answer of `GET /v1/tasks/counts`. Of the states in `at_least` there may be more tasks than it says.
+ *
+ * @typedef {{states: Partial<Record<State, number>>, stalled: number, at_least: State[]}} Counts
+ */
 
 /** @type {Record<Group, readonly State[]>} stuck and quiet tasks are in the states of running ones */
 const STATES = {
@@ -56,4 +60,15 @@ export function combineCounts(loaded, counted, isOpenLoaded) {
     }
   });
   return new Map(/** @type {[Group, number][]} */ (entries));
+}
+
+/** Return the groups that may have more tasks than counted. @returns {ReadonlySet<Group>} */
+export function limitedGroups(/** @type {Counts|null} */ counted) {
+  const limited = counted?.at_least ?? [];
+  return new Set(GROUPS.filter((group) => STATES[group].some((state) => limited.includes(state))));
+}
+
+/** Format a count: `1,204`, or `10,000+` if there may be more. */
+export function countText(/** @type {number} */ count, /** @type {boolean} */ isLimited) {
+  return `${count.toLocaleString()}${isLimited ? "+" : ""}`;
 }

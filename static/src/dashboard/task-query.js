@@ -22,6 +22,8 @@ export function endedStates(group) {
 }
 
 /**
+ * Return the query for a filter. Of open tasks, the relay lists the stalled ones first: there may be too many for all.
+ *
  * @param {Filter} filter
  * @param {readonly State[]} states matches any of them; all states if empty
  * @param {number|null} [limit]
@@ -32,6 +34,7 @@ export function listQuery({ tag, text, since }, states, limit = null, cursor = n
   if (tag) query.set("tag", tag);
   if (text.trim()) query.set("q", text.trim());
   if (since !== null) query.set("since", String(since));
+  if (states === OPEN_STATES) query.set("order", "attention");
   if (limit !== null) query.set("limit", String(limit));
   if (cursor !== null) query.set("cursor", cursor);
   return query;
