@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Matches tasks with search words: each must be a prefix of the id, or of a word of the model or of a tag. Pure.
+ * Matches tasks with search words: each must be a prefix of the id, or of a word of the model, a tag or the title. Pure.
  *
  * The relay searches its list by the same rule. A word starts after white space or punctuation, and a search word may
  * continue past its end: `long-vid` and `vid` both match `long-video`.

@@ -4,6 +4,7 @@ import { stallOf } from "../element/stall.js";
 import { matchesSearch } from "./search.js";
 
 /** @import { Snapshot } from "../../relay.js" */
+/** @import { ListedTask } from "./api.js" */
 
 /** @typedef {"stuck"|"quiet"|"waiting"|"running"|"succeeded"|"failed"|"canceled"} Group */
 
@@ -96,13 +97,13 @@ function silentSince(/** @type {Snapshot} */ { updated_at, stall }) {
  * Return whether a task matches a filter, ignoring its group. The relay filters its list by the same rules; this is for
  * tasks that arrive while the dashboard is open.
  *
- * @param {Snapshot} task
+ * @param {ListedTask} task
  * @param {Filter} filter
  */
-export function matchesFilter({ id, model, tags, created_at }, { tag, text, since }) {
+export function matchesFilter({ id, model, tags, title, created_at }, { tag, text, since }) {
   if (tag && !tags.includes(tag)) return false;
   if (since !== null && created_at < since) return false;
-  return matchesSearch(text, id, [model, ...tags]);
+  return matchesSearch(text, id, [model, ...tags, title ?? ""]);
 }
 
 /**
