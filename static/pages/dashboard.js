@@ -161,7 +161,7 @@ function show() {
   clearTimeout(refreshTimer);
   isLoaded = false;
   isReady = false;
-  for (const each of [counts, descriptions, announcer, links, loader]) each.reset();
+  for (const each of [counts, descriptions, announcer, links, loader, thumbnails]) each.reset();
   list.clear();
   list.filter = filterFromQuery(location.search, list.clock.now());
   header.show(list.filter);
@@ -229,9 +229,10 @@ function render() {
   const now = list.clock.now();
   const all = combineCounts(list.counts, counts.matching, loader.hasAllOpen);
   const today = loader.hasAll ? countTasks(tasksSince(startOfDay(now))) : combineCounts(new Map(), counts.today, false);
-  const headline = openParts(all, list.matching, now);
+  const headline = openParts(all, list.matching, now, isFiltered);
   const limited = limitedGroups(counts.matching);
-  header.render({ headline, today: todayText(today), counts: all, limited, tags, filter });
+  if (isLoaded || !list.isEmpty)
+    header.render({ headline, today: todayText(today), counts: all, limited, tags, filter });
   if (drawnRevision !== list.revision) {
     drawnRevision = list.revision;
     selection.prune();
@@ -239,11 +240,13 @@ function render() {
   }
   if (isLoaded && connection !== "connecting") loadRest();
   const hasRows = list.shown.length > 0;
-  for (const id of ["overview", "filters"]) part(id).hidden = list.isEmpty && !isFiltered;
+  const isEmpty = list.isEmpty && !isFiltered;
+  for (const id of ["overview", "filters"]) part(id).hidden = isLoaded && isEmpty; // earlier, they keep their place
+  part("tags").hidden = isLoaded && tags.length === 0;
   part("listbar").hidden = !hasRows;
   part("more").hidden = !loader.hasMore;
-  part("no-tasks").hidden = !isLoaded || !list.isEmpty || isFiltered;
-  part("no-match").hidden = !isLoaded || hasRows || (list.isEmpty && !isFiltered);
+  part("no-tasks").hidden = !isLoaded || !isEmpty;
+  part("no-match").hidden = !isLoaded || hasRows || isEmpty;
   renderBulk();
   const badge = part("connection");
   badge.hidden = readSecret(KEY) === "" || list.isEmpty;
@@ -332,6 +335,7 @@ function load(/** @type {() => Promise<void>} */ read) {
   return attempt(async () => {
     await read();
     isLoaded = true;
+    part("dashboard").toggleAttribute("data-loaded", true);
     if (isReady) await loadCounts();
     render();
   });

@@ -21,7 +21,7 @@ HEADLINE = """async ([tasks, now]) => {
   const { countTasks } = await import("/static/src/dashboard/task-counts.js");
   const { openParts, todayText } = await import("/static/src/dashboard/headline.js");
   const counts = countTasks(tasks);
-  return [openParts(counts, tasks, now).map(({ text }) => text), todayText(counts)];
+  return [openParts(counts, tasks, now, false).map(({ text }) => text), todayText(counts)];
 }"""
 
 COUNTS = """async ([tasks, counted, isOpenLoaded]) => {
@@ -148,8 +148,9 @@ async def test_the_time_of_a_task_is_divided_and_compared(relay: Running, page: 
     shares = await call(
         page, relay, "src/dashboard/task-times.js", "barParts", [whole, 10], [whole, 2], [whole, None], [unseen, None]
     )
-    assert [sum(share.values()) for share in shares] == [0.5, 1, 1, 1]
-    assert shares[0] == {"waited": 0.15, "prepared": 0.05, "ran": 0.3}
+    assert [sum(share[part] for part in ("waited", "prepared", "ran")) for share in shares] == [0.5, 1, 1, 1]
+    assert shares[0] == {"waited": 0.15, "prepared": 0.05, "ran": 0.3, "usual": 0.5}
+    assert [share["usual"] for share in shares[1:]] == [0.2, None, None]
     runs = [task(f"t{age}", "succeeded", age) for age in (5, 7, 60)] + [task("f", "failed", 900)]
     assert await page.evaluate(USUAL, runs) == {"wiro:owner/model": 7}
     assert await page.evaluate(USUAL, runs[:2]) == {}

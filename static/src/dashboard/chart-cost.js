@@ -17,7 +17,7 @@ export function costContent(spendings, count, now) {
   const billed = spendings.reduce((sum, { points }) => sum + points.length, 0);
   const totals = spendings.map(({ total, unit }) => amountText(total, unit)).join(" + ");
   return {
-    caption: `Cost of ${billed} of ${count} tasks`,
+    caption: count ? `Cost of ${billed} of ${count} tasks` : "Cost",
     figure: totals || "no cost reported",
     description: `Cost added up over time: ${totals || "none reported"}`,
     head: ["Ended", "Cost so far", "Unit"],

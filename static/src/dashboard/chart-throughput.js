@@ -23,9 +23,8 @@ export function throughputContent({ width_s, buckets }, now) {
   for (const bucket of buckets) for (const outcome of OUTCOMES) total[outcome] += bucket[outcome];
   const all = total.succeeded + total.failed + total.canceled;
   const share = all ? `${Math.round((100 * total.succeeded) / all)} % succeeded` : "no results yet";
-  const span = buckets.length ? ` since ${clockTime(buckets[0].at, now)}` : "";
   return {
-    caption: `${all} ended${span}`,
+    caption: buckets.length ? `Last ${all}, since ${clockTime(buckets[0].at, now)}` : "Results",
     figure: share,
     description: `Tasks ended per ${roundDuration(width_s)}: ${OUTCOMES.map((name) => `${total[name]} ${name}`).join(", ")}`,
     head: ["From", "Succeeded", "Failed", "Canceled"],

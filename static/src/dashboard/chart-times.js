@@ -29,8 +29,8 @@ export function timesContent(runs, now) {
   const waited = runs.length ? median(runs.map((run) => run.waited)) : 0;
   const total = runs.length ? median(runs.map((run) => run.total)) : 0;
   return {
-    caption: runs.length ? `Time per task; waited ${duration(waited)} of it` : "Time per task",
-    figure: runs.length ? `median ${duration(total)}` : "no results yet",
+    caption: "Time per task (grey: waiting)",
+    figure: runs.length ? `median ${duration(total)}, ${duration(waited)} waiting` : "no results yet",
     description: `Time per task, from the queue to the end: median ${duration(total)}, of which ${duration(waited)} waiting`,
     head: ["Ended", "Task", "Waited", "Total", "Result"],
     rows: [...runs].reverse().map((run) => {

@@ -12,15 +12,13 @@ export class Charts {
   #throughput = new ChartCard("throughput");
   #times = new ChartCard("times");
   #cost = new ChartCard("cost");
-  #container;
   /** @type {ListedTask[]} */
   #ended = [];
   #now = 0;
-  #shown = "";
+  #shown = "?";
   #width = 0;
 
   constructor(/** @type {HTMLElement} */ container) {
-    this.#container = container;
     container.append(this.#throughput.element, this.#times.element, this.#cost.element);
     new ResizeObserver(() => this.#resized()).observe(container);
   }
@@ -37,7 +35,6 @@ export class Charts {
     this.#shown = shown;
     this.#ended = ended;
     this.#now = now;
-    this.#container.hidden = ended.length === 0;
     this.#draw();
     return true;
   }
@@ -48,7 +45,6 @@ export class Charts {
   }
 
   #draw() {
-    if (!this.#ended.length) return;
     const [counted, run, spent] = [throughput(this.#ended), runs(this.#ended), spending(this.#ended)];
     const now = this.#now;
     this.#width = this.#throughput.width;

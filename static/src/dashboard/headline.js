@@ -16,9 +16,10 @@ import { groupOf } from "./task-groups.js";
  * @param {GroupCounts} counts
  * @param {Iterable<Snapshot>} tasks of which the longest silence is taken
  * @param {number} now
+ * @param {boolean} isFiltered
  * @returns {Part[]}
  */
-export function openParts(counts, tasks, now) {
+export function openParts(counts, tasks, now, isFiltered) {
   const silences = { stuck: 0, quiet: 0 };
   for (const task of tasks) {
     const group = groupOf(task);
@@ -35,7 +36,7 @@ export function openParts(counts, tasks, now) {
     { group: "waiting", text: `${count("waiting")} waiting` },
   ];
   const shown = parts.filter(({ group }) => group !== "" && count(group) > 0);
-  return shown.length ? shown : [{ group: "", text: "No open tasks" }];
+  return shown.length ? shown : [{ group: "", text: isFiltered ? "No open tasks match" : "No open tasks" }];
 }
 
 /**

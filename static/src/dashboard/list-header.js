@@ -72,7 +72,6 @@ export class ListHeader {
     ]);
     const some = tags.slice(0, TAGS);
     if (filter.tag && !some.includes(filter.tag)) some.unshift(filter.tag);
-    this.#part("tags").hidden = some.length === 0;
     const chips = some.map((tag) =>
       this.#chip({}, `#${tag}`, null, filter.tag === tag, { tag: filter.tag === tag ? "" : tag }),
     );

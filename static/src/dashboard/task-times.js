@@ -71,15 +71,17 @@ export function median(values) {
 }
 
 /**
- * Return the parts of a bar, from 0 to 1 of its width. The usual time is at its middle, so that a bar past the middle is
- * slower than usual; without one, the task fills the bar. A task that takes longer than twice the usual fills it, too.
+ * Return the parts of a bar, from 0 to 1 of its width, and where the usual time is. The whole bar is twice the usual time,
+ * or the time of a task that takes longer, or of one whose usual time is not known.
  *
  * @param {Times} times
  * @param {number|null} usual_s
  */
 export function barParts({ waited, prepared, total }, usual_s) {
   const whole = Math.max(total, 2 * (usual_s ?? 0), 0.001);
-  return { waited: waited / whole, prepared: prepared / whole, ran: Math.max(0, total - waited - prepared) / whole };
+  const [first, second] = [waited / whole, prepared / whole];
+  const usual = usual_s === null ? null : usual_s / whole;
+  return { waited: first, prepared: second, ran: Math.max(0, total / whole - first - second), usual };
 }
 
 /** Return how long an open task is expected to take in all; null if the relay has no estimate. */

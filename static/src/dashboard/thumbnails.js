@@ -41,6 +41,14 @@ export class Thumbnails {
     this.#isStarted = true;
   }
 
+  /** Forget all rows. */
+  reset() {
+    this.#observer.disconnect();
+    this.#waiting.clear();
+    this.#isStarted = false;
+    this.#areKept = null;
+  }
+
   /** Show a result in a row's tile, once the row is near the screen. */
   show(/** @type {TaskRow} */ row, /** @type {Output} */ output) {
     this.#waiting.set(row.element, () => this.#load(row, output));

@@ -23,15 +23,16 @@ export class TimeBar {
    * @param {number|null} usual_s
    */
   render(times, usual_s) {
-    const { waited, prepared, ran } = barParts(times, usual_s);
-    const shown = [waited, prepared, ran].map((share) => share.toFixed(3)).join();
+    const { waited, prepared, ran, usual } = barParts(times, usual_s);
+    const shown = [waited, prepared, ran, usual ?? -1].map((share) => share.toFixed(3)).join();
     if (shown !== this.#shown) {
       this.#shown = shown;
       place(this.#parts.waited, 0, waited);
       place(this.#parts.prepared, waited, prepared);
       place(this.#parts.ran, waited + prepared, ran);
+      this.#usual.hidden = usual === null;
+      this.#usual.style.left = `${100 * (usual ?? 0)}%`;
     }
-    this.#usual.hidden = usual_s === null;
     const label = `Waited ${duration(times.waited)}, prepared ${duration(times.prepared)}, ran ${duration(times.ran)}`;
     const text = usual_s === null ? label : `${label}; usually ${duration(usual_s)} in all`;
     if (this.element.getAttribute("aria-label") === text) return;
