@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 import aiohttp
@@ -35,12 +36,31 @@ def check_running(url: str | None) -> None:
     """
     settings = config.load()
     log.configure(settings.log_format, "error")
-    found = asyncio.run(_ask(settings, url))
-    if found:
+    state = asyncio.run(ask(settings, url))
+    if found := state.problems():
         raise RelayError("\n".join(f"{each.text} See docs/diagnosing.md#{each.section}" for each in found))
+    tasks, viewers = state.scrape.total("relay_followed_tasks"), state.scrape.total("relay_viewers")
+    say(f"No problem found. The relay follows {tasks:.0f} tasks and has {viewers:.0f} viewers.")
 
 
-async def _ask(settings: Config, url: str | None) -> list[Diagnosis]:
+@dataclass(frozen=True, slots=True)
+class RunningState:
+    """What a running relay says of itself: its metrics, its readiness, and its time in unix seconds."""
+
+    scrape: Scrape
+    status: str
+    now: float
+
+    def problems(self) -> list[Diagnosis]:
+        """Return what is wrong, the gravest first."""
+        found = list(diagnose(self.scrape, self.status, self.now))
+        if self.status != "ok" and not found:
+            found.append(Diagnosis(f"The relay is not ready: {self.status}.", "the-relay-does-not-answer"))
+        return found
+
+
+async def ask(settings: Config, url: str | None) -> RunningState:
+    """Return the state of a running relay. The arguments and errors are those of `check_running`."""
     origin = address_of(settings, settings.port) if url is None else url.rstrip("/")
     headers = {"Authorization": f"Bearer {await _key(settings)}"}
     try:
@@ -52,8 +72,7 @@ async def _ask(settings: Config, url: str | None) -> list[Diagnosis]:
                     raise RelayError(
                         f"{origin}/metrics answered HTTP {answer.status}: is the API key that of the relay?"
                     )
-                scrape = Scrape(await answer.text())
-                now = _date(answer)
+                return RunningState(Scrape(await answer.text()), status, _date(answer))
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError) as error:
         if isinstance(error, aiohttp.ClientConnectorError):
             raise RelayError(f"There is no relay at {origin}: {error.strerror or error}") from error
@@ -62,13 +81,6 @@ async def _ask(settings: Config, url: str | None) -> list[Diagnosis]:
         raise RelayError(f"The relay at {origin} did not answer within {LIMIT_S:g} s.") from error
     except (aiohttp.ClientError, ValueError, KeyError, TypeError) as error:
         raise RelayError(f"{origin} does not answer as a relay does ({type(error).__name__}).") from error
-    found = list(diagnose(scrape, status, now))
-    if status != "ok" and not found:
-        found.append(Diagnosis(f"The relay is not ready: {status}.", "the-relay-does-not-answer"))
-    if not found:
-        tasks, viewers = scrape.total("relay_followed_tasks"), scrape.total("relay_viewers")
-        say(f"No problem found. The relay follows {tasks:.0f} tasks and has {viewers:.0f} viewers.")
-    return found
 
 
 async def _key(settings: Config) -> str:

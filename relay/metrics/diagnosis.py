@@ -85,9 +85,9 @@ def _files(scrape: Scrape, status: str) -> Iterator[Diagnosis]:
         connections = scrape.total("relay_connections")
         refused = scrape.by("relay_viewers_refused_total", "reason").get("no_files", 0)
         yield Diagnosis(
-            f"No files are left: {used:.0f} of {limit:.0f} file descriptors are open, {connections:.0f} of them are "
-            f"connections, and the relay keeps the rest for platforms and the store. It has refused {refused:.0f} "
-            "viewers for this since its start. Raise the limit on open files (`ulimit -n`, `LimitNOFILE=`).",
+            f"No files are left: {used:.0f} of {limit:.0f} file descriptors are open, {connections:.0f} for clients. "
+            f"The relay keeps the rest for platforms and the store, and has refused {refused:.0f} viewers for it since "
+            "its start. Raise the limit on open files (`ulimit -n`, `LimitNOFILE=`).",
             "no-files-are-left",
         )
 

@@ -1262,3 +1262,14 @@ async def test_the_time_saved_last_is_returned(journal: Journal) -> None:
 async def test_a_journal_that_works_passes_its_check(journal: Journal) -> None:
     """However often it is checked."""
     assert await asyncio.gather(*(journal.check() for _ in range(3))) == [None] * 3
+
+
+async def test_a_journal_that_works_fails_at_nothing(journal: Journal) -> None:
+    """Its commits are counted, unless they are instant."""
+    before = sum(journal.commits.durations.counts)
+    await journal.save_time(1.0)
+    load = journal.load
+    assert (load.queued, load.failing) == (0, frozenset())
+    assert load.lag_s >= 0
+    assert journal.commits.running_s == 0
+    assert sum(journal.commits.durations.counts) >= before

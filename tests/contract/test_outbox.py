@@ -252,3 +252,15 @@ async def test_a_restart_sends_at_once_what_has_not_been_delivered(tmp_path: Pat
     await again.open(lock=True)
     assert sorted(names(await claim(again))) == ["a1", "b1"]
     await again.close()
+
+
+async def test_the_backlog_is_what_is_not_settled(journal: Journal) -> None:
+    """Also what waits behind another one, and what is being sent."""
+    await create(journal, "a")
+    assert await journal.outbox.backlog() == 0
+    await journal.append([event("a", 2)], webhooks=[hook("a", "a1"), hook("a", "a2")])
+    assert await journal.outbox.backlog() == 2
+    await claim(journal)
+    assert await journal.outbox.backlog() == 2
+    await journal.outbox.settle("a1", outcome())
+    assert await journal.outbox.backlog() == 1

@@ -3,7 +3,9 @@
 import asyncio
 
 from relay.hub.close_codes import DRAINING, KEYS_CHANGED
+from relay.hub.cursor import Cursor
 from relay.hub.hub import DRAIN_STEPS, Hub
+from relay.hub.viewer import HIGH_WATER_BYTES
 from tests.hub.fakes import SHOP, TASK, Clock, FakeViewer, SlowJournal, join, visit, watch
 
 
@@ -72,3 +74,32 @@ async def test_a_closed_hub_forwards_nothing(hub: Hub, journal: SlowJournal) -> 
     assert joining.cancelled()
     assert viewer.types == ["snapshot"]
     assert viewer.closes == []
+
+
+async def test_viewers_and_what_they_are_sent_are_counted(journal: SlowJournal, hub: Hub) -> None:
+    """An event counts once for each viewer that it is written to, by the framing of the viewer."""
+    await journal.start("t2", SHOP)
+    one, two = await join(hub), await join(hub, Cursor(epoch=journal.epoch, seq=1))
+    tagged = await watch(hub, ("tag", SHOP))
+    counts = hub.counts
+    assert counts.connected == {one.framing: 3}
+    assert counts.subscribed == {("snapshot",): 1, ("resumed",): 1, ("listed",): 1}
+
+    written_bytes = sum(len(each.transport.written) for each in (one, two, tagged))
+    await journal.log("a", "b")
+    await journal.advance(1.0, task="t2")
+    sent = counts.sent[one.framing]
+    assert sent.events == 2 + 2 + 1
+    assert sent.size_bytes == sum(len(each.transport.written) for each in (one, two, tagged)) - written_bytes
+
+    one.transport.unread = HIGH_WATER_BYTES + 1
+    await journal.log("c")
+    await journal.log("d")
+    assert hub.slow_viewers == 1
+    assert sent.events == 5 + 2 + 1
+    one.transport.unread = 0
+    hub._slow.sweep()
+    assert counts.slow == {("fell_behind",): 1, ("caught_up",): 1}
+    for viewer in (one, one, two, tagged):
+        hub.leave(viewer)
+    assert counts.connected[one.framing] == 0

@@ -343,3 +343,15 @@ async def test_damaged_pages_are_store_errors(path: Path) -> None:
                 with suppress(StoreError):
                     await again.append([line(f"t{number}", 4)])
     await again.close()
+
+
+async def test_a_failure_shows_in_the_load(journal: SQLiteJournal, path: Path) -> None:
+    """Until a write succeeds. Commits that failed count, too."""
+    await create(journal, "a")
+    commits = sum(journal.commits.durations.counts)
+    with full_disk(path), pytest.raises(StoreError):
+        await journal.append([line("a", 2, "x" * 100_000)])
+    assert journal.load.failing == {"write"}
+    await journal.append([line("a", 2)])
+    assert journal.load.failing == set()
+    assert sum(journal.commits.durations.counts) == commits + 2
