@@ -24,7 +24,7 @@ test: test-tools
 test-cluster: $(VENV)/dev
 	$(PYTEST) -m 'cluster or not cluster' tests/archive tests/cluster tests/journal/postgres $(ARGS)
 
-# The deployment files in deploy/ with nginx, Caddy, HAProxy and systemd's tools, which it installs from Debian.
+# The deployment files in deploy/ with nginx, Caddy, HAProxy, Prometheus and systemd's tools, which it installs from Debian.
 test-deploy: $(VENV)/dev
 	$(PYTEST) -m deploy tests/deploy $(ARGS)
 
