@@ -24,6 +24,7 @@ from relay import log
 from relay.access.audit import Audit
 from relay.access.grants import Access
 from relay.access.login_codes import LoginCodes
+from relay.access.revocations import RevocationWatch, Revoked
 from relay.archive.archive import Archive, ArchiveLimits
 from relay.archive.download import Downloads
 from relay.archive.reach import Reach
@@ -263,8 +264,12 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
         for provider in providers.values():
             stack.push_async_callback(provider.close)
         cautious_clock = CautiousClock(time.time, await journal.saved_time())
-        hub = Hub(journal, time.time)
+        revoked = Revoked()
+        hub = Hub(journal, time.time, revoked.covers)
         stack.callback(hub.close)
+        revocations = await stack.enter_async_context(
+            RevocationWatch(journal.revocations, revoked, time.time, hub.end_invalid)
+        )
         known = catalogue.load()
         spool = make_spool(config, stack)
         stack.push_async_callback(spool.close)
@@ -309,9 +314,10 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
             spool=spool,
             archive=archive,
             hub=hub,
-            access=Access(keys, secret, time.time),
+            access=Access(keys, secret, time.time, revoked),
             audit=audit,
-            login_codes=LoginCodes(secret, partial(use_code, journal), time.time),
+            login_codes=LoginCodes(secret, partial(use_code, journal), time.time, revoked.covers_login),
+            revocations=revocations,
             rate_limits=RateLimits(
                 starts=RateLimit(config.start_rate, "starts", "API key"),
                 mints=RateLimit(config.mint_rate, "tokens", "API key"),

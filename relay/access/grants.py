@@ -14,10 +14,12 @@ from typing import Literal
 
 import jwt
 
+from relay.access.revocations import Revoked, TokenId
 from relay.access.roles import RIGHTS, Right
 from relay.config.api_keys import ApiKey, Role
 from relay.core.tag import normalize_tag
 from relay.errors import Code, RequestError
+from relay.journal.revocations import Kind, Revocation
 
 Scope = Literal["view", "cancel", "input"]
 SCOPES: tuple[Scope, ...] = ("view", "cancel", "input")
@@ -65,6 +67,8 @@ class Grant:
     scopes: frozenset[Right] = frozenset()
     """The rights."""
     expires_at: float | None = None
+    token: TokenId | None = None
+    """Identifies the token for its revocation."""
 
     @property
     def is_key(self) -> bool:
@@ -95,13 +99,17 @@ class Grant:
 class Access:
     """Checks credentials and mints tokens."""
 
-    def __init__(self, keys: Sequence[ApiKey], token_secret: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, keys: Sequence[ApiKey], token_secret: str, clock: Callable[[], float], revoked: Revoked | None = None
+    ) -> None:
         """
         Args:
             keys: the API keys. There are several while keys are rotated.
             token_secret: signs tokens. Backends that know it can mint them.
             clock: returns unix seconds.
+            revoked: the tokens that are not valid any more; null for none.
         """
+        self._revoked = revoked or Revoked()
         self._keys = tuple(keys)
         self._secret = token_secret
         self._clock = clock
@@ -192,9 +200,12 @@ class Access:
         if tag is not None:
             tag = _tag(tag)
         expires_at = self._valid_until(claims)
+        identity = _identity(claims, task, tag)
+        if self._revoked.covers(identity):
+            raise RequestError(Code.UNAUTHORIZED, "The token has been revoked; request a new one.")
         # A token has scopes only: the other rights are for API keys.
         scopes = frozenset(each for each in SCOPES if each in scope.split())
-        return Grant(task=task, tag=tag, scopes=scopes, expires_at=expires_at)
+        return Grant(task=task, tag=tag, scopes=scopes, expires_at=expires_at, token=identity)
 
     def _valid_until(self, claims: Mapping[str, object]) -> float:
         """
@@ -217,6 +228,18 @@ class Access:
             detail = f"`exp` is {days:.0f} days ahead; the limit is {MAX_TTL_S // DAY_S} days"
             raise RequestError(Code.UNAUTHORIZED, f"The token is valid for too long: {detail}.")
         return expires_at
+
+
+def _identity(claims: Mapping[str, object], task: str | None, tag: str | None) -> TokenId:
+    """Return what identifies a token. PyJWT has checked that its id is text."""
+    jti = claims.get("jti")
+    subject, name = (Kind.TASK, task) if task is not None else (Kind.TAG, tag or "")
+    return TokenId(subject, name, jti if isinstance(jti, str) else None, _time(claims, "iat"))
+
+
+def revocation(kind: Kind, name: str, now: float) -> Revocation:
+    """Return the revocation of all tokens of a kind and name that were issued until `now`, in unix seconds."""
+    return Revocation(kind=kind, name=name, at=now, expires_at=now + MAX_TTL_S + LEEWAY_S)
 
 
 def new_jti() -> str:

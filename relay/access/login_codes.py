@@ -17,20 +17,29 @@ LIFETIME_S = 600.0
 class LoginCodes:
     """Issues and redeems sign-in codes, each `EXPIRES.NONCE.SIGNATURE` with the expiry in unix seconds."""
 
-    def __init__(self, secret: str, use: Callable[[str], Awaitable[bool]], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        secret: str,
+        use: Callable[[str], Awaitable[bool]],
+        clock: Callable[[], float],
+        is_revoked: Callable[[float], bool] = lambda _issued_at: False,
+    ) -> None:
         """
         Args:
             secret: signs the codes; the same on every node.
             use: notes durably that a code is used, given its digest; returns whether it was used for the first time.
             clock: returns unix seconds.
+            is_revoked: returns whether codes that were issued at a time, in unix seconds, are revoked.
         """
+        self._is_revoked = is_revoked
         self._key = sha256(f"login codes {secret}".encode()).digest()
         self._use = use
         self._clock = clock
 
     def make(self) -> str:
         """Return a new code."""
-        content = f"{self._clock() + LIFETIME_S:.0f}.{secrets.token_urlsafe(12)}"
+        # Rounded down, so that a revocation never takes it for a later one.
+        content = f"{int(self._clock() + LIFETIME_S)}.{secrets.token_urlsafe(12)}"
         return f"{content}.{self._signature(content)}"
 
     async def redeem(self, code: str) -> bool:
@@ -44,7 +53,9 @@ class LoginCodes:
         if not hmac.compare_digest(signature.encode(errors="replace"), self._signature(content).encode()):
             return False
         expires_at = float(content.partition(".")[0])
-        return self._clock() < expires_at and await self._use(sha256(content.encode()).hexdigest())
+        if self._clock() >= expires_at or self._is_revoked(expires_at - LIFETIME_S):
+            return False
+        return await self._use(sha256(content.encode()).hexdigest())
 
     def _signature(self, content: str) -> str:
         digest = hmac.digest(self._key, content.encode(errors="replace"), "sha256")

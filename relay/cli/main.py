@@ -185,16 +185,37 @@ def token(
     tag: Annotated[str | None, typer.Option(help="Give access to all tasks of this tag instead of one task.")] = None,
     scope: Annotated[str, typer.Option(help="Space-separated: view, cancel, input.")] = "view",
     ttl: Annotated[int | None, typer.Option(min=1, max=MAX_TTL_S, help="Lifetime in seconds, at most a year.")] = None,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Revoke all tokens of the task or the tag that were issued until now.")
+    ] = False,
+    jti: Annotated[str | None, typer.Option(help="With --revoke: revoke the token with this ID only.")] = None,
 ) -> None:
-    """Mint a viewer token for a task or a tag, and print it. For a task, also print a link to its page."""
+    """Mint a viewer token for a task or a tag, and print it with a link to the task's page; or revoke tokens."""
     if not scope.split():
         raise typer.BadParameter(f"must not be empty; use {', '.join(SCOPES)}", param_hint="--scope")
     if unknown := set(scope.split()) - set(SCOPES):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: use {', '.join(SCOPES)}", param_hint="--scope")
 
     from relay import config
-    from relay.cli.token import mint_for_tag, mint_for_task
+    from relay.cli.token import mint_for_tag, mint_for_task, revoke_tokens
+    from relay.journal.revocations import Kind
 
+    if revoke:
+        match task, tag, jti:
+            case str(), None, None:
+                target = Kind.TASK, task
+            case None, str(), None:
+                target = Kind.TAG, _normalized_tag(tag)
+            case None, None, str():
+                target = Kind.JTI, jti
+            case _:
+                raise typer.BadParameter(
+                    "name one task, one tag with --tag, or one token with --jti", param_hint="TASK"
+                )
+        asyncio.run(revoke_tokens(config.load(), *target))
+        return
+    if jti is not None:
+        raise typer.BadParameter("needs --revoke", param_hint="--jti")
     match task, tag:
         case str(), None:
             asyncio.run(mint_for_task(config.load(), task, scope, ttl))

@@ -1,12 +1,14 @@
-"""`relay token`: mint a viewer token on the machine that has the store."""
+"""`relay token`: mint or revoke viewer tokens on the machine that has the store."""
 
 import time
 
-from relay.access.grants import Access
+from relay.access.grants import Access, revocation
+from relay.access.revocations import POLL_S
 from relay.app import make_journal, token_secret
 from relay.cli.output import say
 from relay.config import Config
 from relay.errors import ConfigError, RelayError
+from relay.journal.revocations import Kind
 from relay.web.api.links import links
 
 
@@ -33,6 +35,25 @@ async def mint_for_tag(settings: Config, tag: str, scope: str, ttl_s: int | None
     access = Access([], await _secret(settings, None), time.time)
     minted, _ = access.mint_tag(tag, scope=scope, ttl_s=ttl_s or settings.token_ttl_s)
     say(minted)
+
+
+async def revoke_tokens(settings: Config, kind: Kind, name: str) -> None:
+    """
+    Revoke tokens. Relays that run with the store apply it within seconds.
+
+    Raises:
+        RelayError: there is no store, or it failed.
+    """
+    path = settings.sqlite_path
+    if settings.postgres_dsn is None and (path is None or not path.exists()):
+        raise RelayError(f"there is no store at {settings.store_name}; `POST /v1/tokens/revoke` revokes without one")
+    journal = make_journal(settings)
+    await journal.open(lock=False)
+    try:
+        await journal.revocations.add(revocation(kind, name, time.time()))
+    finally:
+        await journal.close()
+    say(f"Revoked: {kind} {name}. Relays that run apply it within {POLL_S:g} s.")
 
 
 async def _secret(settings: Config, task: str | None) -> str:

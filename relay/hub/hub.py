@@ -34,12 +34,16 @@ DRAIN_STEPS = 20
 class Hub:
     """All channels and viewers of this process."""
 
-    def __init__(self, journal: Journal, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, journal: Journal, clock: Callable[[], float], is_revoked: Callable[[Any], bool] = lambda _token: False
+    ) -> None:
         """
         Args:
             journal: where states are read, and whose commits are forwarded.
             clock: returns unix seconds.
+            is_revoked: returns whether a token that was passed to `subscribe` is revoked.
         """
+        self._is_revoked = is_revoked
         self._journal = journal
         self._clock = clock
         self.counts = HubCounts()
@@ -94,6 +98,7 @@ class Hub:
         *,
         known: Mapping[str, Cursor] = MappingProxyType({}),
         expires_at: float | None = None,
+        token: object = None,
     ) -> None:
         """
         Subscribe a viewer to a topic, replacing its previous subscription if it has one.
@@ -109,6 +114,7 @@ class Hub:
             known: the positions of the states that the viewer has of a tag's tasks. Those that are up to date are not
                 sent.
             expires_at: when the subscription ends, in unix seconds; None for never.
+            token: identifies the token. When it is revoked, the subscription ends.
 
         Raises:
             RequestError: there is no such task.
@@ -116,11 +122,13 @@ class Hub:
         """
         if topic[0] == "task":
             await self._subscribe_task(viewer, topic, cursor, expires_at)
-            return
-        async with self._tags.channels.opened(topic) as channel:
-            if not viewer.gone:
-                self.counts.subscribed["listed",] += 1
-                channel.begin(viewer, expires_at, self._clock(), known)
+        else:
+            async with self._tags.channels.opened(topic) as channel:
+                if not viewer.gone:
+                    self.counts.subscribed["listed",] += 1
+                    channel.begin(viewer, expires_at, self._clock(), known)
+        if (subscription := viewer.subscriptions.get(topic)) is not None:
+            subscription.token = token
 
     def unsubscribe(self, viewer: Viewer, topic: Topic) -> None:
         """End a subscription. The viewer's tags send the task from here on. Idempotent."""
@@ -148,6 +156,12 @@ class Hub:
         for viewer in list(self._viewers):
             if any(each.expires_at is None for each in viewer.subscriptions.values()):
                 self.disconnect(viewer, KEYS_CHANGED)
+
+    def end_invalid(self) -> None:
+        """End the subscriptions whose tokens have expired or are revoked."""
+        now = self._clock()
+        for viewer in list(self._viewers):
+            self._end_invalid(viewer, now)
 
     def disconnect(self, viewer: Viewer, why: Close) -> None:
         """Remove a viewer and close its connection."""
@@ -239,17 +253,22 @@ class Hub:
             for topic in viewer.subscriptions:
                 self._channel(topic).task_unsubscribed(viewer, ended[1], self._clock())
 
+    def _end_invalid(self, viewer: Viewer, now: float) -> None:
+        """End the subscriptions of a viewer whose tokens have expired or are revoked."""
+        for topic, subscription in list(viewer.subscriptions.items()):
+            expires_at, token = subscription.expires_at, subscription.token
+            if (expires_at is not None and now >= expires_at) or (token is not None and self._is_revoked(token)):
+                self._channel(topic).remove(viewer)
+                viewer.subscription_expired(topic)
+                self._return_to_tags(viewer, topic)
+
     def _visit(self, viewers: Sequence[Viewer]) -> None:
-        """End subscriptions that have expired, and send pings."""
+        """End subscriptions whose tokens are not valid any more, and send pings."""
         now = self._clock()
         ping = orjson.dumps({"type": "ping", "at": now})
         encoded: dict[Framing, bytes] = {}
         for viewer in viewers:
-            for topic, subscription in list(viewer.subscriptions.items()):
-                if subscription.expires_at is not None and now >= subscription.expires_at:
-                    self._channel(topic).remove(viewer)
-                    viewer.subscription_expired(topic)
-                    self._return_to_tags(viewer, topic)
+            self._end_invalid(viewer, now)
             if viewer.slow_since is None and not viewer.gone:
                 framing = viewer.framing
                 if framing not in encoded:

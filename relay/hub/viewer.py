@@ -20,12 +20,14 @@ HIGH_WATER_BYTES = 32 * 1024
 class Subscription:
     """A viewer's subscription to one topic."""
 
-    __slots__ = ("expires_at", "stale_since", "viewer")
+    __slots__ = ("expires_at", "stale_since", "token", "viewer")
 
     def __init__(self, viewer: "Viewer", expires_at: float | None) -> None:
         self.viewer = viewer
         self.expires_at = expires_at
         """When the token expires, in unix seconds; None for an API key, which does not expire."""
+        self.token: object = None
+        """Identifies the token, for its revocation; None for an API key."""
         self.stale_since: int | None = None
         """The position in the channel since which the viewer, being slow, has missed messages; None if it has not."""
 

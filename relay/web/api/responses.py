@@ -205,6 +205,13 @@ class TagToken(TypedDict):
     """The id by which it can be revoked."""
 
 
+class RevokedTokens(TypedDict):
+    """What was revoked."""
+
+    issued_until: float
+    """Those that were issued until then, in unix seconds. One that was named by its `jti` is revoked in any case."""
+
+
 class SignedIn(TypedDict):
     """The API key for a sign-in code."""
 

@@ -11,7 +11,7 @@ from relay.access.roles import Right
 from relay.core.snapshot import Snapshot
 from relay.errors import Code
 from relay.journal.audit import Action
-from relay.web.api import audit, files, health, login, models, outputs, responses, stats, tasks, webhooks
+from relay.web.api import audit, files, health, login, models, outputs, responses, revoking, stats, tasks, webhooks
 from relay.web.api.file_bodies import FileForm, FolderBody
 from relay.web.api.task_bodies import AgainBody, AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
 from relay.web.api.task_queries import CountQuery, DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery
@@ -266,6 +266,16 @@ ROUTES = (
         body=TagTokenBody,
         responses={200: responses.TagToken},
         errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, Code.RATE_LIMITED),
+    ),
+    Route(
+        method="post",
+        path="/v1/tokens/revoke",
+        handler=revoking.revoke,
+        action=Action.REVOKE,
+        summary="Revoke a token, all tokens of a task or a tag, or all sign-in links",
+        body=revoking.RevokeBody,
+        responses={200: responses.RevokedTokens},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, Code.STORE_UNAVAILABLE),
     ),
     Route(
         method="post",

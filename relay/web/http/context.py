@@ -8,6 +8,7 @@ from aiohttp import web
 from relay.access.audit import Audit
 from relay.access.grants import Access
 from relay.access.login_codes import LoginCodes
+from relay.access.revocations import RevocationWatch
 from relay.archive.archive import Archive
 from relay.backoff import Bucket
 from relay.config import Config
@@ -43,6 +44,8 @@ class Context:
     audit: Audit
     """Records who has done what."""
     login_codes: LoginCodes
+    revocations: RevocationWatch
+    """Knows which tokens are revoked, and revokes others."""
     rate_limits: RateLimits
     gate: Gate
     """Admits connections, and knows whether file descriptors are left for more viewers."""

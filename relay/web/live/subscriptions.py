@@ -67,7 +67,7 @@ async def subscribe(
         await permit_topic(parts, grant, topic)
         known = {task: position for task, text in wanted.known.items() if (position := parse_cursor(text))}
         cursor = parse_cursor(wanted.cursor)
-        await parts.hub.subscribe(viewer, topic, cursor, known=known, expires_at=grant.expires_at)
+        await parts.hub.subscribe(viewer, topic, cursor, known=known, expires_at=grant.expires_at, token=grant.token)
     except StoreDamaged as error:  # logged by the journal; the other subscriptions continue
         viewer.send_error(topic, Code.INTERNAL, f"The stored data of task {error.task} cannot be read.")
         return False

@@ -28,7 +28,9 @@ async def serve_task(request: web.Request) -> web.StreamResponse:
             grant = await require(request, "view", task)
             if viewer.admit(request):
                 cursor = parse_cursor(request.query.get("cursor"))
-                await viewer.parts.hub.subscribe(viewer, ("task", task), cursor, expires_at=grant.expires_at)
+                await viewer.parts.hub.subscribe(
+                    viewer, ("task", task), cursor, expires_at=grant.expires_at, token=grant.token
+                )
         except (RequestError, OSError) as error:
             viewer.fail(error)
     return response
