@@ -17,6 +17,7 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import Fenced, UpstreamError, UpstreamUnclear
 from relay.journal.nodes import Command, Order
 from relay.tasks.context import TaskContext
+from relay.tasks.end_line import end_line
 from relay.tasks.ids import random_id
 from relay.tasks.inbox import Inbox
 from relay.tasks.record_reader import RecordReader
@@ -112,6 +113,8 @@ class Follower:
                 except UpstreamError as error:
                     self._log.warning("cancel.failed", error=error.detail)
             await self._follow(self._upstream)
+        if self.snapshot.done is not None:
+            self._log.info("task.ended", **end_line(self.snapshot, self._context.stored.started_by))
         self._context.admission.queue.wake_first()
 
     def answer(self, refusal: UpstreamError | None) -> None:
@@ -205,8 +208,6 @@ class Follower:
                 self._reader.start_if_due(upstream, self._lifecycle.check_at, group)
             listener.cancel()
             self._reader.cancel()
-        done = self.snapshot.done
-        self._log.info("task.ended", verdict=done.verdict, inferred=done.inferred, seq=self.snapshot.seq)
 
     async def _signals(self) -> list[Signal]:
         """Wait for signals and return all that arrived, or none when the lifecycle or the reader may have work."""

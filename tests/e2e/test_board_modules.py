@@ -217,9 +217,13 @@ async def test_charts_count_each_task_once_and_never_mix_units(relay: Running, p
 
 async def test_a_title_is_one_line_and_an_error_its_last(relay: Running, page: Page) -> None:
     """A task without title and prompt is named by its model."""
-    titles = [{"title": " A\nfox "}, {"title": None, "prompt": "A lake."}, {"title": "", "prompt": None}]
+    titles: list[dict[str, str | None]] = [
+        {"title": " A\nfox "},
+        {"title": None, "prompt": "A lake."},
+        {"title": "", "prompt": None},
+    ]
     module = "src/dashboard/task-title.js"
-    found = await call(page, relay, module, "titleOf", *[[{"model": "o/m"} | each] for each in titles])
+    found = await call(page, relay, module, "titleOf", *[[{"model": "o/m", **each}] for each in titles])
     assert found == ["A fox", "A lake.", "o/m"]
 
     trace = "Traceback:\n  File x\r\nRuntimeError: CUDA out of memory.\n\n"

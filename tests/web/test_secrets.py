@@ -114,6 +114,20 @@ async def test_no_secret_is_in_any_log_line_of_a_whole_run(
             await answer.read()
         async with page.get(f"/hooks/wiro/{token}") as answer:
             await answer.read()
+        for secret in (KEY, token):
+            odd = {"X-Request-Id": secret, "Idempotency-Key": secret, "X-Forwarded-For": secret, "Prefer": secret}
+            for method, odd_path, sent in (
+                ("POST", f"/v1/tasks/{secret}/cancel", None),
+                ("DELETE", f"/v1/tasks/{secret}?cancel={secret}", None),
+                ("GET", f"/v1/models/{secret}/{secret}", None),
+                ("GET", f"/v1/audit?key={secret}", None),
+                ("POST", "/v1/login", {"code": secret[:64]}),
+                ("POST", "/v1/tokens/revoke", {secret: secret}),
+                ("POST", "/v1/events", {"subscriptions": [{"task": secret[:64], "token": secret}]}),
+            ):
+                for credential in (headers, {"Authorization": f"Bearer {secret}x"}):
+                    async with page.request(method, odd_path, json=sent, headers=odd | credential) as answer:
+                        await answer.read()
     secret = token.encode()
     await knock(url, b"GET /v1/tasks HTTP/1.1", b"Authorization: Bearer " + KEY.encode() + b"\x00")
     await knock(url, b"GET /v1/tasks HTTP/1.1", b"Authorization: Bearer " + KEY.encode() + b"x" * 20_000)
