@@ -1,1 +1,1 @@
-export * from "./dist/relay.NLPEREJI.js";
+export * from "./dist/relay.J4QAMCOU.js";

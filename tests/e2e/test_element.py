@@ -193,7 +193,7 @@ async def test_comparing_with_the_input_needs_the_scope_input(relay: Running, pa
 async def test_stopping_a_task_needs_the_scope_cancel_and_a_confirmation(
     sandbox: Sandbox, relay: Running, page: Page
 ) -> None:
-    """Without the scope there is no button; with it, a second step and then the verdict."""
+    """Without the scope there is no button; with it, a second step. The focus stays in the card."""
     sandbox.next_run(hold_at="task_queue")
     task = (await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "A lake."}))).snapshot
     await place(page, relay, [task.id])
@@ -207,6 +207,7 @@ async def test_stopping_a_task_needs_the_scope_cancel_and_a_confirmation(
 
     await expect(part(page, "state")).to_have_text("Canceled")
     await expect(page.get_by_role("button", name="Cancel task")).to_be_hidden()
+    assert await page.evaluate("document.activeElement.shadowRoot.activeElement.dataset.is") == "card"
 
 
 async def test_twenty_elements_share_one_socket(sandbox: Sandbox, relay: Running, page: Page) -> None:

@@ -1,9 +1,10 @@
 """A task on a page of another origin: as an element, and in a frame."""
 
-import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -13,13 +14,19 @@ from relay.app import Running
 from relay.sandbox import Sandbox
 from relay.tasks.requests import Start
 from relay.web.static_files import STATIC, VERSIONED
+from tests.e2e import stories
+from tests.e2e.follow import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 View = Callable[[Running, str], str]
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 
+DOCS = Path(__file__).parents[2] / "docs"
 MODEL = "bytedance/text-to-image-seedream-v4"
+
+SURFACE = "element => getComputedStyle(element).backgroundColor"
+ACCENT = "element => getComputedStyle(element.querySelector('[data-is=state]')).color"
 
 
 class Shop:
@@ -150,27 +157,79 @@ async def test_a_frame_shows_a_task_on_an_allowed_origin(make_relay: MakeRelay, 
         await page.goto("about:blank")
 
 
-async def test_a_frame_posts_its_height_to_the_page(make_relay: MakeRelay, page: Page, view: View) -> None:
-    """A page that sets this height removes the frame's scroll bar."""
+async def test_the_example_gives_a_frame_its_height_at_once(make_relay: MakeRelay, page: Page, view: View) -> None:
+    """The first height of a finished task is the right one, whatever height the page's own style gives the frame."""
     shop = Shop()
     async with shop.open(), make_relay(frame_ancestors=shop.origin) as relay:
-        address = view(relay, await begun(relay)).replace("/t/", "/embed/")
-        shop.body = f'''<iframe src="{address}" width="800" height="100"></iframe><script>
-          addEventListener("message", ({{ data, source }}) => {{
-            const frame = document.querySelector("iframe");
-            if (source === frame.contentWindow && data.type === "relay-height") frame.height = data.height_px;
-          }});
-        </script>'''
+        await stories.write(relay, ["succeeded"])
+        await page.add_init_script(
+            "window.heights = []; addEventListener('message', ({ data }) => heights.push(data.height_px));"
+        )
+        example = (DOCS / "examples" / "frame.html").read_text(encoding="utf-8")
+        address = view(relay, "succeeded").replace("/t/", "/embed/").replace("#", "?theme=light#")
+        shop.body = re.sub(r'http://[^"]*', address, example)
 
         await page.goto(shop.origin)
 
         frame = page.frame_locator("iframe")
-        await expect(frame.locator("figure img")).not_to_have_js_property("naturalWidth", 0)
+        for picture in await frame.locator("figure img").all():
+            await expect(picture).not_to_have_js_property("naturalWidth", 0)
+        await until(page, "heights.length > 0")
+        await until(page, "document.querySelector('iframe').clientHeight === heights.at(-1)")
         overflow = "root => root.scrollHeight - root.clientHeight"
-        await expect(page.locator("iframe")).not_to_have_attribute("height", "100")
-        async with asyncio.timeout(60):
-            while await frame.locator("html").evaluate(overflow) > 0:  # noqa: ASYNC110 -- layout has no event
-                await asyncio.sleep(0)
+        assert await frame.locator("html").evaluate(overflow) == 0
+        assert await page.evaluate("heights.length") == 1
+        await page.goto("about:blank")
+
+
+async def test_a_frame_takes_its_look_from_its_address(make_relay: MakeRelay, page: Page, view: View) -> None:
+    """The theme of the page rather than of the system, a readable accent, one line, and a button for a signal."""
+    shop, infos = Shop(), list[str]()
+    page.on("console", lambda line: infos.append(line.text))
+    await page.emulate_media(color_scheme="dark")
+    async with shop.open(), make_relay(frame_ancestors=shop.origin) as relay:
+        await stories.write(relay, ["running"])
+        address = view(relay, "running").replace("/t/", "/embed/")
+        looks = ("theme=light&accent=%23fc0&notify=1", "theme=dark&compact=1&accent=7a3ff2")
+        shop.body = "".join(f'<iframe src="{address.replace("#", f"?{look}#")}"></iframe>' for look in looks)
+
+        await page.goto(shop.origin)
+
+        card, line = (page.frame_locator("iframe").nth(number).locator("article") for number in (0, 1))
+        await expect(card.locator('[data-is="state"]')).to_have_text("Generating")
+        assert await card.evaluate(SURFACE) == "rgb(255, 255, 255)"
+        assert await card.evaluate("() => getComputedStyle(document.documentElement).colorScheme") == "light"
+        await expect(card.get_by_role("button", name="Notify me")).to_have_attribute("aria-pressed", "false")
+        assert any("accent #fc0 has a contrast of 1." in text and "in the light theme" in text for text in infos)
+        await expect(line).to_contain_text(re.compile("60 % ?Generating"))
+        assert await line.evaluate(SURFACE) == "rgb(21, 24, 30)"
+        assert not any("accent" in text and "dark theme" in text for text in infos if "#fc0" in text)
+        await page.goto("about:blank")
+
+
+async def test_an_element_changes_its_look_while_it_is_shown(
+    make_relay: MakeRelay, page: Page, complaints: list[str]
+) -> None:
+    """By attribute or property, without a new connection. A color that is none is refused in words."""
+    shop = Shop()
+    complaints.append("accent must be a color such as #7a3ff2, not “red”")
+    async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
+        await stories.write(relay, ["running"])
+        shop.body = element(relay, "running", 'accent="red"')
+        await page.goto(shop.origin)
+        card = page.locator("article")
+        await expect(card.locator('[data-is="connection"]')).to_have_text("live")
+        before = await card.evaluate(ACCENT)
+        surface = await card.evaluate(SURFACE)
+
+        await page.evaluate("Object.assign(document.querySelector('relay-task'), { theme: 'dark', accent: '#e0457b' })")
+        assert await card.evaluate(SURFACE) != surface
+        assert await card.evaluate(ACCENT) != before
+        await page.evaluate("document.querySelector('relay-task').compact = true")
+        await expect(card.locator("svg")).to_have_attribute("aria-valuenow", "60")
+        await page.evaluate("document.querySelector('relay-task').removeAttribute('compact')")
+        await expect(card.locator('[data-is="connection"]')).to_have_text("live")
+        assert await page.evaluate("messages.filter(({ type }) => type === 'snapshot').length") == 1
         await page.goto("about:blank")
 
 

@@ -112,8 +112,7 @@ async def test_a_file_replaces_the_url_of_its_input(relay: Running, page: Page, 
     address = page.get_by_role("textbox", name="First frame")
     await address.fill("https://example.com/one.png")
     await page.get_by_label("First frame: choose a file").set_input_files(picture("one.png"))
-    await expect(address).to_be_disabled()
-    await expect(address).to_have_value("")
+    await expect(address).to_be_hidden()
 
     request = await start(page, {"field": "input.image", "message": "the file is empty"})
 
@@ -170,3 +169,80 @@ async def test_a_refused_file_is_reported_at_its_input(
 
     await expect(page.locator(".wrong", has_text="takes files of")).to_be_visible()
     assert not sandbox.runs
+
+
+PASTE = """(place) => {
+  const pasted = new DataTransfer();
+  pasted.items.add(new File(["pasted"], "pasted.png", { type: "image/png" }));
+  place.dispatchEvent(new ClipboardEvent("paste", { clipboardData: pasted, bubbles: true, cancelable: true }));
+}"""
+
+
+async def test_any_model_gets_its_form_with_files(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """Its inputs come from the platform. Drafts survive a reload, without files; an earlier task fills the form."""
+    await sign_in(page, relay)
+    await expect(page.locator("#model option")).to_have_count(5)
+    model = page.get_by_label("Model", exact=True)
+    await model.select_option(label="another model…")
+    await expect(page.get_by_label("Model name")).to_be_focused()
+    await page.get_by_label("Model name").fill("wiro/sandbox-collage")
+    await expect(page.locator(".files")).to_have_count(3)
+    prompt = page.get_by_label("Prompt", exact=True)
+    await prompt.fill("Both in one picture.")
+    await page.get_by_label("Input image: choose a file").set_input_files(picture("chosen.png"))
+    await page.get_by_role("textbox", name="Clothes").evaluate(PASTE)
+    await expect(page.locator(".files li")).to_contain_text(["chosen.png", "pasted.png"])
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator('#list li[data-state="succeeded"]')).to_have_count(1)
+    (run,) = sandbox.runs
+    assert "chosen.png" in repr(run)
+    assert "pasted.png" in repr(run)
+
+    await page.reload()
+    await expect(prompt).to_have_value("Both in one picture.")
+    await expect(page.get_by_label("Model name")).to_have_value("wiro/sandbox-collage")
+    await model.select_option(label=MODEL)
+    await expect(prompt).to_have_value("Both in one picture.")  # there is no draft for this model yet
+    await prompt.fill("A lake.")
+    answer = await page.request.get(f"{relay.url}/v1/tasks", headers={"Authorization": f"Bearer {relay.api_key}"})
+    (task,) = (await answer.json())["tasks"]
+    await page.evaluate("task => { location.hash = `run=${task}`; }", task["id"])
+
+    await expect(prompt).to_have_value("Both in one picture.")
+    await expect(page.get_by_role("button", name="Start", exact=True)).to_be_focused()
+    assert page.url == f"{relay.url}/"
+    await model.select_option(label=MODEL)
+    await expect(prompt).to_have_value("A lake.")
+    await page.get_by_role("button", name="Reset").click()
+    await expect(prompt).to_have_value("")
+    await page.get_by_role("button", name="Sign out").click()
+    assert await page.evaluate("sessionStorage.length") == 0
+
+
+async def test_the_price_and_the_usual_time_are_beside_the_button(relay: Running, page: Page) -> None:
+    """Of the model at first, and then of the input; a title is sent only if there is one."""
+    usual = {"p50_s": 9, "p90_s": 14, "samples": 46, "cost": {"p50": 0.03, "p90": 0.05, "unit": "usd"}}
+    catalogue = offering({"name": "prompt", "label": "Prompt", "type": "textarea"})
+    catalogue["models"][0]["usual"] = usual
+    asked: list[Any] = []
+
+    async def estimate(route: Route) -> None:
+        asked.append(route.request.post_data_json)
+        await route.fulfill(json={"usual": usual | {"p50_s": 40, "cost": None}})
+
+    await page.route("**/v1/models", lambda route: route.fulfill(json=catalogue))
+    await page.route("**/v1/estimate", estimate)
+    await page.clock.install()
+    await sign_in(page, relay)
+    beside = page.locator("#estimate")
+    await expect(beside).to_have_text("about $0.03, 9.0 s")
+    await expect(page.get_by_role("button", name="Start", exact=True)).to_have_accessible_description(
+        "about $0.03, 9.0 s"
+    )
+    await page.get_by_label("Prompt", exact=True).fill("Nine views of a lighthouse")
+    await page.get_by_label("Tags").focus()
+
+    await page.clock.run_for(1_000)
+
+    await expect(beside).to_have_text("about 40 s")
+    assert asked[-1] == {"model": MODEL, "provider": "wiro", "input": {"prompt": "Nine views of a lighthouse"}}

@@ -390,3 +390,43 @@ async def test_the_time_left_in_words(relay: Running, page: Page) -> None:
     silent = [left(20, 35, stall=stall), left(20, 35, done={}), [{**task, "eta": None}, 100.0], [task, 100.0]]
     shown = await call(page, relay, "src/element/time-left.js", "timeLeft", *cases.values(), *silent)
     assert shown == [*cases, "", "", "", ""]
+
+
+CONTRASTS = """async (colors) => {
+  const { accentFor, contrast, parseColor } = await import("/static/src/element/accent.js");
+  const surfaces = { light: [255, 255, 255], dark: [21, 24, 30] };
+  return colors.flatMap((text) =>
+    Object.entries(surfaces).map(([theme, surface]) => {
+      const { color, onColor } = accentFor(parseColor(text), theme);
+      return [contrast(parseColor(color), surface), contrast(parseColor(color), parseColor(onColor))];
+    }),
+  );
+}"""
+
+
+async def test_every_accent_is_readable(relay: Running, page: Page) -> None:
+    """As text and behind text, in both themes; a readable color is left as it is, and the # is optional."""
+    await page.goto(relay.url + BLANK)
+    colors = ["#fc0", "#ffffff", "000", "#7a3ff2", "#e0457b", "#00ff00", "#3451d1", "808080"]
+
+    for pair in await page.evaluate(CONTRASTS, colors):
+        assert min(pair) >= 4.5
+
+    parsed = await call(
+        page, relay, "src/element/accent.js", "parseColor", ["#fc0"], ["FFCC00"], ["blue"], ["#ffcc0"], ["fc0;"], [""]
+    )
+    assert parsed == [[255, 204, 0], [255, 204, 0], None, None, None, None]
+    (kept,) = await call(page, relay, "src/element/accent.js", "accentFor", [[52, 81, 209], "light"])
+    assert kept["color"] == "#3451d1"
+
+
+async def test_an_estimate_names_price_and_time_if_they_are_known(relay: Running, page: Page) -> None:
+    """The price is missing where the platform does not bill; without runs there is no text."""
+    usual = {"p50_s": 9.2, "p90_s": 14, "samples": 46, "cost": {"p50": 0.0271, "p90": 0.03, "unit": "usd"}}
+    cases = [[usual], [usual | {"cost": None}], [usual | {"cost": {"p50": 4, "p90": 6, "unit": "credits"}}], [None]]
+
+    texts = await call(page, relay, "src/dashboard/estimate.js", "estimateText", *cases)
+    (basis,) = await call(page, relay, "src/dashboard/estimate.js", "estimateBasis", [usual])
+
+    assert texts == ["about $0.027, 9.2 s", "about 9.2 s", "about 4 credits, 9.2 s", ""]
+    assert basis == "Based on 46 earlier runs. Nine of ten needed at most 14 s and $0.03."

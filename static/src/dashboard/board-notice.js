@@ -40,8 +40,8 @@ export class BoardNotice {
     if (this.#toggle.isOn && open === 0) this.#finish(groups);
     const count = this.#toggle.isOn ? open : this.#openTasks().length;
     this.#button.hidden = count === 0;
-    const these = count === 1 ? "this task is" : `these ${count} are`;
-    setText(this.#button, this.#toggle.isOn ? `Waiting for ${count}` : `Notify me when ${these} done`);
+    const label = count === 1 ? "Notify me when done" : `Notify me when all ${count} are done`;
+    setText(this.#button, this.#toggle.isOn ? `Waiting for ${count}` : label);
   }
 
   #finish(/** @type {(Group|null)[]} */ groups) {

@@ -5,7 +5,7 @@ import { fileSize } from "../element/format.js";
 
 export class FilePicker {
   #input;
-  #list = h("ul");
+  #list = h("ul", { hidden: true });
   #accept;
   #maximum;
   #onChange;

@@ -87,6 +87,7 @@ export class InputField {
     this.element.toggleAttribute("data-required", this.#control.required);
     if (this.input.type === "fileinput" && this.files.length) this.#control.value = "";
     this.#control.disabled = this.input.type === "fileinput" && this.files.length > 0;
+    this.#control.hidden = this.#control.disabled;
     this.showErrors([]);
   }
 }

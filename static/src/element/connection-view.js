@@ -34,7 +34,7 @@ export class ConnectionView {
     this.#badge = part("connection");
     this.#notice = part("lost");
     this.#retryRow = h("p", { class: "retry", hidden: true }, this.#countdown, this.#retry);
-    this.#notice.append(this.#title, this.#text, this.#retryRow);
+    this.#notice.append(h("div", {}, this.#title, this.#text), this.#retryRow);
     this.#retry.addEventListener("click", reconnect);
   }
 

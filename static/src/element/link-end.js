@@ -15,6 +15,6 @@ import { expiryOf } from "../client/token-claims.js";
 export function linkEnd({ connection, fault }, token, now) {
   if (connection !== "refused") return null;
   const expiry = expiryOf(token);
-  if (fault === "token_expired") return expiry ?? now;
+  if (fault === "token_expired") return Math.min(expiry ?? now, now);
   return fault === "unauthorized" && expiry !== null && expiry <= now ? expiry : null;
 }
