@@ -97,14 +97,14 @@ const menu = new RowMenu(part("tasks"), list, {
 });
 
 const notice = new BoardNotice(/** @type {HTMLButtonElement} */ (part("notify")), {
-  openTasks: () => list.openTasks,
+  tasks: () => (selection.tasks.length ? selection.tasks : list.shown.map(({ task }) => task)),
   groupOf: (task) => list.groupOf(task),
   say: (text) => setText(part("notify-text"), text),
 });
 
 addEventListener("hashchange", () => {
   if (fragmentValue("key") || fragmentValue("code")) signInFromAddress();
-  else if (fragmentValue("run") && readSecret(KEY)) fillFromAddress();
+  else if (fragmentValue("edit") && readSecret(KEY)) fillFromAddress();
 });
 addEventListener("popstate", () => {
   if (readSecret(KEY)) applyFilter(filterFromQuery(location.search, list.clock.now()));
@@ -172,12 +172,12 @@ function show() {
   if (!isSignedIn) return;
   load(listAndFollow);
   setTimeout(loadRest, LONGEST_WAIT_MS);
-  if (fragmentValue("run")) fillFromAddress();
+  if (fragmentValue("edit")) fillFromAddress();
 }
 
-/** Fill the form with the input of the task that the address names, `#run=…`, and remove it from the address. */
+/** Fill the form with the input of the task that the address names, `#edit=…`, and remove it from the address. */
 async function fillFromAddress() {
-  const id = fragmentValue("run");
+  const id = fragmentValue("edit");
   history.replaceState(null, "", location.pathname + location.search);
   await attempt(async () => {
     const [task, { input }] = await Promise.all([api().task(id), api().input(id)]);
@@ -252,7 +252,6 @@ function render() {
   badge.hidden = readSecret(KEY) === "" || list.isEmpty;
   badge.dataset.connection = connection;
   setText(badge, connection === "ended" ? "up to date" : CONNECTION_LABELS[connection]);
-  notice.render();
   part("refresh").classList.toggle("unneeded", connection === "live");
   const stuck = all.get("stuck") ?? 0;
   const title = stuck ? `(${stuck} stuck) relay` : "relay";
@@ -269,6 +268,7 @@ function renderBulk() {
   const limited = limitedGroups(counts.matching);
   if (group) bulk.render(all.get(group) ?? 0, limited.has(group));
   else bulk.render(sum(all.values()), limited.size > 0);
+  notice.render();
 }
 
 /** React to a task that is new, or has joined another group. */

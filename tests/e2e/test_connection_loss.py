@@ -183,10 +183,10 @@ async def test_the_board_signals_when_all_awaited_tasks_have_ended(relay: Runnin
       Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
       const button = document.createElement("button");
       document.body.append(button);
+      const STATES = { waiting: "queued" };
       window.groups = { a: "running", b: "waiting", c: "succeeded" };
-      const isOpen = (task) => groups[task] !== "succeeded" && groups[task] !== "failed";
       window.notice = new BoardNotice(button, {
-        openTasks: () => Object.keys(groups).filter(isOpen),
+        tasks: () => Object.entries(groups).map(([id, group]) => ({ id, state: STATES[group] ?? group, stall: null })),
         groupOf: (task) => groups[task] ?? null,
         say: (text) => (window.said = text),
       });

@@ -206,7 +206,7 @@ async def test_any_model_gets_its_form_with_files(sandbox: Sandbox, relay: Runni
     await prompt.fill("A lake.")
     answer = await page.request.get(f"{relay.url}/v1/tasks", headers={"Authorization": f"Bearer {relay.api_key}"})
     (task,) = (await answer.json())["tasks"]
-    await page.evaluate("task => { location.hash = `run=${task}`; }", task["id"])
+    await page.evaluate("task => { location.hash = `edit=${task}`; }", task["id"])
 
     await expect(prompt).to_have_value("Both in one picture.")
     await expect(page.get_by_role("button", name="Start", exact=True)).to_be_focused()

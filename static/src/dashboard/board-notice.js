@@ -3,14 +3,15 @@
 
 import { setText } from "../element/dom.js";
 import { NotifyToggle } from "../element/notify-toggle.js";
-import { isEndedGroup } from "./task-groups.js";
+import { groupOf, isEndedGroup } from "./task-groups.js";
 
+/** @import { Snapshot } from "../../relay.js" */
 /** @import { Group } from "./task-groups.js" */
 
 export class BoardNotice {
   #button;
   #toggle;
-  #openTasks;
+  #tasks;
   #groupOf;
   /** @type {string[]} the tasks that the reader waits for */
   #awaited = [];
@@ -18,17 +19,17 @@ export class BoardNotice {
   /**
    * @param {HTMLButtonElement} button
    * @param {object} list
-   * @param {() => string[]} list.openTasks the tasks, shown or selected, that have not ended
+   * @param {() => Snapshot[]} list.tasks the tasks that are selected, or else those that are shown
    * @param {(task: string) => Group|null} list.groupOf null for a task that was deleted
    * @param {(text: string) => void} list.say shows what the browser does not allow
    */
-  constructor(button, { openTasks, groupOf, say }) {
+  constructor(button, { tasks, groupOf, say }) {
     this.#button = button;
-    this.#openTasks = openTasks;
+    this.#tasks = tasks;
     this.#groupOf = groupOf;
     this.#toggle = new NotifyToggle(button, say);
     button.addEventListener("click", () => {
-      this.#awaited = this.#toggle.isOn ? openTasks() : [];
+      this.#awaited = this.#toggle.isOn ? this.#open() : [];
       this.render();
     });
   }
@@ -38,10 +39,16 @@ export class BoardNotice {
     const groups = this.#awaited.map((task) => this.#groupOf(task));
     const open = groups.filter((group) => group !== null && !isEndedGroup(group)).length;
     if (this.#toggle.isOn && open === 0) this.#finish(groups);
-    const count = this.#toggle.isOn ? open : this.#openTasks().length;
+    const count = this.#toggle.isOn ? open : this.#open().length;
     this.#button.hidden = count === 0;
     const label = count === 1 ? "Notify me when done" : `Notify me when all ${count} are done`;
     setText(this.#button, this.#toggle.isOn ? `Waiting for ${count}` : label);
+  }
+
+  #open() {
+    return this.#tasks()
+      .filter((task) => !isEndedGroup(groupOf(task)))
+      .map(({ id }) => id);
   }
 
   #finish(/** @type {(Group|null)[]} */ groups) {
