@@ -4,6 +4,8 @@
  *
  * It writes to static/dist/, which is committed, so that running and installing a relay needs no Node:
  * - NAME.HASH.js, and the same compressed. The address of a script changes with its content.
+ * - The script of the embedded page in three parts: what it needs first, what it loads for a task that has produced
+ *   something, and what both need (chunk). All others are whole, because pages of other sites check their integrity.
  * - early.js, which the relay puts into the pages themselves.
  * - manifest.json: the name of each script, and a digest of their sources, by which a test notices a forgotten run.
  * It also writes static/relay.js, and the integrity of the versioned script into docs/embedding.md.
@@ -17,12 +19,12 @@ import { build, transform, version } from "esbuild";
 const ENTRIES = {
   relay: "static/src/relay.js",
   task: "static/pages/task.js",
-  embed: "static/pages/embed.js",
   board: "static/pages/dashboard.js",
   start: "static/pages/start.js",
   inspect: "static/pages/inspect.js",
   webhooks: "static/pages/webhooks.js",
 };
+const DIVIDED = { embed: "static/pages/embed.js" };
 const SOURCES = ["static/src", "static/pages"];
 const DIST = "static/dist";
 const DOCUMENT = "docs/embedding.md";
@@ -49,9 +51,16 @@ const styleSheets = {
 
 /** @returns {Promise<{name: string, body: Uint8Array}[]>} the scripts, by their names in static/dist/ */
 async function scripts() {
+  const built = await Promise.all([bundle(ENTRIES, { splitting: false }), bundle(DIVIDED, { splitting: true })]);
+  return built.flat();
+}
+
+async function bundle(entryPoints, { splitting }) {
   const { outputFiles } = await build({
-    entryPoints: ENTRIES,
+    entryPoints,
+    splitting,
     entryNames: "[name].[hash]",
+    chunkNames: "[name].[hash]",
     outdir: DIST,
     bundle: true,
     format: "esm",

@@ -18,14 +18,15 @@ import { fragmentValue, queryValue, taskFromPath } from "./address.js";
  * @param {HTMLElement} container
  * @param {PreferredToken} [preferred]
  * @param {Record<string, string>} [attributes] further attributes of the element
+ * @param {readonly Node[]} [parts] of the page, for the slots of the element
  */
-export function showTask(container, preferred, attributes = {}) {
+export function showTask(container, preferred, attributes = {}, parts = []) {
   const show = () => {
     const token = fragmentValue("token") && (preferred?.get(taskFromPath()) || fragmentValue("token"));
     const element = container.querySelector("relay-task");
     if (!token) container.replaceChildren(missingToken());
     else if (element) element.token = token;
-    else container.replaceChildren(taskElement(token, preferred, attributes));
+    else container.replaceChildren(taskElement(token, preferred, attributes, parts));
   };
   addEventListener("hashchange", show);
   show();
@@ -35,9 +36,11 @@ export function showTask(container, preferred, attributes = {}) {
  * @param {string} token
  * @param {PreferredToken|undefined} preferred
  * @param {Record<string, string>} attributes
+ * @param {readonly Node[]} parts
  */
-function taskElement(token, preferred, attributes) {
+function taskElement(token, preferred, attributes, parts) {
   const element = document.createElement("relay-task");
+  element.append(...parts);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.task = taskFromPath();
   element.token = token;

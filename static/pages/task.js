@@ -1,10 +1,11 @@
 // @ts-check
 /**
- * The page of one task, `/t/{id}#token=…`. Its title and icon show the progress, it copies its link, and it can notify
- * the reader when the task ends.
+ * The page of one task, `/t/{id}#token=…`. It shows what was asked for, what came, and what to do next. Its title and
+ * icon show the progress, and it can notify the reader when the task ends.
  *
  * A tab that opened it from the dashboard has two more tokens: one with a wider scope, and one for the link to copy.
  */
+import { DEFAULT_BASE } from "../src/client/base.js";
 import { allows, expiryOf } from "../src/client/token-claims.js";
 import { createPageTokens, operatorToken, renewOperatorToken, shareToken } from "../src/dashboard/operator-tokens.js";
 import { KEY, readSecret } from "../src/dashboard/tab-store.js";
@@ -14,12 +15,19 @@ import { displayedProgress } from "../src/element/displayed-progress.js";
 import { setText } from "../src/element/dom.js";
 import { dateAndTime, STATE_LABELS, shortStatus } from "../src/element/format.js";
 import { NotifyToggle } from "../src/element/notify-toggle.js";
+import { taskInput } from "../src/element/task-input.js";
 import { fragmentValue, taskFromPath } from "./address.js";
+import { askedOf, showAsked } from "./asked.js";
+import { NextSteps } from "./next-steps.js";
 import { showIcon } from "./page-icon.js";
 import { showPage } from "./styles.js";
+import task from "./task.css" with { type: "css" };
 import { showTask } from "./task-page.js";
 
-showPage();
+/** @import { Snapshot } from "../relay.js" */
+/** @import { TaskInput } from "../src/element/task-input.js" */
+
+showPage(task);
 
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const notify = new NotifyToggle(/** @type {HTMLButtonElement} */ (part("notify")), (text) =>
@@ -32,14 +40,18 @@ const actions = new TaskActions(part("actions"), taskFromPath(), {
   },
   onDeleted: () => location.assign("../"),
 });
+const next = new NextSteps(part("next"), part("actions"), part("copy"), part("feedback"));
+/** @type {TaskInput|null} */
+let input = null;
+let hasRequestedInput = false;
 
 part("place").addEventListener("relay-update", ({ detail: { state } }) => {
   if (!state) return;
-  part("links").hidden = false; // not earlier: it would move when the task appears above it
+  if (!hasRequestedInput) showInput(state);
   const title = `(${shortStatus(state)}) ${state.model}`;
   if (document.title !== title) document.title = title;
   showIcon(state.state, displayedProgress(state).percent);
-  actions.render(state);
+  renderNext(state);
   part("notify").hidden = state.done !== null;
 });
 part("place").addEventListener("relay-done", ({ detail: { state } }) => {
@@ -56,7 +68,29 @@ part("place").addEventListener("relay-error", ({ detail: { state } }) => {
 part("copy").addEventListener("click", copyLink);
 addEventListener("hashchange", showLinks);
 showLinks();
-showTask(part("place"), { get: operatorToken, renew: renewOperatorToken });
+showTask(part("place"), { get: operatorToken, renew: renewOperatorToken }, {}, [
+  part("asked"),
+  part("next"),
+  part("links"),
+]);
+
+function token() {
+  return part("place").querySelector("relay-task")?.token ?? "";
+}
+
+function renderNext(/** @type {Snapshot} */ state) {
+  actions.render(state);
+  next.render({ task: state, token: token(), isSignedIn: readSecret(KEY) !== "", input });
+}
+
+/** Show what was asked for, if the token allows it. */
+async function showInput(/** @type {Snapshot} */ state) {
+  hasRequestedInput = true;
+  input = await taskInput({ base: DEFAULT_BASE, task: state.id, token: token() });
+  if (!input) return;
+  showAsked(part("asked"), askedOf(input.input, input.files));
+  renderNext(state);
+}
 
 async function copyLink() {
   const token = shareToken(taskFromPath()) || fragmentValue("token");

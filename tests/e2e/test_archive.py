@@ -61,7 +61,7 @@ async def test_a_picture_stays_on_the_page(relay: Running, origin: Origin, page:
     image = page.locator("figure img")
     await expect(image).to_be_visible()
     assert await image.evaluate("image => image.naturalWidth") == 64
-    link = await page.locator("figcaption a").get_attribute("href")
+    link = await page.locator("figcaption a").first.get_attribute("href")
     assert link is not None
     assert link.startswith(f"{relay.url}/v1/tasks/made/outputs/0/a.png?token=")
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
@@ -41,26 +42,33 @@ async def place(page: Page, relay: Running, tasks: list[str], fallback: str = ""
     await page.evaluate(PLACE, [list(zip(tasks, tokens, strict=True)), fallback])
 
 
-async def test_the_rail_has_six_stages_and_marks_reconstructed_ones(relay: Running, page: Page, view: View) -> None:
-    """The platform's eleven stages are shown as six, each with its duration."""
+async def test_the_stages_are_bars_on_a_common_axis(relay: Running, page: Page, view: View) -> None:
+    """The time before the platform had the task is apart, and a reconstructed mark explains itself on focus."""
     await stories.write(relay, ["running", "reconciled"])
     await page.goto(view(relay, "running"))
 
     rail = part(page, "rail").locator("li")
     await expect(rail.locator(".name")).to_have_text(
-        ["Queued", "Preparing", "Starting", "Generating", "Finishing", "Done"]
+        ["Waiting", "Queued", "Preparing", "Starting", "Generating", "Finishing", "Done"]
     )
     assert [await row.get_attribute("data-status") for row in await rail.all()] == [
-        *["passed"] * 3, "current", "ahead", "ahead"
+        *["passed"] * 4, "current", "ahead", "ahead"
     ]  # fmt: skip
-    await expect(rail.locator(".duration").first).to_have_text("5.6 s")
+    await expect(rail.locator(".duration").first).to_have_text("3.2 s")
     await expect(page.locator('[data-is="rail"] [aria-current=step] .name')).to_have_text("Generating")
-    await expect(part(page, "footnote")).to_be_hidden()
+    boxes = [box for bar in await rail.locator(".span:visible").all() if (box := await bar.bounding_box())]
+    for before, after in pairwise(boxes):
+        assert after["x"] == pytest.approx(before["x"] + before["width"], abs=3), "each begins where the last one ends"
 
     await page.goto(view(relay, "reconciled"))
 
-    await expect(page.locator('[data-is="rail"] [data-reconstructed]')).to_have_count(4)
-    await expect(part(page, "footnote")).to_contain_text("reconstructed from the platform's record")
+    marked = page.locator('[data-is="rail"] [data-reconstructed]')
+    await expect(marked).to_have_count(4)
+    note = marked.first.locator(".note-text")
+    await expect(note).to_have_text("Reconstructed from the platform's record.")
+    await expect(note).to_have_css("clip-path", "inset(50%)")
+    await marked.first.focus()
+    await expect(note).to_have_css("clip-path", "none")
 
 
 @pytest.mark.parametrize(

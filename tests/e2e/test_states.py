@@ -21,7 +21,8 @@ SHOW = """async ([state, offset_s]) => {
   const { TaskView } = await import("/static/src/element/task-view.js");
   const host = document.createElement("div");
   document.body.replaceChildren(host);
-  const view = new TaskView(host.attachShadow({ mode: "open" }), { base: "/", task: "x", token: "a.b.c" });
+  const token = "e30.eyJzY29wZSI6InZpZXcifQ.x"; // the scope is `view`
+  const view = new TaskView(host.attachShadow({ mode: "open" }), { base: "/", task: "x", token });
   const update = {
     state, connection: "live", reason: "", fault: null, clockOffset_s: 0, offlineSince: null, heardAt: null,
     missing: 0, wire: "ws",

@@ -162,7 +162,7 @@ async def test_a_task_of_apikley_is_shown_to_its_result(
         picture = page.locator("figure img")
         await expect(picture).to_have_count(1)
         assert await picture.evaluate(EXTENT) > 0
-        await expect(part(page, "verdict")).to_contain_text("credit")
+        await expect(part(page, "numbers")).to_contain_text("credit")
         await page.goto("about:blank")  # disconnect before the relay stops
 
 
@@ -175,9 +175,11 @@ async def test_a_failed_task_shows_its_verdict_and_evidence(relay: Running, page
 
     verdict = part(page, "verdict")
     await expect(part(page, "state")).to_have_text("Failed")
-    await expect(verdict).to_contain_text("exit code 1")
-    await expect(verdict).to_contain_text("not billed")
-    await expect(verdict.locator("li").first).to_be_visible()
+    await expect(verdict.get_by_role("heading")).to_have_text("Out of memory")
+    await expect(verdict).to_contain_text("Not billed")
+    await expect(verdict.get_by_text("exit code 1")).to_be_hidden()
+    await verdict.get_by_text("Evidence").click()
+    await expect(verdict.get_by_text("exit code 1")).to_be_visible()
     await expect(part(page, "log")).to_contain_text("CUDA out of memory")
     await expect(page).to_have_title(f"(Failed) {IMAGE}")
 

@@ -1,11 +1,9 @@
 // @ts-check
 /** Suggests what to do about a task that did not succeed. Pure. */
+import { rejectedInput } from "./failure.js";
 import { say } from "./words.js";
 
 /** @import { Done } from "../../relay.js" */
-
-/** Wiro names the input that it rejects: `Request parameter [size] is invalid`. */
-const NAMED_INPUT = /request (?:parameters?|files?) \[([^\]]{1,100})\]/i;
 
 /**
  * @param {Done} done
@@ -25,12 +23,14 @@ export function adviceFor({ verdict, error, billed }) {
 }
 
 /**
+ * Suggest what to do about an error of a platform.
+ *
  * @param {string} code
  * @param {string} message
  * @param {boolean|null} billed
  */
-function adviceForError(code, message, billed) {
-  const input = NAMED_INPUT.exec(message)?.[1];
+export function adviceForError(code, message, billed) {
+  const input = rejectedInput(message);
   if (input) return say("advice.input", { input });
   switch (code) {
     case "96":

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Compares a result with the input image: one on top of the other, split at a line that a slider moves. A button in the
- * caption of the result opens and closes the comparison.
+ * Compares a result with the input image: one on top of the other, split at a line that a slider moves. A button below
+ * the result opens and closes the comparison.
  */
 import { h, textElement } from "./dom.js";
 import { MediaLoader } from "./media-loader.js";
@@ -17,13 +17,13 @@ export class CompareView {
   /**
    * @param {string} inputUrl the address of the input image
    * @param {MediaLoader} result
-   * @param {HTMLElement} caption takes the button
+   * @param {HTMLElement} tools takes the button
    */
-  constructor(inputUrl, result, caption) {
+  constructor(inputUrl, result, tools) {
     this.#inputUrl = inputUrl;
     this.#result = result;
     this.#toggle.addEventListener("click", () => (this.#comparison ? this.#close() : this.#open()));
-    caption.append(this.#toggle);
+    tools.append(this.#toggle);
   }
 
   /** Show the result alone and remove the button. */

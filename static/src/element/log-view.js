@@ -7,14 +7,12 @@
  */
 import { copyText } from "./clipboard.js";
 import { h, setText } from "./dom.js";
+import { NEAR_PX } from "./follow-end.js";
 import { linesOf } from "./log-lines.js";
 import { say } from "./words.js";
 
 /** @import { Log } from "../../relay.js" */
 /** @import { Line } from "./log-lines.js" */
-
-/** Within this distance of its end, in CSS pixels, a pane counts as scrolled to the end: zoomed pages use fractions. */
-const NEAR_PX = 8;
 
 export class LogView {
   #pane;

@@ -17,7 +17,8 @@ export class OutputFigure {
   #loader = null;
   /** @type {CompareView|null} */
   #comparison = null;
-  #caption;
+  /** Takes the buttons below the media. */
+  #tools = h("div", { class: "tools" });
 
   /**
    * @param {Output} output
@@ -41,8 +42,15 @@ export class OutputFigure {
         link: link ? buttonLink(link, say("result.open")) : null,
       });
     }
-    this.#caption = caption(output, this.name, link);
-    this.element = h("figure", { part: "output" }, this.#loader?.element ?? placeholder(output, link), this.#caption);
+    /** Whether it is shown as a link only. */
+    this.isFile = this.#loader === null;
+    this.element = h(
+      "figure",
+      { part: "output", "data-kind": this.isFile ? "file" : kindOf(output) },
+      this.#loader?.element ?? placeholder(output, link),
+      caption(output, this.name, link, this.isFile ? null : address),
+      this.#tools,
+    );
   }
 
   /** The address from which the image was last loaded. */
@@ -56,7 +64,7 @@ export class OutputFigure {
       this.#comparison?.remove();
       this.#comparison = null;
     } else if (!this.#comparison) {
-      this.#comparison = new CompareView(inputUrl, this.#loader, this.#caption);
+      this.#comparison = new CompareView(inputUrl, this.#loader, this.#tools);
     }
   }
 
@@ -98,11 +106,25 @@ function enlargeButton(image, name, onEnlarge) {
  * @param {Output} output
  * @param {string} name
  * @param {string|null} link
+ * @param {string|null} address what the button downloads; null for none
  */
-function caption(output, name, link) {
+function caption(output, name, link, address) {
   const facts = [output.content_type, output.size == null ? null : fileSize(output.size)].filter(Boolean).join(", ");
   const title = link ? externalLink(link, name) : textElement("span", name);
-  return h("figcaption", {}, title, textElement("span", facts, "faint"));
+  return h("figcaption", {}, title, textElement("span", facts, "faint"), ...(address ? [download(address, name)] : []));
+}
+
+/**
+ * @param {string} address
+ * @param {string} name
+ */
+function download(address, name) {
+  const link = externalLink(address, "↓");
+  link.className = "button download";
+  link.title = say("result.download");
+  link.setAttribute("aria-label", say("result.download_name", { name }));
+  link.setAttribute("download", name);
+  return link;
 }
 
 /**

@@ -27,19 +27,22 @@ export class OutputsView {
 
   /**
    * @param {readonly Output[]} outputs
-   * @param {string|null} inputUrl the address of the input image, if the viewer may see it
+   * @param {{image: string|null, ratio: number|null}|null} input what the viewer may know of the input: the address of
+   *   its image, and the shape of the results
    */
-  render(outputs, inputUrl) {
+  render(outputs, input) {
     const files = outputs.filter((output) => outputText(output).length === 0);
     const keys = files.map((_, index) => keyOf(files, index));
     if (keys.join("\n") !== [...this.#figures.keys()].join("\n")) this.#replace(files, keys);
     const figures = [...this.#figures.values()];
     const first = figures.find(({ isImage }) => isImage);
     for (const figure of figures) {
-      figure.compareWith(figure === first ? inputUrl : null);
+      figure.compareWith(figure === first && input ? input.image : null);
       figure.resume();
     }
     this.#lightbox.resume();
+    this.#container.dataset.columns = String(columns(figures.filter(({ isFile }) => !isFile).length));
+    this.#container.style.setProperty("--relay-ratio", String(input?.ratio ?? 1));
   }
 
   /**
@@ -69,6 +72,11 @@ export class OutputsView {
     });
     return figure;
   }
+}
+
+/** Return how many columns a wide gallery has, so that its last row is full or nearly so. */
+function columns(/** @type {number} */ count) {
+  return count < 4 ? count : count % 4 === 0 || count > 9 ? 4 : 3;
 }
 
 /**

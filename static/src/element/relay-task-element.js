@@ -10,7 +10,7 @@
  * and every change of the connection, `relay-done` once when the task is done, `relay-error` when the relay refuses it.
  *
  * Parts for `::part()`: card, head, state, connection, lost, notices, progress, bar, fill, stages, rail, verdict,
- * outputs, output, lightbox, segments, log, actions, cancel. theme.css lists the custom properties, such as
+ * numbers, outputs, output, lightbox, segments, log, actions, cancel. theme.css lists the custom properties, such as
  * `--relay-accent` and `--relay-radius`. Light or dark follows the attribute `theme`, and without it the `color-scheme`
  * of the page.
  */

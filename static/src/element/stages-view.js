@@ -1,27 +1,34 @@
 // @ts-check
-/** Shows the six stages of a task, and below them, collapsed, every step that the platform reports. */
+/**
+ * Shows the stages of a task on a common time axis, over the usual length of such tasks, and below them, collapsed,
+ * every step that the platform reports.
+ */
 import { h, setText, textElement } from "./dom.js";
 import { clockTime, duration } from "./format.js";
 import { stagesOf } from "./stages.js";
+import { UsualLength } from "./usual-length.js";
 import { say, sayKnown } from "./words.js";
 
 /** @import { Snapshot } from "../../relay.js" */
+/** @import { Stage } from "./stages.js" */
+/** @import { Usual } from "./usual-length.js" */
 
 export class StagesView {
   #rail;
+  #usual;
   #steps;
   #fold;
-  #footnote;
+  #length = new UsualLength();
 
   /**
    * @param {HTMLElement} rail
-   * @param {HTMLElement} footnote explains dotted marks
+   * @param {HTMLElement} usual states the usual length
    * @param {HTMLElement} fold
    * @param {HTMLElement} steps the list in the fold
    */
-  constructor(rail, footnote, fold, steps) {
+  constructor(rail, usual, fold, steps) {
     this.#rail = rail;
-    this.#footnote = footnote;
+    this.#usual = usual;
     this.#fold = fold;
     this.#steps = steps;
   }
@@ -29,22 +36,20 @@ export class StagesView {
   /**
    * @param {Snapshot} state
    * @param {number} now
+   * @param {Usual|null} known the usual length of tasks of this model, if the page knows it
    */
-  render(state, now) {
+  render(state, now, known) {
     const stages = stagesOf(state, now);
+    const usual = known ?? this.#length.update(state);
+    const total_s = Math.max(0.1, (state.ended_at ?? now) - state.created_at);
+    const axis_s = Math.max(total_s, usual?.p90_s ?? 0);
+    this.#rail.style.setProperty("--relay-usual", share(usual?.p50_s ?? 0, axis_s));
+    this.#usual.hidden = usual === null;
+    if (usual) setText(this.#usual, usualText(usual));
     resize(this.#rail, stages.length, stageRow);
-    stages.forEach(({ name, status, duration_s, isReconstructed }, index) => {
-      const row = /** @type {HTMLElement} */ (this.#rail.children[index]);
-      const [title, time, note] = row.children;
-      row.dataset.status = status;
-      row.toggleAttribute("data-reconstructed", isReconstructed);
-      if (status === "current") row.setAttribute("aria-current", "step");
-      else row.removeAttribute("aria-current");
-      setText(title, name);
-      setText(time, duration_s === null ? statusText(status) : duration(duration_s));
-      setText(note, isReconstructed ? say("stages.reconstructed") : status === "ahead" ? say("stages.ahead") : "");
+    stages.forEach((stage, index) => {
+      renderRow(/** @type {HTMLElement} */ (this.#rail.children[index]), stage, axis_s);
     });
-    this.#footnote.hidden = !stages.some(({ isReconstructed }) => isReconstructed);
     this.#renderSteps(state, now);
   }
 
@@ -64,10 +69,46 @@ export class StagesView {
   }
 }
 
+/**
+ * @param {HTMLElement} row
+ * @param {Stage} stage
+ * @param {number} axis_s the length of the time axis
+ */
+function renderRow(row, { name, status, start_s, duration_s, isReconstructed }, axis_s) {
+  const [title, track, time, note] = row.children;
+  row.dataset.status = status;
+  row.toggleAttribute("data-reconstructed", isReconstructed);
+  if (isReconstructed)
+    row.tabIndex = 0; // the explanation appears on focus as well
+  else row.removeAttribute("tabindex");
+  if (status === "current") row.setAttribute("aria-current", "step");
+  else row.removeAttribute("aria-current");
+  setText(title, name);
+  const bar = /** @type {HTMLElement} */ (track.firstElementChild);
+  bar.hidden = duration_s === null;
+  bar.style.insetInlineStart = share(start_s, axis_s);
+  bar.style.width = share(duration_s ?? 0, axis_s);
+  setText(time, duration_s === null ? statusText(status) : duration(duration_s));
+  setText(note, isReconstructed ? say("stages.reconstructed") : status === "ahead" ? say("stages.ahead") : "");
+}
+
 function statusText(/** @type {string} */ status) {
-  return status === "skipped" || status === "current"
-    ? say(status === "skipped" ? "stages.skipped" : "stages.now")
-    : "";
+  if (status === "skipped") return say("stages.skipped");
+  return status === "current" ? say("stages.now") : "";
+}
+
+/** Return how long such tasks usually take: a range, unless both ends read the same. */
+function usualText(/** @type {Usual} */ { p50_s, p90_s }) {
+  const [low, high] = [duration(p50_s), duration(p90_s)];
+  return low === high ? say("stages.usual", { time: low }) : say("stages.usual_range", { low, high });
+}
+
+/**
+ * @param {number} part_s
+ * @param {number} whole_s
+ */
+function share(part_s, whole_s) {
+  return `${((part_s / whole_s) * 100).toFixed(2)}%`;
 }
 
 /**
@@ -85,8 +126,9 @@ function stageRow() {
     "li",
     {},
     textElement("span", "", "name"),
+    h("span", { class: "track" }, h("span", { class: "span" })),
     textElement("span", "", "duration"),
-    textElement("span", "", "visually-hidden"),
+    textElement("span", "", "note-text"),
   );
 }
 

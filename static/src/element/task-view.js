@@ -4,55 +4,54 @@
  * arguments, except for the bar, which never moves backwards.
  */
 
-import { Problem } from "../client/problem.js";
-import { cancelTask, readInput } from "../client/task-calls.js";
+import { cancelTask } from "../client/task-calls.js";
 import { allows } from "../client/token-claims.js";
+import { announcementOf } from "./announcement.js";
 import { CancelView } from "./cancel-view.js";
 import { ConnectionView } from "./connection-view.js";
 import { setText, textElement } from "./dom.js";
 import { setHidden } from "./focus.js";
-import { clockTime, duration, STATE_LABELS } from "./format.js";
-import { inputImage } from "./input-image.js";
-import { LogView } from "./log-view.js";
+import { clockTime, STATE_LABELS } from "./format.js";
 import { NoticesView } from "./notices-view.js";
-import { answerOf } from "./output-text.js";
-import { OutputsView } from "./outputs-view.js";
 import { ProgressView } from "./progress-view.js";
-import { SegmentsView } from "./segments-view.js";
 import { StagesView } from "./stages-view.js";
 import { stallOf } from "./stall.js";
+import { taskInput } from "./task-input.js";
 import { cloneSkeleton, STYLES } from "./template.js";
-import { VerdictView } from "./verdict-view.js";
 import { say } from "./words.js";
 
-/** @import { Output, RelayUpdate, Segment, Snapshot } from "../../relay.js" */
+/** @import { RelayUpdate, Snapshot } from "../../relay.js" */
 /** @import { Access } from "../client/task-calls.js" */
-/** @import { AnswerPart } from "./output-text.js" */
+/** @import { ProducedView } from "./produced-view.js" */
+/** @import { Usual } from "./usual-length.js" */
 /** @typedef {Omit<RelayUpdate, "message">} ViewUpdate */
 
+/** How long to wait before loading a script is tried again. */
+const RELOAD_MS = 2000;
+
 export class TaskView {
+  #root;
   #part;
   #connection;
   /** @type {HTMLElement|null} */
   #control = null;
-  #log;
   #notices;
-  #outputs;
   #progress;
   #stages;
-  #segments;
-  #verdict;
   #cancel;
   #isInitialized = false;
-  /** The address of the input image. @type {string|null} */
-  #inputUrl = null;
-  /** @type {readonly Output[]} */
-  #renderedOutputs = [];
-  /** @type {readonly Segment[]} */
-  #renderedSegments = [];
-  /** @type {readonly AnswerPart[]} */
-  #answer = [];
-  #hasRequestedInput = false;
+  /** @type {ProducedView|null} */
+  #produced = null;
+  #isLoading = false;
+  /** Whether the input is known, or known to be secret. */
+  #isPrepared = false;
+  /** What the task was started with, if the viewer may see it. @type {Record<string, unknown>|null} */
+  #input = null;
+  /** The last update, to show it again when a script has been loaded. @type {{update: ViewUpdate, now: number}|null} */
+  #last = null;
+
+  /** How long such tasks usually take, if the page knows it. @type {Usual|null} */
+  usual = null;
 
   /** What the view uses for API calls. Replaced when the token is renewed. @type {Access} */
   access;
@@ -63,24 +62,16 @@ export class TaskView {
    * @param {() => void} [reconnect] called when the reader asks to reconnect at once
    */
   constructor(root, access, reconnect = () => {}) {
+    this.#root = root;
     root.adoptedStyleSheets = STYLES;
     root.append(cloneSkeleton());
     this.access = access;
     const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-is="${name}"]`));
     this.#part = part;
     this.#connection = new ConnectionView(part, reconnect);
-    this.#log = new LogView({
-      pane: part("log"),
-      newest: part("newest"),
-      follow: /** @type {HTMLInputElement} */ (part("follow")),
-      copy: part("copy-log"),
-    });
     this.#notices = new NoticesView(part("notices"));
-    this.#outputs = new OutputsView(part("outputs"), part("card"), () => this.access);
     this.#progress = new ProgressView(part);
-    this.#stages = new StagesView(part("rail"), part("footnote"), part("steps-fold"), part("steps"));
-    this.#segments = new SegmentsView(part("segments"));
-    this.#verdict = new VerdictView(part("verdict"));
+    this.#stages = new StagesView(part("rail"), part("usual"), part("steps-fold"), part("steps"));
     this.#cancel = new CancelView(part("actions"), part("card"), () => cancelTask(this.access));
   }
 
@@ -92,19 +83,22 @@ export class TaskView {
    */
   render(update, now) {
     const { state, connection } = update;
+    this.#last = { update, now };
     this.#connection.render(update, now, this.access.token);
-    this.#part("loading").hidden = state !== null || connection === "refused";
-    this.#part("content").hidden = state === null;
+    const isComplete = state !== null && this.#isPrepared && (this.#produced !== null || !hasProduced(state));
+    const isReady = isComplete || (state !== null && this.#isInitialized);
+    this.#part("loading").hidden = isReady || connection === "refused";
+    this.#part("content").hidden = !isReady;
     if (!state) return;
+    if (!isComplete) this.#prepare(hasProduced(state));
+    if (!isReady) return;
     if (!this.#isInitialized) this.#initialize(state);
     this.#part("card").toggleAttribute("data-quiet", stallOf(state) !== null);
     this.#renderHead(state, now);
     this.#notices.render(state, now);
     this.#progress.render(state, now, connection === "live" || connection === "polling");
-    this.#stages.render(state, now);
-    this.#verdict.render(state.done);
-    this.#renderOutputs(state);
-    this.#renderLog(state);
+    this.#stages.render(state, now, this.usual);
+    this.#produced?.render(state, now, this.#input);
     const canCancel = state.done === null && state.cancel === null && connection !== "refused";
     if (this.#control) setHidden(this.#control, state.done !== null || connection === "refused", this.#part("card"));
     this.#cancel.render(canCancel && allows(this.access.token, "cancel"));
@@ -125,14 +119,32 @@ export class TaskView {
     return (words) => setText(text, words);
   }
 
+  /**
+   * Load what the first view needs, so that nothing moves when it comes: the input, which states the size of the
+   * results, and the view of what the task has produced.
+   */
+  async #prepare(/** @type {boolean} */ isProducing) {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    const script = isProducing ? import("./produced-view.js") : null;
+    try {
+      const [input, module] = await Promise.all([taskInput(this.access), script]);
+      this.#input = input?.input ?? null;
+      if (module) this.#produced = new module.ProducedView(this.#root, this.#part, () => this.access);
+      this.#isPrepared = true;
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // the script cannot be loaded now
+      await new Promise((resolve) => setTimeout(resolve, RELOAD_MS));
+    }
+    this.#isLoading = false;
+    if (this.#last) this.render(this.#last.update, this.#last.now);
+  }
+
   #initialize(/** @type {Snapshot} */ state) {
     this.#isInitialized = true;
-    this.#part("log-fold").toggleAttribute("open", state.state !== "succeeded"); // then the results matter more
-    const cut = state.model.indexOf("/") + 1; // the owner is shown less prominently
-    this.#part("model").replaceChildren(
-      textElement("span", state.model.slice(0, cut), "owner"),
-      state.model.slice(cut),
-    );
+    this.#part("log-fold").toggleAttribute("open", state.done === null); // then the results matter more
+    if (state.title) setText(this.#part("model"), state.title);
+    else this.#part("model").replaceChildren(...modelName(state.model));
   }
 
   /**
@@ -142,39 +154,22 @@ export class TaskView {
   #renderHead(state, now) {
     this.#part("card").dataset.state = state.state;
     setText(this.#part("state"), STATE_LABELS[state.state]);
-    setText(this.#part("announcement"), STATE_LABELS[state.state]);
-    const facts = [state.provider, say("head.started", { time: clockTime(state.created_at, now) })];
-    if (state.ended_at !== null) facts.push(say("head.took", { time: duration(state.ended_at - state.created_at) }));
+    setText(this.#part("announcement"), announcementOf(state));
+    const facts = [say("head.started", { time: clockTime(state.created_at, now) })];
+    if (state.done === null) facts.unshift(state.provider);
+    if (state.title) facts.unshift(state.model);
     facts.push(...state.tags.map((tag) => `#${tag}`));
     setText(this.#part("facts"), facts.join(" · "));
   }
+}
 
-  #renderOutputs(/** @type {Snapshot} */ { outputs, segments, done }) {
-    this.#outputs.render(outputs, this.#inputUrl);
-    if (outputs.length) this.#requestInput();
-    if (segments !== this.#renderedSegments || outputs !== this.#renderedOutputs)
-      this.#answer = answerOf(segments, outputs);
-    [this.#renderedSegments, this.#renderedOutputs] = [segments, outputs];
-    this.#segments.render(this.#answer, done === null);
-  }
+/** Return whether a task has something that the skeleton alone cannot show. */
+function hasProduced(/** @type {Snapshot} */ { done, log, segments, outputs }) {
+  return done !== null || log.length > 0 || segments.length > 0 || outputs.length > 0;
+}
 
-  #renderLog(/** @type {Snapshot} */ { log, log_dropped }) {
-    this.#log.render(log, log_dropped);
-    this.#part("log-fold").hidden = log.length === 0;
-    const dropped = this.#part("dropped");
-    dropped.hidden = log_dropped === 0;
-    setText(dropped, say("log.dropped"));
-  }
-
-  /** Load the input image once, if the token allows it. Without it, no comparison is offered. */
-  async #requestInput() {
-    if (this.#hasRequestedInput || !allows(this.access.token, "input")) return;
-    this.#hasRequestedInput = true;
-    try {
-      this.#inputUrl = inputImage((await readInput(this.access)).input);
-      this.#outputs.render(this.#renderedOutputs, this.#inputUrl);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-    }
-  }
+/** The owner of a model is shown less prominently than its name. */
+function modelName(/** @type {string} */ model) {
+  const cut = model.indexOf("/") + 1;
+  return [textElement("span", model.slice(0, cut), "owner"), model.slice(cut)];
 }

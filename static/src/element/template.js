@@ -1,14 +1,13 @@
 // @ts-check
 /** The skeleton of <relay-task>, without data. It is built once and cloned for each element. */
 import { h, textElement } from "./dom.js";
-import results from "./results.css" with { type: "css" };
 import stages from "./stages.css" with { type: "css" };
 import task from "./task.css" with { type: "css" };
 import theme from "./theme.css" with { type: "css" };
 import { say } from "./words.js";
 
 /** Styles that are adopted need no permission of the page's Content-Security-Policy, unlike elements with styles. */
-export const STYLES = [theme, task, stages, results].flatMap((sheet) => sheet ?? []);
+export const STYLES = [theme, task, stages].flatMap((sheet) => sheet ?? []);
 
 /** @type {HTMLTemplateElement|null} */
 let template = null;
@@ -32,34 +31,20 @@ function build() {
         "div",
         { "data-is": "content", class: "content", hidden: true },
         head(),
+        // The page may say here what was asked for, offer below what to do next, and add a line at the end.
+        h("slot", { name: "asked" }),
         part("div", "notices", { class: "notices", part: "notices" }),
         progress(),
-        part("div", "outputs", {
-          part: "outputs",
-          class: "outputs",
-          role: "group",
-          hidden: true,
-          "aria-label": say("results"),
-        }),
-        part("div", "segments", {
-          part: "segments",
-          class: "segments",
-          role: "group",
-          hidden: true,
-          "aria-label": say("answer"),
-        }),
-        part("div", "verdict", {
-          part: "verdict",
-          class: "verdict",
-          role: "group",
-          hidden: true,
-          "aria-label": say("verdict"),
-        }),
+        part("div", "actions", { class: "actions", part: "actions", hidden: true }),
+        group({ part: "verdict" }, say("verdict")),
+        group({ part: "outputs" }, say("results")),
+        group({ part: "segments" }, say("answer")),
+        part("dl", "numbers", { class: "numbers", part: "numbers", hidden: true }),
+        h("slot", { name: "next" }),
         rail(),
         log(),
-        part("div", "actions", { class: "actions", part: "actions", hidden: true }),
+        h("slot", { name: "foot" }),
       ),
-      // Only states are announced: announcing every percent would drown out everything else.
       part("p", "announcement", { class: "visually-hidden", "aria-live": "polite" }),
     ),
   );
@@ -75,6 +60,14 @@ function build() {
  */
 function part(tag, name, attributes = {}, ...children) {
   return h(tag, { "data-is": name, ...attributes }, ...children);
+}
+
+/**
+ * @param {{part: string}} name
+ * @param {string} label
+ */
+function group({ part: name }, label) {
+  return part("div", name, { part: name, class: name, role: "group", hidden: true, "aria-label": label });
 }
 
 function loading() {
@@ -127,7 +120,7 @@ function rail() {
     "section",
     { part: "stages" },
     part("ol", "rail", { class: "rail", part: "rail", "aria-label": say("stages") }),
-    part("p", "footnote", { class: "footnote", hidden: true }, document.createTextNode(say("stages.footnote"))),
+    part("p", "usual", { class: "faint", hidden: true }),
     fold("steps", say("stages.all"), { hidden: true }, part("ol", "steps", { class: "steps" })),
   );
 }
