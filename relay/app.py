@@ -28,6 +28,7 @@ from relay.access.revocations import RevocationWatch, Revoked
 from relay.archive.archive import Archive, ArchiveLimits
 from relay.archive.download import Downloads
 from relay.archive.reach import Reach
+from relay.archive.result_files import ResultFiles
 from relay.archive.sources import Sources
 from relay.backoff import Bucket
 from relay.catalogue import catalogue
@@ -188,6 +189,11 @@ def make_archive_store(config: Config) -> "ArchiveStore | None":
     return ArchiveStore(config.archive)
 
 
+def reaches(config: Config) -> Mapping[str, Reach]:
+    """Return where the results of each provider may be."""
+    return {"wiro": Reach.of(config.wiro_api_url), "apikley": Reach.of(config.apikley_api_url)}
+
+
 def make_archive(
     config: Config,
     journal: Journal,
@@ -208,7 +214,7 @@ def make_archive(
         store,
         Sources(
             Downloads(config.proxies),
-            {"wiro": Reach.of(config.wiro_api_url), "apikley": Reach.of(config.apikley_api_url)},
+            reaches(config),
             spool,
         ),
         ArchiveLimits(
@@ -279,6 +285,8 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
         archived = partial(webhooks.announce, kind="task.archived")
         if (archive := make_archive(config, journal, spool, cautious_clock, archived)) is not None:
             await stack.enter_async_context(archive)
+        result_files = ResultFiles(archive, Downloads(config.proxies), reaches(config))
+        stack.push_async_callback(result_files.close)
         models = Models(known, providers, time.monotonic)
         supervisor = await stack.enter_async_context(
             Supervisor(journal, providers, known, spool, time.time, limits(config, gate.has_room), webhooks)
@@ -313,6 +321,7 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
             file_store=FileStore(providers, spool),
             spool=spool,
             archive=archive,
+            result_files=result_files,
             hub=hub,
             access=Access(keys, secret, time.time, revoked),
             audit=audit,

@@ -43,6 +43,12 @@ class Archive(Group):
         ge=0,
         description="Time that a result is kept. `0` keeps it as long as its task.",
     )
+    zip_limit_bytes: ByteSize = Field(
+        ByteSize(4 * 2**30),
+        alias="RELAY_ZIP_LIMIT",
+        ge=1,
+        description="Maximum size of all results of a task that are downloaded as one ZIP archive, kept or not.",
+    )
 
     @field_validator("archive")
     @classmethod

@@ -11,7 +11,20 @@ from relay.access.roles import Right
 from relay.core.snapshot import Snapshot
 from relay.errors import Code
 from relay.journal.audit import Action
-from relay.web.api import audit, files, health, login, models, outputs, responses, revoking, stats, tasks, webhooks
+from relay.web.api import (
+    audit,
+    files,
+    health,
+    login,
+    models,
+    outputs,
+    responses,
+    revoking,
+    stats,
+    tasks,
+    webhooks,
+    zipped_outputs,
+)
 from relay.web.api.file_bodies import FileForm, FolderBody
 from relay.web.api.task_bodies import AgainBody, AttachBody, StartBody, StartForm, TagTokenBody, TokenBody
 from relay.web.api.task_queries import CountQuery, DeleteQuery, DeleteTaggedQuery, EventsQuery, ListQuery, ShowQuery
@@ -156,6 +169,15 @@ ROUTES = (
         summary="List the results that are files, and what became of their copies",
         responses={200: responses.OutputList},
         errors=_VIEW,
+    ),
+    Route(
+        method="get",
+        path="/v1/tasks/{id}/outputs.zip",
+        handler=zipped_outputs.download,
+        summary="Download all results that are files as one ZIP archive",
+        responses={200: "The archive, sent while the results are read."},
+        errors=(*_VIEW, Code.PAYLOAD_TOO_LARGE, Code.RATE_LIMITED, Code.UPSTREAM_UNAVAILABLE),
+        allow_head=False,
     ),
     Route(
         method="get",

@@ -10,6 +10,7 @@ from relay.access.grants import Access
 from relay.access.login_codes import LoginCodes
 from relay.access.revocations import RevocationWatch
 from relay.archive.archive import Archive
+from relay.archive.result_files import ResultFiles
 from relay.backoff import Bucket
 from relay.config import Config
 from relay.files.spool import Spool
@@ -38,6 +39,8 @@ class Context:
     """Receives uploads."""
     archive: Archive | None
     """Keeps results; null if none is configured."""
+    result_files: ResultFiles
+    """Reads results, kept or not."""
     hub: Hub
     """Delivers events to viewers."""
     access: Access
