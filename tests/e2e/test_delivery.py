@@ -101,13 +101,19 @@ async def test_the_request_of_a_page_uses_the_token_of_the_tab(sandbox: Sandbox,
     wider, _ = relay.context.access.mint(task.id, scope="view cancel input", ttl_s=600)
     await page.goto(relay.url + BLANK)
     await page.evaluate("([name, token]) => sessionStorage.setItem(name, token)", [f"relay.token.{task.id}", wider])
-    requests: list[str] = []
-    page.on("request", lambda request: requests.append(request.headers.get("authorization", "")))
+    requests: list[tuple[str, str]] = []
+    page.on(
+        "request",
+        lambda request: requests.append((urlsplit(request.url).path, request.headers.get("authorization", ""))),
+    )
 
     await page.goto(f"{relay.url}/t/{task.id}#token={token(relay, task)}")
 
     await expect(part(page, "connection")).to_have_text("live")
-    assert [each for each in requests if each] == [f"Bearer {wider}"]
+    assert sorted(each for each in requests if each[1]) == [
+        ("/v1/events", f"Bearer {wider}"),
+        (f"/v1/tasks/{task.id}/input", f"Bearer {wider}"),
+    ]
     release(sandbox, task)
 
 

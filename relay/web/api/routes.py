@@ -174,6 +174,7 @@ ROUTES = (
         method="get",
         path="/v1/tasks/{id}/outputs.zip",
         handler=zipped_outputs.download,
+        needs="view",
         summary="Download all results that are files as one ZIP archive",
         responses={200: "The archive, sent while the results are read."},
         errors=(*_VIEW, Code.PAYLOAD_TOO_LARGE, Code.RATE_LIMITED, Code.UPSTREAM_UNAVAILABLE),

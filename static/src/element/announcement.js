@@ -1,31 +1,29 @@
 // @ts-check
 /**
- * What a screen reader announces about a task: its state, and what is new in it. Pure.
+ * What a screen reader announces about a task: its state, and why it does not go on. Pure.
  *
  * It changes only when there is something to say: announcing every percent would drown out everything else.
  */
-import { failureOf } from "./failure.js";
 import { STATE_LABELS } from "./format.js";
-import { resultsText } from "./results-text.js";
 import { stallOf } from "./stall.js";
 import { say } from "./words.js";
 
 /** @import { Snapshot } from "../../relay.js" */
 
 /**
- * @param {Snapshot} state
+ * @param {Pick<Snapshot, "state"|"hold"|"stall"|"done">} state
  * @returns {string}
  */
 export function announcementOf(state) {
-  const label = STATE_LABELS[state.state];
-  return [label, detailOf(state)].filter(Boolean).join(". ");
+  return [STATE_LABELS[state.state], reasonOf(state)].filter(Boolean).join(". ");
 }
 
-function detailOf(/** @type {Snapshot} */ state) {
-  const { done, hold, outputs } = state;
-  const results = resultsText(outputs);
-  if (done?.verdict === "failed") return failureOf(done).cause;
-  if (results && (done === null || done.verdict === "succeeded")) return say("announce.ready", { results });
-  if (hold) return hold.position > 0 ? say("notice.position", { position: hold.position }) : say("notice.next");
+/** @param {Pick<Snapshot, "state"|"hold"|"stall"|"done">} state */
+function reasonOf(state) {
+  if (state.hold) return holdText(state.hold.position);
   return stallOf(state) ? say("announce.stalled") : "";
+}
+
+function holdText(/** @type {number} */ position) {
+  return position > 0 ? say("notice.position", { position }) : say("notice.next");
 }

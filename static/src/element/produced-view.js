@@ -9,6 +9,8 @@ import { LogView } from "./log-view.js";
 import { NumbersView } from "./numbers-view.js";
 import { answerOf } from "./output-text.js";
 import { OutputsView } from "./outputs-view.js";
+import "./result-words.js";
+import { resultAnnouncement } from "./result-announcement.js";
 import results from "./results.css" with { type: "css" };
 import { SegmentsView } from "./segments-view.js";
 import { VerdictView } from "./verdict-view.js";
@@ -51,6 +53,9 @@ export class ProducedView {
     this.#verdict = new VerdictView(part("verdict"));
     this.#numbers = new NumbersView(part("numbers"));
   }
+
+  /** What a screen reader announces about the results or the failure of a task; empty if there is nothing to add. */
+  announcement = resultAnnouncement;
 
   /**
    * @param {Snapshot} state

@@ -154,7 +154,7 @@ export class TaskView {
   #renderHead(state, now) {
     this.#part("card").dataset.state = state.state;
     setText(this.#part("state"), STATE_LABELS[state.state]);
-    setText(this.#part("announcement"), announcementOf(state));
+    setText(this.#part("announcement"), this.#produced?.announcement(state) || announcementOf(state));
     const facts = [say("head.started", { time: clockTime(state.created_at, now) })];
     if (state.done === null) facts.unshift(state.provider);
     if (state.title) facts.unshift(state.model);

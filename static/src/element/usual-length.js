@@ -12,7 +12,7 @@ export class UsualLength {
   #last = null;
 
   /**
-   * @param {Snapshot & {eta?: {p50_s: number, p90_s: number, at: number}|null}} state
+   * @param {Pick<Snapshot, "eta"|"created_at">} state
    * @returns {Usual|null} null as long as there was no estimate
    */
   update({ eta, created_at }) {

@@ -8,7 +8,8 @@
  */
 
 /** @typedef {string | Partial<Record<Intl.LDMLPluralRule, string>>} Phrase */
-/** @typedef {keyof typeof ENGLISH} WordKey */
+/** @import { RESULT_WORDS } from "./result-words.js" */
+/** @typedef {keyof typeof ENGLISH | keyof typeof RESULT_WORDS} WordKey */
 /** @typedef {Partial<Record<WordKey, Phrase>>} Words */
 
 export const ENGLISH = {
@@ -46,7 +47,6 @@ export const ENGLISH = {
   "lost.reconnecting": "Reconnecting. The task continues in the meantime.",
 
   "head.started": "started {time}",
-  "head.took": "took {time}",
   loading: "Loading the task",
 
   "time.seconds": "{s} s",
@@ -112,95 +112,26 @@ export const ENGLISH = {
   "source.polled": "from polling",
   "source.relay": "from the relay",
 
-  verdict: "Verdict",
-  "verdict.evidence": "Evidence",
-  "verdict.platform_time": "{time} on the platform",
-  "verdict.exit_code": "exit code {code}",
-  "verdict.inferred": "inferred: the platform did not report it",
-  "verdict.code": "error code {code}",
-  "failure.memory": "Out of memory",
-  "failure.funds": "Insufficient funds",
-  "failure.key": "The platform rejected the relay's key",
-  "failure.concurrency": "Too many concurrent tasks",
-  "failure.inputs": "The inputs were rejected",
-  "failure.input": "The input “{input}” was rejected",
-  "failure.rest": { one: "The whole error, {count} line", other: "The whole error, {count} lines" },
-  "count.image": { one: "{count} picture", other: "{count} pictures" },
-  "count.video": { one: "{count} video", other: "{count} videos" },
-  "count.audio": { one: "{count} audio file", other: "{count} audio files" },
-  "count.file": { one: "{count} file", other: "{count} files" },
-  "announce.ready": "Ready: {results}",
   "announce.stalled": "No updates for a while",
-  numbers: "Figures",
-  "numbers.time": "Time",
-  "numbers.cost": "Cost",
-  "numbers.provider": "Provider",
-  "numbers.speed": "Speed",
-
-  "advice.canceled": "It was canceled on request. Start it again if that was a mistake.",
-  "advice.lost":
-    "The outcome is unknown. Check the task on the platform before you start it again: it may have been billed.",
-  "advice.input": "Change the input “{input}” and start it again.",
-  "advice.concurrency":
-    "The account has reached its limit of concurrent tasks. Wait for one to end, then start it again.",
-  "advice.funds": "The account has insufficient funds. Top it up on the platform, then start it again.",
-  "advice.key": "The platform rejected the relay's key. The operator of the relay has to check its settings.",
-  "advice.inputs": "The platform rejected these inputs. Change them and start it again.",
-  "advice.memory": "The model ran out of memory. A smaller size or fewer images may help.",
-  "advice.free": "You can start it again at no extra cost.",
-  "advice.log": "See the log below for the model's last output.",
-
+  verdict: "Verdict",
   results: "Results",
-  "result.unnamed": "result",
-  "result.open": "Open in a new tab",
-  "result.enlarge": "Enlarge {name}",
-  "result.download": "Download",
-  "result.download_name": "Download {name}",
-  "result.downloadable": "This file can be downloaded.",
-  "result.forbidden": "This type of address cannot be opened here.",
-  "result.no_address": "This result has no address.",
-  "result.retrying": "This file could not be loaded yet. Trying again…",
-  "result.failed": "This file could not be loaded.",
-  "result.retry": "Retry",
-  "result.loading": "Loading…",
-  "compare.compare": "Compare with the input",
-  "compare.input": "Input",
-  "compare.result": "Result",
-  "compare.the_input": "The input",
-  "compare.the_result": "The result",
-  lightbox: "Enlarged result",
-  "lightbox.close": "Close",
-  "lightbox.previous": "← Previous",
-  "lightbox.previous_label": "Previous picture",
-  "lightbox.next": "Next →",
-  "lightbox.next_label": "Next picture",
-  "lightbox.position": "{name} ({number} of {total})",
-
   answer: "Answer",
-  "answer.thinking": "Thinking",
-  "answer.thinking_for": "Thinking… {time}",
-  "answer.thought_for": "Thought for {time}",
-  "answer.words": { one: "{count} word", other: "{count} words" },
-  "answer.speed": "{speed}/s",
-  "answer.function": "Function call",
-  "answer.function_name": "Function call: {name}",
-  "answer.tool": "Tool call",
-  "answer.tool_name": "Tool call: {name}",
-
   log: "Log",
   "log.follow": "Follow",
-  "log.end": "Jump to end ↓",
-  "log.new": { one: "{count} new line ↓", other: "{count} new lines ↓" },
-  "log.dropped": "Older lines were dropped. Only the newest are kept.",
 
   copy: "Copy",
-  "copy.copied": "Copied",
-  "copy.blocked": "Copying is blocked by the browser",
 };
 
-/** @type {Words} */
-let current = ENGLISH;
+/** The English texts that are loaded. @type {Words} */
+const english = { ...ENGLISH };
+/** Those of another language. @type {Words} */
+let translated = {};
 let plurals = new Intl.PluralRules("en");
+
+/** Add the English texts of views that are loaded later. */
+export function addWords(/** @type {Words} */ words) {
+  Object.assign(english, words);
+}
 
 /**
  * Use the texts of another language from now on. Those that it lacks stay English.
@@ -209,7 +140,7 @@ let plurals = new Intl.PluralRules("en");
  * @param {string} language a BCP 47 tag, which decides the plural forms
  */
 export function setWords(words, language) {
-  current = { ...ENGLISH, ...words };
+  translated = words;
   plurals = new Intl.PluralRules(language);
 }
 
@@ -222,7 +153,7 @@ export function setWords(words, language) {
  */
 export function say(key, values = {}) {
   /** @type {Phrase} */
-  const phrase = current[key] ?? ENGLISH[key];
+  const phrase = translated[key] ?? english[key] ?? key;
   const text =
     typeof phrase === "string" ? phrase : (phrase[plurals.select(Number(values.count))] ?? phrase.other ?? key);
   return text.replace(
