@@ -1,9 +1,8 @@
-"""The nginx configuration of docs/deploying.md works: on a separate port and under a path, in a real nginx."""
+"""The nginx configuration in deploy/nginx works: on a separate port and under a path, in a real nginx."""
 
 import asyncio
 import re
 import shutil
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -16,8 +15,9 @@ import pytest
 
 from relay.app import Running
 from tests.conftest import API_KEY, MakeRelay
+from tests.service import free_port
 
-DEPLOYING = (Path(__file__).parents[2] / "docs/deploying.md").read_text(encoding="utf-8")
+CONFIGURATION = (Path(__file__).parents[2] / "deploy/nginx/relay.conf").read_text(encoding="utf-8")
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
 BODY = {"model": "bytedance/text-to-image-seedream-v4", "input": {"prompt": "a cat [sandbox: hold_at=task_queue]"}}
 KEY = {"Authorization": f"Bearer {API_KEY}"}
@@ -27,15 +27,9 @@ Proxied = Callable[..., AbstractAsyncContextManager[tuple[str, Running]]]
 
 
 def block(start: str) -> str:
-    """Return the only nginx block of docs/deploying.md that begins with `start`."""
-    (found,) = re.findall(rf"^```nginx\n({re.escape(start)}.*?)^```$", DEPLOYING, re.MULTILINE | re.DOTALL)
-    return str(found)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return the only block of the configuration that begins with `start`."""
+    (found,) = re.findall(rf"^( *)({re.escape(start)}.*?^\1}}$)", CONFIGURATION, re.MULTILINE | re.DOTALL)
+    return str(found[1])
 
 
 @asynccontextmanager
@@ -84,7 +78,7 @@ def proxied(make_relay: MakeRelay, tmp_path: Path) -> Proxied:
         if path:
             settings |= {"public_url": f"{outside}/"}
         async with make_relay(**settings) as relay:
-            location = block("location ").replace("http://127.0.0.1:8080", relay.url + ("/" if path and strips else ""))
+            location = block("location ").replace("http://relay;", f"{relay.url}{'/' if path and strips else ''};")
             async with nginx(tmp_path, location.replace("location / ", f"location {path}/ "), port):
                 yield outside, relay
 
