@@ -35,6 +35,10 @@ def count_tasks(connection: sqlite3.Connection, where: Filter, limit: int | None
         return {}
     window = _window(where, None)
     most = _NO_LIMIT if limit is None else limit
+    merge = _merge(connection, window, where, counts=True) if where.words or where.stalled else None
+    if merge is not None and merge.looks_up:
+        found = merge.count_by_state(connection, window)
+        return found if limit is None else {state: min(tasks, limit) for state, tasks in found.items()}
     counts = {}
     for state in where.states or tuple(State):
         of_state = replace(where, states=(state,))

@@ -64,6 +64,8 @@ class Merge:
     tests: tuple[str, ...] = ()
     """Conditions on a row of `merged`."""
     values: Mapping[str, object]
+    looks_up: bool = False
+    """Whether it looks up few tasks, instead of reading ranges."""
 
     @classmethod
     def of(
@@ -98,6 +100,15 @@ class Merge:
         count = f"SELECT count(*) FROM ({self._statement})"  # noqa: S608 - literals
         (tasks,) = connection.execute(count, {**window.values, **self.values, "limit": limit}).fetchone()
         return int(tasks)
+
+    def count_by_state(self, connection: sqlite3.Connection, window: Window) -> dict[State, int]:
+        """Return the number of tasks in a window by state."""
+        rows = connection.execute(
+            f"SELECT g.state, count(*) FROM ({self._statement}) m"  # noqa: S608 - literals
+            " CROSS JOIN listed g ON g.task = m.task AND g.tag = :all_tasks GROUP BY 1",
+            {**window.values, **self.values, "limit": -1, "all_tasks": ALL_TASKS},
+        )
+        return {State(state): tasks for state, tasks in rows}
 
     @property
     def _statement(self) -> str:

@@ -73,7 +73,8 @@ def choose_merge(
     words = range(len(where.words))
     for word in words:
         if search.is_few(_FOUND.format(word)):
-            return Merge(selects=(search.look_up(_FOUND.format(word)),), tests=search.tests(word), values=search.values)
+            found = search.look_up(_FOUND.format(word))
+            return Merge(selects=(found,), tests=search.tests(word), values=search.values, looks_up=True)
     best, fewest = Merge.of(listed, tests=search.tests(), values=search.values), COUNTED
     for word in words:
         if (ranges := search.ranges(word)) is None:
@@ -90,7 +91,7 @@ def choose_merge(
 def find_stalled(connection: sqlite3.Connection, window: Window, where: Filter) -> Merge:
     """Return the merge that finds the stalled tasks that have all words. Stalled tasks are few: they are looked up."""
     search = _Search(connection, window, where, few=FEW)
-    return Merge(selects=(search.look_up(_STALLED),), tests=search.tests(), values=search.values)
+    return Merge(selects=(search.look_up(_STALLED),), tests=search.tests(), values=search.values, looks_up=True)
 
 
 class _Search:
