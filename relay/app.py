@@ -40,6 +40,7 @@ from relay.counting import Tally
 from relay.errors import ConfigError
 from relay.files.spool import Spool
 from relay.files.upstream_store import FileStore
+from relay.gateway import routes as gateway
 from relay.hub.hub import Hub
 from relay.journal.base import Journal
 from relay.journal.memory import MemoryJournal
@@ -60,6 +61,7 @@ from relay.tasks.ownership import Ownership
 from relay.tasks.supervisor import Supervisor
 from relay.tasks.use_cases import Tasks
 from relay.web.application import application
+from relay.web.http.base_path import prefix
 from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.context import Context
 from relay.web.http.listener import Listener, listening, make_gate
@@ -228,6 +230,15 @@ def make_archive(
     )
 
 
+def make_application(context: Context, providers: Mapping[str, Provider]) -> web.Application:
+    """Return the web application, with the gateway if it is configured."""
+    app = application(context)
+    wiro = providers.get("wiro")
+    if context.config.gateway == "wiro" and isinstance(wiro, WiroProvider):
+        gateway.add_to(app, wiro, prefix(context.config))
+    return app
+
+
 async def token_secret(config: Config, journal: Journal) -> str:
     """Return the secret that signs tokens: the configured one, else one that is generated once and stored."""
     if config.token_secret is not None:
@@ -358,7 +369,7 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
                 audit_age_s=config.audit_age_s,
             )
         )
-        listener = await _serve(config, context, sockets, stack)
+        listener = await _serve(make_application(context, providers), context, sockets, stack)
         stack.push_async_callback(_drain, context, ownership, listener)
         _log.info("relay.started", url=listener.url, providers=list(providers), following=tasks.following)
         yield Running(
@@ -366,9 +377,12 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
         )
 
 
-async def _serve(config: Config, context: Context, sockets: Sequence[socket.socket], stack: AsyncExitStack) -> Listener:
+async def _serve(
+    app: web.Application, context: Context, sockets: Sequence[socket.socket], stack: AsyncExitStack
+) -> Listener:
+    config = context.config
     runner = web.AppRunner(
-        application(context),
+        app,
         handler_cancellation=True,  # without it, a handler keeps running after its client has left
         shutdown_timeout=CLOSE_S,
     )

@@ -42,7 +42,7 @@ PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 _FOUND = {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")}
 DOCUMENTS = sorted(path for path in _FOUND if "node_modules" not in path.parts)
 
-OTHER_VARIABLES = {"RELAY_KEY", "RELAY_URL", "WIRO_SOCKET", "RELAY_PORTS"}
+OTHER_VARIABLES = {"RELAY_KEY", "RELAY_URL", "WIRO_SOCKET", "RELAY_PORTS", "WIRO_API_BASE_URL"}
 """Variables in the documents that are not settings of the relay."""
 
 _CODE = re.compile(r"`([^`]+)`")

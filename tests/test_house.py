@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "relay"
 STATIC = ROOT / "static"
 
-MAY_SERVE_HTTP = {"web", "sandbox", "app"}
+MAY_SERVE_HTTP = {"web", "gateway", "sandbox", "app"}
 LARGEST_LINES = 400
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -54,7 +54,7 @@ each_module = pytest.mark.parametrize("path", MODULES, ids=by_name)
 
 @each_module
 def test_only_the_edge_knows_the_http_server(path: Path) -> None:
-    """aiohttp's server is a detail of `web`; `app` starts it, and the sandbox is a server of its own."""
+    """aiohttp's server is a detail of `web` and `gateway`; `app` starts it, and the sandbox is a server of its own."""
     serving = {name for name in imports(path) if re.match(r"aiohttp\.(web|test_utils)", name)}
 
     assert serving == set() or room_of(name_of(path)) in MAY_SERVE_HTTP

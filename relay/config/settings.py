@@ -7,6 +7,7 @@ from pydantic import model_validator
 from relay.config.api_keys import MIN_KEY_CHARS
 from relay.config.archive import Archive
 from relay.config.credentials import Credentials
+from relay.config.gateway import Gateway
 from relay.config.limits import Limits
 from relay.config.pages import Pages
 from relay.config.platforms import Platforms
@@ -16,7 +17,7 @@ from relay.config.tasks import Tasks
 from relay.config.webhooks import Webhooks
 
 
-class Config(Limits, Archive, Storage, Webhooks, Tasks, Platforms, Pages, Credentials, Server):
+class Config(Limits, Archive, Storage, Webhooks, Gateway, Tasks, Platforms, Pages, Credentials, Server):
     """
     The settings of a relay, frozen. Durations are in seconds, sizes in bytes.
 
@@ -46,6 +47,12 @@ class Config(Limits, Archive, Storage, Webhooks, Tasks, Platforms, Pages, Creden
             raise ValueError("RELAY_WEBHOOK_SECRET must be set, because RELAY_WEBHOOK_URL or RELAY_WEBHOOK_HOSTS is")
         return self
 
+    @model_validator(mode="after")
+    def _gateway_has_wiro(self) -> Self:
+        if self.gateway == "wiro" and self.wiro_api_key is None:
+            raise ValueError("RELAY_GATEWAY=wiro passes calls on to Wiro, so WIRO_API_KEY must be set")
+        return self
 
-GROUPS = (Server, Credentials, Pages, Platforms, Tasks, Webhooks, Storage, Archive, Limits)
+
+GROUPS = (Server, Credentials, Pages, Platforms, Tasks, Gateway, Webhooks, Storage, Archive, Limits)
 """The groups in the order of docs/configuration.md."""

@@ -170,6 +170,11 @@ class Models:
         listed = self._catalogue.find(provider, name)
         return given if listed is None else check(listed, given, more=True)[0]
 
+    def unchecked(self, provider: str, name: str, given: Mapping[str, object]) -> CheckedInput:
+        """Return what is sent for an input that only the platform checks: the input itself."""
+        listed = self._catalogue.find(provider, name)
+        return CheckedInput(model=name if listed is None else listed.run_as, input=given)
+
     def _listed_provider(self, name: str) -> str | None:
         """Return the first provider that has a model according to the catalogue; null if the catalogue lacks it."""
         known = self._catalogue.providers_of(name)

@@ -24,6 +24,8 @@ class Start:
     """Who receives webhooks about the task, in addition to the URLs of the settings."""
     started_by: str = ""
     """The name of the API key."""
+    verbatim: bool = False
+    """Whether the input is sent as it is: the client speaks the platform's own protocol, and the platform decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,7 +149,10 @@ class Starter:
         self._supervisor.check_receiver(request.webhook)
         offers = [Offer(input=file.input, content_type=file.content_type) for file in request.files]
         provider = self._provider(request, offers)
-        given = await self._models.check(provider, request.model, request.input, offers)
+        if request.verbatim:
+            given = self._models.unchecked(provider, request.model, request.input)
+        else:
+            given = await self._models.check(provider, request.model, request.input, offers)
         checked = await continue_earlier(self._journal, self._models.provider_named(provider), given)
         self._supervisor.check_open()  # a request to the platform for the model's inputs can take seconds
         await self._supervisor.admission(provider).queue.check_room()

@@ -5,13 +5,14 @@ The use cases: start a task, attach to one, cancel one, handle a callback, and r
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
 from relay.catalogue.check import Offer
+from relay.core.events import Event
 from relay.core.history.input_class import input_class
 from relay.core.history.tally import Tally
 from relay.core.history.usual import UsualRun
@@ -19,7 +20,7 @@ from relay.core.snapshot import Snapshot
 from relay.core.upstream import File
 from relay.errors import Code, Fenced, RequestError, UpstreamUnclear
 from relay.files.spool import Spool
-from relay.journal.base import Journal, StoredTask
+from relay.journal.base import Journal, StoredTask, Subscription
 from relay.journal.deletions import absence
 from relay.journal.entries import History
 from relay.providers.base import Provider
@@ -27,6 +28,7 @@ from relay.tasks.attaching import Attacher
 from relay.tasks.background import Background
 from relay.tasks.commands import call_back_elsewhere, cancel_elsewhere
 from relay.tasks.deleting import Deleter, Report
+from relay.tasks.feed import feed
 from relay.tasks.listing import Lists
 from relay.tasks.models import Models
 from relay.tasks.repeating import repeat, reused_files
@@ -262,6 +264,19 @@ class Tasks:
             RequestError: there is no such task.
         """
         return await self._wait(task, asyncio.get_running_loop().time() + wait_s)
+
+    def check_receiver(self, subscription: Subscription) -> None:
+        """
+        Check that a caller may name a receiver of webhooks.
+
+        Raises:
+            RequestError: the settings do not allow it.
+        """
+        self._supervisor.check_receiver(subscription)
+
+    def feed(self, task: str, *, pause_s: float) -> AsyncIterator[Snapshot | Sequence[Event]]:
+        """Return the state of a task and what follows it, as `relay.tasks.feed` does."""
+        return feed(self._journal, task, pause_s=pause_s)
 
     async def stored_task(self, task: str) -> StoredTask:
         """

@@ -423,7 +423,12 @@ async def test_every_accent_is_readable(relay: Running, page: Page) -> None:
 async def test_an_estimate_names_price_and_time_if_they_are_known(relay: Running, page: Page) -> None:
     """The price is missing where the platform does not bill; without runs there is no text."""
     usual = {"p50_s": 9.2, "p90_s": 14, "samples": 46, "cost": {"p50": 0.0271, "p90": 0.03, "unit": "usd"}}
-    cases: list[list[Any]] = [[usual], [usual | {"cost": None}], [usual | {"cost": {"p50": 4, "p90": 6, "unit": "credits"}}], [None]]
+    cases: list[list[Any]] = [
+        [usual],
+        [usual | {"cost": None}],
+        [usual | {"cost": {"p50": 4, "p90": 6, "unit": "credits"}}],
+        [None],
+    ]
 
     texts = await call(page, relay, "src/dashboard/estimate.js", "estimateText", *cases)
     (basis,) = await call(page, relay, "src/dashboard/estimate.js", "estimateBasis", [usual])

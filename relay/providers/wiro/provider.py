@@ -135,6 +135,17 @@ class WiroProvider:
         owner, _, name = model.partition("/")
         return parse_tool(await self._rest.call("/Tool/Detail", {"slugowner": owner, "slugproject": name}), model)
 
+    async def ask(self, path: str, body: Mapping[str, object]) -> bytes:
+        """
+        Return the answer to a call that costs nothing, as it is.
+
+        Raises:
+            UpstreamError: Wiro refused the call, or could not be called.
+        """
+        response = await self._rest.call(path, body)
+        confirm(response)
+        return response.body
+
     async def upload(self, file: File, folder: str | None) -> StoredFile:
         return file_store.parse_file(await self._rest.send("/File/Upload", file_store.upload(file, folder)), file)
 

@@ -62,7 +62,7 @@ async def read_start(request: web.Request, caller: str) -> tuple[StartBody, Star
 
     async with Upload(here.spool) as upload:
         async for part in incoming:
-            await _receive(part, upload, screen)
+            await receive(part, upload, screen)
         files = [[file.input, file.filename, file.sha256] for file in upload.files]
         idempotency = read_idempotency(request, caller, [fields, *files] if files else fields)
         return body, replace(start, files=upload.hand_over()), idempotency
@@ -89,7 +89,7 @@ async def read_file(request: web.Request, upload: Upload) -> FileBody:
         else:
             body = FileBody.model_validate(fields)
             context(request).file_store.provider(body.provider)  # reject an unknown provider before reading the file
-            await _receive(part, upload, _accept)
+            await receive(part, upload, accept_any)
     if not upload.files:
         raise RequestError(Code.INVALID_REQUEST, "The body must have a file.")
     return body
@@ -102,8 +102,13 @@ async def _read_task(incoming: AsyncIterator[Part], limit_bytes: int) -> dict[st
     return parse_object(await part.read(limit_bytes))
 
 
-async def _receive(part: Part, upload: Upload, screen: Screen) -> None:
-    """Store the file of a part in the spool, unless `screen` rejects it."""
+async def receive(part: Part, upload: Upload, screen: Screen) -> None:
+    """
+    Store the file of a part in the spool.
+
+    Raises:
+        RequestError: the part is not a file or is empty, `screen` rejects it, or the spool has no room.
+    """
     if part.name == "task":
         raise RequestError(Code.INVALID_REQUEST, "The part `task` must be the first part, and must not be repeated.")
     if part.filename is None:
@@ -129,5 +134,5 @@ async def _chain(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield chunk
 
 
-async def _accept(_offer: Offer) -> None:
+async def accept_any(_offer: Offer) -> None:
     """Accept any file: the platform decides what its file store takes."""

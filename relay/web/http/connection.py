@@ -55,7 +55,7 @@ class _Received:
 class Connection(web.RequestHandler):
     """A connection of aiohttp that the gate has to admit."""
 
-    __slots__ = ("_admitted", "_parts", "_received")
+    __slots__ = ("_admitted", "_parts", "_received", "stays")
 
     def __init__(self, server: web.Server, parts: Context) -> None:
         super().__init__(
@@ -67,6 +67,8 @@ class Connection(web.RequestHandler):
         self._parts = parts
         self._admitted = False
         self._received = _Received()
+        self.stays = False
+        """Whether a WebSocket stays with aiohttp: its connection is not taken over."""
 
     @property
     def idle_since(self) -> tuple[bool, float] | None:
@@ -95,6 +97,9 @@ class Connection(web.RequestHandler):
 
     def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
         """Keep what the client sends after a WebSocket handshake for the viewer. aiohttp would parse it."""
+        if self.stays:
+            super().set_parser(parser, data_received_cb)
+            return
         super().set_parser(cast("WebSocketReader", self._received), data_received_cb)
         if self.transport is not None:
             self.transport.pause_reading()
@@ -166,3 +171,8 @@ async def sent(request: web.Request) -> None:
 def release(request: web.Request, stream: Stream) -> tuple[asyncio.Transport, bytes]:
     """Give the connection of a request to a viewer, as `Connection.release` does."""
     return cast("Connection", request.protocol).release(stream)
+
+
+def stay(request: web.Request) -> None:
+    """Leave the WebSocket that a request opens to aiohttp."""
+    cast("Connection", request.protocol).stays = True

@@ -20,9 +20,13 @@ from relay.web.http.request_ids import HEADER, REQUEST_ID
 
 _CORS_HEADERS = {
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "DELETE, GET, POST",
-    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer",
+    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, "
+    "X-API-Key, X-Nonce, X-Signature",
     hdrs.ACCESS_CONTROL_MAX_AGE: "600",
 }
+
+API_PATHS = ("/v1/", "/wiro/v1")
+"""The beginnings of the paths whose responses are for programs and depend on a credential."""
 
 COMMON_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", hdrs.SERVER: "relay"}
 """Set on every response. `Server` does not disclose libraries and their versions."""
@@ -46,7 +50,7 @@ def is_allowed(config: Config, origin: str, host: str) -> bool:
 async def check_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Reject pages of origins that are not allowed, and answer the preflight requests of the others."""
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None or not local_path(request).startswith("/v1/"):
+    if origin is None or not local_path(request).startswith(API_PATHS):
         return await handler(request)
     if not is_allowed(context(request).config, origin, request.host):
         context(request).counts.proxy_sign("origin_refused")
@@ -86,7 +90,7 @@ def _forbid_caching(request: web.Request, headers: CIMultiDict[str]) -> None:
     own cache stores both.
     """
     if hdrs.CACHE_CONTROL not in headers:
-        if local_path(request).startswith("/v1/"):
+        if local_path(request).startswith(API_PATHS):
             headers[hdrs.CACHE_CONTROL] = "no-store"
     elif "token" in request.query and "immutable" not in headers[hdrs.CACHE_CONTROL]:  # a kept result never changes
         headers[hdrs.CACHE_CONTROL] += ", no-store"
