@@ -1,17 +1,17 @@
 """The histories of models, as the journal has them: kept in memory, and read again from time to time."""
 
+import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from relay import log
 from relay.core.history.tally import DAY_S, Tally
 from relay.core.history.usual import ModelHistory
-from relay.errors import StoreError
 from relay.journal.base import Journal
 from relay.tasks.background import Background
 
-FRESH_S: Final = 60.0
+FRESH_S: Final = 600.0
 """How long a history is used before it is read again: other nodes add to it, and old runs lose weight."""
 
 DAYS: Final = 60
@@ -21,11 +21,13 @@ MODELS: Final = 256
 """How many histories are kept in memory. The one that was not used for the longest time is dropped first."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Known:
     history: ModelHistory = field(default_factory=ModelHistory)
-    read_at: float | None = None
-    """When it was read, or when that was tried."""
+    read_at: float = -math.inf
+    """When it was read last."""
+    reading: asyncio.Task[None] | None = None
+    """What reads it now."""
 
 
 class Histories:
@@ -46,7 +48,6 @@ class Histories:
         self._clock = clock
         self._background = background
         self._known: dict[tuple[str, str], _Known] = {}
-        self._log = log.get("histories")
 
     def __repr__(self) -> str:
         return f"<Histories {len(self._known)}>"
@@ -54,8 +55,7 @@ class Histories:
     def of(self, provider: str, model: str) -> ModelHistory:
         """Return the history of a model, and read it in the background if that is due."""
         known = self._use(provider, model)
-        if self._is_due(known):
-            self._background.start(self._read_quietly(provider, model, known))
+        self._read_if_due(provider, model, known)
         return known.history
 
     async def read(self, provider: str, model: str) -> ModelHistory:
@@ -66,8 +66,8 @@ class Histories:
             StoreError: the journal cannot be read.
         """
         known = self._use(provider, model)
-        if self._is_due(known):
-            await self._read(provider, model, known)
+        if (reading := self._read_if_due(provider, model, known)) is not None:
+            await asyncio.shield(reading)
         return known.history
 
     def add(self, tally: Tally) -> None:
@@ -82,17 +82,18 @@ class Histories:
             del self._known[next(iter(self._known))]
         return known
 
-    def _is_due(self, known: _Known) -> bool:
-        return known.read_at is None or not 0 <= self._clock() - known.read_at < FRESH_S
-
-    async def _read_quietly(self, provider: str, model: str, known: _Known) -> None:
-        try:
-            await self._read(provider, model, known)
-        except StoreError as error:  # the journal has logged it; estimates are made with what is known
-            self._log.debug("history.read_failed", model=model, error=str(error))
+    def _read_if_due(self, provider: str, model: str, known: _Known) -> asyncio.Task[None] | None:
+        """Return what reads a history, if it is being read."""
+        if known.reading is None and not 0 <= self._clock() - known.read_at < FRESH_S:
+            known.reading = self._background.start(self._read(provider, model, known))
+        return known.reading
 
     async def _read(self, provider: str, model: str, known: _Known) -> None:
-        known.read_at = self._clock()
-        today = int(known.read_at // DAY_S)
-        tallies = await self._journal.tallies.load(provider=provider, model=model, since=today - DAYS)
-        known.history.replace(today, tallies)
+        try:
+            now = self._clock()
+            today = int(now // DAY_S)
+            tallies = await self._journal.tallies.load(provider=provider, model=model, since=today - DAYS)
+            known.history.replace(await asyncio.to_thread(ModelHistory, today, tallies))
+            known.read_at = now
+        finally:
+            known.reading = None

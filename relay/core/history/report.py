@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, Final, Literal
 
 from relay.core.history.histograms import Histograms
-from relay.core.history.tally import DAY_S, SUM, VERDICT, Tally, added, most_notable
+from relay.core.history.tally import DAY_S, SUM, VERDICT, Tally, most_notable, total
 
 _VERDICTS: Final = ("succeeded", "failed", "canceled", "lost")
 _UNITS: Final[tuple[Literal["usd", "credits"], ...]] = ("usd", "credits")
@@ -130,9 +130,7 @@ def _date(day: int) -> str:
 
 
 def _summary(tallies: Sequence[Tally]) -> Summary:
-    counts: dict[str, float] = {}
-    for tally in tallies:
-        counts = dict(added(counts, tally.counts))
+    counts = total(tally.counts for tally in tallies)
     histograms = Histograms([counts])
     verdicts = Verdicts(**{each: round(counts.get(f"{VERDICT}{each}", 0)) for each in _VERDICTS})
     judged = verdicts.succeeded + verdicts.failed + verdicts.lost

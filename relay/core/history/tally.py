@@ -99,17 +99,19 @@ def merged(first: Tally, second: Tally) -> Tally:
         model=first.model,
         inputs=first.inputs,
         day=first.day,
-        counts=added(first.counts, second.counts),
+        counts=total((first.counts, second.counts)),
         slowest=most_notable((*first.slowest, *second.slowest)),
         failed=most_notable((*first.failed, *second.failed)),
     )
 
 
-def added(first: Mapping[str, float], second: Mapping[str, float]) -> Mapping[str, float]:
-    """Return the sum of two maps of counters."""
-    return {
-        key: first.get(key, 0) + second.get(key, 0) for key in (*first, *(key for key in second if key not in first))
-    }
+def total(maps: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the sum of maps of counters."""
+    found: dict[str, float] = {}
+    for counts in maps:
+        for key, count in counts.items():
+            found[key] = found.get(key, 0) + count
+    return found
 
 
 def most_notable(tasks: Iterable[tuple[float, str]]) -> tuple[tuple[float, str], ...]:

@@ -1,5 +1,6 @@
 """`GET /v1/stats` and `POST /v1/estimate`: what earlier tasks took and cost, and what a new one probably does."""
 
+import asyncio
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -43,7 +44,8 @@ async def show(request: web.Request) -> web.Response:
     query = read_query(request, StatsQuery)
     since = int(context(request).clock() // DAY_S) - query.days + 1
     tallies = await context(request).tasks.tallies(query.provider, query.model, since)
-    return json_response(Stats(days=query.days, models=report(tallies)))
+    models = await asyncio.to_thread(report, tallies)  # those of a year can take a second
+    return json_response(Stats(days=query.days, models=models))
 
 
 async def estimate(request: web.Request) -> web.Response:
