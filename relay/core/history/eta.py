@@ -115,6 +115,8 @@ def _by_pace(snapshot: Snapshot, times: dict[State, float], usual: Usual, now: f
     elapsed_s = work_s * percent / 100
     errors = usual.get(f"pace{max(each for each in PACES if each <= percent):g}")
     if errors is None or (p50 := errors.quantile(0.5)) is None or (p90 := errors.quantile(0.9)) is None:
+        if percent >= 100:  # a later phase may follow, which the percentage does not know of
+            return None
         return _remaining(work_s - elapsed_s, UNCORRECTED * (work_s - elapsed_s), "platform", 0, now)
     end_s, spread_s = max(0.0, work_s * p50 - elapsed_s), work_s * (p90 - p50)
     after = usual.get("finishing")

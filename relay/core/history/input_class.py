@@ -24,7 +24,7 @@ _CHANGING: Final = frozenset(
 """Another value may take another time."""
 
 _NUMBER: Final = re.compile(r"\d{1,6}(?:\.\d{1,3})?(?= ?s?(?:ec(?:onds)?)?$)")
-_WORD: Final = re.compile(r"[A-Za-z0-9][\w.:x*/ -]{0,23}")
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:*/-]{0,23}")
 _SIGNIFICANT: Final = 2
 
 
@@ -79,5 +79,5 @@ def _number(value: object) -> float | None:
 
 
 def _word(value: object) -> str | None:
-    text = str(value).strip().lower() if isinstance(value, str | int | float) else ""
+    text = str(value).replace(" ", "").lower() if isinstance(value, str | int | float) else ""
     return text if _WORD.fullmatch(text) else None

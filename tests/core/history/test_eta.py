@@ -107,6 +107,8 @@ def test_a_percentage_alone_is_an_estimate_of_the_platform() -> None:
     run = started(ModelHistory()).at(11.0, percent(5))
     assert run.left is None
     run.at(20.0, percent(50)).check_left(10, 15, "platform")
+    before = run.lifecycle.snapshot.eta
+    assert run.at(30.0, percent(100)).lifecycle.snapshot.eta == before  # another phase may follow
 
 
 def test_a_percentage_is_corrected_by_earlier_runs() -> None:
