@@ -10,8 +10,8 @@ from aiohttp.typedefs import Handler
 from relay import log
 from relay.web import metrics, pages, static_files
 from relay.web.api import hooks, openapi
+from relay.web.api.route import Route
 from relay.web.api.routes import ROUTES as API_ROUTES
-from relay.web.api.routes import Route
 from relay.web.http.auditing import NOTES, audited
 from relay.web.http.base_path import add_slash, prefix, remove_slash
 from relay.web.http.client_address import client_address

@@ -17,7 +17,8 @@ from relay.app import Running
 from relay.cli.reload import reload
 from relay.config import Config
 from relay.config.api_keys import MIN_KEY_CHARS, ApiKey, Role, parse_api_key
-from relay.web.api.routes import ROUTES, Route
+from relay.web.api.route import Route
+from relay.web.api.routes import ROUTES
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 

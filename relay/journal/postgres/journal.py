@@ -302,11 +302,7 @@ class PostgresJournal:
         return await asyncio.shield(self._checking)
 
     def listen(
-        self,
-        listener: Listener,
-        *,
-        reset: Callable[[], None] | None = None,
-        deleted: DeletedListener | None = None,
+        self, listener: Listener, *, reset: Callable[[], None] | None = None, deleted: DeletedListener | None = None
     ) -> Callable[[], None]:
         return self._listeners.add(listener, reset, deleted)
 

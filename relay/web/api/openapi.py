@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 
 from relay import __version__
 from relay.errors import Code
-from relay.web.api.routes import ROUTES, Route
+from relay.web.api.route import Route
+from relay.web.api.routes import ROUTES
 from relay.web.http.problems import STATUS, Problem
 
 Json = dict[str, Any]
