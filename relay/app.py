@@ -6,7 +6,6 @@ their last events before the journal closes.
 """
 
 import asyncio
-import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from aiohttp import web
 from relay import log
 from relay.access.audit import Audit
 from relay.access.grants import Access
+from relay.access.kept_secrets import api_keys, token_secret, use_code
 from relay.access.login_codes import LoginCodes
 from relay.access.revocations import RevocationWatch, Revoked
 from relay.archive.archive import Archive, ArchiveLimits
@@ -34,7 +34,6 @@ from relay.backoff import Bucket
 from relay.catalogue import catalogue
 from relay.clock import CautiousClock
 from relay.config import Config
-from relay.config.api_keys import ApiKey
 from relay.core.schedule import TimeLimits
 from relay.counting import Tally
 from relay.errors import ConfigError
@@ -237,24 +236,6 @@ def make_application(context: Context, providers: Mapping[str, Provider]) -> web
     if context.config.gateway == "wiro" and isinstance(wiro, WiroProvider):
         gateway.add_to(app, wiro, prefix(context.config))
     return app
-
-
-async def token_secret(config: Config, journal: Journal) -> str:
-    """Return the secret that signs tokens: the configured one, else one that is generated once and stored."""
-    if config.token_secret is not None:
-        return config.token_secret.get_secret_value()
-    return await journal.keep_secret("token_secret", secrets.token_urlsafe(32))
-
-
-async def api_keys(config: Config, journal: Journal) -> tuple[ApiKey, ...]:
-    """Return the API keys: the configured ones, else one that is generated once and stored."""
-    return config.keys or (ApiKey(key=await journal.keep_secret("api_key", f"rk_{secrets.token_urlsafe(24)}")),)
-
-
-async def use_code(journal: Journal, digest: str) -> bool:
-    """Note that a sign-in code is used; return whether it was used for the first time, on any node."""
-    use = secrets.token_urlsafe(8)
-    return await journal.keep_secret(f"login_code:{digest}", use) == use
 
 
 @asynccontextmanager

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.app import make_journal, make_providers, running, token_secret
+from relay.access.kept_secrets import token_secret
+from relay.app import make_journal, make_providers, running
 from relay.config import Config
 from relay.errors import ConfigError
 from relay.journal.memory import MemoryJournal

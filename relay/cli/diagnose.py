@@ -8,7 +8,8 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 
 from relay import config, log
-from relay.app import api_keys, make_journal
+from relay.access.kept_secrets import api_keys
+from relay.app import make_journal
 from relay.cli.output import say
 from relay.config import Config
 from relay.errors import RelayError

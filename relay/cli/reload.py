@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from relay import log
-from relay.app import Running, api_keys
+from relay.access.kept_secrets import api_keys
+from relay.app import Running
 from relay.config import Config, load
 from relay.errors import ConfigError
 
