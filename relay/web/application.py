@@ -8,6 +8,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from relay import log
+from relay.access.roles import Right
+from relay.journal.audit import Action
 from relay.web import metrics, pages, static_files
 from relay.web.api import hooks, openapi
 from relay.web.api.route import Route
@@ -28,15 +30,20 @@ _log = log.get("web")
 
 
 def _route(route: Route) -> web.RouteDef:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        request[NEEDED] = route.needs
-        if route.action is not None:
-            return await audited(request, route.action, route.handler)
-        return await route.handler(request)
-
+    handle = _guarded(route.handler, route.needs, route.action)
     if route.method != "get":
         return web.route(route.method.upper(), route.path, handle)
     return web.get(route.path, handle, allow_head=route.allow_head)
+
+
+def _guarded(handler: Handler, needs: Right, action: Action | None = None) -> Handler:
+    """Return a handler whose API keys need a right, and whose calls are in the audit as `action`."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request[NEEDED] = needs
+        return await (handler(request) if action is None else audited(request, action, handler))
+
+    return handle
 
 
 ROUTES = (
@@ -44,7 +51,7 @@ ROUTES = (
     web.get("/openapi.json", openapi.document),
     web.post("/hooks/{provider}/{hook}", hooks.call_back),
     web.post("/hooks/{provider}/{hook}/", hooks.call_back),
-    web.get("/metrics", metrics.metrics),
+    web.get("/metrics", _guarded(metrics.metrics, "view")),
     web.get("/", pages.dashboard),
     web.get("/webhooks", pages.webhooks),
     web.get("/t/{id}", pages.task),

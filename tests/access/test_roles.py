@@ -85,6 +85,13 @@ async def test_each_role_may_make_the_calls_that_are_documented_and_no_others(re
 
 
 @pytest.mark.parametrize("role", ROLES)
+async def test_each_role_may_read_the_metrics(relay: Running, role: Role) -> None:
+    """Prometheus needs no more than a `read` key."""
+    async with aiohttp.ClientSession(relay.url) as client, client.get("/metrics", headers=as_role(role)) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("role", ROLES)
 async def test_each_role_may_follow_all_tasks(relay: Running, role: Role) -> None:
     """With the key in the header of a WebSocket, in its messages, and in both bodies of `/v1/events`."""
     everything = {"type": "subscribe", "all": True}
