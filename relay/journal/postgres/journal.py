@@ -204,7 +204,7 @@ class PostgresJournal:
         parts = self._opened()
         if (folded := self._folded.get(task)) is not None:
             return folded
-        stored = await self._load_states(parts, [task], strict=True)
+        stored = await parts.states([task], strict=True)
         return stored[0] if stored else None
 
     async def snapshots(self, tasks: Sequence[str]) -> tuple[Snapshot, ...]:
@@ -212,7 +212,7 @@ class PostgresJournal:
         states = {task: folded for task in tasks if (folded := self._folded.get(task)) is not None}
         missing = [task for task in dict.fromkeys(tasks) if task not in states]
         for some in range(0, len(missing), STATES_AT_ONCE):
-            stored = await self._load_states(parts, missing[some : some + STATES_AT_ONCE], strict=False)
+            stored = await parts.states(missing[some : some + STATES_AT_ONCE], strict=False)
             states |= {state.id: state for state in stored}
         return tuple(states[task] for task in tasks if task in states)
 
@@ -331,17 +331,6 @@ class PostgresJournal:
             commits=self.commits,
         )
         return Owner(membership=membership, writer=writer)
-
-    async def _load_states(self, parts: Parts, tasks: Sequence[str], *, strict: bool) -> list[Snapshot]:
-        """
-        Read the states of tasks, in any order.
-
-        Raises:
-            StoreDamaged: one cannot be decoded, with `strict`. Otherwise, it is left out.
-        """
-        epoch = "" if parts.owner is None else parts.owner.membership.epoch
-        decode = partial(lookups.snapshot, epoch=epoch)
-        return await parts.reader.run_each(decode, lookups.SNAPSHOTS, tasks, strict=strict)
 
     def _checked(self, check: asyncio.Task[str | None]) -> None:
         self._checking = None

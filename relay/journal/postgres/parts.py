@@ -1,10 +1,12 @@
 """The parts of an open PostgreSQL journal, and their connections."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from relay.core.snapshot import Snapshot
 from relay.journal.availability import Availability
-from relay.journal.postgres import connection
+from relay.journal.postgres import connection, lookups
 from relay.journal.postgres.errands import Errands
 from relay.journal.postgres.membership import Membership
 from relay.journal.postgres.reader import LIMIT_S, PLANS, Reader
@@ -33,6 +35,17 @@ class Parts:
     lister: Reader
     searcher: Reader
     """For searches by words: one can take seconds, and no other read waits for it."""
+
+    async def states(self, tasks: Sequence[str], *, strict: bool) -> list[Snapshot]:
+        """
+        Read the states of tasks, in any order.
+
+        Raises:
+            StoreDamaged: one cannot be decoded, with `strict`. Otherwise, it is left out.
+        """
+        epoch = "" if self.owner is None else self.owner.membership.epoch
+        decode = partial(lookups.snapshot, epoch=epoch)
+        return await self.reader.run_each(decode, lookups.SNAPSHOTS, tasks, strict=strict)
 
     def reconnect(self) -> None:
         """Leave the server that has been read, after a failover."""
