@@ -1,1 +1,1 @@
-"""Authorization: API keys, viewer tokens and sign-in codes."""
+"""Authorization: API keys, viewer tokens, sign-in codes, revocations, and the audit of what was done with them."""
