@@ -1,15 +1,16 @@
-"""`relay store`: commands on a whole store while no relay has it open."""
+"""`relay store`: commands on a whole store."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-store = typer.Typer(help="Copy a store while no relay uses it.", no_args_is_help=True)
+store = typer.Typer(help="Check, back up, restore and copy a store.", no_args_is_help=True)
 
 
 @store.callback()
 def _group() -> None:
-    """Copy a store while no relay uses it."""
+    """Check, back up, restore and copy a store."""
 
 
 @store.command()
@@ -23,3 +24,39 @@ def copy(
     from relay.cli.store_copy import copy_store
 
     copy_store(source, target)
+
+
+@store.command()
+def check() -> None:
+    """Read everything in the store, and report what is damaged. A relay may use it meanwhile."""
+    from relay.cli.store_maintenance import check_store
+
+    check_store()
+
+
+@store.command()
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The copy, which must not exist.")],
+) -> None:
+    """Copy the SQLite store and its uploads while a relay uses them, and verify the copy."""
+    from relay.cli.store_maintenance import back_up
+
+    back_up(target)
+
+
+@store.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A copy that `relay store backup` has made.")],
+) -> None:
+    """Replace the SQLite store by a backup while no relay uses it. The former store is kept beside it."""
+    from relay.cli.store_maintenance import restore as restore_backup
+
+    restore_backup(source)
+
+
+@store.command()
+def vacuum() -> None:
+    """Give free space in the SQLite store back to the disk while no relay uses it."""
+    from relay.cli.store_maintenance import vacuum as vacuum_store
+
+    vacuum_store()

@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 from relay import log
@@ -122,8 +123,8 @@ def open_database(path: Path, *, lock: bool, copying: bool = False) -> Database:
             locked = opened.enter_context(lock_file(path)) if lock else None
             if not path.exists():
                 path.touch(mode=0o600)  # SQLite creates its -wal and -shm files with the same mode
-            writes = opened.enter_context(closing(_connect(path, "rw")))
-            _check_application(path, writes)
+            writes = opened.enter_context(closing(connect(path, "rw")))
+            check_application(path, writes)
             # The journal contains secrets. A file that was copied from elsewhere may be readable by others.
             if path.stat().st_mode & 0o077:
                 path.chmod(0o600)
@@ -154,7 +155,8 @@ def open_database(path: Path, *, lock: bool, copying: bool = False) -> Database:
         )
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def connect(path: Path, mode: Literal["ro", "rw"]) -> sqlite3.Connection:
+    """Connect to an existing file, without transactions that begin by themselves."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -166,12 +168,12 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _connect_reader(path: Path) -> sqlite3.Connection:
     """Connect for reads. SQLite opens its files at the first read, and later they may have been moved."""
-    connection = _connect(path, "ro")
+    connection = connect(path, "ro")
     connection.execute("SELECT count(*) FROM meta").fetchone()
     return connection
 
 
-def _check_application(path: Path, connection: sqlite3.Connection) -> None:
+def check_application(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse the database of another program or of a later version."""
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
