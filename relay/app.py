@@ -46,14 +46,15 @@ from relay.journal.memory import MemoryJournal
 from relay.journal.retention import retaining
 from relay.journal.sqlite import SQLiteJournal
 from relay.metrics.collector import Metrics
-from relay.metrics.loop_lag import LoopLag
-from relay.metrics.sampler import Sampler
 from relay.metrics.sources import Sources as MetricSources
+from relay.metrics.trace_context import trace_of
+from relay.metrics.trace_exporter import make_traces
 from relay.metrics.web_counts import WebCounts
 from relay.providers.apikley.provider import ApikleyProvider
 from relay.providers.base import Provider
 from relay.providers.counts import UpstreamCounts
 from relay.providers.wiro.provider import WiroProvider
+from relay.tasks.context import ignore
 from relay.tasks.limits import Limits
 from relay.tasks.models import Models
 from relay.tasks.ownership import Ownership
@@ -280,32 +281,29 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
         result_files = ResultFiles(archive, Downloads(config.proxies), reaches(config))
         stack.push_async_callback(result_files.close)
         models = Models(known, providers, time.monotonic)
+        if (traces := make_traces(config)) is not None:
+            await stack.enter_async_context(traces)
+        ended = ignore if traces is None else traces.end
         supervisor = await stack.enter_async_context(
-            Supervisor(journal, providers, known, spool, time.time, limits(config, gate.has_room), webhooks)
+            Supervisor(journal, providers, known, spool, time.time, limits(config, gate.has_room), webhooks, ended)
         )
         tasks = await stack.enter_async_context(
             Tasks(journal, providers, models, supervisor, spool, time.time, cautious_clock)
         )
         web_counts, webhook_attempts = WebCounts(), Tally()
-        sampler = await stack.enter_async_context(
-            Sampler(journal, (config.sqlite_path or spool.folder).parent, keeps_results=archive is not None)
+        sources = MetricSources(
+            hub=hub,
+            journal=journal,
+            supervisor=supervisor,
+            upstream={name: upstream[name] for name in providers},
+            spool=spool,
+            archive=archive,
+            webhook_attempts=webhook_attempts,
+            connections=gate,
+            web=web_counts,
+            folder=(config.sqlite_path or spool.folder).parent,
         )
-        metrics = Metrics(
-            MetricSources(
-                hub=hub,
-                journal=journal,
-                supervisor=supervisor,
-                upstream={name: upstream[name] for name in providers},
-                spool=spool,
-                archive=archive,
-                webhook_attempts=webhook_attempts,
-                connections=gate,
-                web=web_counts,
-                loop_lag=await stack.enter_async_context(LoopLag()),
-                samples=sampler.samples,
-                started_at=time.time(),
-            )
-        )
+        metrics = await stack.enter_async_context(Metrics(sources))
         context = Context(
             config=config,
             tasks=tasks,
@@ -337,7 +335,13 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
             sender = Sender(receivers, config.webhook_keys, time.time, proxies=config.proxies)
             await stack.enter_async_context(sender)
             courier = Courier(
-                journal, webhooks, sender, clock=time.time, cautious_clock=cautious_clock, attempts=webhook_attempts
+                journal,
+                webhooks,
+                sender,
+                clock=time.time,
+                cautious_clock=cautious_clock,
+                attempts=webhook_attempts,
+                traceparent=None if traces is None else trace_of,
             )
             await stack.enter_async_context(courier)
         ownership = await stack.enter_async_context(Ownership(journal, supervisor, providers))

@@ -53,6 +53,12 @@ class Server(Group):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", alias="RELAY_LOG_LEVEL", description="`debug`, `info`, `warning` or `error`."
     )
+    traces_url: Annotated[AnyHttpUrl | None, BeforeValidator(none_if_empty)] = Field(
+        None,
+        alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="URL of an OpenTelemetry collector, such as `http://127.0.0.1:4318`, to which the relay sends a "
+        "trace of each task over HTTP. It needs the extra `otel`. Unset: no traces.",
+    )
     node: str | None = Field(
         None,
         alias="RELAY_NODE",

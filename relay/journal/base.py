@@ -72,6 +72,8 @@ class StoredTask:
     hook: str | None = field(default=None, repr=False)
     """The secret path segment of the task's callback URL."""
     webhook: Subscription | None = None
+    traceparent: str | None = None
+    """The trace that the request belongs to, as its header says; null without one, or if there are no traces."""
     started_by: str = ""
     """The name of the API key that has started it, if it has one."""
 

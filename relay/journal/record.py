@@ -62,6 +62,7 @@ def restore(
     checked: bytes | str | None,
     webhook: bytes | str | None,
     started_by: str | None,
+    traceparent: str | None,
 ) -> StoredTask:
     """
     Return the task that columns describe.
@@ -86,6 +87,7 @@ def restore(
             checked=_load_checked(checked) if checked else None,
             webhook=_SUBSCRIPTION.validate_json(webhook) if webhook else None,
             started_by=started_by or "",
+            traceparent=traceparent,
         )
 
 

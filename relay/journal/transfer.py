@@ -65,6 +65,7 @@ class TaskCopy:
             task.title,
             task.hook,
             task.started_by,
+            task.traceparent,
             *_names(task.upstream),
         )
         texts = (record.tags, record.metadata, record.input, record.files, record.checked)

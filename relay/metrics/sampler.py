@@ -35,20 +35,19 @@ class Samples:
 class Sampler:
     """Reads the samples. Use it as an async context manager."""
 
-    def __init__(self, journal: Journal, folder: Path, *, keeps_results: bool, every_s: float = EVERY_S) -> None:
+    def __init__(self, samples: Samples, journal: Journal, folder: Path, *, keeps_results: bool) -> None:
         """
         Args:
+            samples: where the values are put.
             journal: open, until the sampler has been left.
             folder: on the file system to watch.
             keeps_results: whether there is an archive.
-            every_s: the pause between two samples.
         """
+        self._samples = samples
         self._journal = journal
         self._folder = folder
         self._keeps_results = keeps_results
-        self._every_s = every_s
         self._running: asyncio.Task[None] | None = None
-        self.samples = Samples()
 
     async def __aenter__(self) -> Self:
         self._running = asyncio.create_task(self._run(), name="metrics sampler")
@@ -63,17 +62,17 @@ class Sampler:
         """Read all values once."""
         await self._read_disk()
         try:
-            self.samples.store_bytes = await self._journal.size_bytes()
-            self.samples.webhooks_pending = await self._journal.outbox.backlog()
+            self._samples.store_bytes = await self._journal.size_bytes()
+            self._samples.webhooks_pending = await self._journal.outbox.backlog()
             if self._keeps_results:
-                self.samples.archive_bytes = await self._journal.copies.size_bytes()
+                self._samples.archive_bytes = await self._journal.copies.size_bytes()
         except StoreError as error:  # the journal has logged it
             _log.debug("sample.failed", error=str(error))
 
     async def _run(self) -> None:
         while True:
             await self.sample()
-            await asyncio.sleep(self._every_s)
+            await asyncio.sleep(EVERY_S)
 
     async def _read_disk(self) -> None:
         read: Callable[[Path], os.statvfs_result] = os.statvfs
@@ -82,5 +81,5 @@ class Sampler:
         except OSError as error:
             _log.debug("sample.failed", error=str(error))
         else:
-            self.samples.disk_free_bytes = found.f_bavail * found.f_frsize
-            self.samples.disk_size_bytes = found.f_blocks * found.f_frsize
+            self._samples.disk_free_bytes = found.f_bavail * found.f_frsize
+            self._samples.disk_size_bytes = found.f_blocks * found.f_frsize

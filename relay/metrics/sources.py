@@ -1,8 +1,10 @@
 """The parts of a relay that the metrics are read from."""
 
 import platform
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from relay import __version__
@@ -60,9 +62,11 @@ class Sources:
     """By outcome."""
     connections: Connections
     web: WebCounts
-    loop_lag: LoopLag
-    samples: Samples
-    started_at: float
+    folder: Path
+    """On the file system of the store."""
+    loop_lag: LoopLag = field(default_factory=LoopLag)
+    samples: Samples = field(default_factory=Samples)
+    started_at: float = field(default_factory=time.time)
     """When the process started, in unix seconds."""
     version: str = __version__
     python: str = field(default_factory=platform.python_version)

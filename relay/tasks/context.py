@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from relay.core.history.tally import Tally
 from relay.core.schedule import TimeLimits
+from relay.core.snapshot import Snapshot
 from relay.core.upstream import Run
 from relay.files.spool import Spool
 from relay.journal.base import Journal, StoredTask
@@ -12,6 +13,10 @@ from relay.providers.base import Provider
 from relay.tasks.admission import Admission
 from relay.tasks.counts import TaskCounts
 from relay.webhooks.webhooks import Webhooks
+
+
+def ignore(_task: StoredTask, _snapshot: Snapshot) -> None:
+    """Do nothing at the end of a task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,8 @@ class TaskContext:
     """Returns unix seconds as the machine's clock has them, which may jump."""
     tallied: Callable[[Tally], None]
     """Called with what was counted of the task, after the commit that ended it."""
+    ended: Callable[[StoredTask, Snapshot], None] = ignore
+    """Called with the task and its last state when its end has been committed."""
     counts: TaskCounts = field(default_factory=TaskCounts)
     """Of all tasks."""
     webhooks: Webhooks | None = None

@@ -19,6 +19,8 @@ class Start:
     """By name. Null: the provider that has the model, else the first one that is configured."""
     tags: tuple[str, ...] = ()
     title: str | None = None
+    traceparent: str | None = None
+    """The trace that the request belongs to; null if there are no traces."""
     metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
     webhook: Subscription | None = None
     """Who receives webhooks about the task, in addition to the URLs of the settings."""

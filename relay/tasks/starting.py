@@ -171,6 +171,7 @@ class Starter:
             hook=self._supervisor.new_id(),
             webhook=request.webhook,
             started_by=request.started_by,
+            traceparent=request.traceparent,
         )
         claim = None
         if idempotency is not None:

@@ -23,7 +23,7 @@ from relay.journal.file_copies import spooled_path
 from relay.providers.base import Provider
 from relay.tasks.admission import Admission, Queue
 from relay.tasks.background import Background
-from relay.tasks.context import TaskContext
+from relay.tasks.context import TaskContext, ignore
 from relay.tasks.counts import TaskCounts
 from relay.tasks.follower import Follower
 from relay.tasks.histories import Histories
@@ -51,6 +51,7 @@ class Supervisor:
         clock: Callable[[], float],
         limits: Limits,
         webhooks: Webhooks | None = None,
+        ended: Callable[[StoredTask, Snapshot], None] = ignore,
     ) -> None:
         """
         Args:
@@ -61,6 +62,7 @@ class Supervisor:
             clock: returns unix seconds as the machine's clock has them, which may jump.
             limits: the settings.
             webhooks: makes the webhooks about tasks; null to send none.
+            ended: called with a task and its last state when its end has been committed.
         """
         self._journal = journal
         self._providers = providers
@@ -69,6 +71,7 @@ class Supervisor:
         self._clock = clock
         self._limits = limits
         self._webhooks = webhooks
+        self._ended = ended
         self.counts = TaskCounts()
         self._followers: dict[str, Follower] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -304,6 +307,7 @@ class Supervisor:
             keeps_results=self._limits.keeps_results,
             clock=clock,
             wall_clock=self._clock,
+            ended=self._ended,
             counts=self.counts,
             webhooks=self._webhooks,
             tallied=self.histories.add,

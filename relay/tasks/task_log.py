@@ -121,6 +121,7 @@ class TaskLog:
                 self.snapshot = state
                 if state.done is not None:
                     self._context.counts.end(state)
+                    self._context.ended(self._context.stored, state)
                 if tally is not None:
                     self._context.tallied(tally)
                 if webhooks and self._context.webhooks is not None:

@@ -5,7 +5,7 @@ In a journal that several nodes share, each node does this. What is in memory is
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, Self
 
@@ -13,7 +13,7 @@ from relay import log
 from relay.backoff import full_jitter
 from relay.counting import Tally
 from relay.errors import StoreError
-from relay.journal.base import Journal
+from relay.journal.base import Journal, StoredTask
 from relay.journal.outbox import Delivery, Outcome, Status
 from relay.net.receiver_url import ReceiverUrl
 from relay.webhooks.schedule import GIVE_UP_S, pause_s
@@ -46,6 +46,7 @@ class Courier:
         cautious_clock: Callable[[], float],
         pause: Callable[..., float] = pause_s,
         attempts: Tally | None = None,
+        traceparent: Callable[[StoredTask], str] | None = None,
     ) -> None:
         """
         Args:
@@ -55,6 +56,7 @@ class Courier:
             clock: returns unix seconds.
             cautious_clock: returns the unix seconds that have certainly passed: a jump gives nothing up.
             pause: returns how long to wait before another attempt, as `pause_s` does.
+            traceparent: returns the trace that the webhooks of a task belong to; null for none.
             attempts: counts what came of each attempt: `delivered`, `delayed`, `failed` or `stopped`.
         """
         self._journal = journal
@@ -63,6 +65,7 @@ class Courier:
         self._clock = clock
         self._cautious_clock = cautious_clock
         self._pause = pause
+        self._traceparent = traceparent
         self._attempts = Tally() if attempts is None else attempts
         self._running: asyncio.Task[None] | None = None
         self._sending: set[str] = set()
@@ -140,7 +143,7 @@ class Courier:
 
     async def _send(self, delivery: Delivery) -> Outcome:
         tried_at = self._clock()
-        answer = await self._sender.send(delivery.webhook)
+        answer = await self._sender.send(delivery.webhook, await self._trace(delivery.webhook.task))
         status, again_in_s = self._judge(delivery, answer)
         self._attempts["delayed" if status is Status.PENDING else status.value,] += 1
         facts = {
@@ -158,6 +161,16 @@ class Courier:
         else:
             self._log.warning("webhook.given_up", **facts)
         return Outcome(status=status, answer=answer.text, tried_at=tried_at, again_in_s=again_in_s)
+
+    async def _trace(self, task: str) -> Mapping[str, str]:
+        """Return the header that names the trace of a task, if there are traces."""
+        if self._traceparent is None:
+            return {}
+        try:
+            stored = await self._journal.stored_task(task)
+        except StoreError:  # the journal has logged it, and the webhook matters more
+            return {}
+        return {} if stored is None else {"traceparent": self._traceparent(stored)}
 
     def _judge(self, delivery: Delivery, answer: Answer) -> tuple[Status, float]:
         """Return what becomes of a webhook, and in how many seconds it is sent again."""

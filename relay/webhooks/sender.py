@@ -6,8 +6,9 @@ endless. Each webhook has its own connection, because the death of one that is k
 """
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import aiohttp
@@ -93,8 +94,8 @@ class Sender:
             await session.close()
         await self._resolver.close()
 
-    async def send(self, webhook: Webhook) -> Answer:
-        """Send a webhook, unless its URL is not allowed; return what came of it."""
+    async def send(self, webhook: Webhook, headers: Mapping[str, str] = MappingProxyType({})) -> Answer:
+        """Send a webhook, unless its URL is not allowed; return what came of it. `headers` are sent with it."""
         reach = self._receivers.reach(webhook.url)
         if reach is Reach.NONE:
             return Answer(status=None, text="the settings do not allow its URL any more", allowed=False)
@@ -102,14 +103,15 @@ class Sender:
         if reach is Reach.PUBLIC and literal is not None and not self._is_allowed(literal):
             return Answer(status=None, text=_PRIVATE)
         try:
-            return await self._post(webhook, reach)
+            return await self._post(webhook, reach, headers)
         except TimeoutError:
             return Answer(status=None, text=f"no answer within {self._timeout_s:g} s")
         except (aiohttp.ClientError, OSError) as error:
             return Answer(status=None, text=_reason(error))
 
-    async def _post(self, webhook: Webhook, reach: Reach) -> Answer:
+    async def _post(self, webhook: Webhook, reach: Reach, more: Mapping[str, str]) -> Answer:
         headers = {
+            **more,
             "content-type": "application/json",
             "user-agent": f"relay/{__version__}",
             **signed_headers(self._keys, webhook.id, webhook.body, self._clock()),

@@ -158,6 +158,7 @@ def full(task: str) -> StoredTask:
         hook="secret-hook",
         webhook=Subscription(url="https://hooks.example.com/", events=("task.done",)),
         started_by="shop",
+        traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         checked=CheckedInput(model="O/m", input={"seed": 10**29}),
         files=(
             File(

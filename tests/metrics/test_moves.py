@@ -196,11 +196,12 @@ async def test_the_sizes_are_sampled(make_relay: MakeRelay, busy_settings: dict[
         async with client.post("/v1/tasks", json={"model": MODEL, "input": {"prompt": "a cat"}}) as answer:
             task = (await answer.json())["task"]["id"]
         await ended(relay, task)
-        sampler = Sampler(relay.journal, tmp_path, keeps_results=True)
+        samples = Samples()
+        sampler = Sampler(samples, relay.journal, tmp_path, keeps_results=True)
         async with asyncio.timeout(PATIENCE_S):
-            while not sampler.samples.archive_bytes:
+            while not samples.archive_bytes:
                 await sampler.sample()
-        sampled = Scrape(Metrics(replace(relay.context.metrics._sources, samples=sampler.samples)).expose()[0].decode())
+        sampled = Scrape(Metrics(replace(relay.context.metrics._sources, samples=samples)).expose()[0].decode())
         assert sampled.total("relay_store_bytes") == await relay.journal.size_bytes() > 0
         assert sampled.total("relay_webhooks_pending") >= 1
         assert sampled.total("relay_archive_bytes") == await relay.journal.copies.size_bytes() > 0
@@ -211,9 +212,9 @@ async def test_what_a_sample_cannot_read_stays_as_it_was(tmp_path: Path) -> None
     """A store or a disk that fails is reported elsewhere."""
     journal = SilentJournal()
     await journal.open(lock=True)
-    sampler = Sampler(cast("Journal", journal), tmp_path / "missing", keeps_results=False)
-    await sampler.sample()
-    assert sampler.samples == Samples()
+    samples = Samples()
+    await Sampler(samples, cast("Journal", journal), tmp_path / "missing", keeps_results=False).sample()
+    assert samples == Samples()
 
 
 class SilentJournal(MemoryJournal):

@@ -27,6 +27,7 @@ class Receiver:
     attempts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """How often each `webhook-id` has come."""
     paths: list[str] = field(default_factory=list)
+    traceparents: list[str | None] = field(default_factory=list)
     open_now: int = 0
     most_at_once: int = 0
 
@@ -70,6 +71,7 @@ class Receiver:
         self.most_at_once = max(self.most_at_once, self.open_now)
         try:
             self.paths.append(request.path_qs)
+            self.traceparents.append(request.headers.get("traceparent"))
             body = await request.read()
             verified = Webhook(self.secret).verify(body, dict(request.headers))
             self.attempts[request.headers["webhook-id"]] += 1

@@ -138,7 +138,7 @@ $$;
 -- committed as a whole or refused.
 --
 --   creates        [{task, provider, model, folded_model, created_at, state, hook, upstream_id, socket_token, tags,
---                  metadata, input, checked, files, webhook, started_by, title, prompt, list_tags: [...],
+--                  metadata, input, checked, files, webhook, started_by, title, prompt, traceparent, list_tags: [...],
 --                  words: [[word, name], ...], title_words: [...], key, digest, at, expired_before}], or null.
 --                  The fields from `tags` to `webhook` are JSON texts.
 --   appends        [{task, first, last, state, stalled, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
@@ -335,15 +335,15 @@ BEGIN
     WHERE x.task = ANY (going);
     WITH new AS (
       INSERT INTO tasks (id, provider, model, created_at, ended_at, hook, upstream_id, socket_token, tags, metadata, input,
-        checked, files, webhook, started_by, title, prompt)
+        checked, files, webhook, started_by, title, prompt, traceparent)
       SELECT x.task, x.provider, x.model, x.created_at,
         CASE WHEN x.state IN ('succeeded', 'failed', 'canceled', 'lost') THEN x.created_at END,
         x.hook, x.upstream_id, x.socket_token, x.tags, x.metadata, x.input, x.checked, x.files,
-        x.webhook, x.started_by, x.title, x.prompt
+        x.webhook, x.started_by, x.title, x.prompt, x.traceparent
       FROM json_to_recordset(creates) AS x(
         task text, provider text, model text, created_at double precision, state text, hook text, upstream_id text,
         socket_token text, tags text, metadata text, input text, checked text, files text, webhook text,
-        started_by text, title text, prompt text
+        started_by text, title text, prompt text, traceparent text
       )
       WHERE x.task = ANY (going) RETURNING *
     )

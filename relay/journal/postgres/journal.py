@@ -17,7 +17,6 @@ from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot, begin
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError, Fenced, StoreError
-from relay.journal.availability import failing
 from relay.journal.base import Claim, Created, StoredTask
 from relay.journal.batch import Batch, check_first
 from relay.journal.deletions import DeletedListener
@@ -103,12 +102,7 @@ class PostgresJournal:
 
     @property
     def load(self) -> Load:
-        parts, owner = self._opened(), self._owner()
-        return Load(
-            queued=owner.writer.queued,
-            lag_s=owner.membership.lag_s,
-            failing=failing(parts.reads, owner.writer.availability),
-        )
+        return self._owner().load(self._opened().reads)
 
     @property
     def epoch(self) -> str:

@@ -20,7 +20,7 @@ from relay.journal.transfer import COPY_AGAIN, COPYING
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
 
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = 9
 
 _OLDEST: Final = 1
 """The oldest version that can use tables of this version."""
@@ -150,6 +150,8 @@ CREATE TABLE stalled (
 );
 """
 
+_TRACES: Final = "ALTER TABLE tasks ADD COLUMN traceparent text"
+
 _UPGRADES: Final[dict[int, str]] = {
     1: _COPIES,
     2: _WEBHOOKS,
@@ -158,6 +160,7 @@ _UPGRADES: Final[dict[int, str]] = {
     5: _AUDIT,
     6: _TALLIES,
     7: _STALLED,
+    8: _TRACES,
 }
 """By the version that each one upgrades: statements that add something."""
 

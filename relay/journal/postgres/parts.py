@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from relay.core.snapshot import Snapshot
-from relay.journal.availability import Availability
+from relay.journal.availability import Availability, failing
+from relay.journal.load import Load
 from relay.journal.postgres import connection, lookups
 from relay.journal.postgres.errands import Errands
 from relay.journal.postgres.membership import Membership
@@ -20,6 +21,14 @@ class Owner:
 
     membership: Membership
     writer: Writer
+
+    def load(self, reads: Availability) -> Load:
+        """Return how busy the journal is; `reads` is the availability of its readers."""
+        return Load(
+            queued=self.writer.queued,
+            lag_s=self.membership.lag_s,
+            failing=failing(reads, self.writer.availability),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ def create_row(task: StoredTask, batch: Batch, claim: Claim | None, expired_befo
         "files": _text(record.files),
         "webhook": _text(record.webhook),
         "started_by": task.started_by or None,
+        "traceparent": task.traceparent,
         "title": task.title,
         "prompt": beginning(task.input),
         "words": [[word, name] for name in {model, *task.tags} for word in word_suffixes(name)],

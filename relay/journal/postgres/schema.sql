@@ -65,6 +65,7 @@ CREATE TABLE tasks (
   files text,
   webhook text,
   started_by text,
+  traceparent text,
   snapshot_seq bigint,
   snapshot text,
   title text,

@@ -41,7 +41,7 @@ NODE: Final = 0
 
 _TASKS: Final = """
 SELECT t.id AS task, t.provider, t.model, t.created_at, t.tags, t.input, t.metadata, t.upstream_id, t.socket_token,
-  t.hook, t.files, t.checked, t.webhook, t.started_by, t.title, t.snapshot,
+  t.hook, t.files, t.checked, t.webhook, t.started_by, t.traceparent, t.title, t.snapshot,
   t.snapshot_seq, t.ended_at, h.state, h.seq,
   EXISTS (SELECT FROM stalled s WHERE s.task = t.id) AS stalled
 FROM tasks t JOIN heads h ON h.task = t.id WHERE t.id > $1 ORDER BY t.id LIMIT $2
@@ -49,7 +49,7 @@ FROM tasks t JOIN heads h ON h.task = t.id WHERE t.id > $1 ORDER BY t.id LIMIT $
 
 _COPIED: Final = (
     *("task", "provider", "model", "created_at", "tags", "input", "metadata"),
-    *("upstream_id", "socket_token", "hook", "files", "checked", "webhook", "started_by", "title"),
+    *("upstream_id", "socket_token", "hook", "files", "checked", "webhook", "started_by", "traceparent", "title"),
 )
 """The columns of _TASKS that `restore` decodes."""
 
@@ -251,7 +251,7 @@ class PostgresStore:
         await self._copy(
             "tasks",
             "id provider model created_at ended_at hook upstream_id socket_token tags metadata input checked files"
-            " webhook started_by snapshot_seq snapshot title prompt",
+            " webhook started_by traceparent snapshot_seq snapshot title prompt",
             [_cold(each) for each in tasks],
         )
         await self._copy("listed", "task tag provider model state created_at", listed)
@@ -334,7 +334,12 @@ def _cold(each: TaskCopy) -> tuple[object, ...]:
         *(task.id, task.provider, task.model, task.created_at, each.ended_at, task.hook),
         *((None, None) if task.upstream is None else (task.upstream.upstream_id, task.upstream.socket_token)),
         *(None if text is None else text.decode() for text in texts),
-        *(task.started_by or None, each.snapshot_seq, None if each.snapshot is None else each.snapshot.decode()),
+        *(
+            task.started_by or None,
+            task.traceparent,
+            each.snapshot_seq,
+            None if each.snapshot is None else each.snapshot.decode(),
+        ),
         *(task.title, beginning(task.input)),
     )
 

@@ -34,7 +34,8 @@ CREATE TABLE IF NOT EXISTS tasks (
   webhook BLOB,
   title TEXT,
   prompt TEXT,
-  started_by TEXT
+  started_by TEXT,
+  traceparent TEXT
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);

@@ -50,8 +50,8 @@ def add_task(
     record = Record.of(task)
     connection.execute(
         "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
-        " input, files, checked, webhook, started_by, title, prompt)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " input, files, checked, webhook, started_by, title, prompt, traceparent)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task.id,
             task.provider,
@@ -70,6 +70,7 @@ def add_task(
             task.started_by or None,
             task.title,
             beginning(task.input),
+            task.traceparent,
         ),
     )
     listed = [
@@ -91,13 +92,13 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
     """Return what is stored for a task in addition to its log."""
     row = connection.execute(
         "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files, checked,"
-        " webhook, started_by, title FROM tasks WHERE id = ?",
+        " webhook, started_by, title, traceparent FROM tasks WHERE id = ?",
         (task,),
     ).fetchone()
     if row is None:
         return None
     provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, *more = row
-    files, checked, webhook, started_by, title = more
+    files, checked, webhook, started_by, title, traceparent = more
     return restore(
         task,
         provider=provider,
@@ -114,6 +115,7 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
         checked=checked,
         webhook=webhook,
         started_by=started_by,
+        traceparent=traceparent,
     )
 
 

@@ -7,7 +7,7 @@ import orjson
 from relay.journal.base import UNFINISHED
 from relay.journal.sqlite.words import add_words
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -190,6 +190,10 @@ def _add_stalled(connection: sqlite3.Connection) -> None:
     )
 
 
+def _add_traces(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE tasks ADD COLUMN traceparent TEXT")
+
+
 _STEPS = {
     1: _add_files,
     2: _index_rows_by_task,
@@ -203,5 +207,6 @@ _STEPS = {
     10: _add_audit,
     11: _add_tallies,
     12: _add_stalled,
+    13: _add_traces,
 }
 """By the version that each one upgrades."""

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from relay.access.grants import Grant, new_jti
 from relay.core.events import State
 from relay.errors import UpstreamUnclear
+from relay.metrics.trace_context import checked_traceparent
 from relay.tasks.requests import Idempotency, Start
 from relay.tasks.starting import Started as StartedTask
 from relay.web.api.idempotency import read_idempotency
@@ -84,6 +85,8 @@ async def _start(
 ) -> web.Response:
     """Start a task, and wait for its end if the client prefers that. `previous` is the task that it repeats."""
     tasks, wait_s, waits = context(request).tasks, preferred_wait_s(request), False
+    if context(request).config.traces_url is not None:
+        wanted = replace(wanted, traceparent=checked_traceparent(request.headers.get("traceparent")))
     if wait_s is None:
         started = await tasks.start(wanted, idempotency)
     else:

@@ -62,7 +62,9 @@ async def test_upgraded_tables_are_like_new_ones(sql: "Connection") -> None:
     """Those of the first version get what later ones have added."""
     new = [await sql.fetch(query) for query in (_COLUMNS, _INDEXES)]
     later = "copies, webhooks, tombstones, title_words, audit, revocations, tallies, stalled"
-    columns = "DROP COLUMN webhook, DROP COLUMN started_by, DROP COLUMN title, DROP COLUMN prompt"
+    columns = (
+        "DROP COLUMN webhook, DROP COLUMN started_by, DROP COLUMN title, DROP COLUMN prompt, DROP COLUMN traceparent"
+    )
     await sql.execute(f"DROP TABLE {later} CASCADE; ALTER TABLE tasks {columns}")
     await sql.execute("UPDATE meta SET value = '1' WHERE name = 'schema'")
 
@@ -82,8 +84,8 @@ async def test_tables_that_need_a_later_version_are_refused(
     sql: "Connection", journal: PostgresJournal, database: str
 ) -> None:
     """The message has both versions."""
-    await sql.execute("UPDATE meta SET value = '9' WHERE name IN ('schema', 'schema_oldest')")
-    with pytest.raises(ConfigError, match=rf"schema 9, .* supported: {migrations.SCHEMA_VERSION}"):
+    await sql.execute("UPDATE meta SET value = '99' WHERE name IN ('schema', 'schema_oldest')")
+    with pytest.raises(ConfigError, match=rf"schema 99, .* supported: {migrations.SCHEMA_VERSION}"):
         await PostgresJournal(database, join=join).open(lock=True)
 
 
