@@ -132,13 +132,13 @@ async def test_the_compact_form_says_everything_in_one_line(relay: Running, page
     await page.goto(relay.url + BLANK)
     percent = {"percent": 57.9, "basis": "measured"}
     working = running(progress=percent)
-    eta = {"p50_s": 35, "p90_s": 60, "basis": "history", "samples": 9, "at": 990}
+    eta = {"p50_s": 35, "p90_s": 37, "basis": "history", "samples": 9, "at": 990}
     done = {"verdict": "succeeded", "cost": {"amount": 0.027, "unit": "usd"}, "billed": True, "error": None}
     failure = done | {"verdict": "failed", "error": {"code": 1, "message": "CUDA out of memory"}}
     lost = {"state": working, "connection": "offline", "offlineSince": 990, "retryAt": 1004}
     cases: list[tuple[dict[str, Any], str]] = [
         ({"state": None, "connection": "connecting"}, "Loading…"),
-        ({"state": working | {"eta": eta}}, "57 % Generating · 25 s left"),
+        ({"state": working | {"eta": eta}}, "57 % Generating · about 25 s left"),
         ({"state": working}, "57 % Generating · 1 min 40 s"),
         ({"state": running(state="queued")}, "Queued · 1 min 40 s"),
         ({"state": running(state="held", hold={"reason": "", "position": 3})}, "Waiting · position 3 in the queue"),

@@ -4,6 +4,7 @@ import { displayedProgress } from "./displayed-progress.js";
 import { costText, duration, percentText, STATE_LABELS } from "./format.js";
 import { linkEnd } from "./link-end.js";
 import { silence_s, stallOf } from "./stall.js";
+import { timeLeft } from "./time-left.js";
 
 /** @import { Snapshot } from "../../relay.js" */
 /** @import { ViewUpdate } from "./task-view.js" */
@@ -12,7 +13,7 @@ import { silence_s, stallOf } from "./stall.js";
  * @typedef {object} CompactLine
  * @property {number|null} percent null if it is unknown
  * @property {string} label such as `Generating`
- * @property {string} rest such as `25 s left`; may be empty
+ * @property {string} rest such as `about 25 s left`; may be empty
  * @property {boolean} isPast whether it no longer changes although the task may
  */
 
@@ -46,17 +47,16 @@ export function compactLine(update, now, token) {
  * @param {number} now
  */
 function remaining(state, now) {
-  const { done, hold, eta, created_at, ended_at } = state;
+  const { done, hold, created_at, ended_at } = state;
   if (done?.verdict === "succeeded") return `${duration((ended_at ?? now) - created_at)} · ${costText(done)}`;
   if (done) return done.error?.message ?? "";
   if (hold) return hold.position > 0 ? `position ${hold.position} in the queue` : "about to be submitted";
   const stall = stallOf(state);
   if (stall) return `${stall === "quiet" ? "no updates" : "stuck"} for ${duration(silence_s(state, now))}`;
-  const left_s = eta ? eta.at + eta.p50_s - now : 0;
-  return left_s >= 1 ? `${duration(Math.ceil(left_s))} left` : duration(now - created_at);
+  return timeLeft(state, now) || duration(now - created_at);
 }
 
-/** Return the line as text: `57 % Generating · 25 s left`. */
+/** Return the line as text: `57 % Generating · about 25 s left`. */
 export function lineText(/** @type {CompactLine} */ { percent, label, rest }, isDone = false) {
   const figure = percent === null || isDone ? "" : `${percentText(percent)} `;
   return `${figure}${label}${rest ? ` · ${rest}` : ""}`;

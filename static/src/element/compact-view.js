@@ -1,5 +1,5 @@
 // @ts-check
-/** The compact form of <relay-task>: one line with a ring, such as `57 % Generating · 25 s left`. */
+/** The compact form of <relay-task>: one line with a ring, such as `57 % Generating · about 25 s left`. */
 import compact from "./compact.css" with { type: "css" };
 import { compactLine, lineText } from "./compact-line.js";
 import { BarLevel, displayedProgress } from "./displayed-progress.js";
