@@ -347,7 +347,8 @@ function loadRest() {
   isReady = true;
   thumbnails.start();
   attempt(async () => {
-    await Promise.all([loadCounts(), loadForm().then((form) => form.load())]);
+    const form = loadForm().then((form) => (readSecret(KEY) ? form.load() : undefined)); // the reader may have signed out
+    await Promise.all([loadCounts(), form]);
   });
 }
 

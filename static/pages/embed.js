@@ -21,18 +21,16 @@ for (const name of ["theme", "accent"]) if (queryValue(name)) attributes[name] =
 for (const name of ["compact", "notify"]) if (isOn(name)) attributes[name] = "";
 
 let sentHeight_px = 0;
-const observer = new ResizeObserver(() => {
+new ResizeObserver(() => {
   const height_px = Math.ceil(container.getBoundingClientRect().height);
-  if (height_px === sentHeight_px || parent === window) return;
+  if (height_px === sentHeight_px || parent === window || isLoading()) return;
   sentHeight_px = height_px;
   parent.postMessage({ type: "relay-height", height_px }, "*");
-});
-
+}).observe(container);
 showTask(container, undefined, attributes);
-// Not earlier: the page around would first shrink to the height of an empty card. The element renders in the next frame.
-container.addEventListener("relay-update", function begin({ detail }) {
-  if (!detail.state && detail.connection !== "refused") return;
-  container.removeEventListener("relay-update", begin);
-  requestAnimationFrame(() => observer.observe(container));
-});
-if (!container.querySelector("relay-task")) observer.observe(container); // the link is incomplete
+
+/** Return whether the card is still empty: the page around it would first shrink to the height of that. */
+function isLoading() {
+  const root = container.querySelector("relay-task")?.shadowRoot;
+  return root?.querySelector('[data-is="loading"]:not([hidden])') != null;
+}

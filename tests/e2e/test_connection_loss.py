@@ -80,8 +80,9 @@ async def test_a_silent_wire_is_replaced_after_20_s(relay: Running, page: Page) 
 
 async def test_a_lost_connection_counts_down_and_can_be_retried(relay: Running, page: Page) -> None:
     """The focus stays in the card when the button disappears, and the countdown does not take it away."""
+    token, _ = relay.context.access.mint("x", scope="view", ttl_s=60)
     await page.goto(relay.url + BLANK)
-    await page.evaluate(SHOW, [running(), 1000.0, "a.b.c"])
+    await page.evaluate(SHOW, [running(), 1000.0, token])
     lost = {"connection": "offline", "reason": "the relay cannot be reached", "offlineSince": 1000, "retryAt": 1011}
     notice, retry = part(page, "lost"), page.get_by_role("button", name="Try now")
     await page.evaluate("([lost]) => show(lost, 1)", [lost])

@@ -220,21 +220,22 @@ async def test_any_model_gets_its_form_with_files(sandbox: Sandbox, relay: Runni
 
 
 async def test_the_price_and_the_usual_time_are_beside_the_button(relay: Running, page: Page) -> None:
-    """Of the model at first, and then of the input; a title is sent only if there is one."""
+    """Of the defaults at first, and then of the input, also if it is not complete."""
     usual = {"p50_s": 9, "p90_s": 14, "samples": 46, "cost": {"p50": 0.03, "p90": 0.05, "unit": "usd"}}
     catalogue = offering({"name": "prompt", "label": "Prompt", "type": "textarea"})
-    catalogue["models"][0]["usual"] = usual
+    answers = iter([usual, usual | {"p50_s": 40, "cost": None}])
     asked: list[Any] = []
 
     async def estimate(route: Route) -> None:
         asked.append(route.request.post_data_json)
-        await route.fulfill(json={"usual": usual | {"p50_s": 40, "cost": None}})
+        await route.fulfill(json={"usual": next(answers)})
 
     await page.route("**/v1/models", lambda route: route.fulfill(json=catalogue))
     await page.route("**/v1/estimate", estimate)
     await page.clock.install()
     await sign_in(page, relay)
     beside = page.locator("#estimate")
+    await page.clock.run_for(1_000)
     await expect(beside).to_have_text("about $0.03, 9.0 s")
     await expect(page.get_by_role("button", name="Start", exact=True)).to_have_accessible_description(
         "about $0.03, 9.0 s"
@@ -245,4 +246,6 @@ async def test_the_price_and_the_usual_time_are_beside_the_button(relay: Running
     await page.clock.run_for(1_000)
 
     await expect(beside).to_have_text("about 40 s")
-    assert asked[-1] == {"model": MODEL, "provider": "wiro", "input": {"prompt": "Nine views of a lighthouse"}}
+    assert asked == [
+        {"model": MODEL, "provider": "wiro", "input": given} for given in ({}, {"prompt": "Nine views of a lighthouse"})
+    ]

@@ -51,7 +51,6 @@ export class ModelChoice {
       this.#provider = "";
       this.#typing = setTimeout(() => this.#changed(), TYPING_MS);
     });
-    name.addEventListener("change", () => this.#changed());
   }
 
   get models() {

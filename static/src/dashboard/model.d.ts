@@ -44,6 +44,6 @@ export interface Model {
   inputs: ModelInput[];
   /** Sample inputs. */
   inspires: Record<string, unknown>[];
-  /** Null if nothing is known. Absent if the relay does not estimate. */
+  /** Null if nothing is known. A list of models does not have it. */
   usual?: Usual | null;
 }

@@ -190,7 +190,7 @@ export class StartForm {
   #updateEstimate() {
     const { model, name } = this.#choice;
     const input = this.#isJson ? this.#readJson() : this.#inputs.values;
-    if (input && model && model.usual !== undefined) this.#estimate.update({ ...name, input });
+    if (input && model) this.#estimate.update({ ...name, input });
   }
 
   /** Add pasted pictures to the input that has the focus, or else to the first one that takes files. */
