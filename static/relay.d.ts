@@ -399,6 +399,8 @@ export class RelayTaskElement extends HTMLElement {
   /** Offer a button by which the reader asks for a sound and a notification at the end. */
   notify: boolean;
   getToken: GetToken | undefined;
+  /** How long such tasks usually take in all, from their start. */
+  usual: { p50_s: number; p90_s: number } | null;
   get state(): Snapshot | null;
 }
 

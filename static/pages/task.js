@@ -6,7 +6,9 @@
  * A tab that opened it from the dashboard has two more tokens: one with a wider scope, and one for the link to copy.
  */
 import { DEFAULT_BASE } from "../src/client/base.js";
+import { Problem } from "../src/client/problem.js";
 import { allows, expiryOf } from "../src/client/token-claims.js";
+import { Api } from "../src/dashboard/api.js";
 import { createPageTokens, operatorToken, renewOperatorToken, shareToken } from "../src/dashboard/operator-tokens.js";
 import { KEY, readSecret } from "../src/dashboard/tab-store.js";
 import { TaskActions } from "../src/dashboard/task-actions.js";
@@ -90,6 +92,18 @@ async function showInput(/** @type {Snapshot} */ state) {
   if (!input) return;
   showAsked(part("asked"), askedOf(input.input, input.files));
   renderNext(state);
+  await showUsual(state, input);
+}
+
+/** Show the usual length of such tasks, which the relay tells those who may start one. */
+async function showUsual(/** @type {Snapshot} */ { model, provider }, /** @type {TaskInput} */ given) {
+  const element = part("place").querySelector("relay-task");
+  if (!element || !readSecret(KEY)) return;
+  try {
+    element.usual = (await new Api(readSecret(KEY)).estimate({ model, provider, input: given.input })).usual;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error; // the page is complete without it
+  }
 }
 
 async function copyLink() {

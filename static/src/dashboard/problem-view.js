@@ -1,6 +1,8 @@
 // @ts-check
-/** Shows an error, with the name of each rejected field. */
+/** Shows an error, with the name of each rejected field, and what to do about an error of the platform. */
 import { Problem } from "../client/problem.js";
+import "../element/result-words.js";
+import { adviceForError } from "../element/advice.js";
 import { h, textElement } from "../element/dom.js";
 
 /**
@@ -19,6 +21,7 @@ export function showProblem(container, error) {
   if (upstream?.message) {
     const code = upstream.code == null ? "" : ` (code ${upstream.code})`;
     parts.push(textElement("p", `The platform said: ${upstream.message}${code}`));
+    parts.push(textElement("p", adviceForError(String(upstream.code ?? ""), upstream.message, false)));
   }
   if (errors.length) {
     parts.push(h("ul", {}, ...errors.map(({ field, message }) => textElement("li", `${field}: ${message}`))));

@@ -44,11 +44,12 @@ export class OutputFigure {
     }
     /** Whether it is shown as a link only. */
     this.isFile = this.#loader === null;
+    const media = this.#loader?.element;
     this.element = h(
       "figure",
       { part: "output", "data-kind": this.isFile ? "file" : kindOf(output) },
-      this.#loader?.element ?? placeholder(output, link),
-      caption(output, this.name, link, this.isFile ? null : address),
+      ...(media ? [media] : []),
+      caption(output, this.name, link, media ? download(address ?? "", this.name) : fileLink(output, link)),
       this.#tools,
     );
   }
@@ -106,12 +107,12 @@ function enlargeButton(image, name, onEnlarge) {
  * @param {Output} output
  * @param {string} name
  * @param {string|null} link
- * @param {string|null} address what the button downloads; null for none
+ * @param {HTMLElement} action
  */
-function caption(output, name, link, address) {
+function caption(output, name, link, action) {
   const facts = [output.content_type, output.size == null ? null : fileSize(output.size)].filter(Boolean).join(", ");
   const title = link ? externalLink(link, name) : textElement("span", name);
-  return h("figcaption", {}, title, textElement("span", facts, "faint"), ...(address ? [download(address, name)] : []));
+  return h("figcaption", {}, title, textElement("span", facts, "faint"), action);
 }
 
 /**
@@ -128,16 +129,16 @@ function download(address, name) {
 }
 
 /**
+ * Return the link to a file that is not shown, or the reason why there is none.
+ *
  * @param {Output} output
  * @param {string|null} link
  */
-function placeholder({ url }, link) {
-  if (link) {
-    const download = buttonLink(link, say("result.download"));
-    download.setAttribute("download", "");
-    return h("div", { class: "note" }, textElement("p", say("result.downloadable")), download);
-  }
-  return textElement("p", say(url ? "result.forbidden" : "result.no_address"), "note");
+function fileLink({ url }, link) {
+  if (!link) return textElement("span", say(url ? "result.forbidden" : "result.no_address"), "faint");
+  const button = buttonLink(link, say("result.download"));
+  button.setAttribute("download", "");
+  return button;
 }
 
 /**

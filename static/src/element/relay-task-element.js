@@ -29,6 +29,7 @@ import { TaskView } from "./task-view.js";
 /** @import { GetToken, RelayUpdate } from "../../relay.js" */
 /** @import { Access } from "../client/task-calls.js" */
 /** @import { ViewUpdate } from "./task-view.js" */
+/** @import { Usual } from "./usual-length.js" */
 
 /** @type {ViewUpdate} */
 const INITIAL = {
@@ -54,8 +55,10 @@ export class RelayTaskElement extends Base {
   #view = null;
   /** @type {NotifyToggle|null} */
   #notice = null;
-  /** The style sheets of the view, without those of the accent. @type {CSSStyleSheet[]} */
-  #sheets = [];
+  /** The style sheets of the accent. @type {CSSStyleSheet[]} */
+  #accentSheets = [];
+  /** @type {Usual|null} */
+  #usual = null;
   /** @type {RelayClient|null} */
   #client = null;
   /** @type {ViewUpdate} */
@@ -151,6 +154,17 @@ export class RelayTaskElement extends Base {
     this.attributeChangedCallback("getToken", null, "");
   }
 
+  /** How long such tasks usually take in all. The stages are shown over it; without it, over the relay's estimate. */
+  get usual() {
+    return this.#usual;
+  }
+
+  set usual(value) {
+    this.#usual = value;
+    if (this.#view instanceof TaskView) this.#view.usual = value;
+    this.#render();
+  }
+
   /** The task's snapshot, null before the first message. */
   get state() {
     return this.#update.state;
@@ -229,7 +243,7 @@ export class RelayTaskElement extends Base {
     const view = this.compact
       ? new CompactView(root, access)
       : new TaskView(root, access, () => this.#client?.resync());
-    this.#sheets = root.adoptedStyleSheets;
+    if (view instanceof TaskView) view.usual = this.#usual;
     this.#applyAccent();
     this.#notice = view instanceof TaskView && this.notify ? this.#offerNotice(view) : null;
     return view;
@@ -237,7 +251,10 @@ export class RelayTaskElement extends Base {
 
   #applyAccent() {
     const root = this.shadowRoot;
-    if (root) root.adoptedStyleSheets = [...this.#sheets, ...accentSheets(this.accent, this.theme)];
+    if (!root) return;
+    const others = root.adoptedStyleSheets.filter((sheet) => !this.#accentSheets.includes(sheet));
+    this.#accentSheets = accentSheets(this.accent, this.theme);
+    root.adoptedStyleSheets = [...others, ...this.#accentSheets];
   }
 
   #offerNotice(/** @type {TaskView} */ view) {

@@ -41,7 +41,6 @@ export const RESULT_WORDS = {
   "result.enlarge": "Enlarge {name}",
   "result.download": "Download",
   "result.download_name": "Download {name}",
-  "result.downloadable": "This file can be downloaded.",
   "result.forbidden": "This type of address cannot be opened here.",
   "result.no_address": "This result has no address.",
   "result.retrying": "This file could not be loaded yet. Trying again…",

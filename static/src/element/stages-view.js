@@ -45,7 +45,7 @@ export class StagesView {
     const axis_s = Math.max(total_s, usual?.p90_s ?? 0);
     this.#rail.style.setProperty("--relay-usual", share(usual?.p50_s ?? 0, axis_s));
     this.#usual.hidden = usual === null;
-    if (usual) setText(this.#usual, usualText(usual));
+    if (usual) setText(this.#usual, lengthText(usual, known ? "usual" : "expected"));
     resize(this.#rail, stages.length, stageRow);
     stages.forEach((stage, index) => {
       renderRow(/** @type {HTMLElement} */ (this.#rail.children[index]), stage, axis_s);
@@ -97,10 +97,15 @@ function statusText(/** @type {string} */ status) {
   return status === "current" ? say("stages.now") : "";
 }
 
-/** Return how long such tasks usually take: a range, unless both ends read the same. */
-function usualText(/** @type {Usual} */ { p50_s, p90_s }) {
+/**
+ * Return how long such tasks take: a range, unless both ends read the same.
+ *
+ * @param {Usual} usual
+ * @param {"usual"|"expected"} basis
+ */
+function lengthText({ p50_s, p90_s }, basis) {
   const [low, high] = [duration(p50_s), duration(p90_s)];
-  return low === high ? say("stages.usual", { time: low }) : say("stages.usual_range", { low, high });
+  return low === high ? say(`stages.${basis}`, { time: low }) : say(`stages.${basis}_range`, { low, high });
 }
 
 /**

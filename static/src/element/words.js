@@ -103,6 +103,8 @@ export const ENGLISH = {
   "stages.done": "Done",
   "stages.usual": "Usually {time}",
   "stages.usual_range": "Usually {low} to {high}",
+  "stages.expected": "Expected: {time} in all",
+  "stages.expected_range": "Expected: {low} to {high} in all",
   "stages.now": "now",
   "stages.skipped": "skipped",
   "stages.ahead": "not yet",
