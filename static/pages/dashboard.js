@@ -91,7 +91,7 @@ const again = new RunAgain(api);
 const selection = new RowSelection(part("list"), list, () => renderBulk());
 const bulk = new BulkActions({ part, list, selection, api, again });
 const menu = new RowMenu(part("tasks"), list, {
-  edit: editTask,
+  edit: ({ task }) => attempt(() => edit(task)),
   again: async ({ task }) => showStarted(await again.run(task.id)),
   stop: async ({ task }) => list.put(await api().cancel(task.id)),
 });
@@ -179,12 +179,7 @@ function show() {
 async function fillFromAddress() {
   const id = fragmentValue("edit");
   history.replaceState(null, "", location.pathname + location.search);
-  await attempt(async () => {
-    const [task, { input }] = await Promise.all([api().task(id), api().input(id)]);
-    part("start-fold").setAttribute("open", "");
-    await (await loadForm()).fill({ ...task, input });
-    part("start-fold").scrollIntoView({ block: "start" });
-  });
+  await attempt(async () => edit(await api().task(id)));
 }
 
 /** Read the list and then follow it, so that the relay need not send it again; follow it even if the read fails. */
@@ -292,14 +287,12 @@ function showStarted(/** @type {Started} */ { task }) {
   part("feedback").replaceChildren(text, link);
 }
 
-/** Fill the form with the input of a task. */
-function editTask(/** @type {TaskRow} */ { task }) {
-  return attempt(async () => {
-    const { input } = await api().input(task.id);
-    await (await loadForm()).fill({ ...task, input });
-    menu.close();
-    jumpTo(part("start-fold"));
-  });
+/** Fill the form with the input of a task, and show it. */
+async function edit(/** @type {Snapshot} */ task) {
+  const { input } = await api().input(task.id);
+  await (await loadForm()).fill({ ...task, input });
+  menu.close();
+  jumpTo(part("start-fold"));
 }
 
 /** Scroll to a heading or to the form, open it, and focus it. */
@@ -371,7 +364,11 @@ async function importForm() {
   const form = /** @type {HTMLFormElement} */ (part("start"));
   const address = new URL(form.dataset.script ?? "", document.baseURI).href;
   /** @type {typeof import("./start.js")} */
-  const { createStartForm } = await import(address);
+  const { createStartForm } = await import(address).catch((error) => {
+    if (error instanceof TypeError)
+      throw new Problem(0, "The form could not be loaded", { detail: "Reload the page." });
+    throw error;
+  });
   return createStartForm(form, { key: () => readSecret(KEY), onStart: showStarted });
 }
 

@@ -24,7 +24,7 @@ async def sign_in(page: Page, relay: Running) -> None:
     await page.goto(relay.url)
     await page.get_by_label("API key").fill(relay.api_key)
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("heading", name="Start a task")).to_be_visible()
+    await expect(page.locator("#model option").nth(1)).to_be_attached()
 
 
 async def test_the_form_starts_a_task_and_links_to_its_page(sandbox: Sandbox, relay: Running, page: Page) -> None:

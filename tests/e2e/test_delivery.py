@@ -136,5 +136,5 @@ async def test_the_dashboard_is_live_after_eight_requests(relay: Running, browse
     assert 0 < requests <= 8, traffic.requests
     assert received_bytes <= 40_000
     assert len(traffic.requests) <= 10, traffic.requests
-    assert traffic.received_bytes <= 52_000
+    assert traffic.received_bytes <= 56_000
     assert "snapshot" not in [message["type"] for message in traffic.messages]

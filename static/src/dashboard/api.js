@@ -16,13 +16,10 @@ import { callJson } from "../client/json-call.js";
  * @property {Record<string, unknown>} input
  */
 /** @typedef {{task: Snapshot, token: string, links: Links}} Started */
-/** @typedef {{p50_s: number, p90_s: number, basis: string, samples: number, at: number}} Estimate of the whole task */
 /**
  * @typedef {object} Description what only a list has
- * @property {string|null} [title]
  * @property {string|null} [prompt]
  * @property {Output|null} [first_output]
- * @property {Estimate|null} [eta]
  */
 /** @typedef {Snapshot & Description} ListedTask */
 /** @typedef {"queued"|"pending"|"sending"|"delivered"|"failed"|"stopped"} WebhookStatus */
