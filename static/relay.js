@@ -1,1 +1,1 @@
-export * from "./dist/relay.J4QAMCOU.js";
+export * from "./dist/relay.MAKZXCNA.js";
