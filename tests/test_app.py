@@ -1,4 +1,4 @@
-"""The composition root: what a relay generates once, and what stops it from starting."""
+"""The composition root and parts.py: what a relay generates once, and what stops it from starting."""
 
 import asyncio
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from relay.access.kept_secrets import token_secret
-from relay.app import make_journal, make_providers, running
+from relay.app import running
 from relay.config import Config
 from relay.errors import ConfigError
 from relay.journal.memory import MemoryJournal
+from relay.parts import make_journal, make_providers
 from tests.conftest import MakeRelay
 
 

@@ -5,13 +5,13 @@ import os
 from collections.abc import Sequence
 
 from relay import config, log
-from relay.app import make_archive_store, make_journal, make_providers
 from relay.archive.errors import CopyFailed
 from relay.cli.output import say
 from relay.cli.settings import public_values, shown
 from relay.config import Config
 from relay.errors import ConfigError, RelayError
 from relay.journal.sqlite.database import permission_denied
+from relay.parts import make_archive_store, make_journal, make_providers
 from relay.ready import why_not_ready
 
 

@@ -9,12 +9,12 @@ import aiohttp
 
 from relay import config, log
 from relay.access.kept_secrets import api_keys
-from relay.app import make_journal
 from relay.cli.output import say
 from relay.config import Config
 from relay.errors import RelayError
 from relay.metrics.diagnosis import Diagnosis, diagnose
 from relay.metrics.scrape import Scrape
+from relay.parts import make_journal
 from relay.ready import address_of
 
 LIMIT_S = 10.0

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from relay.app import make_journal
 from relay.cli.output import say
 from relay.config import Config
 from relay.journal.nodes import Node
+from relay.parts import make_journal
 
 _HEAD: Final = ("NAME", "ID", "STATE", "SEEN", "TASKS", "VIEWERS", "LAG")
 

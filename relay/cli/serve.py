@@ -9,13 +9,14 @@ from functools import partial
 from typing import Literal
 
 from relay import config, log
-from relay.app import Running, make_providers, running
+from relay.app import Running, running
 from relay.cli.output import discard_stdout_if_broken, say
 from relay.cli.reload import reload
 from relay.cli.signals import run
 from relay.cli.systemd import ServiceManager, check_keys, inherited_sockets
 from relay.config import Config
 from relay.environment import service_links
+from relay.parts import make_providers
 
 _Orders = asyncio.Queue[Literal["reload", "toggle debug"]]
 """What signals ask for."""

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from relay import config, log
-from relay.app import make_journal
 from relay.cli.output import say
 from relay.config import Config
 from relay.errors import RelayError
 from relay.journal.checking import Checked, check_all
 from relay.journal.sqlite.maintenance import copy_file, file_problems, replace_file, settle_file, vacuum_file
+from relay.parts import make_journal
 
 _SHOWN: Final = 20
 """How many damaged tasks are printed."""

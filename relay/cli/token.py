@@ -5,11 +5,11 @@ import time
 from relay.access.grants import Access, revocation
 from relay.access.kept_secrets import token_secret
 from relay.access.revocations import POLL_S
-from relay.app import make_journal
 from relay.cli.output import say
 from relay.config import Config
 from relay.errors import ConfigError, RelayError
 from relay.journal.revocations import Kind
+from relay.parts import make_journal
 from relay.web.api.links import links
 
 

@@ -31,9 +31,11 @@ async def test_a_reader_opens_a_task_and_cannot_cancel_it(
     """The token of the tab can view and read the input, as the key can."""
     async with make_relay(api_keys=(f"ops={ADMIN}", f"support={READ}:read")) as relay:
         headers = {"Authorization": f"Bearer {ADMIN}"}
-        async with aiohttp.ClientSession(relay.url, headers=headers) as client:
-            async with client.post("/v1/tasks", json=TASK) as answer:
-                assert answer.status == 201
+        async with (
+            aiohttp.ClientSession(relay.url, headers=headers) as client,
+            client.post("/v1/tasks", json=TASK) as answer,
+        ):
+            assert answer.status == 201
         await page.goto(f"{relay.url}/#key={READ}")
         await page.locator("#list li").get_by_role("link").first.click()
         await expect(page).to_have_url(re.compile(r"/t/[a-z0-9]+#token="))
