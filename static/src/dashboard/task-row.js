@@ -32,7 +32,7 @@ export class TaskRow {
   tile = new TaskTile();
   link = h("a", {}, this.#title);
   checkbox = h("input", { type: "checkbox" });
-  menu = h("button", { type: "button", class: "menu", "aria-haspopup": "true", "aria-expanded": "false" }, "⋯");
+  menu = h("button", { type: "button", class: "menu", "aria-expanded": "false" }, "⋯");
 
   /**
    * @param {ListedTask} task
@@ -96,8 +96,8 @@ export class TaskRow {
     const times = timesOf(this.task, now);
     this.#bar.render(times, expectedTotal_s(this.task) ?? this.#usual_s);
     const percent = this.#level.update(displayedProgress(this.task));
-    const open = [percent === null ? "" : percentText(percent), duration(times.total), remainingText(this.task, now)];
-    setText(this.#took, this.task.done ? duration(times.total) : open.filter(Boolean).join(" · "));
+    const elapsed = duration(times.total);
+    setText(this.#took, this.task.done || percent === null ? elapsed : `${percentText(percent)} · ${elapsed}`);
     this.#tickWhen(now);
   }
 
@@ -107,7 +107,7 @@ export class TaskRow {
     const group = groupOf(this.task);
     if (group === "stuck" || group === "quiet") setText(this.#when, `for ${duration(silence_s(this.task, now))}`);
     else if (hold?.position) setText(this.#when, `position ${hold.position}`);
-    else setText(this.#when, now - at > RECENT_S ? dateAndTime(at) : ago(now - at));
+    else setText(this.#when, remainingText(this.task, now) || (now - at > RECENT_S ? dateAndTime(at) : ago(now - at)));
     const dateTime = new Date(at * 1000).toISOString();
     if (this.#when.dateTime === dateTime) return;
     this.#when.dateTime = dateTime;
