@@ -146,11 +146,11 @@ async def test_the_compact_form_says_everything_in_one_line(relay: Running, page
         ({"state": running(stall={"silent_s": 60, "checked": ""})}, "Generating · stuck for 1 min 00 s"),
         ({"state": running(state="succeeded", ended_at=909.0, done=done)}, "Succeeded · 9.0 s · $0.027"),
         ({"state": running(state="failed", ended_at=909.0, done=failure)}, "Failed · CUDA out of memory"),
-        (lost, "57 % Generating · reconnecting in 4 s"),
-        (lost | {"connection": "connecting", "retryAt": None}, "57 % Generating · reconnecting…"),
+        (lost, "57 % Generating · Reconnecting in 4 s"),
+        (lost | {"connection": "connecting", "retryAt": None}, "57 % Generating · Reconnecting…"),
         (
             {"state": working, "connection": "refused", "fault": "token_expired"},
-            "57 % Generating · this link has ended",
+            "57 % Generating · This link has ended",
         ),
         (
             {"state": None, "connection": "refused", "reason": "no such task"},

@@ -51,7 +51,7 @@ export class CancelView {
   }
 
   async #send() {
-    setText(this.#status, "Requesting the cancellation…");
+    setText(this.#status, say("cancel.requesting"));
     focusOn(this.#status); // before the button that has the focus disappears
     this.#confirmation.hidden = true;
     try {

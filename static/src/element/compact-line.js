@@ -5,6 +5,7 @@ import { costText, duration, percentText, STATE_LABELS } from "./format.js";
 import { linkEnd } from "./link-end.js";
 import { silence_s, stallOf } from "./stall.js";
 import { timeLeft } from "./time-left.js";
+import { say } from "./words.js";
 
 /** @import { Snapshot } from "../../relay.js" */
 /** @import { ViewUpdate } from "./task-view.js" */
@@ -31,15 +32,15 @@ export function compactLine(update, now, token) {
   const isEnded = linkEnd(update, token, now) !== null;
   const isPast = connection === "refused";
   if (!state) {
-    const label = isEnded ? "This link has ended" : isPast ? "This task cannot be shown" : "Loading…";
+    const label = say(isEnded ? "compact.link_ended" : isPast ? "lost.refused" : "compact.loading");
     return { percent: null, label, rest: isPast && !isEnded ? reason : "", isPast };
   }
   const { percent } = displayedProgress(state);
   const line = { percent, label: STATE_LABELS[state.state], rest: remaining(state, now), isPast };
-  if (isEnded) return { ...line, rest: "this link has ended" };
+  if (isEnded) return { ...line, rest: say("compact.link_ended") };
   if (offlineSince === null || now - (offlineSince + clockOffset_s) < LOST_AFTER_S) return line;
   const left_s = retryAt === null ? 0 : Math.ceil(retryAt + clockOffset_s - now);
-  return { ...line, rest: left_s > 0 ? `reconnecting in ${left_s} s` : "reconnecting…" };
+  return { ...line, rest: left_s > 0 ? say("lost.retry_in", { s: left_s }) : say("lost.retrying") };
 }
 
 /**
@@ -50,9 +51,10 @@ function remaining(state, now) {
   const { done, hold, created_at, ended_at } = state;
   if (done?.verdict === "succeeded") return `${duration((ended_at ?? now) - created_at)} · ${costText(done)}`;
   if (done) return done.error?.message ?? "";
-  if (hold) return hold.position > 0 ? `position ${hold.position} in the queue` : "about to be submitted";
+  if (hold) return say(hold.position > 0 ? "compact.position" : "compact.next", { position: hold.position });
   const stall = stallOf(state);
-  if (stall) return `${stall === "quiet" ? "no updates" : "stuck"} for ${duration(silence_s(state, now))}`;
+  if (stall)
+    return say(stall === "quiet" ? "compact.quiet" : "compact.stuck", { time: duration(silence_s(state, now)) });
   return timeLeft(state, now) || duration(now - created_at);
 }
 

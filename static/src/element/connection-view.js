@@ -7,6 +7,7 @@ import { h, setText } from "./dom.js";
 import { setHidden } from "./focus.js";
 import { CONNECTION_LABELS, clockTime } from "./format.js";
 import { linkEnd } from "./link-end.js";
+import { say } from "./words.js";
 
 /** @import { ViewUpdate } from "./task-view.js" */
 
@@ -22,7 +23,7 @@ export class ConnectionView {
   #title = h("strong");
   #text = h("span");
   #countdown = h("span", { class: "countdown" });
-  #retry = h("button", { type: "button" }, "Try now");
+  #retry = h("button", { type: "button" }, say("lost.retry"));
   #retryRow;
 
   /**
@@ -49,17 +50,17 @@ export class ConnectionView {
     this.#card.dataset.connection = connection;
     this.#card.toggleAttribute("data-past", endedAt !== null);
     this.#badge.hidden = connection === "ended" || endedAt !== null;
-    this.#badge.title = connection === "catching-up" ? `${missing} events are still to come` : reason;
+    this.#badge.title = connection === "catching-up" ? say("missing", { count: missing }) : reason;
     setText(this.#badge, CONNECTION_LABELS[connection]);
     if (endedAt !== null) this.#renderEnd(endedAt, now, update.state !== null);
-    else if (connection === "refused") this.#renderNotice("This task cannot be shown", asSentence(reason));
+    else if (connection === "refused") this.#renderNotice(say("lost.refused"), asSentence(reason));
     else this.#renderLoss(update, now);
   }
 
   /** A link that ends is no failure: the tone is neutral, and the last state stays. */
   #renderEnd(/** @type {number} */ at, /** @type {number} */ now, /** @type {boolean} */ hasState) {
-    const text = hasState ? "What you see is from then." : "Ask for a new link to see the task.";
-    this.#renderNotice(`This link ended at ${shortTime(at, now)}.`, text);
+    const text = say(hasState ? "link.past" : "link.ask");
+    this.#renderNotice(say("link.ended", { time: shortTime(at, now) }), text);
   }
 
   /**
@@ -69,10 +70,13 @@ export class ConnectionView {
   #renderLoss({ connection, reason, offlineSince, retryAt, clockOffset_s }, now) {
     const lostAt = offlineSince === null ? null : Math.min(now, offlineSince + clockOffset_s);
     if (lostAt === null || now - lostAt < NOTICE_AFTER_S) return setHidden(this.#notice, true, this.#card);
-    const text = `${asSentence(reason)} The task continues in the meantime.`;
-    this.#renderNotice(`Connection lost (since ${clockTime(lostAt, now)})`, text, true);
+    const text = `${asSentence(reason)} ${say("lost.meanwhile")}`;
+    this.#renderNotice(say("lost.offline", { time: clockTime(lostAt, now) }), text, true);
     const left_s = retryAt === null ? 0 : Math.ceil(retryAt + clockOffset_s - now);
-    setText(this.#countdown, connection === "offline" && left_s > 0 ? `Reconnecting in ${left_s} s` : "Reconnecting…");
+    setText(
+      this.#countdown,
+      connection === "offline" && left_s > 0 ? say("lost.retry_in", { s: left_s }) : say("lost.retrying"),
+    );
   }
 
   #renderNotice(/** @type {string} */ title, /** @type {string} */ text, canRetry = false) {

@@ -5,6 +5,7 @@
  *
  * Browsers allow both only after a click, and notifications neither in frames of other sites nor without HTTPS.
  */
+import { say } from "./words.js";
 
 /** Two notes: up for success, down otherwise. */
 const NOTES_HZ = { good: [659.3, 880], bad: [440, 329.6] };
@@ -28,9 +29,7 @@ export class EndSignal {
     this.#audio = new AudioContext();
     this.#audio.resume();
     const permission = "Notification" in globalThis ? await Notification.requestPermission() : "denied";
-    return permission === "granted"
-      ? ""
-      : "You will hear a sound. The browser does not allow notifications from this page.";
+    return permission === "granted" ? "" : say("notify.sound");
   }
 
   turnOff() {

@@ -25,6 +25,7 @@ import { h } from "./dom.js";
 import { STATE_LABELS } from "./format.js";
 import { NotifyToggle } from "./notify-toggle.js";
 import { TaskView } from "./task-view.js";
+import { say } from "./words.js";
 
 /** @import { GetToken, RelayUpdate } from "../../relay.js" */
 /** @import { Access } from "../client/task-calls.js" */
@@ -258,7 +259,7 @@ export class RelayTaskElement extends Base {
   }
 
   #offerNotice(/** @type {TaskView} */ view) {
-    const button = h("button", { type: "button", class: "notify", part: "notify" }, "Notify me");
+    const button = h("button", { type: "button", class: "notify", part: "notify" }, say("notify"));
     return new NotifyToggle(button, view.addControl(button));
   }
 

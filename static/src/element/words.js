@@ -44,7 +44,23 @@ export const ENGLISH = {
   missing: { one: "{count} event is still to come", other: "{count} events are still to come" },
   "lost.refused": "This task cannot be shown",
   "lost.offline": "Connection lost (since {time})",
-  "lost.reconnecting": "Reconnecting. The task continues in the meantime.",
+  "lost.meanwhile": "The task continues in the meantime.",
+  "lost.retry_in": "Reconnecting in {s} s",
+  "lost.retrying": "Reconnecting…",
+  "lost.retry": "Try now",
+  "link.ended": "This link ended at {time}.",
+  "link.past": "What you see is from then.",
+  "link.ask": "Ask for a new link to see the task.",
+
+  "compact.loading": "Loading…",
+  "compact.link_ended": "This link has ended",
+  "compact.position": "position {position} in the queue",
+  "compact.next": "about to be submitted",
+  "compact.quiet": "no updates for {time}",
+  "compact.stuck": "stuck for {time}",
+
+  notify: "Notify me",
+  "notify.sound": "You will hear a sound. The browser does not allow notifications from this page.",
 
   "head.started": "started {time}",
   loading: "Loading the task",
@@ -94,6 +110,7 @@ export const ENGLISH = {
   "cancel.confirm": "Yes, cancel it",
   "cancel.keep": "Keep running",
   "cancel.warning": "Results so far will be lost.",
+  "cancel.requesting": "Requesting the cancellation…",
   "cancel.requested": "Cancellation requested.",
 
   stages: "Stages",
