@@ -70,7 +70,7 @@ def _store(scrape: Scrape) -> Iterator[Diagnosis]:
     if longest_s > SLOW_S:
         yield Diagnosis(
             f"The disk of the store is slow: a commit took {longest_s:.1f} s within the last two minutes, normal is "
-            f"less than 0.1 s. {waiting:.0f} writes wait, and viewers wait for them.",
+            f"less than 0.1 s. Every event waits for its commit. Writes that wait: {waiting:.0f}.",
             section,
         )
     free, size = scrape.total("relay_disk_free_bytes"), scrape.total("relay_disk_size_bytes")

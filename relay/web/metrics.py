@@ -1,4 +1,4 @@
-"""`GET /metrics`, with an API key, and without one on a port of its own."""
+"""`GET /metrics`, with an API key, and without one on a separate port."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def _expose(request: web.Request) -> web.Response:
 @asynccontextmanager
 async def listening(parts: Context, host: str, port: int) -> AsyncIterator[None]:
     """
-    Serve `GET /metrics` without a key on a port of its own while the block runs.
+    Serve `GET /metrics` without a key on a separate port while the block runs.
 
     Raises:
         OSError: the address is not available.
