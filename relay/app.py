@@ -27,7 +27,6 @@ from relay.backoff import Bucket
 from relay.catalogue import catalogue
 from relay.clock import CautiousClock
 from relay.config import Config
-from relay.counting import Tally
 from relay.errors import ConfigError
 from relay.files.upstream_store import FileStore
 from relay.gateway import routes as gateway
@@ -38,7 +37,6 @@ from relay.metrics.collector import Metrics
 from relay.metrics.sources import Sources as MetricSources
 from relay.metrics.trace_context import trace_of
 from relay.metrics.trace_exporter import make_traces
-from relay.metrics.web_counts import WebCounts
 from relay.parts import limits, make_archive, make_journal, make_providers, make_spool, reaches
 from relay.providers.base import Provider
 from relay.providers.counts import UpstreamCounts
@@ -145,7 +143,6 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
         tasks = await stack.enter_async_context(
             Tasks(journal, providers, models, supervisor, spool, time.time, cautious_clock)
         )
-        web_counts, webhook_attempts = WebCounts(), Tally()
         sources = MetricSources(
             hub=hub,
             journal=journal,
@@ -153,9 +150,7 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
             upstream={name: upstream[name] for name in providers},
             spool=spool,
             archive=archive,
-            webhook_attempts=webhook_attempts,
             connections=gate,
-            web=web_counts,
             folder=(config.sqlite_path or spool.folder).parent,
         )
         metrics = await stack.enter_async_context(Metrics(sources))
@@ -180,7 +175,7 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
             gate=gate,
             viewers=viewers,
             webhooks=webhooks,
-            counts=web_counts,
+            counts=sources.web,
             metrics=metrics,
             refused_log=Bucket(1, 1 / 60, time.time()),
             clock=time.time,
@@ -195,7 +190,7 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
                 sender,
                 clock=time.time,
                 cautious_clock=cautious_clock,
-                attempts=webhook_attempts,
+                attempts=sources.webhook_attempts,
                 traceparent=None if traces is None else trace_of,
             )
             await stack.enter_async_context(courier)
@@ -235,13 +230,7 @@ async def _serve(
         listener = await stack.enter_async_context(listening(context, runner.server, sockets))
     except OSError as error:
         raise ConfigError(f"RELAY_HOST, RELAY_PORT: cannot listen on {config.host}:{config.port}: {error}") from error
-    if config.metrics_port is not None:
-        try:
-            await stack.enter_async_context(metrics_listening(context, config.host, config.metrics_port))
-        except OSError as error:
-            raise ConfigError(
-                f"RELAY_METRICS_PORT: cannot listen on {config.host}:{config.metrics_port}: {error}"
-            ) from error
+    await stack.enter_async_context(metrics_listening(context))
     return listener
 
 

@@ -58,12 +58,12 @@ class Sources:
     """By provider."""
     spool: Spool
     archive: Archive | None
-    webhook_attempts: Tally
-    """By outcome."""
     connections: Connections
-    web: WebCounts
     folder: Path
     """On the file system of the store."""
+    webhook_attempts: Tally = field(default_factory=Tally)
+    """By outcome."""
+    web: WebCounts = field(default_factory=WebCounts)
     loop_lag: LoopLag = field(default_factory=LoopLag)
     samples: Samples = field(default_factory=Samples)
     started_at: float = field(default_factory=time.time)

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from relay import log
 from relay.backoff import Bucket
+from relay.errors import ConfigError
 from relay.web.http.acceptor import Acceptor, bind
 from relay.web.http.connection_gate import LOG_LINES_PER_S
 from relay.web.http.context import CONTEXT, Context, context
@@ -30,13 +31,17 @@ async def _expose(request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def listening(parts: Context, host: str, port: int) -> AsyncIterator[None]:
+async def listening(parts: Context) -> AsyncIterator[None]:
     """
-    Serve `GET /metrics` without a key on a separate port while the block runs.
+    Serve `GET /metrics` without a key on a separate port while the block runs, if the settings name one.
 
     Raises:
-        OSError: the address is not available.
+        ConfigError: the address is not available.
     """
+    host, port = parts.config.host, parts.config.metrics_port
+    if port is None:
+        yield
+        return
     clock = asyncio.get_running_loop().time
     failures = Bucket(1, LOG_LINES_PER_S, clock())
 
@@ -52,7 +57,11 @@ async def listening(parts: Context, host: str, port: int) -> AsyncIterator[None]
     try:
         if runner.server is None:
             raise AssertionError("the runner has no server after its setup")
-        acceptors = [Acceptor(sock, runner.server, log_error) for sock in await bind(host, port)]
+        try:
+            sockets = await bind(host, port)
+        except OSError as error:
+            raise ConfigError(f"RELAY_METRICS_PORT: cannot listen on {host}:{port}: {error}") from error
+        acceptors = [Acceptor(sock, runner.server, log_error) for sock in sockets]
         try:
             yield
         finally:
