@@ -1,1 +1,1 @@
-export * from "./dist/relay.MAKZXCNA.js";
+export * from "./dist/relay.TBLNCV3D.js";

@@ -36,12 +36,12 @@ async def test_each_value_is_printed_with_its_origin(shell: Shell) -> None:
     assert lines["RELAY_PORT"] == ["9000", str(dotenv)]
     assert lines["RELAY_LOG_LEVEL"] == ["debug", "environment"]
     assert lines["WIRO_API_SECRET"] == ["**********", str(secret)]
-    assert lines["RELAY_API_KEYS"] == ["**********,", "**********", "environment"]
+    assert lines["RELAY_API_KEYS"] == ["(no", "name)", "(admin),", "(no", "name)", "(admin)", "environment"]
     assert lines["RELAY_STORE"] == ["postgresql://db.example/relay", "environment"]
     found = json.loads(parsed.out)
     assert list(found) == list(lines)
     assert found["RELAY_PORT"] == {"value": 9000, "origin": "file", "file": str(dotenv)}
-    assert found["RELAY_API_KEYS"]["value"] == ["**********", "**********"]
+    assert found["RELAY_API_KEYS"]["value"] == ["(no name) (admin)", "(no name) (admin)"]
     assert found["RELAY_NODE"] == {"value": None, "origin": "default", "file": None}
     for text in (table.out, parsed.out):
         assert "hidden" not in text

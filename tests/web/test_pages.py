@@ -64,13 +64,14 @@ async def test_an_allowed_origin_gets_exactly_its_own_cors_headers(
         assert cors == {
             "Access-Control-Allow-Origin": origin,
             "Access-Control-Allow-Methods": "DELETE, GET, POST",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, "
+            "X-API-Key, X-Nonce, X-Signature",
             "Access-Control-Max-Age": "600",
-            "Access-Control-Expose-Headers": "Preference-Applied, Retry-After",
+            "Access-Control-Expose-Headers": "Preference-Applied, Retry-After, X-Request-Id",
         }
     async with client.get("/v1/tasks/nobody", headers={"Origin": origin}) as answer:
         assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (404, origin)
-        assert answer.headers["Access-Control-Expose-Headers"] == "Preference-Applied, Retry-After"
+        assert answer.headers["Access-Control-Expose-Headers"] == "Preference-Applied, Retry-After, X-Request-Id"
     for foreign in ("https://evil.example", "null", "https://app.example.evil", "http://app.example", "http://["):
         for method in ("OPTIONS", "GET"):
             async with client.request(method, "/v1/tasks", headers={"Origin": foreign} | asks) as answer:
