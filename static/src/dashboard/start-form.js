@@ -50,7 +50,10 @@ export class StartForm {
     this.#api = api;
     this.#onStart = onStart;
     this.#inputs = new ModelForm(this.#part("inputs"));
-    this.#estimate = new EstimateView(this.#part("estimate"), (body) => api().estimate(body));
+    this.#estimate = new EstimateView(
+      this.#part("estimate"),
+      async (body) => (key() ? api().estimate(body) : { usual: null }), // the reader may have signed out meanwhile
+    );
     this.#request = new StartRequest({ api, key, onProgress: (share) => this.#showUpload(share) });
     this.#choice = new ModelChoice({
       select: /** @type {HTMLSelectElement} */ (form.elements.namedItem("model")),
