@@ -77,7 +77,7 @@ async def test_a_page_shows_what_was_asked_and_what_came(
     await page.goto(relay.url + links(relay.context.config, task.id, token)["view"])
 
     await expect(page.locator(".asked-prompt")).to_have_text("Four views of a 'lighthouse'")
-    await expect(page.locator(".asked-facts li")).to_have_text(["size 2304×1728", "max images 4"])  # noqa: RUF001 -- as sizes are written
+    await expect(page.locator(".asked-facts li")).to_have_text(["size 2304\u00d71728", "max images 4"])
     await expect(part(page, "verdict")).to_contain_text("Succeeded4 pictures")
     await expect(part(page, "announcement")).to_have_text("Succeeded. Ready: 4 pictures")
     await page.wait_for_function(LOADED_ALL)
