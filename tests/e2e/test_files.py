@@ -209,7 +209,7 @@ async def test_any_model_gets_its_form_with_files(sandbox: Sandbox, relay: Runni
     await page.evaluate("task => { location.hash = `edit=${task}`; }", task["id"])
 
     await expect(prompt).to_have_value("Both in one picture.")
-    await expect(page.get_by_role("button", name="Start", exact=True)).to_be_focused()
+    await expect(page.locator("#start-fold summary")).to_be_focused()
     assert page.url == f"{relay.url}/"
     await model.select_option(label=MODEL)
     await expect(prompt).to_have_value("A lake.")

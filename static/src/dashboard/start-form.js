@@ -95,7 +95,6 @@ export class StartForm {
     this.#field("tags").value = tags.join(", ");
     this.#show(input);
     this.#keepDraft();
-    this.#part("start").focus({ preventScroll: true });
   }
 
   async #loadModels() {
