@@ -202,9 +202,9 @@ async def test_the_sizes_are_sampled(make_relay: MakeRelay, busy_settings: dict[
             while not samples.archive_bytes:
                 await sampler.sample()
         sampled = Scrape(Metrics(replace(relay.context.metrics._sources, samples=samples)).expose()[0].decode())
-        assert sampled.total("relay_store_bytes") == await relay.journal.size_bytes() > 0
+        assert 0 < sampled.total("relay_store_bytes") <= await relay.journal.size_bytes()
         assert sampled.total("relay_webhooks_pending") >= 1
-        assert sampled.total("relay_archive_bytes") == await relay.journal.copies.size_bytes() > 0
+        assert 0 < sampled.total("relay_archive_bytes") <= await relay.journal.copies.size_bytes()
         assert 0 < sampled.total("relay_disk_free_bytes") < sampled.total("relay_disk_size_bytes")
 
 
