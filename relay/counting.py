@@ -71,7 +71,7 @@ class RecentMaximum:
             self._now, self._since = 0.0, now
 
 
-class Tally(dict[tuple[str, ...], float]):
+class LabeledCounter(dict[tuple[str, ...], float]):
     """Counts by labels. Labels that were not counted have 0."""
 
     def __missing__(self, _labels: tuple[str, ...]) -> float:

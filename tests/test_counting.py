@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.counting import WINDOW_S, Histogram, RecentMaximum, Tally
+from relay.counting import WINDOW_S, Histogram, LabeledCounter, RecentMaximum
 
 
 @given(st.lists(st.floats(0, 100)))
@@ -44,7 +44,7 @@ def test_a_recent_maximum_forgets_what_is_two_windows_old() -> None:
 
 def test_a_tally_has_0_for_what_was_not_counted() -> None:
     """Reading adds nothing."""
-    tally = Tally()
+    tally = LabeledCounter()
     assert tally["a", "b"] == 0
     tally["a", "b"] += 1
     assert tally == {("a", "b"): 1}

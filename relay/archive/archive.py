@@ -18,7 +18,7 @@ from relay.archive.layout import prefix_of
 from relay.archive.measured import MeasuredContent, too_large
 from relay.archive.sources import Sources
 from relay.archive.thumbnails import Thumbnails
-from relay.counting import Tally
+from relay.counting import LabeledCounter
 from relay.errors import Fenced, StoreError
 from relay.journal.base import Journal
 from relay.journal.entries import Appended
@@ -90,7 +90,7 @@ class Archive:
         """
         self.store = store
         self.thumbnails = Thumbnails(store)
-        self.copies = Tally()
+        self.copies = LabeledCounter()
         """What came of attempts to copy a file: `kept`, `postponed` or `failed`."""
         self._journal = journal
         self._sources = sources

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from relay.counting import Tally
+from relay.counting import LabeledCounter
 from relay.hub.framing import Framing
 
 
@@ -25,11 +25,11 @@ class HubCounts:
     """Events by framing. Each event counts once for each viewer that it was written to."""
     connected: Counter[Framing] = field(default_factory=Counter)
     """The viewers that are connected now, by framing."""
-    joined: Tally = field(default_factory=Tally)
+    joined: LabeledCounter = field(default_factory=LabeledCounter)
     """Connections by framing."""
-    subscribed: Tally = field(default_factory=Tally)
+    subscribed: LabeledCounter = field(default_factory=LabeledCounter)
     """Subscriptions by what they began with: `snapshot`, `resumed` or `listed`."""
-    slow: Tally = field(default_factory=Tally)
+    slow: LabeledCounter = field(default_factory=LabeledCounter)
     """What happened to slow viewers: they `fell_behind` or `caught_up`."""
-    disconnected: Tally = field(default_factory=Tally)
+    disconnected: LabeledCounter = field(default_factory=LabeledCounter)
     """Connections that ended, by close code, or `client` if the client ended them or was lost."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from relay import __version__
 from relay.archive.archive import Archive
-from relay.counting import Tally
+from relay.counting import LabeledCounter
 from relay.files.spool import Spool
 from relay.hub.hub import Hub
 from relay.journal.base import Journal
@@ -39,7 +39,7 @@ class Connections(Protocol):
         """How many are open."""
 
     @property
-    def refused(self) -> Tally:
+    def refused(self) -> LabeledCounter:
         """How many were closed at once, by reason."""
 
     @property
@@ -61,7 +61,7 @@ class Sources:
     connections: Connections
     folder: Path
     """On the file system of the store."""
-    webhook_attempts: Tally = field(default_factory=Tally)
+    webhook_attempts: LabeledCounter = field(default_factory=LabeledCounter)
     """By outcome."""
     web: WebCounts = field(default_factory=WebCounts)
     loop_lag: LoopLag = field(default_factory=LoopLag)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from relay.counting import Histogram, Tally
+from relay.counting import Histogram, LabeledCounter
 
 SIGNS: Final = ("upgrade_missing", "forwarded_untrusted", "stream_http_1_0", "browser_poll", "origin_refused")
 """What a relay sees of a reverse proxy that is not set up as docs/deploying.md describes."""
@@ -19,17 +19,17 @@ class WebCounts:
             clock: returns unix seconds.
         """
         self._clock = clock
-        self.requests = Tally()
+        self.requests = LabeledCounter()
         """By method, route and status."""
         self.durations = Histogram()
         """Of the requests that were answered, in seconds. A stream counts until it begins."""
-        self.auth_failures = Tally()
+        self.auth_failures = LabeledCounter()
         """Credentials that were missing, invalid or expired: of a `request`, a `websocket` or a `subscription`."""
-        self.viewers_refused = Tally({(reason,): 0 for reason in ("limit", "no_files", "draining")})
+        self.viewers_refused = LabeledCounter({(reason,): 0 for reason in ("limit", "no_files", "draining")})
         """By reason."""
         self.accepts_failed = 0
         """Connections that the kernel did not hand over, because there were no file descriptors or no memory."""
-        self.proxy_signs = Tally({(sign,): 0 for sign in SIGNS})
+        self.proxy_signs = LabeledCounter({(sign,): 0 for sign in SIGNS})
         """By sign (see SIGNS)."""
         self.proxy_signs_at: dict[tuple[str, ...], float] = {}
         """When each sign was seen last, in unix seconds."""

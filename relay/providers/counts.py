@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Final, Literal
 
-from relay.counting import Histogram, Tally
+from relay.counting import Histogram, LabeledCounter
 
 Outcome = Literal[
     "ok", "refused", "unauthorized", "rate_limited", "server_error", "unavailable", "unclear", "interrupted"
@@ -24,7 +24,7 @@ class UpstreamCounts:
             clock: returns unix seconds.
         """
         self._clock = clock
-        self.calls = Tally()
+        self.calls = LabeledCounter()
         """By endpoint and outcome."""
         self.durations: defaultdict[str, Histogram] = defaultdict(Histogram)
         """In seconds, by endpoint."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from relay.core.events import Stage
 from relay.core.snapshot import Snapshot
-from relay.counting import Histogram, Tally
+from relay.counting import Histogram, LabeledCounter
 
 PHASE_BOUNDS_S: Final = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0)
 
@@ -31,13 +31,13 @@ class TaskCounts:
     """The tasks that this process has followed since its start."""
 
     def __init__(self) -> None:
-        self.started = Tally()
+        self.started = LabeledCounter()
         """Tasks that were created here, by provider."""
-        self.ended = Tally()
+        self.ended = LabeledCounter()
         """By provider and verdict."""
-        self.spent = Tally()
+        self.spent = LabeledCounter()
         """The sum of the costs, by unit."""
-        self.streams = Tally()
+        self.streams = LabeledCounter()
         """Attempts to open a live stream, by provider and outcome: `opened`, `failed` or `no_files`."""
         self.phases: dict[tuple[str, str], Histogram] = {}
         """The durations of phases in seconds, by model and phase."""

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from relay import log
 from relay.backoff import full_jitter
-from relay.counting import Tally
+from relay.counting import LabeledCounter
 from relay.errors import StoreError
 from relay.journal.base import Journal, StoredTask
 from relay.journal.outbox import Delivery, Outcome, Status
@@ -45,7 +45,7 @@ class Courier:
         clock: Callable[[], float],
         cautious_clock: Callable[[], float],
         pause: Callable[..., float] = pause_s,
-        attempts: Tally | None = None,
+        attempts: LabeledCounter | None = None,
         traceparent: Callable[[StoredTask], str] | None = None,
     ) -> None:
         """
@@ -66,7 +66,7 @@ class Courier:
         self._cautious_clock = cautious_clock
         self._pause = pause
         self._traceparent = traceparent
-        self._attempts = Tally() if attempts is None else attempts
+        self._attempts = LabeledCounter() if attempts is None else attempts
         self._running: asyncio.Task[None] | None = None
         self._sending: set[str] = set()
         self._log = log.get("courier")

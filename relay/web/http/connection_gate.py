@@ -12,7 +12,7 @@ from typing import Protocol
 
 from relay import log
 from relay.backoff import Bucket
-from relay.counting import Tally
+from relay.counting import LabeledCounter
 from relay.web.http.connection_counts import ConnectionCounts
 from relay.web.http.file_descriptors import Descriptors
 
@@ -63,7 +63,7 @@ class Gate:
         self._counts = counts
         self._descriptors = descriptors
         self._clock = clock
-        self.refused = Tally({("limit",): 0, ("no_files",): 0})
+        self.refused = LabeledCounter({("limit",): 0, ("no_files",): 0})
         """Connections that were not admitted, because of a `limit` or of `no_files`."""
         self._open: dict[IdleConnection, str | None] = {}
         self._streams: dict[Stream, str | None] = {}
