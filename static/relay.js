@@ -1,1 +1,1 @@
-export * from "./dist/relay.TBLNCV3D.js";
+export * from "./dist/relay.ZMRCS5J7.js";

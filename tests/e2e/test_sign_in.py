@@ -52,7 +52,7 @@ async def test_the_url_of_a_task_page_only_allows_viewing(relay: Running, page: 
     """The operator's tab can cancel the task, also after a reload; a copy of the URL cannot."""
     await held(relay)
     await page.goto(f"{relay.url}/#key={relay.api_key}")
-    await page.locator("#list li").get_by_role("button").click()
+    await page.locator("#list li").get_by_role("link").click()
     await page.wait_for_url("**/t/*")
     claims = jwt.decode(page.url.partition("#token=")[2], options={"verify_signature": False})
     assert (claims["scope"], claims["exp"] - claims["iat"]) == ("view", 3600)
@@ -82,7 +82,7 @@ async def test_a_signed_in_tab_renews_its_expired_token(relay: Running, page: Pa
     """Without the key the page uses the token of its URL."""
     task = await held(relay)
     await page.goto(f"{relay.url}/#key={relay.api_key}")
-    await page.locator("#list li").get_by_role("button").click()
+    await page.locator("#list li").get_by_role("link").click()
     cancel = page.get_by_role("button", name="Cancel task")
     await expect(cancel).to_be_visible()
     over = jwt.encode(

@@ -21,7 +21,7 @@ async def test_a_signed_in_reader_runs_a_task_again_and_deletes_it(
     started = await relay.context.tasks.start(Start(model=IMAGE, input={"prompt": "a cat"}))
     await page.goto(f"{relay.url}/#key={relay.api_key}")
     rows = page.locator("#list li")
-    await rows.first.get_by_role("button").click()
+    await rows.first.get_by_role("link").click()
     await page.get_by_role("button", name="Run again").click()
     await expect(page.locator("#actions")).to_contain_text("Last time: $")
     await page.get_by_role("button", name="Yes, run it again").click()

@@ -27,7 +27,7 @@ import { say } from "./words.js";
 
 export class SegmentsView {
   #container;
-  #pane = h("div", { class: "answer-pane", tabindex: "0", role: "region", "aria-label": say("answer") });
+  #pane = h("div", { class: "answer-pane", tabindex: "0", role: "group", "aria-label": say("answer") });
   #count = textElement("span", "", "faint");
   #follow = new FollowEnd(this.#pane);
   #words = new WordCount();
