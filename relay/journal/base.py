@@ -22,10 +22,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from relay.core.events import Event, State
+from relay.core.events import Cost, Event, State
 from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot
+from relay.core.spending import Charge, Exceeded, Limit
 from relay.core.upstream import CheckedInput, File, UpstreamTask
+from relay.journal.accounts import Accounts
 from relay.journal.audit import AuditLog
 from relay.journal.deletions import DeletedListener, Deletions
 from relay.journal.entries import History, Listener
@@ -76,6 +78,8 @@ class StoredTask:
     """The trace that the request belongs to, as its header says; null without one, or if there are no traces."""
     started_by: str = ""
     """The name of the API key that has started it, if it has one."""
+    estimate: Cost | None = None
+    """What it will probably cost, which is reserved while it has not ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,8 @@ class Created:
     """Until when the run may be sent, as `relay.clock.uptime_s` counts. Later, another node may have taken it over."""
     winner: Claim | None = None
     """The claim that holds the key already, if any: then no task was created."""
+    exceeded: Exceeded | None = None
+    """The limit that does not allow the task, if any: then no task was created."""
 
 
 UNFINISHED = tuple(state for state in State if not state.ended)
@@ -125,6 +131,10 @@ class Journal(Protocol):
     @property
     def tallies(self) -> Tallies:
         """What is kept of tasks that have ended, after they are gone."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """What was started and spent."""
 
     @property
     def deletions(self) -> Deletions:
@@ -180,19 +190,27 @@ class Journal(Protocol):
         """Commit everything that is pending and release all resources. Idempotent."""
 
     async def create(
-        self, task: StoredTask, event: Event, *, claim: Claim | None = None, expired_before: float = -math.inf
+        self,
+        task: StoredTask,
+        event: Event,
+        *,
+        claim: Claim | None = None,
+        expired_before: float = -math.inf,
+        limits: Sequence[Limit] = (),
     ) -> Created:
         """
         Add a task with its first event, durably: this intent must be stored before a billable call.
 
         This node becomes its owner. If another task holds the idempotency key, nothing is created and its claim is
-        returned.
+        returned. If a limit does not allow the task, nothing is created and the first such limit is returned: of tasks
+        that are created at the same time, by any node, not one more is created than the limits allow.
 
         Args:
             task: what to store in addition to the log.
             event: the first event of the log.
             claim: the idempotency key of the request, stored in the same commit.
             expired_before: a claim of the key that is older than this, in unix seconds, is replaced.
+            limits: what to compare the accounts with.
 
         Raises:
             ValueError: a task with this id exists, or the event is not at seq 1.
@@ -213,6 +231,7 @@ class Journal(Protocol):
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
         tally: Tally | None = None,
+        charge: Charge | None = None,
     ) -> float:
         """
         Commit events of one task, in order, continuing its log. Does nothing without events.
@@ -225,10 +244,12 @@ class Journal(Protocol):
             synced: whether to wait until the commit is durable, as before a billable call. Otherwise it survives the
                 end of the process, but not necessarily that of the machine.
             frees_key: whether to delete the claim of the task's idempotency key in the same commit: the platform
-                refused the task, so a repeated request may start another one.
+                refused the task, so a repeated request may start another one. Its start does not
+                count any more.
             copies: files of the task to be copied to the archive, stored in the same commit.
             webhooks: what to add to the outbox in the same commit.
             tally: what to add to the tallies in the same commit, if the events end the task.
+            charge: what to add to the accounts in the same commit, if the events end the task.
 
         Returns:
             Until when a run that the events announce may be sent, as `relay.clock.uptime_s` counts.

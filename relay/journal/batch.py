@@ -7,6 +7,7 @@ from relay.core.codec import encode_snapshot
 from relay.core.events import Event, State
 from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot
+from relay.core.spending import Charge
 from relay.core.upstream import UpstreamTask
 from relay.journal.entries import Appended, Entry
 from relay.journal.file_copies import FileCopy
@@ -37,6 +38,8 @@ class Batch:
     """What is added to the outbox in the same commit."""
     tally: Tally | None = None
     """What is counted of the task, which the events end."""
+    charge: Charge | None = None
+    """What the task, which the events end, is charged."""
     stalled: bool | None = None
     """Whether the task is stalled from now on. Null: as before."""
     ended_at: float | None = None
@@ -69,6 +72,7 @@ class Batch:
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
         tally: Tally | None = None,
+        charge: Charge | None = None,
     ) -> "Batch":
         """
         Check and encode the arguments of `append`.
@@ -100,6 +104,7 @@ class Batch:
             copies=tuple(copies),
             webhooks=tuple(webhooks),
             tally=tally,
+            charge=charge,
             stalled=_stalled(events),
             ended_at=None if after is None else after.ended_at,
         )

@@ -11,6 +11,7 @@ from itertools import islice
 from relay.core.events import Event, State
 from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot, begin, fold
+from relay.core.spending import Charge, Limit
 from relay.core.upstream import UpstreamTask
 from relay.errors import Taken
 from relay.journal.base import Claim, Created, StoredTask
@@ -21,6 +22,7 @@ from relay.journal.file_copies import FileCopy
 from relay.journal.listeners import Listeners
 from relay.journal.lists import Filter, ListPosition
 from relay.journal.load import Commits, Load
+from relay.journal.memory_accounts import MemoryAccounts
 from relay.journal.memory_audit import MemoryAudit, MemoryRevocations
 from relay.journal.memory_copies import MemoryCopies
 from relay.journal.memory_deletions import MemoryDeletions
@@ -84,6 +86,7 @@ class MemoryJournal(SoleNode):
         self.commits = Commits()
         self.copies = MemoryCopies()
         self.tallies = MemoryTallies()
+        self.accounts = MemoryAccounts()
         self.outbox = MemoryOutbox(self._tasks.__contains__)
         self.audit = MemoryAudit()
         self.revocations = MemoryRevocations()
@@ -105,7 +108,13 @@ class MemoryJournal(SoleNode):
         self._is_open = False
 
     async def create(
-        self, task: StoredTask, event: Event, *, claim: Claim | None = None, expired_before: float = -math.inf
+        self,
+        task: StoredTask,
+        event: Event,
+        *,
+        claim: Claim | None = None,
+        expired_before: float = -math.inf,
+        limits: Sequence[Limit] = (),
     ) -> Created:
         self._check_open()
         check_first(task.id, event)
@@ -115,7 +124,11 @@ class MemoryJournal(SoleNode):
         winner = self._claims.get(claim.key) if claim is not None else None
         if winner is not None and winner.at >= expired_before:
             return Created(winner=winner)
+        unfinished = [each.stored for each in self._tasks.values() if not each.state.ended] if limits else []
+        if (exceeded := self.accounts.check(limits, task, unfinished)) is not None:
+            return Created(exceeded=exceeded)
         self._check_free(task, task.upstream)
+        self.accounts.start(task)
         self._tasks[task.id] = _Task(stored=task, state=batch.state, entries=list(batch.entries), folded=batch.live)
         if claim is not None:
             self._claims[claim.key] = claim
@@ -135,6 +148,7 @@ class MemoryJournal(SoleNode):
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
         tally: Tally | None = None,
+        charge: Charge | None = None,
     ) -> float:
         self._check_open()
         if not events:
@@ -157,10 +171,13 @@ class MemoryJournal(SoleNode):
             self._trim(task)
         if frees_key:
             self._claims = {key: claim for key, claim in self._claims.items() if claim.task != batch.task}
+            self.accounts.refuse(batch.task)
         self.copies.add(copies)
         self.outbox.store(webhooks)
         if tally is not None:
             self.tallies.add(tally)
+        if charge is not None:
+            self.accounts.add(charge)
         self._listeners.publish([batch.appended])
         await asyncio.sleep(0)
         return math.inf

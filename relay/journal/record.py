@@ -7,6 +7,8 @@ from typing import Final
 import orjson
 from pydantic import TypeAdapter
 
+from relay.core.events import Cost
+from relay.core.spending import Unit
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.journal.base import StoredTask, Subscription
 from relay.journal.damage import decoding
@@ -63,6 +65,8 @@ def restore(
     webhook: bytes | str | None,
     started_by: str | None,
     traceparent: str | None,
+    estimate: float | None,
+    estimate_unit: Unit | None,
 ) -> StoredTask:
     """
     Return the task that columns describe.
@@ -88,6 +92,7 @@ def restore(
             webhook=_SUBSCRIPTION.validate_json(webhook) if webhook else None,
             started_by=started_by or "",
             traceparent=traceparent,
+            estimate=None if estimate is None or estimate_unit is None else Cost(amount=estimate, unit=estimate_unit),
         )
 
 

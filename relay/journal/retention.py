@@ -61,6 +61,7 @@ async def sweep(journal: Journal, now: float, *, age_s: float, limit_bytes: int,
             _log.warning("store.limit_exceeded", size_bytes=size, limit_bytes=limit_bytes, reason="no old ended tasks")
             break
     await journal.tallies.forget(before=int(now // DAY_S) - KEPT_DAYS)
+    await journal.accounts.forget(now=now)
     if deleted:
         _log.info("tasks.deleted", count=deleted)
     await journal.save_time(now)

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from relay.core.events import State
 from relay.core.history.tally import Tally
+from relay.core.spending import Use
 from relay.core.upstream import UpstreamTask
 from relay.journal.audit import AuditEntry
 from relay.journal.base import Claim, StoredTask
@@ -66,6 +67,7 @@ class TaskCopy:
             task.hook,
             task.started_by,
             task.traceparent,
+            task.estimate,
             *_names(task.upstream),
         )
         texts = (record.tags, record.metadata, record.input, record.files, record.checked)
@@ -100,6 +102,9 @@ class Facts:
     """Oldest first."""
     revocations: tuple[Revocation, ...] = ()
     tallies: tuple[Tally, ...] = ()
+    spent: tuple[tuple[str, int, str, float], ...] = ()
+    """Account, day, unit and amount each."""
+    usage: tuple[Use, ...] = ()
 
 
 class Store(Protocol):

@@ -10,6 +10,7 @@ from relay.core.events import Event
 from relay.core.lifecycle import Lifecycle
 from relay.core.signals import Signal
 from relay.core.snapshot import Snapshot
+from relay.core.spending import charge
 from relay.core.upstream import File, UpstreamTask
 from relay.errors import Fenced, Taken
 from relay.journal.file_copies import copies_of, copies_of_files
@@ -96,6 +97,8 @@ class TaskLog:
         # Results are final when the task has ended: until then, a record can change their order.
         kept = state.outputs if self._context.keeps_results and state.done is not None else ()
         tally = self._lifecycle.tally()
+        stored = self._context.stored
+        due = charge(state, stored.started_by) if stored.hook is not None else None  # null: it was attached to
         copies = copies_of_files(state.id, state.provider, files) + copies_of(state.id, state.provider, kept)
         while not self.closed:
             try:
@@ -109,6 +112,7 @@ class TaskLog:
                     copies=copies,
                     webhooks=webhooks,
                     tally=tally,
+                    charge=due,
                 )
             except OSError as error:
                 # An operator has to fix the disk, and no event may be lost meanwhile. The journal has logged the error.

@@ -15,6 +15,7 @@ from relay.clock import uptime_s
 from relay.core.events import Event, State
 from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot
+from relay.core.spending import Charge, Limit
 from relay.core.upstream import UpstreamTask
 from relay.errors import Fenced, StoreError
 from relay.journal.base import Claim, Created, Journal, StoredTask
@@ -131,7 +132,13 @@ class SharedJournal:
         self.store.wake()
 
     async def create(
-        self, task: StoredTask, event: Event, *, claim: Claim | None = None, expired_before: float = -math.inf
+        self,
+        task: StoredTask,
+        event: Event,
+        *,
+        claim: Claim | None = None,
+        expired_before: float = -math.inf,
+        limits: Sequence[Limit] = (),
     ) -> Created:
         self.store.memory._check_open()
         self._check_alive()
@@ -140,12 +147,14 @@ class SharedJournal:
         if not known:
             self.store.owners[task.id] = self._node
         try:
-            created = await self.store.memory.create(task, event, claim=claim, expired_before=expired_before)
+            created = await self.store.memory.create(
+                task, event, claim=claim, expired_before=expired_before, limits=limits
+            )
         except BaseException:
             if not known:
                 del self.store.owners[task.id]
             raise
-        if created.winner is not None:
+        if created.winner is not None or created.exceeded is not None:
             del self.store.owners[task.id]
         return replace(created, send_until_s=uptime_s() + self.send_for_s)
 
@@ -161,6 +170,7 @@ class SharedJournal:
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
         tally: Tally | None = None,
+        charge: Charge | None = None,
     ) -> float:
         self.store.memory._check_open()
         task = events[0].task if events else None
@@ -179,6 +189,7 @@ class SharedJournal:
             copies=copies,
             webhooks=webhooks,
             tally=tally,
+            charge=charge,
         )
         return uptime_s() + self.send_for_s
 

@@ -139,12 +139,15 @@ $$;
 --
 --   creates        [{task, provider, model, folded_model, created_at, state, hook, upstream_id, socket_token, tags,
 --                  metadata, input, checked, files, webhook, started_by, title, prompt, traceparent, list_tags: [...],
---                  words: [[word, name], ...], title_words: [...], key, digest, at, expired_before}], or null.
+--                  words: [[word, name], ...], title_words: [...], key, digest, at, expired_before, estimate,
+--                  estimate_unit, limits: [{account, counted, most, day}, ...]}], or null.
 --                  The fields from `tags` to `webhook` are JSON texts.
 --   appends        [{task, first, last, state, stalled, ended_at, snapshot, upstream, upstream_id, socket_token, frees_key,
 --                  copies: [{part, provider, url, name, content_type, size_bytes, sha256}, ...],
 --                  webhooks: [{id, task, url, type, at, body}, ...],
---                  tally: {provider, model, inputs, day, counts, slowest, failed}}], or null. At most one job of a task.
+--                  tally: {provider, model, inputs, day, counts, slowest, failed},
+--                  charge: {spent: [[account, day, unit, amount], ...], uses: [{day, tag, key, provider, model, counts},
+--                  ...]}}], or null. At most one job of a task.
 --   event_*        the events of both, in order.
 --   history_*      how many events, and how many bytes of them, to keep of a log whose snapshot is stored.
 --
@@ -152,7 +155,8 @@ $$;
 --                  `fenced`: the node is dead or unknown, or the database has lost commits of it. Nothing is written.
 --   taken          the tasks whose jobs were committed.
 --   refused        [{task, why, ...}]: `exists`; `key`, with the digest, task and time of the claim; `unknown`; `owner`;
---                  `seq`, with the seq of the log; `taken`, with the task that has the upstream task. Null for `again`.
+--                  `seq`, with the seq of the log; `taken`, with the task that has the upstream task; `limit`, with the
+--                  number of the limit, and what counts towards it: used, reserved, until. Null for `again`.
 CREATE OR REPLACE FUNCTION relay_append(
   me bigint, number bigint, lease interval, creates json, appends json,
   event_task text[], event_seq bigint[], event_body bytea[], history_events bigint, history_bytes bigint,
@@ -175,6 +179,9 @@ DECLARE
   has_snapshots boolean := false;
   has_webhooks boolean := false;
   has_tallies boolean := false;
+  has_charges boolean := false;
+  has_limits boolean := false;
+  exceeded json;
   has_stalls boolean := false;
 BEGIN
   SELECT * INTO was FROM nodes WHERE id = me FOR NO KEY UPDATE;
@@ -202,21 +209,23 @@ BEGIN
         'why', CASE WHEN h.task IS NULL THEN 'unknown' WHEN h.owner = me THEN 'seq' ELSE 'owner' END
       )) FILTER (WHERE (h.owner = me AND h.seq = x.first - 1) IS NOT TRUE), '{}'),
       coalesce(bool_or(x.upstream), false), coalesce(bool_or(x.frees_key), false), bool_or(x.snapshot IS NOT NULL),
-      bool_or(x.webhooks IS NOT NULL), bool_or(x.tally IS NOT NULL),
+      bool_or(x.webhooks IS NOT NULL), bool_or(x.tally IS NOT NULL), bool_or(x.charge IS NOT NULL),
       bool_or(x.stalled IS NOT NULL)
-    INTO going, moved, problems, has_upstreams, has_keys, has_snapshots, has_webhooks, has_tallies, has_stalls
+    INTO going, moved, problems, has_upstreams, has_keys, has_snapshots, has_webhooks, has_tallies, has_charges, has_stalls
     FROM json_to_recordset(appends) AS x(
       task text, first bigint, state text, upstream boolean, frees_key boolean, snapshot text, webhooks json, tally json,
-      stalled boolean
+      charge json, stalled boolean
     )
     LEFT JOIN heads h ON h.task = x.task;
   END IF;
 
-  -- Keys before upstream tasks before heads, each in order: nodes that commit at the same time wait in one direction.
+  -- Accounts before keys before upstream tasks before heads, each in order: nodes that commit at the same time wait in
+  -- one direction.
   IF creates IS NOT NULL THEN
+    has_limits := relay_lock_accounts(creates);
     FOR job IN
       SELECT * FROM json_to_recordset(creates)
-        AS x(task text, key text, digest text, at double precision, expired_before double precision)
+        AS x(task text, key text, digest text, at double precision, expired_before double precision, limits json)
       ORDER BY x.key, x.task
     LOOP
       PERFORM 1 FROM heads WHERE task = job.task;
@@ -233,6 +242,14 @@ BEGIN
           problems := problems || json_build_object(
             'task', job.task, 'why', 'key', 'digest', kept.digest, 'winner', kept.task, 'at', kept.at
           );
+          CONTINUE;
+        END IF;
+      END IF;
+      IF has_limits AND job.limits IS NOT NULL THEN
+        exceeded := relay_exceeded(creates, job.task, going);
+        IF exceeded IS NOT NULL THEN
+          DELETE FROM claims WHERE task = job.task;
+          problems := problems || exceeded;
           CONTINUE;
         END IF;
       END IF;
@@ -315,6 +332,7 @@ BEGIN
         END IF;
         IF job.frees_key THEN
           DELETE FROM claims WHERE task = job.task;
+          DELETE FROM starts WHERE task = job.task;
         END IF;
       END LOOP;
     END IF;
@@ -335,15 +353,15 @@ BEGIN
     WHERE x.task = ANY (going);
     WITH new AS (
       INSERT INTO tasks (id, provider, model, created_at, ended_at, hook, upstream_id, socket_token, tags, metadata, input,
-        checked, files, webhook, started_by, title, prompt, traceparent)
+        checked, files, webhook, started_by, title, prompt, traceparent, estimate, estimate_unit)
       SELECT x.task, x.provider, x.model, x.created_at,
         CASE WHEN x.state IN ('succeeded', 'failed', 'canceled', 'lost') THEN x.created_at END,
         x.hook, x.upstream_id, x.socket_token, x.tags, x.metadata, x.input, x.checked, x.files,
-        x.webhook, x.started_by, x.title, x.prompt, x.traceparent
+        x.webhook, x.started_by, x.title, x.prompt, x.traceparent, x.estimate, x.estimate_unit
       FROM json_to_recordset(creates) AS x(
         task text, provider text, model text, created_at double precision, state text, hook text, upstream_id text,
         socket_token text, tags text, metadata text, input text, checked text, files text, webhook text,
-        started_by text, title text, prompt text, traceparent text
+        started_by text, title text, prompt text, traceparent text, estimate double precision, estimate_unit text
       )
       WHERE x.task = ANY (going) RETURNING *
     )
@@ -354,6 +372,11 @@ BEGIN
       task text, provider text, folded_model text, created_at double precision, state text, list_tags text[]
     ) CROSS JOIN unnest(x.list_tags) AS tag
     WHERE x.task = ANY (going);
+    INSERT INTO starts (tag, at, task)
+    SELECT tag, x.created_at, x.task
+    FROM json_to_recordset(creates) AS x(task text, created_at double precision, list_tags text[])
+      CROSS JOIN unnest(x.list_tags) AS tag
+    WHERE x.task = ANY (going) AND tag <> '';
     PERFORM relay_add_words(ARRAY(
       SELECT w FROM json_to_recordset(creates) AS x(task text, words json) CROSS JOIN json_array_elements(x.words) AS w
       WHERE x.task = ANY (going)
@@ -399,6 +422,12 @@ BEGIN
       WHERE x.tally IS NOT NULL AND x.task = ANY (going)
     ));
   END IF;
+  IF has_charges THEN
+    PERFORM relay_add_charges(ARRAY(
+      SELECT x.charge FROM json_to_recordset(appends) AS x(task text, charge json)
+      WHERE x.charge IS NOT NULL AND x.task = ANY (going)
+    ));
+  END IF;
 
   UPDATE nodes SET batch = number, until = clock_timestamp() + lease, seen_at = clock_timestamp(), bytes = bytes + grown
   WHERE id = me;
@@ -423,6 +452,121 @@ BEGIN
       counts = relay_sum_counts(t.counts, excluded.counts),
       slowest = relay_most_notable(t.slowest || excluded.slowest),
       failed = relay_most_notable(t.failed || excluded.failed);
+  END LOOP;
+END $$;
+
+-- Lock the accounts that the limits of new tasks are about, each in order, until the end of the transaction; return whether
+-- there are any. What another node has committed to them is visible to the statements after this one.
+CREATE OR REPLACE FUNCTION relay_lock_accounts(creates json) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  accounts bigint[];
+  one bigint;
+BEGIN
+  accounts := ARRAY(
+    SELECT DISTINCT hashtextextended('relay:' || l.account, 0) FROM json_to_recordset(creates) AS x(limits json)
+      CROSS JOIN LATERAL json_to_recordset(x.limits) AS l(account text)
+    ORDER BY 1
+  );
+  FOREACH one IN ARRAY accounts LOOP
+    PERFORM pg_advisory_xact_lock(one);
+  END LOOP;
+  RETURN accounts <> '{}';
+END $$;
+
+-- Whether a task counts towards an account (see relay/core/spending.py).
+CREATE OR REPLACE FUNCTION relay_is_in_account(account text, started_by text, tags text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT account = '' OR account = 'key:' || started_by
+    OR (left(account, 4) = 'tag:' AND substr(account, 5) = ANY (tags))
+$$;
+
+-- The first limit that does not allow a new task, as an element of `refused`; null if all do. `beside` are the tasks of the
+-- same batch that are going to be created. The rules are those of relay/core/spending.py.
+CREATE OR REPLACE FUNCTION relay_exceeded(creates json, whose text, beside text[]) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  new record;
+  one record;
+  tag_of text;
+  used double precision;
+  reserved double precision;
+  until double precision;
+BEGIN
+  SELECT * INTO new FROM json_to_recordset(creates)
+    AS x(task text, created_at double precision, estimate double precision, estimate_unit text, limits json)
+  WHERE x.task = whose;
+  FOR one IN
+    SELECT l.*, place - 1 AS number FROM json_array_elements(new.limits) WITH ORDINALITY AS e(value, place)
+      CROSS JOIN LATERAL json_to_record(e.value) AS l(account text, counted text, most double precision, day bigint)
+    ORDER BY place
+  LOOP
+    tag_of := CASE WHEN left(one.account, 4) = 'tag:' THEN substr(one.account, 5) ELSE '' END;
+    reserved := 0;
+    until := NULL;
+    IF one.counted = 'running' THEN
+      SELECT count(*) INTO used FROM listed l
+      WHERE l.tag = tag_of AND l.state NOT IN ('succeeded', 'failed', 'canceled', 'lost');
+      used := used + (
+        SELECT count(*) FROM json_to_recordset(creates) AS x(task text, list_tags text[])
+        WHERE x.task = ANY (beside) AND tag_of = ANY (x.list_tags)
+      );
+      CONTINUE WHEN used < one.most;
+    ELSIF one.counted = 'starts' THEN
+      SELECT count(*), (array_agg(recent.at ORDER BY recent.at DESC))[one.most::bigint] + 3600 INTO used, until FROM (
+        SELECT s.at FROM starts s WHERE s.tag = tag_of AND s.at > new.created_at - 3600
+        UNION ALL
+        SELECT x.created_at FROM json_to_recordset(creates)
+          AS x(task text, created_at double precision, list_tags text[])
+        WHERE x.task = ANY (beside) AND tag_of = ANY (x.list_tags)
+      ) recent;
+      CONTINUE WHEN used < one.most;
+    ELSE
+      CONTINUE WHEN new.estimate_unit <> one.counted;
+      -- One statement: a task that ends meanwhile is either reserved or spent.
+      SELECT coalesce((
+        SELECT amount FROM spent s WHERE s.account = one.account AND s.day = coalesce(one.day, -1) AND s.unit = one.counted
+      ), 0), coalesce((
+        SELECT sum(t.estimate) FROM listed l JOIN tasks t ON t.id = l.task
+        WHERE l.tag = tag_of AND l.state NOT IN ('succeeded', 'failed', 'canceled', 'lost')
+          AND t.estimate_unit = one.counted AND relay_is_in_account(one.account, t.started_by, ARRAY[tag_of])
+      ), 0) INTO used, reserved;
+      reserved := reserved + coalesce((
+        SELECT sum(x.estimate) FROM json_to_recordset(creates)
+          AS x(task text, started_by text, list_tags text[], estimate double precision, estimate_unit text)
+        WHERE x.task = ANY (beside) AND x.estimate_unit = one.counted
+          AND relay_is_in_account(one.account, x.started_by, x.list_tags)
+      ), 0);
+      CONTINUE WHEN used + reserved < one.most - 1e-9
+        AND used + reserved + coalesce(new.estimate, 0) <= one.most + 1e-9;
+      until := (one.day + 1) * 86400;
+    END IF;
+    RETURN json_build_object(
+      'task', whose, 'why', 'limit', 'number', one.number, 'used', used, 'reserved', reserved, 'until', until
+    );
+  END LOOP;
+  RETURN NULL;
+END $$;
+
+-- Add charges to their rows, each in order: nodes that do so at the same time wait in one direction.
+CREATE OR REPLACE FUNCTION relay_add_charges(charges json[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  one record;
+BEGIN
+  FOR one IN
+    SELECT s ->> 0 AS account, (s ->> 1)::bigint AS day, s ->> 2 AS unit, sum((s ->> 3)::double precision) AS amount
+    FROM unnest(charges) AS c CROSS JOIN LATERAL json_array_elements(c -> 'spent') AS s
+    GROUP BY 1, 2, 3 ORDER BY (s ->> 0) COLLATE "C", 2, (s ->> 2) COLLATE "C"
+  LOOP
+    INSERT INTO spent AS t (account, day, unit, amount) VALUES (one.account, one.day, one.unit, one.amount)
+    ON CONFLICT (account, day, unit) DO UPDATE SET amount = t.amount + excluded.amount;
+  END LOOP;
+  FOR one IN
+    SELECT u.* FROM unnest(charges) AS c CROSS JOIN LATERAL json_to_recordset(c -> 'uses')
+      AS u(day bigint, tag text, key text, provider text, model text, counts jsonb)
+    ORDER BY u.day, u.tag COLLATE "C", u.key COLLATE "C", u.provider COLLATE "C", u.model COLLATE "C"
+  LOOP
+    INSERT INTO usage AS t (day, tag, key, provider, model, counts)
+    VALUES (one.day, one.tag, one.key, one.provider, one.model, one.counts)
+    ON CONFLICT (day, tag, key, provider, model) DO UPDATE SET counts = relay_sum_counts(t.counts, excluded.counts);
   END LOOP;
 END $$;
 

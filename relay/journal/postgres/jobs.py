@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relay.core.spending import Exceeded, Limit
 from relay.errors import Fenced, Taken
 from relay.journal.base import Claim, Created
 from relay.journal.batch import Batch
@@ -28,6 +29,8 @@ class Job:
     creates: bool
     key: str | None = None
     """The idempotency key that is claimed."""
+    limits: Sequence[Limit] = ()
+    """What the accounts are compared with."""
     submitted_s: float
     """When the caller asked for it, as `relay.clock.uptime_s` counts."""
     result: asyncio.Future[Created]
@@ -54,6 +57,11 @@ class Job:
             case "key":
                 claim = Claim(key=self.key or "", digest=reason["digest"], task=reason["winner"], at=reason["at"])
                 self.result.set_result(Created(winner=claim))
+            case "limit":
+                limit, until = self.limits[reason["number"]], reason["until"]
+                used, reserved = reason["used"], reason["reserved"]
+                exceeded = Exceeded(limit=limit, used=used, reserved=reserved, until=until)
+                self.result.set_result(Created(exceeded=exceeded))
             case "exists":
                 self.result.set_exception(ValueError(f"there is already a task {self.task}"))
             case "taken":

@@ -15,6 +15,7 @@ from typing import Final
 from relay.core.events import Event, State
 from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot, begin
+from relay.core.spending import Charge, Limit
 from relay.core.upstream import UpstreamTask
 from relay.errors import ConfigError, Fenced, StoreError
 from relay.journal.base import Claim, Created, StoredTask
@@ -27,6 +28,7 @@ from relay.journal.load import Commits, Load
 from relay.journal.nodes import Command, Node
 from relay.journal.outbox import Webhook
 from relay.journal.postgres import connection, listing, lookups
+from relay.journal.postgres.accounts import PostgresAccounts
 from relay.journal.postgres.audit import PostgresAudit, PostgresRevocations
 from relay.journal.postgres.checking import CLOCK_SKEW_S, check
 from relay.journal.postgres.copies import PostgresCopies
@@ -98,6 +100,7 @@ class PostgresJournal:
         self._checking: asyncio.Task[str | None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self.tallies = PostgresTallies(lambda: self._opened().lister, lambda: self._opened().errands)
+        self.accounts = PostgresAccounts(lambda: self._opened().lister, lambda: self._opened().errands)
         self.outbox = PostgresOutbox(self._id, lambda: self._opened().errands, lambda: self._opened().lister)
 
     @property
@@ -139,13 +142,19 @@ class PostgresJournal:
         await asyncio.shield(self._closing)
 
     async def create(
-        self, task: StoredTask, event: Event, *, claim: Claim | None = None, expired_before: float = -math.inf
+        self,
+        task: StoredTask,
+        event: Event,
+        *,
+        claim: Claim | None = None,
+        expired_before: float = -math.inf,
+        limits: Sequence[Limit] = (),
     ) -> Created:
         owner = self._owner()
         check_first(task.id, event)
         batch = Batch.of([event], folded=begin(event, owner.membership.epoch))
-        row = create_row(task, batch, claim, expired_before)
-        return await owner.writer.create(batch, row, None if claim is None else claim.key)
+        row = create_row(task, batch, claim, expired_before, limits)
+        return await owner.writer.create(batch, row, None if claim is None else claim.key, limits)
 
     async def append(
         self,
@@ -159,6 +168,7 @@ class PostgresJournal:
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
         tally: Tally | None = None,
+        charge: Charge | None = None,
     ) -> float:
         writer = self._owner().writer
         if not events:
@@ -173,6 +183,7 @@ class PostgresJournal:
             copies=copies,
             webhooks=webhooks,
             tally=tally,
+            charge=charge,
         )
         try:
             created = await writer.append(batch, append_row(batch))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TASK: Final = (
     "SELECT id AS task, provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files,"
-    " checked, webhook, started_by, traceparent, title FROM tasks WHERE id = $1"
+    " checked, webhook, started_by, traceparent, title, estimate, estimate_unit FROM tasks WHERE id = $1"
 )
 
 HOOK: Final = "SELECT id FROM tasks WHERE hook = $2 AND provider = $1"

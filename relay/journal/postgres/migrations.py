@@ -20,7 +20,7 @@ from relay.journal.transfer import COPY_AGAIN, COPYING
 if TYPE_CHECKING:
     from relay.journal.postgres.connection import Connection
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 10
 
 _OLDEST: Final = 1
 """The oldest version that can use tables of this version."""
@@ -152,6 +152,35 @@ CREATE TABLE stalled (
 
 _TRACES: Final = "ALTER TABLE tasks ADD COLUMN traceparent text"
 
+_ACCOUNTS: Final = """
+ALTER TABLE tasks ADD COLUMN estimate double precision, ADD COLUMN estimate_unit text;
+CREATE INDEX listed_unfinished ON listed (tag, task) WHERE state NOT IN ('succeeded', 'failed', 'canceled', 'lost');
+CREATE TABLE starts (
+  tag text COLLATE "C",
+  at double precision,
+  task text COLLATE "C",
+  PRIMARY KEY (tag, at, task)
+);
+CREATE INDEX starts_by_task ON starts (task);
+CREATE INDEX starts_by_age ON starts (at);
+CREATE TABLE spent (
+  account text COLLATE "C",
+  day bigint,
+  unit text COLLATE "C",
+  amount double precision NOT NULL,
+  PRIMARY KEY (account, day, unit)
+);
+CREATE TABLE usage (
+  day bigint,
+  tag text COLLATE "C",
+  key text COLLATE "C",
+  provider text COLLATE "C",
+  model text COLLATE "C",
+  counts jsonb NOT NULL,
+  PRIMARY KEY (day, tag, key, provider, model)
+);
+"""
+
 _UPGRADES: Final[dict[int, str]] = {
     1: _COPIES,
     2: _WEBHOOKS,
@@ -161,6 +190,7 @@ _UPGRADES: Final[dict[int, str]] = {
     6: _TALLIES,
     7: _STALLED,
     8: _TRACES,
+    9: _ACCOUNTS,
 }
 """By the version that each one upgrades: statements that add something."""
 

@@ -1,11 +1,12 @@
 """What is committed, as the arguments of the function `relay_append` (see functions.sql)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
 
+from relay.core.spending import Limit
 from relay.core.upstream import UpstreamTask
 from relay.journal.base import Claim, StoredTask
 from relay.journal.batch import Batch
@@ -20,7 +21,9 @@ ALL_TASKS: Final = ""
 """The tag under which all tasks are listed. No task has it."""
 
 
-def create_row(task: StoredTask, batch: Batch, claim: Claim | None, expired_before: float) -> bytes:
+def create_row(
+    task: StoredTask, batch: Batch, claim: Claim | None, expired_before: float, limits: Sequence[Limit] = ()
+) -> bytes:
     """
     Return a new task as an element of `creates`, as JSON.
 
@@ -53,6 +56,10 @@ def create_row(task: StoredTask, batch: Batch, claim: Claim | None, expired_befo
         "title_words": title_words(task.title),
         **_upstream(task.upstream),
     }
+    if task.estimate is not None:
+        row |= {"estimate": task.estimate.amount, "estimate_unit": task.estimate.unit}
+    if limits:
+        row["limits"] = limits
     if claim is not None:
         row |= {
             "key": claim.key,
@@ -96,6 +103,8 @@ def append_row(batch: Batch) -> bytes:
         row["webhooks"] = [webhook_row(webhook) for webhook in batch.webhooks]
     if batch.tally is not None:
         row["tally"] = tally_row(batch.tally)
+    if batch.charge is not None:
+        row["charge"] = {"spent": [*batch.charge.spent()], "uses": [*batch.charge.rows()]}
     return orjson.dumps(row)
 
 

@@ -69,7 +69,9 @@ CREATE TABLE tasks (
   snapshot_seq bigint,
   snapshot text,
   title text,
-  prompt text
+  prompt text,
+  estimate double precision,
+  estimate_unit text
 );
 
 CREATE INDEX tasks_by_end ON tasks (created_at, id) WHERE ended_at IS NOT NULL;
@@ -122,6 +124,8 @@ CREATE TABLE listed (
   PRIMARY KEY (task, tag)
 );
 
+-- For the limits on running tasks.
+CREATE INDEX listed_unfinished ON listed (tag, task) WHERE state NOT IN ('succeeded', 'failed', 'canceled', 'lost');
 CREATE INDEX listed_by_provider ON listed (tag, provider, state, created_at DESC, task DESC);
 CREATE INDEX listed_by_model ON listed (tag, model, state, created_at DESC, task DESC); -- a model has one provider
 
@@ -263,4 +267,31 @@ CREATE TABLE tallies (
   slowest jsonb NOT NULL,
   failed jsonb NOT NULL,
   PRIMARY KEY (provider, model, inputs, day)
+);
+
+-- The accounts (relay/journal/accounts.py): starts of the last hour by tag; what was spent by account, day (-1: ever) and
+-- unit; and the usage by day, tag (empty: all tasks), API key and model.
+CREATE TABLE starts (
+  tag text COLLATE "C",
+  at double precision,
+  task text COLLATE "C",
+  PRIMARY KEY (tag, at, task)
+);
+CREATE INDEX starts_by_task ON starts (task);
+CREATE INDEX starts_by_age ON starts (at);
+CREATE TABLE spent (
+  account text COLLATE "C",
+  day bigint,
+  unit text COLLATE "C",
+  amount double precision NOT NULL,
+  PRIMARY KEY (account, day, unit)
+);
+CREATE TABLE usage (
+  day bigint,
+  tag text COLLATE "C",
+  key text COLLATE "C",
+  provider text COLLATE "C",
+  model text COLLATE "C",
+  counts jsonb NOT NULL,
+  PRIMARY KEY (day, tag, key, provider, model)
 );

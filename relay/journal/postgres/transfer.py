@@ -21,6 +21,7 @@ from relay.journal.nodes import Command
 from relay.journal.outbox import Delivery, Status
 from relay.journal.postgres import lookups
 from relay.journal.postgres import tallies as tally_table
+from relay.journal.postgres.accounts import load_all, replace_all
 from relay.journal.postgres.audit import AUDIT_COLUMNS, REVOKED, audit_entry, revocation_of
 from relay.journal.postgres.connection import BROKEN, close, connect, host_of
 from relay.journal.postgres.copies import OF_TASKS, STORED, decode_copy
@@ -41,7 +42,7 @@ NODE: Final = 0
 
 _TASKS: Final = """
 SELECT t.id AS task, t.provider, t.model, t.created_at, t.tags, t.input, t.metadata, t.upstream_id, t.socket_token,
-  t.hook, t.files, t.checked, t.webhook, t.started_by, t.traceparent, t.title, t.snapshot,
+  t.hook, t.files, t.checked, t.webhook, t.started_by, t.traceparent, t.title, t.estimate, t.estimate_unit, t.snapshot,
   t.snapshot_seq, t.ended_at, h.state, h.seq,
   EXISTS (SELECT FROM stalled s WHERE s.task = t.id) AS stalled
 FROM tasks t JOIN heads h ON h.task = t.id WHERE t.id > $1 ORDER BY t.id LIMIT $2
@@ -50,6 +51,7 @@ FROM tasks t JOIN heads h ON h.task = t.id WHERE t.id > $1 ORDER BY t.id LIMIT $
 _COPIED: Final = (
     *("task", "provider", "model", "created_at", "tags", "input", "metadata"),
     *("upstream_id", "socket_token", "hook", "files", "checked", "webhook", "started_by", "traceparent", "title"),
+    *("estimate", "estimate_unit"),
 )
 """The columns of _TASKS that `restore` decodes."""
 
@@ -159,6 +161,7 @@ class PostgresStore:
             audit = await self._connection.fetch("SELECT * FROM audit ORDER BY number")
             revoked = await self._connection.fetch(REVOKED, 0)
             tallies = await self._connection.fetch(tally_table.SELECT, None, None, 0)
+            spent, usage = await load_all(self._connection)
         return Facts(
             secrets={row["name"]: row["value"] for row in stored},
             saved_time=saved,
@@ -167,6 +170,8 @@ class PostgresStore:
             audit=tuple(map(audit_entry, audit)),
             revocations=tuple(map(revocation_of, revoked)),
             tallies=tuple(decode(*row) for row in tallies),
+            spent=spent,
+            usage=usage,
         )
 
     async def check_alone(self) -> None:
@@ -232,6 +237,7 @@ class PostgresStore:
                     tally_table.REPLACE,
                     [(*each.key, *(part.decode() for part in encode(each))) for each in facts.tallies],
                 )
+                await replace_all(self._connection, facts.spent, facts.usage)
                 # The next relay finds no epoch of the server's timeline, and makes a new one.
                 await self._connection.execute("DELETE FROM meta WHERE name = $1 OR name LIKE 'epoch:%'", COPYING)
 
@@ -251,7 +257,7 @@ class PostgresStore:
         await self._copy(
             "tasks",
             "id provider model created_at ended_at hook upstream_id socket_token tags metadata input checked files"
-            " webhook started_by traceparent snapshot_seq snapshot title prompt",
+            " webhook started_by traceparent snapshot_seq snapshot title prompt estimate estimate_unit",
             [_cold(each) for each in tasks],
         )
         await self._copy("listed", "task tag provider model state created_at", listed)
@@ -341,6 +347,7 @@ def _cold(each: TaskCopy) -> tuple[object, ...]:
             None if each.snapshot is None else each.snapshot.decode(),
         ),
         *(task.title, beginning(task.input)),
+        *((None, None) if task.estimate is None else (task.estimate.amount, task.estimate.unit)),
     )
 
 

@@ -17,6 +17,7 @@ import orjson
 
 from relay import log
 from relay.clock import uptime_s
+from relay.core.spending import Limit
 from relay.errors import Fenced, StoreError
 from relay.journal.availability import Availability
 from relay.journal.base import Created
@@ -103,9 +104,11 @@ class Writer:
         """How many jobs wait for the next commit."""
         return len(self._queue)
 
-    def create(self, batch: Batch, row: bytes, key: str | None) -> asyncio.Future[Created]:
+    def create(
+        self, batch: Batch, row: bytes, key: str | None, limits: Sequence[Limit] = ()
+    ) -> asyncio.Future[Created]:
         """Create a task; `row` is what `rows.create_row` returns."""
-        return self._submit(batch, row, creates=True, key=key)
+        return self._submit(batch, row, creates=True, key=key, limits=limits)
 
     def append(self, batch: Batch, row: bytes) -> asyncio.Future[Created]:
         """Append a batch; `row` is what `rows.append_row` returns."""
@@ -118,7 +121,9 @@ class Writer:
         await self._running
         await self._session.close()
 
-    def _submit(self, batch: Batch, row: bytes, *, creates: bool, key: str | None) -> asyncio.Future[Created]:
+    def _submit(
+        self, batch: Batch, row: bytes, *, creates: bool, key: str | None, limits: Sequence[Limit] = ()
+    ) -> asyncio.Future[Created]:
         result: asyncio.Future[Created] = asyncio.get_running_loop().create_future()
         self._queue.put(
             Job(
@@ -127,6 +132,7 @@ class Writer:
                 row=row,
                 creates=creates,
                 key=key,
+                limits=limits,
                 submitted_s=uptime_s(),
                 result=result,
             )

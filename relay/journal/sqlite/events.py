@@ -16,6 +16,7 @@ from relay.core.upstream import UpstreamTask
 from relay.errors import StoreDamaged, Taken
 from relay.journal.batch import Batch
 from relay.journal.entries import Entry, History
+from relay.journal.sqlite.accounts import add_charge, refuse
 from relay.journal.sqlite.copies import add_copies
 from relay.journal.sqlite.tallies import add_tally
 from relay.journal.sqlite.webhooks import add_webhooks
@@ -80,10 +81,13 @@ def add_events(
     for batch in accepted:
         if batch.tally is not None:
             add_tally(connection, batch.tally)
+        if batch.charge is not None:
+            add_charge(connection, batch.charge)
         if batch.copies:
             add_copies(connection, batch.copies)
         if batch.frees_key:
             connection.execute("DELETE FROM claims WHERE task = ?", (batch.task,))
+            refuse(connection, batch.task)
         if batch.snapshot is not None:
             stored = (batch.snapshot, batch.last_seq, batch.task)
             connection.execute("UPDATE tasks SET snapshot = ?, snapshot_seq = ? WHERE id = ?", stored)

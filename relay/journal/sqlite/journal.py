@@ -18,6 +18,7 @@ from pathlib import Path
 from relay.core.events import Event, State
 from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot, begin
+from relay.core.spending import Charge, Limit
 from relay.core.upstream import UpstreamTask
 from relay.errors import StoreError, StoreGone
 from relay.journal.availability import Availability, failing
@@ -33,6 +34,7 @@ from relay.journal.outbox import Webhook
 from relay.journal.sole_node import SoleNode
 from relay.journal.sqlite import events as event_table
 from relay.journal.sqlite import listing, metadata, tasks
+from relay.journal.sqlite.accounts import LimitExceeded, SQLiteAccounts
 from relay.journal.sqlite.audit import SQLiteAudit, SQLiteRevocations
 from relay.journal.sqlite.checkpoints import Checkpoints
 from relay.journal.sqlite.copies import SQLiteCopies, release_copies
@@ -94,6 +96,7 @@ class SQLiteJournal(SoleNode):
         self._test_write: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self.tallies = SQLiteTallies(lambda: self._opened().lister, lambda: self._opened().writer)
+        self.accounts = SQLiteAccounts(lambda: self._opened().lister, lambda: self._opened().writer)
         self.outbox = SQLiteOutbox(lambda: self._opened().writer, lambda: self._opened().lister)
 
     @property
@@ -134,16 +137,26 @@ class SQLiteJournal(SoleNode):
         await asyncio.shield(self._closing)
 
     async def create(
-        self, task: StoredTask, event: Event, *, claim: Claim | None = None, expired_before: float = -math.inf
+        self,
+        task: StoredTask,
+        event: Event,
+        *,
+        claim: Claim | None = None,
+        expired_before: float = -math.inf,
+        limits: Sequence[Limit] = (),
     ) -> Created:
         parts = self._opened()
         check_first(task.id, event)
         batch = Batch.of([event], folded=begin(event, parts.database.epoch))
-        add = partial(tasks.add_task, task=task, batch=batch, claim=claim, expired_before=expired_before)
+        add = partial(
+            tasks.create_task, task=task, batch=batch, claim=claim, expired_before=expired_before, limits=limits
+        )
         try:
             await parts.writer.do(add, appends=batch)
         except tasks.KeyHeld as held:
             return Created(winner=held.claim)
+        except LimitExceeded as error:
+            return Created(exceeded=error.exceeded)
         return Created()
 
     async def append(
@@ -158,6 +171,7 @@ class SQLiteJournal(SoleNode):
         copies: Sequence[FileCopy] = (),
         webhooks: Sequence[Webhook] = (),
         tally: Tally | None = None,
+        charge: Charge | None = None,
     ) -> float:
         writer = self._opened().writer
         if events:
@@ -172,6 +186,7 @@ class SQLiteJournal(SoleNode):
                     copies=copies,
                     webhooks=webhooks,
                     tally=tally,
+                    charge=charge,
                 )
             )
         return math.inf

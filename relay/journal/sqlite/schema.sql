@@ -35,7 +35,9 @@ CREATE TABLE IF NOT EXISTS tasks (
   title TEXT,
   prompt TEXT,
   started_by TEXT,
-  traceparent TEXT
+  traceparent TEXT,
+  estimate REAL,
+  estimate_unit TEXT
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS tasks_by_age ON tasks (created_at, id);
@@ -64,6 +66,9 @@ CREATE TABLE IF NOT EXISTS listed (
 
 CREATE INDEX IF NOT EXISTS listed_by_provider ON listed (tag, provider, state, created_at, task);
 CREATE INDEX IF NOT EXISTS listed_by_model ON listed (tag, model, provider, state, created_at, task);
+-- For the limits on running tasks. The condition is repeated in relay/journal/sqlite/accounts.py.
+CREATE INDEX IF NOT EXISTS listed_unfinished ON listed (tag, task)
+  WHERE state NOT IN ('succeeded', 'failed', 'canceled', 'lost');
 
 -- A trigger, because it takes no further step of the writer: each one waits for the interpreter's lock.
 CREATE TRIGGER IF NOT EXISTS listed_state AFTER UPDATE OF state ON tasks WHEN new.state <> old.state BEGIN
@@ -212,4 +217,34 @@ CREATE TABLE IF NOT EXISTS tallies (
   slowest BLOB NOT NULL,
   failed BLOB NOT NULL,
   PRIMARY KEY (provider, model, inputs, day)
+) STRICT, WITHOUT ROWID;
+
+-- The accounts (relay/journal/accounts.py): starts of the last hour by tag; what was spent by account, day (-1: ever) and
+-- unit; and the usage by day, tag (empty: all tasks), API key and model, as JSON.
+CREATE TABLE IF NOT EXISTS starts (
+  tag TEXT NOT NULL,
+  at REAL NOT NULL,
+  task TEXT NOT NULL,
+  PRIMARY KEY (tag, at, task)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS starts_by_task ON starts (task);
+CREATE INDEX IF NOT EXISTS starts_by_age ON starts (at);
+
+CREATE TABLE IF NOT EXISTS spent (
+  account TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  unit TEXT NOT NULL,
+  amount REAL NOT NULL,
+  PRIMARY KEY (account, day, unit)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS usage (
+  day INTEGER NOT NULL,
+  tag TEXT NOT NULL,
+  key TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  counts BLOB NOT NULL,
+  PRIMARY KEY (day, tag, key, provider, model)
 ) STRICT, WITHOUT ROWID;

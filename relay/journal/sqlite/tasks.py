@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from relay.core.events import State
+from relay.core.spending import Limit
 from relay.core.upstream import UpstreamTask
 from relay.errors import Taken
 from relay.journal.base import UNFINISHED, Claim, StoredTask
 from relay.journal.batch import Batch
 from relay.journal.prompts import MAX_INPUT_BYTES, beginning, stored_beginning
 from relay.journal.record import Record, restore
+from relay.journal.sqlite.accounts import add_start, check_limits
 from relay.journal.sqlite.events import add_entries
 from relay.journal.sqlite.ranges import ALL_TASKS, load_providers
 from relay.journal.sqlite.words import add_title, add_words
@@ -29,8 +31,31 @@ class KeyHeld(Exception):
         self.claim = claim
 
 
+def create_task(
+    connection: sqlite3.Connection,
+    task: StoredTask,
+    batch: Batch,
+    claim: Claim | None,
+    expired_before: float,
+    limits: Sequence[Limit],
+) -> None:
+    """
+    Add a task as `add_task` does, if the limits allow it, and count its start.
+
+    Raises:
+        LimitExceeded: a limit does not allow it.
+    """
+    add_task(connection, task, batch, claim, expired_before, limits)
+    add_start(connection, task)
+
+
 def add_task(
-    connection: sqlite3.Connection, task: StoredTask, batch: Batch, claim: Claim | None, expired_before: float
+    connection: sqlite3.Connection,
+    task: StoredTask,
+    batch: Batch,
+    claim: Claim | None,
+    expired_before: float,
+    limits: Sequence[Limit] = (),
 ) -> None:
     """
     Add a task with its first event and the idempotency key of its request.
@@ -38,6 +63,7 @@ def add_task(
     Raises:
         ValueError: there is a task with this id.
         KeyHeld: another task holds the key since `expired_before` (unix seconds) or later.
+        LimitExceeded: a limit does not allow it.
         Taken: another task is this upstream task.
     """
     if connection.execute("SELECT 1 FROM tasks WHERE id = ?", (task.id,)).fetchone():
@@ -45,13 +71,14 @@ def add_task(
     winner = None if claim is None else load_claim(connection, claim.key)
     if winner is not None and winner.at >= expired_before:
         raise KeyHeld(winner)
+    check_limits(connection, limits, task)
     if task.upstream is not None and (other := find_upstream(connection, task.provider, task.upstream)) is not None:
         raise Taken(f"task {other} is this upstream task already")
     record = Record.of(task)
     connection.execute(
         "INSERT INTO tasks (id, provider, model, created_at, state, upstream_id, socket_token, hook, tags, metadata,"
-        " input, files, checked, webhook, started_by, title, prompt, traceparent)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " input, files, checked, webhook, started_by, title, prompt, traceparent, estimate, estimate_unit)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task.id,
             task.provider,
@@ -71,6 +98,8 @@ def add_task(
             task.title,
             beginning(task.input),
             task.traceparent,
+            None if task.estimate is None else task.estimate.amount,
+            None if task.estimate is None else task.estimate.unit,
         ),
     )
     listed = [
@@ -92,13 +121,13 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
     """Return what is stored for a task in addition to its log."""
     row = connection.execute(
         "SELECT provider, model, created_at, tags, input, metadata, upstream_id, socket_token, hook, files, checked,"
-        " webhook, started_by, title, traceparent FROM tasks WHERE id = ?",
+        " webhook, started_by, title, traceparent, estimate, estimate_unit FROM tasks WHERE id = ?",
         (task,),
     ).fetchone()
     if row is None:
         return None
     provider, model, created_at, tags, input_, metadata, upstream_id, socket_token, hook, *more = row
-    files, checked, webhook, started_by, title, traceparent = more
+    files, checked, webhook, started_by, title, traceparent, estimate, estimate_unit = more
     return restore(
         task,
         provider=provider,
@@ -116,6 +145,8 @@ def load_task(connection: sqlite3.Connection, task: str) -> StoredTask | None:
         webhook=webhook,
         started_by=started_by,
         traceparent=traceparent,
+        estimate=estimate,
+        estimate_unit=estimate_unit,
     )
 
 

@@ -7,7 +7,7 @@ import orjson
 from relay.journal.base import UNFINISHED
 from relay.journal.sqlite.words import add_words
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
@@ -194,6 +194,31 @@ def _add_traces(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE tasks ADD COLUMN traceparent TEXT")
 
 
+def _add_accounts(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE tasks ADD COLUMN estimate REAL")
+    connection.execute("ALTER TABLE tasks ADD COLUMN estimate_unit TEXT")
+    connection.execute(
+        "CREATE INDEX listed_unfinished ON listed (tag, task)"
+        " WHERE state NOT IN ('succeeded', 'failed', 'canceled', 'lost')"
+    )
+    connection.execute(
+        "CREATE TABLE starts (tag TEXT NOT NULL, at REAL NOT NULL, task TEXT NOT NULL, PRIMARY KEY (tag, at, task))"
+        " STRICT, WITHOUT ROWID"
+    )
+    connection.execute("CREATE INDEX starts_by_task ON starts (task)")
+    connection.execute("CREATE INDEX starts_by_age ON starts (at)")
+    connection.execute(
+        "CREATE TABLE spent (account TEXT NOT NULL, day INTEGER NOT NULL, unit TEXT NOT NULL, amount REAL NOT NULL,"
+        " PRIMARY KEY (account, day, unit)) STRICT, WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE usage ("
+        "  day INTEGER NOT NULL, tag TEXT NOT NULL, key TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,"
+        "  counts BLOB NOT NULL, PRIMARY KEY (day, tag, key, provider, model)"
+        ") STRICT, WITHOUT ROWID"
+    )
+
+
 _STEPS = {
     1: _add_files,
     2: _index_rows_by_task,
@@ -208,5 +233,6 @@ _STEPS = {
     11: _add_tallies,
     12: _add_stalled,
     13: _add_traces,
+    14: _add_accounts,
 }
 """By the version that each one upgrades."""
