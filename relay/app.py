@@ -141,7 +141,7 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
             Supervisor(journal, providers, known, spool, time.time, limits(config, gate.has_room), webhooks, ended)
         )
         tasks = await stack.enter_async_context(
-            Tasks(journal, providers, models, supervisor, spool, time.time, cautious_clock)
+            Tasks(journal, providers, models, supervisor, spool, time.time, cautious_clock, config.budgets)
         )
         sources = MetricSources(
             hub=hub,
@@ -168,7 +168,8 @@ async def running(config: Config, sockets: Sequence[socket.socket] = ()) -> Asyn
             login_codes=LoginCodes(secret, partial(use_code, journal), time.time, revoked.covers_login),
             revocations=revocations,
             rate_limits=RateLimits(
-                starts=RateLimit(config.start_rate, "starts", "API key"),
+                starts=RateLimit(config.start_rate, "starts", "API key or tag"),
+                start_addresses=RateLimit(config.start_address_rate, "starts", "client address"),
                 mints=RateLimit(config.mint_rate, "tokens", "API key"),
                 cancels=RateLimit(config.cancel_rate, "cancellations", "task or tag of a viewer token"),
             ),

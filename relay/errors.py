@@ -37,6 +37,7 @@ class Code(StrEnum):
     INVALID_REQUEST = "invalid_request"
     UNAUTHORIZED = "unauthorized"
     INSUFFICIENT_BALANCE = "insufficient_balance"
+    BUDGET_EXHAUSTED = "budget_exhausted"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     GONE = "gone"
@@ -69,6 +70,22 @@ class UpstreamFault:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetState:
+    """A budget that does not allow a start. Amounts are in `unit`."""
+
+    unit: str
+    limit: float
+    spent: float
+    reserved: float
+    """What the tasks that have not ended will probably cost."""
+    left: float
+    estimate: float | None
+    """What the start would probably have cost. Null: unknown."""
+    resets_at: float | None
+    """In unix seconds. Null: never."""
+
+
 class RequestError(RelayError):
     """An error that the caller of the API can fix."""
 
@@ -79,12 +96,14 @@ class RequestError(RelayError):
         *,
         fields: tuple[FieldError, ...] = (),
         retry_after_s: float | None = None,
+        budget: BudgetState | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.fields = fields
         self.retry_after_s = retry_after_s
+        self.budget = budget
 
 
 class StoreError(RelayError, OSError):

@@ -13,16 +13,19 @@ from hashlib import sha256
 from typing import Literal
 
 import jwt
+from pydantic import ValidationError
 
 from relay.access.revocations import Revoked, TokenId
 from relay.access.roles import RIGHTS, Right
-from relay.config.api_keys import ApiKey, Role
+from relay.access.start_rules import StartRules
+from relay.config.api_keys import KEY_NAME, ApiKey, Role
 from relay.core.tag import normalize_tag
 from relay.errors import Code, RequestError
 from relay.journal.revocations import Kind, Revocation
 
-Scope = Literal["view", "cancel", "input"]
-SCOPES: tuple[Scope, ...] = ("view", "cancel", "input")
+Scope = Literal["view", "cancel", "input", "start"]
+SCOPES: tuple[Scope, ...] = ("view", "cancel", "input", "start")
+"""`start` is for tokens of a tag only."""
 
 DAY_S = 86_400
 
@@ -59,7 +62,7 @@ class Grant:
     role: Role | None = None
     """The role of the API key; null for a token."""
     name: str = ""
-    """The name of the API key, for logs and the audit."""
+    """The name of the API key, for logs, the audit and budgets; of a start token, that of the key that minted it."""
     key_digest: str = ""
     """Identifies the API key across restarts and changes of its name."""
     task: str | None = None
@@ -69,6 +72,8 @@ class Grant:
     expires_at: float | None = None
     token: TokenId | None = None
     """Identifies the token for its revocation."""
+    start: StartRules | None = None
+    """What a start token may start; null for any other credential."""
 
     @property
     def is_key(self) -> bool:
@@ -163,21 +168,51 @@ class Access:
         """
         return self._sign("task", task, scope, ttl_s, jti)
 
-    def mint_tag(self, tag: str, *, scope: str, ttl_s: float, jti: str | None = None) -> tuple[str, float]:
-        """Mint a token for all tasks of a tag, including future ones. Return the same as `mint`."""
-        return self._sign("tag", tag, scope, ttl_s, jti)
+    def mint_tag(
+        self,
+        tag: str,
+        *,
+        scope: str,
+        ttl_s: float,
+        jti: str | None = None,
+        rules: StartRules | None = None,
+        key: str = "",
+    ) -> tuple[str, float]:
+        """
+        Mint a token for all tasks of a tag, including future ones.
+
+        Args:
+            tag: the tag.
+            scope: its scopes, separated by spaces.
+            ttl_s: how long it is valid.
+            jti: its id; null for a random one.
+            rules: what it may start, if its scopes include `start`.
+            key: the name of the API key whose budget it uses; empty for none.
+
+        Returns:
+            The same as `mint`.
+        """
+        more = {} if rules is None else rules.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+        return self._sign("tag", tag, scope, ttl_s, jti, more | ({"key": key} if key else {}))
 
     def _matching(self, given: bytes) -> list[ApiKey]:
         """Compare all keys, in constant time; return those that are the same."""
         return [each for each in self._keys if hmac.compare_digest(given, each.key.encode())]
 
     def _sign(
-        self, subject: Literal["task", "tag"], name: str, scope: str, ttl_s: float, jti: str | None
+        self,
+        subject: Literal["task", "tag"],
+        name: str,
+        scope: str,
+        ttl_s: float,
+        jti: str | None,
+        more: Mapping[str, object] | None = None,
     ) -> tuple[str, float]:
         now = self._clock()
         expires_at = int(now + ttl_s)
         # With milliseconds, a token that is minted right after earlier ones were revoked is newer than these.
         claims = {subject: name, "scope": scope, "iat": round(now, 3), "exp": expires_at, "jti": jti or new_jti()}
+        claims |= more or {}
         return jwt.encode(claims, self._secret, algorithm="HS256"), float(expires_at)
 
     def _check_token(self, token: str) -> Grant:
@@ -205,7 +240,11 @@ class Access:
             raise RequestError(Code.UNAUTHORIZED, "The token has been revoked; request a new one.")
         # A token has scopes only: the other rights are for API keys.
         scopes = frozenset(each for each in SCOPES if each in scope.split())
-        return Grant(task=task, tag=tag, scopes=scopes, expires_at=expires_at, token=identity)
+        if "start" not in scopes or tag is None:
+            return Grant(task=task, tag=tag, scopes=scopes - {"start"}, expires_at=expires_at, token=identity)
+        return Grant(
+            tag=tag, scopes=scopes, expires_at=expires_at, token=identity, start=_rules(claims), name=_key_name(claims)
+        )
 
     def _valid_until(self, claims: Mapping[str, object]) -> float:
         """
@@ -235,6 +274,24 @@ def _identity(claims: Mapping[str, object], task: str | None, tag: str | None) -
     jti = claims.get("jti")
     subject, name = (Kind.TASK, task) if task is not None else (Kind.TAG, tag or "")
     return TokenId(subject, name, jti if isinstance(jti, str) else None, _time(claims, "iat"))
+
+
+def _rules(claims: Mapping[str, object]) -> StartRules:
+    """Return what a start token allows. A claim that is null counts as absent."""
+    given = {name: value for name in StartRules.model_fields if (value := claims.get(name)) is not None}
+    try:
+        return StartRules.model_validate(given)
+    except ValidationError as error:
+        (first, *_) = error.errors(include_url=False, include_context=False, include_input=False)
+        place = ".".join(map(str, first["loc"]))
+        raise RequestError(Code.UNAUTHORIZED, f"The token's `{place}` is invalid: {first['msg']}.") from None
+
+
+def _key_name(claims: Mapping[str, object]) -> str:
+    name = claims.get("key", "")
+    if not isinstance(name, str) or (name and not KEY_NAME.fullmatch(name)):
+        raise RequestError(Code.UNAUTHORIZED, "The token's `key` must be the name of an API key.")
+    return name
 
 
 def revocation(kind: Kind, name: str, now: float) -> Revocation:

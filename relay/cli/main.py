@@ -183,22 +183,38 @@ def nodes() -> None:
 def token(
     task: Annotated[str | None, typer.Argument(help="The task that the token gives access to.")] = None,
     tag: Annotated[str | None, typer.Option(help="Give access to all tasks of this tag instead of one task.")] = None,
-    scope: Annotated[str, typer.Option(help="Space-separated: view, cancel, input.")] = "view",
+    scope: Annotated[str, typer.Option(help="Space-separated: view, cancel, input; with --tag also start.")] = "view",
     ttl: Annotated[int | None, typer.Option(min=1, max=MAX_TTL_S, help="Lifetime in seconds, at most a year.")] = None,
     revoke: Annotated[
         bool, typer.Option("--revoke", help="Revoke all tokens of the task or the tag that were issued until now.")
     ] = False,
     jti: Annotated[str | None, typer.Option(help="With --revoke: revoke the token with this ID only.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="With the scope start: a model that it may start, such as 'owner/*'.")
+    ] = None,
+    running: Annotated[int | None, typer.Option(min=1, help="How many tasks of the tag may be unfinished.")] = None,
+    per_hour: Annotated[int | None, typer.Option(min=1, help="How many tasks of the tag may start an hour.")] = None,
+    spend_usd: Annotated[float | None, typer.Option(min=0, help="How much the tag may ever spend.")] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="NAME=JSON: the value of an input, or its bounds, such as 'n={\"max\": 2}'."),
+    ] = None,
 ) -> None:
-    """Mint a viewer token for a task or a tag, and print it with a link to the task's page; or revoke tokens."""
+    """Mint a token for a task or a tag, and print it, for a task with a link to its page; or revoke tokens."""
     if not scope.split():
         raise typer.BadParameter(f"must not be empty; use {', '.join(SCOPES)}", param_hint="--scope")
     if unknown := set(scope.split()) - set(SCOPES):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: use {', '.join(SCOPES)}", param_hint="--scope")
 
     from relay import config
-    from relay.cli.token import mint_for_tag, mint_for_task, revoke_tokens
+    from relay.cli.token import mint_for_tag, mint_for_task, revoke_tokens, start_rules
     from relay.journal.revocations import Kind
+
+    starts = "start" in scope.split()
+    if not starts and (model or fixed or {running, per_hour, spend_usd} != {None}):
+        raise typer.BadParameter("what a token may start needs start", param_hint="--scope")
+    if starts and tag is None:
+        raise typer.BadParameter("start needs --tag", param_hint="--scope")
 
     if revoke:
         match task, tag, jti:
@@ -220,7 +236,8 @@ def token(
         case str(), None:
             asyncio.run(mint_for_task(config.load(), task, scope, ttl))
         case None, str():
-            asyncio.run(mint_for_tag(config.load(), _normalized_tag(tag), scope, ttl))
+            rules = start_rules(model, running, per_hour, spend_usd, fixed or ()) if starts else None
+            asyncio.run(mint_for_tag(config.load(), _normalized_tag(tag), scope, ttl, rules))
         case _:
             raise typer.BadParameter("name one task, or one tag with --tag", param_hint="TASK")
 

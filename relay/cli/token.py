@@ -1,10 +1,16 @@
 """`relay token`: mint or revoke viewer tokens on the machine that has the store."""
 
 import time
+from collections.abc import Sequence
+
+import orjson
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from relay.access.grants import Access, revocation
 from relay.access.kept_secrets import token_secret
 from relay.access.revocations import POLL_S
+from relay.access.start_rules import StartLimits, StartRules
 from relay.cli.output import say
 from relay.config import Config
 from relay.errors import ConfigError, RelayError
@@ -26,15 +32,57 @@ async def mint_for_task(settings: Config, task: str, scope: str, ttl_s: int | No
     say(links(settings, task, minted)["view"])
 
 
-async def mint_for_tag(settings: Config, tag: str, scope: str, ttl_s: int | None) -> None:
+def start_rules(
+    models: list[str] | None,
+    running: int | None,
+    per_hour: int | None,
+    spend_usd: float | None,
+    inputs: Sequence[str],
+) -> StartRules:
     """
-    Print a token for all tasks of a tag. The tag need not have a task yet.
+    Return what a start token may start.
+
+    Args:
+        models: patterns; null or empty for every model.
+        running: how many tasks of the tag may be unfinished.
+        per_hour: how many may be started within an hour.
+        spend_usd: how much they may cost.
+        inputs: `NAME=JSON` each; a text need not be quoted.
+
+    Raises:
+        RelayError: a value is not valid.
+    """
+    rules: dict[str, object] = {}
+    for each in inputs:
+        name, separator, value = each.partition("=")
+        if not separator:
+            raise RelayError(f"--input {each}: use NAME=VALUE")
+        try:
+            rules[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            rules[name] = value
+    try:
+        limits = StartLimits(running=running, per_hour=per_hour, spend_usd=spend_usd)
+        return StartRules(models=models or None, limits=limits, inputs=rules)
+    except ValidationError as error:
+        raise RelayError("; ".join(_problem(each) for each in error.errors())) from None
+
+
+def _problem(details: ErrorDetails) -> str:
+    return f"{'.'.join(map(str, details['loc']))}: {details['msg'].removeprefix('Value error, ')}"
+
+
+async def mint_for_tag(
+    settings: Config, tag: str, scope: str, ttl_s: int | None, rules: StartRules | None = None
+) -> None:
+    """
+    Print a token for all tasks of a tag. The tag need not have a task yet. `rules` are what it may start.
 
     Raises:
         ConfigError: no secret is known.
     """
     access = Access([], await _secret(settings, None), time.time)
-    minted, _ = access.mint_tag(tag, scope=scope, ttl_s=ttl_s or settings.token_ttl_s)
+    minted, _ = access.mint_tag(tag, scope=scope, ttl_s=ttl_s or settings.token_ttl_s, rules=rules)
     say(minted)
 
 

@@ -10,7 +10,8 @@ Role = Literal["admin", "start", "read"]
 MIN_KEY_CHARS = 24
 """Minimum length of an API key. Shorter keys are easier to guess."""
 
-_NAMED = re.compile(rf"(?P<name>[a-z0-9_-]{{1,32}})=(?P<rest>.{{{MIN_KEY_CHARS},}})")
+KEY_NAME = re.compile(r"[a-z0-9_-]{1,32}")
+_NAMED = re.compile(rf"(?P<name>{KEY_NAME.pattern})=(?P<rest>.{{{MIN_KEY_CHARS},}})")
 _WITH_ROLE = re.compile(r"(?P<key>.*):(?P<role>admin|start|read)")
 
 

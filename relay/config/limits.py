@@ -65,7 +65,15 @@ class Limits(Group):
         1200,
         alias="RELAY_START_RATE",
         ge=1,
-        description="Tasks that one API key may start or attach to, uploads to `/v1/files` included.",
+        description="Tasks that one API key may start or attach to, uploads to `/v1/files` included. The start "
+        "tokens of one tag have the same limit.",
+    )
+    start_address_rate: PerMinute = Field(
+        30,
+        alias="RELAY_START_ADDRESS_RATE",
+        ge=1,
+        description="Tasks that one client address may start with start tokens, whatever their tags (IPv6: per /64 "
+        "network). Loopback addresses and `RELAY_TRUSTED_PROXIES` are exempt.",
     )
     mint_rate: PerMinute = Field(
         6000, alias="RELAY_MINT_RATE", ge=1, description="Viewer tokens that one API key may mint."

@@ -12,12 +12,13 @@ from relay.config.limits import Limits
 from relay.config.pages import Pages
 from relay.config.platforms import Platforms
 from relay.config.server import Server
+from relay.config.spending import Spending
 from relay.config.storage import Storage
 from relay.config.tasks import Tasks
 from relay.config.webhooks import Webhooks
 
 
-class Config(Limits, Archive, Storage, Webhooks, Gateway, Tasks, Platforms, Pages, Credentials, Server):
+class Config(Limits, Spending, Archive, Storage, Webhooks, Gateway, Tasks, Platforms, Pages, Credentials, Server):
     """
     The settings of a relay, frozen. Durations are in seconds, sizes in bytes.
 
@@ -42,6 +43,14 @@ class Config(Limits, Archive, Storage, Webhooks, Gateway, Tasks, Platforms, Page
         return self
 
     @model_validator(mode="after")
+    def _budgets_have_keys(self) -> Self:
+        if unknown := sorted(self.budgets.by_key.keys() - {key.name for key in self.keys}):
+            raise ValueError(
+                f"RELAY_SPEND_LIMIT_KEYS names {', '.join(unknown)}, but RELAY_API_KEYS has no key with this name"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _webhooks_are_signed(self) -> Self:
         if (self.webhook_urls or self.webhook_hosts) and not self.webhook_secrets:
             raise ValueError("RELAY_WEBHOOK_SECRET must be set, because RELAY_WEBHOOK_URL or RELAY_WEBHOOK_HOSTS is")
@@ -53,6 +62,5 @@ class Config(Limits, Archive, Storage, Webhooks, Gateway, Tasks, Platforms, Page
             raise ValueError("RELAY_GATEWAY=wiro passes calls on to Wiro, so WIRO_API_KEY must be set")
         return self
 
-
-GROUPS = (Server, Credentials, Pages, Platforms, Tasks, Gateway, Webhooks, Storage, Archive, Limits)
+GROUPS = (Server, Credentials, Pages, Platforms, Tasks, Gateway, Webhooks, Storage, Archive, Spending, Limits)
 """The groups in the order of docs/configuration.md."""

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from relay.core.events import Cost
+from relay.core.events import Cost, State
+from relay.core.history.eta import state_times
 from relay.core.history.tally import DAY_S
 from relay.core.snapshot import Snapshot
 
@@ -40,7 +41,7 @@ COST: Final = "cost:"
 
 def accounts_of(key: str, tags: Sequence[str]) -> tuple[str, ...]:
     """Return the accounts of a task that the API key with a name has started."""
-    return (ALL, *([KEY + key] if key else []), *(TAG + tag for tag in tags))
+    return (ALL, *([KEY + key] if key else []), *(TAG + tag for tag in dict.fromkeys(tags)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,7 @@ class Charge:
 
     def rows(self) -> Iterator["Use"]:
         """Return what to add to the usage: once for all tasks, and once for each tag."""
-        for tag in ("", *self.tags):
+        for tag in dict.fromkeys(("", *self.tags)):
             yield Use(day=self.day, tag=tag, key=self.key, provider=self.provider, model=self.model, counts=self.counts)
 
 
@@ -179,8 +180,8 @@ def charge(state: Snapshot, key: str) -> Charge | None:
         counts[COST + done.cost.unit] = done.cost.amount
     elif done.billed is not False and (state.upstream_id is not None or done.verdict == "lost"):
         counts["unknown_cost"] = 1
-    if done.elapsed_s is not None:
-        counts["run_s"] = done.elapsed_s
+    if (began := state_times(state).get(State.RUNNING)) is not None:
+        counts["run_s"] = max(0.0, ended_at - began)
     return Charge(
         day=math.floor(ended_at / DAY_S),
         provider=state.provider,

@@ -13,7 +13,9 @@ from relay.journal.base import Journal
 from relay.providers.base import Provider
 
 
-async def continue_earlier(journal: Journal, provider: Provider, checked: CheckedInput) -> CheckedInput:
+async def continue_earlier(
+    journal: Journal, provider: Provider, checked: CheckedInput, tag: str | None = None
+) -> CheckedInput:
     """
     Return the input to send, with the token of the earlier task instead of its id.
 
@@ -21,6 +23,7 @@ async def continue_earlier(journal: Journal, provider: Provider, checked: Checke
         journal: has the earlier task.
         provider: whose model is run.
         checked: the input as the client gave it. It need not name an earlier task.
+        tag: the earlier task must have this tag; null for any task.
 
     Raises:
         RequestError: the relay has no such task, or it cannot be continued.
@@ -30,7 +33,7 @@ async def continue_earlier(journal: Journal, provider: Provider, checked: Checke
     if name is None or task is None or task == "":
         return checked
     stored = await journal.stored_task(task) if isinstance(task, str) else None
-    if stored is None:
+    if stored is None or (tag is not None and tag not in stored.tags):
         raise _refusal(name, "must be the ID of an earlier task of this relay")
     snapshot = await journal.snapshot(stored.id)
     if stored.provider != provider.name:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from relay.core.spending import Limit
 from relay.core.upstream import File
 from relay.journal.base import Subscription
 
@@ -28,6 +29,10 @@ class Start:
     """The name of the API key."""
     verbatim: bool = False
     """Whether the input is sent as it is: the client speaks the platform's own protocol, and the platform decides."""
+    tag: str | None = None
+    """The tag to which the credential is bound, if it is: the request may refer to tasks of this tag only."""
+    limits: tuple[Limit, ...] = ()
+    """The limits of the credential."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from relay.catalogue.check import Offer
-from relay.core.events import State
+from relay.core.budgets import Budgets
+from relay.core.events import Cost, State
+from relay.core.history.input_class import input_class
 from relay.core.snapshot import Snapshot
+from relay.core.upstream import CheckedInput
 from relay.errors import Code, RequestError, UpstreamError
 from relay.files.spool import Spool
 from relay.journal.base import Claim, Journal, StoredTask
@@ -16,6 +19,7 @@ from relay.tasks.conversation import continue_earlier
 from relay.tasks.creation import create
 from relay.tasks.follower import Follower
 from relay.tasks.models import Models
+from relay.tasks.refused_starts import refusal
 from relay.tasks.requests import Idempotency, Start
 from relay.tasks.supervisor import Supervisor
 from relay.tasks.turns import Begun, Turn
@@ -50,6 +54,7 @@ class Starter:
         spool: Spool,
         clock: Callable[[], float],
         cautious_clock: Callable[[], float],
+        budgets: Budgets | None = None,
     ) -> None:
         """
         Args:
@@ -60,6 +65,7 @@ class Starter:
             clock: returns unix seconds.
             cautious_clock: returns the unix seconds that have certainly passed, for the age of idempotency keys: if the
                 clock jumps, a repeated request must not start a second run.
+            budgets: limit what is spent; null for no limit.
         """
         self._journal = journal
         self._models = models
@@ -67,6 +73,7 @@ class Starter:
         self._spool = spool
         self._clock = clock
         self._cautious_clock = cautious_clock
+        self._budgets = budgets or Budgets()
         self._turns: WeakValueDictionary[str, Turn] = WeakValueDictionary()
         """By idempotency key: a second request waits for the outcome of the first."""
 
@@ -139,7 +146,9 @@ class Starter:
 
     async def _claim(self, idempotency: Idempotency) -> Claim | None:
         claim = await self._journal.find_claim(idempotency.key)
-        return claim or await self._journal.find_claim(idempotency.unscoped)
+        if claim is None and idempotency.unscoped:
+            claim = await self._journal.find_claim(idempotency.unscoped)
+        return claim
 
     def _expired_before(self) -> float:
         return self._cautious_clock() - CLAIM_S
@@ -153,9 +162,10 @@ class Starter:
             given = self._models.unchecked(provider, request.model, request.input)
         else:
             given = await self._models.check(provider, request.model, request.input, offers)
-        checked = await continue_earlier(self._journal, self._models.provider_named(provider), given)
+        checked = await continue_earlier(self._journal, self._models.provider_named(provider), given, request.tag)
         self._supervisor.check_open()  # a request to the platform for the model's inputs can take seconds
         await self._supervisor.admission(provider).queue.check_room()
+        estimate = await self._estimate(provider, request.model, checked)
         now = self._clock()
         stored = StoredTask(
             id=self._supervisor.new_id(),
@@ -172,16 +182,31 @@ class Starter:
             webhook=request.webhook,
             started_by=request.started_by,
             traceparent=request.traceparent,
+            estimate=estimate,
         )
         claim = None
         if idempotency is not None:
             claim = Claim(key=idempotency.key, digest=idempotency.digest, task=stored.id, at=now)
         with self._supervisor.creating(stored.id):
-            snapshot, created = await create(self._journal, stored, claim=claim, expired_before=self._expired_before())
+            snapshot, created = await create(
+                self._journal,
+                stored,
+                claim=claim,
+                expired_before=self._expired_before(),
+                limits=(*request.limits, *self._budgets.limits(request.started_by, now)),
+            )
+            if created.exceeded is not None:
+                raise refusal(created.exceeded, estimate, now, tag=request.tag)
             if created.winner is not None:
                 return None
             self._supervisor.counts.started[provider,] += 1
             return self._supervisor.follow(stored, snapshot, send_until_s=created.send_until_s)
+
+    async def _estimate(self, provider: str, model: str, checked: CheckedInput) -> Cost | None:
+        """Return what a run will probably cost at most; null if that is not known."""
+        history = await self._supervisor.histories.read(provider, model)
+        run = history.usual(input_class(checked.input)).run()
+        return None if run is None or run.cost is None else Cost(amount=run.cost.p90, unit=run.cost.unit)
 
     def _provider(self, request: Start, offers: Sequence[Offer]) -> str:
         self._supervisor.check_open()

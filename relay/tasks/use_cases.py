@@ -12,11 +12,13 @@ from functools import partial
 from typing import Self
 
 from relay.catalogue.check import Offer
+from relay.core.budgets import Budgets
 from relay.core.events import Event
 from relay.core.history.input_class import input_class
 from relay.core.history.tally import Tally
 from relay.core.history.usual import UsualRun
 from relay.core.snapshot import Snapshot
+from relay.core.spending import Use
 from relay.core.upstream import File
 from relay.errors import Code, Fenced, RequestError, UpstreamUnclear
 from relay.files.spool import Spool
@@ -62,6 +64,7 @@ class Tasks:
         spool: Spool,
         clock: Callable[[], float],
         cautious_clock: Callable[[], float],
+        budgets: Budgets | None = None,
     ) -> None:
         """
         Args:
@@ -72,13 +75,14 @@ class Tasks:
             spool: holds the files that tasks are started with.
             clock: returns unix seconds.
             cautious_clock: returns the unix seconds that have certainly passed.
+            budgets: limit what is spent; null for no limit.
         """
         self.lists = Lists(journal)
         self._journal = journal
         self._providers = providers
         self._supervisor = supervisor
         self._background = Background()
-        self._starter = Starter(journal, models, supervisor, spool, clock, cautious_clock)
+        self._starter = Starter(journal, models, supervisor, spool, clock, cautious_clock, budgets)
         self._attacher = Attacher(journal, models, supervisor, clock)
         self._waits = Waits(journal)
         self._deleter = Deleter(journal, providers, self._waits, partial(self._cancel, by="key"), clock)
@@ -110,6 +114,10 @@ class Tasks:
     async def tallies(self, provider: str | None, model: str | None, since: int) -> Sequence[Tally]:
         """Return the tallies of a model, or of all models, from the day `since` on."""
         return await self._journal.tallies.load(provider=provider, model=model, since=since)
+
+    async def usage(self, *, since: int, until: int, tagged: bool) -> Sequence[Use]:
+        """Return what was charged from the day `since` to the day `until`, by tag or of all tasks."""
+        return await self._journal.accounts.usage(since=since, until=until, tagged=tagged)
 
     async def usual(self, provider: str, model: str, given: Mapping[str, object] | None = None) -> UsualRun | None:
         """

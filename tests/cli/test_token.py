@@ -59,3 +59,33 @@ def test_a_token_needs_one_task_or_one_valid_tag(arguments: tuple[str, ...]) -> 
 
     assert ended.exit_code == 2
     assert "ey" not in ended.stdout
+
+
+def test_a_start_token_has_its_rules() -> None:
+    """Texts of inputs need no quotes."""
+    given = ("--model", "a/*", "--model", "b/c", "--running", "2", "--per-hour", "20", "--spend-usd", "5")
+    inputs = ("--input", "size=2K", "--input", 'n={"max": 2}')
+    ended = token("--tag", "u", "--scope", "start view", *given, *inputs, RELAY_TOKEN_SECRET=SECRET)
+
+    start = Access([], SECRET, time.time).check(ended.stdout.strip()).start
+    assert start is not None
+    assert start.models == ["a/*", "b/c"]
+    assert (start.limits.running, start.limits.per_hour, start.limits.spend_usd) == (2, 20, 5.0)
+    assert start.inputs == {"size": "2K", "n": {"max": 2}}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("some-task", "--scope", "start"),
+        ("--tag", "u", "--running", "2"),
+        ("--tag", "u", "--scope", "start", "--input", "n"),
+        ("--tag", "u", "--scope", "start", "--model", "nonsense"),
+    ],
+    ids=str,
+)
+def test_a_start_token_with_an_invalid_rule_is_not_minted(arguments: tuple[str, ...]) -> None:
+    ended = token(*arguments, RELAY_TOKEN_SECRET=SECRET)
+
+    assert ended.exit_code != 0
+    assert "ey" not in ended.stdout

@@ -60,7 +60,7 @@ async def end(
 ) -> None:
     stored = await journal.stored_task(task)
     assert stored is not None
-    data = Done(verdict=verdict, cost=cost, billed=False if refused else None, elapsed_s=2.0)
+    data = Done(verdict=verdict, cost=cost, billed=False if refused else None)
     event = Event(type="done", task=task, seq=2, state=State(verdict), at=at, source=Source.RELAY, data=data)
     state = replace(fold(begin(submit(task, stored.tags), journal.epoch), [event]), upstream_id="u")
     due = charge(state, stored.started_by)
@@ -167,8 +167,8 @@ async def test_usage_and_what_was_spent_outlive_the_tasks(journal: Journal) -> N
     await journal.deletions.delete(["a"], at=NOW, upstream=False)
     assert await journal.prune(ended_before=NOW + 1, limit=10) == ("b",)
     uses = await journal.accounts.usage(since=DAY, until=DAY, tagged=False)
-    known = {"count": 1, "verdict:succeeded": 1, "cost:usd": 1.0, "run_s": 2.0}
-    unknown = {"count": 1, "verdict:failed": 1, "unknown_cost": 1, "run_s": 2.0}
+    known = {"count": 1, "verdict:succeeded": 1, "cost:usd": 1.0}
+    unknown = {"count": 1, "verdict:failed": 1, "unknown_cost": 1}
     assert [(use.key, use.counts) for use in uses] == [("", unknown), ("shop", known)]
     tagged = await journal.accounts.usage(since=DAY, until=DAY, tagged=True)
     assert [(use.tag, use.key) for use in tagged] == [("x", ""), ("x", "shop"), ("y", "shop")]

@@ -376,7 +376,8 @@ BEGIN
     SELECT tag, x.created_at, x.task
     FROM json_to_recordset(creates) AS x(task text, created_at double precision, list_tags text[])
       CROSS JOIN unnest(x.list_tags) AS tag
-    WHERE x.task = ANY (going) AND tag <> '';
+    WHERE x.task = ANY (going) AND tag <> ''
+    ON CONFLICT DO NOTHING;
     PERFORM relay_add_words(ARRAY(
       SELECT w FROM json_to_recordset(creates) AS x(task text, words json) CROSS JOIN json_array_elements(x.words) AS w
       WHERE x.task = ANY (going)

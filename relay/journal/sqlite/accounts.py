@@ -83,7 +83,7 @@ def check_limits(connection: sqlite3.Connection, limits: Sequence[Limit], task: 
 def add_start(connection: sqlite3.Connection, task: StoredTask) -> None:
     """Add the start of a task."""
     rows = [(tag, task.created_at, task.id) for tag in task.tags]
-    connection.executemany("INSERT INTO starts (tag, at, task) VALUES (?, ?, ?)", rows)
+    connection.executemany("INSERT OR IGNORE INTO starts (tag, at, task) VALUES (?, ?, ?)", rows)
 
 
 def refuse(connection: sqlite3.Connection, task: str) -> None:

@@ -1,6 +1,8 @@
 """Types of fields that several request bodies and queries share. Their messages name what a field accepts."""
 
 import re
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
@@ -10,7 +12,12 @@ from relay.access.grants import MAX_TTL_S, MILLISECONDS_FROM, SCOPES
 MODEL_PATTERN = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"
 """The name becomes part of a URL of the platform. Without a leading dot, it cannot address another call (`..`)."""
 
-_SCOPES_PATTERN = rf"^({'|'.join(SCOPES)})( ({'|'.join(SCOPES)}))*$"
+VIEWER_SCOPES = tuple(scope for scope in SCOPES if scope != "start")
+"""The scopes of a token of one task."""
+
+
+def _pattern(scopes: Sequence[str]) -> str:
+    return rf"^({'|'.join(scopes)})( ({'|'.join(scopes)}))*$"
 
 
 def _model_name(text: str) -> str:
@@ -21,9 +28,9 @@ def _model_name(text: str) -> str:
     return text
 
 
-def _scopes(text: str) -> str:
-    if not re.fullmatch(_SCOPES_PATTERN, text):
-        raise ValueError(f"must be one or more of {', '.join(SCOPES)}, separated by single spaces")
+def _check_scopes(known: Sequence[str], text: str) -> str:
+    if not re.fullmatch(_pattern(known), text):
+        raise ValueError(f"must be one or more of {', '.join(known)}, separated by single spaces")
     return text
 
 
@@ -35,7 +42,16 @@ def _seconds(value: float) -> float:
 
 # The OpenAPI document has the patterns; error messages describe them in words.
 ModelName = Annotated[str, AfterValidator(_model_name), WithJsonSchema({"type": "string", "pattern": MODEL_PATTERN})]
-Scopes = Annotated[str, AfterValidator(_scopes), WithJsonSchema({"type": "string", "pattern": _SCOPES_PATTERN})]
+Scopes = Annotated[
+    str,
+    AfterValidator(partial(_check_scopes, VIEWER_SCOPES)),
+    WithJsonSchema({"type": "string", "pattern": _pattern(VIEWER_SCOPES)}),
+]
+TagScopes = Annotated[
+    str,
+    AfterValidator(partial(_check_scopes, SCOPES)),
+    WithJsonSchema({"type": "string", "pattern": _pattern(SCOPES)}),
+]
 TokenTtl = Annotated[int, Field(ge=1, le=MAX_TTL_S)]
 """In seconds."""
 Timestamp = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_seconds)]

@@ -6,6 +6,7 @@ from hashlib import sha256
 import orjson
 from aiohttp import web
 
+from relay.access.grants import Grant
 from relay.errors import Code, RequestError
 from relay.tasks.requests import Idempotency
 
@@ -25,13 +26,13 @@ def check_idempotency_key(request: web.Request) -> str | None:
     return key
 
 
-def read_idempotency(request: web.Request, caller: str, body: object) -> Idempotency | None:
+def read_idempotency(request: web.Request, grant: Grant, body: object) -> Idempotency | None:
     """
     Return the client's idempotency key with a digest of the body. The order of fields does not matter.
 
     Args:
         request: the client's request.
-        caller: identifies the API key, because each API key has its own idempotency keys.
+        grant: each API key, and each tag of start tokens, has its own idempotency keys.
         body: the JSON, and what identifies the files.
 
     Raises:
@@ -42,4 +43,6 @@ def read_idempotency(request: web.Request, caller: str, body: object) -> Idempot
         return None
     digest = sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
     # A client's key has no space, so the scoped key is unambiguous.
-    return Idempotency(key=f"{caller} {key}", unscoped=key, digest=digest)
+    if grant.is_key:
+        return Idempotency(key=f"{grant.key_digest} {key}", unscoped=key, digest=digest)
+    return Idempotency(key=f"tag:{grant.tag} {key}", digest=digest)

@@ -5,13 +5,14 @@ import re
 from aiohttp import web
 from pydantic import BaseModel
 
+from relay.access.starts import StartPermit
 from relay.catalogue import model as catalogue
 from relay.catalogue.schema import schema
 from relay.errors import Code, RequestError
 from relay.web.api.fields import MODEL_PATTERN
 from relay.web.api.responses import DetailedModel, Model, ModelInput, ModelList
 from relay.web.http.context import context
-from relay.web.http.credentials import require_key
+from relay.web.http.credentials import require_models
 from relay.web.http.json_body import json_response
 from relay.web.http.queries import read_query
 
@@ -24,16 +25,17 @@ class ModelQuery(BaseModel):
 
 async def index(request: web.Request) -> web.Response:
     """`GET /v1/models`: the models of the catalogue."""
-    require_key(request)
-    models = context(request).models
-    return json_response(ModelList(models=[to_response(model, models.is_available(model)) for model in models]))
+    grant, models = require_models(request), context(request).models
+    rules = StartPermit(grant, models).rules
+    listed = [model for model in models if rules.allows_model(model.model)]
+    return json_response(ModelList(models=[to_response(model, models.is_available(model)) for model in listed]))
 
 
 async def show(request: web.Request) -> web.Response:
     """`GET /v1/models/{owner}/{name}`: a model of the catalogue, or one that the platform describes."""
-    require_key(request)
-    models = context(request).models
+    grant, models = require_models(request), context(request).models
     name = f"{request.match_info['owner']}/{request.match_info['name']}"
+    StartPermit(grant, models).check_model(name)
     provider = read_query(request, ModelQuery).provider
     model = await models.find(name, provider) if re.fullmatch(MODEL_PATTERN, name) else None
     if model is None:

@@ -16,6 +16,7 @@ from relay.core.history.report import ModelSummary
 from relay.core.history.usual import UsualRun
 from relay.core.snapshot import Snapshot
 from relay.core.upstream import StoredFile, StoredFolder
+from relay.core.usage_report import By, UsageSummary
 from relay.journal.audit import Action
 from relay.journal.outbox import Status
 
@@ -273,6 +274,17 @@ class Stats(TypedDict):
     days: int
     models: Sequence[ModelSummary]
     """The one with the most tasks first."""
+
+
+class Usage(TypedDict):
+    """What the tasks that ended in a period cost, by day, tag, model or API key. A day is one in UTC."""
+
+    by: By
+    since: str
+    """The first day, as `2026-11-26`."""
+    until: str
+    """The last day."""
+    usage: Sequence[UsageSummary]
 
 
 class ModelList(TypedDict):

@@ -14,6 +14,7 @@ from relay.web.api import (
     revoking,
     stats,
     tasks,
+    usage,
     webhooks,
     zipped_outputs,
 )
@@ -43,7 +44,10 @@ ROUTES = (
         body=StartBody,
         form=StartForm,
         responses={201: responses.Started, 202: responses.Started},
-        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.CONFLICT, *_BODY, *_UPSTREAM, Code.DRAINING),
+        errors=(
+            *(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.CONFLICT, *_BODY, *_UPSTREAM),
+            *(Code.BUDGET_EXHAUSTED, Code.DRAINING),
+        ),
     ),
     Route(
         method="post",
@@ -229,7 +233,10 @@ ROUTES = (
         body=AgainBody,
         body_required=False,
         responses={201: responses.StartedAgain, 202: responses.StartedAgain},
-        errors=(*_VIEW, Code.CONFLICT, *_BODY, *_UPSTREAM, Code.STORE_UNAVAILABLE, Code.DRAINING),
+        errors=(
+            *(*_VIEW, Code.CONFLICT, *_BODY, *_UPSTREAM),
+            *(Code.BUDGET_EXHAUSTED, Code.STORE_UNAVAILABLE, Code.DRAINING),
+        ),
     ),
     Route(
         method="post",
@@ -249,7 +256,7 @@ ROUTES = (
         handler=tasks.mint_for_tag,
         action=Action.MINT,
         needs="view",
-        summary="Mint a viewer token for all tasks of a tag",
+        summary="Mint a token for all tasks of a tag, to view or also to start them",
         body=TagTokenBody,
         responses={200: responses.TagToken},
         errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, *_BODY, Code.RATE_LIMITED),
@@ -311,6 +318,16 @@ ROUTES = (
         summary="Show how tasks ended, how long they took and what they cost, by model and day",
         query=stats.StatsQuery,
         responses={200: responses.Stats},
+        errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_INPUT),
+    ),
+    Route(
+        method="get",
+        path="/v1/usage",
+        handler=usage.show,
+        needs="view",
+        summary="Sum up how many tasks ended in a period and what they cost, by day, tag, model or API key",
+        query=usage.UsageQuery,
+        responses={200: responses.Usage},
         errors=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.INVALID_INPUT),
     ),
     Route(

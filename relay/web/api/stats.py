@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from relay.access.starts import StartPermit
 from relay.core.history.report import report
 from relay.core.history.tally import DAY_S
 from relay.web.api.fields import ModelName
 from relay.web.api.responses import Estimate, Stats
 from relay.web.http.context import context
-from relay.web.http.credentials import require_key
+from relay.web.http.credentials import require_key, require_models
 from relay.web.http.json_body import json_response, read_object
 from relay.web.http.queries import read_query
 
@@ -50,9 +51,10 @@ async def show(request: web.Request) -> web.Response:
 
 async def estimate(request: web.Request) -> web.Response:
     """`POST /v1/estimate`."""
-    require_key(request)
-    body = EstimateBody.model_validate(await read_object(request))
-    models = context(request).models
+    grant, models = require_models(request), context(request).models
+    fields = await read_object(request)
+    StartPermit(grant, models).check_model(fields.get("model"))
+    body = EstimateBody.model_validate(fields)
     provider = models.provider_for(body.model, body.provider)
     given = models.with_defaults(provider, body.model, body.input)
     usual = await context(request).tasks.usual(provider, body.model, given)

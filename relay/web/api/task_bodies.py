@@ -2,14 +2,15 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from relay.access.start_rules import StartRules
 from relay.core.tag import Tag
 from relay.core.title import Title
 from relay.journal.base import Subscription
 from relay.net.receiver_url import MAX_CHARS
 from relay.tasks.requests import Again, Attach, Start
-from relay.web.api.fields import ModelName, Scopes, TokenTtl
+from relay.web.api.fields import ModelName, Scopes, TagScopes, TokenTtl
 from relay.webhooks.messages import TYPES, WebhookType
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
@@ -113,10 +114,24 @@ class TokenBody(BaseModel):
     ttl: TokenTtl | None = None
 
 
-class TagTokenBody(TokenBody):
-    """`POST /v1/tokens`."""
+class TagTokenBody(StartRules):
+    """`POST /v1/tokens`. The fields of `StartRules` are for the scope `start`."""
 
     tag: Tag
+    scope: TagScopes = "view"
+    ttl: TokenTtl | None = None
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> "TagTokenBody":
+        if self.rules() is None and self.model_fields_set & StartRules.model_fields.keys():
+            raise ValueError("models, limits and inputs need the scope start")
+        return self
+
+    def rules(self) -> StartRules | None:
+        """Return what the token may start; null if nothing."""
+        if "start" not in self.scope.split():
+            return None
+        return StartRules(models=self.models, limits=self.limits, inputs=self.inputs)
 
 
 class StartForm(BaseModel):

@@ -6,6 +6,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from relay.access.grants import Grant, new_jti
+from relay.access.starts import StartPermit
 from relay.core.events import State
 from relay.errors import UpstreamUnclear
 from relay.metrics.trace_context import checked_traceparent
@@ -39,7 +40,15 @@ from relay.web.api.task_queries import (
 from relay.web.api.uploads import read_start
 from relay.web.http.auditing import notes
 from relay.web.http.context import context
-from relay.web.http.credentials import granted, permit_scope, require, require_key
+from relay.web.http.credentials import (
+    granted,
+    permit,
+    permit_scope,
+    require,
+    require_key,
+    require_start,
+    spend_token_start,
+)
 from relay.web.http.json_body import json_response, read_object
 from relay.web.http.prefer import preferred_wait_s
 from relay.web.http.problems import upstream_problem
@@ -54,26 +63,43 @@ async def start(request: web.Request) -> web.Response:
 
     With `Prefer: wait=N`: 201 if the task has ended, 202 after N seconds.
     """
-    grant = require_key(request, context(request).rate_limits.starts)
-    body, wanted, idempotency = await read_start(request, grant.key_digest)
-    return await _start(request, replace(wanted, started_by=grant.name), idempotency, body.ttl)
+    permit_start = StartPermit(require_start(request), context(request).models)
+    body, wanted, idempotency = await read_start(request, permit_start)
+    return await _start(request, wanted, idempotency, _ttl_s(request, permit_start.grant, body.ttl))
 
 
 async def again(request: web.Request) -> web.Response:
     """`POST /v1/tasks/{id}/again`: as a start, with the input of an earlier task and what that has cost."""
-    grant, task = require_key(request, context(request).rate_limits.starts), request.match_info["id"]
+    grant, task = require_start(request), request.match_info["id"]
+    await permit(context(request), grant, "start", task)
     fields = await read_object(request, required=False)
     body = AgainBody.model_validate(fields)
     repeated = await context(request).tasks.repeat(task, body.to_request(), await kept_inputs(request, task))
-    done = repeated.earlier.done
+    permit_start = StartPermit(grant, context(request).models)
+    permit_start.check_model(repeated.request.model)
+    spend_token_start(request, grant)
+    for file in repeated.files.values():
+        permit_start.check_file(file.input)
+    if grant.tag is not None and body.tags is None:  # its other tags are not for this credential
+        repeated = replace(repeated, request=replace(repeated.request, tags=(), webhook=None))
+    wanted = permit_start.apply(repeated.request)
+    done = repeated.earlier.done if grant.allows("view", task, repeated.earlier.tags) else None
     previous = Previous(
         task=task, cost=None if done is None else done.cost, elapsed_s=None if done is None else done.elapsed_s
     )
-    idempotency = read_idempotency(request, grant.key_digest, {"again": task, "body": fields})
+    idempotency = read_idempotency(request, grant, {"again": task, "body": fields})
     preferred_wait_s(request)  # reject an invalid one before the files are handed over
     async with reused(request, task, repeated.files) as upload:
-        wanted = replace(repeated.request, files=upload.hand_over(), started_by=grant.name)
-    return await _start(request, wanted, idempotency, body.ttl, previous)
+        wanted = replace(wanted, files=upload.hand_over())
+    return await _start(request, wanted, idempotency, _ttl_s(request, grant, body.ttl), previous)
+
+
+def _ttl_s(request: web.Request, grant: Grant, wanted_s: int | None) -> int | None:
+    """Return how long the token of a task is valid: not longer than the token with which it is started."""
+    if grant.expires_at is None:
+        return wanted_s
+    here = context(request)
+    return max(1, min(wanted_s or here.config.token_ttl_s, int(grant.expires_at - here.clock())))
 
 
 async def _start(
@@ -278,6 +304,8 @@ async def mint_for_tag(request: web.Request) -> web.Response:
     body = TagTokenBody.model_validate(await read_object(request))
     permit_scope(grant, body.scope)
     jti, ttl_s = new_jti(), body.ttl or here.config.token_ttl_s
-    token, expires_at = here.access.mint_tag(body.tag, scope=body.scope, ttl_s=ttl_s, jti=jti)
+    token, expires_at = here.access.mint_tag(
+        body.tag, scope=body.scope, ttl_s=ttl_s, jti=jti, rules=body.rules(), key=grant.name
+    )
     notes(request).jti, notes(request).tag = jti, body.tag
     return json_response(TagToken(token=token, expires_at=expires_at, jti=jti))

@@ -10,6 +10,7 @@ from dataclasses import replace
 import filetype
 from aiohttp import web
 
+from relay.access.starts import StartPermit
 from relay.catalogue.check import Offer
 from relay.errors import Code, FieldError, RequestError
 from relay.files.upload import Upload
@@ -18,6 +19,7 @@ from relay.web.api.file_bodies import FileBody
 from relay.web.api.idempotency import check_idempotency_key, read_idempotency
 from relay.web.api.task_bodies import StartBody
 from relay.web.http.context import context
+from relay.web.http.credentials import spend_token_start
 from relay.web.http.json_body import parse_object, read_object
 from relay.web.http.multipart import CONTENT_TYPE, Part, parts
 
@@ -30,7 +32,7 @@ Screen = Callable[[Offer], Awaitable[None]]
 """Raises an error if a file is not accepted."""
 
 
-async def read_start(request: web.Request, caller: str) -> tuple[StartBody, Start, Idempotency | None]:
+async def read_start(request: web.Request, permit: StartPermit) -> tuple[StartBody, Start, Idempotency | None]:
     """
     Read the body of `POST /v1/tasks`, JSON or a form. The files of the returned request are in the spool.
 
@@ -38,25 +40,25 @@ async def read_start(request: web.Request, caller: str) -> tuple[StartBody, Star
 
     Args:
         request: the client's request.
-        caller: identifies the API key, because each API key has its own idempotency keys.
+        permit: what the credential allows. Its model is checked before anything else.
 
     Raises:
         RequestError: the body is invalid.
     """
     if request.content_type != CONTENT_TYPE:
         fields = await read_object(request)
-        body = StartBody.model_validate(fields)
-        return body, body.to_request(), read_idempotency(request, caller, fields)
+        body, start = _read_body(request, permit, fields)
+        return body, start, read_idempotency(request, permit.grant, fields)
     here = context(request)
     incoming = parts(request)
     fields = await _read_task(incoming, here.config.body_limit_bytes)
-    body = StartBody.model_validate(fields)
-    start = body.to_request()
+    body, start = _read_body(request, permit, fields)
     check_idempotency_key(request)  # before any file is uploaded
     await here.tasks.screen(start, ())
     offers: list[Offer] = []
 
     async def screen(offer: Offer) -> None:
+        permit.check_file(offer.input)
         offers.append(offer)
         await here.tasks.screen(start, offers)
 
@@ -64,7 +66,7 @@ async def read_start(request: web.Request, caller: str) -> tuple[StartBody, Star
         async for part in incoming:
             await receive(part, upload, screen)
         files = [[file.input, file.filename, file.sha256] for file in upload.files]
-        idempotency = read_idempotency(request, caller, [fields, *files] if files else fields)
+        idempotency = read_idempotency(request, permit.grant, [fields, *files] if files else fields)
         return body, replace(start, files=upload.hand_over()), idempotency
 
 
@@ -93,6 +95,13 @@ async def read_file(request: web.Request, upload: Upload) -> FileBody:
     if not upload.files:
         raise RequestError(Code.INVALID_REQUEST, "The body must have a file.")
     return body
+
+
+def _read_body(request: web.Request, permit: StartPermit, fields: dict[str, object]) -> tuple[StartBody, Start]:
+    permit.check_model(fields.get("model"))
+    spend_token_start(request, permit.grant)
+    body = StartBody.model_validate(fields)
+    return body, permit.apply(body.to_request())
 
 
 async def _read_task(incoming: AsyncIterator[Part], limit_bytes: int) -> dict[str, object]:

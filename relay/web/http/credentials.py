@@ -9,6 +9,7 @@ from relay.access.grants import Grant, Scope, TokenExpired
 from relay.access.roles import RIGHTS, Right
 from relay.errors import Code, RequestError
 from relay.web.http.client_address import client_address
+from relay.web.http.connection_counts import counted_address
 from relay.web.http.context import Context, context
 from relay.web.http.rate_limits import RateLimit
 from relay.web.http.request_ids import REQUEST_ID
@@ -71,6 +72,51 @@ def require_key(request: web.Request, rate_limit: RateLimit | None = None) -> Gr
         raise RequestError(Code.FORBIDDEN, "This call needs an API key; a viewer token is not enough.")
     if rate_limit is not None:
         rate_limit.spend(grant.key_digest, context(request).clock())
+    return grant
+
+
+def require_start(request: web.Request) -> Grant:
+    """
+    Require, in the header, an API key or a start token, and return what it allows. The rate limit of a key is spent.
+
+    Raises:
+        RequestError: it is missing or invalid, it does not allow starts, or the rate limit is exceeded.
+    """
+    grant = _checked(request, _bearer(request))
+    if "start" not in grant.scopes:
+        detail = "This call needs an API key, or a token of a tag with the scope `start`."
+        raise RequestError(Code.FORBIDDEN, detail)
+    if grant.is_key:
+        context(request).rate_limits.starts.spend(grant.key_digest, context(request).clock())
+    return grant
+
+
+def spend_token_start(request: web.Request, grant: Grant) -> None:
+    """
+    Spend the rate limits of a start token: that of its tag, and that of the client's address.
+
+    Raises:
+        RequestError: one is exceeded.
+    """
+    if not grant.is_key:
+        here = context(request)
+        proxies = here.config.trusted_proxies
+        if (address := counted_address(client_address(request, proxies), proxies)) is not None:
+            here.rate_limits.start_addresses.spend(address, here.clock())
+        here.rate_limits.starts.spend(("tag", grant.tag), here.clock())
+
+
+def require_models(request: web.Request) -> Grant:
+    """
+    Require an API key, or a start token, which may read the models that it may start.
+
+    Raises:
+        RequestError: the credential is missing, invalid, or another token.
+    """
+    grant = _checked(request, _bearer(request))
+    if not grant.is_key and grant.start is None:
+        detail = "This call needs an API key, or a token of a tag with the scope `start`."
+        raise RequestError(Code.FORBIDDEN, detail)
     return grant
 
 

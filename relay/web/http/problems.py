@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 
 from relay import log
 from relay.errors import (
+    BudgetState,
     Code,
     Fenced,
     FieldError,
@@ -35,6 +36,7 @@ STATUS = {
     Code.INVALID_REQUEST: 400,
     Code.UNAUTHORIZED: 401,
     Code.INSUFFICIENT_BALANCE: 402,
+    Code.BUDGET_EXHAUSTED: 402,
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
@@ -86,6 +88,8 @@ class Problem(TypedDict):
     """The platform's own error."""
     task: NotRequired[str]
     """The task that was created."""
+    budget: NotRequired[BudgetState]
+    """The budget that does not allow the start, if the caller may know it."""
     request_id: NotRequired[str]
     """The id of the request, which is in the relay's log."""
 
@@ -110,6 +114,7 @@ def problem_response(
     upstream: UpstreamFault | None = None,
     task: str | None = None,
     retry_after_s: float | None = None,
+    budget: BudgetState | None = None,
 ) -> web.Response:
     """Return a problem as a response."""
     status = STATUS[code]
@@ -126,6 +131,8 @@ def problem_response(
         problem["upstream"] = upstream
     if task is not None:
         problem["task"] = task
+    if budget is not None:
+        problem["budget"] = budget
     if (request_id := current_request_id()) is not None:
         problem["request_id"] = request_id
     headers = {}
@@ -140,7 +147,9 @@ def problem_response(
 
 def request_problem(error: RequestError) -> web.Response:
     """Return the problem for an error of the client."""
-    return problem_response(error.code, error.detail, fields=error.fields, retry_after_s=error.retry_after_s)
+    return problem_response(
+        error.code, error.detail, fields=error.fields, retry_after_s=error.retry_after_s, budget=error.budget
+    )
 
 
 def upstream_problem(error: UpstreamError, task: str | None = None) -> web.Response:

@@ -52,7 +52,9 @@ class RateLimits:
     """The rate limits of the API."""
 
     starts: RateLimit
-    """By API key."""
+    """By API key, or by the tag of start tokens."""
+    start_addresses: RateLimit
+    """Starts with start tokens, by the address of the client."""
     mints: RateLimit
     """By API key."""
     cancels: RateLimit

@@ -61,11 +61,10 @@ _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'publi
 async def test_upgraded_tables_are_like_new_ones(sql: "Connection") -> None:
     """Those of the first version get what later ones have added."""
     new = [await sql.fetch(query) for query in (_COLUMNS, _INDEXES)]
-    later = "copies, webhooks, tombstones, title_words, audit, revocations, tallies, stalled"
-    columns = (
-        "DROP COLUMN webhook, DROP COLUMN started_by, DROP COLUMN title, DROP COLUMN prompt, DROP COLUMN traceparent"
-    )
-    await sql.execute(f"DROP TABLE {later} CASCADE; ALTER TABLE tasks {columns}")
+    later = "copies, webhooks, tombstones, title_words, audit, revocations, tallies, stalled, starts, spent, usage"
+    added = "webhook started_by title prompt traceparent estimate estimate_unit"
+    columns = ", ".join(f"DROP COLUMN {column}" for column in added.split())
+    await sql.execute(f"DROP TABLE {later} CASCADE; ALTER TABLE tasks {columns}; DROP INDEX listed_unfinished")
     await sql.execute("UPDATE meta SET value = '1' WHERE name = 'schema'")
 
     await migrations.migrate(sql)

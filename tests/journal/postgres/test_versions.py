@@ -30,6 +30,9 @@ TABLES = (
     "audit",
     "revocations",
     "tallies",
+    "starts",
+    "spent",
+    "usage",
 )
 
 
