@@ -45,7 +45,7 @@ class Spending(Group):
         "`shop=day:5usd,shop=total:50usd`. Tasks of start tokens that a key has minted count, too.",
     )
 
-    _split = field_validator("spend_limits", "spend_limit_keys", mode="before")(comma_separated)
+    _split_budgets = field_validator("spend_limits", "spend_limit_keys", mode="before")(comma_separated)
 
     @field_validator("spend_limits")
     @classmethod
