@@ -56,7 +56,7 @@ class Grant:
     """
     What a credential allows: some rights, on all tasks, on those of a tag, or on one task.
 
-    An API key has a role and a name, which may be empty. A token has an expiry.
+    An API key has a role and a name, which may be empty, and may be bound to a tag. A token has an expiry.
     """
 
     role: Role | None = None
@@ -78,6 +78,11 @@ class Grant:
     @property
     def is_key(self) -> bool:
         return self.role is not None
+
+    @property
+    def kind(self) -> str:
+        """What the credential is, for messages."""
+        return "API key" if self.is_key else "token"
 
     @property
     def subject(self) -> str | None:
@@ -150,8 +155,14 @@ class Access:
         given = credential.encode(errors="replace")
         if not (matches := self._matching(given)):
             return self._check_token(credential)
-        role, name, digest = matches[0].role, matches[0].name, sha256(given).hexdigest()
-        return Grant(role=role, name=name, key_digest=digest[:DIGEST_CHARS], scopes=RIGHTS[role])
+        match, digest = matches[0], sha256(given).hexdigest()
+        return Grant(
+            role=match.role,
+            name=match.name,
+            key_digest=digest[:DIGEST_CHARS],
+            tag=match.tag,
+            scopes=RIGHTS[match.role],
+        )
 
     def mint(self, task: str, *, scope: str, ttl_s: float, jti: str | None = None) -> tuple[str, float]:
         """

@@ -30,10 +30,10 @@ class Credentials(Group):
     api_keys: tuple[SecretStr, ...] = Field(
         (),
         alias="RELAY_API_KEYS",
-        description="Comma-separated API keys of at least 24 characters each, as `KEY`, `NAME=KEY` or "
-        "`NAME=KEY:ROLE`. A name is 1 to 32 of `a-z`, `0-9`, `_` and `-`; a role is `admin` (the default), `start` or "
-        "`read`. Unset: on a loopback address the relay generates a key, keeps it in the store and prints it; on any "
-        "other address `relay serve` refuses to start.",
+        description="Comma-separated API keys of at least 24 characters each, as `KEY`, `NAME=KEY`, `NAME=KEY:ROLE` or "
+        "`NAME=KEY:ROLE:TAG`. A name is 1 to 32 of `a-z`, `0-9`, `_` and `-`; a role is `admin` (the default), `start` "
+        "or `read`; a key with a tag starts and sees tasks of this tag only. Unset: on a loopback address the relay "
+        "generates a key, keeps it in the store and prints it; on any other address `relay serve` refuses to start.",
     )
     token_secret: Annotated[SecretStr | None, BeforeValidator(none_if_empty)] = Field(
         None,

@@ -157,6 +157,8 @@ def test_a_browser_signs_in_with_the_first_admin_key(relay: Running) -> None:
         ("shop=" + "k" * 24 + ":start", ApiKey(name="shop", key="k" * 24, role="start")),
         ("a_b-1=" + "k" * 24 + ":read", ApiKey(name="a_b-1", key="k" * 24, role="read")),
         ("shop=" + "k" * 24 + ":start:read", ApiKey(name="shop", key="k" * 24 + ":start", role="read")),
+        ("shop=" + "k" * 24 + ":start:u:7", ApiKey(name="shop", key="k" * 24, role="start", tag="u:7")),
+        ("shop=" + "k" * 24 + ":read:start u", ApiKey(name="shop", key="k" * 24, role="read", tag="start u")),
         ("shop=" + "k" * 24 + ":reader", ApiKey(name="shop", key="k" * 24 + ":reader")),
         ("shop=" + "k" * 22 + "==", ApiKey(name="shop", key="k" * 22 + "==")),
         # Otherwise the whole is the key.
@@ -186,7 +188,7 @@ def test_any_entry_is_a_key_of_at_least_24_characters_or_is_refused(entry: str) 
         assert parsed.key in entry
         assert parsed.key not in f"{parsed!r} {parsed}"
         return
-    assert len(entry) < MIN_KEY_CHARS or re.search(r":(admin|start|read)$", entry)
+    assert len(entry) < MIN_KEY_CHARS or re.search(r":(admin|start|read)(:.+)?$", entry)
     assert len(entry) < MIN_KEY_CHARS or entry not in refusal
 
 
@@ -194,6 +196,9 @@ def test_any_entry_is_a_key_of_at_least_24_characters_or_is_refused(entry: str) 
     ("entries", "message"),
     [
         (("shop=" + "k" * 20 + ":read",), "the key `shop` needs at least 24 characters before `:read`"),
+        (("shop=" + "k" * 20 + ":read:tag",), "the key `shop` needs at least 24 characters before `:read`"),
+        (("shop=" + "k" * 24 + ":admin:tag",), "its role must be `start` or `read`"),
+        (("shop=" + "k" * 24 + ":read:" + "t" * 65,), "a tag must have at most 64 characters"),
         (("a=" + "k" * 24, "b=" + "k" * 24), "one key is listed as a (admin) and as b (admin)"),
         (("a=" + "k" * 24 + ":read", "k" * 24), "one key is listed as a (read) and as (no name) (admin)"),
     ],

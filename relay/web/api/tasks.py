@@ -44,6 +44,7 @@ from relay.web.http.credentials import (
     granted,
     permit,
     permit_scope,
+    permit_tag,
     require,
     require_key,
     require_start,
@@ -157,7 +158,7 @@ async def index(request: web.Request) -> web.Response:
     """`GET /v1/tasks`, with an API key, or with the token of a tag for the tasks of that tag."""
     grant = granted(request)
     query = read_query(request, ListQuery)
-    _require_list(request, grant, query.tag)
+    query.tag = _listed_tag(request, grant, query.tag)
     lists = context(request).tasks.lists
     page = await lists.page(query.to_filter(), order=query.order, after=query.after(), limit=query.limit)
     body = TaskList(tasks=page.snapshots, next=page_cursor(page.next, query.order) if page.next else None)
@@ -173,7 +174,7 @@ async def counts(request: web.Request) -> web.Response:
     """`GET /v1/tasks/counts`, for those that may list the tasks."""
     grant = granted(request)
     query = read_query(request, CountQuery)
-    _require_list(request, grant, query.tag)
+    query.tag = _listed_tag(request, grant, query.tag)
     found = await context(request).tasks.lists.counts(query.to_filter())
     body: TaskCounts = {
         "states": {state.value: count for state, count in found.states.items()},
@@ -183,15 +184,21 @@ async def counts(request: web.Request) -> web.Response:
     return json_response(body)
 
 
-def _require_list(request: web.Request, grant: Grant, tag: str | None) -> None:
+def _listed_tag(request: web.Request, grant: Grant, tag: str | None) -> str | None:
     """
-    Require the right to list tasks.
+    Require the right to list tasks; return the tag whose tasks are listed. A key that is bound to a tag lists this one.
 
     Raises:
         RequestError: the request has neither an API key nor the token of the tag whose tasks it lists.
     """
-    if grant.is_key or tag is None or not grant.allows_tag("view", tag):
+    if grant.is_key:
+        require_key(request, bound=True)
+        if grant.tag is None or tag is None:
+            return grant.tag or tag
+        permit_tag(grant, "view", tag)
+    elif tag is None or not grant.allows_tag("view", tag):
         require_key(request)
+    return tag
 
 
 async def show(request: web.Request) -> web.Response:
@@ -287,7 +294,8 @@ async def delete_tagged(request: web.Request) -> web.Response:
 async def mint(request: web.Request) -> web.Response:
     """`POST /v1/tasks/{id}/tokens`."""
     here, task = context(request), request.match_info["id"]
-    grant = require_key(request, here.rate_limits.mints)
+    grant = require_key(request, here.rate_limits.mints, bound=True)
+    await permit(here, grant, "view", task)
     await here.tasks.snapshot(task)
     body = TokenBody.model_validate(await read_object(request, required=False))
     permit_scope(grant, body.scope)
@@ -300,8 +308,9 @@ async def mint(request: web.Request) -> web.Response:
 async def mint_for_tag(request: web.Request) -> web.Response:
     """`POST /v1/tokens`."""
     here = context(request)
-    grant = require_key(request, here.rate_limits.mints)
+    grant = require_key(request, here.rate_limits.mints, bound=True)
     body = TagTokenBody.model_validate(await read_object(request))
+    permit_tag(grant, "view", body.tag)
     permit_scope(grant, body.scope)
     jti, ttl_s = new_jti(), body.ttl or here.config.token_ttl_s
     token, expires_at = here.access.mint_tag(

@@ -56,20 +56,25 @@ def granted(request: web.Request) -> Grant:
     return _checked(request, given.text if given is not None else None, in_header=given is None or given.in_header)
 
 
-def require_key(request: web.Request, rate_limit: RateLimit | None = None) -> Grant:
+def require_key(request: web.Request, rate_limit: RateLimit | None = None, *, bound: bool = False) -> Grant:
     """
     Require an API key in the header and return what it allows. Keys in URLs are rejected because URLs are logged.
 
     Args:
         request: the client's request.
         rate_limit: the rate limit of this call, by API key.
+        bound: whether a key that is bound to a tag is enough. The caller limits it to this tag.
 
     Raises:
-        RequestError: the key is missing or invalid, it is a viewer token, or the rate limit is exceeded.
+        RequestError: the key is missing or invalid, it is a viewer token or bound to a tag, or the rate limit is
+            exceeded.
     """
     grant = _checked(request, _bearer(request))
     if not grant.is_key:
         raise RequestError(Code.FORBIDDEN, "This call needs an API key; a viewer token is not enough.")
+    if grant.tag is not None and not bound:
+        detail = f"This call needs an API key for all tasks; this key is bound to the tag {grant.tag}."
+        raise RequestError(Code.FORBIDDEN, detail)
     if rate_limit is not None:
         rate_limit.spend(grant.key_digest, context(request).clock())
     return grant
@@ -161,7 +166,7 @@ async def permit(parts: Context, grant: Grant, scope: Scope, task: str) -> None:
         with suppress(RequestError):  # an unknown task is refused like any other, so that its absence is not disclosed
             tags = (await parts.tasks.snapshot(task)).tags
     if not grant.allows(scope, task, tags):
-        raise RequestError(Code.FORBIDDEN, f"The token does not allow {scope} on this task.")
+        raise RequestError(Code.FORBIDDEN, f"The {grant.kind} does not allow {scope} on this task.")
 
 
 def permit_tag(grant: Grant, scope: Scope, tag: str) -> None:
@@ -172,7 +177,7 @@ def permit_tag(grant: Grant, scope: Scope, tag: str) -> None:
         RequestError: it does not.
     """
     if not grant.allows_tag(scope, tag):
-        raise RequestError(Code.FORBIDDEN, f"The token does not allow {scope} on this tag.")
+        raise RequestError(Code.FORBIDDEN, f"The {grant.kind} does not allow {scope} on this tag.")
 
 
 def permit_all(grant: Grant) -> None:
@@ -183,7 +188,10 @@ def permit_all(grant: Grant) -> None:
         RequestError: it does not.
     """
     if not grant.covers_all:
-        raise RequestError(Code.FORBIDDEN, "Following all tasks needs an API key; a viewer token is not enough.")
+        raise RequestError(
+            Code.FORBIDDEN,
+            "Following all tasks needs an API key that is not bound to a tag; a viewer token is not enough.",
+        )
 
 
 def permit_scope(grant: Grant, scope: str) -> None:
