@@ -96,6 +96,10 @@ class Grant:
         """Whether its rights apply to all tasks."""
         return self.task is None and self.tag is None
 
+    def lifetime_s(self, wanted_s: int, now: float) -> int:
+        """Return how long a token that is minted with it is valid: not longer than itself."""
+        return wanted_s if self.expires_at is None else max(1, min(wanted_s, int(self.expires_at - now)))
+
     def allows(self, scope: Right, task: str, tags: Iterable[str] = ()) -> bool:
         """Return whether it allows `scope` on a task with these tags."""
         covered = self.covers_all or self.task == task or (self.tag is not None and self.tag in tags)

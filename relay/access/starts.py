@@ -1,4 +1,4 @@
-"""Check a start against what a credential allows. Everything that starts tasks calls `StartPermit.apply`."""
+"""Check a start against what a credential allows. Everything that starts tasks for clients calls `apply`."""
 
 from dataclasses import dataclass, replace
 

@@ -62,5 +62,6 @@ class Config(Limits, Spending, Archive, Storage, Webhooks, Gateway, Tasks, Platf
             raise ValueError("RELAY_GATEWAY=wiro passes calls on to Wiro, so WIRO_API_KEY must be set")
         return self
 
+
 GROUPS = (Server, Credentials, Pages, Platforms, Tasks, Gateway, Webhooks, Storage, Archive, Spending, Limits)
 """The groups in the order of docs/configuration.md."""

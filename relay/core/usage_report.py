@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from relay.core.history.tally import DAY_S, VERDICT, added
+from relay.core.history.tally import DAY_S, VERDICT, total
 from relay.core.spending import COST, Unit, Use
 
 By = Literal["day", "tag", "model", "key"]
@@ -45,7 +45,7 @@ def summarize(uses: Iterable[Use], by: By) -> tuple[UsageSummary, ...]:
     sums: dict[tuple[str, str | None], Mapping[str, float]] = {}
     for use in uses:
         place = _PLACES[by](use)
-        sums[place] = added(sums.get(place, {}), use.counts)
+        sums[place] = total([sums.get(place, {}), use.counts])
     ordered = sorted(sums, key=lambda place: (place[0], place[1] or ""), reverse=by == "day")
     return tuple(_summary(*place, sums[place]) for place in ordered)
 

@@ -71,6 +71,17 @@ def permitted(request: web.Request, right: Right) -> Grant:
     return grant
 
 
+def unbound(grant: Grant) -> None:
+    """
+    Check that a grant is for all tasks: files at the platform belong to no tag.
+
+    Raises:
+        RequestError: it is not.
+    """
+    if not grant.covers_all:
+        raise RequestError(Code.FORBIDDEN, "This call needs an API key that is not bound to a tag.")
+
+
 async def permit(parts: Context, grant: Grant, right: Right, task: str) -> None:
     """
     Check that a grant allows something on a task. Who may not see a task is told that there is none.

@@ -5,14 +5,14 @@ from aiohttp import web
 from relay.errors import Code, RequestError
 from relay.files.upload import Upload
 from relay.gateway import bodies, envelope
-from relay.gateway.credentials import permitted
+from relay.gateway.credentials import permitted, unbound
 from relay.web.http.context import context
 
 
 async def upload(request: web.Request) -> web.Response:
     """`POST /wiro/v1/File/Upload`: the part `file`, into the folder `folderid` if there is one."""
     here = context(request)
-    permitted(request, "start")
+    unbound(permitted(request, "start"))
     async with Upload(here.spool) as received:
         fields = await bodies.read(request, received)
         if [file.input for file in received.files] != ["file"]:
@@ -33,7 +33,7 @@ async def upload(request: web.Request) -> web.Response:
 async def create_folder(request: web.Request) -> web.Response:
     """`POST /wiro/v1/File/FolderCreate`: the folder `name`, in the folder `parentid` if there is one."""
     here = context(request)
-    permitted(request, "start")
+    unbound(permitted(request, "start"))
     fields = await bodies.read(request)
     if not (name := bodies.text(fields, "name")):
         raise RequestError(Code.INVALID_INPUT, "Request parameter [name] required")

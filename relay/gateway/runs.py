@@ -8,6 +8,7 @@ from aiohttp import web
 
 from relay import log
 from relay.access.grants import Grant, new_jti
+from relay.access.starts import StartPermit
 from relay.errors import Code, FieldError, RequestError, UpstreamUnclear
 from relay.files.upload import Upload
 from relay.gateway import bodies, envelope
@@ -16,6 +17,7 @@ from relay.journal.base import Subscription
 from relay.tasks.requests import Start
 from relay.web.http.auditing import notes
 from relay.web.http.context import context
+from relay.web.http.credentials import spend_start
 
 _CALLBACK: Final = "callbackUrl"
 _EARLIER: Final = "previousTaskToken"
@@ -34,26 +36,33 @@ async def run(request: web.Request) -> web.Response:
     """
     here = context(request)
     grant = permitted(request, "start")
-    if grant.is_key:
-        here.rate_limits.starts.spend(grant.key_digest, here.clock())
+    model, permit_start = (
+        f"{request.match_info['owner']}/{request.match_info['model']}",
+        StartPermit(grant, here.models),
+    )
+    permit_start.check_model(model)
+    spend_start(request, grant)
     async with Upload(here.spool) as upload:
         fields = await bodies.read(request, upload)
         given = {name: value for name, value in fields.items() if name not in _NOT_INPUTS}
         wanted = Start(
-            model=f"{request.match_info['owner']}/{request.match_info['model']}",
+            model=model,
             input=await _with_earlier(request, grant, given),
             provider="wiro",
-            tags=() if grant.tag is None else (grant.tag,),
-            webhook=_webhook(request, bodies.text(fields, _CALLBACK)),
+            # Only the operator's own clients name a receiver.
+            webhook=_webhook(request, bodies.text(fields, _CALLBACK)) if grant.is_key else None,
             verbatim=True,
-            started_by=grant.name,
         )
-        started = await here.tasks.start(replace(wanted, files=upload.hand_over()))
+        for file in upload.files:
+            permit_start.check_file(file.input)
+        allowed = permit_start.apply(wanted)
+        started = await here.tasks.start(replace(allowed, files=upload.hand_over()))
     task, noted = started.snapshot.id, notes(request)
     noted.task, noted.jti = task, new_jti()
     if started.refusal is not None and not isinstance(started.refusal, UpstreamUnclear):
         return envelope.of_upstream_error(started.refusal)
-    token, _ = here.access.mint(task, scope="view", ttl_s=here.config.token_ttl_s, jti=noted.jti)
+    ttl_s = grant.lifetime_s(here.config.token_ttl_s, here.clock())
+    token, _ = here.access.mint(task, scope="view", ttl_s=ttl_s, jti=noted.jti)
     return envelope.ok({"taskid": task, "socketaccesstoken": token})
 
 

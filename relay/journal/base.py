@@ -25,10 +25,12 @@ from typing import Protocol
 from relay.core.events import Cost, Event, State
 from relay.core.history.tally import Tally
 from relay.core.snapshot import Snapshot
-from relay.core.spending import Charge, Exceeded, Limit
+from relay.core.spending import Charge, Limit
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.journal.accounts import Accounts
 from relay.journal.audit import AuditLog
+from relay.journal.claims import Claim as Claim
+from relay.journal.claims import Created as Created
 from relay.journal.deletions import DeletedListener, Deletions
 from relay.journal.entries import History, Listener
 from relay.journal.file_copies import FileCopies, FileCopy
@@ -80,29 +82,6 @@ class StoredTask:
     """The name of the API key that has started it, if it has one."""
     estimate: Cost | None = None
     """What it will probably cost, which is reserved while it has not ended."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """An idempotency key in use. A request with the same key and the same digest refers to the same task."""
-
-    key: str = field(repr=False)
-    digest: str
-    """The digest of the request body."""
-    task: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
-    """The outcome of `create`."""
-
-    send_until_s: float = math.inf
-    """Until when the run may be sent, as `relay.clock.uptime_s` counts. Later, another node may have taken it over."""
-    winner: Claim | None = None
-    """The claim that holds the key already, if any: then no task was created."""
-    exceeded: Exceeded | None = None
-    """The limit that does not allow the task, if any: then no task was created."""
 
 
 UNFINISHED = tuple(state for state in State if not state.ended)

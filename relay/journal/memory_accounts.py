@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from relay.core.history.tally import DAY_S, added
+from relay.core.history.tally import DAY_S, total
 from relay.core.spending import (
     EVER,
     HOUR_S,
@@ -72,7 +72,7 @@ class MemoryAccounts:
             self._spent[place] = self._spent.get(place, 0.0) + amount
         for use in charge.rows():
             known = self._uses.get(use.place)
-            self._uses[use.place] = use if known is None else replace(use, counts=added(known.counts, use.counts))
+            self._uses[use.place] = use if known is None else replace(use, counts=total([known.counts, use.counts]))
 
     async def usage(self, *, since: int, until: int, tagged: bool) -> Sequence[Use]:
         found = (use for use in self._uses.values() if since <= use.day <= until and bool(use.tag) == tagged)

@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from relay.core.history.tally import DAY_S, added
+from relay.core.history.tally import DAY_S, total
 from relay.core.spending import (
     ALL,
     EVER,
@@ -102,7 +102,7 @@ def add_charge(connection: sqlite3.Connection, charge: Charge) -> None:
         row = connection.execute(
             "SELECT counts FROM usage WHERE (day, tag, key, provider, model) = (?, ?, ?, ?, ?)", use.place
         ).fetchone()
-        counts = use.counts if row is None else added(orjson.loads(row[0]), use.counts)
+        counts = use.counts if row is None else total([orjson.loads(row[0]), use.counts])
         connection.execute(
             "REPLACE INTO usage (day, tag, key, provider, model, counts) VALUES (?, ?, ?, ?, ?, ?)",
             (*use.place, orjson.dumps(counts)),

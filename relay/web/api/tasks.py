@@ -41,6 +41,7 @@ from relay.web.api.uploads import read_start
 from relay.web.http.auditing import notes
 from relay.web.http.context import context
 from relay.web.http.credentials import (
+    GRANT,
     granted,
     permit,
     permit_scope,
@@ -48,7 +49,7 @@ from relay.web.http.credentials import (
     require,
     require_key,
     require_start,
-    spend_token_start,
+    spend_start,
 )
 from relay.web.http.json_body import json_response, read_object
 from relay.web.http.prefer import preferred_wait_s
@@ -66,7 +67,7 @@ async def start(request: web.Request) -> web.Response:
     """
     permit_start = StartPermit(require_start(request), context(request).models)
     body, wanted, idempotency = await read_start(request, permit_start)
-    return await _start(request, wanted, idempotency, _ttl_s(request, permit_start.grant, body.ttl))
+    return await _start(request, wanted, idempotency, body.ttl)
 
 
 async def again(request: web.Request) -> web.Response:
@@ -78,7 +79,7 @@ async def again(request: web.Request) -> web.Response:
     repeated = await context(request).tasks.repeat(task, body.to_request(), await kept_inputs(request, task))
     permit_start = StartPermit(grant, context(request).models)
     permit_start.check_model(repeated.request.model)
-    spend_token_start(request, grant)
+    spend_start(request, grant)
     for file in repeated.files.values():
         permit_start.check_file(file.input)
     if grant.tag is not None and body.tags is None:  # its other tags are not for this credential
@@ -92,15 +93,7 @@ async def again(request: web.Request) -> web.Response:
     preferred_wait_s(request)  # reject an invalid one before the files are handed over
     async with reused(request, task, repeated.files) as upload:
         wanted = replace(wanted, files=upload.hand_over())
-    return await _start(request, wanted, idempotency, _ttl_s(request, grant, body.ttl), previous)
-
-
-def _ttl_s(request: web.Request, grant: Grant, wanted_s: int | None) -> int | None:
-    """Return how long the token of a task is valid: not longer than the token with which it is started."""
-    if grant.expires_at is None:
-        return wanted_s
-    here = context(request)
-    return max(1, min(wanted_s or here.config.token_ttl_s, int(grant.expires_at - here.clock())))
+    return await _start(request, wanted, idempotency, body.ttl, previous)
 
 
 async def _start(
@@ -145,7 +138,8 @@ def _started(
 ) -> web.Response:
     here, task = context(request), started.snapshot.id
     jti = notes(request).jti = new_jti()
-    token, _ = here.access.mint(task, scope="view", ttl_s=ttl_s or here.config.token_ttl_s, jti=jti)
+    ttl_s = request[GRANT].lifetime_s(ttl_s or here.config.token_ttl_s, here.clock())
+    token, _ = here.access.mint(task, scope="view", ttl_s=ttl_s, jti=jti)
     body: Started = {"task": started.snapshot, "token": token, "links": links(here.config, task, token)}
     if started.refusal is not None:
         body["unconfirmed"] = started.refusal.detail

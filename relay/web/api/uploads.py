@@ -19,7 +19,7 @@ from relay.web.api.file_bodies import FileBody
 from relay.web.api.idempotency import check_idempotency_key, read_idempotency
 from relay.web.api.task_bodies import StartBody
 from relay.web.http.context import context
-from relay.web.http.credentials import spend_token_start
+from relay.web.http.credentials import spend_start
 from relay.web.http.json_body import parse_object, read_object
 from relay.web.http.multipart import CONTENT_TYPE, Part, parts
 
@@ -99,7 +99,7 @@ async def read_file(request: web.Request, upload: Upload) -> FileBody:
 
 def _read_body(request: web.Request, permit: StartPermit, fields: dict[str, object]) -> tuple[StartBody, Start]:
     permit.check_model(fields.get("model"))
-    spend_token_start(request, permit.grant)
+    spend_start(request, permit.grant)
     body = StartBody.model_validate(fields)
     return body, permit.apply(body.to_request())
 

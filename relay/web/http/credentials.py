@@ -82,29 +82,29 @@ def require_key(request: web.Request, rate_limit: RateLimit | None = None, *, bo
 
 def require_start(request: web.Request) -> Grant:
     """
-    Require, in the header, an API key or a start token, and return what it allows. The rate limit of a key is spent.
+    Require, in the header, an API key or a start token, and return what it allows.
 
     Raises:
-        RequestError: it is missing or invalid, it does not allow starts, or the rate limit is exceeded.
+        RequestError: it is missing or invalid, or it does not allow starts.
     """
     grant = _checked(request, _bearer(request))
     if "start" not in grant.scopes:
         detail = "This call needs an API key, or a token of a tag with the scope `start`."
         raise RequestError(Code.FORBIDDEN, detail)
-    if grant.is_key:
-        context(request).rate_limits.starts.spend(grant.key_digest, context(request).clock())
     return grant
 
 
-def spend_token_start(request: web.Request, grant: Grant) -> None:
+def spend_start(request: web.Request, grant: Grant) -> None:
     """
-    Spend the rate limits of a start token: that of its tag, and that of the client's address.
+    Spend the rate limit of an API key, or those of a start token: of its tag, and of the client's address.
 
     Raises:
         RequestError: one is exceeded.
     """
-    if not grant.is_key:
-        here = context(request)
+    here = context(request)
+    if grant.is_key:
+        here.rate_limits.starts.spend(grant.key_digest, here.clock())
+    else:
         proxies = here.config.trusted_proxies
         if (address := counted_address(client_address(request, proxies), proxies)) is not None:
             here.rate_limits.start_addresses.spend(address, here.clock())
