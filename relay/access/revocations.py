@@ -76,7 +76,7 @@ class RevocationWatch:
         self._stored = stored
         self._revoked = revoked
         self._clock = clock
-        self._changed = changed
+        self._listeners = [changed]
         self._last = 0
         self._reading = asyncio.Lock()
         self._running: asyncio.Task[None] | None = None
@@ -91,6 +91,11 @@ class RevocationWatch:
             self._running.cancel()
             with suppress(asyncio.CancelledError):
                 await self._running
+
+    def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have `changed` called as well when there are new revocations. Return a function that ends this."""
+        self._listeners.append(changed)
+        return lambda: self._listeners.remove(changed)
 
     async def add(self, revocation: Revocation) -> None:
         """
@@ -120,6 +125,10 @@ class RevocationWatch:
             self._revoked.forget(self._clock())
         if new.revocations:
             self._changed()
+
+    def _changed(self) -> None:
+        for changed in tuple(self._listeners):
+            changed()
 
     async def _run(self) -> None:
         while True:

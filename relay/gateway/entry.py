@@ -47,7 +47,7 @@ def entry(snapshot: Snapshot, *, token: str, parameters: Mapping[str, object]) -
         "parameters": parameters,
         "status": status(snapshot),
         "pexit": exit_code(snapshot),
-        "debugoutput": _log(snapshot, "stdout"),
+        "debugoutput": _log(snapshot, "stdout") or _answer_text(snapshot),
         "debugerror": _errors(snapshot),
         "createtime": _time(snapshot.created_at),
         "canceltime": _time(ended_at if snapshot.state is State.CANCELED else None),
@@ -121,6 +121,11 @@ def _stage(snapshot: Snapshot) -> str:
 
 def _log(snapshot: Snapshot, stream: str) -> str:
     return "".join(part.text for part in snapshot.log if part.stream == stream)
+
+
+def _answer_text(snapshot: Snapshot) -> str:
+    """Return the streamed answer as one text, which Wiro keeps as the log of a language model."""
+    return str(answer(snapshot)["raw"]) if snapshot.segments else ""
 
 
 def _errors(snapshot: Snapshot) -> str:

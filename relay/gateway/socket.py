@@ -2,7 +2,7 @@
 Wiro's task socket: a client names tokens, and receives the frames of their tasks.
 
 Each token is a right of its own, so the connection needs no other credential. Unknown messages are ignored, and a
-repeated subscription changes nothing, as at Wiro.
+repeated subscription changes nothing, as at Wiro. A connection counts as a viewer.
 """
 
 import asyncio
@@ -15,9 +15,12 @@ from relay.access.grants import Grant
 from relay.core.snapshot import Snapshot
 from relay.errors import RequestError, StoreError
 from relay.gateway.frames import Frames
-from relay.hub.close_codes import DRAINING, FAILED, TOKEN_EXPIRED, TOKEN_INVALID, Close
+from relay.hub.close_codes import DRAINING, FAILED, NO_SUCH_TASK, TOKEN_EXPIRED, TOKEN_INVALID, Close, protocol_error
+from relay.web.http.client_address import client_address
 from relay.web.http.connection import stay
 from relay.web.http.context import Context, context
+from relay.web.http.credentials import authenticate
+from relay.web.http.request_ids import current_request_id
 from relay.web.live.slots import viewer_slot
 
 PAUSE_S: Final = 0.25
@@ -25,6 +28,9 @@ PAUSE_S: Final = 0.25
 
 LINGER_S: Final = 300.0
 """How long a connection stays open after the end of its last task. Pages of Wiro's examples alert when it closes."""
+
+FIRST_S: Final = 60.0
+"""A client without a subscription by then is disconnected, so that it does not keep its slot."""
 
 PING_S: Final = 25.0
 
@@ -47,7 +53,8 @@ async def serve(request: web.Request) -> web.StreamResponse:
         if refusal is not None:
             await _close(socket, refusal)
             return socket
-        async with Connection(socket, context(request)) as connection:
+        parts = context(request)
+        async with Connection(socket, parts, client_address(request, parts.config.trusted_proxies)) as connection:
             request.app[SOCKETS].add(connection)
             try:
                 await socket.send_str('{"type":"connected","version":"1.0"}')
@@ -67,18 +74,28 @@ async def close_all(app: web.Application) -> None:
 class Connection:
     """One client. Use it as an async context manager: leaving it ends its subscriptions."""
 
-    def __init__(self, socket: web.WebSocketResponse, parts: Context) -> None:
+    def __init__(self, socket: web.WebSocketResponse, parts: Context, address: str | None) -> None:
+        """
+        Args:
+            socket: whose handshake has been answered.
+            parts: the relay.
+            address: that of the client, for the count of failed logins.
+        """
         self._socket = socket
         self._parts = parts
+        self._address = address
         self._subscriptions: dict[str, asyncio.Task[None]] = {}
         """By token."""
-        self._lingering: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._stop_listening = parts.revocations.listen(self._end_revoked)
 
     async def __aenter__(self) -> Self:
+        self._leave_after(FIRST_S, protocol_error(f"no subscription within {FIRST_S:.0f} s"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._stop_listening()
         self._stay()
         work = [*self._subscriptions.values(), *self._closing]
         for task in work:
@@ -99,10 +116,10 @@ class Connection:
     def _subscribe(self, token: str) -> None:
         limit = self._parts.config.subscription_limit
         if len(self._subscriptions) >= limit:
-            self._close_soon(Close(code=4505, reason=f"more than {limit} subscriptions"))
+            self._close_soon(protocol_error(f"more than {limit} subscriptions"))
             return
         try:
-            grant = self._parts.access.check(token)
+            grant = authenticate(self._parts, token, self._address, current_request_id())
         except RequestError:
             self._close_soon(TOKEN_INVALID)
             return
@@ -124,6 +141,8 @@ class Connection:
                     made = frames.of_state(news) if isinstance(news, Snapshot) else frames.of_events(news)
                     for frame in made:
                         await self._socket.send_str(orjson.dumps(frame).decode())
+            if not frames.ended:  # there is no such task any more
+                self._close_soon(NO_SUCH_TASK)
         except TimeoutError:
             self._close_soon(TOKEN_EXPIRED)
         except StoreError:  # logged by the journal
@@ -134,14 +153,24 @@ class Connection:
     def _linger_if_over(self) -> None:
         """Close the connection in a while if all of its tasks have ended."""
         if all(task.done() for task in self._subscriptions.values()):
-            self._stay()
-            ended = Close(code=1000, reason="the tasks have ended")
-            self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._close_soon, ended)
+            self._leave_after(LINGER_S, Close(code=1000, reason="the tasks have ended"))
+
+    def _end_revoked(self) -> None:
+        """Close the connection if one of its tokens has been revoked, as if it had expired."""
+        try:
+            for token in self._subscriptions:
+                self._parts.access.check(token)
+        except RequestError:
+            self._close_soon(TOKEN_EXPIRED)
+
+    def _leave_after(self, delay_s: float, why: Close) -> None:
+        self._stay()
+        self._leaving = asyncio.get_running_loop().call_later(delay_s, self._close_soon, why)
 
     def _stay(self) -> None:
-        if self._lingering is not None:
-            self._lingering.cancel()
-            self._lingering = None
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
 
     def _close_soon(self, why: Close) -> None:
         closing = asyncio.create_task(self.close(why))

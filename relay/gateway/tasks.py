@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from relay.access.grants import Grant
+from relay.access.grants import Grant, TokenExpired
 from relay.access.roles import Right
 from relay.core.events import State
 from relay.core.snapshot import Snapshot
 from relay.errors import Code, RequestError
 from relay.gateway import bodies, envelope
-from relay.gateway.credentials import checked, granted, permit, permitted
+from relay.gateway.credentials import KEY, checked, granted, permit, permitted
 from relay.gateway.entry import entry
 from relay.journal.lists import Filter
 from relay.web.http.auditing import notes
@@ -31,10 +31,11 @@ async def detail(request: web.Request) -> web.Response:
     token = bodies.text(fields, "tasktoken", "socketaccesstoken")
     if token:
         grant = checked(request, token)
-        task = grant.task or ""
+        snapshot = await _seen(request, grant, grant.task or "")
+        grant = _sent_along(request) or grant
     else:
-        grant, task = granted(request), _task_id(fields)
-    snapshot = await _seen(request, grant, task)
+        grant = granted(request)
+        snapshot = await _seen(request, grant, _task_id(fields))
     return envelope.ok({"total": "1", "tasklist": [await _entry(request, grant, snapshot, token)]})
 
 
@@ -43,23 +44,24 @@ async def index(request: web.Request) -> web.Response:
     grant, fields = permitted(request, "view"), await bodies.read(request)
     if grant.task is not None:
         raise RequestError(Code.FORBIDDEN, "A token of one task cannot list tasks.")
-    if bodies.text(fields, "order").upper() == "ASC":
-        raise RequestError(Code.INVALID_INPUT, "Request parameter [order] must be DESC.")
     start, limit = bodies.number(fields, "start", 0), max(1, min(bodies.number(fields, "limit", 20), 200))
     if start + limit > MAX_LISTED:
         raise RequestError(
             Code.INVALID_INPUT, f"Request parameters [start] and [limit] reach beyond {MAX_LISTED} tasks."
         )
-    where = Filter(
-        tag=grant.tag,
-        provider="wiro",
-        model=bodies.text(fields, "modelName") or None,
-    )
+    where = Filter(tag=grant.tag, provider="wiro")
+    model, oldest_first = bodies.text(fields, "modelName").lower(), bodies.text(fields, "order").upper() == "ASC"
     lists = context(request).tasks.lists
-    page = await lists.page(where, limit=start + limit)
-    counts = await lists.counts(where)
-    entries = [await _entry(request, grant, snapshot) for snapshot in page.snapshots[start:]]
-    return envelope.ok({"total": str(sum(counts.states.values())), "tasklist": entries})
+    page = await lists.page(where, limit=MAX_LISTED if model or oldest_first else start + limit)
+    if oldest_first and page.next is not None:
+        raise RequestError(
+            Code.INVALID_INPUT, f"Request parameter [order] must be DESC: there are more than {MAX_LISTED} tasks."
+        )
+    found = [snapshot for snapshot in page.snapshots if model in snapshot.model.lower()]
+    total = len(found) if model else sum((await lists.counts(where)).states.values())
+    listed = (found[::-1] if oldest_first else found)[start : start + limit]
+    entries = [await _entry(request, grant, snapshot) for snapshot in listed]
+    return envelope.ok({"total": str(total), "tasklist": entries})
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -130,6 +132,21 @@ async def _entry(request: web.Request, grant: Grant, snapshot: Snapshot, token: 
     if grant.allows("input", snapshot.id, snapshot.tags):
         parameters = dict((await here.tasks.stored_task(snapshot.id)).input)
     return entry(snapshot, token=token, parameters=parameters)
+
+
+def _sent_along(request: web.Request) -> Grant | None:
+    """
+    Return what the credential in the header allows, which is sent although the token in the body is enough.
+
+    Raises:
+        RequestError: it is invalid. One that has expired is ignored: its app has still the right to watch the task.
+    """
+    if hdrs.AUTHORIZATION not in request.headers and KEY not in request.headers:
+        return None
+    try:
+        return granted(request)
+    except TokenExpired:
+        return None
 
 
 def _task_id(fields: bodies.Fields) -> str:

@@ -4,6 +4,7 @@ import hmac
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -23,14 +24,19 @@ MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 class WiroClient:
     """Calls as Wiro's clients do."""
 
-    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, base: str, key: str = "", secret: str = "") -> None:
         self.session = session
         self.base = base
+        self.signed = partial(signed, key or KEY, secret or SECRET)
+        self.said: list[Any] = []
+        """All answers and frames."""
 
     async def __call__(self, path: str, fields: Any = None, **headers: str) -> dict[str, Any]:
-        """Send a signed call with a JSON body; other headers replace those."""
-        async with self.session.post(f"{self.base}/{path}", json=fields or {}, headers=headers or signed()) as answer:
+        """Send a signed call with a JSON body, or with a form; other headers replace those."""
+        data: Any = {"data": fields} if isinstance(fields, aiohttp.FormData) else {"json": fields or {}}
+        async with self.session.post(f"{self.base}/{path}", **data, headers=headers or self.signed()) as answer:
             body: dict[str, Any] = await answer.json()
+            self.said.append(body)
             return {"status": answer.status, **body}
 
     async def frames(self, *tokens: str) -> AsyncIterator[dict[str, Any]]:
@@ -42,8 +48,9 @@ class WiroClient:
             going = set(tokens)
             while going:
                 frame = await socket.receive_json()
+                self.said.append(frame)
                 yield frame
-                if frame.get("terminal"):
+                if frame["type"] in ("task_postprocess_end", "task_cancel"):
                     going.discard(frame["tasktoken"])
 
 

@@ -3,15 +3,18 @@ Wiro's calls and socket, served by the relay: routes.py, runs.py, tasks.py, tool
 credentials.py and envelope.py together, over a simulated Wiro.
 """
 
+import time
 from typing import Any
 
 import aiohttp
 import pytest
 
+from relay.access.grants import revocation
 from relay.app import Running
 from relay.gateway import socket as gateway_socket
+from relay.journal.revocations import Kind
 from relay.sandbox import Sandbox
-from tests.gateway.conftest import UNSIGNED_KEY, WiroClient, signed
+from tests.gateway.conftest import UNSIGNED_KEY, MakeRelay, WiroClient, signed
 from tests.sample_files import png
 
 RUN = "Run/bytedance/text-to-image-seedream-v4"
@@ -55,21 +58,6 @@ async def test_who_joins_late_gets_everything_at_once(wiro: WiroClient) -> None:
     late = [frame["type"] async for frame in wiro.frames(run["socketaccesstoken"])]
     assert late[:6] == STAGES
     assert late[-1] == "task_postprocess_end"
-
-
-async def test_no_answer_and_no_frame_has_what_belongs_to_the_platform(
-    wiro: WiroClient, relay: Running, sandbox: Sandbox
-) -> None:
-    """Neither its id nor its token, which would give full power over the task."""
-    run = await wiro(RUN, {"prompt": "A lake [sandbox: exit=1, stderr_lines=3]"})
-    said = [run, *[frame async for frame in wiro.frames(run["socketaccesstoken"])]]
-    said += [await wiro("Task/Detail", {"taskid": run["taskid"]}), await wiro("Task/List", {"limit": "5"})]
-    stored = await relay.context.tasks.stored_task(run["taskid"])
-    assert stored.upstream is not None
-    secrets = {stored.upstream.socket_token, stored.upstream.upstream_id}
-    assert None not in secrets
-    assert not [word for word in secrets if f'"{word}"' in repr(said).replace("'", '"')]
-    assert said[-1]["tasklist"][0]["pexit"] == "1"
 
 
 async def test_an_answer_is_sent_as_a_whole_each_time(wiro: WiroClient) -> None:
@@ -235,3 +223,103 @@ async def test_starts_and_stops_are_in_the_audit(wiro: WiroClient, relay: Runnin
     async with wiro.session.get(f"{relay.url}/v1/audit?task={run['taskid']}", headers=headers) as answer:
         entries = (await answer.json())["entries"]
     assert [(entry["action"], entry["key"]) for entry in entries] == [("cancel", "app"), ("start", "app")]
+
+
+async def test_a_token_in_the_body_and_a_credential_in_the_header(wiro: WiroClient, relay: Running) -> None:
+    """Clients send both to Task/Detail: the key shows the input, an expired token changes nothing, a wrong one does."""
+    run = await wiro(RUN, INPUT)
+    body = {"tasktoken": run["socketaccesstoken"]}
+    expired, _ = relay.context.access.mint_tag("shop", scope="view", ttl_s=-1)
+
+    async def inputs(**headers: str) -> Any:
+        detail = await wiro("Task/Detail", body, **headers)
+        return detail["tasklist"][0]["parameters"] if detail["result"] else detail["status"]
+
+    assert await inputs() == INPUT
+    assert await inputs(Authorization=f"Bearer {UNSIGNED_KEY}") == INPUT
+    assert await inputs(Authorization=f"Bearer {expired}") == {}
+    assert await inputs(**{"x-api-key": "unknown-unknown-unknown-unknown"}) == 401
+
+
+async def test_a_list_is_filtered_and_has_both_orders(wiro: WiroClient) -> None:
+    """`modelName` is any part of a model's name, as at Wiro."""
+    first, second = await wiro(RUN, INPUT), await wiro("Run/wiro/sandbox-chat", {"prompt": "Why?", "session_id": "s"})
+
+    async def ids(**fields: str) -> list[str]:
+        return [task["id"] for task in (await wiro("Task/List", fields))["tasklist"]]
+
+    assert await ids() == [second["taskid"], first["taskid"]]
+    assert await ids(order="ASC") == [first["taskid"], second["taskid"]]
+    assert await ids(modelName="Seedream") == [first["taskid"]]
+    assert await ids(modelName="wiro/sandbox-chat", start="1") == []
+
+
+async def test_a_revoked_token_closes_the_socket(wiro: WiroClient, relay: Running) -> None:
+    """As an expired one does, and it is refused when the client comes back."""
+    run = await wiro(RUN, HELD)
+    subscription = {"type": "task_info", "tasktoken": run["socketaccesstoken"]}
+    async with wiro.session.ws_connect(wiro.base) as socket:
+        await socket.send_json(subscription)
+        while (await socket.receive_json())["type"] == "connected":
+            pass
+        await relay.context.revocations.add(revocation(Kind.TASK, run["taskid"], time.time() + 1))
+        async for _ in socket:
+            pass
+        assert socket.close_code == 4002
+    async with wiro.session.ws_connect(wiro.base) as socket:
+        await socket.send_json(subscription)
+        async for _ in socket:
+            pass
+        assert socket.close_code == 4500
+
+
+async def test_a_wrong_token_on_the_socket_is_a_failed_login(wiro: WiroClient, relay: Running) -> None:
+    """It is in the audit, as everywhere."""
+    async with wiro.session.ws_connect(wiro.base) as socket:
+        await socket.send_json({"type": "task_info", "tasktoken": "unknown"})
+        async for _ in socket:
+            pass
+    headers = {"Authorization": f"Bearer {UNSIGNED_KEY}"}
+    async with wiro.session.get(f"{relay.url}/v1/audit", headers=headers) as answer:
+        assert [entry["action"] for entry in (await answer.json())["entries"]] == ["auth_failed"]
+
+
+async def test_a_deleted_task_closes_the_socket(wiro: WiroClient, relay: Running) -> None:
+    """Clients ask for the record then, and learn that there is no such task."""
+    run = await wiro(RUN, INPUT)
+    assert [frame async for frame in wiro.frames(run["socketaccesstoken"])]
+    await relay.context.tasks.delete(run["taskid"], cancel=False, upstream=False)
+    async with wiro.session.ws_connect(wiro.base) as socket:
+        await socket.send_json({"type": "task_info", "tasktoken": run["socketaccesstoken"]})
+        async for _ in socket:
+            pass
+        assert socket.close_code == 4504
+
+
+async def test_a_socket_needs_a_subscription_and_a_slot(make_relay: MakeRelay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts as a viewer, and one that names no task is closed."""
+    async with (
+        make_relay(gateway="wiro", connection_limit=1) as relay,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{relay.url}/wiro/v1") as first,
+    ):
+        await first.receive_json()
+        async with session.ws_connect(f"{relay.url}/wiro/v1") as second:
+            assert (await second.receive()).type is aiohttp.WSMsgType.CLOSE
+            assert second.close_code == 4004
+        await first.close()
+        monkeypatch.setattr(gateway_socket, "FIRST_S", 0.0)
+        async with session.ws_connect(f"{relay.url}/wiro/v1") as third:
+            async for _ in third:
+                pass
+            assert third.close_code == 4505
+
+
+async def test_a_relay_that_shuts_down_closes_its_sockets(make_relay: MakeRelay) -> None:
+    """With the code that asks clients to come back soon."""
+    async with aiohttp.ClientSession() as session:
+        async with make_relay(gateway="wiro") as relay:
+            socket = await session.ws_connect(f"{relay.url}/wiro/v1")
+            await socket.receive_json()
+        last = await socket.receive()
+        assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, 4001)
