@@ -1,9 +1,9 @@
 // @ts-check
 /** Sends the start of a task, with or without files. Repeating a start whose response was lost does not run it twice. */
-import { startWithFiles } from "./upload.js";
+import { startWithFiles } from "../client/upload.js";
 
 /** @import { Api, StartBody, Started } from "./api.js" */
-/** @import { Attachment } from "./upload.js" */
+/** @import { Attachment } from "../client/upload.js" */
 
 export class StartRequest {
   #api;

@@ -1,9 +1,9 @@
 // @ts-check
 /** Starts a task with files. */
-import { DEFAULT_BASE } from "../client/base.js";
-import { Problem, readProblem } from "../client/problem.js";
+import { DEFAULT_BASE } from "./base.js";
+import { Problem, readProblem } from "./problem.js";
 
-/** @import { StartBody, Started } from "./api.js" */
+/** @import { StartBody, Started } from "../dashboard/api.js" */
 /** @typedef {{part: string, file: File}} Attachment a file and the name of its form part */
 
 /**
