@@ -381,6 +381,88 @@ export class RelayBoard extends BoardTarget {
 /** Return the state after `message`. Pure: the same fold as the relay's own. */
 export function reduce(state: Snapshot | null, message: Message, epoch?: string): Snapshot | null;
 
+/** An input that a relay rejected, and why. */
+export interface FieldError {
+  /** Such as `input.size`, or `input.inputImage.2` for the third item of a list. */
+  field: string;
+  message: string;
+}
+
+/** An error response of the relay (RFC 9457), or a relay that cannot be reached. */
+export class Problem extends Error {
+  constructor(
+    status: number,
+    title: string,
+    more?: {
+      detail?: string;
+      errors?: FieldError[];
+      upstream?: { code?: number | string | null; message?: string } | null;
+      code?: string;
+      retry_s?: number;
+    },
+  );
+  /** The HTTP status; 0 if it is not from a response. */
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+  readonly errors: FieldError[];
+  /** What the platform said, if it refused the run. */
+  readonly upstream: { code?: number | string | null; message?: string } | null;
+  /** The relay's error code, such as `invalid_input`; empty if something other than the relay answered. */
+  readonly code: string;
+  /** The minimum wait before the next attempt. */
+  readonly retry_s: number;
+}
+
+/** A task has ended without success. */
+export class TaskError extends Error {
+  constructor(state: Snapshot);
+  /** The last state: `state.done` says why, and `state.outputs` is what it has produced. */
+  readonly state: Snapshot;
+}
+
+export interface ResumeOptions {
+  /** A token or an API key, or a function that returns one; it is called again when the token expires. */
+  token: string | (() => string | Promise<string>);
+  /** The address of the relay. Defaults to the relay that served relay.js. */
+  base?: string;
+  /** The preferred wire. */
+  wire?: WireName;
+  /** Stops following the task, and rejects the run with the reason. The task itself continues. */
+  signal?: AbortSignal;
+}
+
+/** The token is a start token or an API key. */
+export interface RunOptions extends ResumeOptions {
+  provider?: string;
+  title?: string;
+  tags?: readonly string[];
+  metadata?: Record<string, unknown>;
+  /** More files, by the name of their input. */
+  files?: Readonly<Record<string, Blob | Iterable<Blob>>>;
+  /** Called with the share of the files that has been sent, from 0 to 1. */
+  onUploadProgress?: (share: number) => void;
+}
+
+/**
+ * A task as a promise of its last state, and as a series of its states. The promise is rejected with a `Problem` if the
+ * task could not be started or followed, and with a `TaskError` if it did not succeed.
+ */
+export interface Run extends Promise<Snapshot>, AsyncIterable<Snapshot, void, undefined> {
+  /** What `resume` needs: the ID of the task and a token for it. */
+  readonly started: Promise<{ task: string; token: string }>;
+  /** The newest state; null before the first one. */
+  readonly state: Snapshot | null;
+  /** Ask the platform to stop the task. */
+  cancel(): Promise<void>;
+}
+
+/** Start a task and follow it to its end. Files (Blob) in the input are uploaded. */
+export function run(model: string, input: Record<string, unknown>, options: RunOptions): Run;
+
+/** Follow a task that was started before, for example before the page was loaded again. */
+export function resume(task: string, options: ResumeOptions): Run;
+
 /**
  * `<relay-task task token base wire theme accent compact notify>`. Fires `relay-update`, `relay-done` and `relay-error`.
  */

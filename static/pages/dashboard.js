@@ -38,7 +38,7 @@ import forms from "./forms.css" with { type: "css" };
 import { showPage } from "./styles.js";
 
 /** @import { Snapshot } from "../relay.js" */
-/** @import { Started } from "../src/dashboard/api.js" */
+/** @import { Started } from "../src/client/start-call.js" */
 /** @import { StartForm } from "../src/dashboard/start-form.js" */
 /** @import { Filter } from "../src/dashboard/task-groups.js" */
 /** @import { TaskRow } from "../src/dashboard/task-row.js" */

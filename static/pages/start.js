@@ -3,7 +3,7 @@
 import { Api } from "../src/dashboard/api.js";
 import { StartForm } from "../src/dashboard/start-form.js";
 
-/** @import { Started } from "../src/dashboard/api.js" */
+/** @import { Started } from "../src/client/start-call.js" */
 
 /**
  * @param {HTMLFormElement} form

@@ -1,5 +1,5 @@
 /** A page written in TypeScript, as its author sees relay.d.ts. Checked by tsc; never run. */
-import { type Message, RelayBoard, RelayClient, reduce, type Snapshot } from "./relay.js";
+import { type Message, Problem, RelayBoard, RelayClient, reduce, run, type Snapshot, TaskError } from "./relay.js";
 
 export function describe(message: Message): string {
   switch (message.type) {
@@ -49,6 +49,22 @@ const element = document.createElement("relay-task");
 element.task = "t";
 element.addEventListener("relay-done", ({ detail }) => console.log(detail.state?.done?.evidence.join(" ")));
 document.body.append(element);
+
+export async function start(model: string, token: string, picture: File, bar: HTMLProgressElement): Promise<string[]> {
+  const onUploadProgress = (share: number) => {
+    bar.value = share;
+  };
+  const started = run(model, { prompt: "A lake", inputImage: [picture] }, { token, onUploadProgress });
+  for await (const { progress, eta } of started) console.log(progress?.percent, eta?.p50_s);
+  try {
+    const { outputs } = await started;
+    return outputs.flatMap(({ url }) => url ?? []);
+  } catch (error) {
+    if (error instanceof TaskError) return [error.state.done?.error?.message ?? "canceled"];
+    if (error instanceof Problem) return error.errors.map(({ field, message }) => `${field}: ${message}`);
+    throw error;
+  }
+}
 
 export function misuse(message: Message) {
   // @ts-expect-error: only a `done` event has a verdict

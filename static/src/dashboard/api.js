@@ -4,18 +4,9 @@ import { DEFAULT_BASE } from "../client/base.js";
 import { callJson } from "../client/json-call.js";
 
 /** @import { Output, Snapshot } from "../../relay.js" */
+/** @import { Links, StartBody, Started } from "../client/start-call.js" */
 /** @import { Model, Usual } from "./model.js" */
 /** @import { Counts } from "./task-counts.js" */
-/** @typedef {{self: string, events: string, ws: string, view: string, embed: string}} Links */
-/**
- * @typedef {object} StartBody
- * @property {string} model
- * @property {string} [provider]
- * @property {string} [title]
- * @property {string[]} [tags]
- * @property {Record<string, unknown>} input
- */
-/** @typedef {{task: Snapshot, token: string, links: Links}} Started */
 /**
  * @typedef {object} Description what only a list has
  * @property {string|null} [prompt]
@@ -109,17 +100,6 @@ export class Api {
   /** @returns {Promise<{usual: Usual|null}>} what earlier runs with such an input took and cost */
   estimate(/** @type {StartBody} */ { model, provider, input }) {
     return this.#call("POST", "v1/estimate", { model, provider, input });
-  }
-
-  /**
-   * Start a task. Repeating the call with the same body and `idempotencyKey` does not start another one.
-   *
-   * @param {StartBody} body
-   * @param {string} idempotencyKey
-   * @returns {Promise<Started>}
-   */
-  start(body, idempotencyKey) {
-    return this.#call("POST", "v1/tasks", body, { "Idempotency-Key": idempotencyKey });
   }
 
   /**

@@ -4,7 +4,7 @@ import { Problem } from "../client/problem.js";
 import { setText } from "../element/dom.js";
 import { estimateBasis, estimateText } from "./estimate.js";
 
-/** @import { StartBody } from "./api.js" */
+/** @import { StartBody } from "../client/start-call.js" */
 /** @import { Usual } from "./model.js" */
 
 /** An estimate is requested this long after the last change. */

@@ -1,7 +1,9 @@
 // @ts-check
 /** Runs tasks again. A run whose answer was lost is repeated under the same key, so that it is not started twice. */
+import { newIdempotencyKey } from "../client/idempotency-key.js";
 
-/** @import { Api, Started } from "./api.js" */
+/** @import { Started } from "../client/start-call.js" */
+/** @import { Api } from "./api.js" */
 
 export class RunAgain {
   #api;
@@ -20,9 +22,4 @@ export class RunAgain {
     this.#keys.delete(task);
     return started;
   }
-}
-
-/** `crypto.randomUUID` exists only on pages of a secure origin. */
-function newIdempotencyKey() {
-  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }

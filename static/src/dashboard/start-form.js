@@ -11,7 +11,8 @@ import { ModelForm } from "./model-form.js";
 import { showProblem } from "./problem-view.js";
 import { StartRequest } from "./start-request.js";
 
-/** @import { Api, StartBody, Started } from "./api.js" */
+/** @import { StartBody, Started } from "../client/start-call.js" */
+/** @import { Api } from "./api.js" */
 /** @import { Model } from "./model.js" */
 
 /**
@@ -54,7 +55,7 @@ export class StartForm {
       this.#part("estimate"),
       async (body) => (key() ? api().estimate(body) : { usual: null }), // the reader may have signed out meanwhile
     );
-    this.#request = new StartRequest({ api, key, onProgress: (share) => this.#showUpload(share) });
+    this.#request = new StartRequest({ key, onProgress: (share) => this.#showUpload(share) });
     this.#choice = new ModelChoice({
       select: /** @type {HTMLSelectElement} */ (form.elements.namedItem("model")),
       name: this.#field("other"),
