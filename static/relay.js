@@ -1,1 +1,1 @@
-export * from "./dist/relay.ZMRCS5J7.js";
+export * from "./dist/relay.RDCALHGG.js";
