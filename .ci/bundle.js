@@ -15,6 +15,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, join } from "node:path";
 import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from "node:zlib";
 import { build, transform, version } from "esbuild";
+import { styleSheets, TARGET } from "./style-sheets.js";
 
 const ENTRIES = {
   relay: "static/src/relay.js",
@@ -29,25 +30,6 @@ const SOURCES = ["static/src", "static/pages"];
 const DIST = "static/dist";
 const DOCUMENT = "docs/embedding.md";
 const INTEGRITY = /(?<=integrity=")sha384-[^"]*(?=")/g;
-
-/** The oldest supported browsers. */
-const TARGET = ["chrome105", "edge105", "firefox110", "safari16.4"];
-
-/** Turns `import sheet from "./x.css" with { type: "css" }` into a sheet that is created from a string. */
-const styleSheets = {
-  name: "style-sheets",
-  setup({ onLoad }) {
-    onLoad({ filter: /\.css$/ }, async ({ path }) => {
-      const { code } = await transform(readFileSync(path, "utf8"), { loader: "css", minify: true, target: TARGET });
-      const css = JSON.stringify(code.trim());
-      return {
-        contents: `const sheet = globalThis.CSSStyleSheet && new CSSStyleSheet();
-          sheet?.replaceSync(${css});
-          export default sheet;`,
-      };
-    });
-  },
-};
 
 /** @returns {Promise<{name: string, body: Uint8Array}[]>} the scripts, by their names in static/dist/ */
 async function scripts() {
@@ -82,7 +64,7 @@ function sourceDigest() {
       .filter((path) => /\.(js|css)$/.test(path)),
   );
   const digest = createHash("sha256").update(`esbuild ${version}\n`);
-  for (const path of [".ci/bundle.js", ...files].sort()) {
+  for (const path of [".ci/bundle.js", ".ci/style-sheets.js", ...files].sort()) {
     digest.update(`${path} ${createHash("sha256").update(readFileSync(path)).digest("hex")}\n`);
   }
   return digest.digest("hex");

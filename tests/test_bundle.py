@@ -17,7 +17,7 @@ def source_digest() -> str:
     sources = [
         path for folder in ("src", "pages") for path in (STATIC / folder).rglob("*") if path.suffix in (".js", ".css")
     ]
-    names = sorted([".ci/bundle.js", *(path.relative_to(ROOT).as_posix() for path in sources)])
+    names = sorted([".ci/bundle.js", ".ci/style-sheets.js", *(path.relative_to(ROOT).as_posix() for path in sources)])
     lines = [f"{name} {sha256((ROOT / name).read_bytes()).hexdigest()}\n" for name in names]
     return sha256("".join([f"esbuild {esbuild}\n", *lines]).encode()).hexdigest()
 
