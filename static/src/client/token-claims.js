@@ -11,6 +11,7 @@
  * @param {"view"|"cancel"|"input"} action
  */
 export function allows(token, action) {
+  if (!token) return false; // it is still to come from getToken
   const claims = claimsOf(token);
   return (
     claims === null ||

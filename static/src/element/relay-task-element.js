@@ -151,6 +151,7 @@ export class RelayTaskElement extends Base {
   }
 
   set getToken(value) {
+    if (value === this.#getToken) return;
     this.#getToken = value;
     this.attributeChangedCallback("getToken", null, "");
   }
@@ -172,6 +173,8 @@ export class RelayTaskElement extends Base {
   }
 
   connectedCallback() {
+    // A framework may set properties before this script has been loaded.
+    for (const name of /** @type {const} */ (["getToken", "usual"])) adoptProperty(this, name);
     if (!this.#isOpen) this.#open();
   }
 
@@ -308,4 +311,18 @@ export class RelayTaskElement extends Base {
   #fire(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
   }
+}
+
+/**
+ * Pass on a property that was set on an element before it was defined, and that hides the accessor of its class.
+ *
+ * @template {HTMLElement} E
+ * @param {E} element
+ * @param {keyof E} name
+ */
+function adoptProperty(element, name) {
+  if (!Object.hasOwn(element, name)) return;
+  const value = element[name];
+  delete element[name];
+  element[name] = value;
 }
