@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest --numprocesses=auto --dist=worksteal
 # The tests start hundreds of processes, and without stored bytecode each of them compiles the relay again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-cluster test-deploy lint coverage docs format bundle chaos chaos-cluster cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
+.PHONY: demo test test-cluster test-deploy test-packages package lint coverage docs format bundle chaos chaos-cluster cluster soak fuzz bench bench-quick dist lock clean needs test-tools bench-tools FORCE
 
 # A relay with a simulated platform and a few tasks. It needs no account.
 demo: $(VENV)/run
@@ -27,6 +27,11 @@ test-cluster: $(VENV)/dev
 # The deployment files in deploy/ with nginx, Caddy, HAProxy, Prometheus and systemd's tools, which it installs from Debian.
 test-deploy: $(VENV)/dev
 	$(PYTEST) -m deploy tests/deploy $(ARGS)
+
+# The npm package in applications that Vite and Next build, in Chromium.
+test-packages: test-tools
+	./.ci/packages
+	$(BIN)/pytest -m packages tests/e2e/packages $(ARGS)
 
 # Static checks: format, lint rules and types of Python and JavaScript, imports between packages, workflows.
 lint: $(VENV)/dev
@@ -58,6 +63,10 @@ format: $(VENV)/dev
 # The scripts that the relay serves, in static/dist/, from the modules in static/src/ and static/pages/. Commit the result.
 bundle: needs
 	./.ci/javascript bundle
+
+# The npm package, in clients/js/dist/.
+package: needs
+	./.ci/javascript package
 
 # The chaos tests of `make test` for longer: SEED= of the first round, MINUTES= in all, VIEWERS= per round.
 chaos: $(VENV)/dev
@@ -102,7 +111,7 @@ lock:
 	$(COMPILE) --group fuzz --constraint requirements/run.txt -o requirements/fuzz.txt
 
 clean:
-	rm -rf .venv node_modules bench/build bench/node_modules tests/clients/node_modules dist site htmlcov .coverage* \
+	rm -rf .venv node_modules bench/build bench/node_modules tests/clients/node_modules tests/e2e/packages/node_modules clients/js/dist dist site htmlcov .coverage* \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Reports everything that this machine lacks before anything is installed.

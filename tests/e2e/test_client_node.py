@@ -106,7 +106,16 @@ async def test_the_modules_can_be_imported_without_a_page(name: str) -> None:
     (names,) = await output(await node(LOAD, (STATIC / name).as_uri()))
 
     if name == "relay.js":
-        assert names == ["Problem", "RelayBoard", "RelayClient", "RelayTaskElement", "TaskError", "reduce", "resume", "run"]
+        assert names == [
+            "Problem",
+            "RelayBoard",
+            "RelayClient",
+            "RelayTaskElement",
+            "TaskError",
+            "reduce",
+            "resume",
+            "run",
+        ]
 
 
 async def test_the_client_follows_a_task_in_node(sandbox: Sandbox, relay: Running) -> None:

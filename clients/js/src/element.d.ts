@@ -1,0 +1,2 @@
+export type * from "./relay.js";
+export { RelayTaskElement } from "./relay.js";

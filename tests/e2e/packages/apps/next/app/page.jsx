@@ -1,0 +1,5 @@
+import { App } from "../../react/app";
+
+export default function Page() {
+  return <App />;
+}
