@@ -1,1 +1,1 @@
-export * from "./dist/relay.RDCALHGG.js";
+export * from "./dist/relay.BDUPIYGN.js";

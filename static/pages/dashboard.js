@@ -5,6 +5,9 @@
  * The key comes from the sign-in form, from the relay in exchange for `#code=…`, or from `#key=…`. It is kept for this
  * tab and removed from the address. The filter is kept in the address, without the key.
  */
+
+import { groupOf, isEndedGroup, NO_FILTER, sum } from "../src/board/task-groups.js";
+import { titleOf } from "../src/board/task-title.js";
 import { Problem } from "../src/client/problem.js";
 import { Announcer } from "../src/dashboard/announcer.js";
 import { Api, exchangeCode } from "../src/dashboard/api.js";
@@ -18,20 +21,18 @@ import { forgetDrafts } from "../src/dashboard/drafts.js";
 import { openParts, todayText } from "../src/dashboard/headline.js";
 import { ListHeader } from "../src/dashboard/list-header.js";
 import { createPageTokens, forgetTokens } from "../src/dashboard/operator-tokens.js";
-import { showProblem } from "../src/dashboard/problem-view.js";
 import { RowLinks } from "../src/dashboard/row-links.js";
 import { RowMenu } from "../src/dashboard/row-menu.js";
 import { RowSelection } from "../src/dashboard/row-selection.js";
 import { RunAgain } from "../src/dashboard/run-again.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
 import { combineCounts, countTasks, limitedGroups } from "../src/dashboard/task-counts.js";
-import { groupOf, isEndedGroup, NO_FILTER, sum } from "../src/dashboard/task-groups.js";
 import { TaskList } from "../src/dashboard/task-list.js";
 import { TaskLoader } from "../src/dashboard/task-loader.js";
-import { titleOf } from "../src/dashboard/task-title.js";
 import { Thumbnails } from "../src/dashboard/thumbnails.js";
 import { h, setText } from "../src/element/dom.js";
 import { CONNECTION_LABELS } from "../src/element/format.js";
+import { showProblem } from "../src/form/problem-view.js";
 import { fragmentValue } from "./address.js";
 import dashboard from "./dashboard.css" with { type: "css" };
 import forms from "./forms.css" with { type: "css" };
@@ -40,8 +41,8 @@ import { showPage } from "./styles.js";
 /** @import { Snapshot } from "../relay.js" */
 /** @import { Started } from "../src/client/start-call.js" */
 /** @import { StartForm } from "../src/dashboard/start-form.js" */
-/** @import { Filter } from "../src/dashboard/task-groups.js" */
-/** @import { TaskRow } from "../src/dashboard/task-row.js" */
+/** @import { Filter } from "../src/board/task-groups.js" */
+/** @import { TaskRow } from "../src/board/task-row.js" */
 
 showPage(forms, dashboard);
 

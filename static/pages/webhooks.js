@@ -2,9 +2,9 @@
 /** The list of webhooks, `/webhooks`: what has become of each, and a button that sends it again. */
 import { Problem } from "../src/client/problem.js";
 import { Api } from "../src/dashboard/api.js";
-import { showProblem } from "../src/dashboard/problem-view.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
 import { WebhookRow } from "../src/dashboard/webhook-row.js";
+import { showProblem } from "../src/form/problem-view.js";
 import forms from "./forms.css" with { type: "css" };
 import { showPage } from "./styles.js";
 import sheet from "./webhooks.css" with { type: "css" };

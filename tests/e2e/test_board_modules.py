@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 NOW = 1_795_700_000
 
 ORDER = """async (tasks) => {
-  const { byAttention } = await import("/static/src/dashboard/task-groups.js");
+  const { byAttention } = await import("/static/src/board/task-groups.js");
   return tasks.sort(byAttention).map(({ id }) => id);
 }"""
 
@@ -36,7 +36,7 @@ ANNOUNCED = """async (changes) => {
 }"""
 
 USUAL = """async (tasks) => {
-  const { usualTimes } = await import("/static/src/dashboard/task-times.js");
+  const { usualTimes } = await import("/static/src/board/task-times.js");
   return Object.fromEntries(usualTimes(tasks));
 }"""
 
@@ -68,7 +68,7 @@ def stalled(name: str, silent_s: float, *, confirmed: bool = False) -> dict[str,
 
 async def run(page: Page, relay: Running, script: str, given: Any) -> Any:
     """Run a script on a page of the relay."""
-    await call(page, relay, "src/dashboard/task-title.js", "modelName", ["owner/model"])
+    await call(page, relay, "src/board/task-title.js", "modelName", ["owner/model"])
     return await page.evaluate(script, given)
 
 
@@ -137,7 +137,7 @@ async def test_the_time_of_a_task_is_divided_and_compared(relay: Running, page: 
     whole, unseen = await call(
         page,
         relay,
-        "src/dashboard/task-times.js",
+        "src/board/task-times.js",
         "timesOf",
         [task("a", "succeeded", stages=marks), NOW],
         [task("b", "queued", 4), NOW],
@@ -146,7 +146,7 @@ async def test_the_time_of_a_task_is_divided_and_compared(relay: Running, page: 
     assert unseen == {"waited": 4, "prepared": 0, "ran": 0, "total": 4}
 
     shares = await call(
-        page, relay, "src/dashboard/task-times.js", "barParts", [whole, 10], [whole, 2], [whole, None], [unseen, None]
+        page, relay, "src/board/task-times.js", "barParts", [whole, 10], [whole, 2], [whole, None], [unseen, None]
     )
     assert [sum(share[part] for part in ("waited", "prepared", "ran")) for share in shares] == [0.5, 1, 1, 1]
     assert shares[0] == {"waited": 0.15, "prepared": 0.05, "ran": 0.3, "usual": 0.5}
@@ -162,7 +162,7 @@ async def test_what_is_left_of_an_estimate(relay: Running, page: Page) -> None:
     texts = await call(
         page,
         relay,
-        "src/dashboard/task-times.js",
+        "src/board/task-times.js",
         "remainingText",
         *[[task("a", "running", eta=eta), NOW + later_s] for later_s in (0, 18, 40)],
         [task("b", "running"), NOW],
@@ -222,7 +222,7 @@ async def test_a_title_is_one_line_and_an_error_its_last(relay: Running, page: P
         {"title": None, "prompt": "A lake."},
         {"title": "", "prompt": None},
     ]
-    module = "src/dashboard/task-title.js"
+    module = "src/board/task-title.js"
     found = await call(page, relay, module, "titleOf", *[[{"model": "o/m", **each}] for each in titles])
     assert found == ["A fox", "A lake.", "o/m"]
 

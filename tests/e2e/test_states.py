@@ -33,7 +33,7 @@ SHOW = """async ([state, offset_s]) => {
 }"""
 
 ROW = """async ([task, now]) => {
-  const { TaskRow } = await import("/static/src/dashboard/task-row.js");
+  const { TaskRow } = await import("/static/src/board/task-row.js");
   const row = new TaskRow(task);
   const list = document.createElement("ul");
   list.append(row.element);

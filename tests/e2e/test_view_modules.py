@@ -342,7 +342,7 @@ async def test_the_dashboard_matches_search_words_as_the_relay_does(relay: Runni
     task, *names = "bdwmu65xnubzsm4bndfz6w8eqz", "bytedance/image-to-video-seedance-v1", *TAGS
 
     found = await call(
-        page, relay, "src/dashboard/search.js", "matchesSearch", *[[search, task, names] for search in SEARCHES]
+        page, relay, "src/board/search.js", "matchesSearch", *[[search, task, names] for search in SEARCHES]
     )
 
     assert found == [all_words_match(query_words(search), task, names) for search in SEARCHES]
@@ -430,8 +430,8 @@ async def test_an_estimate_names_price_and_time_if_they_are_known(relay: Running
         [None],
     ]
 
-    texts = await call(page, relay, "src/dashboard/estimate.js", "estimateText", *cases)
-    (basis,) = await call(page, relay, "src/dashboard/estimate.js", "estimateBasis", [usual])
+    texts = await call(page, relay, "src/form/estimate.js", "estimateText", *cases)
+    (basis,) = await call(page, relay, "src/form/estimate.js", "estimateBasis", [usual])
 
     assert texts == ["about $0.027, 9.2 s", "about 9.2 s", "about 4 credits, 9.2 s", ""]
     assert basis == "Based on 46 earlier runs. Nine of ten needed at most 14 s and $0.03."

@@ -1,9 +1,10 @@
 // @ts-check
 /** Announces to screen readers what needs attention and what has ended, in one sentence for all changes of some seconds. */
-import { setText } from "../element/dom.js";
-import { GROUP_LABELS, GROUPS } from "./task-groups.js";
 
-/** @import { Group } from "./task-groups.js" */
+import { GROUP_LABELS, GROUPS } from "../board/task-groups.js";
+import { setText } from "../element/dom.js";
+
+/** @import { Group } from "../board/task-groups.js" */
 
 const INTERVAL_MS = 5000;
 /** Changes to these groups are announced. @type {ReadonlySet<Group>} */

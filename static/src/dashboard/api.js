@@ -5,7 +5,7 @@ import { callJson } from "../client/json-call.js";
 
 /** @import { Output, Snapshot } from "../../relay.js" */
 /** @import { Links, StartBody, Started } from "../client/start-call.js" */
-/** @import { Model, Usual } from "./model.js" */
+/** @import { Model, Usual } from "../form/model.js" */
 /** @import { Counts } from "./task-counts.js" */
 /**
  * @typedef {object} Description what only a list has

@@ -1,8 +1,8 @@
 // @ts-check
 /** Keeps the filter of the board in the query of its address, so that a link shares it. Pure. */
-import { GROUPS, NO_FILTER } from "./task-groups.js";
+import { GROUPS, NO_FILTER } from "../board/task-groups.js";
 
-/** @import { Filter, Group } from "./task-groups.js" */
+/** @import { Filter, Group } from "../board/task-groups.js" */
 
 /** The periods that the board offers, in seconds. */
 const PERIODS_S = [3600, 86_400, 604_800, 2_592_000];

@@ -3,7 +3,7 @@
 import { listQuery } from "./task-query.js";
 
 /** @import { Counts } from "./task-counts.js" */
-/** @import { Filter } from "./task-groups.js" */
+/** @import { Filter } from "../board/task-groups.js" */
 
 /** The minimum time between two reads: counting many tasks takes the relay some time. */
 const INTERVAL_MS = 2000;

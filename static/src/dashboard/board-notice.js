@@ -1,12 +1,12 @@
 // @ts-check
 /** A button that asks for a signal when all of the tasks that are shown or selected at that moment have ended. */
 
+import { groupOf, isEndedGroup } from "../board/task-groups.js";
 import { setText } from "../element/dom.js";
 import { NotifyToggle } from "../element/notify-toggle.js";
-import { groupOf, isEndedGroup } from "./task-groups.js";
 
 /** @import { Snapshot } from "../../relay.js" */
-/** @import { Group } from "./task-groups.js" */
+/** @import { Group } from "../board/task-groups.js" */
 
 export class BoardNotice {
   #button;

@@ -1,10 +1,11 @@
 // @ts-check
 /** The line above the rows: how many there are, which are selected, and what to do with them. */
+
+import { groupOf, isEndedGroup } from "../board/task-groups.js";
 import { Problem } from "../client/problem.js";
 import { setText } from "../element/dom.js";
 import { ConfirmedButton } from "./confirmed-button.js";
 import { countText } from "./task-counts.js";
-import { groupOf, isEndedGroup } from "./task-groups.js";
 
 /** @import { Api, ListedTask } from "./api.js" */
 /** @import { RowSelection } from "./row-selection.js" */

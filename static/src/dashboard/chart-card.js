@@ -1,7 +1,8 @@
 // @ts-check
 /** A chart with its summary, and its figures as a table for those who cannot see it or want to read them. */
+
+import { svg } from "../board/svg.js";
 import { h, setText, textElement } from "../element/dom.js";
-import { svg } from "./svg.js";
 
 /** @typedef {{caption: string, figure: string, description: string, head: string[], rows: string[][]}} Content */
 

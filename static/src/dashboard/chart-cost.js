@@ -1,8 +1,9 @@
 // @ts-check
 /** The chart of what tasks have cost, added up over time. Dollars and credits have a line each. */
+
+import { svg } from "../board/svg.js";
 import { clockTime } from "../element/format.js";
 import { HEIGHT } from "./chart-card.js";
-import { svg } from "./svg.js";
 
 /** @import { Content } from "./chart-card.js" */
 /** @import { Spending } from "./chart-data.js" */

@@ -1,8 +1,8 @@
 // @ts-check
 /** Summarizes tasks that have ended, for the charts: how many and how, how long they took, and what they cost. Pure. */
-import { groupOf } from "./task-groups.js";
-import { timesOf } from "./task-times.js";
-import { titleOf } from "./task-title.js";
+import { groupOf } from "../board/task-groups.js";
+import { timesOf } from "../board/task-times.js";
+import { titleOf } from "../board/task-title.js";
 
 /** @import { ListedTask } from "./api.js" */
 

@@ -1,10 +1,11 @@
 // @ts-check
 /** The chart of how many tasks ended when, stacked by how: failed ones are hatched as well as red. */
+
+import { svg } from "../board/svg.js";
 import { clockTime } from "../element/format.js";
 import { HEIGHT } from "./chart-card.js";
 import { OUTCOMES } from "./chart-data.js";
 import { roundDuration } from "./headline.js";
-import { svg } from "./svg.js";
 
 /** @import { Content } from "./chart-card.js" */
 /** @import { Bucket } from "./chart-data.js" */

@@ -1,9 +1,10 @@
 // @ts-check
 /** The chart of how long tasks waited and took, on a logarithmic scale. Each outcome has its own shape. */
+
+import { svg } from "../board/svg.js";
+import { median } from "../board/task-times.js";
 import { clockTime, duration } from "../element/format.js";
 import { HEIGHT } from "./chart-card.js";
-import { svg } from "./svg.js";
-import { median } from "./task-times.js";
 
 /** @import { Content } from "./chart-card.js" */
 /** @import { Run } from "./chart-data.js" */

@@ -1,6 +1,6 @@
 // @ts-check
 /** Reads what live messages do not have: the prompts of tasks that were started while the board is open. */
-import { NO_FILTER } from "./task-groups.js";
+import { NO_FILTER } from "../board/task-groups.js";
 import { listQuery } from "./task-query.js";
 
 /** @import { ListedTask } from "./api.js" */

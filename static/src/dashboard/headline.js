@@ -1,12 +1,12 @@
 // @ts-check
 /** Says in one line what needs attention, what runs and waits, and how today went. Pure. */
 
+import { groupOf } from "../board/task-groups.js";
 import { silence_s } from "../element/stall.js";
-import { groupOf } from "./task-groups.js";
 
 /** @import { Snapshot } from "../../relay.js" */
 /** @import { GroupCounts } from "./task-counts.js" */
-/** @import { Group } from "./task-groups.js" */
+/** @import { Group } from "../board/task-groups.js" */
 
 /** @typedef {{group: Group|"", text: string}} Part */
 

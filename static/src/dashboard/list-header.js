@@ -1,13 +1,14 @@
 // @ts-check
 /** The head of the board: what needs attention, how today went, and the filters. */
+
+import { GROUP_LABELS, GROUPS, sum } from "../board/task-groups.js";
 import { h, setText, textElement } from "../element/dom.js";
 import { periodFilter } from "./board-address.js";
 import { countText } from "./task-counts.js";
-import { GROUP_LABELS, GROUPS, sum } from "./task-groups.js";
 
 /** @import { Part } from "./headline.js" */
 /** @import { GroupCounts } from "./task-counts.js" */
-/** @import { Filter, Group } from "./task-groups.js" */
+/** @import { Filter, Group } from "../board/task-groups.js" */
 
 /** A search starts this long after the last key. */
 const TYPING_MS = 250;

@@ -4,7 +4,7 @@ import { Problem } from "../client/problem.js";
 import { setText } from "../element/dom.js";
 
 /** @import { ModelName } from "./drafts.js" */
-/** @import { Model } from "./model.js" */
+/** @import { Model } from "../form/model.js" */
 
 /** The description is requested this long after the last key. */
 const TYPING_MS = 400;

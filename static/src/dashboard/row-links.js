@@ -5,7 +5,7 @@
  */
 
 /** @import { TaskList } from "./task-list.js" */
-/** @import { TaskRow } from "./task-row.js" */
+/** @import { TaskRow } from "../board/task-row.js" */
 
 /** A pointer that only passes over a row needs no token. */
 const HOVER_MS = 80;

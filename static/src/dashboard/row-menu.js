@@ -6,7 +6,7 @@ import { costText } from "../element/format.js";
 import { ConfirmedButton } from "./confirmed-button.js";
 
 /** @import { TaskList } from "./task-list.js" */
-/** @import { TaskRow } from "./task-row.js" */
+/** @import { TaskRow } from "../board/task-row.js" */
 
 /** @typedef {(row: TaskRow) => Promise<void>} Action */
 

@@ -5,7 +5,7 @@
  */
 
 /** @import { TaskList } from "./task-list.js" */
-/** @import { TaskRow } from "./task-row.js" */
+/** @import { TaskRow } from "../board/task-row.js" */
 
 export class RowSelection {
   #list;

@@ -4,16 +4,16 @@
  * parts; addresses stay in the input. What was entered is kept for each model.
  */
 import { Problem } from "../client/problem.js";
+import { EstimateView } from "../form/estimate-view.js";
+import { ModelForm } from "../form/model-form.js";
+import { showProblem } from "../form/problem-view.js";
 import { deleteDraft, lastModel, readDraft, writeDraft } from "./drafts.js";
-import { EstimateView } from "./estimate-view.js";
 import { ModelChoice } from "./model-choice.js";
-import { ModelForm } from "./model-form.js";
-import { showProblem } from "./problem-view.js";
 import { StartRequest } from "./start-request.js";
 
 /** @import { StartBody, Started } from "../client/start-call.js" */
 /** @import { Api } from "./api.js" */
-/** @import { Model } from "./model.js" */
+/** @import { Model } from "../form/model.js" */
 
 /**
  * What fills the form: an earlier task with its input.

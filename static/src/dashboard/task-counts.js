@@ -1,9 +1,9 @@
 // @ts-check
 /** Counts tasks by group: those that are loaded, and all that the relay has. Pure. */
-import { GROUPS, groupOf } from "./task-groups.js";
+import { GROUPS, groupOf } from "../board/task-groups.js";
 
 /** @import { Snapshot, State } from "../../relay.js" */
-/** @import { Group } from "./task-groups.js" */
+/** @import { Group } from "../board/task-groups.js" */
 
 /** @typedef {ReadonlyMap<Group, number>} GroupCounts */
 /**

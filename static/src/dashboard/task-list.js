@@ -1,16 +1,17 @@
 // @ts-check
 /** The tasks of the board: sorted by what needs attention, filtered, and updated live. */
+
+import { byAttention, groupOf, isEndedGroup, matchesFilter, NO_FILTER } from "../board/task-groups.js";
+import { TaskRow } from "../board/task-row.js";
+import { kindOf, usualTimes } from "../board/task-times.js";
 import { DEFAULT_BASE } from "../client/base.js";
 import { BoardClient } from "../client/board-client.js";
 import { ServerClock } from "../client/server-clock.js";
 import { countTasks } from "./task-counts.js";
-import { byAttention, groupOf, isEndedGroup, matchesFilter, NO_FILTER } from "./task-groups.js";
-import { TaskRow } from "./task-row.js";
-import { kindOf, usualTimes } from "./task-times.js";
 
 /** @import { Message, Output, Snapshot } from "../../relay.js" */
 /** @import { ListedTask } from "./api.js" */
-/** @import { Filter } from "./task-groups.js" */
+/** @import { Filter } from "../board/task-groups.js" */
 
 /** Live changes are drawn this often at most: a reader cannot follow more, and each time the page is laid out. */
 const DRAW_MS = 100;

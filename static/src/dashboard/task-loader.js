@@ -6,12 +6,12 @@
  * Changes arrive live. After a loss of connection the relay lists only some tasks again, so `refresh` checks all that
  * are listed for changes.
  */
-import { isEndedGroup, NO_FILTER } from "./task-groups.js";
+import { isEndedGroup, NO_FILTER } from "../board/task-groups.js";
 import { endedStates, listQuery, OPEN_STATES } from "./task-query.js";
 
 /** @import { Snapshot } from "../../relay.js" */
 /** @import { ListedTask } from "./api.js" */
-/** @import { Filter, Group } from "./task-groups.js" */
+/** @import { Filter, Group } from "../board/task-groups.js" */
 /** @import { TaskList } from "./task-list.js" */
 /** @typedef {{tasks: ListedTask[], next: string|null}} Page */
 

@@ -2,7 +2,7 @@
 /** Builds queries for the relay's task list. Pure. */
 
 /** @import { State } from "../../relay.js" */
-/** @import { Filter, Group } from "./task-groups.js" */
+/** @import { Filter, Group } from "../board/task-groups.js" */
 
 /** @type {readonly State[]} */
 export const OPEN_STATES = ["submitting", "held", "queued", "preparing", "running", "finishing"];

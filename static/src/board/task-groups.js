@@ -4,7 +4,7 @@ import { stallOf } from "../element/stall.js";
 import { matchesSearch } from "./search.js";
 
 /** @import { Snapshot } from "../../relay.js" */
-/** @import { ListedTask } from "./api.js" */
+/** @import { ListedTask } from "../dashboard/api.js" */
 
 /** @typedef {"stuck"|"quiet"|"waiting"|"running"|"succeeded"|"failed"|"canceled"} Group */
 

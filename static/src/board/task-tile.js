@@ -4,7 +4,7 @@ import { h } from "../element/dom.js";
 import { svg } from "./svg.js";
 
 /** @import { Output } from "../../relay.js" */
-/** @import { ListedTask } from "./api.js" */
+/** @import { ListedTask } from "../dashboard/api.js" */
 
 /** @type {Record<string, string>} */
 const SIGNS = { failed: "!", lost: "?", canceled: "–", succeeded: "✓" };

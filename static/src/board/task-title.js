@@ -2,7 +2,7 @@
 /** What a task is about, in the words of its reader. Pure. */
 
 /** @import { Done } from "../../relay.js" */
-/** @import { ListedTask } from "./api.js" */
+/** @import { ListedTask } from "../dashboard/api.js" */
 
 /** Return the title of a task, or else its prompt, or else its model; always one line. */
 export function titleOf(/** @type {ListedTask} */ { title, prompt, model }) {

@@ -11,7 +11,7 @@ import { lastLine, modelName, titleOf } from "./task-title.js";
 import { TimeBar } from "./time-bar.js";
 
 /** @import { Output } from "../../relay.js" */
-/** @import { ListedTask } from "./api.js" */
+/** @import { ListedTask } from "../dashboard/api.js" */
 
 /** Older times are shown with their date. */
 const RECENT_S = 172_800;

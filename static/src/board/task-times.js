@@ -4,7 +4,7 @@
 import { duration } from "../element/format.js";
 
 /** @import { Snapshot } from "../../relay.js" */
-/** @import { ListedTask } from "./api.js" */
+/** @import { ListedTask } from "../dashboard/api.js" */
 
 /**
  * @typedef {object} Times durations in seconds
