@@ -34,6 +34,7 @@ import { h, setText } from "../src/element/dom.js";
 import { CONNECTION_LABELS } from "../src/element/format.js";
 import { showProblem } from "../src/form/problem-view.js";
 import { fragmentValue } from "./address.js";
+import chartSheet from "./charts.css" with { type: "css" };
 import dashboard from "./dashboard.css" with { type: "css" };
 import forms from "./forms.css" with { type: "css" };
 import { showPage } from "./styles.js";
@@ -44,7 +45,7 @@ import { showPage } from "./styles.js";
 /** @import { Filter } from "../src/board/task-groups.js" */
 /** @import { TaskRow } from "../src/board/task-row.js" */
 
-showPage(forms, dashboard);
+showPage(forms, chartSheet, dashboard);
 
 /** The minimum time between two reads of the list. */
 const REFRESH_MS = 10_000;
