@@ -11,6 +11,7 @@ import { titleOf } from "../src/board/task-title.js";
 import { Problem } from "../src/client/problem.js";
 import { Announcer } from "../src/dashboard/announcer.js";
 import { Api, exchangeCode } from "../src/dashboard/api.js";
+import { Attempts } from "../src/dashboard/attempts.js";
 import { filterFromQuery, queryFromFilter } from "../src/dashboard/board-address.js";
 import { BoardCounts, startOfDay } from "../src/dashboard/board-counts.js";
 import { BoardNotice } from "../src/dashboard/board-notice.js";
@@ -18,9 +19,10 @@ import { BulkActions } from "../src/dashboard/bulk-actions.js";
 import { Charts } from "../src/dashboard/charts.js";
 import { Descriptions } from "../src/dashboard/descriptions.js";
 import { forgetDrafts } from "../src/dashboard/drafts.js";
+import { FormLoader } from "../src/dashboard/form-loader.js";
 import { openParts, todayText } from "../src/dashboard/headline.js";
 import { ListHeader } from "../src/dashboard/list-header.js";
-import { createPageTokens, forgetTokens } from "../src/dashboard/operator-tokens.js";
+import { forgetTokens, openTask } from "../src/dashboard/operator-tokens.js";
 import { RowLinks } from "../src/dashboard/row-links.js";
 import { RowMenu } from "../src/dashboard/row-menu.js";
 import { RowSelection } from "../src/dashboard/row-selection.js";
@@ -41,7 +43,6 @@ import { showPage } from "./styles.js";
 
 /** @import { Snapshot } from "../relay.js" */
 /** @import { Started } from "../src/client/start-call.js" */
-/** @import { StartForm } from "../src/dashboard/start-form.js" */
 /** @import { Filter } from "../src/board/task-groups.js" */
 /** @import { TaskRow } from "../src/board/task-row.js" */
 
@@ -63,9 +64,8 @@ let lastRead_ms = 0;
 let isLoaded = false;
 /** Whether the rest may be loaded: the form, the counts and the pictures. The list comes first. */
 let isReady = false;
-/** @type {Promise<StartForm>|null} */
-let startForm = null;
 let drawnRevision = -1;
+const attempts = new Attempts(part("problem"), () => signOut());
 const list = new TaskList(part("list"), {
   onChange: () => render(),
   onListed: refreshSoon,
@@ -82,11 +82,15 @@ const descriptions = new Descriptions(list, (query) =>
   attempt(async () => descriptions.show((await api().list(query)).tasks)),
 );
 const header = new ListHeader(part, changeFilter, () => list.clock.now());
+const form = new FormLoader(/** @type {HTMLFormElement} */ (part("start")), {
+  key: () => readSecret(KEY),
+  onStart: showStarted,
+});
 const charts = new Charts(part("charts"));
 const announcer = new Announcer(part("announcement"));
 const links = new RowLinks(part("list"), list, {
   createToken: async (task) => (await api().createToken(task, "view")).token,
-  onOpen: (task) => attempt(() => openTask(task)),
+  onOpen: (task) => attempt(() => openTask(readSecret(KEY), task)),
 });
 const thumbnails = new Thumbnails({ token: (task) => links.token(task), hasCopies });
 const again = new RunAgain(api);
@@ -146,6 +150,11 @@ async function listTasks(/** @type {URLSearchParams} */ query) {
   return page;
 }
 
+/** Run an action and show its error, if any. */
+function attempt(/** @type {() => Promise<void>} */ action) {
+  return attempts.run(action);
+}
+
 function api() {
   return new Api(readSecret(KEY), (date) => list.clock.adjustByDate(date));
 }
@@ -155,7 +164,7 @@ async function signInFromAddress() {
   const [key, code] = [fragmentValue("key"), fragmentValue("code")];
   if (key || code) history.replaceState(null, "", location.pathname + location.search);
   if (key) writeSecret(KEY, key);
-  if (code) await attempt(async () => writeSecret(KEY, await exchangeCode(code)), { usesKey: false });
+  if (code) await attempts.run(async () => writeSecret(KEY, await exchangeCode(code)), { usesKey: false });
   show();
 }
 
@@ -283,7 +292,7 @@ function showStarted(/** @type {Started} */ { task }) {
   const link = h("a", { href: `t/${encodeURIComponent(task.id)}` }, "View task");
   link.addEventListener("click", (event) => {
     event.preventDefault();
-    attempt(() => openTask(task.id));
+    attempt(() => openTask(readSecret(KEY), task.id));
   });
   part("feedback").hidden = false;
   part("feedback").replaceChildren(text, link);
@@ -292,7 +301,7 @@ function showStarted(/** @type {Started} */ { task }) {
 /** Fill the form with the input of a task, and show it. */
 async function edit(/** @type {Snapshot} */ task) {
   const { input } = await api().input(task.id);
-  await (await loadForm()).fill({ ...task, input });
+  await (await form.loaded()).fill({ ...task, input });
   menu.close();
   jumpTo(part("start-fold"));
 }
@@ -342,8 +351,8 @@ function loadRest() {
   isReady = true;
   thumbnails.start();
   attempt(async () => {
-    const form = loadForm().then((form) => (readSecret(KEY) ? form.load() : undefined)); // the reader may have signed out
-    await Promise.all([loadCounts(), form]);
+    const loading = form.loaded().then((start) => (readSecret(KEY) ? start.load() : undefined)); // or signed out
+    await Promise.all([loadCounts(), loading]);
   });
 }
 
@@ -351,27 +360,6 @@ function loadRest() {
 async function loadCounts() {
   if (loader.hasAll) counts.reset();
   else await counts.load(list.filter);
-}
-
-/** @returns {Promise<StartForm>} */
-function loadForm() {
-  startForm ??= importForm().catch((error) => {
-    startForm = null; // the next call tries again
-    throw error;
-  });
-  return startForm;
-}
-
-async function importForm() {
-  const form = /** @type {HTMLFormElement} */ (part("start"));
-  const address = new URL(form.dataset.script ?? "", document.baseURI).href;
-  /** @type {typeof import("./start.js")} */
-  const { createStartForm } = await import(address).catch((error) => {
-    if (error instanceof TypeError)
-      throw new Problem(0, "The form could not be loaded", { detail: "Reload the page." });
-    throw error;
-  });
-  return createStartForm(form, { key: () => readSecret(KEY), onStart: showStarted });
 }
 
 /** @returns {Promise<Snapshot|null>} null for a deleted task */
@@ -393,27 +381,4 @@ async function hasCopies(/** @type {string} */ task) {
     if (error instanceof Problem) return false;
     throw error;
   }
-}
-
-/**
- * Run an action and show its error, if any.
- *
- * @param {() => Promise<void>} action
- * @param {{usesKey?: boolean}} [options] whether a 401 means that the API key is invalid
- */
-async function attempt(action, { usesKey = true } = {}) {
-  const container = part("problem");
-  try {
-    await action();
-    showProblem(container, null);
-  } catch (error) {
-    if (error instanceof Problem && error.status === 401 && usesKey) signOut();
-    showProblem(container, error);
-  }
-}
-
-/** Open a task's page. The token in its address can only view; the one with a wider scope stays in this tab. */
-async function openTask(/** @type {string} */ task) {
-  const token = await createPageTokens(readSecret(KEY), task);
-  location.assign(`t/${encodeURIComponent(task)}#token=${token}`);
 }

@@ -1,10 +1,9 @@
 // @ts-check
 /** The list of webhooks, `/webhooks`: what has become of each, and a button that sends it again. */
-import { Problem } from "../src/client/problem.js";
 import { Api } from "../src/dashboard/api.js";
+import { Attempts } from "../src/dashboard/attempts.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
 import { WebhookRow } from "../src/dashboard/webhook-row.js";
-import { showProblem } from "../src/form/problem-view.js";
 import forms from "./forms.css" with { type: "css" };
 import { showPage } from "./styles.js";
 import sheet from "./webhooks.css" with { type: "css" };
@@ -13,12 +12,16 @@ showPage(forms, sheet);
 
 const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const status = /** @type {HTMLSelectElement} */ (part("status"));
+const attempts = new Attempts(part("problem"), () => {
+  writeSecret(KEY, "");
+  load();
+});
 /** The cursor of the next page; null on the last one. */
 let next = /** @type {string|null} */ (null);
 
 status.addEventListener("change", load);
 part("refresh").addEventListener("click", load);
-part("more").addEventListener("click", () => attempt(readPage));
+part("more").addEventListener("click", () => attempts.run(readPage));
 load();
 
 /** Show the first page, or the way to sign in. */
@@ -27,7 +30,7 @@ function load() {
   part("signed-out").hidden = isSignedIn;
   part("webhooks").hidden = !isSignedIn;
   if (!isSignedIn) return;
-  attempt(async () => {
+  attempts.run(async () => {
     next = null;
     await readPage();
   });
@@ -49,19 +52,5 @@ async function readPage() {
 }
 
 function sendAgain(/** @type {WebhookRow} */ row) {
-  attempt(async () => row.render(await new Api(readSecret(KEY)).sendAgain(row.webhook.id)));
-}
-
-/** Run an action and show its error, if any. */
-async function attempt(/** @type {() => Promise<void>} */ action) {
-  try {
-    await action();
-    showProblem(part("problem"), null);
-  } catch (error) {
-    showProblem(part("problem"), error);
-    if (error instanceof Problem && error.status === 401) {
-      writeSecret(KEY, "");
-      load();
-    }
-  }
+  attempts.run(async () => row.render(await new Api(readSecret(KEY)).sendAgain(row.webhook.id)));
 }

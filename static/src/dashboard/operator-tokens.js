@@ -34,6 +34,17 @@ export async function createPageTokens(key, task) {
   return token;
 }
 
+/**
+ * Open a task's page. The token in its address can only view; the one with a wider scope stays in this tab.
+ *
+ * @param {string} key
+ * @param {string} task
+ */
+export async function openTask(key, task) {
+  const token = await createPageTokens(key, task);
+  location.assign(`t/${encodeURIComponent(task)}#token=${token}`);
+}
+
 /** Return the token for the link to share; empty if there is none or it has expired. */
 export function shareToken(/** @type {string} */ task) {
   const token = readSecret(shareItem(task));
