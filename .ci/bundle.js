@@ -23,6 +23,7 @@ const ENTRIES = {
   board: "static/pages/dashboard.js",
   start: "static/pages/start.js",
   inspect: "static/pages/inspect.js",
+  insights: "static/pages/insights.js",
   webhooks: "static/pages/webhooks.js",
 };
 const DIVIDED = { embed: "static/pages/embed.js" };

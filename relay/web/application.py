@@ -53,6 +53,7 @@ ROUTES = (
     web.post("/hooks/{provider}/{hook}/", hooks.call_back),
     web.get("/metrics", _guarded(metrics.metrics, "view")),
     web.get("/", pages.dashboard),
+    web.get("/insights", pages.insights),
     web.get("/webhooks", pages.webhooks),
     web.get("/t/{id}", pages.task),
     web.get("/inspect/{id}", pages.inspect),

@@ -52,6 +52,11 @@ async def dashboard(request: web.Request) -> web.Response:
     return _response(request, "dashboard", "'none'")
 
 
+async def insights(request: web.Request) -> web.Response:
+    """`GET /insights`: statistics of the tasks of each model."""
+    return _response(request, "insights", "'none'")
+
+
 async def webhooks(request: web.Request) -> web.Response:
     """`GET /webhooks`: what has become of webhooks."""
     return _response(request, "webhooks", "'none'")

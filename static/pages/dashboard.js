@@ -178,7 +178,7 @@ function show() {
   header.show(list.filter);
   const isSignedIn = readSecret(KEY) !== "";
   part("sign-in").hidden = isSignedIn;
-  for (const id of ["skip", "to-start", "sign-out", "webhooks", "dashboard"]) part(id).hidden = !isSignedIn;
+  for (const id of ["skip", "to-start", "sign-out", "insights", "webhooks", "dashboard"]) part(id).hidden = !isSignedIn;
   part("no-tasks").hidden = true;
   if (!isSignedIn) return;
   load(listAndFollow);

@@ -6,6 +6,7 @@ import { callJson } from "../client/json-call.js";
 /** @import { Output, Snapshot } from "../../relay.js" */
 /** @import { Links, StartBody, Started } from "../client/start-call.js" */
 /** @import { Model, Usual } from "../form/model.js" */
+/** @import { Stats } from "./stats.js" */
 /** @import { Counts } from "./task-counts.js" */
 /**
  * @typedef {object} Description what only a list has
@@ -100,6 +101,16 @@ export class Api {
   /** @returns {Promise<{usual: Usual|null}>} what earlier runs with such an input took and cost */
   estimate(/** @type {StartBody} */ { model, provider, input }) {
     return this.#call("POST", "v1/estimate", { model, provider, input });
+  }
+
+  /**
+   * Report on the tasks that have ended, by model.
+   *
+   * @param {number} days including today
+   * @returns {Promise<Stats>}
+   */
+  stats(days) {
+    return this.#call("GET", `v1/stats?days=${days}`);
   }
 
   /**

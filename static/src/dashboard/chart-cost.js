@@ -50,7 +50,7 @@ export function costShapes(spendings, width) {
 }
 
 /** Format an amount: `$1.11`, `12 credits`. Small amounts keep two digits. */
-function amountText(/** @type {number} */ amount, /** @type {"usd"|"credits"} */ unit) {
+export function amountText(/** @type {number} */ amount, /** @type {"usd"|"credits"} */ unit) {
   const digits = amount > 0 && amount < 0.1 ? Number(amount.toPrecision(2)) : Number(amount.toFixed(2));
   if (unit === "usd") return `$${amount >= 0.1 ? amount.toFixed(2) : digits}`;
   return `${digits.toLocaleString()} ${digits === 1 ? "credit" : "credits"}`;

@@ -10,9 +10,9 @@ import { roundDuration } from "./headline.js";
 /** @import { Content } from "./chart-card.js" */
 /** @import { Bucket } from "./chart-data.js" */
 
-const GAP = 2;
+export const GAP = 2;
 /** Wider bars look like blocks. */
-const WIDEST = 20;
+export const WIDEST = 20;
 
 /**
  * @param {{width_s: number, buckets: Bucket[]}} throughput
@@ -53,19 +53,7 @@ export function throughputShapes(buckets, width) {
       return svg("rect", { x, y: top, width: bar, height: Math.max(1, height - 1), class: outcome });
     });
   });
-  return [hatch(), svg("line", { x1: 0, x2: width, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5, class: "axis" }), ...shapes];
-}
-
-/** The pattern of failed tasks. */
-function hatch() {
-  const size = { width: 5, height: 5 };
-  const pattern = svg(
-    "pattern",
-    { id: "hatch", ...size, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
-    svg("rect", { ...size, class: "ground" }),
-    svg("rect", { width: 1.5, height: 5, class: "gap" }),
-  );
-  return svg("defs", {}, pattern);
+  return [svg("line", { x1: 0, x2: width, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5, class: "axis" }), ...shapes];
 }
 
 function sumOf(/** @type {Bucket} */ bucket) {

@@ -18,7 +18,7 @@ const LINES = [
   { s: 3600, label: "1 h" },
   { s: 36_000, label: "10 h" },
 ];
-const LABEL_WIDTH = 42;
+export const LABEL_WIDTH = 42;
 const PADDING = 6;
 
 /**
@@ -48,22 +48,39 @@ export function timesContent(runs, now) {
 export function timesShapes(runs, width) {
   const longest = Math.max(10, ...runs.map((run) => run.total));
   const shortest = Math.min(1, ...runs.map((run) => Math.max(0.1, run.total)));
-  const y = (/** @type {number} */ s) => {
-    const share = Math.log(Math.max(shortest, s) / shortest) / Math.log(longest / shortest);
-    return HEIGHT - PADDING - share * (HEIGHT - 2 * PADDING);
-  };
+  const { y, lines } = timeScale(shortest, longest, width);
   const [first, last] = [runs[0]?.at ?? 0, runs[runs.length - 1]?.at ?? 1];
   const x = (/** @type {number} */ at) =>
     LABEL_WIDTH + PADDING + ((at - first) / (last - first || 1)) * (width - LABEL_WIDTH - 2 * PADDING);
-  const lines = LINES.filter(({ s }) => s <= longest).flatMap(({ s, label }) => [
-    svg("line", { x1: LABEL_WIDTH, x2: width, y1: y(s), y2: y(s), class: "grid" }),
-    svg("text", { x: 0, y: y(s) + 3.5 }, label),
-  ]);
   const marks = runs.flatMap((run) => {
     const waits = svg("circle", { cx: x(run.at), cy: y(run.waited), r: 1.5, class: "waited" });
     return run.waited >= shortest ? [waits, mark(run, x(run.at), y(run.total))] : [mark(run, x(run.at), y(run.total))];
   });
   return [...lines, ...marks];
+}
+
+/**
+ * Return a logarithmic scale for durations in seconds, with the lines that name them.
+ *
+ * @param {number} shortest more than zero
+ * @param {number} longest more than `shortest`
+ * @param {number} width
+ */
+export function timeScale(shortest, longest, width) {
+  const y = (/** @type {number} */ s) => {
+    const share = Math.log(Math.max(shortest, s) / shortest) / Math.log(longest / shortest);
+    return HEIGHT - PADDING - share * (HEIGHT - 2 * PADDING);
+  };
+  const lines = LINES.filter(({ s }) => s >= shortest && s <= longest).flatMap(({ s, label }) => [
+    svg("line", { x1: LABEL_WIDTH, x2: width, y1: y(s), y2: y(s), class: "grid" }),
+    svg("text", { x: 0, y: y(s) + 3.5 }, label),
+  ]);
+  return { y, lines };
+}
+
+/** Return the longest of the named durations that is not longer than this one, in seconds; without any, this one. */
+export function namedDuration(/** @type {number} */ duration_s) {
+  return LINES.findLast(({ s }) => s <= duration_s)?.s ?? Math.max(0.1, duration_s);
 }
 
 /**

@@ -5,6 +5,7 @@ import { costContent, costShapes } from "./chart-cost.js";
 import { endedTasks, runs, spending, throughput } from "./chart-data.js";
 import { throughputContent, throughputShapes } from "./chart-throughput.js";
 import { timesContent, timesShapes } from "./chart-times.js";
+import { hatch } from "./hatch.js";
 
 /** @import { ListedTask } from "./api.js" */
 
@@ -19,7 +20,7 @@ export class Charts {
   #width = 0;
 
   constructor(/** @type {HTMLElement} */ container) {
-    container.append(this.#throughput.element, this.#times.element, this.#cost.element);
+    container.append(hatch(), this.#throughput.element, this.#times.element, this.#cost.element);
     new ResizeObserver(() => this.#resized()).observe(container);
   }
 

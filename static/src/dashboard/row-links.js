@@ -4,8 +4,8 @@
  * created as soon as the reader points at a link or focuses it.
  */
 
-/** @import { TaskList } from "./task-list.js" */
-/** @import { TaskRow } from "../board/task-row.js" */
+/** @typedef {{link: HTMLAnchorElement, task: {id: string}}} Row */
+/** @typedef {{rowOf: (target: EventTarget|null) => Row|null}} Rows finds the row that a target is in */
 
 /** A pointer that only passes over a row needs no token. */
 const HOVER_MS = 80;
@@ -21,7 +21,7 @@ export class RowLinks {
 
   /**
    * @param {HTMLElement} element
-   * @param {TaskList} list
+   * @param {Rows} list
    * @param {object} handlers
    * @param {(task: string) => Promise<string>} handlers.createToken creates a token that can only view
    * @param {(task: string) => void} handlers.onOpen called when the reader opens a task in this tab
@@ -64,7 +64,7 @@ export class RowLinks {
     if (row && !row.link.hash) this.#complete(row).catch(() => {});
   }
 
-  async #complete(/** @type {TaskRow} */ row) {
+  async #complete(/** @type {Row} */ row) {
     row.link.hash = `token=${await this.token(row.task.id)}`;
   }
 
