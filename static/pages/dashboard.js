@@ -20,6 +20,7 @@ import { Charts } from "../src/dashboard/charts.js";
 import { Descriptions } from "../src/dashboard/descriptions.js";
 import { forgetDrafts } from "../src/dashboard/drafts.js";
 import { FormLoader } from "../src/dashboard/form-loader.js";
+import { headerMenu } from "../src/dashboard/header-menu.js";
 import { openParts, todayText } from "../src/dashboard/headline.js";
 import { ListHeader } from "../src/dashboard/list-header.js";
 import { forgetTokens, openTask } from "../src/dashboard/operator-tokens.js";
@@ -108,6 +109,7 @@ const notice = new BoardNotice(/** @type {HTMLButtonElement} */ (part("notify"))
   say: (text) => setText(part("notify-text"), text),
 });
 
+headerMenu(part("menu"), part("pages"));
 addEventListener("hashchange", () => {
   if (fragmentValue("key") || fragmentValue("code")) signInFromAddress();
   else if (fragmentValue("edit") && readSecret(KEY)) fillFromAddress();
@@ -178,7 +180,7 @@ function show() {
   header.show(list.filter);
   const isSignedIn = readSecret(KEY) !== "";
   part("sign-in").hidden = isSignedIn;
-  for (const id of ["skip", "to-start", "sign-out", "insights", "webhooks", "dashboard"]) part(id).hidden = !isSignedIn;
+  for (const id of ["skip", "to-start", "menu", "pages", "dashboard"]) part(id).hidden = !isSignedIn;
   part("no-tasks").hidden = true;
   if (!isSignedIn) return;
   load(listAndFollow);
