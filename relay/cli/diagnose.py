@@ -20,8 +20,8 @@ from relay.ready import address_of
 LIMIT_S = 10.0
 
 _CUT = (
-    "The relay closes connections without an answer. No files are left, or RELAY_CONNECTION_LIMIT is reached: "
-    "see docs/diagnosing.md#no-files-are-left"
+    "The relay closes connections without a response. No file descriptors are left, or RELAY_CONNECTION_LIMIT is "
+    "reached: see docs/diagnosing.md#no-file-descriptors-are-left"
 )
 
 
@@ -33,7 +33,7 @@ def check_running(url: str | None) -> None:
         url: its address; null for the relay that runs with the current settings.
 
     Raises:
-        RelayError: one line per problem, or why the relay could not be asked.
+        RelayError: one line per problem, or why the relay could not be reached.
     """
     settings = config.load()
     log.configure(settings.log_format, "error")
@@ -46,14 +46,14 @@ def check_running(url: str | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunningState:
-    """What a running relay says of itself: its metrics, its readiness, and its time in unix seconds."""
+    """What a running relay reports: its metrics, its readiness, and its time in unix seconds."""
 
     scrape: Scrape
     status: str
     now: float
 
     def problems(self) -> list[Diagnosis]:
-        """Return what is wrong, the gravest first."""
+        """Return what is wrong, the most severe first."""
         found = list(diagnose(self.scrape, self.status, self.now))
         if self.status != "ok" and not found:
             found.append(Diagnosis(f"The relay is not ready: {self.status}.", "the-relay-does-not-answer"))
@@ -71,7 +71,7 @@ async def ask(settings: Config, url: str | None) -> RunningState:
             async with session.get(f"{origin}/metrics", headers=headers) as answer:
                 if answer.status != 200:
                     raise RelayError(
-                        f"{origin}/metrics answered HTTP {answer.status}: is the API key that of the relay?"
+                        f"{origin}/metrics returned HTTP {answer.status}. Set RELAY_API_KEYS to a key of this relay."
                     )
                 return RunningState(Scrape(await answer.text()), status, _date(answer))
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError) as error:
@@ -81,7 +81,9 @@ async def ask(settings: Config, url: str | None) -> RunningState:
     except TimeoutError as error:
         raise RelayError(f"The relay at {origin} did not answer within {LIMIT_S:g} s.") from error
     except (aiohttp.ClientError, ValueError, KeyError, TypeError) as error:
-        raise RelayError(f"{origin} does not answer as a relay does ({type(error).__name__}).") from error
+        raise RelayError(
+            f"{origin} does not respond like a relay ({type(error).__name__}). Check the address."
+        ) from error
 
 
 async def _key(settings: Config) -> str:

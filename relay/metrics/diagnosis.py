@@ -7,14 +7,14 @@ from typing import Final
 from relay.metrics.scrape import Scrape
 
 SLOW_S: Final = 1.0
-"""A commit, or a lag of the event loop, that an operator should know of."""
+"""A commit, or a lag of the event loop, that an operator should know about."""
 
 RECENT_S: Final = 600.0
 """How old a failure or a sign may be."""
 
 BEHIND_SHARE: Final = 0.2
 BEHIND: Final = 10
-"""From how many viewers, and from which share, viewers that are behind are a problem of all and not of one."""
+"""With more viewers behind than this, in number and as a share, the cause is not a single client."""
 
 FILES_SHARE: Final = 0.9
 DISK_SHARE: Final = 0.1
@@ -43,7 +43,7 @@ class Diagnosis:
 
 def diagnose(scrape: Scrape, status: str, now: float) -> Iterator[Diagnosis]:
     """
-    Yield what is wrong, the gravest first.
+    Yield what is wrong, the most severe first.
 
     Args:
         scrape: the metrics.
@@ -62,15 +62,15 @@ def _store(scrape: Scrape) -> Iterator[Diagnosis]:
     section = "the-disk-is-slow"
     failing = [use for use, value in scrape.by("relay_journal_failing", "use").items() if value]
     if failing:
-        yield Diagnosis(f"The store fails: the last {' and the last '.join(failing)} did not succeed.", section)
+        yield Diagnosis(f"The store is failing: the last {' and the last '.join(failing)} did not succeed.", section)
     longest_s, waiting = (
         scrape.total("relay_journal_commit_longest_seconds"),
         scrape.total("relay_journal_queue_length"),
     )
     if longest_s > SLOW_S:
         yield Diagnosis(
-            f"The disk of the store is slow: a commit took {longest_s:.1f} s within the last two minutes, normal is "
-            f"less than 0.1 s. Every event waits for its commit. Writes that wait: {waiting:.0f}.",
+            f"The disk of the store is slow: a commit took {longest_s:.1f} s within the last two minutes; less than "
+            f"0.1 s is normal. Every event waits for its commit. Waiting writes: {waiting:.0f}.",
             section,
         )
     free, size = scrape.total("relay_disk_free_bytes"), scrape.total("relay_disk_size_bytes")
@@ -85,10 +85,10 @@ def _files(scrape: Scrape, status: str) -> Iterator[Diagnosis]:
         connections = scrape.total("relay_connections")
         refused = scrape.by("relay_viewers_refused_total", "reason").get("no_files", 0)
         yield Diagnosis(
-            f"No files are left: {used:.0f} of {limit:.0f} file descriptors are open, {connections:.0f} for clients. "
-            f"The relay keeps the rest for platforms and the store, and has refused {refused:.0f} viewers for it since "
-            "its start. Raise the limit on open files (`ulimit -n`, `LimitNOFILE=`).",
-            "no-files-are-left",
+            f"No file descriptors are left: {used:.0f} of {limit:.0f} are open, {connections:.0f} of them for clients. "
+            f"The relay keeps the rest for platforms and the store. It has refused {refused:.0f} viewers for this "
+            "reason since it started. Raise the limit on open files (`ulimit -n`, `LimitNOFILE=`).",
+            "no-file-descriptors-are-left",
         )
 
 
@@ -120,9 +120,9 @@ def _proxy(scrape: Scrape, now: float) -> Iterator[Diagnosis]:
     for sign, seen_at in scrape.by("relay_proxy_sign_timestamp_seconds", "sign").items():
         if sign in SIGNS and now - seen_at < RECENT_S:
             yield Diagnosis(
-                f"The proxy is wrong: {SIGNS[sign]} Seen {counts[sign]:.0f} times, {max(0.0, now - seen_at):.0f} s ago "
-                "for the last time.",
-                "the-proxy-is-wrong",
+                f"The proxy is misconfigured: {SIGNS[sign]} Seen {counts[sign]:.0f} times, most recently "
+                f"{max(0.0, now - seen_at):.0f} s ago.",
+                "the-proxy-is-misconfigured",
             )
 
 

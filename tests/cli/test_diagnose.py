@@ -31,7 +31,7 @@ async def test_it_asks_with_the_key_that_the_relay_has_generated(shell: Shell) -
         ended = await shell.run("check", "--diagnose", "--url", url)
     assert ended.code == 1
     assert "RELAY_TRUSTED_PROXIES" in ended.err
-    assert "See docs/diagnosing.md#the-proxy-is-wrong" in ended.err
+    assert "See docs/diagnosing.md#the-proxy-is-misconfigured" in ended.err
 
 
 async def test_an_address_is_for_the_diagnosis_only(shell: Shell) -> None:
@@ -55,7 +55,7 @@ async def test_a_key_is_needed(relay: Running) -> None:
     """A wrong one is not the relay's fault."""
     with pytest.raises(RelayError, match="RELAY_API_KEYS: not set, and there is no store"):
         await ask(config(), relay.url)
-    with pytest.raises(RelayError, match="answered HTTP 401: is the API key that of the relay"):
+    with pytest.raises(RelayError, match="returned HTTP 401. Set RELAY_API_KEYS"):
         await ask(config(api_keys=("another-key-of-enough-characters",)), relay.url)
 
 
@@ -64,9 +64,9 @@ async def test_a_key_is_needed(relay: Running) -> None:
     [
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}",
-            "does not answer as a relay does",
+            "does not respond like a relay",
         ),
-        (b"", "closes connections without an answer"),
+        (b"", "closes connections without a response"),
     ],
 )
 async def test_another_server_is_not_a_relay(answer: bytes, words: str) -> None:

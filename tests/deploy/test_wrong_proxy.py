@@ -28,4 +28,4 @@ async def test_an_nginx_without_settings_is_noticed(
     seen = {sign for (sign,) in relay.context.counts.proxy_signs_at}
     assert seen == {"upgrade_missing", "stream_http_1_0", "forwarded_untrusted"}
     problems = (await ask(relay.context.config, relay.url)).problems()
-    assert sum(each.section == "the-proxy-is-wrong" for each in problems) == len(seen)
+    assert sum(each.section == "the-proxy-is-misconfigured" for each in problems) == len(seen)

@@ -52,7 +52,7 @@ def test_a_relay_that_works_has_no_problem() -> None:
         ({"relay_journal_commit_longest_seconds": 4.25}, "the-disk-is-slow", "a commit took 4.2 s"),
         ({'relay_journal_failing{use="write"}': 1}, "the-disk-is-slow", "the last write did not succeed"),
         ({"relay_disk_free_bytes": 5e9}, "the-disk-is-slow", "5000 MB of 100000 MB are free"),
-        ({"relay_open_files": 950}, "no-files-are-left", "950 of 1000 file descriptors are open"),
+        ({"relay_open_files": 950}, "no-file-descriptors-are-left", "950 of 1000 are open"),
         (
             {'relay_upstream_succeeded_timestamp_seconds{provider="wiro"}': NOW - 90},
             "the-platform-does-not-answer",
@@ -61,7 +61,7 @@ def test_a_relay_that_works_has_no_problem() -> None:
         ({"relay_viewers_behind": 30}, "viewers-do-not-keep-up", "30 of 100"),
         (
             {'relay_proxy_sign_timestamp_seconds{sign="browser_poll"}': NOW - 5},
-            "the-proxy-is-wrong",
+            "the-proxy-is-misconfigured",
             "Browsers poll, because neither WebSockets nor event streams get through.",
         ),
         ({"relay_event_loop_lag_longest_seconds": 2.5}, "everything-is-slow", "2.5 s late"),
@@ -77,7 +77,7 @@ def test_each_fault_is_named_and_no_other(changes: dict[str, float], section: st
 
 def test_the_readiness_says_that_no_files_are_left() -> None:
     """It counts what the relay keeps for other things, which the metrics do not say."""
-    assert set(said({}, "few file descriptors are left")) == {"no-files-are-left"}
+    assert set(said({}, "few file descriptors are left")) == {"no-file-descriptors-are-left"}
 
 
 def test_an_outage_that_is_long_past_is_history() -> None:

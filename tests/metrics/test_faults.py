@@ -1,6 +1,6 @@
 """
 Five faults, each of which the metrics show and `relay check --diagnose` names: a slow disk, a dead platform, viewers
-that do not read, no file descriptors, a wrong proxy.
+that do not read, no file descriptors, a misconfigured proxy.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ async def test_no_files_left(relay: Running) -> None:
     # Descriptors up to 45 are for connections: more than are open now, and viewers get those up to 13.
     open_files = gate.descriptors.lowest_free()
     gate._descriptors = Descriptors((open_files + 16) * 4 // 3)
-    assert "no-files-are-left" in await found(relay)
+    assert "no-file-descriptors-are-left" in await found(relay)
     await send(relay, "GET /v1/events?task=x HTTP/1.1", "Accept: text/event-stream")
     assert scraped(relay).by("relay_viewers_refused_total", "reason")["no_files"] == 1
 
@@ -99,7 +99,7 @@ async def test_no_files_left(relay: Running) -> None:
 async def test_no_files_left_at_all(relay: Running) -> None:
     """Every connection is closed at once, which the command can tell from a relay that does not run."""
     relay.context.gate._descriptors = Descriptors(1)
-    with pytest.raises(RelayError, match=r"closes connections without an answer.*no-files-are-left"):
+    with pytest.raises(RelayError, match=r"closes connections without a response.*no-file-descriptors-are-left"):
         await ask(relay.context.config, relay.url)
     assert scraped(relay).by("relay_connections_refused_total", "reason")["no_files"] >= 1
 
@@ -123,4 +123,4 @@ async def test_a_wrong_proxy(relay: Running, sign: str, request_line: str, heade
 
     counted = scraped(relay).by("relay_proxy_signs_total", "sign")
     assert {name for name, count in counted.items() if count} == {sign}
-    assert "the-proxy-is-wrong" in await found(relay)
+    assert "the-proxy-is-misconfigured" in await found(relay)
