@@ -27,12 +27,10 @@ _VIEWERS = (
     Family("relay_viewers", "gauge", "Connected viewers.", ("wire",)),
     Family("relay_viewers_behind", "gauge", "Viewers that read more slowly than events arrive."),
     Family("relay_viewers_fell_behind_total", "counter", "Viewers whose write buffer was full."),
-    Family(
-        "relay_viewers_caught_up_total", "counter", "Viewers that fell behind and were then sent the state instead."
-    ),
+    Family("relay_viewers_caught_up_total", "counter", "Viewers that fell behind and then received the state instead."),
     Family("relay_viewers_joined_total", "counter", "Viewers that connected.", ("wire",)),
     Family("relay_viewers_refused_total", "counter", "Viewers that were refused.", ("reason",)),
-    Family("relay_subscriptions_total", "counter", "Subscriptions by what they began with.", ("outcome",)),
+    Family("relay_subscriptions_total", "counter", "Subscriptions by their beginning.", ("outcome",)),
     Family("relay_disconnects_total", "counter", "Viewers that were disconnected, by close code.", ("code",)),
     Family("relay_delivered_events_total", "counter", "Events written to viewers, once per viewer.", ("wire",)),
     Family("relay_delivered_bytes_total", "counter", "Bytes of events written to viewers.", ("wire",)),
@@ -42,7 +40,7 @@ _VIEWERS = (
 _JOURNAL = (
     Family("relay_journal_commit_seconds", "histogram", "Durations of the journal's commits."),
     Family("relay_journal_commit_longest_seconds", "gauge", "The longest commit of the last one to two minutes."),
-    Family("relay_journal_commit_running_seconds", "gauge", "For how long the current commit has been running."),
+    Family("relay_journal_commit_running_seconds", "gauge", "How long the current commit has been running."),
     Family("relay_journal_queue_length", "gauge", "Writes that wait for the next commit."),
     Family("relay_journal_failing", "gauge", "1 if the last use of the store failed.", ("use",)),
     Family("relay_journal_lag_seconds", "gauge", "How far this node is behind the commits of other nodes."),
@@ -84,24 +82,24 @@ _FILES = (
 
 _WEBHOOKS = (
     Family("relay_webhook_attempts_total", "counter", "Attempts to deliver a webhook.", ("outcome",)),
-    Family("relay_webhooks_pending", "gauge", "Webhooks in the store that have not been delivered or given up."),
+    Family("relay_webhooks_pending", "gauge", "Webhooks in the store that have been neither delivered nor given up."),
 )
 
 _WEB = (
     Family("relay_requests_total", "counter", "HTTP requests.", ("method", "route", "status")),
     Family("relay_request_seconds", "histogram", "Time until a request was answered or its stream began."),
     Family("relay_auth_failures_total", "counter", "Credentials that were missing or invalid.", ("where",)),
-    Family("relay_proxy_signs_total", "counter", "Signs of a proxy that is not set up as it should be.", ("sign",)),
+    Family("relay_proxy_signs_total", "counter", "Signs of a misconfigured proxy.", ("sign",)),
     Family("relay_proxy_sign_timestamp_seconds", "gauge", "When the sign was last seen.", ("sign",)),
-    Family("relay_connections", "gauge", "Open connections of clients, those of viewers included."),
-    Family("relay_connections_refused_total", "counter", "Connections that were closed at once.", ("reason",)),
-    Family("relay_accept_failures_total", "counter", "Connections that could not be accepted."),
+    Family("relay_connections", "gauge", "Open connections of clients, including those of viewers."),
+    Family("relay_connections_refused_total", "counter", "Connections that the relay closed at once.", ("reason",)),
+    Family("relay_accept_failures_total", "counter", "Connections that the relay could not accept."),
 )
 
 _PROCESS = (
     Family("relay_open_files", "gauge", "Open file descriptors."),
     Family("relay_open_files_limit", "gauge", "Limit on open file descriptors."),
-    Family("relay_event_loop_lag_seconds", "histogram", "How late the event loop calls what is due."),
+    Family("relay_event_loop_lag_seconds", "histogram", "How late the event loop runs scheduled callbacks."),
     Family("relay_event_loop_lag_longest_seconds", "gauge", "The longest lag of the last one to two minutes."),
     Family("relay_cpu_seconds_total", "counter", "CPU time of the process."),
     Family("relay_resident_memory_bytes", "gauge", "Memory of the process."),

@@ -1,4 +1,4 @@
-"""How late the event loop calls what is due: everything that the relay does waits for that long."""
+"""How late the event loop runs scheduled callbacks: everything that the relay does is delayed by that time."""
 
 import asyncio
 from typing import Final, Self

@@ -7,7 +7,7 @@ from typing import Final
 from relay.counting import Histogram, LabeledCounter
 
 SIGNS: Final = ("upgrade_missing", "forwarded_untrusted", "stream_http_1_0", "browser_poll", "origin_refused")
-"""What a relay sees of a reverse proxy that is not set up as docs/deploying.md describes."""
+"""What a relay sees of a reverse proxy that is not configured as docs/reverse-proxies.md describes."""
 
 
 class WebCounts:
@@ -42,6 +42,6 @@ class WebCounts:
             self.auth_failures["request",] += 1
 
     def proxy_sign(self, sign: str) -> None:
-        """Count a sign that a proxy is not set up as it should be."""
+        """Count a sign of a misconfigured proxy."""
         self.proxy_signs[sign,] += 1
         self.proxy_signs_at[sign,] = self._clock()

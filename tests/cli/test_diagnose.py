@@ -55,7 +55,7 @@ async def test_a_key_is_needed(relay: Running) -> None:
     """A wrong one is not the relay's fault."""
     with pytest.raises(RelayError, match="RELAY_API_KEYS: not set, and there is no store"):
         await ask(config(), relay.url)
-    with pytest.raises(RelayError, match="returned HTTP 401. Set RELAY_API_KEYS"):
+    with pytest.raises(RelayError, match=r"returned HTTP 401\. Set RELAY_API_KEYS"):
         await ask(config(api_keys=("another-key-of-enough-characters",)), relay.url)
 
 

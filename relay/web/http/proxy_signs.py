@@ -1,5 +1,5 @@
 """
-Notice a reverse proxy that is not set up as docs/deploying.md describes.
+Notice a reverse proxy that is not configured as docs/reverse-proxies.md describes.
 
 The relay cannot see the proxy, only what arrives. Each sign may have another cause, so it is counted and not refused.
 """
