@@ -137,17 +137,15 @@ def check(
         bool, typer.Option("--ready", help="Only check whether the relay that runs with these settings is ready.")
     ] = False,
     running: Annotated[
-        bool, typer.Option("--diagnose", help="Ask the relay that runs with these settings what is wrong with it.")
+        bool, typer.Option("--diagnose", help="Print what is wrong with the relay that runs with these settings.")
     ] = False,
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="With --diagnose: the address of another relay.")
-    ] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="With --diagnose: the URL of another relay.")] = None,
 ) -> None:
     """Print the settings without secrets, test the store and the platforms, and print one line per problem."""
     from relay.cli.check import check_readiness, check_setup
 
     if url is not None and not running:
-        raise typer.BadParameter("only --diagnose takes an address", param_hint="--url")
+        raise typer.BadParameter("requires --diagnose", param_hint="--url")
     if ready:
         check_readiness()
     elif running:
@@ -231,7 +229,7 @@ def token(
         asyncio.run(revoke_tokens(config.load(), *target))
         return
     if jti is not None:
-        raise typer.BadParameter("needs --revoke", param_hint="--jti")
+        raise typer.BadParameter("requires --revoke", param_hint="--jti")
     match task, tag:
         case str(), None:
             asyncio.run(mint_for_task(config.load(), task, scope, ttl))

@@ -28,7 +28,7 @@ def copy(
 
 @store.command()
 def check() -> None:
-    """Read everything in the store, and report what is damaged. A relay may use it meanwhile."""
+    """Read everything in the store, and report what is damaged. A relay may use it at the same time."""
     from relay.cli.store_maintenance import check_store
 
     check_store()
@@ -36,7 +36,7 @@ def check() -> None:
 
 @store.command()
 def backup(
-    target: Annotated[Path, typer.Argument(metavar="FILE", help="The copy, which must not exist.")],
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write. It must not exist yet.")],
 ) -> None:
     """Copy the SQLite store and its uploads while a relay uses them, and verify the copy."""
     from relay.cli.store_maintenance import back_up
@@ -46,9 +46,9 @@ def backup(
 
 @store.command()
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A copy that `relay store backup` has made.")],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A backup made by `relay store backup`.")],
 ) -> None:
-    """Replace the SQLite store by a backup while no relay uses it. The former store is kept beside it."""
+    """Replace the SQLite store with a backup while no relay uses it. The former store is kept beside it."""
     from relay.cli.store_maintenance import restore as restore_backup
 
     restore_backup(source)
@@ -56,7 +56,7 @@ def restore(
 
 @store.command()
 def vacuum() -> None:
-    """Give free space in the SQLite store back to the disk while no relay uses it."""
+    """Return free space in the SQLite store to the file system while no relay uses it."""
     from relay.cli.store_maintenance import vacuum as vacuum_store
 
     vacuum_store()

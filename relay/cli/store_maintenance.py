@@ -19,14 +19,14 @@ _SHOWN: Final = 20
 
 _INSTEAD: Final = {
     "backup": "pg_dump or pg_basebackup",
-    "restore": "pg_restore, or the recovery of your base backup",
-    "vacuum": "autovacuum, which PostgreSQL runs by itself",
+    "restore": "pg_restore or your base backup",
+    "vacuum": "autovacuum, which PostgreSQL runs on its own",
 }
 
 
 def check_store() -> None:
     """
-    Read the whole store, and print how much it contains. A relay may use it meanwhile.
+    Read the whole store, and print how much it contains. A relay may use it at the same time.
 
     Raises:
         RelayError: something is damaged; one line per problem.
@@ -47,7 +47,7 @@ def back_up(target: Path) -> None:
     settings = _settings()
     path = _sqlite_path(settings, "backup")
     if target.exists() or _spool_of(target).exists():
-        raise RelayError(f"{target} or {_spool_of(target)} exists; name a new file")
+        raise RelayError(f"{target} or {_spool_of(target)} already exists; name a new file")
     spool = settings.spool_path
     _copy_uploads(spool, _spool_of(target))  # before: those that the platform has when the copy is made are not needed
     copy_file(path, target)
@@ -63,7 +63,7 @@ def back_up(target: Path) -> None:
 
 def restore(backup: Path) -> None:
     """
-    Replace the store by a backup, while no relay uses it. The backup is not changed, and the former store is kept.
+    Replace the store with a backup, while no relay uses it. The backup is not changed, and the former store is kept.
 
     Raises:
         RelayError: a relay uses the store, or the backup is damaged.
@@ -88,7 +88,7 @@ def restore(backup: Path) -> None:
 
 def vacuum() -> None:
     """
-    Give free space in the store back to the disk, while no relay uses it.
+    Return free space in the store to the file system, while no relay uses it.
 
     Raises:
         RelayError: a relay uses the store, or the disk is too small.
@@ -96,21 +96,21 @@ def vacuum() -> None:
     path = _sqlite_path(_settings(), "vacuum")
     before = path.stat().st_size if path.exists() else 0
     vacuum_file(path)
-    say(f"{path} had {before} bytes and has {path.stat().st_size} bytes now.")
+    say(f"{path} had {before} bytes and now has {path.stat().st_size} bytes.")
 
 
 def _settings() -> Config:
     settings = config.load()
     log.configure(settings.log_format, "critical")  # damage is printed, and not logged as well
     if settings.store == "memory:":
-        raise RelayError("RELAY_STORE is memory:, which only the relay that uses it can read")
+        raise RelayError("RELAY_STORE is memory:, which no other process can read")
     return settings
 
 
 def _sqlite_path(settings: Config, command: str) -> Path:
     if settings.sqlite_path is None:
         raise RelayError(
-            f"{settings.store_name} is a PostgreSQL database: use {_INSTEAD[command]}; docs/operating.md says how"
+            f"{settings.store_name} is a PostgreSQL database: use {_INSTEAD[command]} instead (see docs/operating.md)"
         )
     return settings.sqlite_path
 

@@ -88,21 +88,23 @@ async def mint_for_tag(
 
 async def revoke_tokens(settings: Config, kind: Kind, name: str) -> None:
     """
-    Revoke tokens. Relays that run with the store apply it within seconds.
+    Revoke tokens. Running relays that use the store apply it within seconds.
 
     Raises:
         RelayError: there is no store, or it failed.
     """
     path = settings.sqlite_path
     if settings.postgres_dsn is None and (path is None or not path.exists()):
-        raise RelayError(f"there is no store at {settings.store_name}; `POST /v1/tokens/revoke` revokes without one")
+        raise RelayError(
+            f"there is no store at {settings.store_name}; use `POST /v1/tokens/revoke` of the running relay instead"
+        )
     journal = make_journal(settings)
     await journal.open(lock=False)
     try:
         await journal.revocations.add(revocation(kind, name, time.time()))
     finally:
         await journal.close()
-    say(f"Revoked: {kind} {name}. Relays that run apply it within {POLL_S:g} s.")
+    say(f"Revoked: {kind} {name}. Running relays apply it within {POLL_S:g} s.")
 
 
 async def _secret(settings: Config, task: str | None) -> str:

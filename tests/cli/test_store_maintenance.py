@@ -45,7 +45,7 @@ async def test_a_restore_into_an_empty_folder_keeps_the_uploads(
         upload.mkdir()
         (upload / "cat.png").write_bytes(b"cat")
         await call("backup", "backup.db")
-        with pytest.raises(RelayError, match=r"^backup\.db or backup\.db\.spool exists; name a new file$"):
+        with pytest.raises(RelayError, match=r"^backup\.db or backup\.db\.spool already exists; name a new file$"):
             await call("backup", "backup.db")
     other = tmp_path / "other"
     other.mkdir()
@@ -100,7 +100,7 @@ async def test_vacuum_makes_a_file_smaller(
     await call("vacuum")
 
     assert path.stat().st_size < before - 900_000
-    assert f"had {before} bytes and has {path.stat().st_size} bytes now." in capsys.readouterr().out
+    assert f"had {before} bytes and now has {path.stat().st_size} bytes." in capsys.readouterr().out
 
 
 def names(folder: Path) -> list[str]:
@@ -114,7 +114,7 @@ def names(folder: Path) -> list[str]:
         (("backup", "x.db"), "postgresql://relay:hidden@db.example/relay", "use pg_dump or pg_basebackup"),
         (("restore", "x.db"), "postgresql://relay:hidden@db.example/relay", "use pg_restore"),
         (("vacuum",), "postgresql://relay:hidden@db.example/relay", "use autovacuum"),
-        (("check",), "memory:", "only the relay that uses it can read"),
+        (("check",), "memory:", "no other process can read"),
         (("check",), "sqlite:///missing.db", "there is no store at missing.db"),
         (("backup", "x.db"), "sqlite:///missing.db", "there is no store at missing.db"),
         (("restore", "missing.db"), "sqlite:///relay.db", "there is no store at missing.db"),
