@@ -47,7 +47,7 @@ class Archive(Group):
         ByteSize(4 * 2**30),
         alias="RELAY_ZIP_LIMIT",
         ge=1,
-        description="Maximum size of all results of a task that are downloaded as one ZIP archive, kept or not.",
+        description="Maximum size of a ZIP archive of all results of a task, kept or not.",
     )
 
     @field_validator("archive")

@@ -18,13 +18,14 @@ class Gateway(Group):
         None,
         alias="RELAY_GATEWAY",
         description="`wiro`: serve Wiro's own REST calls and task socket under `/wiro/v1`, for existing Wiro clients. "
-        "Needs WIRO_API_KEY. Unset: off.",
+        "Requires `WIRO_API_KEY`. Unset: off.",
     )
     gateway_secrets: tuple[SecretStr, ...] = Field(
         (),
         alias="RELAY_GATEWAY_SECRETS",
-        description="Comma-separated `NAME=SECRET`, each for the API key of this name in `RELAY_API_KEYS`. A client of "
-        "the gateway must sign its calls with the secret of its key, as it does for Wiro. At least 16 characters each.",
+        description="Comma-separated `NAME=SECRET`, where `NAME` is the name of an API key in `RELAY_API_KEYS` and "
+        "`SECRET` has at least 16 characters. Gateway clients with this key must sign their calls with the secret, as "
+        "for Wiro.",
     )
 
     _split = field_validator("gateway_secrets", mode="before")(comma_separated)
@@ -33,7 +34,9 @@ class Gateway(Group):
     @classmethod
     def _named(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not all(_NAMED_SECRET.fullmatch(secret.get_secret_value()) for secret in secrets):
-            raise ValueError("each must be NAME=SECRET: the name of an API key, and at least 16 characters")
+            raise ValueError(
+                "each entry must be NAME=SECRET: the name of an API key, and a secret of at least 16 characters"
+            )
         return secrets
 
     @property

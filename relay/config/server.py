@@ -56,8 +56,8 @@ class Server(Group):
     traces_url: Annotated[AnyHttpUrl | None, BeforeValidator(none_if_empty)] = Field(
         None,
         alias="OTEL_EXPORTER_OTLP_ENDPOINT",
-        description="URL of an OpenTelemetry collector, such as `http://127.0.0.1:4318`, to which the relay sends a "
-        "trace of each task over HTTP. It needs the extra `otel`. Unset: no traces.",
+        description="URL of an OpenTelemetry collector, such as `http://127.0.0.1:4318`. The relay sends it a trace of "
+        "each task over HTTP. Requires the extra `otel`. Unset: no traces.",
     )
     node: str | None = Field(
         None,
@@ -70,8 +70,8 @@ class Server(Group):
         0.0,
         alias="RELAY_SHUTDOWN_DELAY",
         ge=0,
-        description="How long the relay still serves all requests after SIGTERM, while `/readyz` is already 503. Set "
-        "it to the time in which your load balancer notices that, such as `5s` in Kubernetes.",
+        description="How long the relay continues to serve all requests after SIGTERM while `/readyz` returns 503. Set "
+        "it to the time that your load balancer needs to notice that, such as `5s` in Kubernetes.",
     )
     drain_s: Seconds = Field(
         20.0, alias="RELAY_DRAIN", ge=0, description="Maximum duration of a graceful shutdown, after the delay."

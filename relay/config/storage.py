@@ -73,8 +73,8 @@ class Storage(Group):
         90 * 86_400.0,
         alias="RELAY_AUDIT_AGE",
         ge=0,
-        description="Time that an entry of the audit is kept, at most 100 000 entries, and as many failed "
-        "authentications. `0` keeps no entry for longer than a minute.",
+        description="How long entries of the audit are kept. The store keeps at most 100 000 entries, and as many "
+        "failed authentications. `0` removes each entry within a minute.",
     )
 
     @field_validator("store")
