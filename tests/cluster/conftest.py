@@ -22,12 +22,12 @@ def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start_nodes(make_relay: MakeRelay, tmp_path: Path) -> StartNodes:
-    """Return a function that starts relays in this process; it takes the address of their database."""
+    """Return a function that starts relays in this process; it takes the address of their database, and settings."""
 
     @asynccontextmanager
-    async def start(store: str, *, count: int = 3) -> AsyncIterator[Sequence[Running]]:
+    async def start(store: str, *, count: int = 3, **settings: object) -> AsyncIterator[Sequence[Running]]:
         async with AsyncExitStack() as stack:
-            shared = {"store": store, "spool": tmp_path / "spool", "api_keys": (KEY,)}
+            shared = {"store": store, "spool": tmp_path / "spool", "api_keys": (KEY,), **settings}
             yield [
                 await stack.enter_async_context(make_relay(**shared, node=f"node-{number}"))
                 for number in range(1, count + 1)
