@@ -23,8 +23,8 @@ from relay.core.tag import normalize_tag
 from relay.errors import Code, RequestError
 from relay.journal.revocations import Kind, Revocation
 
-Scope = Literal["view", "cancel", "input", "start"]
-SCOPES: tuple[Scope, ...] = ("view", "cancel", "input", "start")
+Scope = Literal["view", "view:status", "cancel", "input", "start"]
+SCOPES: tuple[Scope, ...] = ("view", "view:status", "cancel", "input", "start")
 """`start` is for tokens of a tag only."""
 
 DAY_S = 86_400
@@ -100,14 +100,23 @@ class Grant:
         """Return how long a token that is minted with it is valid: not longer than itself."""
         return wanted_s if self.expires_at is None else max(1, min(wanted_s, int(self.expires_at - now)))
 
+    @property
+    def status_only(self) -> bool:
+        """Whether it sees only the status of tasks (see `relay.core.status_view`)."""
+        return "view:status" in self.scopes and "view" not in self.scopes
+
+    def includes(self, scope: Right) -> bool:
+        """Return whether `scope` is one of its rights, or a part of one."""
+        return scope in self.scopes or (scope == "view:status" and "view" in self.scopes)
+
     def allows(self, scope: Right, task: str, tags: Iterable[str] = ()) -> bool:
         """Return whether it allows `scope` on a task with these tags."""
         covered = self.covers_all or self.task == task or (self.tag is not None and self.tag in tags)
-        return covered and scope in self.scopes
+        return covered and self.includes(scope)
 
     def allows_tag(self, scope: Right, tag: str) -> bool:
         """Return whether it allows `scope` on all tasks of a tag."""
-        return scope in self.scopes and (self.covers_all or self.tag == tag)
+        return self.includes(scope) and (self.covers_all or self.tag == tag)
 
 
 class Access:

@@ -181,7 +181,9 @@ def nodes() -> None:
 def token(
     task: Annotated[str | None, typer.Argument(help="The task that the token gives access to.")] = None,
     tag: Annotated[str | None, typer.Option(help="Give access to all tasks of this tag instead of one task.")] = None,
-    scope: Annotated[str, typer.Option(help="Space-separated: view, cancel, input; with --tag also start.")] = "view",
+    scope: Annotated[
+        str, typer.Option(help="Space-separated: view, view:status, cancel, input; with --tag start.")
+    ] = "view",
     ttl: Annotated[int | None, typer.Option(min=1, max=MAX_TTL_S, help="Lifetime in seconds, at most a year.")] = None,
     revoke: Annotated[
         bool, typer.Option("--revoke", help="Revoke all tokens of the task or the tag that were issued until now.")

@@ -31,7 +31,12 @@ _STATUS: Final[Mapping[Code, int]] = {
 }
 """All others are 200."""
 
-_NUMBER: Final[Mapping[Code, int]] = {Code.NOT_FOUND: 1, Code.GONE: 1, Code.INSUFFICIENT_BALANCE: 97}
+_NUMBER: Final[Mapping[Code, int]] = {
+    Code.NOT_FOUND: 1,
+    Code.GONE: 1,
+    Code.INSUFFICIENT_BALANCE: 97,
+    Code.BUDGET_EXHAUSTED: 97,
+}
 """Wiro's codes; all others are 0."""
 
 _WORDS: Final[Mapping[Code, str]] = {

@@ -41,18 +41,27 @@ class Channel(ABC, Generic[T]):
         """Whether it has no viewers and none is joining."""
         return not self.joining and not any(self._groups.values())
 
-    def add(self, viewer: Viewer, expires_at: float | None) -> Subscription:
-        """Subscribe a viewer, replacing its previous subscription if it has one, and return the new one."""
-        subscription = Subscription(viewer, expires_at)
-        self._groups.setdefault(viewer.framing, {})[viewer] = subscription
+    def add(self, viewer: Viewer, expires_at: float | None, framing: Framing | None = None) -> Subscription:
+        """
+        Subscribe a viewer, replacing its previous subscription if it has one, and return the new one.
+
+        Args:
+            viewer: a viewer that has joined.
+            expires_at: when the subscription ends, in unix seconds; None for never.
+            framing: how its messages are encoded; None for the viewer's own framing.
+        """
+        if (former := viewer.subscriptions.get(self.topic)) is not None:
+            del self._groups[former.framing][viewer]
+        subscription = Subscription(viewer, expires_at, framing or viewer.framing)
+        self._groups.setdefault(subscription.framing, {})[viewer] = subscription
         viewer.subscriptions[self.topic] = subscription
         self.viewers_changed()
         return subscription
 
     def remove(self, viewer: Viewer) -> None:
         """Remove a viewer that is subscribed."""
-        del viewer.subscriptions[self.topic]
-        del self._groups[viewer.framing][viewer]
+        subscription = viewer.subscriptions.pop(self.topic)
+        del self._groups[subscription.framing][viewer]
         self.viewers_changed()
         if self.unused and self.on_unused is not None:
             self.on_unused(self.topic)

@@ -8,6 +8,8 @@ A message is encoded once per framing, and every viewer with that framing gets t
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from relay.core.status_view import status_message
+
 STREAM_END_ID = "ended"
 """The id of the last event of a stream on several topics. A client that reconnects with it gets 204 and stops."""
 
@@ -79,3 +81,20 @@ SSE_HTTP_1_0 = Framing("sse-http-1.0", sse_event)
 MULTI_SSE = Framing("multi-sse", multi_sse_chunk, end=_LAST_CHUNK)
 MULTI_SSE_HTTP_1_0 = Framing("multi-sse-http-1.0", multi_sse_event)
 JSON_LINES = Framing("json-lines", json_line)
+
+
+def of_status(framing: Framing) -> Framing:
+    """Return the framing that writes only what a viewer of the status sees, in the same way."""
+    return _STATUS[framing]
+
+
+def _status_only(framing: Framing) -> Framing:
+    def encode(message: bytes, cursor: str | None) -> bytes:
+        return framing.encode(status_message(message), cursor)
+
+    return Framing(framing.name, encode, framing.end)
+
+
+_STATUS = {
+    each: _status_only(each) for each in (WEBSOCKET, SSE, SSE_HTTP_1_0, MULTI_SSE, MULTI_SSE_HTTP_1_0, JSON_LINES)
+}

@@ -14,7 +14,7 @@ from relay.hub.channels import Channels
 from relay.hub.close_codes import DRAINING, FAILED, KEYS_CHANGED, Close
 from relay.hub.counts import HubCounts
 from relay.hub.cursor import Cursor
-from relay.hub.framing import Framing
+from relay.hub.framing import Framing, of_status
 from relay.hub.resume import read_ahead, read_missed
 from relay.hub.rounds import Rounds
 from relay.hub.slow_viewers import SlowViewers
@@ -99,6 +99,7 @@ class Hub:
         known: Mapping[str, Cursor] = MappingProxyType({}),
         expires_at: float | None = None,
         token: object = None,
+        status_only: bool = False,
     ) -> None:
         """
         Subscribe a viewer to a topic, replacing its previous subscription if it has one.
@@ -115,18 +116,20 @@ class Hub:
                 sent.
             expires_at: when the subscription ends, in unix seconds; None for never.
             token: identifies the token. When it is revoked, the subscription ends.
+            status_only: whether the viewer sees only the status of tasks.
 
         Raises:
             RequestError: there is no such task.
             OSError: the journal failed.
         """
+        framing = of_status(viewer.framing) if status_only else viewer.framing
         if topic[0] == "task":
-            await self._subscribe_task(viewer, topic, cursor, expires_at)
+            await self._subscribe_task(viewer, topic, cursor, expires_at, framing)
         else:
             async with self._tags.channels.opened(topic) as channel:
                 if not viewer.gone:
                     self.counts.subscribed["listed",] += 1
-                    channel.begin(viewer, expires_at, self._clock(), known)
+                    channel.begin(viewer, expires_at, self._clock(), known, framing)
         if (subscription := viewer.subscriptions.get(topic)) is not None:
             subscription.token = token
 
@@ -177,7 +180,7 @@ class Hub:
         self._tags.close()
 
     async def _subscribe_task(
-        self, viewer: Viewer, topic: TaskTopic, cursor: Cursor | None, expires_at: float | None
+        self, viewer: Viewer, topic: TaskTopic, cursor: Cursor | None, expires_at: float | None, framing: Framing
     ) -> None:
         async with self._tasks.opened(topic) as channel:
             missed = None
@@ -193,12 +196,9 @@ class Hub:
                 return
             # Nothing is awaited before the viewer is subscribed, so it misses no event.
             now = self._clock()
-            if missed is None:
-                opening = channel.snapshot(viewer.framing, now)
-            else:
-                opening = channel.resumption(viewer.framing, missed, now)
+            opening = channel.snapshot(framing, now) if missed is None else channel.resumption(framing, missed, now)
             self.counts.subscribed["snapshot" if missed is None else "resumed",] += 1
-            channel.begin(viewer, expires_at, opening)
+            channel.begin(viewer, expires_at, opening, framing)
 
     async def _load(self, channel: TaskChannel) -> None:
         version = channel.version

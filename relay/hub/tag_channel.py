@@ -14,6 +14,7 @@ from relay.hub.channel import Channel
 from relay.hub.counts import HubCounts
 from relay.hub.cursor import Cursor
 from relay.hub.deleted_message import deleted_message
+from relay.hub.framing import Framing
 from relay.hub.task_channel import FLOOD_BYTES
 from relay.hub.task_summary import TaskSummary
 from relay.hub.topic import ALL, TagTopic, Topic, topic_field
@@ -159,7 +160,14 @@ class TagChannel(Channel[TagTopic]):
             self._drop_ended()
         return skipped
 
-    def begin(self, viewer: Viewer, expires_at: float | None, now: float, known: Mapping[str, Cursor]) -> None:
+    def begin(
+        self,
+        viewer: Viewer,
+        expires_at: float | None,
+        now: float,
+        known: Mapping[str, Cursor],
+        framing: Framing | None = None,
+    ) -> None:
         """
         Subscribe a viewer: write the list, and every change from here on.
 
@@ -168,8 +176,9 @@ class TagChannel(Channel[TagTopic]):
             expires_at: when the subscription ends, in unix seconds; None for never.
             now: the relay's time in unix seconds.
             known: the positions of the states that the viewer has. The list leaves out those that are up to date.
+            framing: how messages are encoded; None for the viewer's own framing.
         """
-        subscription = self.add(viewer, expires_at)
+        subscription = self.add(viewer, expires_at, framing)
         if viewer.slow_since is None:
             self._write_list(viewer, now, known)
         else:
@@ -219,7 +228,8 @@ class TagChannel(Channel[TagTopic]):
     def _write(self, viewer: Viewer, summaries: Sequence[TaskSummary], now: float, *after: bytes) -> None:
         messages = [each.message(now) for each in summaries if ("task", each.task) not in viewer.subscriptions]
         if messages or after:
-            viewer.write(b"".join([viewer.framing.encode(message, None) for message in (*messages, *after)]))
+            framing = viewer.subscriptions[self.topic].framing
+            viewer.write(b"".join([framing.encode(message, None) for message in (*messages, *after)]))
 
     def _drop_ended(self) -> None:
         """Drop the oldest ended tasks that do not fit into a list. No viewer has missed their ends."""

@@ -117,9 +117,9 @@ class TaskChannel(Channel[TaskTopic]):
             subscription.stale_since = 0
         return [viewer for viewer in self.viewers if viewer.slow_since is None]
 
-    def begin(self, viewer: Viewer, expires_at: float | None, opening: bytes) -> None:
+    def begin(self, viewer: Viewer, expires_at: float | None, opening: bytes, framing: Framing | None = None) -> None:
         """Subscribe a viewer: write its first messages, and every event from here on."""
-        subscription = self.add(viewer, expires_at)
+        subscription = self.add(viewer, expires_at, framing)
         if viewer.slow_since is not None:
             subscription.stale_since = 0
             return
@@ -142,7 +142,7 @@ class TaskChannel(Channel[TaskTopic]):
 
     def catch_up(self, subscription: Subscription, since: int, now: float) -> None:
         viewer = subscription.viewer
-        viewer.write(self.snapshot(viewer.framing, now))
+        viewer.write(self.snapshot(subscription.framing, now))
         if self._ended:
             self._end(viewer)
 

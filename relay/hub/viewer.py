@@ -20,10 +20,12 @@ HIGH_WATER_BYTES = 32 * 1024
 class Subscription:
     """A viewer's subscription to one topic."""
 
-    __slots__ = ("expires_at", "stale_since", "token", "viewer")
+    __slots__ = ("expires_at", "framing", "stale_since", "token", "viewer")
 
-    def __init__(self, viewer: "Viewer", expires_at: float | None) -> None:
+    def __init__(self, viewer: "Viewer", expires_at: float | None, framing: Framing) -> None:
         self.viewer = viewer
+        self.framing = framing
+        """How its messages are encoded: as the viewer's, or only what a viewer of the status sees."""
         self.expires_at = expires_at
         """When the token expires, in unix seconds; None for an API key, which does not expire."""
         self.token: object = None

@@ -50,7 +50,7 @@ class OutputQuery(BaseModel):
 async def index(request: web.Request) -> web.Response:
     """`GET /v1/tasks/{id}/outputs`: the files of a task, and what became of their copies."""
     here, task = context(request), request.match_info["id"]
-    await require(request, "view", task)
+    await require(request, "view:status", task)
     outputs = (await here.tasks.snapshot(task)).outputs
     copies = () if here.archive is None else await here.archive.of_task(task)
     by_part = {copy.part: copy for copy in copies}
@@ -72,7 +72,7 @@ async def index(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.StreamResponse:
     """`GET /v1/tasks/{id}/outputs/{n}/{name}`: the copy in the archive, or a redirect to the file."""
     here, task = context(request), request.match_info["id"]
-    await require(request, "view", task)
+    await require(request, "view:status", task)
     query = read_query(request, OutputQuery)
     number, url = _file((await here.tasks.snapshot(task)).outputs, request.match_info["n"])
     archive = here.archive

@@ -8,6 +8,8 @@ from aiohttp import hdrs, web
 from relay.access.grants import Grant, new_jti
 from relay.access.starts import StartPermit
 from relay.core.events import State
+from relay.core.snapshot import Snapshot
+from relay.core.status_view import status_message, status_snapshot
 from relay.errors import UpstreamUnclear
 from relay.metrics.trace_context import checked_traceparent
 from relay.tasks.requests import Idempotency, Start
@@ -139,8 +141,10 @@ def _started(
     here, task = context(request), started.snapshot.id
     jti = notes(request).jti = new_jti()
     ttl_s = request[GRANT].lifetime_s(ttl_s or here.config.token_ttl_s, here.clock())
-    token, _ = here.access.mint(task, scope="view", ttl_s=ttl_s, jti=jti)
-    body: Started = {"task": started.snapshot, "token": token, "links": links(here.config, task, token)}
+    grant = request[GRANT]
+    scope = "view:status" if grant.status_only else "view"
+    token, _ = here.access.mint(task, scope=scope, ttl_s=ttl_s, jti=jti)
+    body: Started = {"task": _shown(grant, started.snapshot), "token": token, "links": links(here.config, task, token)}
     if started.refusal is not None:
         body["unconfirmed"] = started.refusal.detail
     response = json_response(body if previous is None else StartedAgain(**body, previous=previous), status)
@@ -155,10 +159,11 @@ async def index(request: web.Request) -> web.Response:
     query.tag = _listed_tag(request, grant, query.tag)
     lists = context(request).tasks.lists
     page = await lists.page(query.to_filter(), order=query.order, after=query.after(), limit=query.limit)
-    body = TaskList(tasks=page.snapshots, next=page_cursor(page.next, query.order) if page.next else None)
+    shown = [_shown(grant, snapshot) for snapshot in page.snapshots]
+    body = TaskList(tasks=shown, next=page_cursor(page.next, query.order) if page.next else None)
     if grant.is_key or "input" in grant.scopes:
         prompts = await lists.prompts(page.snapshots)
-        body["tasks"] = [listed_task(snapshot, prompts.get(snapshot.id)) for snapshot in page.snapshots]
+        body["tasks"] = [listed_task(snapshot, prompts.get(snapshot.id)) for snapshot in shown]
     if grant.is_key and (node := context(request).config.node) is not None:
         body["node"] = node
     return json_response(body)
@@ -190,7 +195,7 @@ def _listed_tag(request: web.Request, grant: Grant, tag: str | None) -> str | No
         if grant.tag is None or tag is None:
             return grant.tag or tag
         permit_tag(grant, "view", tag)
-    elif tag is None or not grant.allows_tag("view", tag):
+    elif tag is None or not grant.allows_tag("view:status", tag):
         require_key(request)
     return tag
 
@@ -198,13 +203,18 @@ def _listed_tag(request: web.Request, grant: Grant, tag: str | None) -> str | No
 async def show(request: web.Request) -> web.Response:
     """`GET /v1/tasks/{id}`; with `wait`, when the task has ended or after that time."""
     tasks, task = context(request).tasks, request.match_info["id"]
-    await require(request, "view", task)
+    grant = await require(request, "view:status", task)
     wait_s = read_query(request, ShowQuery).wait
     if wait_s:
         with viewer_slot(request) as refusal:
             if refusal is None:
-                return json_response(await tasks.wait(task, wait_s))
-    return json_response(await tasks.snapshot(task))
+                return json_response(_shown(grant, await tasks.wait(task, wait_s)))
+    return json_response(_shown(grant, await tasks.snapshot(task)))
+
+
+def _shown(grant: Grant, snapshot: Snapshot) -> Snapshot:
+    """Return what a caller sees of a task's state."""
+    return status_snapshot(snapshot) if grant.status_only else snapshot
 
 
 async def show_input(request: web.Request) -> web.Response:
@@ -232,7 +242,7 @@ async def show_input(request: web.Request) -> web.Response:
 async def events(request: web.Request) -> web.StreamResponse:
     """`GET /v1/tasks/{id}/events`: a page of the log, or a stream with `Accept: text/event-stream`."""
     task = request.match_info["id"]
-    grant = await require(request, "view", task)
+    grant = await require(request, "view:status", task)
     tasks = context(request).tasks
     snapshot = await tasks.snapshot(task)
     if wants_stream(request):
@@ -243,7 +253,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     # `responses.History`, put together from events that are stored as JSON.
     body = b'{"epoch":%b,"events":[%b],"first_seq":%d,"next":%b}' % (
         orjson.dumps(tasks.epoch),
-        b",".join(entry.body for entry in history.entries),
+        b",".join(status_message(entry.body) if grant.status_only else entry.body for entry in history.entries),
         history.first_seq,
         b"%d" % history.entries[-1].seq if is_full else b"null",
     )
@@ -257,7 +267,7 @@ async def cancel(request: web.Request) -> web.Response:
     if not grant.is_key:
         context(request).rate_limits.cancels.spend((grant.task, grant.tag), context(request).clock())
     snapshot = await context(request).tasks.cancel(task, "key" if grant.is_key else "viewer")
-    return json_response(snapshot, 202)
+    return json_response(_shown(grant, snapshot), 202)
 
 
 async def delete(request: web.Request) -> web.Response:

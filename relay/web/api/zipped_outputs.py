@@ -32,7 +32,7 @@ _log = log.get("outputs")
 async def download(request: web.Request) -> web.StreamResponse:
     """`GET /v1/tasks/{id}/outputs.zip`: all results of a task that are files."""
     here, task = context(request), request.match_info["id"]
-    await require(request, "view", task)
+    await require(request, "view:status", task)
     snapshot = await here.tasks.snapshot(task)
     results = [
         (number, output.url)

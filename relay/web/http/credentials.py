@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 
-from relay.access.grants import Grant, Scope, TokenExpired
+from relay.access.grants import SCOPES, Grant, Scope, TokenExpired
 from relay.access.roles import RIGHTS, Right
 from relay.errors import Code, RequestError
 from relay.web.http.client_address import client_address
@@ -201,7 +201,7 @@ def permit_scope(grant: Grant, scope: str) -> None:
     Raises:
         RequestError: it may not.
     """
-    if excess := sorted(set(scope.split()) - grant.scopes):
+    if excess := sorted(each for each in SCOPES if each in scope.split() and not grant.includes(each)):
         detail = f"An API key with the role `{grant.role}` cannot mint a token with the scope {', '.join(excess)}."
         raise RequestError(Code.FORBIDDEN, detail)
 

@@ -102,7 +102,14 @@ async def stream(request: web.Request, snapshot: Snapshot, grant: Grant) -> web.
         return EventStream(SSE if is_chunked(request) else SSE_HTTP_1_0, request)
 
     async def subscribe(viewer: EventStream) -> None:
-        await parts.hub.subscribe(viewer, ("task", snapshot.id), cursor, expires_at=grant.expires_at, token=grant.token)
+        await parts.hub.subscribe(
+            viewer,
+            ("task", snapshot.id),
+            cursor,
+            expires_at=grant.expires_at,
+            token=grant.token,
+            status_only=grant.status_only,
+        )
 
     return await serve(request, make, subscribe)
 

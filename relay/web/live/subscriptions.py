@@ -67,7 +67,15 @@ async def subscribe(
         await permit_topic(parts, grant, topic)
         known = {task: position for task, text in wanted.known.items() if (position := parse_cursor(text))}
         cursor = parse_cursor(wanted.cursor)
-        await parts.hub.subscribe(viewer, topic, cursor, known=known, expires_at=grant.expires_at, token=grant.token)
+        await parts.hub.subscribe(
+            viewer,
+            topic,
+            cursor,
+            known=known,
+            expires_at=grant.expires_at,
+            token=grant.token,
+            status_only=grant.status_only,
+        )
     except StoreDamaged as error:  # logged by the journal; the other subscriptions continue
         viewer.send_error(topic, Code.INTERNAL, f"The stored data of task {error.task} cannot be read.")
         return False
@@ -88,9 +96,9 @@ async def permit_topic(parts: Context, grant: Grant, topic: Topic) -> None:
     """
     match topic:
         case "task", task:
-            await permit(parts, grant, "view", task)
+            await permit(parts, grant, "view:status", task)
         case "tag", tag:
-            permit_tag(grant, "view", tag)
+            permit_tag(grant, "view:status", tag)
         case _:
             permit_all(grant)
 

@@ -25,11 +25,16 @@ async def serve_task(request: web.Request) -> web.StreamResponse:
     async with viewer.opening():
         try:
             refuse_repeats(request)
-            grant = await require(request, "view", task)
+            grant = await require(request, "view:status", task)
             if viewer.admit(request):
                 cursor = parse_cursor(request.query.get("cursor"))
                 await viewer.parts.hub.subscribe(
-                    viewer, ("task", task), cursor, expires_at=grant.expires_at, token=grant.token
+                    viewer,
+                    ("task", task),
+                    cursor,
+                    expires_at=grant.expires_at,
+                    token=grant.token,
+                    status_only=grant.status_only,
                 )
         except (RequestError, OSError) as error:
             viewer.fail(error)

@@ -89,4 +89,6 @@ async def _renew(viewer: WebSocketViewer, token: str) -> None:
     for topic, subscription in list(viewer.subscriptions.items()):
         with suppress(RequestError):  # a token that does not cover a subscription leaves it as it is
             await permit_topic(viewer.parts, grant, topic)
+            if grant.status_only and subscription.framing is viewer.framing:  # it has seen more than this token allows
+                continue
             subscription.expires_at, subscription.token = grant.expires_at, grant.token
