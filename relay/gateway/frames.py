@@ -4,11 +4,13 @@ The frames of Wiro's task socket, from the events of a log (https://wiro.ai/docs
 A client gets the stages that have passed, the answer so far, and then what happens. Progress and answers are
 cumulative at Wiro: of those that come together, only the last one is sent. The last frame comes with `done` and not
 with `postprocess_end`, because then Task/Detail is certainly final.
+A stage that becomes known after a later one is left out, because clients show the last one that they got.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from relay.core.events import (
+    STAGE_ORDER,
     AppendOutput,
     Began,
     Done,
@@ -36,7 +38,8 @@ class Frames:
         """
         self._token = token
         self._state: Snapshot | None = None
-        self._stages: set[Stage] = set()
+        self._reached_last = -1
+        """The rank of the latest stage."""
         self.ended = False
         """Whether the last frame was made."""
 
@@ -55,8 +58,8 @@ class Frames:
         return [*self._of_events(new, self._state)]
 
     def _of_state(self, snapshot: Snapshot, *, with_log: bool) -> Iterator[Frame]:
-        for stage in snapshot.stages:
-            yield from self._reached(snapshot.id, stage.type)
+        for stage in sorted((stage.type for stage in snapshot.stages), key=STAGE_ORDER.__getitem__):
+            yield from self._reached(snapshot.id, stage)
         if with_log:
             for part in snapshot.log:
                 yield self._frame(snapshot.id, _log_type(part.stream), part.text)
@@ -102,8 +105,8 @@ class Frames:
             yield self._frame(after.id, "task_output", _answer(after))
 
     def _reached(self, task: str, stage: Stage) -> Iterator[Frame]:
-        if stage not in self._stages:
-            self._stages.add(stage)
+        if STAGE_ORDER[stage] > self._reached_last:
+            self._reached_last = STAGE_ORDER[stage]
             if stage is not Stage.POSTPROCESS_END:  # the last frame says so
                 yield self._frame(task, f"task_{stage}", None)
 

@@ -36,10 +36,8 @@ async def run(request: web.Request) -> web.Response:
     """
     here = context(request)
     grant = permitted(request, "start")
-    model, permit_start = (
-        f"{request.match_info['owner']}/{request.match_info['model']}",
-        StartPermit(grant, here.models),
-    )
+    model = f"{request.match_info['owner']}/{request.match_info['model']}"
+    permit_start = StartPermit(grant, here.models)
     permit_start.check_model(model)
     spend_start(request, grant)
     async with Upload(here.spool) as upload:

@@ -39,8 +39,8 @@ class WiroClient:
             self.said.append(body)
             return {"status": answer.status, **body}
 
-    async def frames(self, *tokens: str) -> AsyncIterator[dict[str, Any]]:
-        """Yield the frames of tasks until each of them has ended."""
+    async def frames(self, *tokens: str, until: str = "") -> AsyncIterator[dict[str, Any]]:
+        """Yield the frames of tasks until each of them has ended, or has reached a stage."""
         async with self.session.ws_connect(self.base) as socket:
             assert await socket.receive_json() == {"type": "connected", "version": "1.0"}
             for token in tokens:
@@ -50,7 +50,7 @@ class WiroClient:
                 frame = await socket.receive_json()
                 self.said.append(frame)
                 yield frame
-                if frame["type"] in ("task_postprocess_end", "task_cancel"):
+                if frame["type"] in ("task_postprocess_end", "task_cancel", until):
                     going.discard(frame["tasktoken"])
 
 

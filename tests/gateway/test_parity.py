@@ -40,14 +40,6 @@ async def platform(sandbox: Sandbox) -> AsyncIterator[WiroClient]:
         yield WiroClient(session, sandbox.api_url, API_KEY, API_SECRET)
 
 
-async def until(client: WiroClient, token: str, stage: str) -> None:
-    """Follow a task to a stage."""
-    async for frame in client.frames(token):
-        if frame["type"] == stage:
-            return
-    raise AssertionError(f"no {stage}")
-
-
 async def a_full_run(client: WiroClient) -> dict[str, Any]:
     """Make the calls of a client from the catalogue to the end of several tasks; return what they answered."""
     answers: dict[str, Any] = {
@@ -79,7 +71,7 @@ async def a_full_run(client: WiroClient) -> dict[str, Any]:
     queued = await client(RUN, QUEUED)
     answers["cancel"] = await client("Task/Cancel", {"taskid": queued["taskid"]})
     running = await client(RUN, RUNNING)
-    await until(client, running["socketaccesstoken"], "task_start")
+    assert [frame async for frame in client.frames(running["socketaccesstoken"], until="task_start")]
     answers["cancel running"] = await client("Task/Cancel", {"taskid": running["taskid"]})
     answers["kill"] = await client("Task/Kill", {"socketaccesstoken": running["socketaccesstoken"]})
     chat = await client("Run/wiro/sandbox-chat", {"prompt": "Why? [sandbox: await_subscriber]", "session_id": "s"})
