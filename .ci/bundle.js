@@ -8,7 +8,7 @@
  *   something, and what both need (chunk). All others are whole, because pages of other sites check their integrity.
  * - early.js, which the relay puts into the pages themselves.
  * - manifest.json: the name of each script, and a digest of their sources, by which a test notices a forgotten run.
- * It also writes static/relay.js, and the integrity of the versioned script into docs/embedding.md.
+ * It also writes static/relay.js and static/elements.js, and the integrity of the versioned script into docs/embedding.md.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -19,6 +19,8 @@ import { styleSheets, TARGET } from "./style-sheets.js";
 
 const ENTRIES = {
   relay: "static/src/relay.js",
+  elements: "static/src/elements.js",
+  tag: "static/pages/tag.js",
   task: "static/pages/task.js",
   board: "static/pages/dashboard.js",
   start: "static/pages/start.js",
@@ -83,7 +85,10 @@ async function outputs() {
     ...bundled.map(({ name, body }) => [`${DIST}/${name}`, Buffer.from(body)]),
     [`${DIST}/early.js`, Buffer.from(early.code)],
     [`${DIST}/manifest.json`, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)],
-    ["static/relay.js", Buffer.from(`export * from "./dist/${names.relay}";\n`)],
+    ...["relay", "elements"].map((name) => [
+      `static/${name}.js`,
+      Buffer.from(`export * from "./dist/${names[name]}";\n`),
+    ]),
     [DOCUMENT, Buffer.from(readFileSync(DOCUMENT, "utf8").replace(INTEGRITY, integrity))],
   ]);
 }

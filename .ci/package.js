@@ -31,5 +31,5 @@ const bundled = BUNDLED.map((name) => `${name}.js`);
 for (const name of readdirSync(`${PACKAGE}/src`)) {
   if (!bundled.includes(name)) copyFileSync(join(PACKAGE, "src", name), join(DIST, name));
 }
-copyFileSync("static/relay.d.ts", `${DIST}/relay.d.ts`);
+for (const name of ["relay.d.ts", "elements.d.ts"]) copyFileSync(`static/${name}`, `${DIST}/${name}`);
 copyFileSync("LICENSE", `${PACKAGE}/LICENSE`);

@@ -56,6 +56,7 @@ ROUTES = (
     web.get("/insights", pages.insights),
     web.get("/webhooks", pages.webhooks),
     web.get("/t/{id}", pages.task),
+    web.get("/b/{tag}", pages.tag),
     web.get("/inspect/{id}", pages.inspect),
     web.get("/embed/{id}", pages.embed),
     web.get("/static/{path:.*}", static_files.file),

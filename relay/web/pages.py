@@ -67,6 +67,11 @@ async def task(request: web.Request) -> web.Response:
     return _response(request, "task", "'none'")
 
 
+async def tag(request: web.Request) -> web.Response:
+    """`GET /b/{tag}`: the tasks of a tag, for their owner."""
+    return _response(request, "tag", "'none'")
+
+
 async def inspect(request: web.Request) -> web.Response:
     """`GET /inspect/{id}`: the inspector, which shows the messages of a task."""
     return _response(request, "inspect", "'none'")

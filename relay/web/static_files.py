@@ -39,7 +39,7 @@ FILES = {
 """Paths by URL. A URL that is not listed is not served, so none can lead outside the folder."""
 
 _IMMUTABLE = frozenset(f"dist/{name}" for name in SCRIPTS.values())
-_MODULES = frozenset({"relay.js", VERSIONED})
+_MODULES = frozenset({"relay.js", "elements.js", VERSIONED})
 
 
 async def file(request: web.Request) -> web.StreamResponse:

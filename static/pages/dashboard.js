@@ -6,6 +6,7 @@
  * tab and removed from the address. The filter is kept in the address, without the key.
  */
 
+import rows from "../src/board/rows.css" with { type: "css" };
 import { groupOf, isEndedGroup, NO_FILTER, sum } from "../src/board/task-groups.js";
 import { titleOf } from "../src/board/task-title.js";
 import { Problem } from "../src/client/problem.js";
@@ -35,11 +36,11 @@ import { TaskLoader } from "../src/dashboard/task-loader.js";
 import { Thumbnails } from "../src/dashboard/thumbnails.js";
 import { h, setText } from "../src/element/dom.js";
 import { CONNECTION_LABELS } from "../src/element/format.js";
+import forms from "../src/form/forms.css" with { type: "css" };
 import { showProblem } from "../src/form/problem-view.js";
 import { fragmentValue } from "./address.js";
 import chartSheet from "./charts.css" with { type: "css" };
 import dashboard from "./dashboard.css" with { type: "css" };
-import forms from "./forms.css" with { type: "css" };
 import { showPage } from "./styles.js";
 
 /** @import { Snapshot } from "../relay.js" */
@@ -47,7 +48,7 @@ import { showPage } from "./styles.js";
 /** @import { Filter } from "../src/board/task-groups.js" */
 /** @import { TaskRow } from "../src/board/task-row.js" */
 
-showPage(forms, chartSheet, dashboard);
+showPage(forms, rows, chartSheet, dashboard);
 
 /** The minimum time between two reads of the list. */
 const REFRESH_MS = 10_000;

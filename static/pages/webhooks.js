@@ -4,7 +4,7 @@ import { Api } from "../src/dashboard/api.js";
 import { Attempts } from "../src/dashboard/attempts.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
 import { WebhookRow } from "../src/dashboard/webhook-row.js";
-import forms from "./forms.css" with { type: "css" };
+import forms from "../src/form/forms.css" with { type: "css" };
 import { showPage } from "./styles.js";
 import sheet from "./webhooks.css" with { type: "css" };
 

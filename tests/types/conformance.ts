@@ -1,5 +1,7 @@
 /** Compares the classes and functions that relay.d.ts declares with their implementation. Checked by tsc; never run. */
+import type * as elements from "../../static/elements.js";
 import type * as declared from "../../static/relay.js";
+import type { RelayBoardElement } from "../../static/src/board/relay-board-element.js";
 import type { Problem } from "../../static/src/client/problem.js";
 import type { reduce } from "../../static/src/client/reducer.js";
 import type { RelayBoard } from "../../static/src/client/relay-board.js";
@@ -7,6 +9,7 @@ import type { RelayClient } from "../../static/src/client/relay-client.js";
 import type { resume, run } from "../../static/src/client/run.js";
 import type { TaskError } from "../../static/src/client/task-error.js";
 import type { RelayTaskElement } from "../../static/src/element/relay-task-element.js";
+import type { RelayFormElement } from "../../static/src/form/relay-form-element.js";
 
 /** The public members of a class; a mapped type leaves out the private ones. */
 type Public<T> = { [Name in keyof T]: T[Name] };
@@ -14,7 +17,9 @@ type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ?
 type Constructor = abstract new (...options: never) => unknown;
 
 /** The callbacks that the browser calls are no part of the public interface. */
-type Lifecycle = "connectedCallback" | "disconnectedCallback" | "attributeChangedCallback";
+type Lifecycle = "connectedCallback" | "disconnectedCallback" | "attributeChangedCallback" | Inner;
+/** Between an element and its base class. */
+type Inner = "styles" | "open" | "close";
 type Members<C extends Constructor> = Public<Omit<InstanceType<C>, Lifecycle>>;
 type Conforms<Implemented extends Constructor, Declared extends Constructor> = Equal<
   [Members<Implemented>, ConstructorParameters<Implemented>],
@@ -34,3 +39,5 @@ true satisfies Equal<typeof run, typeof declared.run>;
 true satisfies Equal<typeof resume, typeof declared.resume>;
 true satisfies SameError<typeof Problem, typeof declared.Problem>;
 true satisfies SameError<typeof TaskError, typeof declared.TaskError>;
+true satisfies Conforms<typeof RelayBoardElement, typeof elements.RelayBoardElement>;
+true satisfies Conforms<typeof RelayFormElement, typeof elements.RelayFormElement>;

@@ -1,2 +1,2 @@
-export type * from "./relay.js";
-export { RelayTaskElement } from "./relay.js";
+export type * from "./elements.js";
+export { RelayBoardElement, RelayFormElement, RelayTaskElement } from "./elements.js";

@@ -30,28 +30,32 @@ export class TaskRow {
   /** @type {number|null} */
   #usual_s = null;
   tile = new TaskTile();
-  link = h("a", {}, this.#title);
+  link = h("a");
+  opener = h("button", { type: "button", class: "opener" });
   checkbox = h("input", { type: "checkbox" });
   menu = h("button", { type: "button", class: "menu", "aria-expanded": "false" }, "⋯");
 
   /**
    * @param {ListedTask} task
    * @param {(output: Output) => void} onMedia called with a result that the tile can show
+   * @param {{isManaged?: boolean}} [options] without management, a button opens the task, and it cannot be selected
    */
-  constructor(task, onMedia) {
+  constructor(task, onMedia, { isManaged = true } = {}) {
     this.task = task;
     this.#onMedia = onMedia;
     this.link.href = `t/${encodeURIComponent(task.id)}`;
+    const name = isManaged ? this.link : this.opener;
+    name.append(this.#title);
     this.element = h(
       "li",
       { "data-task": task.id },
-      h("label", { class: "pick" }, this.checkbox),
+      ...(isManaged ? [h("label", { class: "pick" }, this.checkbox)] : []),
       this.tile.element,
-      h("div", { class: "what" }, this.link, h("p", { class: "faint" }, this.#about, this.#error)),
+      h("div", { class: "what" }, name, h("p", { class: "faint" }, this.#about, this.#error)),
       h("div", { class: "time" }, this.#bar.element, this.#took),
       this.#cost,
       h("div", { class: "state" }, this.#status, this.#when),
-      this.menu,
+      ...(isManaged ? [this.menu] : []),
     );
   }
 

@@ -8,9 +8,10 @@ import { Problem } from "./problem.js";
 import { RelayClient } from "./relay-client.js";
 import { cancelTask } from "./task-calls.js";
 import { TaskError } from "./task-error.js";
+import { allows } from "./token-claims.js";
 
 /** @import { ResumeOptions, Run as DeclaredRun, RunOptions, Snapshot } from "../../relay.js" */
-/** @typedef {{task: string, token: string, state: Snapshot|null}} Begun */
+/** @typedef {{task: string, token: string, state: Snapshot|null, credential?: string}} Begun */
 
 /**
  * Start a task and follow it to its end.
@@ -29,7 +30,7 @@ export function run(model, input, options) {
     const credential = typeof token === "function" ? await token() : token;
     signal?.throwIfAborted();
     const started = await startPatiently(body, { base, token: credential, attachments, onUploadProgress, signal });
-    return { task: started.task.id, token: started.token, state: started.task };
+    return { task: started.task.id, token: started.token, state: started.task, credential };
   }, options);
 }
 
@@ -79,8 +80,10 @@ class Run {
 
   /** Ask the platform to stop the task. The result is then rejected with the state `canceled`. */
   async cancel() {
-    const { task, token } = await this.#begun;
-    await cancelTask({ base: this.#base, task, token: this.#client?.token || token });
+    const { task, token, credential = token } = await this.#begun;
+    const current = this.#client?.token || token;
+    // The token of a task that was started with a start token may only view.
+    await cancelTask({ base: this.#base, task, token: allows(current, "cancel") ? current : credential });
   }
 
   /** @type {Promise<Snapshot>["then"]} */

@@ -8,7 +8,7 @@
  * Return whether a token allows an action.
  *
  * @param {string} token a viewer token, or an API key, which allows everything
- * @param {"view"|"cancel"|"input"} action
+ * @param {"view"|"cancel"|"input"|"start"} action
  */
 export function allows(token, action) {
   if (!token) return false; // it is still to come from getToken

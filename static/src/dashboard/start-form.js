@@ -3,13 +3,14 @@
  * The form that starts a task: with controls for the chosen model, or with its input as JSON. Files are sent as separate
  * parts; addresses stay in the input. What was entered is kept for each model.
  */
+import { DEFAULT_BASE } from "../client/base.js";
 import { Problem } from "../client/problem.js";
 import { EstimateView } from "../form/estimate-view.js";
 import { ModelForm } from "../form/model-form.js";
 import { showProblem } from "../form/problem-view.js";
+import { StartRequest } from "../form/start-request.js";
 import { deleteDraft, lastModel, readDraft, writeDraft } from "./drafts.js";
 import { ModelChoice } from "./model-choice.js";
-import { StartRequest } from "./start-request.js";
 
 /** @import { StartBody, Started } from "../client/start-call.js" */
 /** @import { Api } from "./api.js" */
@@ -55,7 +56,7 @@ export class StartForm {
       this.#part("estimate"),
       async (body) => (key() ? api().estimate(body) : { usual: null }), // the reader may have signed out meanwhile
     );
-    this.#request = new StartRequest({ key, onProgress: (share) => this.#showUpload(share) });
+    this.#request = new StartRequest({ base: DEFAULT_BASE, key, onProgress: (share) => this.#showUpload(share) });
     this.#choice = new ModelChoice({
       select: /** @type {HTMLSelectElement} */ (form.elements.namedItem("model")),
       name: this.#field("other"),

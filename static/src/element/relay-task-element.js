@@ -20,6 +20,7 @@ import { originProblem } from "../client/origin-check.js";
 import { RelayClient } from "../client/relay-client.js";
 import { ServerClock } from "../client/server-clock.js";
 import { accentSheets } from "./accent-sheet.js";
+import { adoptProperty } from "./adopt-property.js";
 import { CompactView } from "./compact-view.js";
 import { h } from "./dom.js";
 import { STATE_LABELS } from "./format.js";
@@ -311,18 +312,4 @@ export class RelayTaskElement extends Base {
   #fire(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
   }
-}
-
-/**
- * Pass on a property that was set on an element before it was defined, and that hides the accessor of its class.
- *
- * @template {HTMLElement} E
- * @param {E} element
- * @param {keyof E} name
- */
-function adoptProperty(element, name) {
-  if (!Object.hasOwn(element, name)) return;
-  const value = element[name];
-  delete element[name];
-  element[name] = value;
 }

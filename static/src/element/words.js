@@ -8,8 +8,11 @@
  */
 
 /** @typedef {string | Partial<Record<Intl.LDMLPluralRule, string>>} Phrase */
+/** @import { BOARD_WORDS } from "../board/board-words.js" */
+/** @import { FORM_WORDS } from "../form/form-words.js" */
 /** @import { RESULT_WORDS } from "./result-words.js" */
-/** @typedef {keyof typeof ENGLISH | keyof typeof RESULT_WORDS} WordKey */
+/** @typedef {keyof typeof ENGLISH | keyof typeof RESULT_WORDS} TaskWordKey */
+/** @typedef {TaskWordKey | keyof typeof BOARD_WORDS | keyof typeof FORM_WORDS} WordKey */
 /** @typedef {Partial<Record<WordKey, Phrase>>} Words */
 
 export const ENGLISH = {

@@ -1,22 +1,24 @@
 // @ts-check
 /** Sends the start of a task, with or without files. Repeating a start whose response was lost does not run it twice. */
-import { DEFAULT_BASE } from "../client/base.js";
 import { newIdempotencyKey } from "../client/idempotency-key.js";
 import { startTask } from "../client/start-call.js";
 
 /** @import { StartBody, Started } from "../client/start-call.js" */
 
 export class StartRequest {
+  #base;
   #key;
   #onProgress;
   #attempt = { content: "", idempotencyKey: "" };
 
   /**
    * @param {object} options
+   * @param {string} options.base
    * @param {() => string} options.key returns the API key
    * @param {(share: number) => void} options.onProgress called with the share of the files that has been sent
    */
-  constructor({ key, onProgress }) {
+  constructor({ base, key, onProgress }) {
+    this.#base = base;
     this.#key = key;
     this.#onProgress = onProgress;
   }
@@ -29,7 +31,7 @@ export class StartRequest {
   async send(body, attachments) {
     const files = attachments.map(({ part, file }) => [part, file.name, file.size, file.lastModified]);
     const started = await startTask(body, {
-      base: DEFAULT_BASE,
+      base: this.#base,
       token: this.#key(),
       idempotencyKey: this.#idempotencyKey(JSON.stringify([body, files])),
       attachments,

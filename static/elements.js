@@ -1,0 +1,1 @@
+export * from "./dist/elements.IU6OFDTY.js";

@@ -1,0 +1,67 @@
+"""The tasks of a tag for their owner, `/b/{tag}`, and the elements that start and list tasks on other sites."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+from playwright.async_api import Page, expect
+
+from relay.app import Running
+from relay.sandbox import Sandbox
+from tests.e2e.follow import part, release, start_held
+from tests.e2e.test_embed import Shop
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+
+MODEL = "bytedance/seedream-v4"
+
+
+async def test_the_page_of_a_tag_lists_its_tasks_and_opens_them(sandbox: Sandbox, relay: Running, page: Page) -> None:
+    """No other tasks, and no form for a token that may only view."""
+    first = await start_held(relay, sandbox, "user-42")
+    await start_held(relay, sandbox, "user-43")
+    token, _ = relay.context.access.mint_tag("user-42", scope="view", ttl_s=600)
+
+    await page.goto(f"{relay.url}/b/user-42#token={token}")
+
+    rows = page.locator("relay-board li")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("Generating")
+    await expect(page.locator("#start")).to_be_hidden()
+    await start_held(relay, sandbox, "user-42")
+    await expect(rows).to_have_count(2)
+    release(sandbox, first)
+    await expect(rows.nth(1)).to_contain_text("Succeeded")
+
+    await rows.nth(1).get_by_role("button").click()
+    await expect(part(page, "state")).to_have_text("Succeeded")
+    await page.get_by_role("button", name="All tasks").click()
+    await expect(rows.nth(1).get_by_role("button")).to_be_focused()
+
+
+async def test_a_form_on_another_site_starts_a_task_and_shows_it(
+    sandbox: Sandbox, make_relay: MakeRelay, page: Page, complaints: list[str]
+) -> None:
+    """What is wrong is shown at its input."""
+    complaints.append("422")
+    shop = Shop()
+    async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
+        shop.body = (
+            f'<script type="module" src="{relay.url}/static/elements.js"></script>'
+            f'<relay-form model="{MODEL}" token="{relay.api_key}" theme="dark"></relay-form>'
+        )
+        await page.goto(shop.origin)
+        form = page.locator("relay-form")
+        await form.get_by_label("Prompt").fill("A lake")
+        await form.get_by_label("Maximum number").fill("many")
+        await form.get_by_role("button", name="Start", exact=True).click()
+        await expect(form.locator("[aria-invalid]")).to_have_count(1)
+
+        await form.get_by_label("Maximum number").fill("1")
+        await form.get_by_role("button", name="Start", exact=True).click()
+
+        await expect(form.locator('relay-task [data-is="state"]')).to_have_text("Succeeded")
+        assert len(sandbox.tasks) == 1
+        await page.goto("about:blank")
