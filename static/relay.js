@@ -1,1 +1,1 @@
-export * from "./dist/relay.BDUPIYGN.js";
+export * from "./dist/relay.VAUKQZJX.js";

@@ -154,7 +154,7 @@ async def test_the_bar_restarts_with_a_new_phase(relay: Running, page: Page) -> 
     await expect(bar).to_have_attribute("aria-valuenow", "30")
     part_of_whole = progress(65, index=2, label="Generate 2/2", percent=30.0)
     await page.evaluate("progress => show({ progress })", part_of_whole)
-    await expect(part(page, "words")).to_have_text("3. Generate 2/2 · 65 % overall")
+    await expect(part(page, "words")).to_have_text("3. Generate 2/2 · 65 % of the task")
     await page.evaluate(ROW, [running(progress=upscaling), 1000.0])
     await expect(page.locator(".took")).to_contain_text("30 % · ")
 

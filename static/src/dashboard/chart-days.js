@@ -1,5 +1,7 @@
 // @ts-check
 /** What the charts of a model say and show, with a row or a mark for each day. */
+
+import { svg } from "../board/svg.js";
 import { duration } from "../element/format.js";
 import { HEIGHT } from "./chart-card.js";
 import { amountText } from "./chart-cost.js";
@@ -7,7 +9,6 @@ import { GAP, WIDEST } from "./chart-throughput.js";
 import { LABEL_WIDTH, namedDuration, timeScale } from "./chart-times.js";
 import { costOn } from "./stats-days.js";
 import { costsText, dayText, quantilesText, shareText, tasksText } from "./stats-text.js";
-import { svg } from "../board/svg.js";
 
 /** @import { Content } from "./chart-card.js" */
 /** @import { Day } from "./stats-days.js" */

@@ -1,7 +1,8 @@
 // @ts-check
 /** A list of links to tasks, each with one fact. What the tasks are about is added once it is known. */
-import { h, setText, textElement } from "../element/dom.js";
+
 import { titleOf } from "../board/task-title.js";
+import { h, setText, textElement } from "../element/dom.js";
 
 /** @import { ListedTask } from "./api.js" */
 

@@ -104,7 +104,7 @@ export class ModelForm {
   #samples(/** @type {Model} */ model) {
     const chips = model.inspires.map((sample) => {
       const text = Object.values(sample).join(", ");
-      const chip = h("button", { type: "button", class: "chip", title: text }, text);
+      const chip = h("button", { type: "button", class: "chip", title: text }, textElement("span", text));
       chip.addEventListener("click", () => this.fill(sample));
       return chip;
     });
