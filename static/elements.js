@@ -1,1 +1,1 @@
-export * from "./dist/elements.IU6OFDTY.js";
+export * from "./dist/elements.ESMZNDMC.js";

@@ -1,1 +1,1 @@
-export * from "./dist/relay.VAUKQZJX.js";
+export * from "./dist/relay.4XAXTJMP.js";

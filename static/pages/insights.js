@@ -12,8 +12,8 @@ import { totalOf } from "../src/dashboard/stats-days.js";
 import { costsText, shareText, tasksText } from "../src/dashboard/stats-text.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
 import { h, setText } from "../src/element/dom.js";
+import forms from "../src/form/forms.css" with { type: "css" };
 import charts from "./charts.css" with { type: "css" };
-import forms from "./forms.css" with { type: "css" };
 import sheet from "./insights.css" with { type: "css" };
 import { showPage } from "./styles.js";
 
