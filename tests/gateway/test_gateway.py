@@ -13,6 +13,7 @@ from relay.access.grants import revocation
 from relay.access.start_rules import StartLimits, StartRules
 from relay.app import Running
 from relay.gateway import socket as gateway_socket
+from relay.gateway import tasks as gateway_tasks
 from relay.journal.revocations import Kind
 from relay.sandbox import Sandbox
 from tests.gateway.conftest import UNSIGNED_KEY, MakeRelay, WiroClient, signed
@@ -350,3 +351,15 @@ async def test_an_app_without_a_key_has_a_start_token(wiro: WiroClient, relay: R
     assert (await wiro("Task/InputOutputDelete", {"taskid": run["taskid"]}, **app))["errors"] == forbidden
     assert (await wiro("File/FolderCreate", {"name": "lakes"}, **app))["errors"] == forbidden
     assert (await wiro(RUN, INPUT, **app))["result"] is True
+
+
+@pytest.mark.parametrize("switch", ["run_http=502", "run_error=96:Too many tasks"])
+async def test_a_start_that_is_unknown_or_must_wait_is_a_task(
+    wiro: WiroClient, monkeypatch: pytest.MonkeyPatch, switch: str
+) -> None:
+    """An error would make clients send it again. It waits in a queue, and can be canceled."""
+    monkeypatch.setattr(gateway_tasks, "STOPPED_S", 0.1)  # nothing can be stopped before the outcome is known
+    run = await wiro(RUN, {"prompt": f"A lake [sandbox: {switch}]"})
+    detail = await wiro("Task/Detail", {"taskid": run["taskid"]})
+    assert (detail["tasklist"][0]["status"], detail["tasklist"][0]["pexit"]) == ("task_queue", "")
+    assert (await wiro("Task/Cancel", {"tasktoken": run["socketaccesstoken"]}))["result"] is True
