@@ -39,7 +39,7 @@ class Distribution:
         buckets = tuple(sorted(bucket for bucket, weight in weights.items() if weight > 0))
         return cls(buckets, tuple(accumulate(weights[bucket] for bucket in buckets)), samples)
 
-    def quantile(self, share: float, beyond: float = 0.0) -> float | None:
+    def quantile(self, share: float) -> float:
         """
         Return the value that `share` of the samples do not exceed.
 
@@ -48,18 +48,25 @@ class Distribution:
 
         Args:
             share: between 0 and 1.
-            beyond: regard only samples above this value. Null is returned if there are none.
         """
-        skipped = self._weight_to(beyond) if beyond > 0 else 0.0
-        left = self.below[-1] - skipped
-        if left <= 1e-9 * self.below[-1]:
+        return self._quantile(share, 0.0)
+
+    def quantile_beyond(self, value: float, share: float) -> float | None:
+        """Return a quantile of the samples above a value; null if there are none."""
+        skipped = self._weight_to(value) if value > 0 else 0.0
+        if self.below[-1] - skipped <= 1e-9 * self.below[-1]:
             return None
+        return max(value, self._quantile(share, skipped))
+
+    def _quantile(self, share: float, skipped: float) -> float:
+        """Return a quantile of the samples without the lowest ones, which have the weight `skipped`."""
+        left = self.below[-1] - skipped
         samples = max(1.0, self.samples * left / self.below[-1])
         wanted = skipped + left * min(1.0, max(0.0, (share * (samples + 1) - 0.5) / samples))
         at = min(bisect_left(self.below, wanted), len(self.below) - 1)
         start = self.below[at - 1] if at else 0.0
         inside = (wanted - start) / (self.below[at] - start)
-        return max(beyond, math.exp((self.buckets[at] - 0.5 + inside) * WIDTH))
+        return math.exp((self.buckets[at] - 0.5 + inside) * WIDTH)
 
     def _weight_to(self, value: float) -> float:
         """Return the weight of all samples up to a value."""

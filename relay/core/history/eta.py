@@ -46,13 +46,11 @@ def time_left(snapshot: Snapshot, usual: Usual, now: float, sent_at: float) -> R
     Return how long a task still needs; null if that is not known.
 
     Args:
-        snapshot: the task's state.
+        snapshot: the state of a task that has not ended.
         usual: what is usual for its input.
         now: unix seconds.
         sent_at: when its run was sent, if it was.
     """
-    if snapshot.state.ended:
-        return None
     if snapshot.state is State.HELD:
         return _while_held(snapshot, usual, now)
     times = state_times(snapshot)
@@ -86,8 +84,6 @@ def _while_held(snapshot: Snapshot, usual: Usual, now: float) -> Remaining | Non
     position = snapshot.hold.position
     wait_s, wait_90_s = places.quantile(0.5), places.quantile(0.9)
     run_s, run_90_s = run.quantile(0.5), run.quantile(0.9)
-    if wait_s is None or wait_90_s is None or run_s is None or run_90_s is None:
-        return None
     # The waits for the places in front of a task vary independently of its run.
     spread_s = math.hypot(position * (wait_90_s - wait_s), run_90_s - run_s)
     p50_s = position * wait_s + run_s
@@ -102,7 +98,7 @@ def _by_history(state: State, times: dict[State, float], usual: Usual, now: floa
     if since is None or found is None:
         return None
     elapsed_s = max(0.0, now - since)
-    p50, p90 = found.quantile(0.5, elapsed_s), found.quantile(0.9, elapsed_s)
+    p50, p90 = found.quantile_beyond(elapsed_s, 0.5), found.quantile_beyond(elapsed_s, 0.9)
     if p50 is None or p90 is None:
         return _remaining(OVERDUE[0] * elapsed_s, OVERDUE[1] * elapsed_s, "history", found.samples, now)
     return _remaining(p50 - elapsed_s, p90 - elapsed_s, "history", found.samples, now)
@@ -114,14 +110,15 @@ def _by_pace(snapshot: Snapshot, times: dict[State, float], usual: Usual, now: f
     percent, work_s = found
     elapsed_s = work_s * percent / 100
     errors = usual.get(f"pace{max(each for each in PACES if each <= percent):g}")
-    if errors is None or (p50 := errors.quantile(0.5)) is None or (p90 := errors.quantile(0.9)) is None:
+    if errors is None:
         if percent >= 100:  # a later phase may follow, which the percentage does not know of
             return None
         return _remaining(work_s - elapsed_s, UNCORRECTED * (work_s - elapsed_s), "platform", 0, now)
+    p50, p90 = errors.quantile(0.5), errors.quantile(0.9)
     end_s, spread_s = max(0.0, work_s * p50 - elapsed_s), work_s * (p90 - p50)
-    after = usual.get("finishing")
-    if after is not None and (s := after.quantile(0.5)) is not None and (s_90 := after.quantile(0.9)) is not None:
-        end_s, spread_s = end_s + s, math.hypot(spread_s, s_90 - s)
+    if (after := usual.get("finishing")) is not None:
+        end_s += after.quantile(0.5)
+        spread_s = math.hypot(spread_s, after.quantile(0.9) - after.quantile(0.5))
     return _remaining(end_s, end_s + spread_s, "blend", errors.samples, now)
 
 

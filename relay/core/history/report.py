@@ -147,18 +147,19 @@ def _summary(tallies: Sequence[Tally]) -> Summary:
 
 def _quantiles(histograms: Histograms, measure: str) -> Quantiles | None:
     found = histograms.get(measure)
-    if found is None or (p50 := found.quantile(0.5)) is None or (p90 := found.quantile(0.9)) is None:
+    if found is None:
         return None
-    return Quantiles(p50_s=round(p50, 2), p90_s=round(p90, 2), samples=round(found.samples))
+    p50_s, p90_s = round(found.quantile(0.5), 2), round(found.quantile(0.9), 2)
+    return Quantiles(p50_s=p50_s, p90_s=p90_s, samples=round(found.samples))
 
 
 def _costs(unit: Literal["usd", "credits"], counts: dict[str, float], histograms: Histograms) -> Costs | None:
     if (total := counts.get(f"{SUM}{unit}")) is None:
         return None
     found = histograms.get(unit)
-    p50, p90 = (None, None) if found is None else (found.quantile(0.5), found.quantile(0.9))
-    return Costs(unit=unit, total=round(total, 6), p50=_amount(p50), p90=_amount(p90))
+    p50, p90 = (None, None) if found is None else (_rounded(found.quantile(0.5)), _rounded(found.quantile(0.9)))
+    return Costs(unit=unit, total=round(total, 6), p50=p50, p90=p90)
 
 
-def _amount(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.3g}")
+def _rounded(amount: float) -> float:
+    return float(f"{amount:.3g}")

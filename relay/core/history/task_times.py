@@ -132,13 +132,12 @@ class TaskTimes:
             counter.add(done.cost.unit, done.cost.amount)
 
     def _note_hold(self, hold: Hold, now: float) -> None:
-        if hold.position == 0:
-            self._sent_at = now
-            if self._held is not None:
-                since, position = self._held
-                self._place_s = (now - since) / max(1, position)
-        elif self._held is None:
+        if self._held is None:
             self._held = now, hold.position
+        if hold.position == 0:  # the task leaves the queue
+            since, position = self._held
+            self._sent_at = now
+            self._place_s = (now - since) / max(1, position)
 
     def _note_pace(self, state: Snapshot, now: float) -> None:
         if (found := pace(state, state_times(state), now)) is not None:

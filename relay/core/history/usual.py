@@ -54,9 +54,10 @@ class UsualRun:
 def usual_run(get: Callable[[str], Distribution | None]) -> UsualRun | None:
     """Return how long runs take and what they cost, by their histograms; null if that is not known."""
     times = get("queued") or get("task")
-    if times is None or (p50 := times.quantile(0.5)) is None or (p90 := times.quantile(0.9)) is None:
+    if times is None:
         return None
-    return UsualRun(p50_s=round(p50, 1), p90_s=round(p90, 1), samples=round(times.samples), cost=_cost(get))
+    p50_s, p90_s = round(times.quantile(0.5), 1), round(times.quantile(0.9), 1)
+    return UsualRun(p50_s=p50_s, p90_s=p90_s, samples=round(times.samples), cost=_cost(get))
 
 
 class Usual:
@@ -82,7 +83,7 @@ class Usual:
     def silence_s(self) -> float:
         """How long a run may be silent; 0 if that is not known."""
         found = self.get("silence")
-        return 0.0 if found is None else SILENCE_FACTOR * (found.quantile(0.9) or 0.0)
+        return 0.0 if found is None else SILENCE_FACTOR * found.quantile(0.9)
 
     def _growth(self, measure: str) -> float:
         """
@@ -94,11 +95,9 @@ class Usual:
         if grows_with not in self._growths:
             self._growths[grows_with] = _fitted_power(
                 [
-                    (each.units, middle, found.samples)
+                    (each.units, found.quantile(0.5), found.samples)
                     for each in self._classes.values()
-                    if (found := each.histograms.get(grows_with)) is not None
-                    and found.samples >= FEWEST
-                    and (middle := found.quantile(0.5)) is not None
+                    if (found := _known(each.histograms.get(grows_with))) is not None
                 ]
             )
         return self._growths[grows_with]
@@ -194,9 +193,9 @@ class _Class:
         if measure not in (*SPANS.values(), "task"):
             return more
         whole, work = self.histograms.get(measure), self.histograms.get("running")
-        if whole is None or work is None or (all_s := whole.quantile(0.5)) is None or (s := work.quantile(0.5)) is None:
+        if whole is None or work is None:
             return more
-        return max(0.01, 1 + (more - 1) * min(1.0, s / all_s))
+        return max(0.01, 1 + (more - 1) * min(1.0, work.quantile(0.5) / whole.quantile(0.5)))
 
 
 def _known(found: Distribution | None) -> Distribution | None:
@@ -207,11 +206,10 @@ def _known(found: Distribution | None) -> Distribution | None:
 def _cost(get: Callable[[str], Distribution | None]) -> UsualCost | None:
     """Return what runs cost, in the unit in which most of them are paid."""
     costs = {unit: found for unit in _UNITS if (found := get(unit)) is not None}
-    for unit in sorted(costs, key=lambda unit: -costs[unit].samples):
-        p50, p90 = costs[unit].quantile(0.5), costs[unit].quantile(0.9)
-        if p50 is not None and p90 is not None:
-            return UsualCost(p50=_rounded(p50), p90=_rounded(p90), unit=unit)
-    return None
+    if not costs:
+        return None
+    unit = max(costs, key=lambda unit: costs[unit].samples)
+    return UsualCost(p50=_rounded(costs[unit].quantile(0.5)), p90=_rounded(costs[unit].quantile(0.9)), unit=unit)
 
 
 def _fitted_power(points: list[tuple[float, float, float]]) -> float:

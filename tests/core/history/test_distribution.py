@@ -29,7 +29,7 @@ def test_a_quantile_is_within_the_samples(values: list[float], share: float) -> 
 )
 def test_a_quantile_beyond_a_value_is_above_it(values: list[float], beyond: float, share: float) -> None:
     """A task that has lasted so long does not end in the past."""
-    found = of(*values).quantile(share, beyond)
+    found = of(*values).quantile_beyond(beyond, share)
     assert found is None or found >= beyond * 0.999999
     if beyond > max(values) * 1.03:
         assert found is None
@@ -41,7 +41,7 @@ def test_quantiles_of_many_samples_are_those_of_the_samples() -> None:
     found = of(*values)
     assert found.quantile(0.5) == pytest.approx(5, rel=0.02)
     assert found.quantile(0.9) == pytest.approx(9, rel=0.02)
-    assert found.quantile(0.5, beyond=8) == pytest.approx(9, rel=0.02)
+    assert found.quantile_beyond(8, 0.5) == pytest.approx(9, rel=0.02)
 
 
 def test_few_samples_widen_the_range() -> None:

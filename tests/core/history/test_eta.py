@@ -117,6 +117,23 @@ def test_a_percentage_is_corrected_by_earlier_runs() -> None:
     started(known).at(20.0, percent(50)).check_left(31, 31, "blend")
 
 
+def test_a_model_without_later_phases_ends_with_its_work() -> None:
+    """The percentage is right: 10 s of work are left, and nothing follows."""
+    known = history(*[each | {"pace50": 1.0} for each in TEN_TO_HUNDRED])
+    started(known).at(20.0, percent(50)).check_left(10, 10, "blend")
+
+
+def test_a_percentage_at_the_start_says_nothing_of_the_pace() -> None:
+    """No time has passed: the pace is noted with the next percentage."""
+    run = started(history(*TEN_TO_HUNDRED)).at(10.0, percent(50)).at(20.0, percent(60))
+    run.at(30.0, EndSeen(how="finished", outputs=(OUTPUT,)), DONE)
+    tally = run.lifecycle.tally()
+    assert tally is not None
+    found = ModelHistory(0, [tally] * 3).usual(input_class({})).get("pace50")
+    assert found is not None
+    assert found.quantile(0.5) == pytest.approx(1.2, rel=0.03)  # 20 s, and not 10 s for 60 %
+
+
 def test_small_changes_and_other_events_carry_no_estimate() -> None:
     """An event without one spends no bytes on it."""
     run = started(history(*[{"running": 40.0 + number / 10} for number in range(9)]))

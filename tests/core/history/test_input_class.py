@@ -18,6 +18,7 @@ from relay.core.history.input_class import class_of_key, input_class
         ({"n": 0}, "", 1),
         ({"n": -3, "duration": "auto", "size": ["a"], "quality": True}, "quality=true", 1),
         ({"n": float("nan")}, "", 1),
+        ({"n": True, "duration": [5]}, "", 1),
         ({"size": "a;b=c"}, "", 1),
         ({"size": "x" * 100}, "", 1),
     ],

@@ -74,6 +74,30 @@ def test_a_run_is_added_at_once_while_there_are_few() -> None:
     assert p50(found, "running", 1) == pytest.approx(5, rel=0.02)
 
 
+def test_one_run_of_many_changes_nothing_yet() -> None:
+    """The histograms of an input are made again once 2 % of the runs are new."""
+    found = history(*[run(5)] * 99)
+    before = found.usual(input_class({"n": 1}))
+    found.add(run(5))
+    assert found.usual(input_class({"n": 1})) is before
+    found.add(run(5))
+    assert found.usual(input_class({"n": 1})) is before
+    found.add(run(5))
+    assert found.usual(input_class({"n": 1})) is not before
+
+
+def test_the_cost_is_in_the_unit_of_most_runs() -> None:
+    """Of those with a cost, if there is any."""
+    paid_in_credits = Tally(provider="p", model="m", inputs="n=1", day=TODAY, counts={"credits:0": 9.0})
+    usual = history(*[run(5)] * 5, paid_in_credits).run()
+    assert usual is not None
+    assert usual.cost is not None
+    assert (usual.cost.unit, usual.cost.p50) == ("credits", pytest.approx(1, rel=0.02))
+    free = history(Tally(provider="p", model="m", inputs="", day=TODAY, counts={"task:0": 9.0})).run()
+    assert free is not None
+    assert free.cost is None
+
+
 def test_a_model_with_too_many_classes_counts_by_numbers_only() -> None:
     """A free text field must not make a row of each run."""
     found = history(*[run(5, n=number) for number in range(CLASSES)])
