@@ -16,6 +16,7 @@ from relay.errors import Code, UpstreamRejected, UpstreamUnclear
 from relay.providers.base import Provider
 from relay.providers.wiro.provider import WiroProvider
 from relay.sandbox import Sandbox
+from tests.providers.conftest import Leap
 
 IMAGE = Run(model="bytedance/text-to-image-seedream-v4", input={"prompt": "a lake at dawn"})
 CHAT = Run(model="wiro/sandbox-chat", input={"prompt": "rivers"})
@@ -37,15 +38,12 @@ def provider(sandbox: Sandbox, stack: AsyncExitStack) -> Provider:
     return connected(sandbox, stack, sandbox.api_secret)
 
 
-def connected(
-    sandbox: Sandbox, stack: AsyncExitStack, api_secret: str | None, api_key: str | None = None, timeout_s: float = 30.0
-) -> Provider:
+def connected(sandbox: Sandbox, stack: AsyncExitStack, api_secret: str | None, api_key: str | None = None) -> Provider:
     provider = WiroProvider(
         api_key=api_key or sandbox.api_key,
         api_secret=api_secret,
         api_url=sandbox.api_url,
         socket_url=sandbox.socket_url,
-        request_timeout_s=timeout_s,
     )
     stack.push_async_callback(provider.close)
     return provider
@@ -285,7 +283,6 @@ async def test_invalid_inputs_name_their_field(provider: Provider) -> None:
         ("502:html", "HTTP 502 with text/html"),
         ("200:truncated", "truncated or invalid"),
         ("200:empty", "empty body"),
-        ("hang", "did not answer within"),
         ("drop", "broke before"),
         ("drop_before", "broke before"),
     ],
@@ -294,11 +291,27 @@ async def test_a_run_without_a_valid_response_is_unclear_and_sent_once(
     sandbox: Sandbox, stack: AsyncExitStack, run_http: str, words: str
 ) -> None:
     """Some of these started a task and some did not, which the client cannot distinguish."""
-    provider = connected(sandbox, stack, sandbox.api_secret, timeout_s=0.5 if run_http == "hang" else 30.0)
+    provider = connected(sandbox, stack, sandbox.api_secret)
     sandbox.next_run(run_http=run_http, await_subscriber=True)
 
     with pytest.raises(UpstreamUnclear, match=words):
         await provider.run(IMAGE)
+
+    assert len(tuple(sandbox.runs)) == 1
+
+
+async def test_a_run_without_any_response_is_unclear_and_sent_once(
+    sandbox: Sandbox, provider: Provider, leap: Leap
+) -> None:
+    """The time limit begins again with each part that is sent; the platform has everything, and is silent."""
+    sandbox.next_run(run_http="hang", await_subscriber=True)
+    running = asyncio.create_task(provider.run(IMAGE))
+    while not tuple(sandbox.runs):  # noqa: ASYNC110 -- no event for it
+        await asyncio.sleep(0.01)
+    leap(30.0)
+
+    with pytest.raises(UpstreamUnclear, match=r"did not answer within 30 s"):
+        await running
 
     assert len(tuple(sandbox.runs)) == 1
 
