@@ -46,6 +46,25 @@ async def test_viewers_with_an_api_key_are_disconnected_when_the_keys_change(hub
     assert hub.viewers == 1
 
 
+async def test_subscriptions_end_at_once_when_their_tokens_are_revoked(journal: SlowJournal, clock: Clock) -> None:
+    """Those with other tokens stay, and so do those with an API key. The next visit is not awaited."""
+    revoked: set[object] = set()
+    hub = Hub(journal, clock, revoked.__contains__)
+    viewers = {token: FakeViewer() for token in ("one", "other", None)}
+    for token, viewer in viewers.items():
+        hub.join(viewer)
+        await hub.subscribe(viewer, ("task", TASK), token=token)
+    hub.end_invalid()
+    assert [viewer.expired_topics for viewer in viewers.values()] == [[], [], []]
+    revoked.add("one")
+    hub.end_invalid()
+    await journal.log("a")
+    hub.close()
+
+    assert [viewer.expired_topics for viewer in viewers.values()] == [[("task", TASK)], [], []]
+    assert [viewer.types for viewer in viewers.values()] == [["snapshot"], *[["snapshot", "output"]] * 2]
+
+
 async def test_a_hub_describes_itself(hub: Hub) -> None:
     """The descriptions appear in debuggers and test failures."""
     viewer = await watch(hub, ("tag", SHOP), ("task", TASK))

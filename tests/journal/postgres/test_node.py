@@ -156,6 +156,20 @@ async def test_others_are_declared_dead_only_after_a_lease_of_own_beats(database
 
 
 @pytest.mark.usefixtures("no_beats")
+async def test_the_nodes_that_were_declared_dead_are_logged(database: str, connection: Connection) -> None:
+    """By the node that has declared them dead, which then looks for their tasks."""
+    async with member(database) as node:
+        peer = await Peer.start(connection)
+        await peer.update(LATE)
+        await node.work()
+        with capture_logs() as logs:
+            await node._declare_dead()
+        assert logs == [{"event": "node.declared_dead", "log_level": "warning", "nodes": [peer.id]}]
+        await node.work()
+        assert not await alive(connection, peer.id)
+
+
+@pytest.mark.usefixtures("no_beats")
 async def test_a_node_that_finds_no_dead_ones_logs_nothing(database: str, connection: Connection) -> None:
     """Another node may have declared them dead, or they have beaten meanwhile."""
     async with member(database) as node:

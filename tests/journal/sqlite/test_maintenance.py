@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from relay.errors import ConfigError, StoreDamaged, StoreError
-from relay.journal.checking import check_all
+from relay.errors import ConfigError, StoreError
 from relay.journal.sqlite import SQLiteJournal
-from relay.journal.sqlite.maintenance import copy_file, file_problems, replace_file
+from relay.journal.sqlite.maintenance import copy_file, file_problems, replace_file, settle_file, vacuum_file
 from tests.journal.postgres.records import create, event
 
 
@@ -97,18 +96,39 @@ async def test_a_replaced_file_is_kept_with_its_log(killed: bool, path: Path) ->
         assert now.execute("SELECT count(*) FROM events").fetchone() == (2,)
 
 
-async def test_a_log_that_ends_before_its_state_is_damaged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its last events are missing."""
-    journal = SQLiteJournal(path)
-    await journal.open(lock=False)
-    history = await journal.read("task-1", after=0, limit=1)
+def test_a_replaced_file_that_was_empty_is_not_kept(path: Path) -> None:
+    """There was no store, only the file that is locked."""
+    (empty := path.with_name("new.db")).touch()
 
-    async def first_only(_task: str, *, after: int, limit: int) -> object:
-        return history if after == 0 else type(history)(entries=(), first_seq=1)
+    assert replace_file(empty, path) is None
+    assert file_problems(empty) == []
 
-    monkeypatch.setattr(journal, "read", first_only)
-    checked = await check_all(journal)
-    await journal.close()
 
-    assert (checked.tasks, checked.events) == (1, 0)
-    assert checked.damaged == (str(StoreDamaged("task-1", "log")),)
+def test_a_settled_copy_can_be_read_in_a_folder_that_cannot_be_written(path: Path) -> None:
+    """The journal mode is in the file: with a log, SQLite needs files beside it."""
+    copy = path.with_name("copy.db")
+    copy_file(path, copy)
+    settle_file(copy)
+
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (2,)
+
+
+def test_vacuum_gives_free_space_back(path: Path) -> None:
+    """And keeps everything."""
+    change(path, "CREATE TABLE filler AS SELECT zeroblob(1000000)")
+    change(path, "DROP TABLE filler")
+    before = path.stat().st_size
+    vacuum_file(path)
+
+    assert path.stat().st_size < before - 900_000
+    assert file_problems(path) == []
+
+
+def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
+    """Nor is its lock."""
+    missing = tmp_path / "missing.db"
+    with pytest.raises(ConfigError, match=r"there is no store at .*missing\.db"):
+        vacuum_file(missing)
+    assert not any(tmp_path.iterdir())
