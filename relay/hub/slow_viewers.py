@@ -71,6 +71,8 @@ class SlowViewers:
         self._timer = None
         now = self._clock()
         for viewer in list(self._viewers):
+            if viewer.is_closing():
+                continue  # lost: its protocol learns it in the next iteration of the event loop
             if viewer.buffered() == 0:
                 self._catch_up(viewer, now)
             elif viewer.slow_since is not None and now - viewer.slow_since >= TOO_SLOW_S:

@@ -82,6 +82,10 @@ class Viewer(ABC, asyncio.Protocol):
         """Return the size of the write buffer in bytes."""
         return self._transport.get_write_buffer_size()
 
+    def is_closing(self) -> bool:
+        """Return whether the connection is lost or being closed."""
+        return self._transport.is_closing()
+
     def abort(self) -> None:
         """Cut the connection at once, without sending what is in the write buffer. Idempotent."""
         if self.write is not _discard:

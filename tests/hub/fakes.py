@@ -234,6 +234,9 @@ class FakeTransport(asyncio.WriteTransport):
     def abort(self) -> None:
         self.aborted = True
 
+    def is_closing(self) -> bool:
+        return self.aborted
+
     def get_write_buffer_size(self) -> int:
         return self._unread
 

@@ -106,6 +106,19 @@ async def test_a_viewer_that_does_not_read_for_a_minute_is_disconnected(
     assert (hub.viewers, hub.channels) == (0, 0)
 
 
+async def test_a_viewer_that_is_lost_does_not_catch_up(journal: SlowJournal, hub: Hub) -> None:
+    """Its transport has dropped the write buffer, and its protocol does not know it yet."""
+    viewer = await join(hub)
+    viewer.transport.unread = HIGH_WATER_BYTES + 1
+    await journal.log("a")
+    viewer.transport.abort()
+    viewer.transport.unread = 0
+    sweep(hub)
+
+    assert viewer.slow_since is not None
+    assert hub.counts.slow == {("fell_behind",): 1}
+
+
 async def test_a_viewer_that_is_never_slow_is_sent_what_it_has_missed_at_once(journal: SlowJournal, hub: Hub) -> None:
     """A poll gets the state instead of a very large commit, without waiting for a sweep."""
     viewer = await join(hub)

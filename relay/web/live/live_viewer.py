@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from relay.hub.close_codes import Close
+from relay import log
+from relay.hub.close_codes import TOO_SLOW, Close
 from relay.hub.framing import Framing
 from relay.hub.slow_viewers import TOO_SLOW_S
 from relay.hub.viewer import Viewer
@@ -22,9 +23,10 @@ from relay.web.live.slots import Slot, take_slot
 DISCARDED_BYTES = 64 * 1024
 """How much is read and discarded of what a client sends although nothing is expected. Then TCP stops it."""
 
-
 CLIENT = "client"
 """Counted in place of a close code if the client has ended the connection, or was lost. Its own code is not used."""
+
+_log = log.get("web")
 
 
 class LiveViewer(Viewer):
@@ -90,7 +92,10 @@ class LiveViewer(Viewer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.begin_close(CLIENT)
+        # The kernel waits as long as the hub for a client that does not read, and is often the first to give up.
+        too_slow = self.slow_since is not None and isinstance(exc, TimeoutError)
+        if self.begin_close(TOO_SLOW.code if too_slow else CLIENT) and too_slow:
+            _log.info("viewer.too_slow", framing=self.framing.name)
         self.cancel_limit()
         self.parts.gate.stream_lost(self)
         if self._worker is not None:
