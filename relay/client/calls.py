@@ -47,6 +47,12 @@ class TokenOptions(TypedDict, total=False):
     """Such as `view cancel`; by default `view`."""
     ttl: int
     """In seconds."""
+    models: Sequence[str]
+    """With the scope `start`: the models that it may start, such as `owner/*`."""
+    limits: Mapping[str, float]
+    """With the scope `start`: `running`, `per_hour`, `spend_usd` and `spend_credits`."""
+    inputs: Mapping[str, Any]
+    """With the scope `start`: values or bounds of inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The contract of the accounts of a journal: what was started and spent, which outlives the tasks."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import orjson
@@ -46,6 +47,17 @@ class Accounts(Protocol):
         Raises:
             StoreError: the store failed; nothing was deleted.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFacts:
+    """All rows of the accounts, for a copy of the store."""
+
+    starts: tuple[tuple[str, float, str], ...] = ()
+    """Tag, time and task each."""
+    spent: tuple[tuple[str, int, str, float], ...] = ()
+    """Account, day, unit and amount each."""
+    usage: tuple[Use, ...] = ()
 
 
 def decode(day: int, tag: str, key: str, provider: str, model: str, counts: bytes | str) -> Use:

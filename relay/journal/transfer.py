@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol
 
 from relay.core.events import State
 from relay.core.history.tally import Tally
-from relay.core.spending import Use
 from relay.core.upstream import UpstreamTask
+from relay.journal.accounts import AccountFacts
 from relay.journal.audit import AuditEntry
 from relay.journal.base import Claim, StoredTask
 from relay.journal.deletions import Tombstone
@@ -102,9 +102,7 @@ class Facts:
     """Oldest first."""
     revocations: tuple[Revocation, ...] = ()
     tallies: tuple[Tally, ...] = ()
-    spent: tuple[tuple[str, int, str, float], ...] = ()
-    """Account, day, unit and amount each."""
-    usage: tuple[Use, ...] = ()
+    accounts: AccountFacts = field(default_factory=AccountFacts)
 
 
 class Store(Protocol):

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from relay.core.events import Output, Stall, State
+from relay.core.events import Cost, Output, Stall, State
 from relay.core.snapshot import begin, fold
+from relay.core.spending import Charge, Limit
 from relay.core.upstream import CheckedInput, File, UpstreamTask
 from relay.errors import ConfigError, RelayError, StoreDamaged, StoreError
 from relay.journal import copying
@@ -280,6 +281,28 @@ async def test_what_is_left_of_deleted_tasks_arrives(source: Side, target: Side)
     async with opened(target) as journal:
         assert await journal.deletions.find("gone") == Tombstone(task="gone", at=20.0, upstream=True)
         assert await journal.find_claim("a-key") == claim
+
+
+async def test_the_accounts_arrive(source: Side, target: Side) -> None:
+    """What was started and spent, and what running tasks have reserved."""
+    estimate = Cost(amount=0.5, unit="usd")
+    charged = Charge(day=3, provider="p", model="m", key="k", tags=("u",), counts={"count": 1, "cost:usd": 2.0})
+    async with opened(source) as journal:
+        for name in ("ended", "running"):
+            await journal.create(replace(record(name), tags=("u",), estimate=estimate), submit(name))
+        await journal.append([event("ended", 2, State.SUCCEEDED)], charge=charged)
+        uses = await journal.accounts.usage(since=3, until=3, tagged=True)
+    await copy(source, target)
+
+    async with opened(target) as journal:
+        assert await journal.accounts.usage(since=3, until=3, tagged=True) == uses
+        spending = Limit(account="tag:u", counted="usd", most=2.6)
+        starts = Limit(account="tag:u", counted="starts", most=2)
+        for limit in (spending, starts):
+            more = replace(record("more"), estimate=estimate)
+            exceeded = (await journal.create(more, submit("more"), limits=[limit])).exceeded
+            assert exceeded is not None
+            assert (exceeded.used, exceeded.reserved) == ((2.0, 0.5) if limit is spending else (2, 0))
 
 
 async def test_the_audit_and_revocations_arrive(source: Side, target: Side) -> None:

@@ -1,13 +1,13 @@
 """The tables of starts, of what was spent, and of the usage. See `relay.journal.accounts.Accounts`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from relay.core.history.tally import DAY_S
 from relay.core.spending import HOUR_S, Unit, Use
-from relay.journal.accounts import KEPT_DAYS, SPENT_DAYS, decode
+from relay.journal.accounts import KEPT_DAYS, SPENT_DAYS, AccountFacts, decode
 from relay.journal.postgres.errands import Errands
 from relay.journal.postgres.reader import Reader
 
@@ -50,24 +50,30 @@ class PostgresAccounts:
         await self._errands().run(_FORGET, now - HOUR_S, today - SPENT_DAYS, today - KEPT_DAYS)
 
 
-async def load_all(connection: "Connection") -> tuple[tuple[tuple[str, int, str, float], ...], tuple[Use, ...]]:
-    """Return the rows of what was spent, and the usage."""
+async def load_facts(connection: "Connection") -> AccountFacts:
+    """Return all rows."""
+    starts = await connection.fetch("SELECT tag, at, task FROM starts")
     spent = await connection.fetch("SELECT account, day, unit, amount FROM spent")
     usage = await connection.fetch(_USAGE)
-    return tuple(tuple(row) for row in spent), tuple(decode(*row) for row in usage)
+    return AccountFacts(
+        starts=tuple((row["tag"], row["at"], row["task"]) for row in starts),
+        spent=tuple((row["account"], row["day"], row["unit"], row["amount"]) for row in spent),
+        usage=tuple(decode(*row) for row in usage),
+    )
 
 
-async def replace_all(
-    connection: "Connection", spent: Iterable[tuple[str, int, str, float]], uses: Iterable[Use]
-) -> None:
+async def replace_facts(connection: "Connection", facts: AccountFacts) -> None:
     """Store rows in place of those with the same keys."""
+    await connection.executemany(
+        "INSERT INTO starts (tag, at, task) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", facts.starts
+    )
     await connection.executemany(
         "INSERT INTO spent (account, day, unit, amount) VALUES ($1, $2, $3, $4)"
         " ON CONFLICT (account, day, unit) DO UPDATE SET amount = excluded.amount",
-        list(spent),
+        facts.spent,
     )
     await connection.executemany(
         "INSERT INTO usage (day, tag, key, provider, model, counts) VALUES ($1, $2, $3, $4, $5, $6)"
         " ON CONFLICT (day, tag, key, provider, model) DO UPDATE SET counts = excluded.counts",
-        [(*use.place, orjson.dumps(use.counts).decode()) for use in uses],
+        [(*use.place, orjson.dumps(use.counts).decode()) for use in facts.usage],
     )

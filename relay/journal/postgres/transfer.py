@@ -21,7 +21,7 @@ from relay.journal.nodes import Command
 from relay.journal.outbox import Delivery, Status
 from relay.journal.postgres import lookups
 from relay.journal.postgres import tallies as tally_table
-from relay.journal.postgres.accounts import load_all, replace_all
+from relay.journal.postgres.accounts import load_facts, replace_facts
 from relay.journal.postgres.audit import AUDIT_COLUMNS, REVOKED, audit_entry, revocation_of
 from relay.journal.postgres.connection import BROKEN, close, connect, host_of
 from relay.journal.postgres.copies import OF_TASKS, STORED, decode_copy
@@ -161,7 +161,7 @@ class PostgresStore:
             audit = await self._connection.fetch("SELECT * FROM audit ORDER BY number")
             revoked = await self._connection.fetch(REVOKED, 0)
             tallies = await self._connection.fetch(tally_table.SELECT, None, None, 0)
-            spent, usage = await load_all(self._connection)
+            accounts = await load_facts(self._connection)
         return Facts(
             secrets={row["name"]: row["value"] for row in stored},
             saved_time=saved,
@@ -170,8 +170,7 @@ class PostgresStore:
             audit=tuple(map(audit_entry, audit)),
             revocations=tuple(map(revocation_of, revoked)),
             tallies=tuple(decode(*row) for row in tallies),
-            spent=spent,
-            usage=usage,
+            accounts=accounts,
         )
 
     async def check_alone(self) -> None:
@@ -237,7 +236,7 @@ class PostgresStore:
                     tally_table.REPLACE,
                     [(*each.key, *(part.decode() for part in encode(each))) for each in facts.tallies],
                 )
-                await replace_all(self._connection, facts.spent, facts.usage)
+                await replace_facts(self._connection, facts.accounts)
                 # The next relay finds no epoch of the server's timeline, and makes a new one.
                 await self._connection.execute("DELETE FROM meta WHERE name = $1 OR name LIKE 'epoch:%'", COPYING)
 

@@ -5,7 +5,7 @@ The functions work on a connection and are called in the thread that owns it. No
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -27,13 +27,16 @@ from relay.core.spending import (
     starts_exceed,
     tasks_exceed,
 )
-from relay.journal.accounts import KEPT_DAYS, SPENT_DAYS, decode
+from relay.journal.accounts import KEPT_DAYS, SPENT_DAYS, AccountFacts, decode
 from relay.journal.base import StoredTask
 from relay.journal.sqlite.reader import Reader
 from relay.journal.sqlite.writer import Writer
 
 _UNFINISHED: Final = "state NOT IN ('succeeded', 'failed', 'canceled', 'lost')"
 """As in the definition of the index `listed_unfinished`."""
+
+_LISTED: Final = "listed INDEXED BY listed_unfinished"
+"""A tag may have any number of tasks that have ended, and without statistics SQLite would read all of them."""
 
 _USAGE: Final = "SELECT day, tag, key, provider, model, counts FROM usage"
 
@@ -109,20 +112,21 @@ def add_charge(connection: sqlite3.Connection, charge: Charge) -> None:
         )
 
 
-def load_all(connection: sqlite3.Connection) -> tuple[Sequence[tuple[str, int, str, float]], Sequence[Use]]:
-    """Return the rows of what was spent, and the usage."""
+def load_facts(connection: sqlite3.Connection) -> AccountFacts:
+    """Return all rows."""
+    starts = connection.execute("SELECT tag, at, task FROM starts").fetchall()
     spent = connection.execute("SELECT account, day, unit, amount FROM spent").fetchall()
-    return spent, [decode(*row) for row in connection.execute(_USAGE)]
+    usage = tuple(decode(*row) for row in connection.execute(_USAGE))
+    return AccountFacts(starts=tuple(starts), spent=tuple(spent), usage=usage)
 
 
-def replace_all(
-    connection: sqlite3.Connection, spent: Iterable[tuple[str, int, str, float]], uses: Iterable[Use]
-) -> None:
+def replace_facts(connection: sqlite3.Connection, facts: AccountFacts) -> None:
     """Store rows in place of those with the same keys."""
-    connection.executemany("REPLACE INTO spent (account, day, unit, amount) VALUES (?, ?, ?, ?)", spent)
+    connection.executemany("REPLACE INTO starts (tag, at, task) VALUES (?, ?, ?)", facts.starts)
+    connection.executemany("REPLACE INTO spent (account, day, unit, amount) VALUES (?, ?, ?, ?)", facts.spent)
     connection.executemany(
         "REPLACE INTO usage (day, tag, key, provider, model, counts) VALUES (?, ?, ?, ?, ?, ?)",
-        [(*use.place, orjson.dumps(use.counts)) for use in uses],
+        [(*use.place, orjson.dumps(use.counts)) for use in facts.usage],
     )
 
 
@@ -130,7 +134,7 @@ def _exceeded(connection: sqlite3.Connection, limit: Limit, task: StoredTask) ->
     match limit.counted:
         case "running":
             (running,) = connection.execute(
-                f"SELECT count(*) FROM listed WHERE tag = ? AND {_UNFINISHED}",  # noqa: S608 - a constant
+                f"SELECT count(*) FROM {_LISTED} WHERE tag = ? AND {_UNFINISHED}",  # noqa: S608 - a constant
                 (limit.account.removeprefix(TAG),),
             ).fetchone()
             return tasks_exceed(limit, running)
@@ -150,7 +154,7 @@ def _load_reserved(connection: sqlite3.Connection, account: str, unit: Unit) -> 
     tag = account.removeprefix(TAG) if account.startswith(TAG) else ALL
     key = account.removeprefix(KEY) if account.startswith(KEY) else None
     (reserved,) = connection.execute(
-        "SELECT coalesce(sum(estimate), 0.0) FROM listed JOIN tasks ON id = task"  # noqa: S608 - constants only
+        f"SELECT coalesce(sum(estimate), 0.0) FROM {_LISTED} JOIN tasks ON id = task"  # noqa: S608 - constants only
         f" WHERE tag = ? AND listed.{_UNFINISHED} AND estimate_unit = ? AND (? IS NULL OR started_by = ?)",
         (tag, unit, key, key),
     ).fetchone()

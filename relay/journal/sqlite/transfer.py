@@ -20,7 +20,7 @@ from relay.journal.batch import Batch
 from relay.journal.damage import decoding
 from relay.journal.deletions import Tombstone
 from relay.journal.sqlite import audit, metadata, webhooks
-from relay.journal.sqlite.accounts import load_all, replace_all
+from relay.journal.sqlite.accounts import load_facts, replace_facts
 from relay.journal.sqlite.copies import add_copies, load_copies
 from relay.journal.sqlite.database import Database, open_database
 from relay.journal.sqlite.events import set_stalled
@@ -92,7 +92,6 @@ class SQLiteStore:
             stored = dict(self._connection.execute("SELECT name, value FROM secrets").fetchall())
             tombstones = self._connection.execute("SELECT task, at, upstream FROM tombstones")
             kept = self._connection.execute("SELECT key, digest, task, at FROM kept_claims")
-            spent, usage = load_all(self._connection)
             return Facts(
                 secrets=stored,
                 saved_time=metadata.load_saved_time(self._connection),
@@ -101,8 +100,7 @@ class SQLiteStore:
                 audit=audit.load_entries(self._connection),
                 revocations=audit.load_revocations(self._connection, 0).revocations,
                 tallies=tuple(load_tallies(self._connection)),
-                spent=tuple(spent),
-                usage=tuple(usage),
+                accounts=load_facts(self._connection),
             )
 
     async def check_alone(self) -> None:
@@ -145,7 +143,7 @@ class SQLiteStore:
             audit.add_entries(self._connection, facts.audit)
             audit.revoke(self._connection, facts.revocations)
             replace_tallies(self._connection, facts.tallies)
-            replace_all(self._connection, facts.spent, facts.usage)
+            replace_facts(self._connection, facts.accounts)
             metadata.set_meta(self._connection, "epoch", secrets.token_hex(8))
             self._connection.execute("DELETE FROM meta WHERE name = ?", (COPYING,))
 
