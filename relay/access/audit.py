@@ -1,5 +1,5 @@
 """
-Records who has done what.
+Records who did what.
 
 Entries are collected in memory and stored in batches, so that no request waits for them. A clean stop stores what is
 left; a crash can lose the entries of the last half second, which are also in the log.
@@ -21,10 +21,10 @@ FLUSH_S = 0.5
 """How long entries are collected before they are stored."""
 
 BATCH = 500
-"""How many entries are stored in one commit at most."""
+"""The maximum number of entries in one commit."""
 
 PENDING = 10_000
-"""How many entries wait at most while the store fails. Further ones are dropped, and only in the log."""
+"""The maximum number of entries that wait while the store fails. Further ones are dropped, but not their log lines."""
 
 UNAUTHORIZED = 401
 
@@ -162,5 +162,5 @@ class Audit:
 
 
 def _storable(address: str | None) -> str | None:
-    """Return an address without characters that a store refuses: a proxy passes on what a client has forged."""
+    """Return an address without characters that a store rejects: a proxy may pass on a forged one."""
     return None if address is None else address.encode("ascii", errors="backslashreplace").decode()

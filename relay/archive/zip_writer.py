@@ -10,7 +10,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 from relay.archive.errors import CopyFailed
 
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
-"""Characters that a name may not have on one of the usual systems, or that would leave the folder."""
+"""Characters that a common operating system does not allow in names, or that would lead out of the folder."""
 
 _LONGEST_NAME: Final = 120
 
@@ -47,7 +47,7 @@ class ZipWriter:
         try:
             self._file.write(chunk)
         except RuntimeError as error:  # of zipfile
-            raise CopyFailed(f"The file is larger than was stated: {error}.") from error
+            raise CopyFailed(f"The file is larger than its stated size: {error}.") from error
         return self._sink.take()
 
     def end(self) -> bytes:
@@ -63,7 +63,7 @@ class ZipWriter:
 
 def unique_names(names: Iterable[str | None]) -> list[str]:
     """
-    Return names that are safe on all usual systems and differ from each other, also without regard to case.
+    Return names that are safe on all common operating systems and unique regardless of case.
 
     Args:
         names: as the platform states them.

@@ -19,7 +19,7 @@ from relay.environment import service_links
 from relay.parts import make_providers
 
 _Orders = asyncio.Queue[Literal["reload", "toggle debug"]]
-"""What signals ask for."""
+"""What signals request."""
 
 _log = log.get("relay")
 

@@ -1,7 +1,7 @@
 """
 Talk to a service manager: take the sockets that it listens on, and report the state of the relay to it.
 
-The protocols are those of sd_listen_fds(3) and sd_notify(3). They need no library, and others than systemd speak them:
+The protocols are those of sd_listen_fds(3) and sd_notify(3), which other service managers speak too:
 https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
 https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
 """

@@ -12,7 +12,7 @@ from relay.client.files import InputFiles
 
 
 class StartOptions(TypedDict, total=False):
-    """What a start may have besides its model and input (docs/protocol.md section 2)."""
+    """What a start may have in addition to its model and input (docs/protocol.md section 2)."""
 
     provider: str
     title: str

@@ -74,7 +74,8 @@ def read_problem(status: int, headers: Mapping[str, str], body: object) -> Probl
     return Problem(
         status=status,
         code=_text(fields.get("code")) or "unknown",
-        detail=_text(fields.get("detail")) or "the response is not one of the relay's; is there a proxy in between?",
+        detail=_text(fields.get("detail"))
+        or "the response is not from a relay; check the address, and whether a proxy is in between",
         fields=tuple(
             FieldError(field=str(error.get("field")), message=str(error.get("message")))
             for error in (errors if isinstance(errors, list) else [])

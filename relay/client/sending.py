@@ -1,4 +1,4 @@
-"""Where calls go, and what httpx is told about each of them."""
+"""The address of a relay, and the arguments of httpx for each call."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from relay.client.watching import Watch
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 STREAM_TIMEOUT = httpx.Timeout(60.0, connect=10.0, read=45.0)
-"""A stream that says nothing for so long is dead: the relay sends a ping every 15 s."""
+"""A stream that is silent for this long is dead: the relay sends a ping at least every 15 s."""
 
 
 class Request(TypedDict, total=False):

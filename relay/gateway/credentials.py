@@ -1,5 +1,5 @@
 """
-Who calls, with the headers that Wiro clients can send: `x-api-key`, signed or not, or a bearer.
+Authenticates callers by the headers that Wiro clients can send: `x-api-key`, signed or not, or a bearer token.
 
 The key is one of the relay's API keys. The signature is Wiro's: the HMAC-SHA256 of SECRET + NONCE under the key
 (https://wiro.ai/docs, "Authentication"). A wrong signature is never ignored.
@@ -84,7 +84,7 @@ def unbound(grant: Grant) -> None:
 
 async def permit(parts: Context, grant: Grant, right: Right, task: str) -> None:
     """
-    Check that a grant allows something on a task. Who may not see a task is told that there is none.
+    Check that a grant allows something on a task. A caller that may not see the task gets the error of an unknown one.
 
     Raises:
         RequestError: it does not.

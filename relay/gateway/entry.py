@@ -62,7 +62,7 @@ def entry(snapshot: Snapshot, *, token: str, parameters: Mapping[str, object]) -
 
 
 def status(snapshot: Snapshot) -> str:
-    """Return the status of a task in Wiro's words. `task_error` is none of them: some clients take it for the end."""
+    """Return the status of a task in Wiro's words. `task_error` is not used: some clients take it for the end."""
     match snapshot.state:
         case State.CANCELED:
             return "task_cancel"

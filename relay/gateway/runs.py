@@ -87,7 +87,7 @@ async def _with_earlier(request: web.Request, grant: Grant, given: Mapping[str, 
 
 def _webhook(request: web.Request, url: str) -> Subscription | None:
     """
-    Return who is called back at the end. Documents of Wiro have prose in this field, so only a usable URL counts.
+    Return the receiver of the webhook at the end. Wiro's examples have prose in this field: only a usable URL counts.
 
     Wiro sends callbacks without a signature, so a receiver has to be one that the operator has allowed.
     """

@@ -1,5 +1,5 @@
 """
-Wiro's task socket: a client names tokens, and receives the frames of their tasks.
+Wiro's task socket: a client sends tokens, and receives the frames of their tasks.
 
 Each token is a right of its own, so the connection needs no other credential. Unknown messages are ignored, and a
 repeated subscription changes nothing, as at Wiro. A connection counts as a viewer.

@@ -103,7 +103,7 @@ async def _to_stop(request: web.Request) -> tuple[Grant, Snapshot]:
 
 
 async def _stop(request: web.Request, grant: Grant, snapshot: Snapshot) -> web.Response:
-    """Stop a task, and answer when it has ended, or after a while as if it had: its end is on its way."""
+    """Stop a task, and respond when it has ended, or after a while as if it had: the end will follow."""
     tasks = context(request).tasks
     await tasks.cancel(snapshot.id, "key" if grant.is_key else "viewer")
     ended = await tasks.wait(snapshot.id, STOPPED_S)

@@ -63,7 +63,7 @@ TOOLS: Final = web.AppKey("gateway_tools", Tools)
 
 
 def passed_on(call: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler of `POST /wiro/v1/Tool/{call}`. Whoever may see anything may see the models."""
+    """Return the handler of `POST /wiro/v1/Tool/{call}`. Every valid credential may see the models."""
 
     async def handle(request: web.Request) -> web.Response:
         granted(request)

@@ -1,5 +1,5 @@
 """
-The contract of the audit: who has done what, and how often a client has failed to authenticate.
+The contract of the audit: who did what, and how often a client failed to authenticate.
 
 It is a part of the journal, but an entry is not a part of a task: it outlives it. The relay adds entries in batches.
 """

@@ -121,7 +121,7 @@ class Journal(Protocol):
 
     @property
     def audit(self) -> AuditLog:
-        """Who has done what."""
+        """Who did what."""
 
     @property
     def revocations(self) -> Revocations:

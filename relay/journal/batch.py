@@ -37,7 +37,7 @@ class Batch:
     webhooks: tuple[Webhook, ...] = ()
     """What is added to the outbox in the same commit."""
     tally: Tally | None = None
-    """What is counted of the task, which the events end."""
+    """The tally of the task, which the events end."""
     charge: Charge | None = None
     """What the task, which the events end, is charged."""
     stalled: bool | None = None

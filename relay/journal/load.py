@@ -43,4 +43,4 @@ class Load:
     lag_s: float = 0.0
     """How far its listeners are behind the commits of other nodes."""
     failing: frozenset[str] = frozenset()
-    """Which of `read` and `write` failed when they were used last."""
+    """Which of `read` and `write` failed the last time."""

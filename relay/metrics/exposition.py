@@ -64,7 +64,7 @@ def _escaped(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    return repr(+value)  # the sign makes a number of a truth value
+    return repr(+value)  # `+` turns a bool into a number
 
 
 def _histogram(name: str, labels: str, histogram: Histogram) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Opens the way to an OpenTelemetry collector, if one is configured. Its packages are an extra."""
+"""Creates the exporter to an OpenTelemetry collector, if one is configured. Its packages are an extra."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def make_traces(config: Config) -> "Traces | None":
     """
-    Return where the traces of tasks go, if they go anywhere.
+    Return what sends the traces of tasks; null if no collector is configured.
 
     Raises:
         ConfigError: the package that they need is not installed.

@@ -40,7 +40,7 @@ class TaskContext:
     wall_clock: Callable[[], float]
     """Returns unix seconds as the machine's clock has them, which may jump."""
     tallied: Callable[[Tally], None]
-    """Called with what was counted of the task, after the commit that ended it."""
+    """Called with the tally of the task, after the commit that ended it."""
     ended: Callable[[StoredTask, Snapshot], None] = ignore
     """Called with the task and its last state when its end has been committed."""
     counts: TaskCounts = field(default_factory=TaskCounts)

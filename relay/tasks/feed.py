@@ -9,7 +9,7 @@ from relay.journal.base import Journal
 from relay.journal.entries import Appended, Entry
 
 MAX_WAITING = 500
-"""A reader for whom more events wait gets the state instead of them."""
+"""A reader with more waiting events than this receives the state instead."""
 
 
 async def feed(journal: Journal, task: str, *, pause_s: float) -> AsyncIterator[Snapshot | Sequence[Event]]:

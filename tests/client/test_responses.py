@@ -9,7 +9,7 @@ from relay.client.responses import ATTEMPTS, NOTHING, TOKEN, read, retry_delay_s
 
 def test_the_answer_of_a_proxy_is_an_error_that_says_so() -> None:
     """It is no problem of the relay, and not JSON."""
-    with pytest.raises(APIError, match="502 unknown: the response is not one of the relay's") as caught:
+    with pytest.raises(APIError, match="502 unknown: the response is not from a relay") as caught:
         read(httpx.Response(502, text="<h1>Bad gateway</h1>"), NOTHING)
     assert caught.value.is_temporary
 

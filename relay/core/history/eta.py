@@ -1,9 +1,9 @@
 """
 How long the whole task still needs, as a range.
 
-Two ways to know it are compared. Earlier runs that had lasted as long as this one say how much longer they took
-(`history`). And the percentage says how fast this run is; how wrong the percentage of earlier runs was at this point
-corrects it (`blend`), or nothing does if there are none (`platform`). The narrower range is the better one.
+There are two estimates. One uses the remaining times of earlier runs that lasted at least as long as this one
+(`history`). The other extrapolates the percentage, corrected by its error in earlier runs at this point (`blend`), or
+uncorrected if there are none (`platform`). The one with the narrower range is used.
 """
 
 import math

@@ -35,7 +35,7 @@ SPANS: Final[Mapping[State, Measure]] = {
 
 PACES: Final = (10.0, 30.0, 50.0, 70.0, 90.0)
 """
-The percentages at which it is noted how wrong the percentage was.
+The percentages at which the error of the percentage is recorded.
 
 `pace10`: how long the work took in all, divided by how long it takes if the percentage grows as before 10 %.
 """

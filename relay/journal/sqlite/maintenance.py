@@ -1,7 +1,7 @@
 """
-Work on a whole file: check it, copy it while a relay uses it, put a copy in its place, and give free space back.
+Work on a whole file: check it, copy it while a relay uses it, replace it with a copy, and return free space.
 
-Only commands use this, which wait for each statement, so it runs in their threads.
+Only commands use this module, so it may block the calling thread.
 """
 
 import secrets
@@ -74,7 +74,7 @@ def copy_file(source: Path, target: Path, progress: Callable[[int, int], None] =
 
 def settle_file(path: Path) -> None:
     """
-    Have all of a copy in one file that can also be read where it cannot be written. A relay that opens it changes that.
+    Store a copy in a single file that can be read from a read-only directory. A relay that opens it adds files again.
 
     Raises:
         StoreError: it cannot be written.
@@ -85,7 +85,7 @@ def settle_file(path: Path) -> None:
 
 def replace_file(path: Path, by: Path) -> Path | None:
     """
-    Put another file in the place of a journal that no relay uses, and give it a new epoch.
+    Replace a journal that no relay uses with another file, and give it a new epoch.
 
     Returns:
         Where the former file is now; None if there was none.
@@ -98,13 +98,13 @@ def replace_file(path: Path, by: Path) -> Path | None:
         with closing(connect(by, "rw")) as connection:
             metadata.set_meta(connection, "epoch", secrets.token_hex(8))
         former = _keep_aside(path) if path.stat().st_size else None
-        by.rename(path)  # at no moment is there no store: a relay would create an empty one
+        by.rename(path)  # the store exists at every moment: a relay would create an empty one
         return former
 
 
 def vacuum_file(path: Path) -> None:
     """
-    Give the free space in a file that no relay uses back to the disk.
+    Return the free space in a file that no relay uses to the file system.
 
     Raises:
         ConfigError: it does not exist, is not a journal, or a relay has it open.
@@ -117,7 +117,7 @@ def vacuum_file(path: Path) -> None:
 
 
 def _keep_aside(path: Path) -> Path:
-    """Give a file and its log second names, and return that of the file. Only the file itself keeps the first one."""
+    """Give a file and its log second names, and return that of the file. Only the file itself keeps its first name."""
     former = path.with_name(f"{path.name}.before-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     former.hardlink_to(path)
     for ending in _OTHER_FILES:  # a log that stays beside another file would damage it

@@ -1,4 +1,4 @@
-"""`GET /v1/audit`: who has done what, and failed authentications."""
+"""`GET /v1/audit`: who did what, and failed authentications."""
 
 from typing import Annotated
 

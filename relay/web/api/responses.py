@@ -335,7 +335,7 @@ class WebhookList(TypedDict):
 
 
 class AuditRecord(TypedDict):
-    """What one client has done."""
+    """An action of one client."""
 
     at: float
     """In unix seconds."""

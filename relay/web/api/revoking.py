@@ -1,4 +1,4 @@
-"""`POST /v1/tokens/revoke`: have tokens or sign-in links not be valid any more."""
+"""`POST /v1/tokens/revoke`: revoke tokens or sign-in links."""
 
 from typing import Annotated, Literal
 

@@ -24,7 +24,7 @@ STALL_S: Final = 60.0
 """How long a client may take to receive a piece."""
 
 MISSING: Final = "not-included.txt"
-"""The file of the archive that lists the results which could not be read."""
+"""The file in the archive that lists the results that could not be read."""
 
 _log = log.get("outputs")
 
@@ -107,7 +107,7 @@ async def _parts(here: Context, snapshot: Snapshot, results: Sequence[tuple[int,
             async for piece in _pieces(head, file.chunks):
                 read_bytes += len(piece)
                 if read_bytes > limit_bytes:
-                    raise CopyFailed(f"The results have more than {limit_bytes} bytes (RELAY_ZIP_LIMIT).")
+                    raise CopyFailed(f"The results exceed {limit_bytes} bytes (RELAY_ZIP_LIMIT).")
                 yield archive.write(piece)
             yield archive.end()
     if len(missing) == len(results):
@@ -128,6 +128,6 @@ async def _pieces(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[by
 def _too_large(size_bytes: int, limit_bytes: int) -> RequestError:
     return RequestError(
         Code.PAYLOAD_TOO_LARGE,
-        f"The results have {size_bytes} bytes; an archive may have {limit_bytes} (RELAY_ZIP_LIMIT). "
+        f"The results have {size_bytes} bytes; the limit of an archive is {limit_bytes} (RELAY_ZIP_LIMIT). "
         "Download the results one by one.",
     )

@@ -45,7 +45,7 @@ class Context:
     """Delivers events to viewers."""
     access: Access
     audit: Audit
-    """Records who has done what."""
+    """Records who did what."""
     login_codes: LoginCodes
     revocations: RevocationWatch
     """Knows which tokens are revoked, and revokes others."""

@@ -17,7 +17,7 @@ def proxy_signs(request: web.Request, trusted: Sequence[Network]) -> Iterator[st
     """
     Yield the signs that a request shows.
 
-    - `upgrade_missing`: a request for a WebSocket without `Upgrade`. A proxy removes it unless it is told otherwise.
+    - `upgrade_missing`: a request for a WebSocket without `Upgrade`. Proxies remove it by default.
     - `forwarded_untrusted`: a proxy reports a client address, and RELAY_TRUSTED_PROXIES does not have the proxy.
     - `stream_http_1_0`: an event stream over HTTP/1.0, as nginx asks for by default. Proxies buffer it.
     - `browser_poll`: the client script polls. It does so where neither WebSockets nor event streams get through.

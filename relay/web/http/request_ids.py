@@ -23,7 +23,7 @@ _SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def bound_request_id(request: web.Request) -> AbstractContextManager[None]:
-    """Give a request its id, and have it in all lines that are logged in the block."""
+    """Give a request its id, and add the id to all lines that are logged in the block."""
     given = request.headers.get(HEADER, "")
     usable = _SAFE.fullmatch(given) and not context(request).access.is_key(given)
     request[REQUEST_ID] = given if usable else secrets.token_hex(8)
