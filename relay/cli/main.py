@@ -193,7 +193,7 @@ def token(
         list[str] | None, typer.Option(help="With the scope start: a model that it may start, such as 'owner/*'.")
     ] = None,
     running: Annotated[int | None, typer.Option(min=1, help="How many tasks of the tag may be unfinished.")] = None,
-    per_hour: Annotated[int | None, typer.Option(min=1, help="How many tasks of the tag may start an hour.")] = None,
+    per_hour: Annotated[int | None, typer.Option(min=1, help="How many tasks of the tag may start per hour.")] = None,
     spend_usd: Annotated[float | None, typer.Option(min=0, help="How much the tag may ever spend.")] = None,
     fixed: Annotated[
         list[str] | None,
@@ -212,9 +212,11 @@ def token(
 
     starts = "start" in scope.split()
     if not starts and (model or fixed or {running, per_hour, spend_usd} != {None}):
-        raise typer.BadParameter("what a token may start needs start", param_hint="--scope")
+        raise typer.BadParameter(
+            "must include start for --model, --running, --per-hour, --spend-usd and --input", param_hint="--scope"
+        )
     if starts and tag is None:
-        raise typer.BadParameter("start needs --tag", param_hint="--scope")
+        raise typer.BadParameter("the scope start requires --tag", param_hint="--scope")
 
     if revoke:
         match task, tag, jti:

@@ -56,7 +56,7 @@ def start_rules(
     for each in inputs:
         name, separator, value = each.partition("=")
         if not separator:
-            raise RelayError(f"--input {each}: use NAME=VALUE")
+            raise RelayError(f"--input {each}: use NAME=JSON")
         try:
             rules[name] = orjson.loads(value)
         except orjson.JSONDecodeError:

@@ -60,7 +60,7 @@ class Spending(Group):
         for text in budgets:
             name, _, budget = text.partition("=")
             if not KEY_NAME.fullmatch(name):
-                raise ValueError(f"`{text}` does not begin with the name of an API key and `=`")
+                raise ValueError(f"`{text}` must be NAME=BUDGET, where NAME is the name of an API key")
             parse_budget(budget)
         return budgets
 

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The board, `/`: signs in with an API key, lists all tasks live, starts tasks, and opens their pages.
+ * The dashboard, `/`: signs in with an API key, lists all tasks live, starts tasks, and opens their pages.
  *
  * The key comes from the sign-in form, from the relay in exchange for `#code=…`, or from `#key=…`. It is kept for this
  * tab and removed from the address. The filter is kept in the address, without the key.
@@ -162,7 +162,7 @@ function api() {
   return new Api(readSecret(KEY), (date) => list.clock.adjustByDate(date));
 }
 
-/** Sign in with the key or code in the address, if there is one, and show the board or the sign-in form. */
+/** Sign in with the key or code in the address, if there is one, and show the dashboard or the sign-in form. */
 async function signInFromAddress() {
   const [key, code] = [fragmentValue("key"), fragmentValue("code")];
   if (key || code) history.replaceState(null, "", location.pathname + location.search);

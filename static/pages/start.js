@@ -1,5 +1,5 @@
 // @ts-check
-/** The form that starts a task. The board loads this script once it shows its tasks. */
+/** The form that starts a task. The dashboard loads this script once it shows its tasks. */
 import { Api } from "../src/dashboard/api.js";
 import { StartForm } from "../src/dashboard/start-form.js";
 

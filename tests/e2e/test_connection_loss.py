@@ -115,7 +115,7 @@ async def test_a_link_that_ends_is_explained_in_neutral_words(relay: Running, pa
     await page.evaluate("([ended]) => show(ended, 5)", [ended])
 
     at = time.strftime("%-I:%M", time.localtime(expires_at))
-    said = re.compile(rf"^This link ended at .*{at}.*\.\s+What you see is from then\.$")
+    said = re.compile(rf"^This link expired at .*{at}.*\.\s+The page shows the state at that time\.$")
     await expect(notice).to_have_text(said, use_inner_text=True)
     await expect(pill).to_have_text("Generating")
     assert await pill.evaluate(color) != before
@@ -150,7 +150,7 @@ async def test_the_compact_form_says_everything_in_one_line(relay: Running, page
         (lost | {"connection": "connecting", "retryAt": None}, "57 % Generating · Reconnecting…"),
         (
             {"state": working, "connection": "refused", "fault": "token_expired"},
-            "57 % Generating · This link has ended",
+            "57 % Generating · This link has expired",
         ),
         (
             {"state": None, "connection": "refused", "reason": "no such task"},

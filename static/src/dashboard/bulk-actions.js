@@ -98,7 +98,7 @@ export class BulkActions {
     this.#selection.select([]);
     this.#all.focus();
     const succeeded = tasks.length - failures.length;
-    const failed = failures.length ? ` ${tasksText(failures.length)} could not be: ${reasons(failures)}` : "";
+    const failed = failures.length ? ` Failed for ${tasksText(failures.length)}: ${reasons(failures)}` : "";
     setText(this.#result, `${tasksText(succeeded)} ${done}.${failed}`);
   }
 }

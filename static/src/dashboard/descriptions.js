@@ -1,5 +1,5 @@
 // @ts-check
-/** Reads what live messages do not have: the prompts of tasks that were started while the board is open. */
+/** Reads what live messages do not have: the prompts of tasks that were started while the dashboard is open. */
 import { NO_FILTER } from "../board/task-groups.js";
 import { listQuery } from "./task-query.js";
 
