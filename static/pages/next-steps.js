@@ -43,7 +43,7 @@ export class NextSteps {
     this.#input = input;
     const id = encodeURIComponent(task.id);
     this.#edit.hidden = !isSignedIn;
-    this.#edit.href = `../#run=${id}`;
+    this.#edit.href = `../#edit=${id}`;
     const files = task.outputs.filter(({ url }) => /^https?:/i.test(url ?? ""));
     const address = new URL(`v1/tasks/${id}/outputs.zip`, this.#base);
     address.searchParams.set("token", token);

@@ -94,6 +94,7 @@ async def test_a_page_shows_what_was_asked_and_what_came(
     assert await page.evaluate("shift") <= 0.02
 
     await page.get_by_role("button", name="Copy as curl").click()
+    assert await page.locator("text=Edit and run").get_attribute("href") == f"../#edit={task.id}"
     command = await page.evaluate("navigator.clipboard.readText()")
     assert command.startswith(f"curl '{relay.url}/v1/tasks'")
     assert "Four views of a '\\''lighthouse'\\''" in command
