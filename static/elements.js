@@ -1,1 +1,1 @@
-export * from "./dist/elements.ESMZNDMC.js";
+export * from "./dist/elements.M5IF7YGH.js";

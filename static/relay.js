@@ -1,1 +1,1 @@
-export * from "./dist/relay.4XAXTJMP.js";
+export * from "./dist/relay.HZ6K4HLO.js";
