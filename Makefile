@@ -28,7 +28,7 @@ test-cluster: $(VENV)/dev
 test-deploy: $(VENV)/dev
 	$(PYTEST) -m deploy tests/deploy $(ARGS)
 
-# The npm package in applications that Vite and Next build, in Chromium.
+# The npm package in applications that Vite and Next build, and the pages under Lighthouse, in Chromium.
 test-packages: test-tools
 	./.ci/packages
 	$(BIN)/pytest -m packages tests/e2e/packages $(ARGS)
