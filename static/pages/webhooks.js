@@ -4,7 +4,12 @@ import { Api } from "../src/dashboard/api.js";
 import { Attempts } from "../src/dashboard/attempts.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
 import { WebhookRow } from "../src/dashboard/webhook-row.js";
+<<<<<<< HEAD
 import forms from "../src/form/forms.css" with { type: "css" };
+=======
+import { setText } from "../src/element/dom.js";
+import forms from "./forms.css" with { type: "css" };
+>>>>>>> 5dca0ee (Let the keyboard scroll the tables of charts, and keep the focus after sending a webhook again)
 import { showPage } from "./styles.js";
 import sheet from "./webhooks.css" with { type: "css" };
 
@@ -47,10 +52,17 @@ async function readPage() {
   if (cursor) part("list").append(...rows);
   else part("list").replaceChildren(...rows);
   next = page.next;
+  if (cursor) rows[0]?.focus(); // the button may be gone
   part("more").hidden = next === null;
-  part("none").hidden = part("list").children.length > 0;
+  const count = part("list").children.length;
+  part("none").hidden = count > 0;
+  setText(part("announcement"), count ? `${count} webhooks listed` : "No webhooks");
 }
 
 function sendAgain(/** @type {WebhookRow} */ row) {
-  attempts.run(async () => row.render(await new Api(readSecret(KEY)).sendAgain(row.webhook.id)));
+  attempts.run(async () => {
+    row.render(await new Api(readSecret(KEY)).sendAgain(row.webhook.id));
+    row.element.focus();
+    setText(part("announcement"), "The webhook is sent again.");
+  });
 }

@@ -38,8 +38,8 @@ WIDER = """() => [...document.querySelectorAll("relay-task")]
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """Allow what axe-core's own checks cause, and the broken image of the stories."""
-    return ["Applying inline style", "data:image/png;base64,AAAA|ERR_INVALID_URL"]
+    """Allow what axe-core's own checks cause, the broken image of the stories, and the error that the form shows."""
+    return ["Applying inline style", "data:image/png;base64,AAAA|ERR_INVALID_URL", "422"]
 
 
 async def violations(page: Page, look: str = "light") -> list[tuple[str, Any, str]]:
@@ -102,6 +102,33 @@ async def test_every_page_is_accessible(look: Any, relay: Running, page: Page, v
         await expect(page.get_by_text(words.split("|")[-1]).first).to_be_visible()
 
         assert await violations(page, look) == [], address
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_the_open_parts_of_the_board_are_accessible(look: Any, relay: Running, page: Page) -> None:
+    """A row's menu, a chart's table, a selection, the form with an error and as JSON, and the links on a phone."""
+    await stories.write(relay)
+    await page.emulate_media(color_scheme=look, reduced_motion="reduce")
+    await page.goto(f"{relay.url}/#key={relay.api_key}")
+    form = page.locator("#start")
+    await expect(form.get_by_label("Prompt")).to_be_visible()
+    await form.get_by_role("button", name="Start", exact=True).click()
+    await expect(form.locator('[aria-invalid="true"]').first).to_be_visible()
+    await page.locator("#charts summary").first.click()
+    await page.get_by_role("checkbox", name="Select all tasks shown").check()
+    await page.locator("#list .menu").first.click()
+    await expect(page.locator(".row-menu")).to_be_visible()
+
+    assert await violations(page, look) == []
+    await form.get_by_label("Edit as JSON").check()
+    await page.set_viewport_size({"width": 360, "height": 740})
+    menu = page.get_by_role("button", name="Menu", exact=True)
+    await menu.click()
+    await expect(page.get_by_role("link", name="Insights")).to_be_visible()
+    assert await violations(page, look) == []
+    await page.keyboard.press("Escape")
+    await expect(menu).to_be_focused()
+    await expect(menu).to_have_attribute("aria-expanded", "false")
 
 
 async def test_a_dashboard_without_tasks_is_accessible(relay: Running, page: Page) -> None:

@@ -16,13 +16,15 @@ export class ChartCard {
   #figure = textElement("strong", "");
   #drawing = svg("svg", { role: "img", height: HEIGHT });
   #table = h("table");
+  /** Focusable, so that the keyboard can scroll it. */
+  #scroller = h("div", { class: "scroll", tabindex: "0", role: "region" }, this.#table);
   #details;
   /** @type {Content|null} */
   #content = null;
   element;
 
   constructor(/** @type {string} */ name) {
-    this.#details = h("details", {}, textElement("summary", "Table"), h("div", { class: "scroll" }, this.#table));
+    this.#details = h("details", {}, textElement("summary", "Table"), this.#scroller);
     this.#details.addEventListener("toggle", () => this.#renderTable());
     const caption = h("figcaption", {}, this.#caption, this.#figure);
     this.element = h("figure", { class: "chart card", "data-chart": name }, caption, this.#drawing, this.#details);
@@ -42,6 +44,7 @@ export class ChartCard {
     setText(this.#caption, content.caption);
     setText(this.#figure, content.figure);
     this.#drawing.setAttribute("aria-label", content.description);
+    this.#scroller.setAttribute("aria-label", `${content.caption}: table`);
     this.#drawing.replaceChildren(...shapes);
     this.#renderTable();
   }

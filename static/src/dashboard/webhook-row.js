@@ -27,7 +27,15 @@ export class WebhookRow {
   constructor(webhook, onAgain) {
     this.webhook = webhook;
     this.#button.addEventListener("click", () => onAgain(this));
-    this.element = h("li", {}, this.#status, textElement("span", webhook.type, "type"), this.#button, this.#facts);
+    const attributes = { tabindex: "-1" }; // takes the focus of the button, which is hidden while a webhook is sent
+    this.element = h(
+      "li",
+      attributes,
+      this.#status,
+      textElement("span", webhook.type, "type"),
+      this.#button,
+      this.#facts,
+    );
     this.render(webhook);
   }
 
