@@ -5,7 +5,7 @@
  * It writes to static/dist/, which is committed, so that running and installing a relay needs no Node:
  * - NAME.HASH.js, and the same compressed. The address of a script changes with its content.
  * - The script of the embedded page in three parts: what it needs first, what it loads for a task that has produced
- *   something, and what both need (chunk). All others are whole, because pages of other sites check their integrity.
+ *   something, and what both need (chunk); beside them the texts of other languages. All others are whole.
  * - early.js, which the relay puts into the pages themselves.
  * - manifest.json: the name of each script, and a digest of their sources, by which a test notices a forgotten run.
  * It also writes static/relay.js and static/elements.js, and the integrity of the versioned script into docs/embedding.md.
@@ -17,9 +17,9 @@ import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSy
 import { build, transform, version } from "esbuild";
 import { styleSheets, TARGET } from "./style-sheets.js";
 
-const ENTRIES = {
-  relay: "static/src/relay.js",
-  elements: "static/src/elements.js",
+/** For other sites. They are whole, because these check the integrity or bundle the script with their own. */
+const SHARED = { relay: "static/src/relay.js", elements: "static/src/elements.js" };
+const PAGES = {
   tag: "static/pages/tag.js",
   task: "static/pages/task.js",
   board: "static/pages/dashboard.js",
@@ -36,11 +36,26 @@ const INTEGRITY = /(?<=integrity=")sha384-[^"]*(?=")/g;
 
 /** @returns {Promise<{name: string, body: Uint8Array}[]>} the scripts, by their names in static/dist/ */
 async function scripts() {
-  const built = await Promise.all([bundle(ENTRIES, { splitting: false }), bundle(DIVIDED, { splitting: true })]);
-  return built.flat();
+  const divided = await bundle(DIVIDED, { splitting: true });
+  const shared = await bundle(SHARED);
+  const pages = await bundle(PAGES, { plugins: [dictionariesOf(divided)] });
+  return [...divided, ...shared, ...pages];
 }
 
-async function bundle(entryPoints, { splitting }) {
+/** Let pages load the texts of other languages, which are beside the embedded page, instead of containing them. */
+function dictionariesOf(/** @type {{name: string}[]} */ divided) {
+  return {
+    name: "dictionaries",
+    setup({ onResolve }) {
+      onResolve({ filter: /\/words\/\w+\.js$/ }, ({ path }) => {
+        const name = basename(path, ".js");
+        return { path: `./${divided.find((script) => script.name.startsWith(`${name}.`)).name}`, external: true };
+      });
+    },
+  };
+}
+
+async function bundle(entryPoints, { splitting = false, plugins = [] } = {}) {
   const { outputFiles } = await build({
     entryPoints,
     splitting,
@@ -52,7 +67,7 @@ async function bundle(entryPoints, { splitting }) {
     minify: true,
     legalComments: "none",
     target: TARGET,
-    plugins: [styleSheets],
+    plugins: [styleSheets, ...plugins],
     write: false,
     logLevel: "warning",
   });

@@ -1,1 +1,1 @@
-export * from "./dist/elements.M5IF7YGH.js";
+export * from "./dist/elements.LGELPOO2.js";

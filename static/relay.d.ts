@@ -463,8 +463,14 @@ export function run(model: string, input: Record<string, unknown>, options: RunO
 /** Follow a task that was started before, for example before the page was loaded again. */
 export function resume(task: string, options: ResumeOptions): Run;
 
+/** A text, or one for each plural category of its language (`Intl.PluralRules`). It may have values such as `{count}`. */
+export type Phrase = string | Partial<Record<Intl.LDMLPluralRule, string>>;
+
+/** Texts by their keys, such as `state.running`; docs/embedding.md says where they are listed. */
+export type Words = Partial<Record<string, Phrase>>;
+
 /**
- * `<relay-task task token base wire theme accent compact notify>`. Fires `relay-update`, `relay-done` and `relay-error`.
+ * `<relay-task task token base wire theme accent lang compact notify>`. Fires `relay-update`, `relay-done` and `relay-error`.
  */
 export class RelayTaskElement extends HTMLElement {
   #private;
@@ -481,6 +487,8 @@ export class RelayTaskElement extends HTMLElement {
   /** Offer a button by which the reader asks for a sound and a notification at the end. */
   notify: boolean;
   getToken: GetToken | undefined;
+  /** Texts that replace those of the element, by their keys. They count for all elements of the page. */
+  words: Words;
   /** How long such tasks usually take in all, from their start. */
   usual: { p50_s: number; p90_s: number } | null;
   get state(): Snapshot | null;

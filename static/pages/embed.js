@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The frame for other pages, `/embed/{id}?theme=…&accent=…&compact=1&notify=1#token=…`: only the element.
+ * The frame for other pages, `/embed/{id}?theme=…&accent=…&lang=…&compact=1&notify=1#token=…`: only the element.
  *
  * It tells the page around it its preferred height: `{type: "relay-height", height_px}`. Any page may receive that; the
  * frame accepts no messages.
@@ -17,8 +17,10 @@ const isOn = (/** @type {string} */ name) => /^(1|true)$/.test(queryValue(name))
 /** @type {Record<string, string>} */
 const attributes = {};
 // early.js applies the theme to the whole frame; the element only reports what does not fit it.
-for (const name of ["theme", "accent"]) if (queryValue(name)) attributes[name] = queryValue(name);
+for (const name of ["theme", "accent", "lang"]) if (queryValue(name)) attributes[name] = queryValue(name);
 for (const name of ["compact", "notify"]) if (isOn(name)) attributes[name] = "";
+
+if (attributes.lang) document.documentElement.lang = attributes.lang;
 
 let sentHeight_px = 0;
 new ResizeObserver(() => {

@@ -31,6 +31,8 @@ export interface TaskAttributes {
   wire?: WireName;
   theme?: "light" | "dark" | "auto";
   accent?: string;
+  /** `de` or `tr`; any other language is shown in English. */
+  lang?: string;
 }
 
 export type { RelayUpdate };

@@ -45,6 +45,7 @@ export const RelayTask = defineComponent({
     wire: String,
     theme: String,
     accent: String,
+    lang: String,
     compact: Boolean,
     notify: Boolean,
     getToken: Function,

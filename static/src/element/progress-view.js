@@ -7,14 +7,9 @@ import { BarLevel, displayedProgress } from "./displayed-progress.js";
 import { setText } from "./dom.js";
 import { duration, percentText, progressDetails, STATE_LABELS } from "./format.js";
 import { timeLeft, timeLeftWithBasis } from "./time-left.js";
+import { say } from "./words.js";
 
 /** @import { Snapshot } from "../../relay.js" */
-
-/** @type {Record<string, string>} */
-const BASIS_TITLES = {
-  measured: "Reported by the model.",
-  estimated: "Estimated from the duration of similar tasks.",
-};
 
 export class ProgressView {
   #part;
@@ -37,15 +32,15 @@ export class ProgressView {
     const percent = this.#level.update(displayed);
     const text = percent === null ? "" : percentText(percent);
     const basis = percent === null || done ? "" : (progress?.basis ?? "");
-    const ofWhat = displayed.overall === null ? basis : `of phase ${displayed.phase + 1}`;
+    const ofWhat = displayed.overall === null ? basis : say("progress.of_phase", { number: displayed.phase + 1 });
     const details = progress && !done ? progressDetails({ ...progress, label: displayed.title || progress.label }) : [];
-    if (displayed.overall !== null) details.push(`${percentText(displayed.overall)} of the task`);
+    if (displayed.overall !== null) details.push(say("progress.overall", { percent: percentText(displayed.overall) }));
     const eta = isConnected ? timeLeft(state, now) : "";
     this.#renderBar(percent, [text || STATE_LABELS[state.state], ofWhat, ...details, eta]);
     this.#part("bar").dataset.basis = basis;
     setText(this.#part("percent"), text);
     setText(this.#part("basis"), ofWhat);
-    this.#part("basis").title = BASIS_TITLES[basis] ?? "";
+    this.#part("basis").title = basis && say(`progress.${basis}`);
     setText(this.#part("elapsed"), duration((ended_at ?? now) - created_at));
     setText(this.#part("words"), details.join(" · "));
     setText(this.#part("eta"), eta);

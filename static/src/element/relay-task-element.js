@@ -19,16 +19,16 @@ import { DEFAULT_BASE, MISSING_BASE } from "../client/base.js";
 import { originProblem } from "../client/origin-check.js";
 import { RelayClient } from "../client/relay-client.js";
 import { ServerClock } from "../client/server-clock.js";
-import { accentSheets } from "./accent-sheet.js";
 import { adoptProperty } from "./adopt-property.js";
 import { CompactView } from "./compact-view.js";
 import { h } from "./dom.js";
 import { STATE_LABELS } from "./format.js";
+import { useLanguage } from "./language.js";
 import { NotifyToggle } from "./notify-toggle.js";
 import { TaskView } from "./task-view.js";
-import { say } from "./words.js";
+import { say, setOwnWords, wordsRevision } from "./words.js";
 
-/** @import { GetToken, RelayUpdate } from "../../relay.js" */
+/** @import { GetToken, RelayUpdate, Words } from "../../relay.js" */
 /** @import { Access } from "../client/task-calls.js" */
 /** @import { ViewUpdate } from "./task-view.js" */
 /** @import { Usual } from "./usual-length.js" */
@@ -51,7 +51,7 @@ const INITIAL = {
 const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
 
 export class RelayTaskElement extends Base {
-  static observedAttributes = ["task", "token", "base", "wire", "theme", "accent", "compact", "notify"];
+  static observedAttributes = ["task", "token", "base", "wire", "theme", "accent", "lang", "compact", "notify"];
 
   /** @type {TaskView|CompactView|null} */
   #view = null;
@@ -61,6 +61,8 @@ export class RelayTaskElement extends Base {
   #accentSheets = [];
   /** @type {Usual|null} */
   #usual = null;
+  /** @type {Words} */
+  #words = {};
   /** @type {RelayClient|null} */
   #client = null;
   /** @type {ViewUpdate} */
@@ -68,6 +70,8 @@ export class RelayTaskElement extends Base {
   /** @type {GetToken|undefined} */
   #getToken;
   #frame = 0;
+  /** The texts with which the view was created. */
+  #wordsRevision = 0;
   /** The browser's clock may be wrong, or may be changed while the page is open. */
   #clock = new ServerClock();
   /** @type {ReturnType<typeof setInterval>|undefined} */
@@ -168,6 +172,17 @@ export class RelayTaskElement extends Base {
     this.#render();
   }
 
+  /** Texts that replace those of the element, by their keys. They count for all elements of the page. */
+  get words() {
+    return this.#words;
+  }
+
+  set words(value) {
+    this.#words = value;
+    setOwnWords(value);
+    this.#useWords();
+  }
+
   /** The task's snapshot, null before the first message. */
   get state() {
     return this.#update.state;
@@ -175,7 +190,7 @@ export class RelayTaskElement extends Base {
 
   connectedCallback() {
     // A framework may set properties before this script has been loaded.
-    for (const name of /** @type {const} */ (["getToken", "usual"])) adoptProperty(this, name);
+    for (const name of /** @type {const} */ (["getToken", "usual", "words"])) adoptProperty(this, name);
     if (!this.#isOpen) this.#open();
   }
 
@@ -191,7 +206,8 @@ export class RelayTaskElement extends Base {
   ) {
     if (before === now || !this.#isOpen || this.#isRestarting) return;
     if (name === "token" && now && this.#isActive) return this.#renew(now);
-    if (name === "theme" || name === "accent") return this.#applyAccent();
+    if (name === "theme" || name === "accent") return void this.#applyAccent();
+    if (name === "lang") return void this.#applyLanguage();
     if (name === "compact" || name === "notify") {
       if (this.#view) this.#view = this.#createView(this.#view.access);
       return this.#render();
@@ -224,6 +240,7 @@ export class RelayTaskElement extends Base {
     if (!state || !this.#view) this.#view = this.#createView(access);
     this.#view.access = access;
     this.#isOpen = true;
+    if (this.lang) this.#applyLanguage();
     if (!task || !(token || getToken)) return this.#refuse(task ? "the token is missing" : "the task's id is missing");
     if (!base) return this.#refuse(MISSING_BASE);
     this.#render();
@@ -245,6 +262,7 @@ export class RelayTaskElement extends Base {
   #createView(/** @type {Access} */ access) {
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     root.replaceChildren();
+    this.#wordsRevision = wordsRevision();
     const view = this.compact
       ? new CompactView(root, access)
       : new TaskView(root, access, () => this.#client?.resync());
@@ -254,12 +272,27 @@ export class RelayTaskElement extends Base {
     return view;
   }
 
-  #applyAccent() {
+  /** Few pages set an accent, so its module is loaded only then. */
+  async #applyAccent() {
+    const { accent, theme } = this;
+    const sheets = accent ? (await import("./accent-sheet.js")).accentSheets(accent, theme) : [];
     const root = this.shadowRoot;
-    if (!root) return;
+    if (!root || accent !== this.accent || theme !== this.theme) return;
     const others = root.adoptedStyleSheets.filter((sheet) => !this.#accentSheets.includes(sheet));
-    this.#accentSheets = accentSheets(this.accent, this.theme);
-    root.adoptedStyleSheets = [...others, ...this.#accentSheets];
+    this.#accentSheets = sheets;
+    root.adoptedStyleSheets = [...others, ...sheets];
+  }
+
+  async #applyLanguage() {
+    await useLanguage(this.lang);
+    this.#useWords();
+  }
+
+  /** Create the view again if it has other texts. */
+  #useWords() {
+    if (!this.#view || this.#wordsRevision === wordsRevision()) return;
+    this.#view = this.#createView(this.#view.access);
+    this.#render();
   }
 
   #offerNotice(/** @type {TaskView} */ view) {

@@ -4,17 +4,20 @@ import { h, textElement } from "./dom.js";
 import stages from "./stages.css" with { type: "css" };
 import task from "./task.css" with { type: "css" };
 import theme from "./theme.css" with { type: "css" };
-import { say } from "./words.js";
+import { say, wordsRevision } from "./words.js";
 
 /** Styles that are adopted need no permission of the page's Content-Security-Policy, unlike elements with styles. */
 export const STYLES = [theme, task, stages].flatMap((sheet) => sheet ?? []);
 
 /** @type {HTMLTemplateElement|null} */
 let template = null;
+/** The revision of its texts. */
+let revision = 0;
 
 /** Return a copy of the skeleton. The view finds its parts by `data-is`. */
 export function cloneSkeleton() {
-  template ??= build();
+  if (!template || revision !== wordsRevision()) template = build();
+  revision = wordsRevision();
   return /** @type {DocumentFragment} */ (template.content.cloneNode(true));
 }
 

@@ -13,7 +13,7 @@
 /** @import { RESULT_WORDS } from "./result-words.js" */
 /** @typedef {keyof typeof ENGLISH | keyof typeof RESULT_WORDS} TaskWordKey */
 /** @typedef {TaskWordKey | keyof typeof BOARD_WORDS | keyof typeof FORM_WORDS} WordKey */
-/** @typedef {Partial<Record<WordKey, Phrase>>} Words */
+/** @typedef {{[key in WordKey]?: Phrase}} Words */
 
 export const ENGLISH = {
   "state.submitting": "Submitting",
@@ -81,6 +81,10 @@ export const ENGLISH = {
   "size.megabytes": "{n} MB",
 
   progress: "Progress",
+  "progress.measured": "Reported by the model.",
+  "progress.estimated": "Estimated from the duration of similar tasks.",
+  "progress.of_phase": "of phase {number}",
+  "progress.overall": "{percent} of the task",
   "progress.step": "step {step}",
   "progress.step_of": "step {step} of {steps}",
   "progress.speed": "{speed} per s",
@@ -148,6 +152,10 @@ export const ENGLISH = {
 const english = { ...ENGLISH };
 /** Those of another language. @type {Words} */
 let translated = {};
+/** Those of the page, which take precedence. @type {Words} */
+let own = {};
+let language = "en";
+let revision = 0;
 let plurals = new Intl.PluralRules("en");
 
 /** Add the English texts of views that are loaded later. */
@@ -159,11 +167,29 @@ export function addWords(/** @type {Words} */ words) {
  * Use the texts of another language from now on. Those that it lacks stay English.
  *
  * @param {Words} words
- * @param {string} language a BCP 47 tag, which decides the plural forms
+ * @param {string} tag of BCP 47, which decides the plural forms
  */
-export function setWords(words, language) {
+export function setWords(words, tag) {
   translated = words;
-  plurals = new Intl.PluralRules(language);
+  language = tag;
+  revision += 1;
+  plurals = new Intl.PluralRules(tag);
+}
+
+/** Use some texts of the page from now on, in any language. */
+export function setOwnWords(/** @type {import("../../relay.js").Words} */ words) {
+  own = words;
+  revision += 1;
+}
+
+/** Return the language in use, as a BCP 47 tag. */
+export function currentLanguage() {
+  return language;
+}
+
+/** Return a number that increases whenever texts were replaced. */
+export function wordsRevision() {
+  return revision;
 }
 
 /**
@@ -175,7 +201,7 @@ export function setWords(words, language) {
  */
 export function say(key, values = {}) {
   /** @type {Phrase} */
-  const phrase = translated[key] ?? english[key] ?? key;
+  const phrase = own[key] ?? translated[key] ?? english[key] ?? key;
   const text =
     typeof phrase === "string" ? phrase : (phrase[plurals.select(Number(values.count))] ?? phrase.other ?? key);
   return text.replace(
