@@ -6,7 +6,8 @@ because it runs every few seconds, possibly on a tenth of a core.
 """
 
 import sys
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
 
 from relay.config import Config, load
 from relay.errors import ConfigError
@@ -22,17 +23,27 @@ def why_not_ready(config: Config) -> str | None:
     """Return one line that says why the relay with these settings is not ready, or None if it is ready."""
     if config.port == 0:
         return "RELAY_PORT is 0, so the port is chosen at start and unknown here; set a port"
-    host = _LOOPBACK_OF.get(config.host, config.host)
-    connection = HTTPConnection(host, config.port, timeout=LIMIT_S)
+    return why_not_ready_at(address_of(config, config.port))
+
+
+def why_not_ready_at(url: str) -> str | None:
+    """Return one line that says why the relay at this URL is not ready, or None if it is ready."""
     try:
-        connection.request("GET", "/readyz")
+        address = urlsplit(url)
+        is_https = address.scheme == "https"
+        host, port = address.hostname or "", address.port or (443 if is_https else 80)
+    except ValueError as error:
+        return f"{url} is not a URL: {error}"
+    connection = (HTTPSConnection if is_https else HTTPConnection)(host, port, timeout=LIMIT_S)
+    try:
+        connection.request("GET", f"{address.path.rstrip('/')}/readyz")
         answer = connection.getresponse()
         body = answer.read(500).decode(errors="replace")
     except (OSError, HTTPException) as error:
-        return f"no answer on {host} port {config.port}: {str(error) or type(error).__name__}"
+        return f"no answer on {host} port {port}: {str(error) or type(error).__name__}"
     finally:
         connection.close()
-    return None if answer.status == 200 else f"HTTP {answer.status} on {host} port {config.port}: {body}"
+    return None if answer.status == 200 else f"HTTP {answer.status} on {host} port {port}: {body}"
 
 
 def address_of(config: Config, port: int) -> str:

@@ -12,17 +12,21 @@ from relay.config import Config
 from relay.errors import ConfigError, RelayError
 from relay.journal.sqlite.database import permission_denied
 from relay.parts import make_archive_store, make_journal, make_providers
-from relay.ready import why_not_ready
+from relay.ready import why_not_ready, why_not_ready_at
 
 
-def check_readiness() -> None:
+def check_readiness(url: str | None) -> None:
     """
-    Check whether the relay that runs with these settings is ready.
+    Check whether a relay is ready.
+
+    Args:
+        url: its address; null for the relay that runs with the current settings.
 
     Raises:
         RelayError: it is not ready, or does not answer.
     """
-    if (reason := why_not_ready(config.load())) is not None:
+    reason = why_not_ready(config.load()) if url is None else why_not_ready_at(url)
+    if reason is not None:
         raise RelayError(reason)
     say("ready")
 

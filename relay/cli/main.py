@@ -139,15 +139,19 @@ def check(
     running: Annotated[
         bool, typer.Option("--diagnose", help="Print what is wrong with the relay that runs with these settings.")
     ] = False,
-    url: Annotated[str | None, typer.Option(metavar="URL", help="With --diagnose: the URL of another relay.")] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --ready or --diagnose: the address of another relay.")
+    ] = None,
 ) -> None:
     """Print the settings without secrets, test the store and the platforms, and print one line per problem."""
     from relay.cli.check import check_readiness, check_setup
 
-    if url is not None and not running:
-        raise typer.BadParameter("requires --diagnose", param_hint="--url")
+    if url is not None and not (ready or running):
+        raise typer.BadParameter("only --ready and --diagnose take an address", param_hint="--url")
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{url} does not begin with http:// or https://", param_hint="--url")
     if ready:
-        check_readiness()
+        check_readiness(url)
     elif running:
         from relay.cli.diagnose import check_running
 

@@ -5,10 +5,13 @@ Until then, the parts count in plain integers, and nothing is computed.
 """
 
 from contextlib import AsyncExitStack
+from functools import partial
+from itertools import chain
 from typing import Self
 
 from relay.metrics.exposition import content_type, encode
-from relay.metrics.readings import AREAS
+from relay.metrics.readings import AREAS, recent_counters
+from relay.metrics.recent import RecentEvents
 from relay.metrics.sampler import Sampler
 from relay.metrics.sources import Sources
 
@@ -18,11 +21,13 @@ class Metrics:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        self._recent = RecentEvents(partial(recent_counters, sources))
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         of = self._sources
         await self._stack.enter_async_context(of.loop_lag)
+        await self._stack.enter_async_context(self._recent)
         sampler = Sampler(of.samples, of.journal, of.folder, keeps_results=of.archive is not None)
         await self._stack.enter_async_context(sampler)
         return self
@@ -38,4 +43,6 @@ class Metrics:
             accept: the `Accept` header of the request, which selects OpenMetrics or Prometheus' own format.
         """
         kind = content_type(accept)
-        return encode((reading for area in AREAS for reading in area(self._sources)), kind), kind
+        recent = "relay_recent_events", [((event,), count) for event, count in self._recent.counts.items()]
+        readings = chain.from_iterable(area(self._sources) for area in AREAS)
+        return encode(chain(readings, [recent]), kind), kind

@@ -92,8 +92,12 @@ _WEB = (
     Family("relay_proxy_signs_total", "counter", "Signs of a misconfigured proxy.", ("sign",)),
     Family("relay_proxy_sign_timestamp_seconds", "gauge", "When the sign was last seen.", ("sign",)),
     Family("relay_connections", "gauge", "Open connections of clients, including those of viewers."),
+    Family("relay_connections_limit", "gauge", "Limit on connections, lowered if there are too few file descriptors."),
+    Family("relay_connections_configured_limit", "gauge", "Limit on connections with enough file descriptors."),
+    Family("relay_connections_dismissed_total", "counter", "Idle connections that were closed to make room."),
     Family("relay_connections_refused_total", "counter", "Connections that the relay closed at once.", ("reason",)),
     Family("relay_accept_failures_total", "counter", "Connections that the relay could not accept."),
+    Family("relay_recent_events", "gauge", "What was counted within the last ten minutes.", ("event",)),
 )
 
 _PROCESS = (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from relay.hub.close_codes import TOO_SLOW
 from relay.metrics.exposition import Reading
 from relay.metrics.families import Labels, Value
 from relay.metrics.sources import Sources
@@ -105,13 +106,16 @@ def _web(of: Sources) -> Iterator[Reading]:
     yield "relay_proxy_signs_total", of.web.proxy_signs.items()
     yield "relay_proxy_sign_timestamp_seconds", of.web.proxy_signs_at.items()
     yield _one("relay_connections", of.connections.connections)
+    yield _one("relay_connections_limit", of.connections.limit)
+    yield _one("relay_connections_configured_limit", of.connections.configured_limit)
+    yield _one("relay_connections_dismissed_total", of.connections.dismissed)
     yield "relay_connections_refused_total", of.connections.refused.items()
     yield _one("relay_accept_failures_total", of.web.accepts_failed)
 
 
 def _process(of: Sources) -> Iterator[Reading]:
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    yield _one("relay_open_files", of.connections.descriptors.lowest_free())
+    yield _one("relay_open_files", of.connections.open_files)
     yield _one("relay_open_files_limit", of.connections.descriptors.limit)
     yield _one("relay_event_loop_lag_seconds", of.loop_lag.seconds)
     yield _one("relay_event_loop_lag_longest_seconds", of.loop_lag.longest.value)
@@ -120,6 +124,19 @@ def _process(of: Sources) -> Iterator[Reading]:
     yield _one("relay_start_timestamp_seconds", of.started_at)
     yield _one("relay_draining", of.supervisor.draining)
     yield "relay_build_info", [((of.version, of.python), 1)]
+
+
+def recent_counters(of: Sources) -> dict[str, float]:
+    """Return the counters whose recent growth is a metric, by the name of the event."""
+    connections, viewers, slow = of.connections.refused, of.web.viewers_refused, of.hub.counts.slow
+    return {
+        "viewer_fell_behind": slow["fell_behind",],
+        "viewer_caught_up": slow["caught_up",],
+        "viewer_cut": of.hub.counts.disconnected[str(TOO_SLOW.code),],
+        "refused_limit": connections["limit",] + viewers["limit",],
+        "refused_no_files": connections["no_files",] + viewers["no_files",] + of.web.accepts_failed,
+        "idle_closed": of.connections.dismissed,
+    }
 
 
 def _resident_bytes() -> int | None:

@@ -21,14 +21,11 @@ from relay.tasks.supervisor import Supervisor
 
 
 class Descriptors(Protocol):
-    """The file descriptors of the process."""
+    """The limits on file descriptors."""
 
     @property
     def limit(self) -> int:
         """How many may be open."""
-
-    def lowest_free(self) -> int:
-        """Return the lowest number that is free, which is how many are open, or `limit` if none is free."""
 
 
 class Connections(Protocol):
@@ -43,8 +40,24 @@ class Connections(Protocol):
         """How many were closed at once, by reason."""
 
     @property
+    def dismissed(self) -> int:
+        """How many idle ones were closed to make room."""
+
+    @property
+    def limit(self) -> int:
+        """How many may be open."""
+
+    @property
+    def configured_limit(self) -> int:
+        """How many might be open if there were enough file descriptors."""
+
+    @property
+    def open_files(self) -> int:
+        """How many file descriptors the process has open."""
+
+    @property
     def descriptors(self) -> Descriptors:
-        """The file descriptors of the process."""
+        """The limits on file descriptors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ that do not read, no file descriptors, a misconfigured proxy.
 """
 
 import asyncio
+import socket
 import threading
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -14,8 +15,10 @@ import pytest
 from relay.app import Running
 from relay.cli.diagnose import ask
 from relay.errors import RelayError
+from relay.hub.close_codes import TOO_SLOW
 from relay.journal.sqlite import SQLiteJournal
 from relay.web.http.file_descriptors import Descriptors
+from relay.web.live.live_viewer import LiveViewer
 from tests.conftest import API_KEY, MakeRelay
 from tests.metrics.conftest import eventually, found, scraped, until_found, written
 from tests.tasks.support import MODEL
@@ -59,7 +62,7 @@ async def test_a_slow_disk(disk_relay: Running) -> None:
         writer._check = check
         await asyncio.gather(commit, waiting)
     assert "the-disk-is-slow" in await found(disk_relay)  # it is remembered for a minute
-    assert scraped(disk_relay).total("relay_journal_commit_running_seconds") == 0
+    await eventually(lambda: scraped(disk_relay).total("relay_journal_commit_running_seconds") == 0)
 
 
 async def test_a_dead_platform(make_relay: MakeRelay) -> None:
@@ -85,11 +88,28 @@ async def test_viewers_that_do_not_read(disk_relay: Running) -> None:
         assert scrape.total("relay_viewers_fell_behind_total") == STUCK
 
 
+async def test_viewers_that_are_cut_leave_a_trace(disk_relay: Running) -> None:
+    """The kernel disconnects a client that reads nothing; here it waits for a millisecond instead of a minute."""
+    task, hub = await written(disk_relay), disk_relay.context.hub
+    with task.stuck_viewers(STUCK):
+        await task.fill(STUCK)
+        for viewer in hub._slow._viewers:
+            assert isinstance(viewer, LiveViewer)
+            accepted = viewer.transport._sock  # type: ignore[attr-defined] # a SocketTransport
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1)
+        await eventually(lambda: hub.viewers == 0)
+    scrape = scraped(disk_relay)
+    assert hub.counts.slow == {("fell_behind",): STUCK}
+    assert scrape.by("relay_disconnects_total", "code") == {str(TOO_SLOW.code): STUCK}
+    assert scrape.total("relay_viewers_behind") == 0
+    assert "viewers-do-not-keep-up" in await found(disk_relay)
+
+
 async def test_no_files_left(relay: Running) -> None:
     """The relay answers on the descriptors that it has kept for API calls."""
     gate = relay.context.gate
     # Descriptors up to 45 are for connections: more than are open now, and viewers get those up to 13.
-    open_files = gate.descriptors.lowest_free()
+    open_files = gate.descriptors.in_use()
     gate._descriptors = Descriptors((open_files + 16) * 4 // 3)
     assert "no-file-descriptors-are-left" in await found(relay)
     await send(relay, "GET /v1/events?task=x HTTP/1.1", "Accept: text/event-stream")

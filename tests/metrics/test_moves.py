@@ -31,6 +31,8 @@ from tests.tasks.support import MODEL, ended, reached
 
 CONSTANT = {
     "relay_build_info",
+    "relay_connections_configured_limit",
+    "relay_connections_limit",
     "relay_disk_size_bytes",
     "relay_open_files_limit",
     "relay_spool_limit_bytes",
@@ -172,19 +174,25 @@ async def _requests(client: aiohttp.ClientSession, moves: Moves) -> None:
 
 async def _no_files(relay: Running, moves: Moves) -> None:
     """Leave no descriptor for a connection: first by the relay's own limit, then by that of the system."""
-    address = urlsplit(relay.url)
-    gate = relay.context.gate
+    address = (urlsplit(relay.url).hostname, urlsplit(relay.url).port)
+    gate, descriptors = relay.context.gate, relay.context.gate.descriptors
     with closing(socket.socket()) as one, closing(socket.socket()) as two:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (gate.descriptors.lowest_free(), hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors._lowest_free(), hard))
         try:
-            one.connect((address.hostname, address.port))
+            one.connect(address)
             await eventually(lambda: relay.context.counts.accepts_failed)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        gate._descriptors = replace(gate._descriptors, limit=1)
-        two.connect((address.hostname, address.port))
+        gate._descriptors = replace(descriptors, limit=1)
+        two.connect(address)
         await eventually(lambda: gate.refused["no_files",])
+    gate._descriptors = descriptors
+    with closing(socket.create_connection(address)):
+        await eventually(lambda: any(each.idle_since and not each.idle_since[0] for each in gate._open))
+        gate._descriptors = replace(descriptors, limit=1)
+        with closing(socket.create_connection(address)):
+            await eventually(lambda: gate.dismissed)
     moves.look()
 
 

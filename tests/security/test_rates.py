@@ -135,7 +135,7 @@ async def test_refused_viewers_are_logged_once_a_minute(
 ) -> None:
     """A flood of refusals does not flood the log. The line has the address of a client."""
     async with make_relay(connection_limit=1, log_format="json") as relay:
-        relay.context.viewers._limit = 0
+        relay.context.viewers.limit = 0
         relay.context.refused_log = Bucket(1, 1e-9, relay.context.clock())
         async with aiohttp.ClientSession(relay.url, headers=bearer(relay.api_key)) as client:
             for _ in range(5):

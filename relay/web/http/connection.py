@@ -82,9 +82,8 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peername = transport.get_extra_info("peername")
-        descriptor = transport.get_extra_info("socket").fileno()
         address = counted_address(peername[0], self._parts.config.trusted_proxies) if peername else None
-        self._admitted = self._parts.gate.enter(self, address, descriptor)
+        self._admitted = self._parts.gate.enter(self, address)
         if self._admitted:
             super().connection_made(transport)
         else:

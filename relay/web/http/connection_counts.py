@@ -20,7 +20,7 @@ class ConnectionCounts:
             limit: the limit in total.
             address_limit: the limit for one address.
         """
-        self._limit = limit
+        self.limit = limit
         self._address_limit = address_limit
         self._by_address: dict[str, int] = {}
         self.total = 0
@@ -30,7 +30,7 @@ class ConnectionCounts:
 
     def add(self, address: str | None) -> bool:
         """Count one more and return True, or return False at a limit. None counts in the total only."""
-        if self.total >= self._limit:
+        if self.total >= self.limit:
             return False
         if address is not None:
             if self._by_address.get(address, 0) >= self._address_limit:

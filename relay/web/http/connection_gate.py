@@ -14,7 +14,7 @@ from relay import log
 from relay.backoff import Bucket
 from relay.counting import LabeledCounter
 from relay.web.http.connection_counts import ConnectionCounts
-from relay.web.http.file_descriptors import Descriptors
+from relay.web.http.file_descriptors import Descriptors, OpenFiles
 
 MIN_IDLE_S = 5.0
 """A connection that has served a request stays open at least this long: closed earlier, it could lose the next one."""
@@ -53,18 +53,25 @@ class Stream(Protocol):
 class Gate:
     """Admits connections within the limits and keeps track of those that are open."""
 
-    def __init__(self, counts: ConnectionCounts, descriptors: Descriptors, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, counts: ConnectionCounts, configured_limit: int, descriptors: Descriptors, clock: Callable[[], float]
+    ) -> None:
         """
         Args:
             counts: of the connections, in total and per client address.
-            descriptors: shows from a connection's file descriptor whether enough others are free.
+            configured_limit: the limit in total if there are enough file descriptors for it.
+            descriptors: shows whether enough of them are free.
             clock: returns monotonic seconds.
         """
         self._counts = counts
+        self.configured_limit = configured_limit
         self._descriptors = descriptors
+        self._open_files = OpenFiles(descriptors, clock)
         self._clock = clock
         self.refused = LabeledCounter({("limit",): 0, ("no_files",): 0})
-        """Connections that were not admitted, because of a `limit` or of `no_files`."""
+        """Connections that were not admitted, because of a configured `limit` or of `no_files`."""
+        self.dismissed = 0
+        """Idle connections that were closed to make room."""
         self._open: dict[IdleConnection, str | None] = {}
         self._streams: dict[Stream, str | None] = {}
         self._all_left = asyncio.Event()
@@ -87,22 +94,33 @@ class Gate:
         return self._counts.total
 
     @property
+    def limit(self) -> int:
+        """How many connections may be open."""
+        return self._counts.limit
+
+    @property
     def descriptors(self) -> Descriptors:
         """The limits on file descriptors."""
         return self._descriptors
 
-    def enter(self, connection: IdleConnection, address: str | None, descriptor: int) -> bool:
+    @property
+    def open_files(self) -> int:
+        """How many file descriptors are open."""
+        return self._open_files.count()
+
+    def enter(self, connection: IdleConnection, address: str | None) -> bool:
         """
         Admit a connection if a limit allows it, closing idle ones if necessary. Return whether it was admitted.
 
         Args:
             connection: the new connection.
             address: the key under which its client address is counted.
-            descriptor: its file descriptor.
         """
+        in_use = self._descriptors.in_use()  # with that of the new connection
+        is_full = self.limit < self.configured_limit and self._counts.total >= self.limit
         # Close two for each new one: after a burst, connections hold more descriptors than their share.
-        made_room = descriptor >= self._descriptors.for_viewers and self._make_room(2) > 0
-        if descriptor >= self._descriptors.for_connections and not made_room:
+        made_room = (is_full or in_use > self._descriptors.for_viewers) and self._make_room(2) > 0
+        if (is_full or in_use > self._descriptors.for_connections) and not made_room:
             self.refused["no_files",] += 1
             self._log_exhausted()
             return False
@@ -167,7 +185,7 @@ class Gate:
 
     def free_descriptors(self) -> int:
         """Return how many more file descriptors the process may open."""
-        return self._descriptors.limit - self._descriptors.lowest_free()
+        return max(0, self._descriptors.limit - self.open_files)
 
     def has_room(self, pending: int = 0) -> bool:
         """
@@ -176,7 +194,7 @@ class Gate:
         Args:
             pending: the number of other streams that are about to be opened.
         """
-        missing = self._descriptors.lowest_free() + pending + 1 - self._descriptors.for_viewers
+        missing = self._descriptors.in_use() + pending + 1 - self._descriptors.for_viewers
         if missing <= 0 or self._make_room(missing) == missing:
             return True
         self._log_exhausted()
@@ -189,6 +207,7 @@ class Gate:
             self.leave(connection)
             connection.dismiss()
             closed += 1
+        self.dismissed += closed
         return closed
 
     def _take_longest_idle(self) -> IdleConnection | None:

@@ -43,9 +43,10 @@ def connection_limit(config: Config, descriptors: Descriptors) -> int:
 
 def make_gate(config: Config) -> Gate:
     """Raise the descriptor limit of the process, and return the gate for its connections."""
-    descriptors = Descriptors.raise_limit(config.connection_limit + API_CONNECTIONS)
+    wanted = config.connection_limit + API_CONNECTIONS
+    descriptors = Descriptors.raise_limit(wanted)
     counts = ConnectionCounts(connection_limit(config, descriptors), ADDRESS_FACTOR * config.address_limit)
-    return Gate(counts, descriptors, asyncio.get_running_loop().time)
+    return Gate(counts, wanted, descriptors, asyncio.get_running_loop().time)
 
 
 @dataclass(frozen=True, slots=True)

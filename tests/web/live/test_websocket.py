@@ -414,7 +414,7 @@ async def test_a_full_or_draining_relay_closes_with_4004_or_4001(
     path = f"/v1/tasks/{made['task']['id']}/ws"
     async with client.ws_connect(path) as first:
         assert (await next_message(first))["type"] == "snapshot"
-        relay.context.viewers._limit = 1
+        relay.context.viewers.limit = 1
         for address in (path, "/v1/ws"):
             async with client.ws_connect(address) as socket:
                 assert (await close_of(socket))[0] == 4004
