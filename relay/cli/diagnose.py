@@ -105,7 +105,8 @@ async def ask(settings: Config, url: str | None) -> RunningState:
             f"{origin} does not respond like a relay ({type(error).__name__}). Check the address."
         ) from error
     raise RelayError(
-        f"The relay closes connections without a response. {_CUT} Run the command again, and see {_manual(_CUT_SECTION)}"
+        f"The relay closes connections without a response. {_CUT} Run the command again, and see "
+        f"{_manual(_CUT_SECTION)}"
     )
 
 
