@@ -1,1 +1,1 @@
-export * from "./dist/elements.LGELPOO2.js";
+export * from "./dist/elements.A4YDZULX.js";

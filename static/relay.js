@@ -1,1 +1,1 @@
-export * from "./dist/relay.HZ6K4HLO.js";
+export * from "./dist/relay.4G5PSNBL.js";

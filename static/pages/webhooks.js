@@ -4,12 +4,8 @@ import { Api } from "../src/dashboard/api.js";
 import { Attempts } from "../src/dashboard/attempts.js";
 import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
 import { WebhookRow } from "../src/dashboard/webhook-row.js";
-<<<<<<< HEAD
-import forms from "../src/form/forms.css" with { type: "css" };
-=======
 import { setText } from "../src/element/dom.js";
-import forms from "./forms.css" with { type: "css" };
->>>>>>> 5dca0ee (Let the keyboard scroll the tables of charts, and keep the focus after sending a webhook again)
+import forms from "../src/form/forms.css" with { type: "css" };
 import { showPage } from "./styles.js";
 import sheet from "./webhooks.css" with { type: "css" };
 
