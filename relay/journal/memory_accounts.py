@@ -48,7 +48,7 @@ class MemoryAccounts:
                 case "starts":
                     at = (start.at for start in self._starts if TAG + start.tag == limit.account)
                     exceeded = starts_exceed(limit, sorted(at, reverse=True), task.created_at)
-                case "usd" | "credits" as unit:
+                case unit:
                     spent = self._spent.get((limit.account, EVER if limit.day is None else limit.day, unit), 0.0)
                     costs = (each.estimate for each in beside)
                     reserved = sum(cost.amount for cost in costs if cost is not None and cost.unit == unit)

@@ -144,7 +144,7 @@ def _exceeded(connection: sqlite3.Connection, limit: Limit, task: StoredTask) ->
                 (limit.account.removeprefix(TAG), task.created_at - HOUR_S),
             )
             return starts_exceed(limit, [at for (at,) in rows], task.created_at)
-        case "usd" | "credits" as unit:
+        case unit:
             spent = _load_spent(connection, limit.account, EVER if limit.day is None else limit.day, unit)
             return spending_exceeds(limit, spent, _load_reserved(connection, limit.account, unit), task.estimate)
 
