@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.budgets import Budget, Budgets
-from relay.core.events import Cost, Done, Event, Source, State, Submit, Verdict
+from relay.core.events import Began, Cost, Done, Event, Source, State, Submit, Verdict
 from relay.core.snapshot import Snapshot, begin, fold
 from relay.core.spending import ALL, EVER, TAG, Limit, charge, spending_exceeds, starts_exceed, tasks_exceed
 from relay.journal.base import StoredTask
@@ -154,3 +154,15 @@ async def _follow(steps: list[tuple[str, float, object]]) -> None:
     assert exceeded is not None
     assert abs(exceeded.used - spent) + abs(exceeded.reserved - reserved) < 1e-6
     await journal.close()
+
+
+def test_the_run_of_a_task_is_charged_from_its_start() -> None:
+    """In seconds. A task that never started has not run."""
+    began = Event(type="start", task="t", seq=2, state=State.RUNNING, at=NOW + 1, source=Source.LIVE, data=Began())
+    end = replace(done("t", "succeeded", usd(1)), seq=3)
+    ran = charge(fold(begin(submitted("t"), "e"), [began, end]), "shop")
+    never_ran = charge(ended("failed", None), "shop")
+    assert ran is not None
+    assert ran.counts["run_s"] == 4.0
+    assert never_ran is not None
+    assert "run_s" not in never_ran.counts

@@ -166,6 +166,11 @@ def test_a_held_task_waits_for_its_place_first() -> None:
     assert queued.quantile(0.5) == pytest.approx(30, rel=0.03)
 
 
+def test_nothing_is_known_of_a_queue_that_has_not_moved() -> None:
+    """Neither the seconds per place, nor the run."""
+    assert Run(history(*TEN_TO_HUNDRED)).at(0.0, Held(reason="full", position=3)).left is None
+
+
 def test_a_task_is_counted_once_it_has_ended() -> None:
     """Its verdict, and its times if it succeeded. It has no estimate any more."""
     run = started(history(*TEN_TO_HUNDRED))

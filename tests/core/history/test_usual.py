@@ -2,6 +2,7 @@
 
 import pytest
 
+from relay.core.history.distribution import bucket_of
 from relay.core.history.histograms import Histograms
 from relay.core.history.input_class import input_class
 from relay.core.history.tally import Counter, Tally, merged
@@ -97,6 +98,20 @@ def test_the_cost_is_in_the_unit_of_most_runs() -> None:
     free = history(Tally(provider="p", model="m", inputs="", day=TODAY, counts={"task:0": 9.0})).run()
     assert free is not None
     assert free.cost is None
+
+
+def test_times_without_a_start_are_taken_to_be_work() -> None:
+    """A platform that names no stages: all of the time grows with the number of units."""
+    tally = Tally(provider="p", model="m", inputs="n=1", day=TODAY, counts={f"queued:{bucket_of(10)}": 9.0})
+    assert p50(history(tally), "queued", 4) == pytest.approx(40, rel=0.03)
+
+
+def test_a_history_is_replaced_by_another_one() -> None:
+    """With what was derived from the former one."""
+    found = history(*[run(5)] * 5)
+    assert p50(found, "running", 1) == pytest.approx(5, rel=0.02)
+    found.replace(history(*[run(50)] * 5))
+    assert p50(found, "running", 1) == pytest.approx(50, rel=0.02)
 
 
 def test_a_model_with_too_many_classes_counts_by_numbers_only() -> None:
