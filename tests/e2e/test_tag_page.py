@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 from playwright.async_api import Page, expect
 
+from relay.access.start_rules import StartLimits, StartRules
 from relay.app import Running
 from relay.sandbox import Sandbox
 from tests.e2e.follow import part, release, start_held
@@ -65,3 +66,29 @@ async def test_a_form_on_another_site_starts_a_task_and_shows_it(
         await expect(form.locator('relay-task [data-is="state"]')).to_have_text("Succeeded")
         assert len(sandbox.tasks) == 1
         await page.goto("about:blank")
+
+
+async def test_a_start_token_starts_a_task_from_the_page_of_its_tag(
+    sandbox: Sandbox, relay: Running, page: Page, complaints: list[str]
+) -> None:
+    """With a model that it allows and within its limits; a script with the same token gets the limit as a problem."""
+    complaints.append("429")
+    rules = StartRules(models=[MODEL], limits=StartLimits(per_hour=1))
+    token, _ = relay.context.access.mint_tag("user-42", scope="start view cancel", ttl_s=600, rules=rules)
+
+    await page.goto(f"{relay.url}/b/user-42#token={token}")
+    await page.locator("relay-form").get_by_label("Prompt").fill("A lake")
+    await expect(page.locator("#choice")).to_be_hidden()
+    await page.locator("relay-form").get_by_role("button", name="Start", exact=True).click()
+
+    await expect(page.locator("relay-board li")).to_contain_text("Succeeded")
+    limited = await page.evaluate(
+        """async ([model, token]) => {
+          const { run } = await import("../static/relay.js");
+          return run(model, { prompt: "A lake" }, { token }).catch(({ name, code }) => [name, code]);
+        }""",
+        [MODEL, token],
+    )
+    assert limited == ["Problem", "rate_limited"]
+    assert len(sandbox.tasks) == 1
+    await page.goto("about:blank")
