@@ -7,6 +7,8 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
+from relay.core.codec import encode_event
+from relay.core.events import Event, Log, LogOutput, Source, State
 from relay.hub.framing import (
     JSON_LINES,
     MULTI_SSE,
@@ -18,6 +20,7 @@ from relay.hub.framing import (
     Framing,
     multi_sse_chunk,
     multi_sse_event,
+    of_status,
     sse_chunk,
     sse_event,
     websocket_text,
@@ -90,3 +93,18 @@ def test_every_framing_carries_the_message_byte_for_byte(framing: Framing) -> No
     message = orjson.dumps({"type": "output", "text": "a\nb\r\u2028 é 🙂"})
 
     assert message in framing.encode(message, "e:7")
+
+
+def test_a_status_is_written_in_the_same_way() -> None:
+    """Without what only other viewers see."""
+    data = LogOutput(log=Log(stream="stdout", text="private"))
+    event = Event(type="output", task="t", seq=2, state=State.RUNNING, at=1.0, source=Source.LIVE, data=data)
+    message = encode_event(event)
+    status = of_status(JSON_LINES)
+
+    written = status.encode(message, None)
+
+    assert (status.name, status.end) == (JSON_LINES.name, JSON_LINES.end)
+    assert written.endswith(b"\n")
+    assert orjson.loads(written)["seq"] == 2
+    assert b"private" not in written
