@@ -42,7 +42,11 @@ WAYS_OUT = {
 ELSEWHERE = {
     *(("journal/sqlite/database.py", "connect"), ("journal/sqlite/checkpoints.py", "connect")),  # SQLite's, to a file
     ("archive/thumbnails.py", "create_subprocess_exec"),  # programs that read files
+    ("journal/sqlite/maintenance.py", "connect"),  # SQLite's, too
     *(("ready.py", "HTTPConnection"), ("ready.py", "request")),  # another process, to the relay of its settings
+    ("cli/diagnose.py", "ClientSession"),  # the same
+    ("cli/diagnose.py", "open_connection"),
+    *(("client/asynchronous.py", "request"), ("client/synchronous.py", "request")),  # other programs, to their relay
 }
 """Calls of these names that open no connection to another host."""
 
