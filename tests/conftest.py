@@ -1,5 +1,6 @@
 """Fixtures of most tests: a simulated platform, a relay that uses it, and a client with the API key."""
 
+import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -15,6 +16,9 @@ from relay.sandbox import Sandbox
 
 # The default prints the variables of every frame, which takes longer than most tests.
 structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+
+# A test that captures logs leaves structlog configured, and then the levels of `logging` count.
+logging.getLogger("web").setLevel(logging.DEBUG)
 
 settings.register_profile("relay", deadline=None)  # a busy machine is slow
 settings.load_profile("relay")

@@ -55,7 +55,7 @@ async def test_the_demo_shows_its_tasks_to_their_end_and_stops_at_ctrl_c(page: P
         await expect(rows).to_have_count(len(TASKS))
         await expect(page.locator('#list li[data-state="succeeded"]')).to_have_count(len(TASKS) - 1)
         await expect(page.locator('#list li[data-state="failed"]')).to_have_count(1)
-        await page.locator("#list li", has_text="image-to-video").get_by_role("button").click()
+        await page.locator("#list li", has_text="image-to-video").get_by_role("link").click()
         await expect(page.locator('[data-is="state"]')).to_have_text("Succeeded")
         await expect(page.locator("figure video")).to_be_visible()
 

@@ -272,7 +272,7 @@ async def test_markup_in_the_dashboards_list_is_shown_as_text(relay: Running, pa
     await page.goto(f"{relay.url}/#key={relay.api_key}")
 
     await expect(page.locator("#list .words")).to_have_text(PAYLOAD)
-    await expect(page.locator("#list .faint")).to_contain_text(PAYLOAD)
+    await expect(page.locator("#list p.faint")).to_contain_text(PAYLOAD)
     assert await page.evaluate("window.attacked") is None
 
 

@@ -43,6 +43,7 @@ CONSTANT = {
 ELSEWHERE = {
     "relay_archive_bytes",
     "relay_disk_free_bytes",
+    "relay_journal_commit_longest_seconds",
     "relay_journal_commit_running_seconds",
     "relay_journal_failing",
     "relay_journal_lag_seconds",
