@@ -3,12 +3,16 @@
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
+import jwt
 import pytest
 from playwright.async_api import Page, Route
 
+from relay.access.start_rules import StartLimits, StartRules
 from relay.app import Running
+from relay.journal.lists import Filter
 from relay.sandbox import Sandbox
 from tests.e2e.follow import BLANK, until
 from tests.e2e.test_embed import Shop
@@ -61,6 +65,20 @@ RESUME = """async ([task, token]) => {
   window.outcome = null; // until it has ended
   resumed.then(({ state }) => (outcome = state), (error) => (outcome = describe(error)));
 }"""
+
+PICTURE_OF = """async ([model, token]) => {
+  const { outputs } = await relay.run(model, { prompt: "A lake" }, { token });
+  const picture = document.body.appendChild(new Image());
+  picture.src = outputs[0].url;
+  await picture.decode();
+  return picture.naturalWidth;
+}"""
+
+CODE = (
+    "async ([model, token]) => (await relay.run(model, { prompt: 'A lake' }, { token }).catch((error) => error)).code"
+)
+
+STATUS = "async ([address, token]) => (await fetch(address, { headers: { Authorization: `Bearer ${token}` } })).status"
 
 SEPARATE = """async () => {
   const { separateFiles } = await import("/static/src/client/input-files.js");
@@ -127,6 +145,31 @@ async def test_a_page_of_another_site_runs_a_task_with_a_picture(
         refused = "(key) => relay.run('bytedance/seedream-v4', {}, { token: key }).catch(describe)"
         error = await page.evaluate(refused, relay.api_key)
         assert (error["name"], error["code"]) == ("Problem", "invalid_input")
+
+
+async def test_a_start_token_is_enough_for_a_static_page_and_for_nothing_else(
+    sandbox: Sandbox, make_relay: MakeRelay, page: Page, complaints: list[str]
+) -> None:
+    """Nothing but files are served beside the relay. The token cannot exceed its limits or outlive its time."""
+    complaints.append("40[13]|429")
+    rules = StartRules(models=["bytedance/seedream-*"], limits=StartLimits(per_hour=1))
+    shop = Shop()
+    async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
+        mint = partial(relay.context.access.mint_tag, scope="start view cancel", rules=rules)
+        token, _ = mint("user-42", ttl_s=600)
+        expired = jwt.encode({"tag": "user-43", "scope": "start", "exp": 1}, relay.context.access._secret)
+        await page.goto(shop.origin)
+        await page.evaluate(LOAD, f"{relay.url}/static/relay.js")
+
+        assert await page.evaluate(PICTURE_OF, [MODEL, token]) > 1
+        assert await page.evaluate(CODE, [MODEL, token]) == "rate_limited"
+        assert await page.evaluate(CODE, ["bytedance/text-to-image-seedream-v3", token]) == "forbidden"
+        assert await page.evaluate(CODE, [MODEL, expired]) == "unauthorized"
+        others, _ = mint("user-43", ttl_s=600)
+        (task,) = (await relay.context.tasks.lists.page(Filter(), limit=9)).snapshots
+        assert await page.evaluate(STATUS, [f"{relay.url}/v1/tasks/{task.id}", token]) == 200
+        assert await page.evaluate(STATUS, [f"{relay.url}/v1/tasks/{task.id}", others]) == 403
+        assert len(sandbox.runs) == 1
 
 
 async def test_a_start_is_repeated_and_a_run_goes_on_after_a_reload(
