@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 import relay
+from relay.web.http.file_response import FileResponse
 
 _YEAR_S = 31_536_000
 _MODULE_AGE_S = 300
@@ -48,7 +49,7 @@ async def file(request: web.Request) -> web.StreamResponse:
     path = FILES.get(name)
     if path is None:  # FileResponse would not return a problem
         return _other_version(name)
-    return web.FileResponse(path, headers={hdrs.CACHE_CONTROL: _caching(name)})
+    return FileResponse(path, headers={hdrs.CACHE_CONTROL: _caching(name)})
 
 
 def _caching(name: str) -> str:

@@ -19,6 +19,7 @@ from relay.journal.file_copies import CopyState, FileCopy, output_part
 from relay.web.api.responses import ArchivedCopy, OutputFile, OutputList
 from relay.web.http.context import context
 from relay.web.http.credentials import require
+from relay.web.http.file_response import FileResponse
 from relay.web.http.json_body import json_response
 from relay.web.http.queries import read_query
 
@@ -110,7 +111,7 @@ async def show_input(request: web.Request) -> web.StreamResponse:
         raise RequestError(Code.NOT_FOUND, "The archive does not have this file.") from None
 
 
-async def _local(archive: Archive, copy: FileCopy, thumbnail: str | None) -> web.FileResponse | None:
+async def _local(archive: Archive, copy: FileCopy, thumbnail: str | None) -> FileResponse | None:
     """Return a copy that is a file of this machine; null if the file is missing."""
     path = archive.store.path(prefix_of(copy), thumbnail or FILE)
     if not await asyncio.to_thread(path.is_file):
@@ -118,7 +119,7 @@ async def _local(archive: Archive, copy: FileCopy, thumbnail: str | None) -> web
     kind = "image/webp" if thumbnail else copy.content_type
     shown = disposition(kind, None if thumbnail else copy.name)
     headers = {**_HEADERS, hdrs.CONTENT_TYPE: kind, hdrs.CONTENT_DISPOSITION: shown}
-    return web.FileResponse(path, headers=headers)
+    return FileResponse(path, headers=headers)
 
 
 def _redirect(url: str) -> web.Response:
