@@ -125,7 +125,7 @@ class CheckSchedule:
         return self._limits.silence_in_s(state, self._usual_silence_s())
 
     def check_now(self, now: float) -> None:
-        """Plan a check for now."""
+        """Plan an immediate check."""
         self._planned_at = now
 
     def check_by(self, at: float) -> None:
@@ -133,7 +133,7 @@ class CheckSchedule:
         self._planned_at = at if self._planned_at is None else min(self._planned_at, at)
 
     def note_callback(self, now: float) -> None:
-        """Plan a check for now, and frequent ones until the record confirms the callback."""
+        """Plan an immediate check, and frequent ones until the record confirms the callback."""
         self._callback_until = now + CALLBACK_S
         self._planned_at = now
 

@@ -89,7 +89,7 @@ def starts_exceed(limit: Limit, starts: Sequence[float], now: float) -> Exceeded
 
     Args:
         limit: the limit.
-        starts: the times of the newest starts, newest first, at least as many as the limit allows if there are so many.
+        starts: the times of the newest starts, newest first: as many as the limit allows, or all if there are fewer.
         now: unix seconds.
     """
     recent = [at for at in starts if at > now - HOUR_S]
