@@ -1,1 +1,1 @@
-export * from "./dist/elements.A4YDZULX.js";
+export * from "./dist/elements.ELRUPPSQ.js";

@@ -1,1 +1,1 @@
-export * from "./dist/relay.4G5PSNBL.js";
+export * from "./dist/relay.EOJBM4XO.js";

@@ -16,7 +16,10 @@ TSC = ROOT / "node_modules" / ".bin" / "tsc"
 
 MEMBERS = """async () => {
   const lifecycle = ["constructor", "connectedCallback", "disconnectedCallback", "attributeChangedCallback"];
-  const members = ({ prototype }) => Object.getOwnPropertyNames(prototype ?? {}).filter((n) => !lifecycle.includes(n));
+  const isNative = ({ constructor }) => String(constructor).includes("[native code]");
+  const names = (prototype) =>
+    isNative(prototype) ? [] : [...Object.getOwnPropertyNames(prototype), ...names(Object.getPrototypeOf(prototype))];
+  const members = ({ prototype }) => [...new Set(names(prototype ?? {}))].filter((n) => !lifecycle.includes(n));
   const module = await import("/static/relay.js");
   return Object.fromEntries(Object.entries(module).map(([name, value]) => [name, members(value).sort()]));
 }"""

@@ -233,6 +233,32 @@ async def test_an_element_changes_its_look_while_it_is_shown(
         await page.goto("about:blank")
 
 
+async def test_an_element_applies_an_accent_that_was_set_while_it_was_removed(
+    make_relay: MakeRelay, page: Page
+) -> None:
+    """Its content stays the same when it is added again, and so do the other style sheets."""
+    shop = Shop()
+    async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
+        await stories.write(relay, ["running"])
+        shop.body = element(relay, "running")
+        await page.goto(shop.origin)
+        card = page.locator("article")
+        await expect(card.locator('[data-is="connection"]')).to_have_text("live")
+        before = await card.evaluate(ACCENT)
+
+        await page.evaluate("""async () => {
+          const task = document.querySelector("relay-task");
+          task.remove();
+          await Promise.resolve();
+          task.accent = "#7a3ff2";
+          document.body.append(task);
+        }""")
+
+        card_now = "document.querySelector('relay-task').shadowRoot.querySelector('article')"
+        await page.wait_for_function(f"before => ({ACCENT})({card_now}) !== before", arg=before)
+        await page.goto("about:blank")
+
+
 @pytest.mark.parametrize("path", ["embed", "t"])
 async def test_no_other_page_can_frame_a_task(
     path: str, make_relay: MakeRelay, page: Page, view: View, complaints: list[str]

@@ -17,10 +17,9 @@ type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ?
 type Constructor = abstract new (...options: never) => unknown;
 
 /** The callbacks that the browser calls are no part of the public interface. */
-type Lifecycle = "connectedCallback" | "disconnectedCallback" | "attributeChangedCallback" | Inner;
-/** Between an element and its base class. */
-type Inner = "styles" | "open" | "close";
-type Members<C extends Constructor> = Public<Omit<InstanceType<C>, Lifecycle>>;
+type Lifecycle = "connectedCallback" | "disconnectedCallback" | "attributeChangedCallback";
+/** The keys that are symbols are between an element and its base class. */
+type Members<C extends Constructor> = Public<Omit<InstanceType<C>, Lifecycle | symbol>>;
 type Conforms<Implemented extends Constructor, Declared extends Constructor> = Equal<
   [Members<Implemented>, ConstructorParameters<Implemented>],
   [Members<Declared>, ConstructorParameters<Declared>]

@@ -9,7 +9,7 @@ import { RelayBoard } from "../client/relay-board.js";
 import { ServerClock } from "../client/server-clock.js";
 import { h, setText } from "../element/dom.js";
 import { CONNECTION_LABELS } from "../element/format.js";
-import { HostElement } from "../element/host-element.js";
+import { close, HostElement, open } from "../element/host-element.js";
 import { outputAddress } from "../element/output-address.js";
 import { mediaUrl } from "../element/safe-url.js";
 import theme from "../element/theme.css" with { type: "css" };
@@ -47,17 +47,13 @@ export class RelayBoardElement extends HostElement {
     this.setAttribute("tag", value);
   }
 
-  /** @override */
-  get styles() {
-    return [theme, rows, board].flatMap((sheet) => sheet ?? []);
-  }
-
   /** @override @param {ShadowRoot} root */
-  open(root) {
+  [open](root) {
     this.#list.setAttribute("aria-label", say("board.tasks"));
     setText(this.#empty, say("board.empty"));
     const head = h("div", { class: "head" }, this.#connection);
-    root.append(head, this.#notice, this.#empty, this.#list, this.#opened);
+    root.adoptedStyleSheets = [theme, rows, board].flatMap((sheet) => sheet ?? []);
+    root.replaceChildren(head, this.#notice, this.#empty, this.#list, this.#opened);
     this.#notice.hidden = true;
     this.#empty.hidden = true;
     const { tag, token, getToken, base } = this;
@@ -69,7 +65,7 @@ export class RelayBoardElement extends HostElement {
   }
 
   /** @override */
-  close() {
+  [close]() {
     this.#board?.stop();
     this.#board = null;
     clearInterval(this.#interval);

@@ -1,10 +1,20 @@
 // @ts-check
-/** What the elements beside <relay-task> have in common: attributes, colors, and a content that follows the attributes. */
+/** What the elements have in common: attributes, the accent, and a content that follows the attributes. */
 import { DEFAULT_BASE } from "../client/base.js";
-import { accentSheets } from "./accent-sheet.js";
 import { adoptProperty } from "./adopt-property.js";
 
 /** @import { GetToken } from "../../relay.js" */
+
+// What an element adds to this class, or calls. Symbols, so that the public interface stays as it is declared.
+
+/** Show the content, and connect. */
+export const open = Symbol("open");
+/** Close all connections. */
+export const close = Symbol("close");
+/** Apply an attribute that has changed. */
+export const follow = Symbol("follow");
+/** Add the style sheets of the accent to those of the content. */
+export const applyAccent = Symbol("applyAccent");
 
 /** On a server that renders pages there is no DOM: the class can be loaded, but not used. */
 const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
@@ -14,6 +24,8 @@ export class HostElement extends Base {
   #isRestarting = false;
   /** @type {GetToken|undefined} */
   #getToken;
+  /** The style sheets of the accent. @type {CSSStyleSheet[]} */
+  #accentSheets = [];
 
   get token() {
     return this.getAttribute("token") ?? "";
@@ -32,6 +44,7 @@ export class HostElement extends Base {
     this.setAttribute("base", value);
   }
 
+  /** `light`, `dark`, or `auto` for the reader's setting. Empty follows the `color-scheme` of the page. */
   get theme() {
     return this.getAttribute("theme") ?? "";
   }
@@ -40,6 +53,7 @@ export class HostElement extends Base {
     this.setAttribute("theme", value);
   }
 
+  /** `#rgb` or `#rrggbb`. A color that is too light or too dark to read is adjusted. */
   get accent() {
     return this.getAttribute("accent") ?? "";
   }
@@ -48,7 +62,7 @@ export class HostElement extends Base {
     this.setAttribute("accent", value);
   }
 
-  /** Returns fresh tokens. */
+  /** Returns fresh tokens, so that the element can outlive its first one. Functions cannot be attributes. */
   get getToken() {
     return this.#getToken;
   }
@@ -56,10 +70,11 @@ export class HostElement extends Base {
   set getToken(value) {
     if (value === this.#getToken) return;
     this.#getToken = value;
-    this.#restart();
+    if (this.#isOpen) this.#restart();
   }
 
   connectedCallback() {
+    // A framework may set properties before this script has been loaded.
     adoptProperty(this, "getToken");
     if (!this.#isOpen) this.#start();
   }
@@ -74,25 +89,33 @@ export class HostElement extends Base {
     /** @type {string|null} */ before,
     /** @type {string|null} */ now,
   ) {
-    if (before === now || !this.#isOpen) return;
-    if (name === "theme" || name === "accent") this.#applyStyles();
+    if (before !== now && this.#isOpen && !this.#isRestarting) this[follow](name);
+  }
+
+  [follow](/** @type {string} */ name) {
+    if (name === "theme" || name === "accent") this[applyAccent]();
     else this.#restart();
   }
 
-  /** The style sheets of the content. @type {CSSStyleSheet[]} */
-  get styles() {
-    return [];
+  /** @param {ShadowRoot} _root with the content of the last time */
+  [open](_root) {}
+
+  [close]() {}
+
+  /** Few pages set an accent, so its module is loaded only then. */
+  async [applyAccent]() {
+    const { accent, theme } = this;
+    const sheets = accent ? (await import("./accent-sheet.js")).accentSheets(accent, theme) : [];
+    const root = this.shadowRoot;
+    if (!root || accent !== this.accent || theme !== this.theme) return;
+    const others = root.adoptedStyleSheets.filter((sheet) => !this.#accentSheets.includes(sheet));
+    this.#accentSheets = sheets;
+    root.adoptedStyleSheets = [...others, ...sheets];
   }
-
-  /** Fill the shadow root. @param {ShadowRoot} _root it is empty */
-  open(_root) {}
-
-  /** Close all connections. */
-  close() {}
 
   /** Several attributes may be set together. */
   #restart() {
-    if (!this.#isOpen || this.#isRestarting) return;
+    if (this.#isRestarting) return;
     this.#isRestarting = true;
     queueMicrotask(() => {
       this.#isRestarting = false;
@@ -103,20 +126,13 @@ export class HostElement extends Base {
   }
 
   #start() {
-    const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
-    root.replaceChildren();
-    this.#applyStyles();
     this.#isOpen = true;
-    this.open(root);
+    this[open](this.shadowRoot ?? this.attachShadow({ mode: "open" }));
+    this[applyAccent]();
   }
 
   #stop() {
     this.#isOpen = false;
-    this.close();
-  }
-
-  #applyStyles() {
-    if (this.shadowRoot)
-      this.shadowRoot.adoptedStyleSheets = [...this.styles, ...accentSheets(this.accent, this.theme)];
+    this[close]();
   }
 }

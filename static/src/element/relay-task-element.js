@@ -15,7 +15,7 @@
  * of the page.
  */
 
-import { DEFAULT_BASE, MISSING_BASE } from "../client/base.js";
+import { MISSING_BASE } from "../client/base.js";
 import { originProblem } from "../client/origin-check.js";
 import { RelayClient } from "../client/relay-client.js";
 import { ServerClock } from "../client/server-clock.js";
@@ -23,12 +23,13 @@ import { adoptProperty } from "./adopt-property.js";
 import { CompactView } from "./compact-view.js";
 import { h } from "./dom.js";
 import { STATE_LABELS } from "./format.js";
+import { applyAccent, close, follow, HostElement, open } from "./host-element.js";
 import { useLanguage } from "./language.js";
 import { NotifyToggle } from "./notify-toggle.js";
 import { TaskView } from "./task-view.js";
 import { say, setOwnWords, wordsRevision } from "./words.js";
 
-/** @import { GetToken, RelayUpdate, Words } from "../../relay.js" */
+/** @import { RelayUpdate, Words } from "../../relay.js" */
 /** @import { Access } from "../client/task-calls.js" */
 /** @import { ViewUpdate } from "./task-view.js" */
 /** @import { Usual } from "./usual-length.js" */
@@ -47,18 +48,13 @@ const INITIAL = {
   wire: "ws",
 };
 
-/** On a server that renders pages there is no DOM: the class can be loaded, but not used. */
-const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
-
-export class RelayTaskElement extends Base {
+export class RelayTaskElement extends HostElement {
   static observedAttributes = ["task", "token", "base", "wire", "theme", "accent", "lang", "compact", "notify"];
 
   /** @type {TaskView|CompactView|null} */
   #view = null;
   /** @type {NotifyToggle|null} */
   #notice = null;
-  /** The style sheets of the accent. @type {CSSStyleSheet[]} */
-  #accentSheets = [];
   /** @type {Usual|null} */
   #usual = null;
   /** @type {Words} */
@@ -67,8 +63,6 @@ export class RelayTaskElement extends Base {
   #client = null;
   /** @type {ViewUpdate} */
   #update = INITIAL;
-  /** @type {GetToken|undefined} */
-  #getToken;
   #frame = 0;
   /** The texts with which the view was created. */
   #wordsRevision = 0;
@@ -76,8 +70,6 @@ export class RelayTaskElement extends Base {
   #clock = new ServerClock();
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #interval;
-  #isOpen = false;
-  #isRestarting = false;
 
   get task() {
     return this.getAttribute("task") ?? "";
@@ -85,23 +77,6 @@ export class RelayTaskElement extends Base {
 
   set task(value) {
     this.setAttribute("task", value);
-  }
-
-  get token() {
-    return this.getAttribute("token") ?? "";
-  }
-
-  set token(value) {
-    this.setAttribute("token", value);
-  }
-
-  /** The relay's address. Defaults to the relay that served this module. */
-  get base() {
-    return this.getAttribute("base") || DEFAULT_BASE;
-  }
-
-  set base(value) {
-    this.setAttribute("base", value);
   }
 
   /** The preferred wire: `ws`, `sse` or `poll`. Any other value means `ws`. */
@@ -112,24 +87,6 @@ export class RelayTaskElement extends Base {
 
   set wire(value) {
     this.setAttribute("wire", value);
-  }
-
-  /** `light`, `dark`, or `auto` for the reader's setting. Empty follows the `color-scheme` of the page. */
-  get theme() {
-    return this.getAttribute("theme") ?? "";
-  }
-
-  set theme(value) {
-    this.setAttribute("theme", value);
-  }
-
-  /** `#rgb` or `#rrggbb`. A color that is too light or too dark to read is adjusted. */
-  get accent() {
-    return this.getAttribute("accent") ?? "";
-  }
-
-  set accent(value) {
-    this.setAttribute("accent", value);
   }
 
   /** Whether to show one line instead of the card. */
@@ -148,17 +105,6 @@ export class RelayTaskElement extends Base {
 
   set notify(value) {
     this.toggleAttribute("notify", value);
-  }
-
-  /** Returns fresh tokens, so that the element can outlive its first one. Functions cannot be attributes. */
-  get getToken() {
-    return this.#getToken;
-  }
-
-  set getToken(value) {
-    if (value === this.#getToken) return;
-    this.#getToken = value;
-    this.attributeChangedCallback("getToken", null, "");
   }
 
   /** How long such tasks usually take in all. The stages are shown over it; without it, over the relay's estimate. */
@@ -188,37 +134,18 @@ export class RelayTaskElement extends Base {
     return this.#update.state;
   }
 
+  /** @override */
   connectedCallback() {
-    // A framework may set properties before this script has been loaded.
-    for (const name of /** @type {const} */ (["getToken", "usual", "words"])) adoptProperty(this, name);
-    if (!this.#isOpen) this.#open();
+    for (const name of /** @type {const} */ (["usual", "words"])) adoptProperty(this, name);
+    super.connectedCallback();
   }
 
-  disconnectedCallback() {
-    // An element that is moved is removed and added again within one turn of the event loop.
-    queueMicrotask(() => this.isConnected || this.#close());
-  }
-
-  attributeChangedCallback(
-    /** @type {string} */ name,
-    /** @type {string|null} */ before,
-    /** @type {string|null} */ now,
-  ) {
-    if (before === now || !this.#isOpen || this.#isRestarting) return;
-    if (name === "token" && now && this.#isActive) return this.#renew(now);
-    if (name === "theme" || name === "accent") return void this.#applyAccent();
-    if (name === "lang") return void this.#applyLanguage();
-    if (name === "compact" || name === "notify") {
-      if (this.#view) this.#view = this.#createView(this.#view.access);
-      return this.#render();
-    }
-    this.#isRestarting = true; // several attributes may be set together
-    queueMicrotask(() => {
-      this.#isRestarting = false;
-      if (!this.isConnected) return;
-      this.#close();
-      this.#open();
-    });
+  /** @override @param {string} name */
+  [follow](name) {
+    if (name === "token" && this.token && this.#isActive) this.#renew(this.token);
+    else if (name === "lang") this.#applyLanguage();
+    else if (name === "compact" || name === "notify") this.#replaceView();
+    else super[follow](name);
   }
 
   get #isActive() {
@@ -231,15 +158,14 @@ export class RelayTaskElement extends Base {
     if (this.#view) this.#view.access = { ...this.#view.access, token };
   }
 
-  #open() {
-    const { task, token, base, wire } = this;
-    const getToken = this.#getToken;
+  /** @override @param {ShadowRoot} root */
+  [open](root) {
+    const { task, token, getToken, base, wire } = this;
     const state = this.#update.state?.id === task ? this.#update.state : null;
     this.#update = { ...INITIAL, clockOffset_s: this.#update.clockOffset_s, state };
     const access = { task, token, base };
-    if (!state || !this.#view) this.#view = this.#createView(access);
+    if (!state || !this.#view) this.#view = this.#createView(root, access);
     this.#view.access = access;
-    this.#isOpen = true;
     if (this.lang) this.#applyLanguage();
     if (!task || !(token || getToken)) return this.#refuse(task ? "the token is missing" : "the task's id is missing");
     if (!base) return this.#refuse(MISSING_BASE);
@@ -249,8 +175,8 @@ export class RelayTaskElement extends Base {
     this.#interval = setInterval(() => this.#render(), 1000);
   }
 
-  #close() {
-    this.#isOpen = false;
+  /** @override */
+  [close]() {
     this.#client?.stop();
     this.#client = null;
     clearInterval(this.#interval);
@@ -258,29 +184,29 @@ export class RelayTaskElement extends Base {
     this.#frame = 0;
   }
 
-  /** Start an empty view, so that nothing of a previous task remains. */
-  #createView(/** @type {Access} */ access) {
-    const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
+  /**
+   * Start an empty view, so that nothing of a previous task remains.
+   *
+   * @param {ShadowRoot} root
+   * @param {Access} access
+   */
+  #createView(root, access) {
     root.replaceChildren();
     this.#wordsRevision = wordsRevision();
     const view = this.compact
       ? new CompactView(root, access)
       : new TaskView(root, access, () => this.#client?.resync());
     if (view instanceof TaskView) view.usual = this.#usual;
-    this.#applyAccent();
     this.#notice = view instanceof TaskView && this.notify ? this.#offerNotice(view) : null;
     return view;
   }
 
-  /** Few pages set an accent, so its module is loaded only then. */
-  async #applyAccent() {
-    const { accent, theme } = this;
-    const sheets = accent ? (await import("./accent-sheet.js")).accentSheets(accent, theme) : [];
-    const root = this.shadowRoot;
-    if (!root || accent !== this.accent || theme !== this.theme) return;
-    const others = root.adoptedStyleSheets.filter((sheet) => !this.#accentSheets.includes(sheet));
-    this.#accentSheets = sheets;
-    root.adoptedStyleSheets = [...others, ...sheets];
+  /** Create the view again, which has other style sheets. */
+  #replaceView() {
+    if (!this.#view || !this.shadowRoot) return;
+    this.#view = this.#createView(this.shadowRoot, this.#view.access);
+    this[applyAccent]();
+    this.#render();
   }
 
   async #applyLanguage() {
@@ -290,9 +216,7 @@ export class RelayTaskElement extends Base {
 
   /** Create the view again if it has other texts. */
   #useWords() {
-    if (!this.#view || this.#wordsRevision === wordsRevision()) return;
-    this.#view = this.#createView(this.#view.access);
-    this.#render();
+    if (this.#wordsRevision !== wordsRevision()) this.#replaceView();
   }
 
   #offerNotice(/** @type {TaskView} */ view) {
@@ -325,7 +249,7 @@ export class RelayTaskElement extends Base {
   /** Replace the reason if the relay is reachable but does not allow this page's origin. */
   async #explainOrigin() {
     const reason = await originProblem(this.base);
-    if (!reason || !this.#isOpen || this.#update.connection !== "offline") return;
+    if (!reason || !this.#client || this.#update.connection !== "offline") return;
     this.#update = { ...this.#update, reason };
     this.#render();
   }

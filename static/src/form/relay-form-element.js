@@ -9,7 +9,7 @@ import { baseUrl, MISSING_BASE } from "../client/base.js";
 import { callJson } from "../client/json-call.js";
 import { Problem } from "../client/problem.js";
 import { h, setText } from "../element/dom.js";
-import { HostElement } from "../element/host-element.js";
+import { close, HostElement, open } from "../element/host-element.js";
 import theme from "../element/theme.css" with { type: "css" };
 import { say } from "../element/words.js";
 import { EstimateView } from "./estimate-view.js";
@@ -48,22 +48,18 @@ export class RelayFormElement extends HostElement {
     this.setAttribute("provider", value);
   }
 
-  /** @override */
-  get styles() {
-    return [theme, forms, element].flatMap((sheet) => sheet ?? []);
-  }
-
   /** @override @param {ShadowRoot} root */
-  open(root) {
+  [open](root) {
     this.#generation += 1;
     const problem = h("div", { class: "problem notice", role: "alert", hidden: true });
     const loading = h("p", { class: "faint" }, say("form.loading"));
-    root.append(loading, problem);
+    root.adoptedStyleSheets = [theme, forms, element].flatMap((sheet) => sheet ?? []);
+    root.replaceChildren(loading, problem);
     this.#load(root, problem).finally(() => loading.remove());
   }
 
   /** @override */
-  close() {
+  [close]() {
     this.#generation += 1;
     this.#estimate?.show(null);
   }
