@@ -9,6 +9,7 @@
 import rows from "../src/board/rows.css" with { type: "css" };
 import { groupOf, isEndedGroup, NO_FILTER, sum } from "../src/board/task-groups.js";
 import { titleOf } from "../src/board/task-title.js";
+import { Thumbnails } from "../src/board/thumbnails.js";
 import { Problem } from "../src/client/problem.js";
 import { Announcer } from "../src/dashboard/announcer.js";
 import { Api, exchangeCode } from "../src/dashboard/api.js";
@@ -33,7 +34,6 @@ import { KEY, readSecret, writeSecret } from "../src/dashboard/tab-store.js";
 import { combineCounts, countTasks, limitedGroups } from "../src/dashboard/task-counts.js";
 import { TaskList } from "../src/dashboard/task-list.js";
 import { TaskLoader } from "../src/dashboard/task-loader.js";
-import { Thumbnails } from "../src/dashboard/thumbnails.js";
 import { h, setText } from "../src/element/dom.js";
 import { CONNECTION_LABELS } from "../src/element/format.js";
 import forms from "../src/form/forms.css" with { type: "css" };

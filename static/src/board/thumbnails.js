@@ -8,7 +8,7 @@ import { outputAddress } from "../element/output-address.js";
 import { mediaUrl } from "../element/safe-url.js";
 
 /** @import { Output } from "../../relay.js" */
-/** @import { TaskRow } from "../board/task-row.js" */
+/** @import { TaskRow } from "./task-row.js" */
 
 /** How far from the screen a picture is loaded. */
 const MARGIN = "200px";
