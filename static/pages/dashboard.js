@@ -36,6 +36,7 @@ import { TaskList } from "../src/dashboard/task-list.js";
 import { TaskLoader } from "../src/dashboard/task-loader.js";
 import { h, setText } from "../src/element/dom.js";
 import { CONNECTION_LABELS } from "../src/element/format.js";
+import { outputAddress } from "../src/element/output-address.js";
 import forms from "../src/form/forms.css" with { type: "css" };
 import { showProblem } from "../src/form/problem-view.js";
 import { fragmentValue } from "./address.js";
@@ -94,7 +95,10 @@ const links = new RowLinks(part("list"), list, {
   createToken: async (task) => (await api().createToken(task, "view")).token,
   onOpen: (task) => attempt(() => openTask(readSecret(KEY), task)),
 });
-const thumbnails = new Thumbnails({ token: (task) => links.token(task), hasCopies });
+const thumbnails = new Thumbnails({
+  address: async (task, output) => outputAddress(output, { base: document.baseURI, token: await links.token(task) }),
+  hasCopies,
+});
 const again = new RunAgain(api);
 const selection = new RowSelection(part("list"), list, () => renderBulk());
 const bulk = new BulkActions({ part, list, selection, api, again });

@@ -35,6 +35,7 @@ async def test_the_page_of_a_tag_lists_its_tasks_and_opens_them(sandbox: Sandbox
     await expect(rows).to_have_count(2)
     release(sandbox, first)
     await expect(rows.nth(1)).to_contain_text("Succeeded")
+    await expect(rows.nth(1).locator(".tile img")).to_be_visible()
 
     await rows.nth(1).get_by_role("button").click()
     await expect(part(page, "state")).to_have_text("Succeeded")

@@ -11,7 +11,6 @@ import { h, setText } from "../element/dom.js";
 import { CONNECTION_LABELS } from "../element/format.js";
 import { close, HostElement, open } from "../element/host-element.js";
 import { outputAddress } from "../element/output-address.js";
-import { mediaUrl } from "../element/safe-url.js";
 import theme from "../element/theme.css" with { type: "css" };
 import { say } from "../element/words.js";
 import board from "./board-element.css" with { type: "css" };
@@ -19,8 +18,9 @@ import "./board-words.js";
 import rows from "./rows.css" with { type: "css" };
 import { byAttention } from "./task-groups.js";
 import { TaskRow } from "./task-row.js";
+import { Thumbnails } from "./thumbnails.js";
 
-/** @import { BoardUpdate, Output, Snapshot } from "../../relay.js" */
+/** @import { BoardUpdate, Snapshot } from "../../relay.js" */
 
 export class RelayBoardElement extends HostElement {
   static observedAttributes = ["tag", "token", "base", "theme", "accent"];
@@ -30,6 +30,11 @@ export class RelayBoardElement extends HostElement {
   /** @type {Map<string, TaskRow>} */
   #rows = new Map();
   #clock = new ServerClock();
+  #thumbnails = new Thumbnails({
+    address: async (_task, output) => outputAddress(output, this),
+    // Without a copy, the relay redirects to the platform. Without a token, it would refuse.
+    hasCopies: async () => this.token !== "",
+  });
   #frame = 0;
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #interval;
@@ -58,6 +63,7 @@ export class RelayBoardElement extends HostElement {
     this.#empty.hidden = true;
     const { tag, token, getToken, base } = this;
     if (!tag || !(token || getToken)) return this.#refuse(tag ? "The token is missing." : "The tag is missing.");
+    this.#thumbnails.start();
     this.#board = new RelayBoard({ base });
     this.#board.addEventListener("update", ({ detail }) => this.#apply(detail));
     this.#board.subscribeTag(tag, { token, getToken });
@@ -71,6 +77,7 @@ export class RelayBoardElement extends HostElement {
     clearInterval(this.#interval);
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
+    this.#thumbnails.reset();
     this.#rows.clear();
     this.#list.replaceChildren();
     this.#showList();
@@ -99,7 +106,7 @@ export class RelayBoardElement extends HostElement {
   }
 
   #add(/** @type {Snapshot} */ state) {
-    const row = new TaskRow(state, (output) => this.#showMedia(row, output), { isManaged: false });
+    const row = new TaskRow(state, (output) => this.#thumbnails.show(row, output), { isManaged: false });
     row.opener.addEventListener("click", () => this.#open(row));
     this.#rows.set(state.id, row);
     return row;
@@ -109,15 +116,6 @@ export class RelayBoardElement extends HostElement {
     this.#rows.get(task)?.element.remove();
     this.#rows.delete(task);
     this.#empty.hidden = this.#rows.size > 0;
-  }
-
-  /** Show a result in the tile of its row, from the platform or from the relay's copy. */
-  #showMedia(/** @type {TaskRow} */ row, /** @type {Output} */ output) {
-    const address = mediaUrl(output.url) ?? outputAddress(output, { base: this.base, token: this.token });
-    if (!address || !output.content_type.startsWith("image/")) return;
-    const image = h("img", { alt: "", loading: "lazy" });
-    image.addEventListener("load", () => row.tile.showMedia(image));
-    image.src = address;
   }
 
   #open(/** @type {TaskRow} */ row) {

@@ -4,7 +4,6 @@
  * pictures of them, for which a token is needed; otherwise the file at the platform is loaded.
  */
 import { h } from "../element/dom.js";
-import { outputAddress } from "../element/output-address.js";
 import { mediaUrl } from "../element/safe-url.js";
 
 /** @import { Output } from "../../relay.js" */
@@ -16,7 +15,7 @@ const MARGIN = "200px";
 const WIDTH = "160";
 
 export class Thumbnails {
-  #token;
+  #address;
   #hasCopies;
   /** @type {Promise<boolean>|null} */
   #areKept = null;
@@ -27,11 +26,11 @@ export class Thumbnails {
 
   /**
    * @param {object} options
-   * @param {(task: string) => Promise<string>} options.token
+   * @param {(task: string, output: Output) => Promise<string|null>} options.address of a result at the relay
    * @param {(task: string) => Promise<boolean>} options.hasCopies whether the relay keeps copies of a task's results
    */
-  constructor({ token, hasCopies }) {
-    this.#token = token;
+  constructor({ address, hasCopies }) {
+    this.#address = address;
     this.#hasCopies = hasCopies;
   }
 
@@ -77,7 +76,7 @@ export class Thumbnails {
   }
 
   async #kept(/** @type {TaskRow} */ row, /** @type {Output} */ output) {
-    const address = outputAddress(output, { base: document.baseURI, token: await this.#token(row.task.id) });
+    const address = await this.#address(row.task.id, output);
     if (address === null || !output.content_type.startsWith("image/")) return address;
     const small = new URL(address);
     small.searchParams.set("w", WIDTH);
