@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 
 import aiohttp
@@ -13,6 +13,7 @@ from hypothesis import settings
 from relay.app import Running, running
 from relay.config import Config
 from relay.sandbox import Sandbox
+from tests.preloaded import Preloaded
 
 # The default prints the variables of every frame, which takes longer than most tests.
 structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
@@ -34,6 +35,13 @@ MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
 def pytest_xdist_auto_num_workers() -> int:
     """Use two workers per core: half of the tests' time is waiting for timers, processes and the disk."""
     return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture(scope="session")
+def preloaded() -> Iterator[Preloaded]:
+    """Start a process that runs commands without importing the relay for each."""
+    with Preloaded.running() as process:
+        yield process
 
 
 @pytest.fixture

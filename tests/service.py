@@ -1,7 +1,6 @@
 """A service manager for tests: it listens on a socket, and starts `relay serve` with it, as systemd does."""
 
 import asyncio
-import os
 import re
 import signal
 import socket
@@ -10,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-from tests.shell import PATIENCE_S, SETTINGS
+from tests.shell import PATIENCE_S, inherited_environment
 
 _START = """
 import os, sys
@@ -48,12 +47,11 @@ class Service:
 
     async def start(self) -> None:
         """Start a process and wait until it serves."""
-        inherited = {name: value for name, value in os.environ.items() if not SETTINGS.match(name)}
         descriptor = self._socket.fileno()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", _START, str(descriptor)),
             cwd=self._folder,
-            env=inherited | self._settings,
+            env=inherited_environment() | self._settings,
             pass_fds=(descriptor,),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import socket
 import sys
@@ -14,14 +13,15 @@ import pytest
 
 from tests.conftest import API_KEY, MakeRelay
 from tests.egress import egress
-from tests.shell import SETTINGS, Ended, Shell, one_line
+from tests.preloaded import Preloaded
+from tests.shell import Ended, Shell, inherited_environment, one_line
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(tmp_path: Path, preloaded: Preloaded) -> Shell:
+    return Shell(tmp_path, preloaded)
 
 
 async def health(folder: Path, **settings: str) -> Ended:
@@ -32,11 +32,10 @@ async def health(folder: Path, **settings: str) -> Ended:
     assert instruction
     program, *arguments = json.loads(instruction[1])
     assert program == "python"
-    inherited = {name: value for name, value in os.environ.items() if not SETTINGS.match(name)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *arguments),
         cwd=folder,
-        env=inherited | settings,
+        env=inherited_environment() | settings,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -16,12 +16,13 @@ from relay.cli.main import cli
 from relay.config import Config
 from relay.errors import RelayError
 from tests.conftest import API_KEY
+from tests.preloaded import Preloaded
 from tests.shell import Shell, one_line, printed
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(tmp_path: Path, preloaded: Preloaded) -> Shell:
+    return Shell(tmp_path, preloaded)
 
 
 async def test_it_asks_with_the_key_that_the_relay_has_generated(shell: Shell) -> None:

@@ -11,14 +11,15 @@ import aiohttp
 import pytest
 
 from relay.sandbox import Sandbox
+from tests.preloaded import Preloaded
 from tests.shell import Shell, one_line, printed, stopped
 
 KEY = "a-key-for-the-command-line"
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(tmp_path: Path, preloaded: Preloaded) -> Shell:
+    return Shell(tmp_path, preloaded)
 
 
 @pytest.fixture

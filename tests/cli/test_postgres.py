@@ -11,12 +11,13 @@ from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.journal import PostgresJournal
 from tests.journal.postgres.membership import join
 from tests.journal.postgres.records import create, event
+from tests.preloaded import Preloaded
 from tests.shell import Shell, one_line
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(tmp_path: Path, preloaded: Preloaded) -> Shell:
+    return Shell(tmp_path, preloaded)
 
 
 @pytest.fixture

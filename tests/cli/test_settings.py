@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.preloaded import Preloaded
 from tests.shell import Shell, one_line
 
 KEY = "a-key-of-twenty-four-ones"
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(tmp_path: Path, preloaded: Preloaded) -> Shell:
+    return Shell(tmp_path, preloaded)
 
 
 async def test_each_value_is_printed_with_its_origin(shell: Shell) -> None:

@@ -17,15 +17,16 @@ import pytest
 
 from relay.journal.sqlite import SQLiteJournal
 from relay.sandbox import Sandbox
-from tests.shell import PATIENCE_S, SETTINGS, Shell, printed
+from tests.preloaded import Preloaded
+from tests.shell import PATIENCE_S, Process, Shell, inherited_environment, printed
 
 OLD, NEW, KEPT = "the-old-key-of-24-characters", "the-new-key-of-24-characters", "the-kept-key-of-24-characters"
 SHOP = "https://shop.example"
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(tmp_path: Path, preloaded: Preloaded) -> Shell:
+    return Shell(tmp_path, preloaded)
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ def write(shell: Shell, **settings: str) -> None:
     (shell.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
 
-async def reloaded(process: asyncio.subprocess.Process) -> str:
+async def reloaded(process: Process) -> str:
     """Send SIGHUP and return the log line about the reload."""
     process.send_signal(signal.SIGHUP)
     return await printed(process, r"(.*settings\.reload.*)", stream=process.stderr)
@@ -231,11 +232,10 @@ async def on_terminal(
         open_ends.discard(window)
         os.close(window)
 
-    inherited = {name: value for name, value in os.environ.items() if not SETTINGS.match(name)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "relay", "serve"),
         cwd=shell.folder,
-        env=inherited | {"RELAY_PORT": "0", "RELAY_API_KEYS": OLD},
+        env=inherited_environment() | {"RELAY_PORT": "0", "RELAY_API_KEYS": OLD},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         preexec_fn=take_terminal,

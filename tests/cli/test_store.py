@@ -11,13 +11,14 @@ from relay.journal.postgres.connection import close, connect
 from relay.journal.postgres.migrations import migrate
 from relay.journal.sqlite import SQLiteJournal
 from tests.journal.postgres.records import create, event
+from tests.preloaded import Preloaded
 from tests.shell import Shell, one_line, printed
 
 FILE = "sqlite:///relay.db"
 
 
 @pytest.fixture
-async def shell(tmp_path: Path) -> Shell:
+async def shell(tmp_path: Path, preloaded: Preloaded) -> Shell:
     """Return a shell in a folder with a store of three tasks, two of which have ended."""
     journal = SQLiteJournal(tmp_path / "relay.db")
     await journal.open(lock=True)
@@ -26,7 +27,7 @@ async def shell(tmp_path: Path) -> Shell:
     for number in range(2):
         await journal.append([event(f"task-{number}", 2), event(f"task-{number}", 3, State.SUCCEEDED)])
     await journal.close()
-    return Shell(tmp_path)
+    return Shell(tmp_path, preloaded)
 
 
 def named(dsn: str) -> str:
