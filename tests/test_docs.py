@@ -51,8 +51,14 @@ _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def path_of(path: Path) -> str:
-    """Return a path relative to the project, as the ID of a test."""
+    """Return a path relative to the project."""
     return str(path.relative_to(ROOT))
+
+
+def named_in_documents(pattern: str) -> list[tuple[str, str]]:
+    """Return what the group of the pattern finds in all documents, each with the path of its document."""
+    texts = [(path_of(path), path.read_text(encoding="utf-8")) for path in DOCUMENTS]
+    return [(path, name) for path, text in texts for name in re.findall(pattern, text, re.MULTILINE)]
 
 
 def rows(text: str, *head: str) -> list[list[str]]:
@@ -260,12 +266,11 @@ class TestConfiguration:
         undocumented = [field for field in Config.model_fields.values() if field.alias not in documented]
         assert [field.alias for field in undocumented if field.default not in (None, ())] == []
 
-    @pytest.mark.parametrize("document", DOCUMENTS, ids=path_of)
-    def test_documents_name_no_unknown_setting(self, document: Path) -> None:
+    def test_documents_name_no_unknown_setting(self) -> None:
         """A name copied from any document is a setting."""
-        named = set(re.findall(r"\b(?:RELAY|WIRO|APIKLEY)_[A-Z]+(?:_[A-Z]+)*\b", document.read_text(encoding="utf-8")))
-        settings = {name.removesuffix(FILE) for name in named}  # each of them can be in a file
-        assert settings - {field.alias for field in Config.model_fields.values()} <= OTHER_VARIABLES
+        pairs = named_in_documents(r"\b((?:RELAY|WIRO|APIKLEY)_[A-Z]+(?:_[A-Z]+)*)\b")
+        known = {field.alias for field in Config.model_fields.values()} | OTHER_VARIABLES
+        assert [(path, name) for path, name in pairs if name.removesuffix(FILE) not in known] == []
 
 
 def commands() -> list[tuple[str, CommandInfo]]:
@@ -290,13 +295,12 @@ class TestCommandLine:
         assert set(re.findall(r"--[a-z][a-z-]*", text)) == options - {"--help"}
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS], ids=path_of)
-def test_every_make_target_that_is_named_exists(document: Path) -> None:
+def test_every_make_target_that_is_named_exists() -> None:
     """A document names only targets of the Makefile."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
-    named = set(re.findall(r"(?:^\$ |`)make ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE))
-    assert named <= set(phony.split())
+    pairs = named_in_documents(r"(?:^\$ |`)make ([a-z-]+)")
+    assert [(path, target) for path, target in pairs if target not in phony.split()] == []
 
 
 def anchors(document: Path) -> set[str]:
@@ -305,26 +309,30 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=path_of)
-def test_no_link_is_broken(document: Path) -> None:
-    """Links to documents, images and headings exist."""
+def broken_links(document: Path) -> list[str]:
+    """Return the links of a document to files, images or headings that do not exist."""
     text = _CODE.sub("", _FENCED.sub("", document.read_text(encoding="utf-8")))
+    broken = []
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith(("https://", "http://")):
             continue
         path, _, anchor = unquote(target).partition("#")
         there = (document.parent / path).resolve() if path else document
-        assert there.exists(), target
-        assert not anchor or anchor in anchors(there), target
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            broken.append(target)
+    return broken
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=path_of)
-def test_every_path_that_is_named_exists(document: Path) -> None:
+def test_no_link_is_broken() -> None:
+    """Links to documents, images and headings exist."""
+    found = {path_of(document): broken_links(document) for document in DOCUMENTS}
+    assert {path: targets for path, targets in found.items() if targets} == {}
+
+
+def test_every_path_that_is_named_exists() -> None:
     """A file of the project that a document names in backticks has not moved."""
-    named = re.findall(
-        r"`((?:relay|static|tests|bench|docs|requirements)/[\w./-]+)`", document.read_text(encoding="utf-8")
-    )
-    assert [path for path in named if not (ROOT / path).exists()] == []
+    pairs = named_in_documents(r"`((?:relay|static|tests|bench|docs|requirements)/[\w./-]+)`")
+    assert [(document, path) for document, path in pairs if not (ROOT / path).exists()] == []
 
 
 def test_every_decision_has_context_decision_and_consequences() -> None:

@@ -20,6 +20,14 @@ SCRIPTS = sorted(path for folder in ("src", "pages") for path in (STATIC / folde
 PAGES = sorted(STATIC.rglob("*.html"))
 LOCKS = ROOT / "requirements"
 
+SERVER = re.compile(r"aiohttp\.(web|test_utils)")
+LEFT_UNDONE = re.compile(r"\b(TODO|FIXME|XXX)\b")
+MARKUP = re.compile(
+    r"\b(inner|outer)HTML\b|\binsertAdjacentHTML\b|\bdocument\.write|\bcreateContextualFragment\b|\bsrcdoc\b"
+    r"|\beval\(|\bnew Function\b|\bset(Timeout|Interval)\(\s*[\"'`]"
+    r"|\bcssText\b|[\"']style[\"']\s*,|\bstyle:\s|setAttribute\(\s*[\"']on"
+)
+
 
 def name_of(path: Path) -> str:
     """Return a module's dotted name."""
@@ -46,42 +54,35 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def by_name(path: Path) -> str:
+    """Return a path relative to the project."""
     return str(path.relative_to(ROOT))
 
 
-each_module = pytest.mark.parametrize("path", MODULES, ids=by_name)
-
-
-@each_module
-def test_only_the_edge_knows_the_http_server(path: Path) -> None:
+def test_only_the_edge_knows_the_http_server() -> None:
     """aiohttp's server is a detail of `web` and `gateway`; `app` starts it, and the sandbox is a server of its own."""
-    serving = {name for name in imports(path) if re.match(r"aiohttp\.(web|test_utils)", name)}
+    inner = [path for path in MODULES if room_of(name_of(path)) not in MAY_SERVE_HTTP]
+    serving = {by_name(path): {name for name in imports(path) if SERVER.match(name)} for path in inner}
 
-    assert serving == set() or room_of(name_of(path)) in MAY_SERVE_HTTP
+    assert {path: names for path, names in serving.items() if names} == {}
 
 
-@pytest.mark.parametrize("path", [*MODULES, *SCRIPTS], ids=by_name)
-def test_a_module_is_one_idea(path: Path) -> None:
+def test_a_module_is_one_idea() -> None:
     """No file is too long to be read at once, or named for being a drawer."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    files = {by_name(path): path.read_text(encoding="utf-8").splitlines() for path in [*MODULES, *SCRIPTS]}
 
-    assert len(lines) <= LARGEST_LINES
-    assert not re.search(r"utils?|helpers?|common|managers?|misc", path.stem)
-    assert [line for line in lines if re.search(r"\b(TODO|FIXME|XXX)\b", line)] == []
+    assert {path: len(lines) for path, lines in files.items() if len(lines) > LARGEST_LINES} == {}
+    assert [path for path in files if re.search(r"utils?|helpers?|common|managers?|misc", Path(path).stem)] == []
+    left = {path: [line for line in lines if LEFT_UNDONE.search(line)] for path, lines in files.items()}
+    assert {path: lines for path, lines in left.items() if lines} == {}
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=by_name)
-def test_a_script_makes_no_markup_out_of_text(path: Path) -> None:
+def test_a_script_makes_no_markup_out_of_text() -> None:
     """What came from outside can only ever become text, and the strict policy is never in the way."""
-    code = path.read_text(encoding="utf-8")
-    forbidden = (
-        r"\b(inner|outer)HTML\b|\binsertAdjacentHTML\b|\bdocument\.write|\bcreateContextualFragment\b|\bsrcdoc\b"
-        r"|\beval\(|\bnew Function\b|\bset(Timeout|Interval)\(\s*[\"'`]"
-        r"|\bcssText\b|[\"']style[\"']\s*,|\bstyle:\s|setAttribute\(\s*[\"']on"
-    )
+    scripts = {by_name(path): path.read_text(encoding="utf-8") for path in SCRIPTS}
+    markup = {path: [match[0] for match in MARKUP.finditer(code)] for path, code in scripts.items()}
 
-    assert [match[0] for match in re.finditer(forbidden, code)] == []
-    assert code.startswith("// @ts-check\n")
+    assert {path: found for path, found in markup.items() if found} == {}
+    assert [path for path, code in scripts.items() if not code.startswith("// @ts-check\n")] == []
 
 
 class Inline(HTMLParser):
@@ -98,13 +99,15 @@ class Inline(HTMLParser):
         self.found += [name for name in names if name == "style" or name.startswith("on")]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=by_name)
-def test_a_page_has_no_inline_script_or_style(path: Path) -> None:
+def test_a_page_has_no_inline_script_or_style() -> None:
     """The policy forbids them, so a page that has some is broken."""
-    inline = Inline()
-    inline.feed(path.read_text(encoding="utf-8"))
+    found = {}
+    for path in PAGES:
+        inline = Inline()
+        inline.feed(path.read_text(encoding="utf-8"))
+        found[by_name(path)] = inline.found
 
-    assert inline.found == []
+    assert {path: inline for path, inline in found.items() if inline} == {}
 
 
 def test_the_static_files_are_found() -> None:

@@ -2,11 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 STYLE = ROOT / "docs/style.md"
@@ -28,7 +26,7 @@ _CODE = re.compile(r"`[^`]*`")
 
 
 def path_of(path: Path) -> str:
-    """Return a path relative to the project, as the ID of a test."""
+    """Return a path relative to the project."""
     return str(path.relative_to(ROOT))
 
 
@@ -72,29 +70,36 @@ def page_texts(path: Path) -> list[str]:
     return [text for text in texts if len(text.split()) >= 3]
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=path_of)
-def test_a_document_uses_no_rejected_phrase(path: Path) -> None:
+def prose(path: Path) -> str:
+    """Return a document without its code blocks."""
+    return _FENCED.sub("", path.read_text(encoding="utf-8"))
+
+
+def rejected(files: Iterable[Path], texts: Callable[[Path], Iterable[str]]) -> dict[str, list[str]]:
+    """Return the texts that use a rejected phrase, by file."""
+    found = {path_of(path): [text for text in texts(path) if REJECTED.search(text)] for path in files}
+    return {path: texts for path, texts in found.items() if texts}
+
+
+def test_no_document_uses_a_rejected_phrase() -> None:
     """Prose is checked; code blocks are not."""
-    assert REJECTED.findall(_FENCED.sub("", path.read_text(encoding="utf-8"))) == []
+    assert rejected(DOCUMENTS, lambda path: REJECTED.findall(prose(path))) == {}
 
 
-@pytest.mark.parametrize("path", SPEAKING, ids=path_of)
-def test_a_message_uses_no_rejected_phrase(path: Path) -> None:
+def test_no_message_uses_a_rejected_phrase() -> None:
     """Error messages, help texts and descriptions of settings read like the documents."""
-    assert [text for text in messages(path) if REJECTED.search(text)] == []
+    assert rejected(SPEAKING, messages) == {}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=path_of)
-def test_a_page_uses_no_rejected_phrase(path: Path) -> None:
+def test_no_page_uses_a_rejected_phrase() -> None:
     """Texts of pages and scripts read like the documents."""
-    assert [text for text in page_texts(path) if REJECTED.search(text)] == []
+    assert rejected(PAGES, page_texts) == {}
 
 
-@pytest.mark.parametrize("path", [*DOCUMENTS, STYLE], ids=path_of)
-def test_no_line_of_prose_is_too_long(path: Path) -> None:
+def test_no_line_of_prose_is_too_long() -> None:
     """One sentence per line keeps changes readable; table rows and code are exempt."""
-    prose = _FENCED.sub("", path.read_text(encoding="utf-8"))
-    assert [line for line in prose.splitlines() if len(line) > LONGEST_LINE and not line.startswith("|")] == []
+    lines = [(path_of(path), line) for path in [*DOCUMENTS, STYLE] for line in prose(path).splitlines()]
+    assert [(path, line) for path, line in lines if len(line) > LONGEST_LINE and not line.startswith("|")] == []
 
 
 def test_every_glossary_word_is_used() -> None:

@@ -4,6 +4,7 @@ The modules `media_types`, `llm_answers` and `lenient_json` are tested here too.
 """
 
 import json
+from itertools import product
 from typing import Any
 
 import orjson
@@ -86,13 +87,17 @@ def test_a_content_type_counts_before_everything_where_it_says_anything(said: st
     assert one([{"name": "a.gif", "contenttype": said, "url": f"{CDN}/a.bin"}]).content_type == kind
 
 
-@pytest.mark.parametrize("key", ["contenttype", "contentType", "content_type", "Content-Type", "mimetype", "mime_type"])
-@pytest.mark.parametrize("url", ["url", "URL", "fileurl", "fileUrl", "file_url", "uri", "href", "downloadUrl"])
-@pytest.mark.parametrize("name", ["name", "filename", "fileName", "file_name"])
-@pytest.mark.parametrize("size", ["size", "fileSize", "file_size"])
-def test_a_field_has_many_spellings(key: str, url: str, name: str, size: str) -> None:
-    """These names occur in clients of the platforms."""
-    assert one([{key: "image/png", url: f"{CDN}/a.png", name: "a.png", size: 10}]) == PICTURE
+KINDS = ("contenttype", "contentType", "content_type", "Content-Type", "mimetype", "mime_type")
+URLS = ("url", "URL", "fileurl", "fileUrl", "file_url", "uri", "href", "downloadUrl")
+NAMES = ("name", "filename", "fileName", "file_name")
+SIZES = ("size", "fileSize", "file_size")
+
+
+def test_a_field_has_many_spellings() -> None:
+    """These names occur in clients of the platforms, in any combination."""
+    for kind, url, name, size in product(KINDS, URLS, NAMES, SIZES):
+        entry = {kind: "image/png", url: f"{CDN}/a.png", name: "a.png", size: 10}
+        assert one([entry]) == PICTURE, entry
 
 
 @pytest.mark.parametrize(
