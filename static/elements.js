@@ -1,1 +1,1 @@
-export * from "./dist/elements.DV5IDU2K.js";
+export * from "./dist/elements.F5LNYOPS.js";

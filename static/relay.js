@@ -1,1 +1,1 @@
-export * from "./dist/relay.EOJBM4XO.js";
+export * from "./dist/relay.DPV7UGGA.js";

@@ -46,14 +46,17 @@ const next = new NextSteps(part("next"), part("actions"), part("copy"), part("fe
 /** @type {TaskInput|null} */
 let input = null;
 let hasRequestedInput = false;
+/** @type {Snapshot|null} the newest, which may be newer than the one that a request began with */
+let newest = null;
 
 part("place").addEventListener("relay-update", ({ detail: { state } }) => {
   if (!state) return;
+  newest = state;
   if (!hasRequestedInput) showInput(state);
   const title = `(${shortStatus(state)}) ${state.model}`;
   if (document.title !== title) document.title = title;
   showIcon(state.state, displayedProgress(state).percent);
-  renderNext(state);
+  renderNext();
   part("notify").hidden = state.done !== null;
 });
 part("place").addEventListener("relay-done", ({ detail: { state } }) => {
@@ -80,9 +83,10 @@ function token() {
   return part("place").querySelector("relay-task")?.token ?? "";
 }
 
-function renderNext(/** @type {Snapshot} */ state) {
-  actions.render(state);
-  next.render({ task: state, token: token(), isSignedIn: readSecret(KEY) !== "", input });
+function renderNext() {
+  if (!newest) return;
+  actions.render(newest);
+  next.render({ task: newest, token: token(), isSignedIn: readSecret(KEY) !== "", input });
 }
 
 /** Show what was asked for, if the token allows it. */
@@ -91,7 +95,7 @@ async function showInput(/** @type {Snapshot} */ state) {
   input = await taskInput({ base: DEFAULT_BASE, task: state.id, token: token() });
   if (!input) return;
   showAsked(part("asked"), askedOf(input.input, input.files));
-  renderNext(state);
+  renderNext();
   await showUsual(state, input);
 }
 

@@ -164,6 +164,8 @@ async def test_the_lightbox_retries_a_picture(cdn: Cdn, relay: Running, page: Pa
     cdn.late = False
     figure = await open_task(page, relay, view, output(cdn, "a.png"), output(cdn, "b.png"))
     await expect(figure.locator("img")).to_have_count(2)
+    for picture in await figure.locator("img").all():
+        await expect(picture).to_have_js_property("complete", True)
     failing = await page.evaluate("""() => {
       const { src } = document.querySelector("relay-task").shadowRoot.querySelector("img");
       window.realSrc = Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, "src");

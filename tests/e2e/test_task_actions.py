@@ -1,13 +1,15 @@
 """A task is run again, and deleted, on its page by a reader who is signed in."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from relay.app import Running
 from relay.sandbox import Sandbox
 from relay.tasks.requests import Start
+from tests.e2e.follow import release, start_held
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -36,3 +38,22 @@ async def test_a_signed_in_reader_runs_a_task_again_and_deletes_it(
     await page.get_by_role("button", name="Yes, delete it").click()
     await expect(rows).to_have_count(1)
     await expect(other.locator("#list li")).to_have_count(1)
+
+
+async def test_a_task_that_ends_while_its_input_is_loaded_can_be_deleted(
+    sandbox: Sandbox, relay: Running, page: Page
+) -> None:
+    """The page does not wait for it, and the late response brings back no older state."""
+    task = await start_held(relay, sandbox)
+    loading: asyncio.Future[Route] = asyncio.get_running_loop().create_future()
+    await page.route(f"**/{task.id}/input", lambda route: loading.set_result(route))
+    await page.goto(f"{relay.url}/#key={relay.api_key}")
+    await page.locator("#list li").first.get_by_role("link").click()
+    route = await loading
+
+    release(sandbox, task)
+    await expect(page.get_by_role("button", name="Delete")).to_be_visible()
+    await route.continue_()
+
+    await expect(page.locator("#asked")).to_contain_text("A lake.")
+    await expect(page.get_by_role("button", name="Delete")).to_be_visible()

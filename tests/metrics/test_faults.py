@@ -41,16 +41,17 @@ async def test_a_slow_disk(disk_relay: Running) -> None:
     """The commit that is running counts, so that a disk that does not answer at all is found."""
     journal = disk_relay.journal
     assert isinstance(journal, SQLiteJournal)
-    writer, answers = journal._opened().writer, threading.Event()
+    writer, asked, answers = journal._opened().writer, threading.Event(), threading.Event()
     check = writer._check
 
     def wait() -> None:
+        asked.set()
         answers.wait()
         check()
 
     writer._check = wait
     commit = asyncio.create_task(journal.save_time(1.0))
-    await eventually(lambda: journal.commits.running_s)
+    await eventually(asked.is_set)  # until then, the next one could join this commit
     waiting = asyncio.create_task(journal.save_time(2.0))
     try:
         await until_found(disk_relay, "the-disk-is-slow")

@@ -4,6 +4,7 @@
  * arguments, except for the bar, which never moves backwards.
  */
 
+import { sleep } from "../client/deadline.js";
 import { cancelTask } from "../client/task-calls.js";
 import { allows } from "../client/token-claims.js";
 import { announcementOf } from "./announcement.js";
@@ -29,6 +30,9 @@ import { say } from "./words.js";
 /** How long to wait before loading a script is tried again. */
 const RELOAD_MS = 2000;
 
+/** How long the first view waits for the input. */
+const INPUT_S = 1;
+
 export class TaskView {
   #root;
   #part;
@@ -43,7 +47,7 @@ export class TaskView {
   /** @type {ProducedView|null} */
   #produced = null;
   #isLoading = false;
-  /** Whether the input is known, or known to be secret. */
+  /** Whether the input is known, known to be secret, or slow. */
   #isPrepared = false;
   /** What the task was started with, if the viewer may see it. @type {Record<string, unknown>|null} */
   #input = null;
@@ -128,8 +132,7 @@ export class TaskView {
     this.#isLoading = true;
     const script = isProducing ? import("./produced-view.js") : null;
     try {
-      const [input, module] = await Promise.all([taskInput(this.access), script]);
-      this.#input = input?.input ?? null;
+      const [, module] = await Promise.all([Promise.race([this.#loadInput(), sleep(INPUT_S)]), script]);
       if (module) this.#produced = new module.ProducedView(this.#root, this.#part, () => this.access);
       this.#isPrepared = true;
     } catch (error) {
@@ -137,6 +140,15 @@ export class TaskView {
       await new Promise((resolve) => setTimeout(resolve, RELOAD_MS));
     }
     this.#isLoading = false;
+    this.#renderAgain();
+  }
+
+  async #loadInput() {
+    this.#input = (await taskInput(this.access))?.input ?? null;
+    this.#renderAgain();
+  }
+
+  #renderAgain() {
     if (this.#last) this.render(this.#last.update, this.#last.now);
   }
 
