@@ -20,9 +20,9 @@ test: test-tools
 	$(MAKE) --no-print-directory --jobs=2 lint $(VENV)/compiled
 	$(PYTEST) $(ARGS)
 
-# All tests of several nodes on PostgreSQL and of the archive, also those that `make test` leaves out: they take longer.
+# What `make test` leaves out: PostgreSQL, several nodes on it, and what takes longer. The tests start servers of their own.
 test-cluster: $(VENV)/dev
-	$(PYTEST) -m 'cluster or not cluster' tests/archive tests/cluster tests/journal/postgres $(ARGS)
+	$(PYTEST) -m cluster $(ARGS)
 
 # The deployment files in deploy/ with nginx, Caddy, HAProxy, Prometheus and systemd's tools, which it installs from Debian.
 test-deploy: $(VENV)/dev

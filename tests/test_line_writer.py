@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from relay.line_writer import LineWriter
+from tests.preloaded import Preloaded
 from tests.shell import PATIENCE_S, Shell, printed
 
 KEY = "a-key-for-the-log-pipe-tests"
@@ -156,7 +157,7 @@ async def test_a_relay_serves_when_its_output_goes_to_a_full_disk(shell: Shell) 
     "arguments", [("check",), ("--help",), ("token", "--tag", "a"), ("demo", "--no-open")], ids=" ".join
 )
 async def test_a_command_that_cannot_write_its_output_fails_with_one_line(
-    arguments: tuple[str, ...], unbuffered: str, shell: Shell
+    arguments: tuple[str, ...], unbuffered: str, shell: Shell, preloaded: Preloaded
 ) -> None:
     """The exit code is 1."""
     full = os.open("/dev/full", os.O_WRONLY)
@@ -164,7 +165,8 @@ async def test_a_command_that_cannot_write_its_output_fails_with_one_line(
     if arguments[0] == "demo":
         arguments = (*arguments, "--port", "0")
     try:
-        async with replace(shell, stdout=full).started(*arguments, **settings) as process:
+        faster = None if unbuffered else preloaded  # Python reads the variable when it starts
+        async with replace(shell, stdout=full, preloaded=faster).started(*arguments, **settings) as process:
             _, err = await process.communicate()
     finally:
         os.close(full)

@@ -10,10 +10,11 @@ from relay.journal.memory import MemoryJournal
 from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.sqlite import SQLiteJournal
 from tests.journal.postgres.membership import join
+from tests.postgres.fixtures import ON_POSTGRES
 from tests.tasks.shared_journal import SharedStore
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", ON_POSTGRES])
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
     """Return a journal that is not open yet."""
     match request.param:

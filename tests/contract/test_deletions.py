@@ -14,8 +14,9 @@ from relay.journal.base import Claim, Journal, StoredTask
 from relay.journal.deletions import Tombstone
 from relay.journal.entries import History
 from relay.journal.lists import Filter
+from tests.postgres.fixtures import ON_POSTGRES
 
-pytestmark = pytest.mark.parametrize("made", ["memory", "sqlite", "shared", "postgres"], indirect=True)
+pytestmark = pytest.mark.parametrize("made", ["memory", "sqlite", "shared", ON_POSTGRES], indirect=True)
 
 
 async def begin(journal: Journal, task: str, *, at: float = 1.0) -> None:

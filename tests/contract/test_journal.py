@@ -44,6 +44,7 @@ from relay.journal.postgres.journal import PostgresJournal
 from relay.journal.postgres.node import ThisNode
 from relay.journal.search_words import query_words
 from relay.journal.sqlite import SQLiteJournal, search
+from tests.postgres.fixtures import ON_POSTGRES
 from tests.tasks.shared_journal import SharedStore
 
 HISTORY_EVENTS = 10
@@ -53,7 +54,7 @@ HISTORY_BYTES = 4_000
 Make = Callable[[int], Journal]
 
 
-@pytest.fixture(params=["memory", "sqlite", "shared", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "shared", ON_POSTGRES])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """Return a function that creates a journal; it keeps the given number of events before a snapshot."""
     dsn = request.getfixturevalue("database") if request.param == "postgres" else ""

@@ -1,4 +1,8 @@
-"""The fixtures `postgres` and `database`: one server per worker, started by the first test that needs it."""
+"""
+The fixtures `postgres` and `database`: one server per worker, started by the first test that needs it.
+
+Tests with a server are left to `make test-cluster`.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -6,6 +10,17 @@ import pytest
 import pytest_asyncio
 
 from tests.postgres.server import PostgresServer, postgres_server
+
+ON_POSTGRES = pytest.param("postgres", marks=pytest.mark.cluster)
+"""The kind of store of a test that all kinds share."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests with a server."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "shared_postgres" in item.fixturenames:
+            item.add_marker(pytest.mark.cluster)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

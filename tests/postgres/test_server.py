@@ -14,6 +14,8 @@ from yarl import URL
 from tests.postgres.server import PostgresServer, postgres_server
 from tests.proxy import Proxy
 
+pytestmark = pytest.mark.cluster
+
 ROOT = Path(__file__).parents[2]
 UNANSWERED_S = 0.1
 """How long a test watches an answer not come; a short time only makes the test weaker."""

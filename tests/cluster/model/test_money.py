@@ -11,6 +11,8 @@ from tests.cluster.model.properties import all_runs_known, double_send, stray_ru
 from tests.cluster.model.protocol import Cluster, Protocol, Step
 from tests.cluster.model.search import Found, Property, Successors, find, find_stuck, replay
 
+pytestmark = pytest.mark.cluster  # the protocol of a cluster, and ten seconds of searching
+
 
 def canonical_steps(protocol: Protocol) -> Callable[[Cluster], Iterator[Step]]:
     """Return the steps between canonical forms."""

@@ -103,6 +103,7 @@ async def test_commits_are_durable_even_if_the_database_has_another_default(data
     await close(second)
 
 
+@pytest.mark.cluster
 async def test_of_several_hosts_the_one_that_accepts_writes_is_used() -> None:
     """It is the primary, and after a promotion the former standby."""
     async with postgres_server() as primary:

@@ -145,6 +145,7 @@ async def test_a_clock_that_is_off_is_a_problem(database: str, monkeypatch: pyte
         assert problem == "the clock of this machine is 60 s off that of the server; the limit is 30 s"
 
 
+@pytest.mark.cluster
 async def test_replicas_need_a_synchronous_standby(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without one, a failover can send a run twice; with one that does not answer, nothing is committed."""
     async with postgres_server() as server:

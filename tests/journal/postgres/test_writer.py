@@ -237,6 +237,7 @@ async def test_an_error_of_the_client_library_is_a_broken_connection(
     assert not broken
 
 
+@pytest.mark.cluster
 async def test_a_wait_for_a_standby_that_was_cut_short_is_repeated() -> None:
     """
     The commit is visible then, and not on the standby. Its repetition writes, so that it waits again.
@@ -268,6 +269,7 @@ async def test_a_wait_for_a_standby_that_was_cut_short_is_repeated() -> None:
         await close(sql)
 
 
+@pytest.mark.cluster
 async def test_a_cancelled_caller_does_not_end_the_wait_for_the_standby() -> None:
     """No request to cancel the commit reaches the server: the same statement waits on, and the caller has gone."""
     async with postgres_server() as server, server.database() as dsn, proxied(dsn) as (proxy, address):
