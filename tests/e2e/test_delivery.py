@@ -90,6 +90,8 @@ async def test_an_embedded_task_is_live_after_five_requests(sandbox: Sandbox, re
         await expect(part(page, "connection")).to_have_text("live")
 
     assert len(traffic.requests) <= 5, traffic.requests
+    scripts = [url for url in traffic.requests if url.endswith(".js")]
+    assert "/embed." in scripts[0], "a smaller script took the open connection; a new one costs a round trip"
     assert sum("/v1/events" in url for url in traffic.requests) == 1, "the client requested the state again"
     assert traffic.received_bytes <= 30_000
     release(sandbox, task)
