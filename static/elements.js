@@ -1,1 +1,1 @@
-export * from "./dist/elements.F5LNYOPS.js";
+export * from "./dist/elements.NVDSQEQP.js";
