@@ -163,7 +163,7 @@ class Sandbox:
         self._context.next_file_call.put(switches)
 
     def release(self, task_id: str) -> None:
-        """Continue a task or job that `hold_at` has paused."""
+        """Continue a task or job that `hold_at` has paused, or is going to pause."""
         job = self.jobs.get(task_id)
         (job or self.tasks[task_id]).gate.set()
 

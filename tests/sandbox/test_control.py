@@ -60,6 +60,16 @@ async def test_a_paused_task_is_released(sandbox: Sandbox, http: aiohttp.ClientS
         assert (await response.json())["tasks"][0]["verdict"] == "success"
 
 
+async def test_a_release_before_the_pause_counts(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    """A test may release a task as soon as it has started."""
+    task_id, _ = await run(sandbox, http, "hold_at=task_end")
+    assert sandbox.tasks[task_id].holding_at is None
+
+    sandbox.release(task_id)
+
+    await sandbox.until(task_id, lambda task: task.verdict)
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [

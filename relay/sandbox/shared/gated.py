@@ -16,11 +16,11 @@ class Gated:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def hold(self, stage: str) -> None:
-        """Wait at a stage until the gate is opened."""
-        self.gate.clear()
+        """Wait at a stage until the gate is opened, which may have been done before."""
         self.holding_at = stage
         self.notify()
         await self.gate.wait()
+        self.gate.clear()
         self.holding_at = None
 
     def notify(self) -> None:
