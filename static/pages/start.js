@@ -2,8 +2,11 @@
 /** The form that starts a task. The dashboard loads this script once it shows its tasks. */
 import { Api } from "../src/dashboard/api.js";
 import { StartForm } from "../src/dashboard/start-form.js";
+import fileInput from "../src/form/file-input.css" with { type: "css" };
 
 /** @import { Started } from "../src/client/start-call.js" */
+
+if (fileInput) document.adoptedStyleSheets.push(fileInput);
 
 /**
  * @param {HTMLFormElement} form

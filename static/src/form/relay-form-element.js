@@ -15,6 +15,7 @@ import { say } from "../element/words.js";
 import { EstimateView } from "./estimate-view.js";
 import element from "./form-element.css" with { type: "css" };
 import "./form-words.js";
+import fileInput from "./file-input.css" with { type: "css" };
 import forms from "./forms.css" with { type: "css" };
 import { ModelForm } from "./model-form.js";
 import { showProblem } from "./problem-view.js";
@@ -53,7 +54,7 @@ export class RelayFormElement extends HostElement {
     this.#generation += 1;
     const problem = h("div", { class: "problem notice", role: "alert", hidden: true });
     const loading = h("p", { class: "faint" }, say("form.loading"));
-    root.adoptedStyleSheets = [theme, forms, element].flatMap((sheet) => sheet ?? []);
+    root.adoptedStyleSheets = [theme, forms, fileInput, element].flatMap((sheet) => sheet ?? []);
     root.replaceChildren(loading, problem);
     this.#load(root, problem).finally(() => loading.remove());
   }
