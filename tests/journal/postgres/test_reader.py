@@ -99,6 +99,18 @@ async def test_a_read_whose_connection_breaks_is_repeated(database: str) -> None
         await reader.close()
 
 
+async def test_a_read_is_repeated_once(database: str) -> None:
+    """A connection that breaks again fails it."""
+    async with proxied(database) as (proxy, dsn):
+        reader = Reader([Session(partial(connect, dsn, "reader"))], Availability("read"))
+        await reader.fetch("SELECT 1")
+        proxy.cuts = 2
+        with pytest.raises(StoreError):
+            await reader.fetch("SELECT 1")
+        assert len(proxy.lost) == 2
+        await reader.close()
+
+
 async def test_reads_fail_while_the_server_is_gone(reader: Reader, postgres: PostgresServer) -> None:
     """And succeed afterwards. Both is logged once."""
     await reader.fetch("SELECT 1")
