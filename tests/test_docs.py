@@ -34,8 +34,8 @@ from relay.web.api.task_bodies import StartBody
 from relay.web.application import application
 from relay.web.http.problems import STATUS
 from relay.web.live import messages
+from tests.by_file import ROOT, by_file, path_of
 
-ROOT = Path(__file__).parent.parent
 CLI = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
@@ -48,11 +48,6 @@ OTHER_VARIABLES = {"RELAY_KEY", "RELAY_URL", "WIRO_SOCKET", "RELAY_PORTS", "WIRO
 _CODE = re.compile(r"`([^`]+)`")
 _CELL = re.compile(r"(?<!\\)\|")
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def path_of(path: Path) -> str:
-    """Return a path relative to the project."""
-    return str(path.relative_to(ROOT))
 
 
 def named_in_documents(pattern: str) -> list[tuple[str, str]]:
@@ -325,8 +320,7 @@ def broken_links(document: Path) -> list[str]:
 
 def test_no_link_is_broken() -> None:
     """Links to documents, images and headings exist."""
-    found = {path_of(document): broken_links(document) for document in DOCUMENTS}
-    assert {path: targets for path, targets in found.items() if targets} == {}
+    assert by_file(DOCUMENTS, broken_links) == {}
 
 
 def test_every_path_that_is_named_exists() -> None:

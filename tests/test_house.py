@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.by_file import ROOT, by_file
+
 PACKAGE = ROOT / "relay"
 STATIC = ROOT / "static"
 
@@ -53,36 +54,34 @@ def imports(path: Path) -> Iterator[str]:
                 pass
 
 
-def by_name(path: Path) -> str:
-    """Return a path relative to the project."""
-    return str(path.relative_to(ROOT))
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a file."""
+    return path.read_text(encoding="utf-8").splitlines()
 
 
 def test_only_the_edge_knows_the_http_server() -> None:
     """aiohttp's server is a detail of `web` and `gateway`; `app` starts it, and the sandbox is a server of its own."""
-    inner = [path for path in MODULES if room_of(name_of(path)) not in MAY_SERVE_HTTP]
-    serving = {by_name(path): {name for name in imports(path) if SERVER.match(name)} for path in inner}
 
-    assert {path: names for path, names in serving.items() if names} == {}
+    def serving(path: Path) -> list[str]:
+        names = [name for name in imports(path) if SERVER.match(name)]  # of every file: `imports` checks them, too
+        return [] if room_of(name_of(path)) in MAY_SERVE_HTTP else names
+
+    assert by_file(MODULES, serving) == {}
 
 
 def test_a_module_is_one_idea() -> None:
     """No file is too long to be read at once, or named for being a drawer."""
-    files = {by_name(path): path.read_text(encoding="utf-8").splitlines() for path in [*MODULES, *SCRIPTS]}
+    files = [*MODULES, *SCRIPTS]
 
-    assert {path: len(lines) for path, lines in files.items() if len(lines) > LARGEST_LINES} == {}
-    assert [path for path in files if re.search(r"utils?|helpers?|common|managers?|misc", Path(path).stem)] == []
-    left = {path: [line for line in lines if LEFT_UNDONE.search(line)] for path, lines in files.items()}
-    assert {path: lines for path, lines in left.items() if lines} == {}
+    assert by_file(files, lambda path: lines_of(path)[LARGEST_LINES:]) == {}
+    assert by_file(files, lambda path: re.findall(r"utils?|helpers?|common|managers?|misc", path.stem)) == {}
+    assert by_file(files, lambda path: filter(LEFT_UNDONE.search, lines_of(path))) == {}
 
 
 def test_a_script_makes_no_markup_out_of_text() -> None:
     """What came from outside can only ever become text, and the strict policy is never in the way."""
-    scripts = {by_name(path): path.read_text(encoding="utf-8") for path in SCRIPTS}
-    markup = {path: [match[0] for match in MARKUP.finditer(code)] for path, code in scripts.items()}
-
-    assert {path: found for path, found in markup.items() if found} == {}
-    assert [path for path, code in scripts.items() if not code.startswith("// @ts-check\n")] == []
+    assert by_file(SCRIPTS, lambda path: [match[0] for match in MARKUP.finditer(path.read_text("utf-8"))]) == {}
+    assert [path for path in SCRIPTS if lines_of(path)[0] != "// @ts-check"] == []
 
 
 class Inline(HTMLParser):
@@ -99,15 +98,16 @@ class Inline(HTMLParser):
         self.found += [name for name in names if name == "style" or name.startswith("on")]
 
 
+def inline(path: Path) -> list[str]:
+    """Return the inline scripts and styles of a page."""
+    parser = Inline()
+    parser.feed(path.read_text(encoding="utf-8"))
+    return parser.found
+
+
 def test_a_page_has_no_inline_script_or_style() -> None:
     """The policy forbids them, so a page that has some is broken."""
-    found = {}
-    for path in PAGES:
-        inline = Inline()
-        inline.feed(path.read_text(encoding="utf-8"))
-        found[by_name(path)] = inline.found
-
-    assert {path: inline for path, inline in found.items() if inline} == {}
+    assert by_file(PAGES, inline) == {}
 
 
 def test_the_static_files_are_found() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.by_file import ROOT, by_file
+
 STYLE = ROOT / "docs/style.md"
 GLOSSARY = ROOT / "docs/glossary.md"
 DOCUMENTS = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")} - {STYLE})
@@ -23,11 +24,6 @@ LONGEST_LINE = 160
 
 _FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`]*`")
-
-
-def path_of(path: Path) -> str:
-    """Return a path relative to the project."""
-    return str(path.relative_to(ROOT))
 
 
 def first_cells(document: Path) -> Iterator[str]:
@@ -77,8 +73,7 @@ def prose(path: Path) -> str:
 
 def rejected(files: Iterable[Path], texts: Callable[[Path], Iterable[str]]) -> dict[str, list[str]]:
     """Return the texts that use a rejected phrase, by file."""
-    found = {path_of(path): [text for text in texts(path) if REJECTED.search(text)] for path in files}
-    return {path: texts for path, texts in found.items() if texts}
+    return by_file(files, lambda path: filter(REJECTED.search, texts(path)))
 
 
 def test_no_document_uses_a_rejected_phrase() -> None:
@@ -98,8 +93,11 @@ def test_no_page_uses_a_rejected_phrase() -> None:
 
 def test_no_line_of_prose_is_too_long() -> None:
     """One sentence per line keeps changes readable; table rows and code are exempt."""
-    lines = [(path_of(path), line) for path in [*DOCUMENTS, STYLE] for line in prose(path).splitlines()]
-    assert [(path, line) for path, line in lines if len(line) > LONGEST_LINE and not line.startswith("|")] == []
+
+    def too_long(path: Path) -> list[str]:
+        return [line for line in prose(path).splitlines() if len(line) > LONGEST_LINE and not line.startswith("|")]
+
+    assert by_file([*DOCUMENTS, STYLE], too_long) == {}
 
 
 def test_every_glossary_word_is_used() -> None:

@@ -5,7 +5,8 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from tests.test_docs import ROOT, names, rows
+from tests.by_file import ROOT
+from tests.test_docs import names, rows
 
 LEVELS = {name: name for name in ("debug", "info", "warning", "error")} | {"exception": "error"}
 
