@@ -42,12 +42,9 @@ class Command:
 
     async def communicate(self) -> tuple[bytes, bytes]:
         """Wait for the end and return the output that was not read."""
-        out, err = await asyncio.gather(*(stream.read() if stream else _nothing() for stream in self._output()))
+        out, err = await asyncio.gather(_rest(self.stdout), _rest(self.stderr))
         await self.wait()
         return out, err
-
-    def _output(self) -> tuple[asyncio.StreamReader | None, asyncio.StreamReader | None]:
-        return self.stdout, self.stderr
 
     def send_signal(self, sent: signal.Signals) -> None:
         """Send a signal unless the command has ended."""
@@ -60,8 +57,8 @@ class Command:
         self.send_signal(signal.SIGKILL)
 
 
-async def _nothing() -> bytes:
-    return b""
+async def _rest(stream: asyncio.StreamReader | None) -> bytes:
+    return await stream.read() if stream else b""
 
 
 class Preloaded:

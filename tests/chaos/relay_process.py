@@ -1,7 +1,6 @@
 """The relay as a process that is killed and restarted with the same store and port."""
 
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -10,11 +9,10 @@ from pathlib import Path
 from random import Random
 
 from relay.sandbox import Sandbox
+from tests.shell import inherited_environment
 
 KEY = "a-management-key-for-chaos"
 PROGRAM = Path(__file__).with_name("strained.py")
-SETTING_PREFIXES = ("RELAY_", "WIRO_", "APIKLEY_")
-"""Prefixes of variables that are not inherited from the environment."""
 
 SIGNS_OF_A_FAULT = ("Traceback", "crashed", '"level": "critical"', "journal.failed", "stream.failed", "socket.failed")
 
@@ -89,7 +87,7 @@ class RelayProcess:
 
     async def start(self, *, public: str | None) -> None:
         """Start the relay; with the public URL `public`, platforms send callbacks."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTING_PREFIXES)}
+        inherited = inherited_environment()
         given = self._settings | ({"RELAY_PUBLIC_URL": public} if public else {})
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(

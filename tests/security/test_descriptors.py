@@ -5,7 +5,6 @@ A relay that runs out of file descriptors closes idle connections, serves the ot
 """
 
 import asyncio
-import os
 import resource
 import socket
 import sys
@@ -18,6 +17,7 @@ import aiohttp
 import pytest
 
 from relay.sandbox import Sandbox
+from tests.shell import inherited_environment
 
 PATIENCE_S = 60.0
 KEY = "a-management-key-for-tests"
@@ -31,7 +31,7 @@ async def served(sandbox: Sandbox, folder: Path, log: Path, files: int) -> Async
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
+    inherited = inherited_environment()
     environ = inherited | {
         "RELAY_PORT": "0",
         "RELAY_API_KEYS": KEY,

@@ -1,7 +1,6 @@
 """SIGTERM drains a relay: it refuses new viewers, closes the others with a code, and the next process continues."""
 
 import asyncio
-import os
 import re
 import signal
 import sys
@@ -15,6 +14,7 @@ import aiohttp
 import orjson
 
 from relay.sandbox import Sandbox
+from tests.shell import inherited_environment
 
 Message = dict[str, Any]
 
@@ -28,7 +28,7 @@ PATIENCE_S = 60.0
 @asynccontextmanager
 async def serving(folder: Path, sandbox: Sandbox, **more: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """Run `relay serve` with the store in this folder. Yields the process and its URL."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
+    inherited = inherited_environment()
     settings = {
         "RELAY_PORT": "0",
         "RELAY_API_KEYS": KEY,

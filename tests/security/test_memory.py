@@ -18,6 +18,7 @@ import orjson
 import pytest
 
 from relay.sandbox import Sandbox
+from tests.shell import inherited_environment
 
 KEY = "a-management-key-under-attack"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
@@ -84,7 +85,7 @@ class Relay:
 @pytest.fixture
 async def attacked(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Relay]:
     """`relay serve` with low limits."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
+    inherited = inherited_environment()
     settings = {
         "RELAY_PORT": "0",
         "RELAY_API_KEYS": KEY,

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from relay.sandbox import Sandbox
+from tests.shell import inherited_environment
 
 KEY = "management-key-that-nobody-may-read"
 TOKEN_SECRET = "token-secret-that-nobody-may-read-either"
@@ -21,7 +22,7 @@ IMAGE = "bytedance/text-to-image-seedream-v4"
 @pytest.fixture
 async def process(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """`relay serve` at level debug with its log in a pipe."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "WIRO_"))}
+    environ = inherited_environment()
     environ |= {
         "RELAY_PORT": "0",
         "RELAY_STORE": f"sqlite:///{tmp_path / 'relay.db'}",
