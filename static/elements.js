@@ -1,1 +1,1 @@
-export * from "./dist/elements.DFICHX2N.js";
+export * from "./dist/elements.JGMKSXHI.js";

@@ -1,1 +1,1 @@
-export * from "./dist/relay.DPV7UGGA.js";
+export * from "./dist/relay.SYNAYIOC.js";

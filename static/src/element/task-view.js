@@ -28,7 +28,7 @@ import { say } from "./words.js";
 /** @typedef {Omit<RelayUpdate, "message">} ViewUpdate */
 
 /** How long to wait before loading a script is tried again. */
-const RELOAD_MS = 2000;
+const RELOAD_S = 2;
 
 /** How long the first view waits for the input. */
 const INPUT_S = 1;
@@ -137,7 +137,7 @@ export class TaskView {
       this.#isPrepared = true;
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // the script cannot be loaded now
-      await new Promise((resolve) => setTimeout(resolve, RELOAD_MS));
+      await sleep(RELOAD_S);
     }
     this.#isLoading = false;
     this.#renderAgain();
