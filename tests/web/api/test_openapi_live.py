@@ -18,6 +18,9 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import Case, CheckContext, Response
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.result import Ok
+from schemathesis.pytest.lazy import get_all_tests
+from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -37,7 +40,13 @@ JSON = "application/json"
 EXAMPLES = 40
 
 DOCUMENT = orjson.loads(openapi_document())
-SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig(seed=1))
+OPERATIONS = [(method.upper(), path) for path, operations in DOCUMENT["paths"].items() for method in operations]
+
+
+@pytest.fixture(scope="module")
+def schema() -> BaseSchema:
+    """Return the operations of the document for Schemathesis."""
+    return schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig(seed=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +148,23 @@ def ask(case: Case[Any], served: Served) -> None:
     case.call_and_validate(served.url, session=served.session, headers=HEADERS, checks=CHECKS, allow_redirects=False)
 
 
-@SCHEMA.parametrize()
-@BOUNDED
-def test_responses_conform_to_the_document(case: Case[Any], served: Served) -> None:
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_responses_conform_to_the_document(method: str, path: str, schema: BaseSchema, served: Served) -> None:
     """
     Status, content type and body. Methods that are not in the document are rejected with `Allow`.
 
-    Resources and models that Hypothesis generates do not exist, so each request is also sent about those that do.
+    The requests are generated here and not by `schema.parametrize()`, which does it while tests are collected, once in
+    each worker.
     """
+    only = schema.include(method=method, path=path)
+    (built,) = get_all_tests(schema=only, test_func=ask_about_each, settings=BOUNDED, given_kwargs={})
+    assert isinstance(built, Ok)
+    _, generated = built.ok()
+    generated(served=served)
+
+
+def ask_about_each(case: Case[Any], served: Served) -> None:
+    """Send a request as it is and, because what Hypothesis names does not exist, about tasks and models that do."""
     ask(case, served)
     for path_parameters in existing(case, served):
         case.path_parameters = path_parameters
