@@ -41,6 +41,12 @@ USUAL = """async (tasks) => {
 }"""
 
 
+@pytest.fixture
+def page(shared_page: Page) -> Page:
+    """Use one tab for all tests: each of them loads its relay's page in it, and calls functions."""
+    return shared_page
+
+
 def task(name: str, state: str, age_s: float = 10, **more: Any) -> dict[str, Any]:
     """Return a task as a list has it, created `age_s` ago; an ended one has ended now."""
     is_ended = state in ("succeeded", "failed", "canceled", "lost")

@@ -92,6 +92,12 @@ STREAM = (
 )
 
 
+@pytest.fixture
+def page(shared_page: Page) -> Page:
+    """Use one tab for all tests: each of them loads its relay's page in it, and calls functions."""
+    return shared_page
+
+
 def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 

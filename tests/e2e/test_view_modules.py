@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import BrowserContext, Page
 
 from relay.app import Running
 from relay.journal.search_words import all_words_match, query_words
@@ -36,6 +36,12 @@ LEVELS = """async (tasks) => {
   const level = new BarLevel();
   return tasks.map((progress) => level.update(displayedProgress({ progress, done: null })));
 }"""
+
+
+@pytest.fixture
+def page(shared_page: Page) -> Page:
+    """Use one tab for all tests: each of them loads its relay's page in it, and calls functions."""
+    return shared_page
 
 
 async def call(page: Page, relay: Running, module: str, name: str, *argument_lists: list[Any]) -> list[Any]:
@@ -279,8 +285,9 @@ async def test_only_a_running_task_counts_as_silent(relay: Running, page: Page) 
     assert found == [expected for _, _, expected in cases]
 
 
-async def test_urls_are_checked_without_url_canparse(relay: Running, page: Page) -> None:
+async def test_urls_are_checked_without_url_canparse(relay: Running, context: BrowserContext) -> None:
     """It is missing before Chrome 120, Firefox 115 and Safari 17."""
+    page = await context.new_page()
     await page.add_init_script("delete URL.canParse")
     addresses = ["https://x/a.png", "data:image/png;base64,AA", "javascript:alert(1)", "a.png", "", None, "http://["]
 
