@@ -143,5 +143,7 @@ class Proxy:
                 break
             writer.write(data)
             await writer.drain()
-        if not writer.is_closing():
+        if writer.can_write_eof() and not writer.is_closing():
             writer.write_eof()
+        else:  # asyncio cannot end one direction of TLS
+            writer.close()

@@ -1,13 +1,18 @@
 """The proxy that fails on request: forwarding, and its failures."""
 
 import asyncio
+import gc
 import random
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
 from tests.proxy import CHUNK_BYTES, Proxy
+
+CERTIFICATES = Path(__file__).parent / "certificates"
 
 
 @asynccontextmanager
@@ -57,6 +62,33 @@ async def test_data_and_the_end_of_a_stream_are_forwarded() -> None:
         writer.write(b"hello")
         writer.write_eof()
         assert await reader.read() == b"hello"
+
+
+async def test_the_end_of_a_stream_closes_a_connection_with_tls() -> None:
+    """asyncio cannot end one direction of TLS only, and reports the attempt as an error of the task."""
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context["message"]))
+
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        writer.close()
+        await writer.wait_closed()
+
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(CERTIFICATES / "platform.pem")
+    trust = ssl.create_default_context(cafile=CERTIFICATES / "ca.pem")
+    async with (
+        await asyncio.start_server(greet, "127.0.0.1", 0) as server,
+        Proxy(0, server.sockets[0].getsockname()[1], tls) as proxy,
+    ):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", proxy.port, ssl=trust, server_hostname="api.wiro.test"
+        )
+        assert await reader.read() == b"hello"
+        writer.close()
+        await writer.wait_closed()
+    gc.collect()
+    assert errors == []
 
 
 async def test_a_cut_resets_every_connection_but_not_later_ones() -> None:
