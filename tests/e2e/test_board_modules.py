@@ -40,6 +40,18 @@ USUAL = """async (tasks) => {
   return Object.fromEntries(usualTimes(tasks));
 }"""
 
+DRAWN = """async (tasks) => {
+  const { TaskList } = await import("/static/src/dashboard/task-list.js");
+  const place = document.createElement("ol");
+  let drawn;
+  const isDrawn = new Promise((resolve) => { drawn = resolve; });
+  const list = new TaskList(place, { onChange: () => list.shown.length && drawn(), onTask() {} });
+  for (const task of tasks) list.put(task);
+  const before = place.children.length;
+  await isDrawn;
+  return [before, place.children.length];
+}"""
+
 
 @pytest.fixture
 def page(shared_page: Page) -> Page:
@@ -235,3 +247,10 @@ async def test_a_title_is_one_line_and_an_error_its_last(relay: Running, page: P
     trace = "Traceback:\n  File x\r\nRuntimeError: CUDA out of memory.\n\n"
     errors = await call(page, relay, module, "lastLine", [{"error": {"message": trace}}], [{"error": None}], [None])
     assert errors == ["RuntimeError: CUDA out of memory.", "", ""]
+
+
+async def test_tasks_that_come_one_by_one_are_drawn_together(relay: Running, page: Page) -> None:
+    """Sorting and laying out the list for each of them would keep a page of 200 tasks busy for seconds."""
+    tasks = [task(f"t{number}", "running") for number in range(20)]
+
+    assert await run(page, relay, DRAWN, tasks) == [0, 20]

@@ -145,11 +145,11 @@ export class TaskList {
     this.arrange();
   }
 
-  /** Add a task, or update it. */
+  /** Add a task, or update it. Many that come one by one are sorted together. */
   put(/** @type {ListedTask} */ task) {
     this.#drawPending();
     this.#update(task);
-    this.arrange();
+    this.#arrangeSoon();
   }
 
   remove(/** @type {string} */ task) {
@@ -157,7 +157,7 @@ export class TaskList {
     this.#rows.get(task)?.element.remove();
     this.#rows.delete(task);
     this.#revision += 1;
-    this.arrange();
+    this.#arrangeSoon();
   }
 
   /** Stop following tasks and remove all rows. */
