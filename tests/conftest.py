@@ -1,5 +1,6 @@
 """Fixtures of most tests: a simulated platform, a relay that uses it, and a client with the API key."""
 
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -30,6 +31,12 @@ API_KEY = "a-management-key-for-tests"
 
 
 MakeRelay = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the collected tests from garbage collection: going through them takes two percent of the whole run."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -6,6 +6,7 @@ imported it and forks for each command. `Command` has those attributes of an asy
 """
 
 import asyncio
+import gc
 import json
 import os
 import selectors
@@ -165,5 +166,6 @@ if __name__ == "__main__":
     import relay.cli.check
     import relay.cli.serve  # noqa: F401 -- loads everything that most commands use
 
+    gc.freeze()  # a collection in a forked process would copy the memory of all modules
     if forked := _serve(socket.socket(fileno=int(sys.argv[1]))):
         _run(*forked)
