@@ -128,6 +128,7 @@ def _serve(control: socket.socket) -> tuple[bytes, list[int]] | None:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 signal.signal(signal.SIGINT, signal.default_int_handler)
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored if nohup runs the tests
                 return request, fds
             *output, ended[pid] = fds
             for fd in output:
