@@ -18,7 +18,7 @@ RUN tools/bin/pip install --no-index --find-links wheels hatchling editables \
 FROM python:3.11-slim
 
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin relay \
-    && install -d -o relay -g relay -m 0700 /data
+    && install -d -o relay -g relay -m 0700 /data /data/spool
 COPY --from=builder /opt/relay /opt/relay
 
 ENV PATH=/opt/relay/bin:$PATH \

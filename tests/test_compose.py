@@ -1,5 +1,6 @@
 """compose.yaml starts nodes whose settings are valid, against the sandbox that it starts."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,14 @@ def test_the_nodes_use_the_keys_of_the_sandbox(services: dict[str, Any]) -> None
         settings = services[node]["environment"]
         assert (settings["WIRO_API_KEY"], settings["WIRO_API_SECRET"]) == (API_KEY, API_SECRET)
         assert settings["PGPASSWORD"] == services["postgres"]["environment"]["POSTGRES_PASSWORD"]
+
+
+def test_every_volume_of_a_node_belongs_to_the_user_of_the_image(services: dict[str, Any]) -> None:
+    """Docker gives a volume to root if the image has no such directory, and the relay could not write to it."""
+    image = (COMPOSE.parent / "Dockerfile").read_text()
+    made = re.findall(r"install -d -o relay -g relay -m 0700 (.*)", image)[0].split()
+
+    assert {volume.partition(":")[2] for node in NODES for volume in services[node]["volumes"]} <= set(made)
 
 
 def test_nginx_knows_every_node() -> None:
