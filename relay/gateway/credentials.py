@@ -34,14 +34,12 @@ def granted(request: web.Request) -> Grant:
         RequestError: it is missing or invalid, or its signature is.
     """
     scheme, _, bearer = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() == "bearer":
-        return checked(request, bearer.strip())
-    key = request.headers.get(KEY)
-    if not key:
+    credential = bearer.strip() if scheme.lower() == "bearer" else request.headers.get(KEY)
+    if not credential:
         raise RequestError(Code.UNAUTHORIZED, envelope.UNKNOWN_KEY)
-    grant = checked(request, key)
+    grant = checked(request, credential)
     if grant.is_key:
-        _check_signature(request.headers, key, context(request).config.gateway_keys.get(grant.name))
+        _check_signature(request.headers, credential, context(request).config.gateway_keys.get(grant.name))
     return grant
 
 

@@ -148,6 +148,10 @@ async def test_files_go_to_the_platforms_store(wiro: WiroClient) -> None:
         ({"accept": "*/*"}, "Project authorization is not founded."),
         ({"x-api-key": "unknown-unknown-unknown-unknown"}, "The credential is neither an API key nor a valid token."),
         ({"x-api-key": signed()["x-api-key"]}, "Project requires signature authentication. x-signature and x-nonce"),
+        (
+            {"Authorization": f"Bearer {signed()['x-api-key']}"},
+            "Project requires signature authentication. x-signature and x-nonce",
+        ),
         (signed() | {"x-nonce": "1"}, "Project authorization is not valid."),
         (signed(UNSIGNED_KEY), "Project authorization is not valid."),
     ],
