@@ -84,8 +84,9 @@ async def again(request: web.Request) -> web.Response:
     spend_start(request, grant)
     for file in repeated.files.values():
         permit_start.check_file(file.input)
-    if grant.tag is not None and body.tags is None:  # its other tags are not for this credential
-        repeated = replace(repeated, request=replace(repeated.request, tags=(), webhook=None))
+    if grant.tag is not None:  # the webhook and the other tags of the earlier task are not for this credential
+        tags = () if body.tags is None else repeated.request.tags
+        repeated = replace(repeated, request=replace(repeated.request, tags=tags, webhook=None))
     wanted = permit_start.apply(repeated.request)
     done = repeated.earlier.done if grant.allows("view", task, repeated.earlier.tags) else None
     previous = Previous(

@@ -93,6 +93,25 @@ async def test_a_start_names_only_receivers_that_the_settings_allow(
         assert (await tasks.json())["tasks"] == []
 
 
+@pytest.mark.parametrize("fields", [{}, {"tags": ["shop"]}])
+async def test_a_repeat_with_a_start_token_has_no_webhook(
+    fields: dict[str, Any], client: aiohttp.ClientSession, relay: Running
+) -> None:
+    """The earlier task's receiver is not for the holder of the token, also if the repeat names its tag."""
+    _, made = await start(client, webhook={"url": "https://hooks.example.com/", "events": ["task.done"]})
+    async with client.post("/v1/tokens", json={"tag": "shop", "scope": "start view"}) as minted:
+        token = (await minted.json())["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    async with client.post(f"/v1/tasks/{made['task']['id']}/again", json=fields, headers=headers) as again:
+        assert again.status == 201, await again.text()
+        repeated = (await again.json())["task"]["id"]
+    async with client.get(f"/v1/tasks/{repeated}", params={"wait": "60"}) as ended:
+        assert (await ended.json())["done"]["verdict"] == "succeeded"
+
+    receivers = {each["url"] for each in (await listed(client, task=repeated))["webhooks"]}
+    assert all("hooks.example.com" not in each for each in receivers)
+
+
 async def test_a_start_chooses_the_types_of_its_webhooks(client: aiohttp.ClientSession, receiver: Receiver) -> None:
     """The receivers of the settings get all of them. An unknown type is an error."""
     url = "https://eu.shop.example.com:8443/hook"
