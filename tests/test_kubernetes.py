@@ -38,7 +38,13 @@ def settings(container: dict[str, Any], folder: Path) -> Config:
         each["name"]: each.get("value", "node-1").replace("/run/secrets/relay", str(folder))
         for each in container["env"]
     }
-    return load({"RELAY_HOST": "0.0.0.0", **environ}, folder / ".env")
+    return load(image_settings() | environ, folder / ".env")
+
+
+def image_settings() -> dict[str, str]:
+    """Return the settings that the image makes for every container."""
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    return dict(re.findall(r"^(?:ENV)? +(RELAY_\w+)=(\S+)", dockerfile, re.MULTILINE))
 
 
 def test_the_settings_are_valid_and_leave_time_to_shut_down(manifests: dict[str, Any], tmp_path: Path) -> None:
