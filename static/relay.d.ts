@@ -10,7 +10,7 @@ export type State = "submitting" | "held" | "queued" | "preparing" | "running" |
 export type Source = "live" | "reconciled" | "callback" | "polled" | "relay";
 export type ConnectionState = "connecting" | "catching-up" | "live" | "polling" | "offline" | "ended" | "refused";
 export type WireName = "ws" | "sse" | "poll";
-export type FaultCode = "not_found" | "gone" | "forbidden" | "unauthorized" | "token_expired" | "protocol";
+export type FaultCode = "not_found" | "gone" | "forbidden" | "unauthorized" | "token_expired" | "internal" | "protocol";
 
 /** What a subscription follows: one task, every task with a tag, or every task of the relay. */
 export type Topic = { task: string } | { tag: string } | { all: true };

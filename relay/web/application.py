@@ -60,7 +60,7 @@ ROUTES = (
     web.get("/inspect/{id}", pages.inspect),
     web.get("/embed/{id}", pages.embed),
     web.get("/static/{path:.*}", static_files.file),
-    *(web.get(f"/{page}/{{id}}/", remove_slash) for page in ("t", "inspect", "embed")),
+    *(web.get(f"/{page}/{{id}}/", remove_slash) for page in ("t", "b", "inspect", "embed")),
 )
 
 

@@ -57,6 +57,7 @@ async def test_everything_is_served_with_and_without_the_prefix(client: aiohttp.
         ("/t/abc/?wire=sse", "../abc?wire=sse", "/t/abc?wire=sse"),
         ("/embed/abc/", "../abc", "/embed/abc"),
         ("/inspect/abc/", "../abc", "/inspect/abc"),
+        ("/b/abc/", "../abc", "/b/abc"),
         ("/relay", "relay/", "/relay/"),
     ],
 )
