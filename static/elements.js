@@ -1,1 +1,1 @@
-export * from "./dist/elements.JGMKSXHI.js";
+export * from "./dist/elements.X2VYOWBJ.js";

@@ -1,5 +1,6 @@
 """The tasks of a tag for their owner, `/b/{tag}`, and the elements that start and list tasks on other sites."""
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -65,6 +66,33 @@ async def test_a_form_on_another_site_starts_a_task_and_shows_it(
         await form.get_by_role("button", name="Start", exact=True).click()
 
         await expect(form.locator('relay-task [data-is="state"]')).to_have_text("Succeeded")
+        assert len(sandbox.tasks) == 1
+        await page.goto("about:blank")
+
+
+async def test_a_form_starts_tasks_with_a_fresh_token(sandbox: Sandbox, make_relay: MakeRelay, page: Page) -> None:
+    """A visitor may fill in the form for longer than the first token lives."""
+    shop = Shop()
+    async with shop.open(), make_relay(allowed_origins=(shop.origin,)) as relay:
+        mint = relay.context.access.mint_tag
+        tokens = [mint("user-42", scope="start view", ttl_s=ttl_s)[0] for ttl_s in (100, 9000)]
+        shop.body = (
+            f'<relay-form model="{MODEL}"></relay-form><script>const tokens = {json.dumps(tokens)};'
+            'document.querySelector("relay-form").getToken = async () => tokens.shift();</script>'
+            f'<script type="module" src="{relay.url}/static/elements.js"></script>'
+        )
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(f"{request.method} {request.headers.get('authorization')}"))
+        await page.clock.install()
+        await page.goto(shop.origin)
+        form = page.locator("relay-form")
+        await form.get_by_label("Prompt").fill("A lake")
+
+        await page.clock.run_for(99_000)
+        await form.get_by_role("button", name="Start", exact=True).click()
+
+        await expect(form.locator('relay-task [data-is="state"]')).to_be_attached()
+        assert f"POST Bearer {tokens[1]}" in sent
         assert len(sandbox.tasks) == 1
         await page.goto("about:blank")
 

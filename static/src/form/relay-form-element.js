@@ -6,6 +6,7 @@
  * below the form, unless a listener calls `preventDefault()`.
  */
 import { baseUrl, MISSING_BASE } from "../client/base.js";
+import { Credential } from "../client/credential.js";
 import { callJson } from "../client/json-call.js";
 import { Problem } from "../client/problem.js";
 import { h, setText } from "../element/dom.js";
@@ -31,6 +32,8 @@ export class RelayFormElement extends HostElement {
   #generation = 0;
   /** @type {EstimateView|null} */
   #estimate = null;
+  /** @type {Credential|null} */
+  #credential = null;
 
   /** `owner/name` */
   get model() {
@@ -63,6 +66,7 @@ export class RelayFormElement extends HostElement {
   [close]() {
     this.#generation += 1;
     this.#estimate?.show(null);
+    this.#credential?.stop();
   }
 
   /**
@@ -71,14 +75,25 @@ export class RelayFormElement extends HostElement {
    */
   async #load(root, problem) {
     const generation = this.#generation;
+    const { token, getToken } = this;
+    const credential = new Credential({
+      token,
+      getToken,
+      topic: { tag: "" }, // the page knows its tag
+      now_s: () => Date.now() / 1000,
+      onRenewed() {}, // it is read for each call
+      onRetry: (reason) => showProblem(problem, new Problem(0, reason)),
+    });
+    this.#credential = credential;
     try {
       if (!this.base) throw new Problem(0, MISSING_BASE);
-      const token = this.token || (await this.getToken?.({ tag: "" })) || "";
       const path = this.model.split("/").map(encodeURIComponent).join("/");
       const url = new URL(`v1/models/${path}`, baseUrl(this.base));
       if (this.provider) url.searchParams.set("provider", this.provider);
-      const model = await callJson(url, { token, credentials: "omit" });
-      if (generation === this.#generation) this.#show(root, problem, model, token);
+      const model = await callJson(url, { token: await tokenOf(credential), credentials: "omit" });
+      if (generation !== this.#generation) return;
+      showProblem(problem, null);
+      this.#show(root, problem, model, credential);
     } catch (error) {
       if (generation === this.#generation) showProblem(problem, error);
     }
@@ -88,9 +103,9 @@ export class RelayFormElement extends HostElement {
    * @param {ShadowRoot} root
    * @param {HTMLElement} problem
    * @param {Model} model
-   * @param {string} token
+   * @param {Credential} credential
    */
-  #show(root, problem, model, token) {
+  #show(root, problem, model, credential) {
     const { base } = this;
     const container = h("div", { class: "fields" });
     const inputs = new ModelForm(container);
@@ -104,8 +119,8 @@ export class RelayFormElement extends HostElement {
 
     const body = () => ({ model: model.model, provider: model.provider, input: inputs.values });
     const estimates = new URL("v1/estimate", baseUrl(base));
-    const ask = (/** @type {object} */ wanted) =>
-      callJson(estimates, { method: "POST", token, body: wanted, credentials: "omit" });
+    const ask = async (/** @type {object} */ wanted) =>
+      callJson(estimates, { method: "POST", token: await tokenOf(credential), body: wanted, credentials: "omit" });
     const estimate = new EstimateView(price, ask);
     this.#estimate = estimate;
     estimate.show(model.usual ?? null);
@@ -113,7 +128,7 @@ export class RelayFormElement extends HostElement {
 
     const showUpload = (/** @type {number} */ share) =>
       setText(sending, share < 1 ? say("form.uploading", { percent: Math.floor(share * 100) }) : say("form.checking"));
-    const request = new StartRequest({ base, key: () => token, onProgress: showUpload });
+    const request = new StartRequest({ base, key: () => tokenOf(credential), onProgress: showUpload });
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       start.disabled = true;
@@ -141,6 +156,11 @@ export class RelayFormElement extends HostElement {
     const { base, theme, accent } = this;
     place.replaceChildren(h("relay-task", { task: started.task.id, token: started.token, base, theme, accent }));
   }
+}
+
+/** Return the token of a credential, or an empty one, with which the relay says what is missing. */
+async function tokenOf(/** @type {Credential} */ credential) {
+  return (await credential.get()).token ?? "";
 }
 
 /**

@@ -14,7 +14,7 @@ export class StartRequest {
   /**
    * @param {object} options
    * @param {string} options.base
-   * @param {() => string} options.key returns the API key
+   * @param {() => string|Promise<string>} options.key returns the API key or the token
    * @param {(share: number) => void} options.onProgress called with the share of the files that has been sent
    */
   constructor({ base, key, onProgress }) {
@@ -32,7 +32,7 @@ export class StartRequest {
     const files = attachments.map(({ part, file }) => [part, file.name, file.size, file.lastModified]);
     const started = await startTask(body, {
       base: this.#base,
-      token: this.#key(),
+      token: await this.#key(),
       idempotencyKey: this.#idempotencyKey(JSON.stringify([body, files])),
       attachments,
       onUploadProgress: this.#onProgress,
