@@ -35,15 +35,16 @@ class Storage(Group):
     store: str = Field(
         "sqlite:///relay.db",
         alias="RELAY_STORE",
-        description="`sqlite:///PATH`, `postgresql://USER@HOST/DATABASE` or `memory:`. Better than in the URL, a "
-        "password is in `PGPASSWORD` or `~/.pgpass`.",
+        description="`sqlite:///PATH`, `postgresql://USER@HOST/DATABASE` or `memory:`. Keep the "
+        "password out of the URL: set `PGPASSWORD` in the environment, or use `~/.pgpass`.",
         repr=False,
     )
     spool: Annotated[Path | None, BeforeValidator(none_if_empty)] = Field(
         None,
         alias="RELAY_SPOOL",
         description="Directory for uploads until the platform has them. Several nodes should share it: a queued task "
-        "whose files are on a lost node fails. Unset: next to the SQLite store, otherwise `relay.spool`.",
+        "whose files are on a lost node fails. Unset: next to the SQLite store, with PostgreSQL `relay.spool` in the "
+        "working directory.",
     )
     history_events: int = Field(
         10_000,
