@@ -164,7 +164,7 @@ class TestProtocol:
         """Each message that a client may send is documented, and no other."""
         said = {names(row[0])[0]: {*names(row[1])} for row in rows(section("Client messages"), "type", "fields")}
         kinds = {get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(messages.Message)}
-        assert said == {name: {*kind.model_fields} - {"type", "tag", "all"} for name, kind in kinds.items()}
+        assert said == {name: {*kind.model_fields} - {"type"} for name, kind in kinds.items()}
 
     def test_it_has_every_message_of_the_relay(self) -> None:
         """Each message of the relay other than an event is documented, and no other."""
