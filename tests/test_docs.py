@@ -5,7 +5,7 @@ import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
 
 import orjson
@@ -28,6 +28,7 @@ from relay.hub import close_codes
 from relay.hub.close_codes import Close
 from relay.sandbox.switches import faults
 from relay.sandbox.switches.faults import Faults
+from relay.sandbox.switches.values import STAGES
 from relay.web.api import openapi
 from relay.web.api.responses import AuditRecord
 from relay.web.api.task_bodies import StartBody
@@ -235,11 +236,26 @@ def shown(default: object) -> str:
 
 
 def test_the_table_of_switches_is_complete() -> None:
-    """docs/sandbox.md has every switch with its default and its docstring."""
-    table = rows((ROOT / "docs/sandbox.md").read_text(encoding="utf-8"), "switch", "default", "what it does")
-    said = [(names(row[0])[0], row[1], row[2].replace("\\|", "|")) for row in table]
-    texts = switches()
-    assert said == [(field.name, shown(field.default), texts[field.name]) for field in fields(Faults)]
+    """docs/sandbox.md has every switch with its default, its words and its docstring."""
+    table = rows((ROOT / "docs/sandbox.md").read_text(encoding="utf-8"), "switch", "default", "words", "what it does")
+    said = [(names(row[0])[0], row[1], row[2], row[3].replace("\\|", "|")) for row in table]
+    texts, types = switches(), get_type_hints(Faults)
+    assert said == [
+        (
+            field.name,
+            shown(field.default),
+            ", ".join(f"`{word}`" for word in words(types[field.name])),
+            texts[field.name],
+        )
+        for field in fields(Faults)
+    ]
+
+
+def words(kind: Any) -> tuple[str, ...]:
+    """Return the words that a switch of this type accepts; the stages are listed before the table."""
+    if get_origin(kind) is Literal:
+        return () if get_args(kind) == STAGES else get_args(kind)
+    return tuple(word for part in get_args(kind) for word in words(part))
 
 
 class TestConfiguration:
