@@ -130,6 +130,7 @@ async def test_without_a_proxy_only_the_websocket_is_used(sandbox: Sandbox, rela
         assert box.requests["poll"] == 1
         assert box.requests["sse"] == 0
         assert await openings(page) == ["snapshot"]
+        await page.goto("about:blank")
 
 
 async def test_the_working_transport_is_remembered_for_the_next_page(

@@ -283,3 +283,4 @@ async def test_the_dashboard_says_which_node_answers(make_relay: MakeRelay, page
         token, _ = relay.context.access.mint_tag("shop", scope="view", ttl_s=60)
         answer = await page.request.get(f"{relay.url}/v1/tasks?tag=shop", headers={"Authorization": f"Bearer {token}"})
         assert await answer.json() == {"tasks": [], "next": None}
+        await page.goto("about:blank")

@@ -59,3 +59,4 @@ async def test_a_page_of_an_allowed_origin_runs_a_model_to_its_picture(
     ):
         await page.goto(shop.origin)
         assert await page.evaluate(RUN_AND_FOLLOW, [f"{relay.url}/wiro/v1", KEY, SECRET]) == [True, "0"]
+        await page.goto("about:blank")

@@ -45,3 +45,4 @@ async def test_a_reader_opens_a_task_and_cannot_cancel_it(
         (kept,) = tokens
         grant = relay.context.access.check(kept[1])
         assert grant.scopes == {"view", "input"}
+        await page.goto("about:blank")

@@ -50,3 +50,4 @@ async def test_a_failed_webhook_is_shown_and_sent_now(make_relay: MakeRelay, pag
             await receiver.until(lambda: 2 in list(receiver.attempts.values())[1:])
             await page.get_by_label("Status").select_option("Failed")
             await expect(page.get_by_text("There are no webhooks with this status.")).to_be_visible()
+            await page.goto("about:blank")
