@@ -1,1 +1,1 @@
-export * from "./dist/elements.X2VYOWBJ.js";
+export * from "./dist/elements.VGGORSJ2.js";

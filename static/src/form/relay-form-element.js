@@ -56,10 +56,10 @@ export class RelayFormElement extends HostElement {
   [open](root) {
     this.#generation += 1;
     const problem = h("div", { class: "problem notice", role: "alert", hidden: true });
-    const loading = h("p", { class: "faint" }, say("form.loading"));
+    const status = h("p", { class: "faint", role: "status" }, say("form.loading"));
     root.adoptedStyleSheets = [theme, forms, fileInput, element].flatMap((sheet) => sheet ?? []);
-    root.replaceChildren(loading, problem);
-    this.#load(root, problem).finally(() => loading.remove());
+    root.replaceChildren(status, problem);
+    this.#load(root, problem, status).finally(() => setText(status, ""));
   }
 
   /** @override */
@@ -72,8 +72,9 @@ export class RelayFormElement extends HostElement {
   /**
    * @param {ShadowRoot} root
    * @param {HTMLElement} problem
+   * @param {HTMLElement} status says what is being waited for
    */
-  async #load(root, problem) {
+  async #load(root, problem, status) {
     const generation = this.#generation;
     const { token, getToken } = this;
     const credential = new Credential({
@@ -81,19 +82,25 @@ export class RelayFormElement extends HostElement {
       getToken,
       topic: { tag: "" }, // the page knows its tag
       now_s: () => Date.now() / 1000,
-      onRenewed() {}, // it is read for each call
-      onRetry: (reason) => showProblem(problem, new Problem(0, reason)),
+      onRenewed: () => setText(status, ""),
+      onRetry: (reason) => setText(status, reason),
     });
     this.#credential = credential;
+    /** Return a token, or an empty one, with which the relay says what is missing. */
+    const key = async () => {
+      const { token: fresh } = await credential.get();
+      setText(status, "");
+      return fresh ?? "";
+    };
     try {
       if (!this.base) throw new Problem(0, MISSING_BASE);
       const path = this.model.split("/").map(encodeURIComponent).join("/");
       const url = new URL(`v1/models/${path}`, baseUrl(this.base));
       if (this.provider) url.searchParams.set("provider", this.provider);
-      const model = await callJson(url, { token: await tokenOf(credential), credentials: "omit" });
-      if (generation !== this.#generation) return;
-      showProblem(problem, null);
-      this.#show(root, problem, model, credential);
+      const first = await key();
+      setText(status, say("form.loading"));
+      const model = await callJson(url, { token: first, credentials: "omit" });
+      if (generation === this.#generation) this.#show(root, problem, status, model, key);
     } catch (error) {
       if (generation === this.#generation) showProblem(problem, error);
     }
@@ -102,17 +109,17 @@ export class RelayFormElement extends HostElement {
   /**
    * @param {ShadowRoot} root
    * @param {HTMLElement} problem
+   * @param {HTMLElement} status
    * @param {Model} model
-   * @param {Credential} credential
+   * @param {() => Promise<string>} key
    */
-  #show(root, problem, model, credential) {
+  #show(root, problem, status, model, key) {
     const { base } = this;
     const container = h("div", { class: "fields" });
     const inputs = new ModelForm(container);
     const start = h("button", { class: "main", part: "start" }, say("form.start"));
     const price = h("span", { class: "faint" });
-    const sending = h("p", { class: "faint", role: "status" });
-    const form = h("form", { part: "form" }, container, problem, sending, h("div", { class: "launch" }, start, price));
+    const form = h("form", { part: "form" }, container, problem, status, h("div", { class: "launch" }, start, price));
     const place = h("div", { class: "place", part: "task" });
     root.append(form, place);
     inputs.show(model, {});
@@ -120,15 +127,15 @@ export class RelayFormElement extends HostElement {
     const body = () => ({ model: model.model, provider: model.provider, input: inputs.values });
     const estimates = new URL("v1/estimate", baseUrl(base));
     const ask = async (/** @type {object} */ wanted) =>
-      callJson(estimates, { method: "POST", token: await tokenOf(credential), body: wanted, credentials: "omit" });
+      callJson(estimates, { method: "POST", token: await key(), body: wanted, credentials: "omit" });
     const estimate = new EstimateView(price, ask);
     this.#estimate = estimate;
     estimate.show(model.usual ?? null);
     form.addEventListener("change", () => estimate.update(body()));
 
     const showUpload = (/** @type {number} */ share) =>
-      setText(sending, share < 1 ? say("form.uploading", { percent: Math.floor(share * 100) }) : say("form.checking"));
-    const request = new StartRequest({ base, key: () => tokenOf(credential), onProgress: showUpload });
+      setText(status, share < 1 ? say("form.uploading", { percent: Math.floor(share * 100) }) : say("form.checking"));
+    const request = new StartRequest({ base, key, onProgress: showUpload });
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       start.disabled = true;
@@ -140,7 +147,7 @@ export class RelayFormElement extends HostElement {
         showProblem(problem, withoutShown(inputs, error));
       } finally {
         start.disabled = false;
-        setText(sending, "");
+        setText(status, "");
       }
     });
   }
@@ -156,11 +163,6 @@ export class RelayFormElement extends HostElement {
     const { base, theme, accent } = this;
     place.replaceChildren(h("relay-task", { task: started.task.id, token: started.token, base, theme, accent }));
   }
-}
-
-/** Return the token of a credential, or an empty one, with which the relay says what is missing. */
-async function tokenOf(/** @type {Credential} */ credential) {
-  return (await credential.get()).token ?? "";
 }
 
 /**
