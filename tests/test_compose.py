@@ -9,6 +9,7 @@ import yaml  # type: ignore[import-untyped]
 
 from relay.config import load
 from relay.sandbox.wiro.auth import API_KEY, API_SECRET
+from tests.test_kubernetes import image_settings
 
 COMPOSE = Path(__file__).parent.parent / "compose.yaml"
 NODES = ("node-1", "node-2")
@@ -28,9 +29,7 @@ def services() -> dict[str, Any]:
 
 def test_every_node_has_valid_settings_and_a_name_of_its_own(services: dict[str, Any], tmp_path: Path) -> None:
     """The container image listens on all addresses, so the keys are checked, too."""
-    configs = {
-        node: load({"RELAY_HOST": "0.0.0.0", **services[node]["environment"]}, tmp_path / ".env") for node in NODES
-    }
+    configs = {node: load(image_settings() | services[node]["environment"], tmp_path / ".env") for node in NODES}
 
     assert {config.node_name for config in configs.values()} == set(NODES)
     assert len({config.store for config in configs.values()}) == 1

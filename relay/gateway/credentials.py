@@ -1,8 +1,8 @@
 """
-Authenticates callers by the headers that Wiro clients can send: `x-api-key`, signed or not, or a bearer token.
+Authenticates callers by the headers that Wiro clients can send: `x-api-key`, or `Authorization` with a bearer.
 
-The key is one of the relay's API keys. The signature is Wiro's: the HMAC-SHA256 of SECRET + NONCE under the key
-(https://wiro.ai/docs, "Authentication"). A wrong signature is never ignored.
+Either is one of the relay's API keys, signed or not, or a token. The signature is Wiro's: the HMAC-SHA256 of
+SECRET + NONCE under the key (https://wiro.ai/docs, "Authentication"). A wrong signature is never ignored.
 """
 
 import hmac
